@@ -1,0 +1,1 @@
+"""What things are: tables and labels, corpora, ALMs, prompts, pooling, augmentation, metrics, heads."""

@@ -1,0 +1,1 @@
+"""Engines that run an ALM: one file each; the file name is the key."""
