@@ -1,0 +1,1 @@
+"""Pictures: one file a subject, each function data in, matplotlib Figure out; ``style`` is shared."""
