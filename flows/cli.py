@@ -1,0 +1,34 @@
+"""The command ``ambivox``: every step of tasks/ and every command of flows/commands/, from their signatures.
+
+Steps and commands import nothing heavy before they run, so ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from cyclopts import App
+
+import flows.commands
+import tasks
+from models.registry import keys
+from tasks._main import app, run
+
+SUMMARY = """Trustworthy emotion distributions for speech: human votes, audio-language models (ALMs) as
+synthetic annotators, and the statistics between them. Start with: ambivox run"""
+
+
+def build() -> App:
+    """The whole application: commands that run the pipeline, then its steps."""
+    whole = app("ambivox", SUMMARY)
+    for package, group in ((flows.commands, "Running and looking"), (tasks, "Steps")):
+        for key in keys(package):
+            module = importlib.import_module(f"{package.__name__}.{key}")
+            whole.command(getattr(module, key), name=key.replace("_", "-"), group=group)
+    return whole
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(build(), sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Commands of `ambivox` beside the steps: one file each; nothing heavy is imported before they run."""

@@ -1,0 +1,37 @@
+"""``ambivox ui``: the Prefect UI over this project's runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> None:
+    """Open this project's Prefect UI: every run, with its figures and pictures, in the browser. Ctrl-C ends it.
+
+    Args:
+        project: The folder that holds dvc.yaml.
+        host: The address to listen on; the default is this machine alone.
+        port: The port to listen on.
+    """
+    import os
+    import socket
+    import subprocess
+    import sys
+
+    from flows import local
+    from models.errors import UserError
+
+    local.project_here(project)
+    local.prepare(project)
+    with socket.socket() as probe:
+        if probe.connect_ex((host, port)) == 0:
+            raise UserError(f"{host}:{port} is taken; a Prefect server may be there already, else choose another with --port")
+    note = local.remember(project, f"http://{host}:{port}/api")
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    print(f"Prefect UI: http://{host}:{port}  (Ctrl-C ends it; the runs stay)", flush=True)
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
+    environment["PREFECT_UI_API_URL"] = f"http://{host}:{port}/api"
+    try:
+        subprocess.run(command, env=environment, check=False)
+    finally:
+        note.unlink(missing_ok=True)

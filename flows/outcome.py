@@ -1,0 +1,55 @@
+"""What ``ambivox run`` shows at its end: how many stages ran, the short table, and where the report lies."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.pipeline import StageFailedError
+from models.tables import SOURCES
+
+
+def show(project: Path, key: str, force: bool, workers: int) -> None:
+    """Run the flow ``reproduce`` on one corpus and print the outcome; exit with the failed stage's code if one failed."""
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    from flows.reproduce import reproduce
+
+    console = Console()
+    started = time.monotonic()
+    flow = reproduce.with_options(task_runner=ThreadPoolTaskRunner(max_workers=workers))
+    try:
+        counted = flow(project=str(project), corpora=(key,), force=force)
+    except StageFailedError as failed:
+        print(f"ambivox: {failed}; what it printed stands above; the same command goes on from here", file=sys.stderr)
+        raise SystemExit(failed.exit_code if 0 < failed.exit_code < 256 else 1) from None
+    seconds = time.monotonic() - started
+    console.print(f"\n[bold]{key}[/]: {counted['ran']} stages run, {counted['up_to_date']} up to date, {seconds:.0f} s")
+    metrics = project / "data" / key / "validation" / "metrics.json"
+    if metrics.is_file():
+        console.print(table(json.loads(metrics.read_text(encoding="utf-8")), key))
+    report = (project / "data" / key / "report.html").resolve()
+    console.print(f"Report: {report}", soft_wrap=True, highlight=False)
+    console.print("Runs:   ambivox ui")
+
+
+def table(metrics: dict[str, Any], key: str) -> Table:
+    """JS, BC and accuracy of each source beside the human ceiling, with 95 % intervals."""
+    shown = Table(title=f"{key}: distance to the held-out human votes, test speakers", title_justify="left")
+    for column in ("source", "JS (base 2) ↓", "95 %", "BC ↑", "accuracy ↑"):
+        shown.add_column(column, justify="left" if column == "source" else "right")
+    for name in (*SOURCES, "prior", "ceiling"):
+        row = metrics.get(name)
+        if not isinstance(row, dict):
+            continue
+        interval = f"{row['js_low']:.3f}-{row['js_high']:.3f}" if "js_low" in row else ""
+        style = "bold green" if name == "pooled" else ("dim" if name in ("prior", "ceiling") else "")
+        label = {"ceiling": "human ceiling", "prior": "corpus prior"}.get(name, name)
+        shown.add_row(label, f"{row['js']:.3f}", interval, f"{row['bc']:.3f}", f"{row['accuracy']:.3f}", style=style)
+    return shown

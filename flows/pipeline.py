@@ -1,0 +1,100 @@
+"""The recorded pipeline, as DVC knows it: its stages, which of them are stale, and bringing one up to date.
+
+DVC alone decides what is stale and writes data/ and dvc.lock; this module asks it and runs it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.stage_process import LOCK_HELD
+from models.errors import UserError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of dvc.yaml: its address (``pool@demo``), the addresses it waits for, and whether it is stale."""
+
+    address: str
+    upstream: tuple[str, ...]
+    stale: bool
+
+    @property
+    def step(self) -> str:
+        """The step it runs (``pool``)."""
+        return self.address.split("@")[0]
+
+    @property
+    def corpus(self) -> str:
+        """The corpus it runs on (``demo``): the first word of what follows the step."""
+        return self.address.partition("@")[2].split("-")[0]
+
+
+class StageFailedError(RuntimeError):
+    """A stage's command ended badly; ``exit_code`` is what the command itself returned."""
+
+    def __init__(self, address: str, exit_code: int) -> None:
+        super().__init__(f"stage {address} ended with exit code {exit_code}")
+        self.address, self.exit_code = address, exit_code
+
+
+class LockHeldError(RuntimeError):
+    """Another process holds DVC's lock; worth trying again a little later."""
+
+
+def stages(project: Path, corpora: tuple[str, ...] = (), steps: tuple[str, ...] = ()) -> list[Stage]:
+    """The stages of these corpora (all, if none is named), upstream first, each marked stale or not.
+
+    Stale is what changed by itself and everything downstream of that. With ``steps``, only those steps and
+    what they wait for.
+
+    Raises:
+        UserError: dvc.yaml or params.yaml cannot be read, or name a corpus that is not there.
+    """
+    import networkx
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(project)) as repo:
+            graph = networkx.DiGraph()
+            graph.add_nodes_from(stage.addressing for stage in repo.index.stages)
+            graph.add_edges_from((a.addressing, b.addressing) for a, b in repo.index.graph.edges)
+            targets = [address for address in graph if not corpora or Stage(address, (), False).corpus in corpora]
+            changed = set(repo.status(targets=targets)) if targets else set()
+    except DvcException as error:
+        raise UserError(f"DVC cannot read the pipeline of {project}: {error}") from error
+    if steps:
+        ends = [address for address in targets if Stage(address, (), False).step in steps]
+        targets = [a for a in targets if any(a == end or networkx.has_path(graph, end, a) for end in ends)]
+    for corpus in corpora:
+        if not any(Stage(address, (), False).corpus == corpus for address in targets):
+            raise UserError(f"no stage of dvc.yaml runs on corpus {corpus!r}; is it listed in params.yaml?")
+    order = [address for address in reversed(list(networkx.topological_sort(graph))) if address in set(targets)]
+    made: dict[str, Stage] = {}
+    for address in order:
+        upstream = tuple(sorted(set(graph.successors(address)) & set(order)))
+        stale = address in changed or any(made[one].stale for one in upstream)
+        made[address] = Stage(address, upstream, stale)
+    return list(made.values())
+
+
+def reproduce_stage(project: Path, address: str, force: bool = False) -> None:
+    """Bring one stage up to date in a process of its own; what its command prints goes to this terminal.
+
+    Raises:
+        LockHeldError: another process holds DVC's lock.
+        StageFailedError: the stage's command ended badly.
+    """
+    command = [sys.executable, "-m", "flows.stage_process", address, *(["--force"] if force else [])]
+    # The stage's command is `ambivox ...`: the one beside this interpreter, whatever the shell's PATH says.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    exit_code = subprocess.run(command, cwd=project, check=False, env=os.environ | {"PATH": path}).returncode
+    if exit_code == LOCK_HELD:
+        raise LockHeldError(f"DVC's lock is held by another process; {address} waits for it")
+    if exit_code:
+        raise StageFailedError(address, exit_code)
