@@ -1,0 +1,1 @@
+"""The embedded ALM: a Qwen2-Audio model of about 2 million parameters that the project trains from scratch."""

@@ -1,0 +1,259 @@
+"""Where the tiny language model starts from: a circuit that reads the options, written into its weights.
+
+To answer "A anger, B fear" with a letter, a model must look up which letter stands before which label. From
+random weights a small transformer needs tens of thousands of prompts to find that look-up; written as a
+program for a transformer (in the manner of RASP and Tracr: Weiss et al. 2021, arXiv 2106.06981; Lindner et
+al. 2023, arXiv 2301.05062) it is three layers, and training starts there:
+
+    layer 1, attention   every token fetches the letter two places before it, and the mean of the audio;
+                         it sees whether the options have begun
+    layer 1, MLP         a label's token picks its own logit out of the mean; a label behind a letter is an option
+    layer 2, MLP         an option writes its logit into the place of its letter
+    layer 3, attention   the last token takes the mean over all options: one logit for each letter
+
+Everything that the circuit does not use starts with random input and zero output weights, so it changes
+nothing at first and can learn. RMSNorm is kept near the identity by one large constant in every token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.tiny.architecture import HEAD_WIDTH, ROPE_THETA
+from models.tiny.tokenizer import LETTERS, OPENING, shown_labels
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerFast, Qwen2AudioForConditionalGeneration
+
+_CONSTANT = 64.0  # in every token's residual stream; all else together stays far below it
+_STEEP = 20.0  # attention logits between wanted and unwanted tokens
+_GATE = 10.0  # silu(10) = 9.9995: a gate is open, silu(0) = 0: it is shut
+_PRESENT = 14.0  # the logit of a letter that is an option over one that is not, so label mass is near 1
+_SMALL = 1 / 16  # the scale of logits in the residual stream, so that they are small beside _CONSTANT
+_LETTER_DISTANCE = 2  # "A", " ", "anger"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Which dimensions of the residual stream hold what, for K labels and L letters."""
+
+    label_count: int
+
+    constant = 0
+    is_audio = 1
+    is_label = 2
+    score = 3
+    is_option = 4
+    opens_options = 5
+    is_behind = 6
+
+    @property
+    def logit(self) -> slice:
+        """One frame's logits, K."""
+        return slice(7, 7 + self.label_count)
+
+    @property
+    def pooled(self) -> slice:
+        """Their mean over the audio, K."""
+        return self._after(self.logit, self.label_count)
+
+    @property
+    def label(self) -> slice:
+        """Which label a token is, K."""
+        return self._after(self.pooled, self.label_count)
+
+    @property
+    def letter(self) -> slice:
+        """Which letter a token is, L."""
+        return self._after(self.label, len(LETTERS))
+
+    @property
+    def before(self) -> slice:
+        """Which letter stands two places before, L."""
+        return self._after(self.letter, len(LETTERS))
+
+    @property
+    def answer(self) -> slice:
+        """The logit of each letter, L."""
+        return self._after(self.before, len(LETTERS))
+
+    @property
+    def used(self) -> int:
+        """The number of dimensions that the circuit takes."""
+        return self.answer.stop
+
+    @staticmethod
+    def _after(before: slice, width: int) -> slice:
+        return slice(before.stop, before.stop + width)
+
+
+def width_for(label_count: int) -> int:
+    """The least width of the language model, a multiple of HEAD_WIDTH, that holds the circuit and some room."""
+    return -(-(Places(label_count).used + 24) // HEAD_WIDTH) * HEAD_WIDTH
+
+
+def write_circuit(
+    model: Qwen2AudioForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    labels: tuple[str, ...],
+    head_KD: torch.Tensor,
+    bias_K: torch.Tensor,
+    prior_K: np.ndarray,
+) -> None:
+    """Write the circuit into the projector and the language model, in place.
+
+    Args:
+        model: with at least three layers and a width of ``width_for(K)``.
+        tokenizer: its own.
+        labels: K labels.
+        head_KD: the head that reads one frame of the tower's output (D wide) as logits over labels, K x D.
+        bias_K: its bias.
+        prior_K: the labels' shares; the answer where there is no audio.
+    """
+    import torch
+
+    places = Places(len(labels))
+    language_model = model.model.language_model
+    with torch.no_grad():
+        _silence(language_model)
+        _write_embeddings(model, tokenizer, labels, places, prior_K)
+        _write_projector(model, places, head_KD, bias_K)
+        first, second, third = language_model.layers[:3]
+        _write_distance_head(first.self_attn, 0, places)
+        _write_feature_head(first.self_attn, 1, places.is_audio, places.logit, places.pooled)
+        behind = slice(places.is_behind, places.is_behind + 1)
+        opens = slice(places.opens_options, places.opens_options + 1)
+        _write_feature_head(first.self_attn, 2, places.opens_options, opens, behind)
+        _write_scores(first.mlp, places)
+        _write_answers(second.mlp, places)
+        _write_feature_head(third.self_attn, 0, places.is_option, places.answer, places.answer)
+        model.lm_head.weight.zero_()
+        rows = [tokenizer.convert_tokens_to_ids(letter) for letter in LETTERS]
+        # The mean over K options is undone here, and the scale.
+        for column, row in enumerate(rows):
+            model.lm_head.weight[row, places.answer.start + column] = len(labels) / _SMALL
+
+
+def _silence(language_model: torch.nn.Module) -> None:
+    """Zero every weight that writes to the residual stream, every bias, and set the norms near the identity."""
+    width = language_model.config.hidden_size
+    for name, weight in language_model.named_parameters():
+        if name.endswith(("o_proj.weight", "down_proj.weight", "bias")):
+            weight.zero_()
+        elif "norm" in name:
+            weight.fill_(_CONSTANT / width**0.5)
+
+
+def _write_embeddings(
+    model: Qwen2AudioForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    labels: tuple[str, ...],
+    places: Places,
+    prior_K: np.ndarray,
+) -> None:
+    import torch
+
+    weight = model.model.language_model.embed_tokens.weight
+    weight[:, : places.used] = 0
+    weight[:, places.constant] = _CONSTANT
+    # Without audio the mean goes over the text: it says the prior.
+    prior = np.log(np.maximum(prior_K, 1e-6))
+    weight[:, places.logit] = torch.from_numpy(_SMALL * (prior - prior.mean())).to(weight.dtype)
+    weight[tokenizer.convert_tokens_to_ids(OPENING), places.opens_options] = 1
+    for column, letter in enumerate(LETTERS):
+        weight[tokenizer.convert_tokens_to_ids(letter), places.letter.start + column] = 1
+    for column, label in enumerate(shown_labels(labels)):
+        row = tokenizer.convert_tokens_to_ids(label)
+        weight[row, places.label.start + column] = 1
+        weight[row, places.is_label] = 1
+
+
+def _write_projector(
+    model: Qwen2AudioForConditionalGeneration, places: Places, head_KD: torch.Tensor, bias_K: torch.Tensor
+) -> None:
+    """A frame becomes its logits (centred: softmax does not see a common shift) and random other readings."""
+    linear = model.model.multi_modal_projector.linear
+    linear.weight[: places.used] = 0
+    linear.bias.zero_()
+    linear.bias[places.constant] = _CONSTANT
+    linear.bias[places.is_audio] = 1
+    linear.weight[places.logit] = _SMALL * (head_KD - head_KD.mean(0, keepdim=True))
+    linear.bias[places.logit] = _SMALL * (bias_K - bias_K.mean())
+
+
+def _write_distance_head(attention: torch.nn.Module, head: int, places: Places) -> None:
+    """Attend to the token _LETTER_DISTANCE places before: the rotations of query and key meet only there."""
+    import torch
+
+    half = HEAD_WIDTH // 2
+    rates = ROPE_THETA ** (-torch.arange(half) / half)
+    rows = slice(head * HEAD_WIDTH, (head + 1) * HEAD_WIDTH)
+    used = 6  # the fast rotations tell neighbours apart, the slower ones tell full turns apart
+    # One place off costs sum(1 - cos rate) of the largest score, which must be _STEEP.
+    strength = (_STEEP * HEAD_WIDTH**0.5 / (1 - torch.cos(rates[:used])).sum()) ** 0.5
+    query, key = torch.zeros(HEAD_WIDTH), torch.zeros(HEAD_WIDTH)
+    turned = -_LETTER_DISTANCE * rates[:used]
+    query[:used], query[half : half + used] = strength * torch.cos(turned), strength * torch.sin(turned)
+    key[:used] = strength
+    attention.q_proj.weight[rows], attention.k_proj.weight[rows] = 0, 0
+    attention.q_proj.bias[rows], attention.k_proj.bias[rows] = query, key
+    _write_copy(attention, head, places.letter, places.before)
+
+
+def _write_feature_head(attention: torch.nn.Module, head: int, feature: int, read: slice, write: slice) -> None:
+    """Attend evenly to all tokens that have ``feature`` (= 1; to all, where none has) and copy the mean."""
+    rows = slice(head * HEAD_WIDTH, (head + 1) * HEAD_WIDTH)
+    slowest = head * HEAD_WIDTH + HEAD_WIDTH // 2 - 1  # turns by a millionth a token: blind to position
+    strength = (_STEEP * HEAD_WIDTH**0.5) ** 0.5
+    attention.q_proj.weight[rows], attention.k_proj.weight[rows] = 0, 0
+    attention.q_proj.bias[slowest] = strength
+    attention.k_proj.weight[slowest, feature] = strength
+    _write_copy(attention, head, read, write)
+
+
+def _write_copy(attention: torch.nn.Module, head: int, read: slice, write: slice) -> None:
+    rows = slice(head * HEAD_WIDTH, (head + 1) * HEAD_WIDTH)
+    attention.v_proj.weight[rows] = 0
+    for offset, (source, target) in enumerate(zip(_range(read), _range(write), strict=True)):
+        attention.v_proj.weight[rows.start + offset, source] = 1
+        attention.o_proj.weight[target, rows.start + offset] = 1
+
+
+def _write_scores(mlp: torch.nn.Module, places: Places) -> None:
+    """score = the pooled logit of the label that the token is; is_option = a label with a letter before it,
+    both behind the word that opens the options (a transcript may hold "B neutral" too).
+    """
+    units = range(places.label_count)
+    for unit, label, pooled in zip(units, _range(places.label), _range(places.pooled), strict=True):
+        _write_product(mlp, unit, [label], {pooled: 1.0}, places.score)
+    unit = len(units)
+    _write_product(mlp, unit, list(_range(places.before)), {places.is_label: 1.0}, places.is_option)
+    mlp.gate_proj.weight[unit, places.is_behind] = _GATE
+    mlp.gate_proj.weight[unit, places.constant] = -_GATE / _CONSTANT  # letter and behind, else shut
+
+
+def _write_answers(mlp: torch.nn.Module, places: Places) -> None:
+    """answer[letter] = (_PRESENT + score) where an option stands behind this letter (in units of _SMALL)."""
+    for unit, (before, answer) in enumerate(zip(_range(places.before), _range(places.answer), strict=True)):
+        factors = {places.is_option: _PRESENT * _SMALL, places.score: 1.0}
+        _write_product(mlp, unit, [before], factors, answer)
+
+
+def _write_product(
+    mlp: torch.nn.Module, unit: int, gates: list[int], factors: dict[int, float], target: int
+) -> None:
+    """One SwiGLU unit as a product: target += (sum of gates, 0 or 1) x (sum of weighted factors)."""
+    mlp.gate_proj.weight[unit], mlp.up_proj.weight[unit] = 0, 0
+    mlp.gate_proj.weight[unit, gates] = _GATE
+    for source, weight in factors.items():
+        mlp.up_proj.weight[unit, source] = weight
+    mlp.down_proj.weight[:, unit] = 0
+    mlp.down_proj.weight[target, unit] = 1 / _GATE
+
+
+def _range(places: slice) -> range:
+    return range(places.start, places.stop)
