@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import UserError
+from models.wav import HEAD_BYTES, wav_header
 
 if TYPE_CHECKING:
     import soundfile
@@ -136,15 +136,16 @@ def open_sound(source: BinaryIO, audio: str) -> soundfile.SoundFile:
     """
     import soundfile
 
-    expected, found = _riff_data_bytes(source)
-    if expected > found:
-        raise AudioError(
-            audio, "corrupt", f"cut short: its header promises {expected} bytes of audio, it holds {found}"
-        )
+    # libsndfile reads a WAV file that was cut short as a shorter one, without a word.
+    size = source.seek(0, io.SEEK_END)
+    source.seek(0)
+    header = wav_header(source.read(HEAD_BYTES), size)
+    source.seek(0)
+    if header is not None and header.missing_bytes:
+        raise cut_short(audio, header.missing_bytes)
     try:
         sound = soundfile.SoundFile(source)
     except soundfile.LibsndfileError as error:
-        size = source.seek(0, io.SEEK_END)
         raise AudioError(audio, "corrupt" if size else "empty", str(error.error_string)) from error
     try:
         check_duration(audio, int(sound.frames), int(sound.samplerate))
@@ -152,6 +153,13 @@ def open_sound(source: BinaryIO, audio: str) -> soundfile.SoundFile:
         sound.close()
         raise
     return sound
+
+
+def cut_short(audio: str, missing_bytes: int) -> AudioError:
+    """The error for a file that ends before its header says so."""
+    return AudioError(
+        audio, "corrupt", f"cut short: {missing_bytes} bytes of audio that its header promises are not there"
+    )
 
 
 def check_duration(audio: str, frames: int, rate_hz: int) -> None:
@@ -189,24 +197,3 @@ def _decode_or_error(audio: str, rate_hz: int) -> NDArray[np.float32] | AudioErr
         return decode(audio, rate_hz)
     except AudioError as error:
         return error
-
-
-def _riff_data_bytes(source: BinaryIO) -> tuple[int, int]:
-    """How many bytes of audio a WAV file promises and holds; (0, 0) for other formats. Rewinds.
-
-    libsndfile reads a WAV file that was cut short as a shorter one, without a word. Writers to a pipe leave
-    the size open as 0 or 0xFFFFFFFF: those promise nothing.
-    """
-    size = source.seek(0, io.SEEK_END)
-    source.seek(0)
-    head = source.read(12)
-    promised, held = 0, 0
-    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-        while len(chunk := source.read(8)) == 8:
-            name, length = struct.unpack("<4sI", chunk)
-            if name == b"data":
-                promised, held = (0 if length >= 0xFFFFFF00 else length), size - source.tell()
-                break
-            source.seek(length + length % 2, io.SEEK_CUR)
-    source.seek(0)
-    return promised, held
