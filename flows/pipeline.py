@@ -62,10 +62,12 @@ def stages(project: Path, corpora: tuple[str, ...] = (), steps: tuple[str, ...] 
     try:
         with Repo(str(project)) as repo:
             graph = networkx.DiGraph()
-            graph.add_nodes_from(stage.addressing for stage in repo.index.stages)
-            graph.add_edges_from((a.addressing, b.addressing) for a, b in repo.index.graph.edges)
+            # DVC's own addresses depend on the folder one asks from; the names in dvc.yaml do not.
+            asked_as = {stage.name: stage.addressing for stage in repo.index.stages}
+            graph.add_nodes_from(asked_as)
+            graph.add_edges_from((a.name, b.name) for a, b in repo.index.graph.edges)
             targets = [address for address in graph if not corpora or Stage(address, (), False).corpus in corpora]
-            changed = set(repo.status(targets=targets)) if targets else set()
+            changed = repo.status(targets=[asked_as[address] for address in targets]) if targets else {}
     except DvcException as error:
         raise UserError(f"DVC cannot read the pipeline of {project}: {error}") from error
     if steps:
@@ -78,7 +80,7 @@ def stages(project: Path, corpora: tuple[str, ...] = (), steps: tuple[str, ...] 
     made: dict[str, Stage] = {}
     for address in order:
         upstream = tuple(sorted(set(graph.successors(address)) & set(order)))
-        stale = address in changed or any(made[one].stale for one in upstream)
+        stale = asked_as[address] in changed or any(made[one].stale for one in upstream)
         made[address] = Stage(address, upstream, stale)
     return list(made.values())
 
@@ -90,7 +92,7 @@ def reproduce_stage(project: Path, address: str, force: bool = False) -> None:
         LockHeldError: another process holds DVC's lock.
         StageFailedError: the stage's command ended badly.
     """
-    command = [sys.executable, "-m", "flows.stage_process", address, *(["--force"] if force else [])]
+    command = [sys.executable, "-P", "-m", "flows.stage_process", address, *(["--force"] if force else [])]
     # The stage's command is `ambivox ...`: the one beside this interpreter, whatever the shell's PATH says.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     exit_code = subprocess.run(command, cwd=project, check=False, env=os.environ | {"PATH": path}).returncode

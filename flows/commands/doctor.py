@@ -12,6 +12,7 @@ def doctor(*, project: Path = Path()) -> None:
         project: The folder that holds dvc.yaml.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from flows.machine import findings
@@ -22,7 +23,7 @@ def doctor(*, project: Path = Path()) -> None:
     found = findings(project)
     marks = {"ok": "[green]✓[/]", "optional": "[yellow]–[/]", "missing": "[red]✗[/]"}
     for one in found:
-        shown.add_row(marks[one.state], one.what, one.found, one.advice)
+        shown.add_row(marks[one.state], one.what, escape(one.found), escape(one.advice))
     Console().print(shown)
     if any(one.state == "missing" for one in found):
         raise SystemExit(1)
