@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from flows.pipeline import Stage
 
 # The folder of data/<corpus>/ that a step fills, where it is not the step's own name.
-FOLDERS = {"pool": "distributions", "annotate": "annotations", "validate": "validation", "evaluate": "evaluation", "ingest": "ingest"}
+FOLDERS = {
+    "pool": "distributions",
+    "annotate": "annotations",
+    "validate": "validation",
+    "evaluate": "evaluation",
+    "ingest": "ingest",
+}
 _MOST_PICTURES = 4
 
 
@@ -36,7 +42,9 @@ def publish_stage(stage: Stage, project: Path) -> None:
 def _table(metrics: dict[str, object]) -> str:
     """A markdown table of the rows of ``metrics.json`` that hold numbers: {row: {column: number}}."""
     rows = {name: row for name, row in metrics.items() if isinstance(row, dict)}
-    columns = list(dict.fromkeys(c for row in rows.values() for c, v in row.items() if isinstance(v, int | float)))
+    columns = list(
+        dict.fromkeys(c for row in rows.values() for c, v in row.items() if isinstance(v, int | float))
+    )
     lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     for name, row in rows.items():
         cells = (f"{row[c]:.3f}" if isinstance(row.get(c), int | float) else "" for c in columns)

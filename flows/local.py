@@ -81,5 +81,7 @@ def project_here(project: Path) -> Path:
     """
     lacking = [name for name in ("dvc.yaml", "params.yaml", ".dvc") if not (project / name).exists()]
     if lacking:
-        raise UserError(f"{project.resolve()} is not an Ambivox project ({', '.join(lacking)} not found); go to the folder that holds dvc.yaml, or name it with --project")
+        raise UserError(
+            f"{project.resolve()} is not an Ambivox project ({', '.join(lacking)} not found); go to the folder that holds dvc.yaml, or name it with --project"
+        )
     return project

@@ -82,23 +82,56 @@ def _server(project: Path) -> Finding:
     if set_by_user:
         well = local.answers(set_by_user)
         advice = "runs are kept there" if well else "it does not answer; start it, or unset PREFECT_API_URL"
-        return Finding("ok" if well else "missing", "Prefect server", f"PREFECT_API_URL={set_by_user}", advice)
+        return Finding(
+            "ok" if well else "missing", "Prefect server", f"PREFECT_API_URL={set_by_user}", advice
+        )
     here = local.running(project)
-    return Finding("ok", "Prefect server", here or "started on demand", "a team's own: set PREFECT_API_URL; a look at past runs: ambivox ui")
+    return Finding(
+        "ok",
+        "Prefect server",
+        here or "started on demand",
+        "a team's own: set PREFECT_API_URL; a look at past runs: ambivox ui",
+    )
 
 
 def _dvc(project: Path) -> Iterator[Finding]:
     if not (project / ".dvc").is_dir():
-        yield Finding("missing", "DVC project", f"none in {project.resolve()}", "ambivox run: go to the folder that holds dvc.yaml")
+        yield Finding(
+            "missing",
+            "DVC project",
+            f"none in {project.resolve()}",
+            "ambivox run: go to the folder that holds dvc.yaml",
+        )
         return
-    asked = subprocess.run(["git", "-C", str(project), "rev-parse", "--is-inside-work-tree"], capture_output=True, check=False)
-    yield Finding("ok" if asked.returncode == 0 else "missing", "git repository", "yes" if asked.returncode == 0 else "no", "DVC keeps data beside the code's revisions: git init")
-    config = (project / ".dvc" / "config").read_text(encoding="utf-8") if (project / ".dvc" / "config").is_file() else ""
+    asked = subprocess.run(
+        ["git", "-C", str(project), "rev-parse", "--is-inside-work-tree"], capture_output=True, check=False
+    )
+    yield Finding(
+        "ok" if asked.returncode == 0 else "missing",
+        "git repository",
+        "yes" if asked.returncode == 0 else "no",
+        "DVC keeps data beside the code's revisions: git init",
+    )
+    config = (
+        (project / ".dvc" / "config").read_text(encoding="utf-8")
+        if (project / ".dvc" / "config").is_file()
+        else ""
+    )
     remotes = [line.strip(" []'\"\n") for line in config.splitlines() if line.strip().startswith("['remote")]
-    yield Finding("ok" if remotes else "optional", "DVC remote", ", ".join(remotes) or "none", "sharing data: dvc remote add -d NAME s3://BUCKET/PATH")
+    yield Finding(
+        "ok" if remotes else "optional",
+        "DVC remote",
+        ", ".join(remotes) or "none",
+        "sharing data: dvc remote add -d NAME s3://BUCKET/PATH",
+    )
 
 
 def _disk(project: Path) -> Finding:
     free = shutil.disk_usage(project).free / _GIB
     enough = free > _ENOUGH_DISK_GIB
-    return Finding("ok" if enough else "missing", "disk", f"{free:.0f} GiB free", f"at least {_ENOUGH_DISK_GIB} GiB for data, models and shards")
+    return Finding(
+        "ok" if enough else "missing",
+        "disk",
+        f"{free:.0f} GiB free",
+        f"at least {_ENOUGH_DISK_GIB} GiB for data, models and shards",
+    )

@@ -17,20 +17,23 @@ from models.tables import SOURCES
 
 def show(project: Path, key: str, force: bool, workers: int) -> None:
     """Run the flow ``reproduce`` on one corpus and print the outcome; exit with the failed stage's code if one failed."""
-    from prefect.task_runners import ThreadPoolTaskRunner
-
-    from flows.reproduce import reproduce
+    from flows.reproduce import reproduce, side_by_side
 
     console = Console()
     started = time.monotonic()
-    flow = reproduce.with_options(task_runner=ThreadPoolTaskRunner(max_workers=workers))
+    flow = reproduce.with_options(task_runner=side_by_side(workers))
     try:
         counted = flow(project=str(project), corpora=(key,), force=force)
     except StageFailedError as failed:
-        print(f"ambivox: {failed}; what it printed stands above; the same command goes on from here", file=sys.stderr)
+        print(
+            f"ambivox: {failed}; what it printed stands above; the same command goes on from here",
+            file=sys.stderr,
+        )
         raise SystemExit(failed.exit_code if 0 < failed.exit_code < 256 else 1) from None
     seconds = time.monotonic() - started
-    console.print(f"\n[bold]{key}[/]: {counted['ran']} stages run, {counted['up_to_date']} up to date, {seconds:.0f} s")
+    console.print(
+        f"\n[bold]{key}[/]: {counted['ran']} stages run, {counted['up_to_date']} up to date, {seconds:.0f} s"
+    )
     metrics = project / "data" / key / "validation" / "metrics.json"
     if metrics.is_file():
         console.print(table(json.loads(metrics.read_text(encoding="utf-8")), key))
@@ -51,5 +54,7 @@ def table(metrics: dict[str, Any], key: str) -> Table:
         interval = f"{row['js_low']:.3f}-{row['js_high']:.3f}" if "js_low" in row else ""
         style = "bold green" if name == "pooled" else ("dim" if name in ("prior", "ceiling") else "")
         label = {"ceiling": "human ceiling", "prior": "corpus prior"}.get(name, name)
-        shown.add_row(label, f"{row['js']:.3f}", interval, f"{row['bc']:.3f}", f"{row['accuracy']:.3f}", style=style)
+        shown.add_row(
+            label, f"{row['js']:.3f}", interval, f"{row['bc']:.3f}", f"{row['accuracy']:.3f}", style=style
+        )
     return shown

@@ -66,7 +66,9 @@ def stages(project: Path, corpora: tuple[str, ...] = (), steps: tuple[str, ...] 
             asked_as = {stage.name: stage.addressing for stage in repo.index.stages}
             graph.add_nodes_from(asked_as)
             graph.add_edges_from((a.name, b.name) for a, b in repo.index.graph.edges)
-            targets = [address for address in graph if not corpora or Stage(address, (), False).corpus in corpora]
+            targets = [
+                address for address in graph if not corpora or Stage(address, (), False).corpus in corpora
+            ]
             changed = repo.status(targets=[asked_as[address] for address in targets]) if targets else {}
     except DvcException as error:
         raise UserError(f"DVC cannot read the pipeline of {project}: {error}") from error
@@ -76,7 +78,9 @@ def stages(project: Path, corpora: tuple[str, ...] = (), steps: tuple[str, ...] 
     for corpus in corpora:
         if not any(Stage(address, (), False).corpus == corpus for address in targets):
             raise UserError(f"no stage of dvc.yaml runs on corpus {corpus!r}; is it listed in params.yaml?")
-    order = [address for address in reversed(list(networkx.topological_sort(graph))) if address in set(targets)]
+    order = [
+        address for address in reversed(list(networkx.topological_sort(graph))) if address in set(targets)
+    ]
     made: dict[str, Stage] = {}
     for address in order:
         upstream = tuple(sorted(set(graph.successors(address)) & set(order)))

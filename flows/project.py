@@ -50,7 +50,9 @@ def add_corpus(
         UserError: an unknown corpus or ALM, a folder that is not there, a key that cannot name a stage.
     """
     if not _KEY.fullmatch(key):
-        raise UserError(f"{key!r} cannot name a corpus in dvc.yaml; expected lower-case letters, digits and _, a letter first")
+        raise UserError(
+            f"{key!r} cannot name a corpus in dvc.yaml; expected lower-case letters, digits and _, a letter first"
+        )
     if corpus not in keys(models.corpora):
         raise unknown("corpus", corpus, keys(models.corpora))
     if alm not in keys(models.alms) and not Path(alm).is_dir():
@@ -61,7 +63,13 @@ def add_corpus(
     before = repr(params)
     entry = params["corpora"].setdefault(key, {})
     watch = "models/corpora/demo.py" if corpus == "demo" else str(root)
-    for name, value in {"corpus": corpus, "root": str(root), "watch": watch, "ingest": ingest, "annotate": annotate}.items():
+    for name, value in {
+        "corpus": corpus,
+        "root": str(root),
+        "watch": watch,
+        "ingest": ingest,
+        "annotate": annotate,
+    }.items():
         if entry.get(name) != value:
             entry[name] = value
     note = project / "data" / key / "alm"

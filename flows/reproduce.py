@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture, wait
 from prefect.states import Completed
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from flows.dashboard import publish_stage
@@ -55,7 +55,12 @@ def bring_up_to_date(stage: Stage, project: str, force: bool = False) -> State[A
     return Completed(message=f"Brought up to date in {seconds:.1f} s")
 
 
-@flow(name="reproduce", flow_run_name="reproduce {corpora}", task_runner=ThreadPoolTaskRunner(max_workers=2))
+def side_by_side(workers: int) -> TaskRunner[PrefectFuture[Any]]:
+    """A task runner that runs up to ``workers`` independent stages at once, each in a thread that waits for DVC."""
+    return cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=workers))
+
+
+@flow(name="reproduce", flow_run_name="reproduce {corpora}", task_runner=side_by_side(2))
 def reproduce(
     project: str = ".", corpora: tuple[str, ...] = (), steps: tuple[str, ...] = (), force: bool = False
 ) -> dict[str, int]:
@@ -78,7 +83,8 @@ def reproduce(
     for stage in todo:
         named = bring_up_to_date.with_options(tags={f"corpus:{stage.corpus}", f"step:{stage.step}"})
         waits_for = [futures[address] for address in stage.upstream]
-        futures[stage.address] = named.submit(stage, project, force, wait_for=waits_for)
+        given = {"stage": stage, "project": project, "force": force}
+        futures[stage.address] = named.submit(**given, wait_for=waits_for)  # type: ignore[call-overload]
     wait(list(futures.values()))
     for future in futures.values():
         if future.state.is_failed() or future.state.is_crashed():

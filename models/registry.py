@@ -11,7 +11,9 @@ from models.errors import unknown
 
 def keys(package: ModuleType) -> list[str]:
     """The keys in ``package``: the names of its public modules, sorted. Nothing is imported."""
-    return sorted(found.name for found in pkgutil.iter_modules(package.__path__) if not found.name.startswith("_"))
+    return sorted(
+        found.name for found in pkgutil.iter_modules(package.__path__) if not found.name.startswith("_")
+    )
 
 
 def find(package: ModuleType, key: str, kind: str) -> ModuleType:

@@ -48,11 +48,23 @@ class Table:
             raise UserError(f"{where}a label set needs one or more distinct labels, found {list(labels)}")
         missing = [column for column in cls.required if column not in frame.columns]
         if missing:
-            raise UserError(f"{where}not a table of {cls.name}: columns {missing} are missing from {frame.columns}")
-        absent = [pl.lit(None, dtype=kind).alias(column) for column, kind in cls.optional.items() if column not in frame.columns]
+            raise UserError(
+                f"{where}not a table of {cls.name}: columns {missing} are missing from {frame.columns}"
+            )
+        absent = [
+            pl.lit(None, dtype=kind).alias(column)
+            for column, kind in cls.optional.items()
+            if column not in frame.columns
+        ]
         frame = frame.with_columns(absent)
         try:
-            frame = frame.cast({column: kind for column, kind in (cls.required | cls.optional).items() if column in frame.columns})  # type: ignore[arg-type]
+            frame = frame.cast(
+                {
+                    column: kind
+                    for column, kind in (cls.required | cls.optional).items()
+                    if column in frame.columns
+                }
+            )
         except pl.exceptions.PolarsError as error:
             raise UserError(f"{where}a column of {cls.name} has the wrong type: {error}") from error
         for column in cls.required:
@@ -80,7 +92,9 @@ class Table:
         except (pl.exceptions.PolarsError, OSError) as error:
             raise UserError(f"{path}: not a readable Parquet file ({error})") from error
         if _LABELS_KEY not in metadata:
-            raise UserError(f"{path}: a Parquet file, but not one of Ambivox: its metadata has no {_LABELS_KEY}")
+            raise UserError(
+                f"{path}: a Parquet file, but not one of Ambivox: its metadata has no {_LABELS_KEY}"
+            )
         return cls.check(frame, tuple(json.loads(metadata[_LABELS_KEY])), origin=str(path))
 
     def write(self, path: Path) -> Path:
@@ -98,13 +112,17 @@ class Table:
 def _unique(frame: pl.DataFrame, column: str, what: str, where: str) -> None:
     doubled = frame.filter(frame[column].is_duplicated())[column]
     if len(doubled):
-        raise UserError(f"{where}{what} {doubled[0]!r} occurs more than once ({len(doubled)} rows are doubled)")
+        raise UserError(
+            f"{where}{what} {doubled[0]!r} occurs more than once ({len(doubled)} rows are doubled)"
+        )
 
 
 def _one_of(frame: pl.DataFrame, column: str, allowed: tuple[str, ...], where: str) -> None:
     strange = frame.filter(pl.col(column).is_not_null() & ~pl.col(column).is_in(list(allowed)))
     if strange.height:
-        raise UserError(f"{where}unknown {column} {strange[column][0]!r} in {strange.height} rows; known: {', '.join(allowed)}")
+        raise UserError(
+            f"{where}unknown {column} {strange[column][0]!r} in {strange.height} rows; known: {', '.join(allowed)}"
+        )
 
 
 class Utterances(Table):
@@ -147,8 +165,12 @@ class Votes(Table):
 
     def counts(self, utterance_ids: pl.Series) -> np.ndarray:
         """Votes per label, ``n_NK``, float64, rows in the order of ``utterance_ids`` (zeros where nobody voted)."""
-        order = pl.DataFrame({"utterance_id": utterance_ids, "_row": np.arange(len(utterance_ids), dtype=np.int64)})
-        column = pl.DataFrame({"label": list(self.labels), "_column": np.arange(len(self.labels), dtype=np.int64)})
+        order = pl.DataFrame(
+            {"utterance_id": utterance_ids, "_row": np.arange(len(utterance_ids), dtype=np.int64)}
+        )
+        column = pl.DataFrame(
+            {"label": list(self.labels), "_column": np.arange(len(self.labels), dtype=np.int64)}
+        )
         cells = (
             self.frame.lazy()
             .join(order.lazy(), on="utterance_id")
@@ -186,7 +208,9 @@ class Annotations(Table):
         _one_of(frame, "label", labels, where)
         lengths = frame["logprobs"].list.len().drop_nulls().unique().to_list()
         if lengths not in ([], [len(labels)]):
-            raise UserError(f"{where}logprobs hold {lengths} numbers, but there are {len(labels)} labels: {', '.join(labels)}")
+            raise UserError(
+                f"{where}logprobs hold {lengths} numbers, but there are {len(labels)} labels: {', '.join(labels)}"
+            )
 
 
 class Distributions(Table):
@@ -233,7 +257,9 @@ class Distributions(Table):
         Raises:
             UserError: an utterance has no distribution here.
         """
-        joined = pl.DataFrame({"utterance_id": utterance_ids}).join(self.frame, on="utterance_id", how="left", maintain_order="left")
+        joined = pl.DataFrame({"utterance_id": utterance_ids}).join(
+            self.frame, on="utterance_id", how="left", maintain_order="left"
+        )
         absent = joined.filter(pl.col("source").is_null())["utterance_id"]
         if len(absent):
             raise UserError(f"{len(absent)} utterances have no distribution, the first is {absent[0]!r}")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from models.errors import UserError
 
@@ -17,7 +17,9 @@ INTERRUPTED = 130
 
 def app(name: str, summary: str) -> App:
     """A command-line application whose results are not printed and whose help loads nothing heavy."""
-    return App(name=name, help=summary, help_format="plaintext", version_flags=(), result_action="return_none")
+    return App(
+        name=name, help=summary, help_format="plaintext", version_flags=(), result_action="return_none"
+    )
 
 
 def main(step: Callable[..., Any]) -> None:
@@ -35,7 +37,11 @@ def run(application: App, arguments: list[str] | None = None) -> int:
         With AMBIVOX_DEBUG set, a mistake shows its traceback too.
     """
     try:
-        application(arguments, exit_on_error=True)
+        application(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        asked = " ".join(dict.fromkeys([application.name[0], *(error.command_chain or ())]))
+        print(f"ambivox: {' '.join(str(error).split())} See: {asked} --help", file=sys.stderr)
+        return USER_MISTAKE
     except UserError as error:
         if os.environ.get("AMBIVOX_DEBUG"):
             raise

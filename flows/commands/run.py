@@ -42,7 +42,8 @@ def run(
         force: Run every stage, up to date or not.
         workers: How many independent stages may run side by side.
     """
-    from flows import local, project as projects
+    from flows import local
+    from flows import project as projects
     from flows.outcome import show
 
     local.project_here(project)

@@ -25,7 +25,9 @@ def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> 
     local.prepare(project)
     with socket.socket() as probe:
         if probe.connect_ex((host, port)) == 0:
-            raise UserError(f"{host}:{port} is taken; a Prefect server may be there already, else choose another with --port")
+            raise UserError(
+                f"{host}:{port} is taken; a Prefect server may be there already, else choose another with --port"
+            )
     note = local.remember(project, f"http://{host}:{port}/api")
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     print(f"Prefect UI: http://{host}:{port}  (Ctrl-C ends it; the runs stay)", flush=True)

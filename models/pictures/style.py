@@ -25,7 +25,9 @@ _SETTINGS = {
 }  # fmt: skip
 
 
-def figure(columns: int = 1, rows: int = 1, width: float = 6.4, height: float = 3.4) -> tuple[Figure, list[Axes]]:
+def figure(
+    columns: int = 1, rows: int = 1, width: float = 6.4, height: float = 3.4
+) -> tuple[Figure, list[Axes]]:
     """A figure of ``rows`` x ``columns`` axes (sizes in inches, of the whole), in the shared style."""
     with mpl.rc_context(_SETTINGS):
         made = Figure(figsize=(width, height), layout="constrained")

@@ -68,6 +68,10 @@ def toy_project(tmp_path: Path) -> Path:
     (tmp_path / "writes.py").write_text(WRITES)
     (tmp_path / "params.yaml").write_text("corpora:\n  a: {text: one}\n  b: {text: two}\n")
     (tmp_path / ".gitignore").write_text("runs.txt\n.ambivox\n")
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"], [sys.executable, "-m", "dvc", "config", "core.analytics", "false"]):
+    for command in (
+        ["git", "init", "-q"],
+        [sys.executable, "-m", "dvc", "init", "-q"],
+        [sys.executable, "-m", "dvc", "config", "core.analytics", "false"],
+    ):
         subprocess.run(command, cwd=tmp_path, check=True)
     return tmp_path

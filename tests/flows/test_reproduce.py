@@ -29,7 +29,9 @@ def test_everything_runs_once_and_then_nothing(prefect_server: None, toy_project
     assert len(ran(toy_project)) == 6
     assert reproduce(project=str(toy_project)) == {"ran": 0, "up_to_date": 6}
     assert ran(toy_project) == []
-    clean = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=toy_project, capture_output=True, text=True, check=True)
+    clean = subprocess.run(
+        [sys.executable, "-m", "dvc", "status"], cwd=toy_project, capture_output=True, text=True, check=True
+    )
     assert "up to date" in clean.stdout
 
 
@@ -63,13 +65,22 @@ def test_a_mistake_is_not_retried_and_its_exit_code_survives(prefect_server: Non
         reproduce(project=str(toy_project))
     assert failed.value.exit_code == 2
     # The other corpus was brought up to date all the same.
-    assert ran(toy_project) == ["data/a/ingest.txt", "data/b/ingest.txt", "data/b/pool.txt", "data/b/validate.txt"]
+    assert ran(toy_project) == [
+        "data/a/ingest.txt",
+        "data/b/ingest.txt",
+        "data/b/pool.txt",
+        "data/b/validate.txt",
+    ]
 
 
-def test_a_passing_failure_is_retried(prefect_server: None, toy_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_passing_failure_is_retried(
+    prefect_server: None, toy_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from flows import reproduce as module
 
-    monkeypatch.setattr(module, "bring_up_to_date", module.bring_up_to_date.with_options(retry_delay_seconds=0))
+    monkeypatch.setattr(
+        module, "bring_up_to_date", module.bring_up_to_date.with_options(retry_delay_seconds=0)
+    )
     (toy_project / "params.yaml").write_text("corpora:\n  a: {text: flaky}\n")
     assert module.reproduce(project=str(toy_project), steps=("ingest",)) == {"ran": 1, "up_to_date": 0}
     assert ran(toy_project) == ["data/a/ingest.txt", "data/a/ingest.txt"]

@@ -1,0 +1,115 @@
+"""The command line: generated from the steps, quick, and plain about mistakes."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import flows.commands
+import tasks
+from models.registry import find, keys
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {
+    "torch",
+    "transformers",
+    "vllm",
+    "peft",
+    "prefect",
+    "dvc",
+    "polars",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "pyarrow",
+    "ray",
+}
+LOADED = "import sys; from flows.cli import build\ntry:\n build()(sys.argv[1:])\nexcept SystemExit: pass\nprint('LOADED', *sys.modules)"
+
+
+def ambivox(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "ambivox"), *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([key.replace("_", "-"), "--help"] for key in keys(tasks)), ["run", "--help"]]
+)
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    loaded = set(shown.rpartition("LOADED")[2].split())
+    assert "Usage: ambivox" in shown
+    assert not HEAVY & loaded
+
+
+def test_every_step_is_one_documented_keyword_only_function() -> None:
+    for key in keys(tasks):
+        step = getattr(find(tasks, key, "step"), key)
+        parameters = inspect.signature(step).parameters
+        assert all(one.kind is one.KEYWORD_ONLY for one in parameters.values()), key
+        documented = set(
+            re.findall(
+                r"^ {8}(\w+):", inspect.getdoc(step).replace("\n    ", "\n        ") or "", re.MULTILINE
+            )
+        )
+        assert set(parameters) <= documented, f"{key}: no help for {set(parameters) - documented}"
+
+
+def test_the_pipeline_speaks_the_steps_own_language() -> None:
+    """Every stage of dvc.yaml runs the step of its name, with flags that are parameters of it."""
+    from dvc.repo import Repo
+
+    with Repo(str(ROOT)) as repo:
+        stages = {stage.name: stage.cmd for stage in repo.index.stages}
+    assert stages
+    for name, command in stages.items():
+        step = name.split("@")[0]
+        words = command.split()
+        assert words[:2] == ["ambivox", step.replace("_", "-")]
+        flags = {word[2:].replace("-", "_") for word in words if word.startswith("--")}
+        allowed = set(inspect.signature(getattr(find(tasks, step, "step"), step)).parameters)
+        assert flags <= allowed, f"{name}: {flags - allowed} are not parameters of {step}"
+
+
+def test_a_command_is_named_like_its_file() -> None:
+    for key in keys(flows.commands):
+        assert callable(getattr(find(flows.commands, key, "command"), key))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--corpus", "nonsense", "--root", "."], "unknown corpus 'nonsense'; known: crema_d, demo"),
+        (["run", "--corpus", "crema_d", "--root", "/nowhere"], "/nowhere: no such folder"),
+        (["run", "--alm", "nonsense"], "known: "),
+        (["run", "--corpus", "crema_d", "--root", ".", "--key", "Not a key"], "cannot name a corpus"),
+        (["run", "--project", "/tmp"], "is not an Ambivox project"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], said: str, tmp_path: Path) -> None:
+    before = (ROOT / "params.yaml").read_bytes()
+    done = ambivox(*arguments, cwd=ROOT)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert (ROOT / "params.yaml").read_bytes() == before
+
+
+def test_doctor_names_what_it_looks_for() -> None:
+    shown = ambivox("doctor", cwd=ROOT).stdout
+    for word in ("Python", "torch", "GPU", "vLLM", "Prefect server", "DVC remote", "disk"):
+        assert word in shown
