@@ -160,7 +160,8 @@ class Votes(Table):
     def _check_values(cls, frame: pl.DataFrame, labels: tuple[str, ...], where: str) -> None:
         _one_of(frame, "annotator_kind", ("human", "alm"), where)
         _one_of(frame, "label", labels, where)
-        if frame.filter(~(pl.col("weight") > 0) | pl.col("weight").is_infinite()).height:
+        # polars counts NaN as larger than every number, so finiteness is asked for by name.
+        if frame.filter((pl.col("weight") <= 0) | ~pl.col("weight").is_finite()).height:
             raise UserError(f"{where}a vote's weight must be positive and finite")
 
     def counts(self, utterance_ids: pl.Series) -> np.ndarray:
