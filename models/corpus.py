@@ -40,6 +40,18 @@ def no_rejects() -> pl.DataFrame:
     return pl.DataFrame(schema=REJECTS)
 
 
+def rejected(rows: pl.DataFrame, reason: str, detail: str | pl.Expr = "") -> pl.DataFrame:
+    """Rejects from rows that could not be used; ``file``, ``line`` and ``utterance_id`` stay if known."""
+    explained = rows.with_columns(
+        reason=pl.lit(reason), detail=pl.lit(detail) if isinstance(detail, str) else detail
+    )
+    columns = [
+        pl.col(name).cast(kind) if name in explained.columns else pl.lit(None, dtype=kind).alias(name)
+        for name, kind in REJECTS.items()
+    ]
+    return explained.select(columns)
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A corpus as its files tell it.
