@@ -70,13 +70,10 @@ class Prompt:
         options = ", ".join(
             f"{code} {names[label]}" for code, label in zip(self.codes, self.order, strict=False)
         )
-        spoken = ""
-        if self.arm != "audio":
-            spoken = _SPOKEN.format(
-                transcript=neutralise(transcript or "", special_tokens, TRANSCRIPT_LIMIT_CHARACTERS)
-            )
+        heard = neutralise(transcript or "", special_tokens) if self.arm != "audio" else ""
+        spoken = _SPOKEN.format(transcript=heard) if heard else ""
         instruction = _INSTRUCTIONS[self.elicitation]
-        focus = neutralise(self.persona.focus, special_tokens, TRANSCRIPT_LIMIT_CHARACTERS)
+        focus = neutralise(self.persona.focus, special_tokens)
         return (
             spoken
             + _QUESTION.format(options=options, instruction=instruction)
@@ -92,17 +89,10 @@ class Prompt:
         heard = [] if self.arm == "transcript" else [audio]
         return [{"role": "user", "content": [*heard, text] if self.audio_first else [text, *heard]}]
 
-    def sha256(self, transcript: str | None = None) -> str:
-        """The hash of all that the prompt is, the transcript included where the model reads it."""
-        held = [
-            self.text(transcript),
-            self.arm,
-            self.elicitation,
-            self.audio_first,
-            list(self.order),
-            list(self.labels),
-        ]
-        return hashlib.sha256(json.dumps(held).encode()).hexdigest()
+    def sha256(self) -> str:
+        """The hash of all that the prompt is but the transcript, the version of the templates included."""
+        held = [prompt_version(), self.text(), self.arm, self.elicitation, self.audio_first, self.codes]
+        return hashlib.sha256(json.dumps([*held, self.order, self.labels]).encode()).hexdigest()
 
 
 def prompt_version() -> str:

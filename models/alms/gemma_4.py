@@ -1,0 +1,13 @@
+"""Gemma-4-E4B-it (Google): text, images and audio in; hears 30 s. Thinking is left off."""
+
+from models.alm import Alm
+
+ALM = Alm(
+    checkpoint="google/gemma-4-E4B-it",
+    revision="83df0a889143b1dbfc61b591bbc639540fd9ce4c",
+    architectures=("Gemma4ForConditionalGeneration",),
+    licence="Apache-2.0",
+    transformers_class="Gemma4ForConditionalGeneration",
+    checked="known to vLLM and transformers; not run",
+    chat_arguments={"enable_thinking": False},
+)

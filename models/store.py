@@ -1,0 +1,136 @@
+"""The vote store: what ALMs have answered, in immutable content-addressed Parquet shards, local or on S3.
+
+A space is one folder of the store: everything that decides an answer beside the clip and the question (ALM
+revision, engine version, prompt version, elicitation). Its name is the hash of that; space.json says it in
+words. A shard is named by the hash of its bytes and never changes, so two runs may write at once, a run that
+is killed loses only the shard it was computing, and a shard that is damaged is noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from models.errors import UserError
+from models.files import atomic_path
+
+SCHEMA: dict[str, Any] = {
+    "key": pl.String, "audio_sha256": pl.String, "prompt_sha256": pl.String, "logprobs": pl.List(pl.Float64),
+    "label_mass": pl.Float64, "label": pl.String, "response": pl.String, "refused": pl.Boolean,
+    "windows": pl.Int64,
+}  # fmt: skip
+
+
+class _Files(Protocol):
+    def names(self) -> list[str]: ...
+    def read(self, name: str) -> bytes: ...
+    def write(self, name: str, content: bytes) -> None: ...
+
+
+class VoteStore:
+    """One space of a store.
+
+    Args:
+        root: a local folder, or s3://bucket/prefix (endpoint from AWS_ENDPOINT_URL where set).
+        space: what decides the answers in it; equal mappings are the same space.
+    """
+
+    def __init__(self, root: str, space: Mapping[str, Any]) -> None:
+        self.space = dict(space)
+        described = json.dumps(self.space, sort_keys=True)
+        self.name = hashlib.sha256(described.encode()).hexdigest()[:16]
+        self.location = f"{root.rstrip('/')}/{self.name}"
+        self._files: _Files = _S3(self.location) if root.startswith("s3://") else _Local(Path(self.location))
+        self._shards: dict[str, pl.DataFrame] = {}
+
+    def answers(self) -> pl.DataFrame:
+        """All answers stored here, one row a key (SCHEMA), those of other runs too.
+
+        Shards read once are kept: they never change.
+
+        Raises:
+            UserError: a shard is damaged; the message says which.
+        """
+        names = sorted(name for name in self._files.names() if name.endswith(".parquet"))
+        for name in names:
+            if name not in self._shards:
+                self._shards[name] = self._load(name)
+        frames = [self._shards[name] for name in names]
+        if not frames:
+            return pl.DataFrame(schema=SCHEMA)
+        # Two runs at once may both have answered a key; which answer counts must not depend on who was first.
+        return pl.concat(frames).unique("key", keep="first", maintain_order=True)
+
+    def add(self, answers: pl.DataFrame) -> str:
+        """Store answers (SCHEMA) as one shard and return its name; nothing is written for no answers."""
+        if not answers.height:
+            return ""
+        buffer = io.BytesIO()
+        answers.select(list(SCHEMA)).cast(SCHEMA).sort("key").write_parquet(buffer, compression="zstd")
+        content = buffer.getvalue()
+        name = f"{hashlib.sha256(content).hexdigest()}.parquet"
+        self._files.write("space.json", json.dumps(self.space, indent=2, sort_keys=True).encode())
+        self._files.write(name, content)
+        return name
+
+    def _load(self, name: str) -> pl.DataFrame:
+        content = self._files.read(name)
+        if f"{hashlib.sha256(content).hexdigest()}.parquet" != name:
+            raise UserError(
+                f"{self.location}/{name}: this shard of the vote store is damaged (its content does not match "
+                "its name); delete it and run again: its answers will be computed anew"
+            )
+        return pl.read_parquet(io.BytesIO(content)).select(list(SCHEMA))
+
+
+class _Local:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def names(self) -> list[str]:
+        if not self._folder.is_dir():
+            return []
+        return [file.name for file in self._folder.iterdir() if not file.name.startswith(".")]
+
+    def read(self, name: str) -> bytes:
+        return (self._folder / name).read_bytes()
+
+    def write(self, name: str, content: bytes) -> None:
+        path = self._folder / name
+        if not path.exists():
+            with atomic_path(path) as temporary:
+                temporary.write_bytes(content)
+
+
+class _S3:
+    def __init__(self, location: str) -> None:
+        self._location = location
+
+    def names(self) -> list[str]:
+        from models.audio import s3
+
+        try:
+            found = s3().ls(self._location, detail=False, refresh=True)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise UserError(f"{self._location}: the vote store cannot be listed ({error})") from error
+        return [str(path).rpartition("/")[2] for path in found]
+
+    def read(self, name: str) -> bytes:
+        from models.audio import s3
+
+        content: bytes = s3().cat_file(f"{self._location}/{name}")
+        return content
+
+    def write(self, name: str, content: bytes) -> None:
+        # One PUT is atomic: readers see the whole object or none.
+        from models.audio import s3
+
+        s3().pipe_file(f"{self._location}/{name}", content)

@@ -1,0 +1,111 @@
+"""Have an audio-language model vote: one table of its answers, and the checks that say what they are worth."""
+
+from pathlib import Path
+from typing import Literal
+
+
+def annotate(
+    *,
+    utterances: Path,
+    alm: str,
+    out: Path,
+    store: str = ".ambivox/store",
+    engine: Literal["auto", "vllm", "server", "transformers", "fake"] = "auto",
+    elicitation: Literal["exact", "sampled", "verbalised"] = "exact",
+    personas: tuple[str, ...] = ("voice_and_words", "tone"),
+    persona_file: Path | None = None,
+    orders: int = 2,
+    transcript: Literal["audio", "transcript", "both"] = "both",
+    votes: int = 0,
+    temperature: float = 1.0,
+    on_long: Literal["window", "error"] = "window",
+    splits: tuple[str, ...] = ("train", "development", "test"),
+    server: str = "",
+    seed: int = 0,
+    shard: int = 256,
+    strict: bool = False,
+) -> Path:
+    """Ask an ALM what every utterance expresses; answers that the vote store has already are not asked again.
+
+    Args:
+        utterances: the table of utterances.
+        alm: a key in models/alms/, or a local model folder.
+        out: folder for annotations.parquet, votes.parquet, rejects.parquet, checks.json and pictures.
+        store: the vote store, a folder or s3://bucket/prefix (endpoint from AWS_ENDPOINT_URL).
+        engine: what runs the ALM; auto is vLLM where it is installed, else transformers.
+        elicitation: exact (the distribution from one pass a prompt), sampled (the paper's way: --votes answers
+            along a temperature ladder) or verbalised (the model writes percentages).
+        personas: names of personas; "paper" stands for the paper's five, "placebo" is the control.
+        persona_file: a TOML file of further personas, name = "sentence".
+        orders: balanced orders of the options: 1, or an even number up to twice the number of labels.
+        transcript: what the model is given: the audio, the transcript, or both (where there is a transcript).
+        votes: sampled: how many synthetic annotators answer; else: votes drawn per persona for votes.parquet.
+        temperature: reshapes exact distributions, p^(1/T).
+        on_long: a clip longer than the ALM hears is cut into windows whose answers are averaged, or refused.
+        splits: which utterances; pretrain is what the embedded ALM learned from.
+        server: address of an OpenAI-compatible vLLM server (engine server), such as http://localhost:8000/v1;
+            its API key is read from AMBIVOX_SERVER_KEY.
+        seed: of sampled answers and drawn votes.
+        shard: clips a shard of the store; also what is lost at most when a run is killed.
+        strict: stop at the first utterance that cannot be asked about, instead of listing it in rejects.parquet.
+
+    Raises:
+        UserError: a wrong setting, an unknown ALM, an engine that cannot be started, or, with strict, an
+            utterance that cannot be asked about.
+    """
+    from models.annotator import Annotator, Settings
+    from models.engines import EngineChoice, choose
+    from models.errors import UserError
+    from models.files import atomic_folder, write_json
+    from models.personas import load_personas
+    from models.pictures.annotation import draw_annotation
+    from models.progress import bar
+    from models.tables import Utterances
+
+    chosen = choose(engine)
+    table = Utterances.read(utterances).in_splits(*splits)
+    settings = Settings(
+        EngineChoice(chosen, alm, server), elicitation, load_personas(personas, persona_file), orders, transcript,
+        votes, temperature, on_long, seed, store, shard,
+    )  # fmt: skip
+    run = Annotator(table, settings)
+    work = [missing for part in run.parts if (missing := run.missing(part)).height]
+    asked = sum(part.height for part in work)
+    print(
+        f"{len(table)} utterances, {run.items.height} questions to {run.resolved.name} on {run.version}"
+        f"{' (chosen by --engine auto)' if engine == 'auto' else ''}; {asked} prompts are not in the store yet"
+    )
+    rejects = run.fill(run.items.clear())
+    with bar() as progress:
+        clips = sum(part["audio_sha256"].n_unique() for part in work)
+        shown = progress.add_task("annotate", total=clips, note=run.version)
+        for part in work:
+            rejected = run.fill(part, lambda done: progress.advance(shown, done))
+            if strict and rejected.height:
+                raise UserError(f"{rejected['detail'][0]} (--strict stops here)")
+            rejects = rejects.vstack(rejected)
+    result = run.result(rejects)
+    with atomic_folder(out) as folder:
+        result.annotations.write(folder / "annotations.parquet")
+        result.votes.write(folder / "votes.parquet")
+        result.rejects.write_parquet(folder / "rejects.parquet", compression="zstd")
+        write_json(folder / "checks.json", result.checks)
+        draw_annotation(result.annotations, result.checks, folder)
+    mass = result.checks["label_mass"]["mean"]
+    print(
+        f"{len(result.annotations)} answers, {result.checks['refusals']} refusals, "
+        f"{result.rejects.height} utterances rejected"
+        f"{f', label mass {mass:.3f}' if mass is not None else ''} -> {out}"
+    )
+    if result.checks["hears"] is False:
+        print(
+            f"WARNING: {run.resolved.name} does not hear: another clip's audio leaves its answers as they are "
+            f"(mean JS {result.checks['canary']['js']:.4f} bit)"
+        )
+    return out
+
+
+if __name__ == "__main__":
+    from tasks._main import main
+
+    main(annotate)
