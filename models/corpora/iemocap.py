@@ -1,0 +1,195 @@
+"""IEMOCAP: five pairs of actors, improvised and scripted dialogues, cut into turns and judged by several people.
+
+From: sail.usc.edu/iemocap, on request (Busso, Bulut, Lee, Kazemzadeh, Mower, Kim, Chang, Lee, Narayanan:
+    IEMOCAP: Interactive emotional dyadic motion capture database. Language Resources and Evaluation 42,
+    2008).
+Licence: for research, not to be passed on (the release form of the University of Southern California).
+
+Outside evaluators (C-E1, ...) vote; the actors' own reports (C-F1, C-M1) do by option. An evaluator may name
+several labels for a turn: they share that evaluator's one vote. Known defects: transcriptions with latin-1
+characters and with lines that are not turns; hidden ``._`` files of the archive, which are passed over.
+A turn is spoken by whom its last part names: Ses01F_impro05_M003 by the man of session 1.
+
+A block of Session1/dialog/EmoEvaluation/Ses01F_impro05.txt (tabs between fields):
+
+    [140.2250 - 145.6000]	Ses01F_impro05_F019	ang	[1.5000, 4.0000, 4.5000]
+    C-E1:	Anger;	()
+    C-E3:	Anger; Frustration;	()
+    C-F1:	Anger;	()
+    A-E3:	val 2; act 4; dom  4;	()
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from models.corpus import REJECTS, Loaded, require_layout
+from models.errors import UserError
+from models.reading import read_text
+
+LABELS = {
+    "Anger": "anger",
+    "Happiness": "happiness",
+    "Excited": "excitement",
+    "Sadness": "sadness",
+    "Neutral state": "neutral",
+    "Frustration": "frustration",
+    "Fear": "fear",
+    "Surprise": "surprise",
+    "Disgust": "disgust",
+    "Other": "other",
+}
+DIALOGS = {"all": "", "improvised": "_impro", "scripted": "_script"}
+_TURN = r"(?P<turn>(?P<session>Ses0[1-5])[FM]_\w+_(?P<sex>[FM])\d{3})"
+_HEADER = re.compile(rf"\[\d+\.\d+ - \d+\.\d+\]\t{_TURN}\t\w+\t\[.*\]")
+_OPINION = re.compile(r"C-(?P<who>[EFM]\d+):\t(?P<labels>([^;()\t]+;\s*)+)\(.*")
+_RATING = re.compile(r"A-[EFM]\d+:\t.*")
+_SPOKEN = re.compile(rf"{_TURN} \[[\d.]+-[\d.]+\]:\s*(?P<words>.*)")
+
+
+def load(
+    root: Path,
+    *,
+    self_reports: bool = False,
+    merge_excited: bool = False,
+    dialogs: Literal["all", "improvised", "scripted"] = "all",
+    test_session: int | None = None,
+) -> Loaded:
+    """Read IEMOCAP.
+
+    Args:
+        root: IEMOCAP_full_release, with Session1 to Session5.
+        self_reports: The actors' own reports are votes too.
+        merge_excited: Excited counts as happiness.
+        dialogs: Which dialogues to take.
+        test_session: Leave this session (1 to 5) out: it becomes the test split, the others share the rest.
+            Five runs with 1 to 5 make the usual leave-one-session-out evaluation.
+
+    Raises:
+        UserError: the layout is not as described above, or there is no such session.
+    """
+    require_layout(root, ["Session1"], "IEMOCAP")
+    sessions = [number for number in range(1, 6) if (root / f"Session{number}").is_dir()]
+    if test_session is not None and test_session not in sessions:
+        raise UserError(f"option test_session: there is no session {test_session} in {root}, only {sessions}")
+    reader = _Reader(self_reports=self_reports)
+    for number in sessions:
+        dialog = root / f"Session{number}" / "dialog"
+        require_layout(dialog, ["EmoEvaluation", "transcriptions"], f"IEMOCAP's session {number}")
+        for path in sorted(dialog.glob("EmoEvaluation/Ses*.txt")):
+            if DIALOGS[dialogs] in path.stem:
+                reader.read_evaluation(path, root / f"Session{number}" / "sentences" / "wav" / path.stem)
+        for path in sorted(dialog.glob("transcriptions/Ses*.txt")):
+            reader.read_transcription(path)
+    missing = [f"Session{number}" for number in range(1, 6) if number not in sessions]
+    notes = [f"{', '.join(missing)} not found in {root}; the other sessions are read"] if missing else []
+    return reader.loaded(merge_excited=merge_excited, test_session=test_session, notes=notes)
+
+
+class _Reader:
+    """What has been read so far: 151 dialogues of some seventy turns, small enough for plain lists."""
+
+    def __init__(self, *, self_reports: bool) -> None:
+        self.voters = "EFM" if self_reports else "E"
+        self.utterances: dict[str, tuple[str, str, str, str, str]] = {}
+        self.votes: list[tuple[str, str, str, str, int]] = []
+        self.rejects: list[tuple[str, int, str | None, str, str]] = []
+        self.words: dict[str, str] = {}
+        self.not_utf8 = 0
+
+    def read_evaluation(self, path: Path, audio: Path) -> None:
+        """Read the label blocks of one dialogue. ``audio`` is the folder of its turns."""
+        turn: str | None = None
+        for number, line in enumerate(self._lines(path), 1):
+            if not line or line.startswith("%"):
+                turn = None
+            elif header := _HEADER.fullmatch(line):
+                turn = self._begin(header, path, number, audio)
+            elif opinion := _OPINION.fullmatch(line):
+                self._vote(opinion, turn, path, number)
+            elif not _RATING.fullmatch(line):
+                self.rejects.append((str(path), number, turn, "unreadable line", line))
+                # A header that cannot be read must not lend its votes to the turn before.
+                turn = turn if line.startswith(("C-", "A-")) else None
+
+    def read_transcription(self, path: Path) -> None:
+        """Read what was said; lines of other shapes are not turns."""
+        for line in self._lines(path):
+            if spoken := _SPOKEN.fullmatch(line):
+                self.words[spoken["turn"]] = spoken["words"].strip()
+
+    def loaded(self, *, merge_excited: bool, test_session: int | None, notes: list[str]) -> Loaded:
+        """Everything read, as tables."""
+        columns = ["utterance_id", "audio", "speaker", "sex", "file", "line"]
+        utterances = pl.DataFrame(
+            [(turn, *rest) for turn, rest in self.utterances.items()],
+            dict.fromkeys(columns, pl.String),
+            orient="row",
+        )
+        session = pl.col("speaker").str.slice(4, 1).cast(pl.Int64)
+        utterances = utterances.with_columns(
+            pl.col("line").cast(pl.Int64),
+            transcript=pl.col("utterance_id").replace_strict(
+                self.words, default=None, return_dtype=pl.String
+            ),
+            language=pl.lit("en"),
+            split=pl.when(session == test_session).then(pl.lit("test"))
+            if test_session
+            else pl.lit(None, pl.String),
+        )
+        votes = pl.DataFrame(
+            self.votes,
+            {
+                "utterance_id": pl.String,
+                "annotator_id": pl.String,
+                "label": pl.String,
+                "file": pl.String,
+                "line": pl.Int64,
+            },
+            orient="row",
+        )
+        if merge_excited:
+            votes = votes.with_columns(pl.col("label").replace("excitement", "happiness"))
+            # One who named both named happiness once.
+            votes = votes.unique(["utterance_id", "annotator_id", "label"], keep="first", maintain_order=True)
+        if self.not_utf8:
+            notes = [*notes, f"{self.not_utf8} files are not UTF-8 and were read as Windows-1252"]
+        return Loaded(
+            labels=tuple(label for label in LABELS.values() if not (merge_excited and label == "excitement")),
+            utterances=utterances,
+            votes=votes,
+            licence="for research only, not to be passed on (University of Southern California)",
+            rejects=pl.DataFrame(self.rejects, REJECTS, orient="row"),
+            notes=tuple(notes),
+        )
+
+    def _lines(self, path: Path) -> list[str]:
+        text, is_utf8 = read_text(path)
+        self.not_utf8 += not is_utf8
+        return [line.rstrip() for line in text.split("\n")]
+
+    def _begin(self, header: re.Match[str], path: Path, number: int, audio: Path) -> str | None:
+        turn, speaker = header["turn"], f"{header['session']}_{header['sex']}"
+        if turn in self.utterances:
+            self.rejects.append((str(path), number, turn, "duplicate utterance", "the first one is kept"))
+            return None
+        sex = "female" if header["sex"] == "F" else "male"
+        self.utterances[turn] = (str(audio / f"{turn}.wav"), speaker, sex, str(path), str(number))
+        return turn
+
+    def _vote(self, opinion: re.Match[str], turn: str | None, path: Path, number: int) -> None:
+        who = opinion["who"]
+        if who[0] not in self.voters:
+            return
+        if turn is None:
+            self.rejects.append((str(path), number, None, "vote outside a turn", opinion[0]))
+            return
+        # Evaluators keep their number through the corpus; an actor is one of the session's two.
+        annotator = who if who[0] == "E" else f"{turn[:5]}_{who}"
+        for name in opinion["labels"].split(";"):
+            if label := name.strip():
+                self.votes.append((turn, annotator, LABELS.get(label, label), str(path), number))
