@@ -1,0 +1,213 @@
+"""The paper's 82 features of an utterance: 72 of the sound, 10 of the words (arXiv 2601.14620, DiME-Aug).
+
+Sound: mean and standard deviation over time of 13 MFCCs, 12 chroma, 7 spectral-contrast bands, zero-crossing
+rate, roll-off, centroid and RMS, as librosa 0.11 defines them by default at 16 kHz (frames of 2,048, hop 512).
+All of them come from one short-time Fourier transform, which is computed once; librosa's functions compute it
+once each. Formulas: Slaney's mel scale and filters; Ellis's chroma with the recording's own tuning; contrast
+after Jiang et al. (ICME 2002).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+RATE_HZ = 16_000
+FRAME = 2_048
+HOP = 512
+MEL_BANDS, MFCCS, CHROMA, CONTRAST_OCTAVES = 128, 13, 12, 6
+SOUND_FEATURES = 2 * (MFCCS + CHROMA + CONTRAST_OCTAVES + 1 + 4)
+WORD_FEATURES = 10
+# Part of every cache key: raise it when a formula below changes.
+VERSION = "1"
+
+Floats = NDArray[np.float64]
+_Frames = NDArray[np.float32]
+
+
+def sound_features(samples: NDArray[np.float32]) -> Floats:
+    """The 72 numbers of one recording at RATE_HZ: 36 means over time, then 36 standard deviations.
+
+    Args:
+        samples: mono, float32, one sample or more.
+    """
+    padded = np.pad(samples.astype(np.float32, copy=False), FRAME // 2)
+    frames_TL = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP]
+    spectrum_TF = scipy.fft.rfft(frames_TL * _window(), axis=1)
+    power_TF: _Frames = np.square(spectrum_TF.real) + np.square(spectrum_TF.imag)
+    magnitude_TF: _Frames = np.sqrt(power_TF)
+    over_time = np.concatenate(
+        [
+            _mfcc(power_TF),
+            _chroma(power_TF),
+            _contrast(magnitude_TF),
+            _zero_crossing_rate(samples)[:, None],
+            _rolloff(magnitude_TF)[:, None],
+            _centroid(magnitude_TF)[:, None],
+            _rms(padded)[:, None],
+        ],
+        axis=1,
+        dtype=np.float64,
+    )
+    return np.concatenate([over_time.mean(axis=0), over_time.std(axis=0)])
+
+
+def word_features(transcript: str | None) -> Floats:
+    """The 10 numbers of a transcript: characters, words, ``!``, ``?``, ``.``, ``,``, share of vowels and of
+    consonants among characters, mean word length, share of capitals. All 0 where there is none.
+    """
+    text = transcript or ""
+    words = text.split()
+    characters = max(len(text), 1)
+    lower = text.lower()
+    vowels = sum(lower.count(vowel) for vowel in "aeiou")
+    consonants = sum(character.isalpha() for character in lower) - vowels
+    return np.array(
+        [
+            len(text), len(words), *(text.count(mark) for mark in "!?.,"),
+            vowels / characters, consonants / characters,
+            sum(map(len, words)) / max(len(words), 1),
+            sum(character.isupper() for character in text) / characters,
+        ],
+        dtype=np.float64,
+    )  # fmt: skip
+
+
+def frequencies_hz() -> Floats:
+    """The F = FRAME / 2 + 1 bin frequencies."""
+    return np.arange(FRAME // 2 + 1) * (RATE_HZ / FRAME)
+
+
+@lru_cache
+def _window() -> _Frames:
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)).astype(np.float32)
+
+
+def _decibels(power: NDArray[np.float32], floor: float = 1e-10, range_db: float = 80.0) -> _Frames:
+    """10 log10, no lower than ``range_db`` below the loudest."""
+    levels: _Frames = 10 * np.log10(np.maximum(power, np.float32(floor)))
+    return np.maximum(levels, levels.max() - np.float32(range_db))
+
+
+def _mfcc(power_TF: _Frames) -> _Frames:
+    mel_TM = _decibels(power_TF @ _mel_filters().T)
+    cepstrum: _Frames = scipy.fft.dct(mel_TM, type=2, axis=1, norm="ortho")
+    return cepstrum[:, :MFCCS]
+
+
+@lru_cache
+def _mel_filters() -> _Frames:
+    """Slaney's triangles of equal area, (MEL_BANDS, F): linear to 1 kHz, logarithmic above."""
+    knee_mel, step = 1000 / (200 / 3), np.log(6.4) / 27
+    top_mel = knee_mel + np.log(RATE_HZ / 2 / 1000) / step
+    mels = np.linspace(0, top_mel, MEL_BANDS + 2)
+    corners = np.where(mels < knee_mel, mels * 200 / 3, 1000 * np.exp(step * (mels - knee_mel)))
+    left, middle, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
+    frequency = frequencies_hz()[None, :]
+    triangles = np.minimum((frequency - left) / (middle - left), (right - frequency) / (right - middle))
+    return (np.maximum(triangles, 0) * 2 / (right - left)).astype(np.float32)
+
+
+def _chroma(power_TF: _Frames) -> _Frames:
+    chroma_TC: _Frames = power_TF @ _chroma_filters(_tuning(power_TF)).T
+    loudest = chroma_TC.max(axis=1, keepdims=True)
+    return chroma_TC / np.where(loudest < np.finfo(np.float32).tiny, 1, loudest)
+
+
+def _tuning(power_TF: _Frames) -> float:
+    """By how many semitones, in [-0.5, 0.5), the recording's partials lie off A = 440 Hz (in steps of 0.01).
+
+    Partials are the spectrum's local maxima between 150 and 4,000 Hz above a tenth of the frame's maximum,
+    refined by a parabola; of those at least as strong as the median, the commonest deviation counts.
+    """
+    hz = frequencies_hz()
+    low, high = int(np.searchsorted(hz, 150.0)), int(np.searchsorted(hz, 4000.0))
+    loud_TF = power_TF[:, low - 1 : high + 1]
+    loud_TF = np.where(loud_TF > np.float32(0.1) * power_TF.max(axis=1, keepdims=True), loud_TF, 0)
+    peak = (loud_TF[:, 1:-1] > loud_TF[:, :-2]) & (loud_TF[:, 1:-1] >= loud_TF[:, 2:])
+    frame, column = np.nonzero(peak)
+    if not len(frame):
+        return 0.0
+    bin_ = column + low
+    before, at, after = (power_TF[frame, bin_ + offset] for offset in (-1, 0, 1))
+    curvature, slope = after + before - 2 * at, (after - before) / 2
+    inside = np.abs(slope) < np.abs(curvature)
+    shift = np.where(inside, -slope / np.where(inside, curvature, 1), 0)
+    partial_hz = (bin_ + shift).astype(np.float64) * RATE_HZ / FRAME
+    strength = at + np.float32(0.5) * slope * shift
+    partial_hz = partial_hz[strength >= np.median(strength)]
+    deviation = np.mod(12 * np.log2(partial_hz / 27.5), 1.0)
+    deviation = np.where(deviation >= 0.5, deviation - 1, deviation)
+    counts, edges = np.histogram(deviation, np.linspace(-0.5, 0.5, 101))
+    return round(float(edges[np.argmax(counts)]), 6)
+
+
+@lru_cache(maxsize=128)
+def _chroma_filters(tuning: float) -> _Frames:
+    """Ellis's chroma filters, (CHROMA, F): a Gaussian about each pitch class, weighted to the middle octaves."""
+    hz = np.arange(1, FRAME) * (RATE_HZ / FRAME)
+    pitch = 12 * np.log2(hz / (27.5 * 2.0 ** (tuning / 12)))
+    pitch = np.concatenate([[pitch[0] - 18], pitch])
+    width = np.concatenate([np.maximum(np.diff(pitch), 1), [1]])
+    distance = np.mod(pitch[None, :] - np.arange(12)[:, None] + 6, 12) - 6
+    weights = np.exp(-0.5 * (2 * distance / width) ** 2)
+    weights /= np.linalg.norm(weights, axis=0)
+    weights *= np.exp(-0.5 * ((pitch / 12 - 5) / 2) ** 2)
+    return np.ascontiguousarray(np.roll(weights, -3, axis=0)[:, : FRAME // 2 + 1], dtype=np.float32)
+
+
+def _contrast(magnitude_TF: _Frames) -> _Frames:
+    """Loudest less quietest 2 % of each octave from 200 Hz up (and of what lies below), in decibels."""
+    peaks, valleys = [], []
+    for start, stop, count in _contrast_bands():
+        band = magnitude_TF[:, start:stop]
+        parts = np.partition(band, (count - 1, band.shape[1] - count), axis=1)
+        valleys.append(parts[:, :count].mean(axis=1))
+        peaks.append(parts[:, -count:].mean(axis=1))
+    return _decibels(np.stack(peaks, axis=1)) - _decibels(np.stack(valleys, axis=1))
+
+
+@lru_cache
+def _contrast_bands() -> tuple[tuple[int, int, int], ...]:
+    """Each band's bins (start, stop) and how many of them are its 2 %."""
+    hz = frequencies_hz()
+    edges = np.concatenate([[0.0], 200.0 * 2.0 ** np.arange(CONTRAST_OCTAVES + 1)])
+    bands = []
+    for band, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        inside = np.flatnonzero((hz >= low) & (hz <= high))
+        last = band == CONTRAST_OCTAVES
+        start, stop = int(inside[0]) - (band > 0), len(hz) if last else int(inside[-1]) + 1
+        count = max(int(np.rint(0.02 * (stop - start))), 1)
+        bands.append((start, stop if last else stop - 1, count))
+    return tuple(bands)
+
+
+def _zero_crossing_rate(samples: NDArray[np.float32]) -> _Frames:
+    negative = np.pad(samples, FRAME // 2, mode="edge") < -1e-10
+    crossings = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
+    start = np.arange(0, len(negative) - FRAME + 1, HOP)
+    return ((crossings[start + FRAME - 1] - crossings[start]) / FRAME).astype(np.float32)
+
+
+def _rolloff(magnitude_TF: _Frames) -> _Frames:
+    """The frequency below which 85 % of the magnitude lies (Hz)."""
+    total_TF = np.cumsum(magnitude_TF, axis=1)
+    return frequencies_hz()[np.argmax(total_TF >= np.float32(0.85) * total_TF[:, -1:], axis=1)].astype(
+        np.float32
+    )
+
+
+def _centroid(magnitude_TF: _Frames) -> _Frames:
+    """The magnitude-weighted mean frequency (Hz); 0 in silence."""
+    total_T = magnitude_TF.sum(axis=1)
+    weighted_T = magnitude_TF @ frequencies_hz().astype(np.float32)
+    return weighted_T / np.where(total_T < np.finfo(np.float32).tiny, 1, total_T)
+
+
+def _rms(padded: NDArray[np.float32]) -> _Frames:
+    energy = np.concatenate([[0.0], np.cumsum(np.square(padded, dtype=np.float64))])
+    start = np.arange(0, len(padded) - FRAME + 1, HOP)
+    return np.sqrt(np.maximum(energy[start + FRAME] - energy[start], 0) / FRAME).astype(np.float32)

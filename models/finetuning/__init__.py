@@ -1,0 +1,1 @@
+"""Fine-tuning an ALM to answer with a distribution."""

@@ -1,0 +1,169 @@
+"""Examples: what is heard, what is read, and what should be answered, for training and for predicting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+
+from models import augmented
+from models.audio import RATE_HZ
+from models.errors import UserError
+from models.finetuning.audio_states import AudioStates, Recording, recorded
+from models.finetuning.backbone import Backbone
+from models.finetuning.batches import Batch, Side, collate
+from models.finetuning.settings import OnError
+from models.personas import PAPER
+from models.prompts import Arm, Prompt
+from models.tables import Distributions, Utterances
+
+
+@dataclass(frozen=True)
+class Examples:
+    """N utterances ready for the model: ids, token ids, the key of each one's audio states, targets, weights."""
+
+    utterance_ids: list[str]
+    tokens: list[list[int]]
+    keys: list[str]
+    target_NK: NDArray[np.float64]
+    weight_N: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.utterance_ids)
+
+    @property
+    def length_N(self) -> NDArray[np.int64]:
+        """Tokens of each."""
+        return np.array([len(tokens) for tokens in self.tokens], dtype=np.int64)
+
+    def batch(self, rows: Sequence[int] | NDArray[np.int64], states: AudioStates, pad_id: int, side: Side = "right") -> Batch:  # fmt: skip
+        """These rows, padded to the longest of them."""
+        return collate(
+            [self.tokens[row] for row in rows],
+            [states[self.keys[row]] for row in rows],
+            torch.from_numpy(self.target_NK[rows]).float(),
+            torch.from_numpy(self.weight_N[rows]).float(),
+            pad_id,
+            side,
+        )
+
+
+def examples_of(
+    utterances: Utterances, backbone: Backbone, states: AudioStates, arm: Arm, on_error: OnError,
+    distributions: Distributions | None = None,
+) -> tuple[Examples, dict[str, str]]:  # fmt: skip
+    """Examples of recorded utterances, and the reasons of those left out by id.
+
+    Without ``distributions`` (predicting) the targets are uniform and mean nothing.
+
+    Raises:
+        UserError: an utterance's audio cannot be read and ``on_error`` is "stop"; it names the utterance.
+    """
+    frame = utterances.frame
+    states.add(frame["audio_sha256"], recorded(dict(frame.select("audio_sha256", "audio").iter_rows())))
+    return _examples(utterances, backbone, states, arm, on_error, distributions)
+
+
+def mixed_examples_of(
+    folder: Path, parents: Utterances, backbone: Backbone, states: AudioStates, arm: Arm
+) -> Examples:
+    """Examples of the samples that ``augment`` made; their parents have to be training utterances.
+
+    Raises:
+        UserError: a parent is not in the split train of ``parents``, or labels differ.
+    """
+    samples, distributions = augmented.read(folder)
+    check_parents(samples, parents, folder)
+    by_id = dict(samples.frame.select("utterance_id", "audio_sha256").iter_rows())
+
+    def loader(keys: list[str]) -> Iterator[tuple[str, Recording]]:
+        wanted = set(keys)
+        chosen = samples.frame.filter(pl.col("audio_sha256").is_in(list(wanted))).unique(
+            "audio_sha256", maintain_order=True
+        )
+        missing = Utterances(chosen, samples.labels)
+        for utterance_id, recording in augmented.waveforms(missing, parents, folder):
+            yield by_id[utterance_id], recording
+
+    states.add(samples.frame["audio_sha256"], loader)
+    return _examples(samples, backbone, states, arm, "stop", distributions)[0]
+
+
+def check_parents(samples: Utterances, utterances: Utterances, folder: Path) -> None:
+    """Refuse samples whose parents are not training utterances of this corpus.
+
+    Raises:
+        UserError: naming the first such parent.
+    """
+    train = utterances.in_splits("train").frame["utterance_id"]
+    parents = pl.concat([samples.frame["parent_first"], samples.frame["parent_second"]])
+    strange = parents.filter(~parents.is_in(train.implode()))
+    if len(strange):
+        raise UserError(f"{folder}: {len(strange)} parents of augmented samples are not in the split train, the first is {strange[0]!r}; run augment again")  # fmt: skip
+
+
+def join(one: Examples, other: Examples) -> Examples:
+    """Both, one after the other."""
+    return Examples(
+        one.utterance_ids + other.utterance_ids,
+        one.tokens + other.tokens,
+        one.keys + other.keys,
+        np.concatenate([one.target_NK, other.target_NK]),
+        np.concatenate([one.weight_N, other.weight_N]),
+    )
+
+
+def _examples(
+    utterances: Utterances, backbone: Backbone, states: AudioStates, arm: Arm, on_error: OnError,
+    distributions: Distributions | None,
+) -> tuple[Examples, dict[str, str]]:  # fmt: skip
+    frame = utterances.frame
+    failed = {
+        utterance_id: str(states.errors[key])
+        for utterance_id, key in frame.select("utterance_id", "audio_sha256").iter_rows()
+        if key in states.errors
+    }
+    if failed and on_error == "stop":
+        utterance_id, reason = next(iter(failed.items()))
+        raise UserError(f"utterance {utterance_id!r}: {reason} ({len(failed)} such utterances; --on-error leave-out goes on without them)")  # fmt: skip
+    frame = frame.filter(~pl.col("utterance_id").is_in(list(failed)))
+    ids = frame["utterance_id"]
+    if distributions is None:
+        target_NK = np.full((len(ids), len(utterances.labels)), 1 / len(utterances.labels))
+        weight_N = np.ones(len(ids))
+    else:
+        target_NK = distributions.aligned(ids)
+        weight_N = _votes(distributions, ids)
+    return Examples(ids.to_list(), _tokens(frame, utterances.labels, backbone, states, arm), frame["audio_sha256"].to_list(), target_NK, weight_N), failed  # fmt: skip
+
+
+def _tokens(frame: pl.DataFrame, labels: tuple[str, ...], backbone: Backbone, states: AudioStates, arm: Arm) -> list[list[int]]:  # fmt: skip
+    """The prompt of each utterance: the paper's first persona, the options in the labels' order."""
+    with_words = Prompt(PAPER[0], tuple(range(len(labels))), labels, arm=arm)
+    without = Prompt(PAPER[0], tuple(range(len(labels))), labels, arm="audio")
+    special = tuple(backbone.tokenizer.all_special_tokens)
+    return [
+        backbone.prompt_ids(
+            (with_words if transcript else without).messages(transcript, special), len(states[key])
+        )
+        for transcript, key in frame.select("transcript", "audio_sha256").iter_rows()
+    ]
+
+
+def _votes(distributions: Distributions, ids: pl.Series) -> NDArray[np.float64]:
+    joined = pl.DataFrame({"utterance_id": ids}).join(
+        distributions.frame, on="utterance_id", how="left", maintain_order="left"
+    )
+    votes: NDArray[np.float64] = (joined["human_votes"] + joined["effective_synthetic_votes"]).to_numpy()
+    return votes
+
+
+def cut_seconds(recording: NDArray[np.float32], seconds: float = 30.0) -> NDArray[np.float32]:
+    """The first ``seconds`` of a recording, as the paper cuts it."""
+    return recording[: int(seconds * RATE_HZ)]

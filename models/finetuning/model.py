@@ -1,0 +1,76 @@
+"""What is trained: LoRA on the language model's attention, and the distribution head on top."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.distribution_head import DistributionHead
+from models.finetuning.backbone import Backbone
+from models.finetuning.batches import Batch
+
+# The language model's attention only: the audio tower has projections of the same names.
+LORA_TARGETS = r".*language_model\.(?:.*\.)?layers\.\d+\.self_attn\.(?:q|k|v|o)_proj"
+
+
+class DistributionModel(nn.Module):
+    """An ALM with adapters and a head: a batch in, ``log_p_BK`` out."""
+
+    def __init__(self, backbone: Backbone, head: DistributionHead) -> None:
+        super().__init__()
+        self.alm = backbone.model
+        self.head = head
+        self.backbone = backbone
+
+    def forward(self, ids_BT: Tensor, mask_BT: Tensor, audio_XD: Tensor) -> Tensor:
+        """See ``Backbone.hidden`` and ``DistributionHead.forward``."""
+        log_p: Tensor = self.head(self.backbone.hidden(ids_BT, mask_BT, audio_XD), mask_BT)
+        return log_p
+
+    def answer(self, batch: Batch, wrapped: Any = None) -> Tensor:
+        """``log_p_BK`` of a batch, which is moved to the model's device.
+
+        Args:
+            batch: the rows.
+            wrapped: this model inside DDP or FSDP, to be called instead of it.
+        """
+        device = self.backbone.device
+        log_p: Tensor = (wrapped or self)(
+            batch.ids_BT.to(device), batch.mask_BT.to(device), batch.audio_XD.to(device)
+        )
+        return log_p
+
+    def trainable(self) -> dict[str, Tensor]:
+        """The parameters that are trained, by name."""
+        return {name: value for name, value in self.named_parameters() if value.requires_grad}
+
+
+def add_adapters(
+    backbone: Backbone, labels: int, rank: int, alpha: int, dropout: float, seed: int,
+    gradient_checkpointing: bool = False,
+) -> DistributionModel:  # fmt: skip
+    """Wrap the backbone with new adapters (in float32) and a new head; both start from ``seed``."""
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+
+    torch.manual_seed(seed)
+    if getattr(backbone.model, "is_loaded_in_4bit", False):
+        backbone.model = prepare_model_for_kbit_training(
+            backbone.model, use_gradient_checkpointing=gradient_checkpointing
+        )
+    config = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=LORA_TARGETS, bias="none"
+    )
+    backbone.model = get_peft_model(backbone.model, config)
+    if gradient_checkpointing:
+        backbone.parts.language_model.gradient_checkpointing_enable({"use_reentrant": False})
+    head = DistributionHead(backbone.width, labels).to(backbone.device)
+    return DistributionModel(backbone, head)
+
+
+def adapted_modules(model: Any) -> list[str]:
+    """The names of the modules that have an adapter."""
+    return sorted(
+        {name.split(".lora_A")[0] for name, _ in model.named_modules() if name.endswith("lora_A.default")}
+    )

@@ -1,0 +1,68 @@
+"""One process, or several under ``accelerate launch`` / ``torchrun``: what each does, and how they agree.
+
+Every process takes its share of a step's batches; gradients are summed so that a step is the same step however
+many processes take it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+class Processes:
+    """The group that this process belongs to."""
+
+    def __init__(self) -> None:
+        self.count = int(os.environ.get("WORLD_SIZE", "1"))
+        self.rank = int(os.environ.get("RANK", "0"))
+        self._accelerator: Any = None
+        if self.count > 1:
+            from accelerate import Accelerator
+
+            self._accelerator = Accelerator()
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and talks."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self._accelerator:
+            self._accelerator.wait_for_everyone()
+
+    def wrap(self, model: Any) -> Any:
+        """The model as it is called in training: itself, or in DDP or FSDP as accelerate was configured."""
+        return self._accelerator.prepare(model) if self._accelerator else model
+
+    def share(self, parts: Sequence[T]) -> Sequence[T]:
+        """This process's part of a step; every process gets one at least, so that none waits for ever."""
+        if self.count == 1:
+            return parts
+        return parts[self.rank :: self.count]
+
+    def synchronise(self, wrapped: Any, last: bool) -> AbstractContextManager[Any]:
+        """Gradients are exchanged after the last batch of a step only."""
+        if self._accelerator and not last:
+            context: AbstractContextManager[Any] = self._accelerator.no_sync(wrapped)
+            return context
+        return nullcontext()
+
+    def autocast(self, model: Any) -> AbstractContextManager[Any]:
+        """bfloat16 arithmetic where the weights are bfloat16."""
+        backbone = model.backbone
+        return torch.autocast(backbone.device.type, torch.bfloat16, enabled=backbone.dtype == torch.bfloat16)
+
+    def total(self, value: Tensor) -> float:
+        """The sum over all processes."""
+        if self._accelerator:
+            value = self._accelerator.reduce(value, reduction="sum")
+        return float(value)

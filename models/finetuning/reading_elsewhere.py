@@ -1,0 +1,71 @@
+"""The README of a fine-tuned model: the code that loads it with transformers and peft alone.
+
+A test runs that code as it stands and compares it with ``predict``.
+"""
+
+from __future__ import annotations
+
+_TEMPLATE = """# Emotion distributions from speech
+
+A LoRA adapter and a distribution head for {alm} (revision {revision}), trained by Ambivox after "Scaling
+Ambiguity" (arXiv 2601.14620). It answers with one probability per label: {labels}.
+
+    pip install torch transformers peft safetensors
+
+```python
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+from torch import nn
+from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
+
+LABELS = {labels_list}
+PROMPT = {prompt}
+
+
+class Head(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, 8, batch_first=True)
+        self.project = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.Dropout(0.15), nn.GELU())
+        self.narrow = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width // 2), nn.Dropout(0.1), nn.GELU()
+        )
+        self.answer = nn.Sequential(nn.LayerNorm(width // 2), nn.Linear(width // 2, len(LABELS)))
+
+    def forward(self, hidden):  # one utterance: (1, tokens, width), no padding
+        pooled = self.attention(hidden[:, -1:], hidden, hidden)[0][:, 0]
+        return self.answer(self.narrow(pooled + self.project(pooled))).softmax(-1)
+
+
+def load(folder, alm):
+    processor = AutoProcessor.from_pretrained(alm)
+    base = Qwen2AudioForConditionalGeneration.from_pretrained(alm, dtype=torch.float32)
+    model = PeftModel.from_pretrained(base, folder).eval()
+    head = Head(base.config.text_config.hidden_size).eval()
+    head.load_state_dict(load_file(f"{{folder}}/distribution_head.safetensors"))
+    return processor, model, head
+
+
+@torch.no_grad()
+def distribution(processor, model, head, samples, transcript):  # samples: float32, mono, 16 kHz
+    text = PROMPT.replace("TRANSCRIPT", transcript)
+    inputs = processor(text=text, audio=[samples], sampling_rate=16_000, return_tensors="pt")
+    hidden = model(**inputs, output_hidden_states=True).hidden_states[-1]
+    return dict(zip(LABELS, head(hidden)[0].tolist()))
+```
+"""
+
+
+def README(labels: tuple[str, ...], alm: str, revision: str, prompt: str) -> str:  # noqa: N802
+    """The README's text.
+
+    Args:
+        labels: K labels, in the head's order.
+        alm: the base ALM's name.
+        revision: its revision.
+        prompt: the whole prompt with the chat markup, the word TRANSCRIPT where the transcript goes.
+    """
+    return _TEMPLATE.format(
+        alm=alm, revision=revision, labels=", ".join(labels), labels_list=list(labels), prompt=repr(prompt)
+    )

@@ -1,0 +1,130 @@
+"""A fine-tuned model's folder: what ``predict`` loads, and a stranger with transformers and peft can.
+
+adapter_config.json, adapter_model.safetensors    LoRA, as peft writes and reads it
+distribution_head.safetensors                     the head's weights
+ambivox.json                                      labels, prompt, base ALM and its revision, settings
+curves.csv, curves.json, curves.svg               the training run
+README.md                                         how to load it without this project
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.distribution_head import DistributionHead
+from models.errors import UserError
+from models.files import write_json
+from models.finetuning.backbone import Backbone, load
+from models.finetuning.model import DistributionModel
+from models.finetuning.reading_elsewhere import README
+from models.prompts import Arm
+
+_HEAD = "distribution_head.safetensors"
+_CARD = "ambivox.json"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What has to be known to use the model."""
+
+    labels: tuple[str, ...]
+    arm: Arm
+    alm: str
+    alm_name: str
+    alm_revision: str
+    prompt_version: str
+    source: str
+    augmented: bool
+    settings: dict[str, Any]
+
+
+def save_model(model: DistributionModel, card: Card, folder: Path) -> None:
+    """Write adapter, head, card and README into ``folder``."""
+    from safetensors.torch import save_file
+
+    model.alm.peft_config["default"].base_model_name_or_path = card.alm
+    model.alm.peft_config["default"].inference_mode = True
+    model.alm.save_pretrained(folder, save_embedding_layers=False)
+    head = {name: value.detach().cpu().contiguous() for name, value in model.head.state_dict().items()}
+    save_file(head, folder / _HEAD)
+    (folder / _HEAD).chmod(0o644)
+    write_json(folder / _CARD, vars(card))
+    example = model.backbone.processor.apply_chat_template(
+        _example(card), add_generation_prompt=True, tokenize=False
+    )
+    (folder / "README.md").write_text(
+        README(card.labels, card.alm_name, card.alm_revision, example), encoding="utf-8"
+    )
+
+
+def read_card(folder: Path) -> Card:
+    """The card of a fine-tuned model.
+
+    Raises:
+        UserError: the folder holds no fine-tuned model.
+    """
+    try:
+        found = json.loads((folder / _CARD).read_text(encoding="utf-8"))
+        return Card(**(found | {"labels": tuple(found["labels"])}))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder}: not a model that finetune made, its {_CARD} cannot be read ({error})"
+        ) from error
+
+
+def load_model(folder: Path, alm: str | None, device: torch.device, dtype: torch.dtype) -> tuple[DistributionModel, Card]:  # fmt: skip
+    """The model as it was saved, on its base ALM.
+
+    Args:
+        folder: what ``save_model`` wrote.
+        alm: the base ALM where it is elsewhere than when it was trained.
+        device: where it goes.
+        dtype: of the base weights.
+
+    Raises:
+        UserError: no such model, or the base ALM is not the one it was trained on.
+    """
+    from peft import PeftModel
+    from safetensors.torch import load_file
+
+    card = read_card(folder)
+    backbone = load(alm or card.alm, device, dtype)
+    if backbone.resolved.revision != card.alm_revision:
+        raise UserError(
+            f"{folder} was trained on revision {card.alm_revision} of {card.alm_name}, "
+            f"found {backbone.resolved.revision} at {alm or card.alm}; give the right one with --alm or train again"
+        )
+    backbone.model = PeftModel.from_pretrained(backbone.model, folder, torch_device=str(device))
+    head = DistributionHead(backbone.width, len(card.labels)).to(device)
+    head.load_state_dict(load_file(folder / _HEAD))
+    return DistributionModel(backbone, head).eval(), card
+
+
+def merge(folder: Path, alm: str | None, out: Path) -> Path:
+    """Write the base ALM with the adapter's weights added in, to be served like any other; the head beside it."""
+    from safetensors.torch import save_file
+
+    from models.files import atomic_folder
+
+    model, _ = load_model(folder, alm, torch.device("cpu"), torch.float32)
+    backbone: Backbone = model.backbone
+    merged = backbone.model.merge_and_unload()
+    with atomic_folder(out) as temporary:
+        merged.save_pretrained(temporary)
+        backbone.processor.save_pretrained(temporary)
+        save_file(
+            {name: value.contiguous() for name, value in model.head.state_dict().items()}, temporary / _HEAD
+        )
+    return out
+
+
+def _example(card: Card) -> list[dict[str, Any]]:
+    from models.personas import PAPER
+    from models.prompts import Prompt
+
+    return Prompt(PAPER[0], tuple(range(len(card.labels))), card.labels, arm=card.arm).messages("TRANSCRIPT")

@@ -1,0 +1,78 @@
+"""What a fine-tuning run is: the paper's settings for models of billions, and one variant for small ones."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from models.errors import UserError
+from models.prompts import Arm
+
+Preset = Literal["auto", "paper", "small"]
+OnError = Literal["stop", "leave-out"]
+LossWeights = Literal["equal", "votes"]
+SMALL_PARAMETERS = 100_000_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The defaults are the paper's (arXiv 2601.14620)."""
+
+    lora_rank: int = 8
+    lora_alpha: int = 16
+    lora_dropout: float = 0.2
+    entropy_weight: float = 0.08
+    learning_rate: float = 2.5e-6
+    weight_decay: float = 0.03
+    warmup_share: float = 0.15
+    cycles: int = 1
+    clip_norm: float = 3.0
+    batch: int = 8
+    accumulation: int = 8
+    epochs: int = 60
+    patience: int = 8
+    perturbation: float = 0.3
+    perturbed_variants: int = 2
+    arm: Arm = "both"
+    loss_weights: LossWeights = "equal"
+    on_error: OnError = "stop"
+    gradient_checkpointing: bool = False
+    quantise: bool = False
+    checkpoint_seconds: float = 10.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("lora_rank", "batch", "accumulation", "epochs", "patience", "cycles"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name.replace('_', '-')} must be 1 or more, found {getattr(self, name)}")
+        for name in ("lora_dropout", "warmup_share", "perturbation"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name.replace('_', '-')} must lie in [0, 1), found {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise UserError(f"learning-rate must be positive, found {self.learning_rate}")
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that the trained weights depend on."""
+        return {name: value for name, value in asdict(self).items() if name != "checkpoint_seconds"}
+
+
+PAPER = Settings()
+# A model of a few million parameters starts from less and takes larger steps; audio is not perturbed, because
+# its tower takes a larger share of the time than what it teaches is worth.
+SMALL = replace(
+    PAPER,
+    learning_rate=1e-3,
+    batch=16,
+    accumulation=1,
+    epochs=30,
+    patience=6,
+    lora_dropout=0.05,
+    perturbation=0.0,
+)
+
+
+def choose(preset: Preset, parameters: int) -> tuple[str, Settings]:
+    """The preset's name and settings; "auto" goes by the ALM's number of parameters."""
+    if preset == "auto":
+        preset = "small" if parameters < SMALL_PARAMETERS else "paper"
+    return preset, SMALL if preset == "small" else PAPER
