@@ -81,12 +81,16 @@ class Resolved:
 
 
 def resolve(alm: str) -> Resolved:
-    """An ALM by its key in models/alms/ or by a local folder.
+    """An ALM by its key in models/alms/, by a local folder, or by a text file that names one of the two.
+
+    The text file is how the pipeline notes which ALM annotates a corpus (``data/<corpus>/alm``).
 
     Raises:
         UserError: neither a key nor a folder, a folder without a readable config.json, or of an architecture
             that no file in models/alms/ knows.
     """
+    if Path(alm).is_file():
+        alm = Path(alm).read_text(encoding="utf-8").strip()
     if not Path(alm).is_dir():
         found = alms().get(alm)
         if found is None:
