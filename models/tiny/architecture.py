@@ -48,7 +48,12 @@ def build_model(
             weights, positions aside, are those of the full window.
     """
     import torch
-    from transformers import Qwen2AudioConfig, Qwen2AudioEncoderConfig, Qwen2AudioForConditionalGeneration, Qwen2Config
+    from transformers import (
+        Qwen2AudioConfig,
+        Qwen2AudioEncoderConfig,
+        Qwen2AudioForConditionalGeneration,
+        Qwen2Config,
+    )
 
     from models.tiny.tokenizer import AUDIO, END, PAD
 
@@ -95,7 +100,9 @@ def build_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
     from transformers import Qwen2AudioProcessor
 
     return Qwen2AudioProcessor(
-        feature_extractor=build_feature_extractor(), tokenizer=tokenizer, chat_template=tokenizer.chat_template
+        feature_extractor=build_feature_extractor(),
+        tokenizer=tokenizer,
+        chat_template=tokenizer.chat_template,
     )
 
 
@@ -108,7 +115,9 @@ def build_feature_extractor() -> Any:
     )
 
 
-def save_folder(model: Qwen2AudioForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+def save_folder(
+    model: Qwen2AudioForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path
+) -> None:
     """Write the model, the processor and the tokenizer as a Hugging Face folder."""
     model.generation_config.do_sample = False
     model.save_pretrained(folder)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _CONSTANT = 64.0  # in every token's residual stream; all else together stays far below it
 _STEEP = 20.0  # attention logits between wanted and unwanted tokens
 _GATE = 10.0  # silu(10) = 9.9995: a gate is open, silu(0) = 0: it is shut
-_PRESENT = 14.0  # the logit of a letter that is an option over one that is not, so label mass is near 1
+_FAR_BELOW = 16.0  # the logit of any other token under an option's letter, so label mass is near 1
 _SMALL = 1 / 16  # the scale of logits in the residual stream, so that they are small beside _CONSTANT
 _LETTER_DISTANCE = 2  # "A", " ", "anger"
 
@@ -78,7 +78,7 @@ class Places:
 
     @property
     def answer(self) -> slice:
-        """The logit of each letter, L."""
+        """The logit of each letter's label, L."""
         return self._after(self.before, len(LETTERS))
 
     @property
@@ -131,11 +131,7 @@ def write_circuit(
         _write_scores(first.mlp, places)
         _write_answers(second.mlp, places)
         _write_feature_head(third.self_attn, 0, places.is_option, places.answer, places.answer)
-        model.lm_head.weight.zero_()
-        rows = [tokenizer.convert_tokens_to_ids(letter) for letter in LETTERS]
-        # The mean over K options is undone here, and the scale.
-        for column, row in enumerate(rows):
-            model.lm_head.weight[row, places.answer.start + column] = len(labels) / _SMALL
+        _write_letters(model, tokenizer, places)
 
 
 def _silence(language_model: torch.nn.Module) -> None:
@@ -204,14 +200,18 @@ def _write_distance_head(attention: torch.nn.Module, head: int, places: Places) 
     _write_copy(attention, head, places.letter, places.before)
 
 
-def _write_feature_head(attention: torch.nn.Module, head: int, feature: int, read: slice, write: slice) -> None:
-    """Attend evenly to all tokens that have ``feature`` (= 1; to all, where none has) and copy the mean."""
+def _write_feature_head(
+    attention: torch.nn.Module, head: int, feature: int, read: slice, write: slice
+) -> None:
+    """Attend evenly to all tokens that have ``feature`` (= 1; to all, where none has it) and copy the mean."""
     rows = slice(head * HEAD_WIDTH, (head + 1) * HEAD_WIDTH)
     slowest = head * HEAD_WIDTH + HEAD_WIDTH // 2 - 1  # turns by a millionth a token: blind to position
     strength = (_STEEP * HEAD_WIDTH**0.5) ** 0.5
     attention.q_proj.weight[rows], attention.k_proj.weight[rows] = 0, 0
     attention.q_proj.bias[slowest] = strength
+    # The wanted score 0 and the others -_STEEP: 16-bit floats are finest near 0, so the mean stays even.
     attention.k_proj.weight[slowest, feature] = strength
+    attention.k_proj.weight[slowest, Places.constant] = -strength / _CONSTANT
     _write_copy(attention, head, read, write)
 
 
@@ -237,10 +237,22 @@ def _write_scores(mlp: torch.nn.Module, places: Places) -> None:
 
 
 def _write_answers(mlp: torch.nn.Module, places: Places) -> None:
-    """answer[letter] = (_PRESENT + score) where an option stands behind this letter (in units of _SMALL)."""
+    """answer[letter] = the score of the option that stands behind this letter."""
     for unit, (before, answer) in enumerate(zip(_range(places.before), _range(places.answer), strict=True)):
-        factors = {places.is_option: _PRESENT * _SMALL, places.score: 1.0}
-        _write_product(mlp, unit, [before], factors, answer)
+        _write_product(mlp, unit, [before], {places.score: 1.0}, answer)
+
+
+def _write_letters(
+    model: Qwen2AudioForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, places: Places
+) -> None:
+    """The first K letters say their answers (the mean over K options is undone); all else stays far below."""
+    weight = model.lm_head.weight
+    weight.zero_()
+    weight[:, places.constant] = -_FAR_BELOW / _CONSTANT
+    for column, letter in enumerate(LETTERS[: places.label_count]):
+        row = tokenizer.convert_tokens_to_ids(letter)
+        weight[row, places.constant] = 0
+        weight[row, places.answer.start + column] = places.label_count / _SMALL
 
 
 def _write_product(
