@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +75,7 @@ def headline(run: Run) -> Headline:
         )
         for key, figures in found.items()
     ]  # fmt: skip
-    return Headline(_sentences(js, metrics, run), rows, [heading for heading, _ in MEASURES.values()])
+    return Headline(_sentences(js, run), rows, [heading for heading, _ in MEASURES.values()])
 
 
 def _cell(found: Estimate | None, name: str) -> str:
@@ -85,7 +86,7 @@ def _cell(found: Estimate | None, name: str) -> str:
     return f"{found.value:.1%} [{found.low:.1%}, {found.high:.1%}]"
 
 
-def _sentences(js: dict[str, Estimate | None], metrics: dict[str, Any], run: Run) -> list[str]:
+def _sentences(js: Mapping[str, Estimate | None], run: Run) -> list[str]:
     human, pooled, prior = js.get("human"), js.get("pooled"), js.get("prior")
     said = []
     if human and pooled and human.value > 0:

@@ -110,7 +110,7 @@ def annotation(run: Run) -> Section:
         mass = frame["label_mass"].drop_nulls()
         if len(mass):
             section.text.append(
-                f"Label mass (what the model gave to the labels together): mean {mass.mean():.3f}, "
+                f"Label mass (what the model gave to the labels together): mean {float(mass.to_numpy().mean()):.3f}, "
                 f"lowest tenth below {mass.quantile(0.1):.3f}."
             )
     checks = run.json("annotations/checks.json")
