@@ -1,0 +1,147 @@
+"""vLLM in this process: exact distributions at the speed of its batching, prefix cache and encoder cache.
+
+Requests are handed over one by one while clips are still being decoded, and the engine's own process works on
+them meanwhile. All prompts of a clip name it by the same identifier, so that its features are computed once
+and its keys and values are shared.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.alm import Resolved, resolve
+from models.chat import Chat, load_chat
+from models.engines import EngineChoice, Request, Writing
+from models.errors import MissingExtraError, UserError
+
+# Of GiB, for keys and values on the CPU, where vLLM would take a share of all memory.
+_CPU_CACHE_GIB = "2"
+# Prefixes are shared in whole blocks: the smallest that vLLM's CPU attention takes share most.
+_CPU_BLOCK = 32
+
+
+class VllmEngine:
+    """One ``vllm.LLM``. Calls must not overlap (models/engines opens one in a process)."""
+
+    def __init__(self, llm: Any, chat: Chat, rate_hz: int, name: str) -> None:
+        self.version = name
+        self.chat = chat
+        self.llm = llm
+        self.rate_hz = rate_hz
+
+    def score(self, requests: Iterable[Request]) -> NDArray[np.float64]:
+        """As ``Engine.score``."""
+        from vllm import SamplingParams
+
+        ids: list[int] = []
+        for request in requests:
+            prompt = self.prompt(request)
+            if not ids:
+                ids = self._code_ids(request, prompt["prompt"])
+                params = SamplingParams(
+                    max_tokens=1, temperature=0, logprob_token_ids=ids, detokenize=False
+                )  # fmt: skip
+            self.llm.enqueue([prompt], params, use_tqdm=False)
+        rows = [[output.outputs[0].logprobs[0][token].logprob for token in ids] for output in self._finish()]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(ids))
+
+    def generate(self, requests: Sequence[Request], writings: Sequence[Writing]) -> list[str]:
+        """As ``Engine.generate``. A letter is held to the codes by their tokens, JSON by a grammar."""
+        from vllm import SamplingParams
+        from vllm.sampling_params import StructuredOutputsParams
+
+        ids: list[int] = []
+        for request, writing in zip(requests, writings, strict=True):
+            prompt = self.prompt(request)
+            held: dict[str, Any] = {}
+            if writing.choices:
+                ids = ids or self._code_ids(request, prompt["prompt"])
+                held = {"allowed_token_ids": ids[: len(writing.choices)]}
+            elif writing.schema is not None:
+                held = {"structured_outputs": StructuredOutputsParams(json=writing.schema)}
+            params = SamplingParams(
+                max_tokens=writing.max_tokens, temperature=writing.temperature, seed=writing.seed, **held
+            )
+            self.llm.enqueue([prompt], params, use_tqdm=False)
+        return [output.outputs[0].text for output in self._finish()]
+
+    def close(self) -> None:
+        """Stop the engine's process."""
+        self.llm.llm_engine.engine_core.shutdown()
+
+    def prompt(self, request: Request) -> dict[str, Any]:
+        """A request in vLLM's own terms."""
+        prompt: dict[str, Any] = {"prompt": self.chat.render(request)}
+        if request.audio is not None:
+            prompt["multi_modal_data"] = {"audio": (request.audio, self.rate_hz)}
+            prompt["multi_modal_uuids"] = {"audio": request.audio_name}
+        return prompt
+
+    def _finish(self) -> list[Any]:
+        try:
+            finished: list[Any] = self.llm.wait_for_completion(use_tqdm=False)
+        except Exception as error:
+            # Whatever vLLM raises here means that its process is gone; what is stored stays stored.
+            raise UserError(f"vLLM failed ({type(error).__name__}: {error}); run again to go on") from error
+        return finished
+
+    def _code_ids(self, request: Request, rendered: str) -> list[int]:
+        return self.chat.code_ids(request.prompt.codes[: len(request.prompt.labels)], rendered)
+
+
+def start(choice: EngineChoice) -> VllmEngine:
+    """Start vLLM on this ALM: about half a minute on a CPU.
+
+    Raises:
+        UserError: vLLM is not installed or does not start.
+    """
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", _CPU_CACHE_GIB)
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    resolved = resolve(choice.alm)
+    chat = load_chat(resolved)
+    try:
+        from vllm import LLM
+    except ImportError as error:
+        raise MissingExtraError("vllm", "cpu") from error
+    try:
+        llm = LLM(**arguments(resolved))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"vLLM does not start on {resolved.source}: {_first_line(error)}") from error
+    return VllmEngine(llm, chat, resolved.alm.rate_hz, version(choice))
+
+
+def version(choice: EngineChoice) -> str:  # noqa: ARG001
+    """The distribution, its version and the precision."""
+    for name in ("vllm", "vllm-cpu"):
+        try:
+            return f"{name} {importlib.metadata.version(name)} {_precision(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    raise MissingExtraError("vllm", "cpu")
+
+
+def arguments(resolved: Resolved) -> dict[str, Any]:
+    """What ``vllm.LLM`` is started with."""
+    on_cpu = version(EngineChoice("vllm", "")).startswith("vllm-cpu")
+    place: dict[str, Any] = {"block_size": _CPU_BLOCK, "enforce_eager": True} if on_cpu else {}
+    return {
+        "model": resolved.source, "revision": None if resolved.is_local else resolved.revision,
+        "dtype": "float32" if on_cpu else "auto", "limit_mm_per_prompt": {"audio": 1}, "seed": 0,
+        "enable_prefix_caching": True, "generation_config": "vllm", "disable_log_stats": False,
+        "trust_remote_code": False, **place, **resolved.alm.engine_arguments,
+    }  # fmt: skip
+
+
+def _precision(name: str) -> str:
+    return "float32" if name == "vllm-cpu" else "auto"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
