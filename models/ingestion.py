@@ -131,9 +131,11 @@ def _check_votes(
     votes = _with_columns(loaded.votes, _TRACE)
     incomplete = pl.any_horizontal(pl.col("utterance_id", "annotator_id", "label").is_null())
     strange = ~pl.col("label").is_in(list(loaded.labels))
+    weight = pl.col("weight") if "weight" in votes.columns else pl.lit(1.0)
     status = (
         pl.when(incomplete).then(pl.lit("incomplete vote"))
         .when(strange).then(pl.lit("unknown label"))
+        .when(~((weight > 0) & weight.is_finite()).fill_null(value=False)).then(pl.lit("unusable weight"))
         .when(pl.col("utterance_id").is_in(kept["utterance_id"].implode())).then(pl.lit(""))
         .when(pl.col("utterance_id").is_in(unheard["utterance_id"].implode())).then(pl.lit("unheard"))
         .otherwise(pl.lit("vote for an unknown utterance"))

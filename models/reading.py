@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,6 +72,53 @@ def read_csv(path: Path, required: Sequence[str], separator: str = ",") -> pl.Da
     return frame.with_columns(
         pl.col("line").cast(pl.Int64), pl.when(stripped != "").then(stripped).name.keep()
     )
+
+
+def read_table(path: Path, required: Sequence[str]) -> pl.DataFrame:
+    """A table of rows in CSV, TSV, JSONL (NDJSON) or Parquet, with ``line``, the line (in Parquet the row).
+
+    In CSV and TSV all columns are text; elsewhere they have the types of the file.
+
+    Raises:
+        UserError: no such file, an unknown suffix, a column of ``required`` is missing, or the file is
+            damaged.
+    """
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    if suffix in (".csv", ".tsv"):
+        return read_csv(path, required, "\t" if suffix == ".tsv" else ",")
+    if suffix in (".jsonl", ".ndjson"):
+        text, _ = read_text(path)
+        try:
+            frame = pl.read_ndjson(io.BytesIO(text.encode()), infer_schema_length=None)
+        except pl.exceptions.PolarsError as error:
+            raise _with_json_line(path, text, error) from error
+    elif suffix == ".parquet":
+        try:
+            frame = pl.read_parquet(path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise UserError(f"{path}: not a readable Parquet file ({error})") from error
+    else:
+        raise UserError(
+            f"{path}: unknown kind of table {suffix!r}; known: .csv, .tsv, .jsonl, .ndjson, .parquet"
+        )
+    missing = [column for column in required if column not in frame.columns]
+    if missing:
+        raise UserError(f"{path}: columns {missing} are missing, found {frame.columns}")
+    return (
+        frame.drop("line", strict=False).with_row_index("line", 1).with_columns(pl.col("line").cast(pl.Int64))
+    )
+
+
+def _with_json_line(path: Path, text: str, error: Exception) -> UserError:
+    for number, line in enumerate(text.split("\n"), 1):
+        try:
+            if line.strip() and not isinstance(json.loads(line), dict):
+                return UserError(f"{path}:{number}: expected a JSON object on every line")
+        except json.JSONDecodeError as found:
+            return UserError(f"{path}:{number}: not readable as JSON, perhaps cut short: {found.msg}")
+    return UserError(f"{path}: not a readable JSONL file: {str(error).splitlines()[0]}")
 
 
 def _with_line(path: Path, text: str, separator: str, error: Exception) -> UserError:
