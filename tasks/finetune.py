@@ -13,6 +13,7 @@ def finetune(
     alm: str,
     out: Path,
     augmented: Path | None = None,
+    dime_aug: Literal["on", "off"] = "on",
     preset: Literal["auto", "paper", "small"] = "auto",
     learning_rate: float | None = None,
     epochs: int | None = None,
@@ -46,6 +47,7 @@ def finetune(
         alm: Folder or key of the ALM.
         out: Folder for the model (LoRA adapter, head, card, curves).
         augmented: Folder that augment made.
+        dime_aug: Train with the samples in that folder, or without.
         preset: The paper's settings, those for a small model, or by the ALM's size.
         learning_rate: Peak learning rate.
         epochs: At most this many.
@@ -87,7 +89,7 @@ def finetune(
     report = finetuning.finetune(
         Utterances.read(utterances),
         Distributions.read(distributions),
-        augmented,
+        augmented if dime_aug == "on" else None,
         alm,
         out,
         preset=preset,

@@ -1,0 +1,58 @@
+"""Measure the whole matrix against human votes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def evaluate(
+    *,
+    utterances: Path,
+    votes: Path,
+    predictions: Path,
+    out: Path,
+    heldout: Path | None = None,
+    annotations: Path | None = None,
+    distributions: Path | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Path:
+    """Measure fine-tuned models, the zero-shot ALM, the prior and people themselves on the split test.
+
+    Targets are human votes only: the held-back ones where there are any, else all.
+
+    Args:
+        utterances: Table of utterances.
+        votes: Table of observed votes.
+        predictions: Folder of predictions, one table a model (such as pooled-on.parquet).
+        out: Folder for metrics.json, tables and pictures.
+        heldout: Table of held-back votes; empty where none were.
+        annotations: Table of the ALM's answers, for the row zero-shot.
+        distributions: Folder of distributions, for the row votes.
+        resamples: Bootstrap resamples of each interval.
+        seed: Of the resampling.
+    """
+    from models import evaluation
+    from models.evaluation_folder import write_evaluation
+    from models.tables import Utterances, Votes
+
+    table, observed = Utterances.read(utterances), Votes.read(votes)
+    wanted = evaluation.targets(table, observed, Votes.read(heldout) if heldout else None)
+    models = evaluation.matrix_rows(predictions, wanted)
+    references = evaluation.reference_rows(table, observed, annotations, distributions, wanted)
+    metrics = write_evaluation(models, references, wanted, out, resamples, seed)
+    kind = "held-back votes" if wanted.held_back else "votes"
+    print(f"{wanted.frame.height} test utterances, {wanted.n_NK.sum():.0f} human {kind}; JS is base 2")
+    for name, row in sorted(metrics.items(), key=lambda pair: pair[1].get("js", 1.0)):
+        if "js" in row:
+            interval = f" [{row['js_low']:.3f}, {row['js_high']:.3f}]" if "js_low" in row else ""
+            print(
+                f"{name:<16} JS {row['js']:.3f}{interval}  BC {row['bc']:.3f}  accuracy {row['accuracy']:.3f}"
+            )
+    return out
+
+
+if __name__ == "__main__":
+    from tasks._main import main
+
+    main(evaluate)
