@@ -17,10 +17,10 @@ from models.elicitation import Question
 from models.prompts import prompt_version
 from models.tables import Annotations, Utterances
 
-ITEMS: dict[str, Any] = {
+ITEMS = pl.Schema({
     "utterance_id": pl.String, "audio": pl.String, "audio_sha256": pl.String, "transcript": pl.String,
     "question": pl.Int64, "key": pl.String,
-}  # fmt: skip
+})  # fmt: skip
 
 
 def space(resolved: Resolved, version: str) -> dict[str, Any]:

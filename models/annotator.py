@@ -24,9 +24,9 @@ from models.prompts import TRANSCRIPT_LIMIT_CHARACTERS, Arm, Elicitation, prompt
 from models.store import VoteStore
 from models.tables import Annotations, Utterances, Votes
 
-REJECTED: dict[str, Any] = {
+REJECTED = pl.Schema({
     "file": pl.String, "line": pl.Int64, "utterance_id": pl.String, "reason": pl.String, "detail": pl.String,
-}  # fmt: skip
+})  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from models.store import SCHEMA
 
 OnLong = Literal["window", "error"]
 
-REJECTS: dict[str, Any] = {"key": pl.String, "reason": pl.String, "detail": pl.String}
+REJECTS = pl.Schema({"key": pl.String, "reason": pl.String, "detail": pl.String})
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class Chat:
     def __init__(self, processor: Any, chat_arguments: dict[str, Any] | None = None) -> None:
         self.processor = processor
         self.tokenizer = getattr(processor, "tokenizer", processor)
-        self._arguments = chat_arguments or {}
+        self.arguments = chat_arguments or {}
         self.special_tokens = _special_tokens(self.tokenizer)
 
     def render(self, request: Request) -> str:
@@ -32,7 +32,7 @@ class Chat:
         if request.audio is None:
             messages[0]["content"] = [part for part in messages[0]["content"] if part["type"] == "text"]
         text: str = self.processor.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, **self._arguments
+            messages, tokenize=False, add_generation_prompt=True, **self.arguments
         )
         return text
 

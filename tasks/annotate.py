@@ -21,6 +21,7 @@ def annotate(
     on_long: Literal["window", "error"] = "window",
     splits: tuple[str, ...] = ("train", "development", "test"),
     server: str = "",
+    patience: float = 300.0,
     seed: int = 0,
     shard: int = 256,
     strict: bool = False,
@@ -45,6 +46,7 @@ def annotate(
         splits: which utterances; pretrain is what the embedded ALM learned from.
         server: address of an OpenAI-compatible vLLM server (engine server), such as http://localhost:8000/v1;
             its API key is read from AMBIVOX_SERVER_KEY.
+        patience: seconds for which that server may give no answer at all, while it restarts say.
         seed: of sampled answers and drawn votes.
         shard: clips a shard of the store; also what is lost at most when a run is killed.
         strict: stop at the first utterance that cannot be asked about, instead of listing it in rejects.parquet.
@@ -65,7 +67,7 @@ def annotate(
     chosen = choose(engine)
     table = Utterances.read(utterances).in_splits(*splits)
     settings = Settings(
-        EngineChoice(chosen, alm, server), elicitation, load_personas(personas, persona_file), orders, transcript,
+        EngineChoice(chosen, alm, server, patience), elicitation, load_personas(personas, persona_file), orders, transcript,
         votes, temperature, on_long, seed, store, shard,
     )  # fmt: skip
     run = Annotator(table, settings)

@@ -78,12 +78,14 @@ class Engine(Protocol):
 class EngineChoice:
     """Which engine runs which ALM, and where its server is: all that starting one takes.
 
-    ``alm`` is a key in models/alms/ or a local folder; ``url`` is for the engine "server".
+    ``alm`` is a key in models/alms/ or a local folder. ``url`` and ``patience_seconds`` (for how long a server
+    may give no answer at all) are for the engine "server".
     """
 
     engine: str
     alm: str
     url: str = ""
+    patience_seconds: float = 300.0
 
 
 def choose(engine: str) -> str:
