@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +62,9 @@ def log_mels(audio: Sequence[str], cache: Path | None = None) -> Mels:
     found: list[tuple[NDArray[np.float16], int]] = []
     with ThreadPoolExecutor(2) as pool, bar() as progress:
         task = progress.add_task("Spectrograms", total=len(audio), note="")
-        for names in batched(audio, 64):
-            found += pool.map(lambda name: _one(extractor, name), names)
-            progress.advance(task, len(names))
+        for one in pool.map(lambda name: _one(extractor, name), audio):
+            found.append(one)
+            progress.advance(task)
     values = np.concatenate([mel for mel, _ in found], axis=1) if found else np.zeros((MEL_BANDS, 0), np.float16)
     mels = Mels(values, np.array([frames for _, frames in found], dtype=np.int64))
     if file:

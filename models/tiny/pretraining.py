@@ -1,0 +1,273 @@
+"""Training the embedded ALM from scratch on the ``pretrain`` speakers of any ingested corpus.
+
+Two stages: the tower learns to hear (models/tiny/listening.py), then projector and language model learn to
+answer the annotation prompt (models/tiny/answering.py). Some speakers are cut off to choose the weights and to
+say honestly how good the model is. What a killed run leaves in the cache is taken up by the next one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from models.errors import MissingExtraError, UserError
+from models.files import atomic_folder, write_json
+from models.metrics import jensen_shannon
+from models.tables import Utterances, Votes
+from models.tiny.answering import AnsweringOptions, Clips, train_answerer
+from models.tiny.architecture import WINDOW_FRAMES, Shape, build_model, save_folder
+from models.tiny.listening import Listener, ListeningOptions, predict, train_listener
+from models.tiny.mels import Mels, log_mels, pad_batch
+from models.tiny.tower import hear
+
+if TYPE_CHECKING:
+    import torch
+
+VERSION = 1  # of the recipe; part of the cache's name
+Size = Literal["auto", "small", "base"]
+_KEPT_BACK = 0.12  # the share of pretrain speakers that weights are chosen on
+_SMALL_BELOW = 1500  # clips; below that a small tower learns as well, and much faster
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the result, beside the data."""
+
+    shape: Shape
+    listening: ListeningOptions
+    answering: AnsweringOptions
+    threads: int = 2
+
+
+SMALL = Recipe(
+    Shape(tower_width=96, tower_layers=2, tower_heads=4, tower_inner=192, text_inner=192),
+    ListeningOptions(epochs=40, batch=16, learning_rate=2e-3, average=0.99),
+    AnsweringOptions(steps=60),
+)
+BASE = Recipe(
+    Shape(tower_width=144, tower_layers=4, tower_heads=4, tower_inner=432, text_inner=256),
+    ListeningOptions(epochs=30),
+    AnsweringOptions(steps=200),
+)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of it, measured on the speakers kept back; JS is the base-2 divergence to their votes."""
+
+    clips: int
+    speakers: int
+    kept_back_clips: int
+    kept_back_speakers: int
+    parameters: int
+    js: float
+    prior_js: float
+    accuracy: float
+    prior_accuracy: float
+    label_mass: float
+    listening: list[dict[str, float]]
+    answering: list[dict[str, float]]
+
+
+def pretrain(
+    utterances: Utterances,
+    votes: Votes,
+    out: Path,
+    *,
+    size: Size = "auto",
+    epochs: int | None = None,
+    seed: int = 0,
+    cache: Path | None = None,
+) -> Trained:
+    """Train and write the model folder ``out`` (with training.json, the measurements).
+
+    Args:
+        utterances: only those of split ``pretrain`` are used.
+        votes: theirs; utterances without any are left out.
+        out: the folder, replaced as a whole.
+        size: of the tower; ``auto`` goes by the number of clips.
+        epochs: of the first stage; the size's own number by default.
+        seed: of everything random.
+        cache: a folder for spectrograms and checkpoints; emptied when the model is written.
+
+    Raises:
+        UserError: too few pretrain utterances with votes, or a label set that no prompt can show.
+        AudioError: a recording that cannot be heard.
+    """
+    _require_torch()
+    labels = utterances.labels
+    frame = utterances.in_splits("pretrain").frame
+    n_NK = votes.counts(frame["utterance_id"])
+    has_votes_N = n_NK.sum(1) > 0
+    frame, n_NK = frame.filter(pl.Series(has_votes_N)), n_NK[has_votes_N]
+    if frame.height < 20:
+        raise UserError(
+            f"the tiny ALM is trained on utterances of split 'pretrain' that have votes; {frame.height} are too few, "
+            "at least 20 are needed (ingest with --shares 0.5,0.2,0.1,0.2, or use another ALM)"
+        )
+    p_NK = n_NK / n_NK.sum(1, keepdims=True)
+    is_kept_back_N = keep_back(frame, seed)
+    recipe = recipe_for(size, frame.height, epochs, seed)
+    work = cache / _fingerprint(frame, n_NK, labels, recipe) if cache else None
+    with _repeatable(recipe.threads):
+        trained = _train(frame, labels, p_NK, is_kept_back_N, recipe, work, out)
+    if work:
+        shutil.rmtree(work, ignore_errors=True)
+    return trained
+
+
+def recipe_for(size: Size, clips: int, epochs: int | None, seed: int) -> Recipe:
+    """The recipe of this size, with the given epochs and seed."""
+    if epochs is not None and epochs < 1:
+        raise UserError(f"--epochs must be at least 1, found {epochs}")
+    if size == "auto":
+        size = "small" if clips < _SMALL_BELOW else "base"
+    base = SMALL if size == "small" else BASE
+    listening = replace(base.listening, seed=seed, epochs=epochs or base.listening.epochs)
+    return replace(base, listening=listening, answering=replace(base.answering, seed=seed))
+
+
+def keep_back(frame: pl.DataFrame, seed: int) -> NDArray[np.bool_]:
+    """Which utterances choose the weights: those of about _KEPT_BACK of the speakers, at least one.
+
+    Where fewer than three speakers are known, utterances are drawn instead.
+    """
+    rng = np.random.default_rng([seed, 11])
+    speakers = sorted(frame["speaker"].drop_nulls().unique())
+    if len(speakers) < 3:
+        return np.asarray(rng.permutation(frame.height) < max(1, round(_KEPT_BACK * frame.height)))
+    count = max(1, round(_KEPT_BACK * len(speakers)))
+    chosen = set(rng.permutation(np.array(speakers))[:count].tolist())
+    return np.array([speaker in chosen for speaker in frame["speaker"]])
+
+
+def _train(
+    frame: pl.DataFrame,
+    labels: tuple[str, ...],
+    p_NK: NDArray[np.float64],
+    is_kept_back_N: NDArray[np.bool_],
+    recipe: Recipe,
+    work: Path | None,
+    out: Path,
+) -> Trained:
+    import torch
+
+    from models.tiny.circuit import width_for, write_circuit
+    from models.tiny.tokenizer import build_tokenizer
+
+    transcripts = frame["transcript"].to_list()
+    tokenizer = build_tokenizer(labels, _texts(labels, transcripts))
+    mels = log_mels(frame["audio"].to_list(), work)
+    torch.manual_seed(recipe.listening.seed)
+    shape = replace(recipe.shape, text_width=width_for(len(labels)))
+    model = build_model(shape, tokenizer)
+    _set_dropout(model.model.audio_tower, 0.1)
+    listener = Listener(model.model.audio_tower, len(labels))
+    checkpoint = work / "listening.safetensors" if work else None
+    listening = train_listener(listener, mels, p_NK, is_kept_back_N, recipe.listening, checkpoint)
+    _set_dropout(model.model.audio_tower, 0.0)
+    prior_K = p_NK[~is_kept_back_N].mean(0)
+    head = listener.head
+    write_circuit(model, tokenizer, labels, head.weight.detach(), head.bias.detach(), prior_K)
+    rows = np.arange(len(mels))
+    clips = Clips(_heard(listener, mels), transcripts, predict(listener, mels, rows), p_NK)
+    answering = train_answerer(model, tokenizer, labels, clips, is_kept_back_N, recipe.answering)
+    model.eval()
+
+    kept_NK = p_NK[is_kept_back_N]
+    best = min(answering, key=lambda entry: entry["validation_loss"])
+    prior_NK = np.broadcast_to(prior_K, kept_NK.shape)
+    trained = Trained(
+        clips=int((~is_kept_back_N).sum()),
+        speakers=frame.filter(pl.Series(~is_kept_back_N))["speaker"].n_unique(),
+        kept_back_clips=int(is_kept_back_N.sum()),
+        kept_back_speakers=frame.filter(pl.Series(is_kept_back_N))["speaker"].n_unique(),
+        parameters=sum(weight.numel() for weight in model.parameters()),
+        js=best["validation_js"],
+        prior_js=float(jensen_shannon(kept_NK, prior_NK).mean()),
+        accuracy=best["validation_accuracy"],
+        prior_accuracy=float((kept_NK.argmax(1) == prior_K.argmax()).mean()),
+        label_mass=best["label_mass"],
+        listening=listening,
+        answering=answering,
+    )
+    with atomic_folder(out) as temporary:
+        save_folder(model, tokenizer, temporary)
+        write_json(temporary / "training.json", asdict(trained) | {"recipe": asdict(recipe)})
+    return trained
+
+
+def _heard(listener: Listener, mels: Mels) -> list[torch.Tensor]:
+    """The tower's output for each clip, frames x D."""
+    import torch
+
+    heard: list[torch.Tensor] = [torch.empty(0)] * len(mels)
+    order = np.argsort(mels.frames_N, kind="stable")
+    with torch.no_grad():
+        for start in range(0, len(order), 32):
+            part = order[start : start + 32]
+            batch = pad_batch([mels.clip(int(row)) for row in part])
+            h_BLD, there_BL = hear(listener.tower, batch, torch.from_numpy(mels.frames_N[part]))
+            for row, h_LD, there_L in zip(part, h_BLD, there_BL, strict=True):
+                heard[row] = h_LD[there_L].clone()
+    return heard
+
+
+def _texts(labels: tuple[str, ...], transcripts: list[str | None]) -> Iterator[str]:
+    """What the tokenizer learns its words from: every kind of prompt, and what the speakers say."""
+    from models.personas import BUILT_IN
+    from models.prompts import Elicitation, build_prompts
+    from models.tiny.tokenizer import SPECIAL_TOKENS
+
+    kinds: tuple[Elicitation, ...] = ("exact", "sampled", "verbalised")
+    for kind in kinds:
+        for prompt in build_prompts(labels, BUILT_IN, 2, arm="both", elicitation=kind):
+            yield prompt.text("", SPECIAL_TOKENS) + "\nassistant\nuser\nsystem\n"
+    yield from (text for text in transcripts if text)
+
+
+def _set_dropout(tower: Any, rate: float) -> None:
+    tower.dropout = rate
+    for layer in tower.layers:
+        layer.dropout = layer.activation_dropout = layer.self_attn.dropout = rate
+
+
+def _fingerprint(frame: pl.DataFrame, n_NK: NDArray[np.float64], labels: tuple[str, ...], recipe: Recipe) -> str:
+    digest = hashlib.sha256(json.dumps([VERSION, WINDOW_FRAMES, labels, asdict(recipe)]).encode())
+    for column in ("utterance_id", "audio_sha256", "transcript", "speaker"):
+        digest.update(json.dumps(frame[column].to_list()).encode())
+    digest.update(n_NK.tobytes())
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _repeatable(threads: int) -> Iterator[None]:
+    """The same arithmetic in every run: a fixed number of threads and deterministic kernels."""
+    import torch
+
+    before, was = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(was)
+
+
+def _require_torch() -> None:
+    from importlib.util import find_spec
+
+    for library in ("torch", "transformers"):
+        if find_spec(library) is None:
+            raise MissingExtraError(library, "train")
