@@ -22,15 +22,19 @@ def home(project: Path) -> Path:
 
 
 def prepare(project: Path) -> None:
-    """Set Prefect's settings for this process, keeping whatever the user has set.
+    """Put Prefect's settings into this process's environment, keeping whatever the user has set there."""
+    home(project).mkdir(parents=True, exist_ok=True)
+    os.environ |= settings(project, dict(os.environ))
 
-    With PREFECT_API_URL set, that server is used. Else, a server that ``ambivox ui`` started for this
+
+def settings(project: Path, environment: dict[str, str]) -> dict[str, str]:
+    """What Prefect needs beyond ``environment``.
+
+    With PREFECT_API_URL set there, that server is used. Else, a server that ``ambivox ui`` started for this
     project; else one that lives as long as this process. All three show the same runs afterwards.
     """
-    here = home(project)
-    here.mkdir(parents=True, exist_ok=True)
-    defaults = {
-        "PREFECT_HOME": str(here),
+    wanted = {
+        "PREFECT_HOME": str(home(project)),
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -39,10 +43,9 @@ def prepare(project: Path) -> None:
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     }
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
-    if "PREFECT_API_URL" not in os.environ and (url := running(project)):
-        os.environ["PREFECT_API_URL"] = url
+    if "PREFECT_API_URL" not in environment and (url := running(project)):
+        wanted["PREFECT_API_URL"] = url
+    return {name: value for name, value in wanted.items() if name not in environment}
 
 
 def running(project: Path) -> str | None:

@@ -1,0 +1,108 @@
+"""Entering corpora into params.yaml, and the pipeline that DVC reads from it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from flows import local, machine, outcome, project
+from flows.pipeline import stages
+from models.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def real_project(tmp_path: Path) -> Path:
+    """The project's own dvc.yaml and params.yaml in a repository of their own, with the code beside them."""
+    for name in ("dvc.yaml", "params.yaml", "tasks", "models"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tmp_path / name)
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def add(where: Path, **changed: object) -> bool:
+    given = {
+        "key": "mine", "corpus": "crema_d", "root": ROOT / "docs", "ingest": "--keep-votes 3", "alm": "tiny", "annotate": "",
+        "pretrain": "", "sources": ("human", "pooled"), "dime_aug": ("on",),
+    }  # fmt: skip
+    return project.add_corpus(where, **(given | changed))  # type: ignore[arg-type]
+
+
+def test_a_corpus_enters_the_pipeline_once_and_comments_stay(real_project: Path) -> None:
+    assert add(real_project)
+    text = (real_project / "params.yaml").read_text()
+    assert not add(real_project)
+    assert (real_project / "params.yaml").read_text() == text
+    assert "# What `dvc repro` reproduces." in text
+    names = {stage.address for stage in stages(real_project, ("mine",))}
+    assert {
+        "ingest@mine",
+        "pretrain@mine",
+        "annotate@mine",
+        "pool@mine",
+        "evaluate@mine",
+        "report@mine",
+    } <= names
+    assert {"augment@mine-pooled", "finetune@mine-human-on", "predict@mine-pooled-on"} <= names
+
+
+def test_a_wider_matrix_adds_its_stages(real_project: Path) -> None:
+    add(real_project, sources=("human", "synthetic", "combined", "pooled"), dime_aug=("on", "off"))
+    finetuned = [stage for stage in stages(real_project, ("mine",)) if stage.step == "finetune"]
+    assert len(finetuned) == 8
+
+
+def test_an_alm_from_elsewhere_is_noted_and_nothing_is_pretrained(real_project: Path) -> None:
+    add(real_project)
+    assert add(real_project, alm="qwen2_audio")
+    assert (real_project / "data" / "mine" / "alm").read_text() == "qwen2_audio\n"
+    assert "pretrain@mine" not in {stage.address for stage in stages(real_project, ("mine",))}
+
+
+def test_a_broken_params_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("corpora: [")
+    with pytest.raises(UserError, match=r"params\.yaml: cannot be read as YAML"):
+        project.load(tmp_path)
+
+
+def test_the_users_own_prefect_settings_win(tmp_path: Path) -> None:
+    users = {"PREFECT_API_URL": "http://team.example/api", "PREFECT_HOME": "/elsewhere"}
+    added = local.settings(tmp_path, users)
+    assert not users.keys() & added.keys()
+    assert local.settings(tmp_path, {})["PREFECT_HOME"].startswith(str(tmp_path))
+
+
+def test_a_server_that_went_away_is_not_used(tmp_path: Path) -> None:
+    local.remember(tmp_path, "http://127.0.0.1:9/api")
+    assert local.running(tmp_path) is None
+    assert not local.answers("file:///etc/passwd")
+
+
+def test_doctor_marks_what_stops_the_main_job(tmp_path: Path) -> None:
+    states = {one.what: one.state for one in machine.findings(tmp_path)}
+    assert states["DVC project"] == "missing"
+    assert states["Python"] == "ok"
+    assert {one.what: one for one in machine.findings(ROOT)}["DVC remote"].state in ("ok", "optional")
+
+
+def test_the_short_table_has_a_row_a_source_and_the_ceiling() -> None:
+    row = {"js": 0.1234, "js_low": 0.1, "js_high": 0.15, "bc": 0.9, "accuracy": 0.75}
+    metrics = dict.fromkeys(("human", "synthetic", "combined", "pooled", "prior", "ceiling"), row)
+    console = Console(width=100)
+    with console.capture() as shown:
+        console.print(outcome.table(json.loads(json.dumps(metrics)), "demo"))
+    text = shown.get()
+    for word in ("human ceiling", "corpus prior", "pooled", "0.123", "0.100-0.150", "0.750"):
+        assert word in text
