@@ -105,7 +105,7 @@ def annotation(run: Run) -> Section:
             f"{frame.height:,} answers of {names} about {frame['utterance_id'].n_unique():,} utterances; elicitation "
             f"{', '.join(sorted(frame['elicitation'].unique()))}, engine {', '.join(sorted(frame['engine'].unique()))}, "
             f"{frame['persona'].n_unique()} personas, {frame['option_order'].n_unique()} option orders. "
-            f"Refusals: {frame['refused'].sum():,} ({frame['refused'].mean():.2%})."
+            f"Refusals: {frame['refused'].sum():,} ({float(frame['refused'].to_numpy().mean()):.2%})."
         )  # fmt: skip
         mass = frame["label_mass"].drop_nulls()
         if len(mass):
