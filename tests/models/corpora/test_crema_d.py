@@ -1,0 +1,139 @@
+"""CREMA-D: by hand in the official layout, and the real one against an independent count of its CSV."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+
+from models.corpora.crema_d import SENTENCES, load
+from models.errors import UserError
+from models.ingestion import ingest
+
+REAL = Path(__file__).resolve().parents[4] / "shared" / "crema-d"
+HEADER = '"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote","meanEmoResp"'
+ROWS = [
+    '"100001",0,0,0,1,10,0,"1001_IEO_NEU_XX",11,0.909,"N",71.7',
+    '"100002",1,0,2,0,0,0,"1002_DFA_FEA_HI",3,0.667,"F",NA',
+    '"100003",0,0,0,0,0,0,"1002_ITH_SAD_X",0,NA,NA,NA',
+    '"100004",1,0,0,0,2,0,"1002_TIE_ANG_LO",3,0.667,"N",50',
+    '"200001",0,0,0,9,1,0,"1001_IEO_NEU_XX",10,0.9,"H",60',
+    '"300001",0,0,0,5,5,0,"1001_IEO_NEU_XX",10,0.5,"H:N",60',
+]
+PEOPLE = """"ActorID","Age","Sex","Race","Ethnicity"
+1001,51,"Male","Caucasian","Not Hispanic"
+1002,21,"Female","Asian","Not Hispanic"
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two actors, one clip a FLAC, one without audio."""
+    root = tmp_path / "CREMA-D"
+    (root / "AudioWAV").mkdir(parents=True)
+    (root / "processedResults").mkdir()
+    (root / "processedResults" / "tabulatedVotes.csv").write_text("\n".join([HEADER, *ROWS]) + "\n")
+    (root / "VideoDemographics.csv").write_text(PEOPLE)
+    for name in ("1001_IEO_NEU_XX.wav", "1002_DFA_FEA_HI.flac", "1002_ITH_SAD_X.wav"):
+        soundfile.write(root / "AudioWAV" / name, 0.1 * np.sin(np.arange(1600) / 7), 16_000)
+    return root
+
+
+def counts(root: Path, **options: object) -> dict[str, list[float]]:
+    """Utterance to votes in the order of the labels."""
+    found = ingest(
+        load(root, **options), "crema_d", shares=(0, 0.5, 0, 0.5), cache=root.parent / "cache.sqlite"
+    )  # type: ignore[arg-type]
+    ids = found.utterances.frame["utterance_id"]
+    return dict(zip(ids, found.votes.counts(ids).tolist(), strict=True))
+
+
+def test_votes_of_those_who_heard(root: Path) -> None:
+    assert counts(root) == {
+        "1001_IEO_NEU_XX": [0, 0, 0, 1, 10, 0], "1002_DFA_FEA_HI": [1, 0, 2, 0, 0, 0], "1002_ITH_SAD_X": [0] * 6,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("modality", "expected"), [("face", [0, 0, 0, 9, 1, 0]), ("both", [0, 0, 0, 5, 5, 0])]
+)
+def test_other_modalities(root: Path, modality: str, expected: list[float]) -> None:
+    loaded = load(root, modality=modality)  # type: ignore[arg-type]
+    assert loaded.utterances["utterance_id"].to_list() == ["1001_IEO_NEU_XX"]
+    assert Counter(loaded.votes["label"]) == {"happiness": expected[3], "neutral": expected[4]}
+
+
+def test_words_demographics_and_a_clip_without_audio(root: Path) -> None:
+    found = ingest(load(root), "crema_d", shares=(0, 0.5, 0, 0.5), cache=root.parent / "cache.sqlite")
+    row = found.utterances.frame.row(by_predicate=pl.col("utterance_id") == "1002_DFA_FEA_HI", named=True)
+    assert (row["transcript"], row["speaker"], row["sex"], row["age"]) == (
+        "Don't forget a jacket.",
+        "1002",
+        "female",
+        21.0,
+    )
+    assert row["audio"] == str(root / "AudioWAV" / "1002_DFA_FEA_HI.flac")
+    assert found.profile["rejects"] == {"audio is missing": 1, "votes for an utterance without audio": 1}
+    assert len(SENTENCES) == 12
+
+
+def test_damaged_rows(root: Path) -> None:
+    path = root / "processedResults" / "tabulatedVotes.csv"
+    damaged = [
+        '"100005",x,0,0,1,10,0,"1001_TIE_NEU_XX",11',
+        '"100006",0,0,0,1,1,0,"../../etc/passwd",2',
+        '"100007",0,0,1',
+    ]
+    path.write_text("\r\n".join([HEADER, *ROWS, ROWS[0], *damaged]))
+    found = ingest(load(root), "crema_d", shares=(0, 0.5, 0, 0.5), cache=root.parent / "cache.sqlite")
+    by_table = found.rejects.filter(file=str(path))
+    assert sorted(by_table.select("line", "reason").drop_nulls().rows()) == [
+        (8, "duplicate utterance"), (9, "unreadable row"), (10, "unreadable row"), (11, "unreadable row"),
+    ]  # fmt: skip
+    assert counts(root)["1001_IEO_NEU_XX"] == [
+        0,
+        0,
+        0,
+        1,
+        10,
+        0,
+    ]  # the doubled row's votes do not count twice
+    with pytest.raises(UserError, match="give that as --root"):
+        load(root / "AudioWAV")
+    path.write_text("")
+    with pytest.raises(UserError, match=r"tabulatedVotes\.csv: the file is empty"):
+        load(root)
+
+
+@pytest.mark.crema_d
+@pytest.mark.skipif(not REAL.is_dir(), reason="shared/crema-d is not there")
+def test_the_real_corpus_agrees_with_an_independent_count(tmp_path: Path) -> None:
+    letters = {"A": "anger", "D": "disgust", "F": "fear", "H": "happiness", "N": "neutral", "S": "sadness"}
+    expected: dict[str, dict[str, int]] = {}
+    with (REAL / "processedResults" / "tabulatedVotes.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if row[""].startswith("1"):
+                expected[row["fileName"]] = {letters[letter]: int(row[letter]) for letter in letters}
+    there = {path.stem for path in (REAL / "AudioWAV").iterdir()}
+    found = ingest(load(REAL), "crema_d", keep_votes=3, cache=tmp_path / "cache.sqlite")
+    frame = found.utterances.frame
+    assert frame["speaker"].n_unique() == 76
+    assert set(frame["utterance_id"]) == there & set(expected)
+    assert len(expected) - frame.height == 10 == found.profile["rejects"]["audio is missing"]
+    whole = Counter[tuple[str, str]]()
+    for table in (found.votes, found.heldout):
+        whole.update(table.frame.select("utterance_id", "label").iter_rows())
+    assert whole == Counter({(name, label): n for name in there for label, n in expected[name].items() if n})
+    assert found.profile["votes"] == sum(sum(expected[name].values()) for name in there)
+    kept = found.votes.frame.group_by("utterance_id").len()
+    assert set(kept["len"]) == {3}
+    assert kept.height == frame.height
+    assert frame.group_by("speaker").agg(pl.col("split").n_unique())["split"].max() == 1
+    shares = dict(frame["split"].value_counts(normalize=True).iter_rows())
+    for split, share in {"pretrain": 0.6, "train": 0.15, "development": 0.05, "test": 0.2}.items():
+        assert shares[split] == pytest.approx(share, abs=0.01)
