@@ -63,11 +63,11 @@ def markdown(found: dict[str, Any]) -> str:
     lines += ["", "| split | utterances | speakers | hours | votes |", "|---|---|---|---|---|"]
     lines += [
         f"| {split} | {its['utterances']:,} | {its['speakers']:,} | {its['hours']:.2f} | {its['votes']:,} |"
-        for split, its in found["splits"].items()
+        for split, its in _splits(found)
     ]
     lines += ["", "| label | share of votes | votes dropped |", "|---|---|---|"]
     dropped = found["dropped_votes"]
-    lines += [f"| {_plain(label)} | {share:.1%} | |" for label, share in found["label_prior"].items()]
+    lines += [f"| {_plain(label)} | {share:.1%} | |" for label, share in _prior(found)]
     lines += [f"| {_plain(label)} | | {count:,} |" for label, count in dropped.items()]
     if found["rejects"]:
         lines += ["", "| rejected | rows |", "|---|---|"]
@@ -80,9 +80,9 @@ def summary(found: dict[str, Any]) -> str:
     """The profile as plain lines for a terminal; nothing that came from disk can move its cursor."""
     width = max(len(name) for name, _ in rows(found))
     lines = [f"{name:<{width}}  {value}" for name, value in rows(found)]
-    splits = [f"{split} {its['utterances']:,}" for split, its in found["splits"].items() if its["utterances"]]
+    splits = [f"{split} {its['utterances']:,}" for split, its in _splits(found) if its["utterances"]]
     lines.append(f"{'splits':<{width}}  {', '.join(splits)}")
-    prior = ", ".join(f"{label} {share:.1%}" for label, share in found["label_prior"].items())
+    prior = ", ".join(f"{label} {share:.1%}" for label, share in _prior(found))
     lines.append(f"{'labels':<{width}}  {prior}")
     for what in ("dropped_votes", "rejects"):
         if found[what]:
@@ -113,6 +113,15 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("speakers in several splits", f"{crossing['speakers']:,}"),
         ("licence", found["licence"]),
     ]
+
+
+def _splits(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The splits in their order, which JSON with sorted keys has lost."""
+    return [(split, found["splits"][split]) for split in SPLITS]
+
+
+def _prior(found: dict[str, Any]) -> list[tuple[str, float]]:
+    return [(label, found["label_prior"][label]) for label in found["labels"]]
 
 
 def _split(frame: pl.DataFrame, votes_N: np.ndarray, split: str) -> dict[str, float | int]:

@@ -10,13 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from models.pictures.style import COLOURS, PALETTE, figure
+from models.tables import SPLITS
 
 
 def picture(found: dict[str, Any]) -> Figure:
-    """Four panels from what ``models.profile.profile`` found."""
+    """Four panels from what ``models.profile.profile`` found (or from its JSON, whose keys are sorted)."""
     made, (votes, prior, ambiguity, splits) = figure(columns=2, rows=2, width=8.6, height=5.8)
     _votes(votes, found["votes_per_utterance"])
-    _prior(prior, found["label_prior"])
+    _prior(prior, {label: found["label_prior"][label] for label in found["labels"]})
     _ambiguity(ambiguity, found["entropy_bits"])
     _splits(splits, found["splits"])
     return made
@@ -31,8 +32,8 @@ def _votes(axes: Axes, per_utterance: dict[str, int]) -> None:
 
 
 def _prior(axes: Axes, prior: dict[str, float]) -> None:
-    # A dollar sign in a label of a user's own would start a formula.
-    names = [label.replace("$", r"\$") for label in prior]
+    # In a label of a user's own a dollar sign would start a formula, and fonts have no control characters.
+    names = ["".join(filter(str.isprintable, label)).replace("$", r"\$") for label in prior]
     axes.barh(names, list(prior.values()), color=COLOURS["human"])
     axes.invert_yaxis()
     axes.set(title="Labels", xlabel="share of votes")
@@ -54,7 +55,7 @@ def _ambiguity(axes: Axes, histogram: dict[str, list[float]]) -> None:
 
 
 def _splits(axes: Axes, splits: dict[str, dict[str, float]]) -> None:
-    used = {split: its for split, its in splits.items() if its["utterances"]}
+    used = {split: splits[split] for split in SPLITS if splits[split]["utterances"]}
     bars = axes.barh(list(used), [its["hours"] for its in used.values()], color=PALETTE[: len(used)])
     texts = [f" {its['utterances']:,} utterances, {its['speakers']:,} speakers" for its in used.values()]
     axes.bar_label(bars, texts, fontsize=8)

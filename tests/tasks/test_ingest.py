@@ -1,0 +1,152 @@
+"""The step: what it writes, that it writes the same twice, and how it fails."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+
+from models.agreement import fleiss_kappa, krippendorff_alpha
+from models.profile import markdown
+from models.tables import Utterances, Votes
+from tasks.ingest import ingest
+
+NASTY = "<script>alert(1)</script> | $x$ \x1b[31mred"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Forty utterances of eight speakers, some said by nobody known, with a nasty label and transcript."""
+    root = tmp_path / "corpus"
+    (root / "audio").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    utterances = ["utterance_id,audio,transcript,speaker"]
+    votes = ["utterance_id,annotator_id,label"]
+    for number in range(40):
+        name = f"u{number:02}"
+        samples = rng.normal(scale=0.1, size=int(rng.integers(8_000, 16_000)))
+        soundfile.write(root / "audio" / f"{name}.wav", samples, 16_000)
+        utterances.append(f'{name},audio/{name}.wav,"{NASTY}",{"" if number < 4 else f"s{number % 8}"}')
+        labels = rng.choice(["anger", "neutral", NASTY], p=[0.3, 0.5, 0.2], size=int(rng.integers(0, 7)))
+        votes += [f'{name},r{rater},"{label}"' for rater, label in enumerate(labels)]
+    (root / "utterances.csv").write_text("\n".join(utterances))
+    (root / "votes.csv").write_text("\n".join(votes))
+    return root
+
+
+def run(root: Path, out: Path, **options: object) -> Path:
+    """The step with a cache beside the corpus."""
+    return ingest(corpus="table", root=root, out=out, cache=root.parent / "cache.sqlite", **options)  # type: ignore[arg-type]
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """File name to hash of its bytes."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def test_writes_its_tables_and_the_same_bytes_twice(root: Path, tmp_path: Path) -> None:
+    first = run(root, tmp_path / "one", keep_votes=2, seed=3)
+    (tmp_path / "cache.sqlite").unlink()
+    second = run(root, tmp_path / "two", keep_votes=2, seed=3)
+    assert hashes(first) == hashes(second)
+    assert set(hashes(first)) == {
+        "utterances.parquet", "votes.parquet", "heldout.parquet", "rejects.parquet",
+        "profile.json", "profile.md", "profile.svg",
+    }  # fmt: skip
+    other = run(root, tmp_path / "other", keep_votes=2, seed=4)
+    assert hashes(first)["votes.parquet"] != hashes(other)["votes.parquet"]
+    utterances = Utterances.read(first / "utterances.parquet")
+    votes, heldout = Votes.read(first / "votes.parquet"), Votes.read(first / "heldout.parquet")
+    assert utterances.labels == votes.labels == heldout.labels
+    assert votes.counts(utterances.frame["utterance_id"]).sum(1).max() == 2
+    assert set(utterances.frame.filter(pl.col("speaker").is_null())["split"]) == {"train"}
+
+
+def test_an_existing_output_is_replaced(root: Path, tmp_path: Path) -> None:
+    out = run(root, tmp_path / "out")
+    (out / "stray.txt").write_text("from another run")
+    run(root, out)
+    assert not (out / "stray.txt").exists()
+    assert len(Votes.read(out / "heldout.parquet")) == 0
+
+
+def test_the_profile_tells_the_truth(root: Path, tmp_path: Path) -> None:
+    out = run(root, tmp_path / "out", keep_votes=2)
+    found = json.loads((out / "profile.json").read_text())
+    whole = pl.read_csv(root / "votes.csv")
+    labels = sorted(whole["label"].unique())
+    counts = {name: [0] * len(labels) for name in pl.read_csv(root / "utterances.csv")["utterance_id"]}
+    for name, _, label in whole.iter_rows():
+        counts[name][labels.index(label)] += 1
+    n_NK = np.array(list(counts.values()), dtype=float)
+    assert found["votes"] == whole.height
+    assert found["votes_held_back"] == int(np.maximum(n_NK.sum(1) - 2, 0).sum())
+    assert found["without"] == {
+        "audio": 0,
+        "votes": int((n_NK.sum(1) == 0).sum()),
+        "transcript": 0,
+        "speaker": 4,
+    }
+    assert found["fleiss_kappa"] == pytest.approx(fleiss_kappa(n_NK))
+    assert found["krippendorff_alpha"] == pytest.approx(krippendorff_alpha(n_NK))
+    assert found["label_prior"] == pytest.approx(dict(zip(labels, n_NK.sum(0) / n_NK.sum(), strict=True)))
+    seconds = sum(soundfile.info(path).duration for path in (root / "audio").iterdir())
+    assert found["hours"] == pytest.approx(seconds / 3600)
+    assert sum(found["entropy_bits"]["utterances"]) == int((n_NK.sum(1) >= 2).sum())
+    assert sum(its["utterances"] for its in found["splits"].values()) == found["utterances"] == 40
+
+
+def test_hostile_text_stays_text(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(root, tmp_path / "out")
+    assert "\x1b" not in capsys.readouterr().out
+    assert "<script>" not in (out / "profile.svg").read_text()
+    text = (out / "profile.md").read_text()
+    assert "<script>" not in text.replace("\\<", "")
+    assert text == markdown(json.loads((out / "profile.json").read_text()))
+    assert Utterances.read(out / "utterances.parquet").frame["transcript"][0] == NASTY
+
+
+def test_schema_file_and_what_it_drops_is_shown(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text(json.dumps({"labels": {"calm": ["neutral"], "cross": ["anger"]}, "drop": [NASTY]}))
+    out = run(root, tmp_path / "out", schema=str(schema))
+    dropped = pl.read_csv(root / "votes.csv").filter(pl.col("label") == NASTY).height
+    found = json.loads((out / "profile.json").read_text())
+    assert found["dropped_votes"] == {NASTY: dropped}
+    assert found["labels"] == ["calm", "cross"]
+    assert "dropped votes" in capsys.readouterr().out
+    assert len(Utterances.read(out / "utterances.parquet")) == 40
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The step as DVC and the shell call it."""
+    line = [sys.executable, "-m", "tasks.ingest", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[2])
+
+
+def test_a_mistake_is_one_line_and_exit_code_2(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for arguments, message in [
+        (["--corpus", "nope"], "unknown corpus 'nope'; known: "),
+        (["--corpus", "table", "--options.label", "emotion"], "columns ['emotion'] are missing"),
+    ]:
+        done = command(
+            *arguments, "--root", str(root), "--out", str(out), "--cache", str(tmp_path / "c.sqlite")
+        )
+        assert done.returncode == 2, done
+        assert message in " ".join(done.stderr.split())
+        assert "Traceback" not in done.stderr
+    assert not out.exists()
+    for path in (root / "audio").iterdir():
+        path.unlink()
+    with pytest.raises(ValueError, match="none of 40 utterances has usable audio; the first: "):
+        run(root, out)
