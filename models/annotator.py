@@ -20,7 +20,7 @@ from models.elicitation import ask
 from models.engines import EngineChoice, engine_version, open_engine
 from models.errors import UserError
 from models.personas import Persona
-from models.prompts import TRANSCRIPT_LIMIT_CHARACTERS, Arm, Elicitation, prompt_version
+from models.prompts import TRANSCRIPT_LIMIT_BYTES, Arm, Elicitation, prompt_version
 from models.store import VoteStore
 from models.tables import Annotations, Utterances, Votes
 
@@ -124,15 +124,15 @@ class Annotator:
         return rows.select(file, line, "utterance_id", "reason", "detail").cast(REJECTED)
 
     def _about(self, rejected: pl.DataFrame) -> dict[str, Any]:
-        length = self.utterances.frame["transcript"].drop_nulls().str.len_chars()
-        cut = int((length > TRANSCRIPT_LIMIT_CHARACTERS).sum()) if self.settings.arm != "audio" else 0
+        length = self.utterances.frame["transcript"].drop_nulls().str.len_bytes()
+        cut = int((length > TRANSCRIPT_LIMIT_BYTES).sum()) if self.settings.arm != "audio" else 0
         return {
             "alm": self.resolved.name, "revision": self.resolved.revision, "engine": self.version,
             "licence": self.resolved.alm.licence, "prompt_version": prompt_version(),
             "elicitation": self.settings.elicitation, "arm": self.settings.arm,
             "personas": {p.name: p.focus for p in self.settings.personas},
             "utterances": len(self.utterances), "rejected": rejected.height,
-            "transcripts_cut": cut, "transcript_limit_characters": TRANSCRIPT_LIMIT_CHARACTERS,
+            "transcripts_cut": cut, "transcript_limit_bytes": TRANSCRIPT_LIMIT_BYTES,
         }  # fmt: skip
 
 

@@ -27,7 +27,8 @@ from models.personas import Persona
 Arm = Literal["audio", "transcript", "both"]
 Elicitation = Literal["exact", "sampled", "verbalised"]
 
-TRANSCRIPT_LIMIT_CHARACTERS = 2_000
+# Bytes, because a tokenizer may need a token for each.
+TRANSCRIPT_LIMIT_BYTES = 2_000
 LABEL_LIMIT_CHARACTERS = 60
 # Tried in this order; the first whose codes are single distinct tokens after the generation prompt is used.
 ALPHABETS = ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "123456789")
@@ -101,7 +102,7 @@ def prompt_version() -> str:
         _SPOKEN,
         _QUESTION,
         _INSTRUCTIONS,
-        TRANSCRIPT_LIMIT_CHARACTERS,
+        TRANSCRIPT_LIMIT_BYTES,
         LABEL_LIMIT_CHARACTERS,
         _MARKUP.pattern,
     ]
@@ -161,10 +162,8 @@ def check_labels(labels: tuple[str, ...], codes: str = ALPHABETS[0]) -> None:
         raise UserError(f"labels must read differently in a prompt, found {shown}; rename them")
 
 
-def neutralise(
-    text: str, special_tokens: Iterable[str] = (), limit: int = TRANSCRIPT_LIMIT_CHARACTERS
-) -> str:
-    """``text`` on one line, at most ``limit`` characters (a cut ends in an ellipsis), without chat markup.
+def neutralise(text: str, special_tokens: Iterable[str] = (), limit: int = TRANSCRIPT_LIMIT_BYTES) -> str:
+    """``text`` on one line, at most ``limit`` bytes of UTF-8 (a cut ends in an ellipsis), without markup.
 
     Control and format characters go, white space becomes single spaces, and a space is put inside everything
     that looks like chat markup or is one of ``special_tokens`` (those of the model's tokenizer).
@@ -172,8 +171,8 @@ def neutralise(
     text = unicodedata.normalize("NFC", text[: 20 * limit])
     kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
     kept = " ".join(kept.split())
-    if len(kept) > limit:
-        kept = kept[: limit - 1].rstrip() + "…"
+    if len(kept.encode()) > limit:
+        kept = kept.encode()[: limit - len("…".encode())].decode(errors="ignore").rstrip() + "…"
     kept = _MARKUP.sub(lambda found: found[0] + " " if found[0] != ">" else " >", kept)
     for token in sorted(special_tokens, key=len, reverse=True):
         while len(token) > 1 and token in kept:

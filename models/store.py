@@ -20,11 +20,13 @@ import polars as pl
 from models.errors import UserError
 from models.files import atomic_path
 
-SCHEMA = pl.Schema({
-    "key": pl.String, "audio_sha256": pl.String, "prompt_sha256": pl.String, "logprobs": pl.List(pl.Float64),
-    "label_mass": pl.Float64, "label": pl.String, "response": pl.String, "refused": pl.Boolean,
-    "windows": pl.Int64,
-})  # fmt: skip
+SCHEMA = pl.Schema(
+    {
+        "key": pl.String(), "audio_sha256": pl.String(), "prompt_sha256": pl.String(),
+        "logprobs": pl.List(pl.Float64()), "label_mass": pl.Float64(), "label": pl.String(),
+        "response": pl.String(), "refused": pl.Boolean(), "windows": pl.Int64(),
+    }
+)  # fmt: skip
 
 
 class _Files(Protocol):
