@@ -1,0 +1,82 @@
+"""pool: human votes and ALMs' annotations become one distribution per utterance, from each of four sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+
+def pool(
+    *,
+    utterances: Path,
+    votes: Path,
+    annotations: Path,
+    out: Path,
+    more_annotations: tuple[str, ...] = (),
+    criterion: Literal["js", "likelihood"] = "js",
+    synthetic_votes: float = 10.0,
+    matrix: bool = True,
+    resamples: int = 20,
+    seed: int = 0,
+) -> Path:
+    """Turn votes into distributions: human, synthetic, combined (the paper's count) and pooled.
+
+    Writes a folder with human.parquet, synthetic.parquet, combined.parquet, pooled.parquet (utterances of the
+    splits train, development and test), pooling.json and pictures. The pooled distribution is
+    p = (n + kappa q) / (N + kappa): q is the ALM's calibrated distribution and kappa how many human votes
+    it is worth, both learned from the votes on the training speakers alone.
+
+    Args:
+        utterances: utterances.parquet of ingest.
+        votes: votes.parquet of ingest.
+        annotations: annotations.parquet of annotate.
+        out: The folder to write.
+        more_annotations: Further annotations files, of other ALMs.
+        criterion: What the fit aims at: js comes closest to the votes that further listeners would give,
+            likelihood is the plain posterior mean (flatter, and calibrated as a probability).
+        synthetic_votes: How many votes the ALMs have in combined.
+        matrix: Whether the calibration has a confusion matrix besides temperature and biases.
+        resamples: Refits on resampled speakers, for the intervals of kappa (0: none).
+        seed: Of all drawing.
+
+    Raises:
+        UserError: tables that are missing, damaged or about other labels.
+    """
+    from models.files import atomic_folder, write_json
+    from models.pictures import pooling as pictures
+    from models.pictures.style import save
+    from models.sources import make_sources, statements, summary
+    from models.tables import Utterances, Votes
+
+    made = make_sources(
+        Utterances.read(utterances),
+        Votes.read(votes),
+        (annotations, *(Path(path) for path in more_annotations)),
+        criterion=criterion,
+        synthetic_votes=synthetic_votes,
+        matrix=matrix,
+        resamples=resamples,
+        seed=seed,
+    )
+    with atomic_folder(out) as folder:
+        for source, table in made.tables.items():
+            table.write(folder / f"{source}.parquet")
+        write_json(folder / "pooling.json", summary(made))
+        save(pictures.worth(made), folder / "worth.svg")
+        save(pictures.calibration(made), folder / "calibration.svg")
+        save(pictures.examples(made), folder / "examples.svg")
+    print(f"pooled {len(made.tables['pooled'])} utterances into {out}")
+    for statement in statements(made):
+        print(f"  {statement}")
+    alone, prior = int(made.pooled.from_alm_N.sum()), int(made.pooled.from_prior_N.sum())
+    if alone or prior:
+        print(
+            f"  without human votes: {alone} rest on the ALMs alone, {prior} on the corpus prior (column fallback)"
+        )
+    return out
+
+
+if __name__ == "__main__":
+    from tasks._main import main
+
+    main(pool)
