@@ -1,0 +1,100 @@
+"""validate: how close each source's distributions come to human votes that it has not seen, with intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def validate(
+    *,
+    utterances: Path,
+    votes: Path,
+    heldout: Path,
+    annotations: Path,
+    distributions: Path,
+    out: Path,
+    truth: Path | None = None,
+    more_annotations: tuple[str, ...] = (),
+    saturation_votes: int = 20,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Path:
+    """Compare the sources with the human votes of the test speakers.
+
+    Writes a folder with metrics.json (per source the paper's measures with bootstrap intervals over
+    speakers), details.json (paired tests, ambiguity tertiles, saturation, calibration, labels, speaker
+    groups), scores.parquet (one row per utterance) and pictures. JS is the base-2 divergence, not its root.
+
+    Args:
+        utterances: utterances.parquet of ingest.
+        votes: votes.parquet of ingest: the votes that the sources were made from.
+        heldout: heldout.parquet of ingest; where it is empty, the targets are all votes of the test split.
+        annotations: annotations.parquet of annotate, for the saturation analysis.
+        distributions: The folder of pool.
+        out: The folder to write.
+        truth: truth.parquet of ingest, where the corpus knows it.
+        more_annotations: Further annotations files, of other ALMs.
+        saturation_votes: The longest run of synthetic votes in the saturation analysis.
+        resamples: Of every bootstrap.
+        seed: Of all drawing.
+
+    Raises:
+        UserError: tables that are missing, damaged or about other labels, or no vote to score against.
+    """
+    from models.errors import UserError
+    from models.files import atomic_folder, write_json
+    from models.pictures import validation as pictures
+    from models.pictures.style import save
+    from models.sources import human_votes
+    from models.synthetic import read_synthetic
+    from models.tables import SOURCES, Distributions, Utterances, Votes
+    from models.validation import details, headline, scores
+    from models.validation import validate as compare
+
+    everyone, kept = Utterances.read(utterances), human_votes(Votes.read(votes))
+    found = {path.stem: Distributions.read(path) for path in sorted(distributions.glob("*.parquet"))}
+    if not found:
+        raise UserError(
+            f"{distributions}: no distributions here; expected {', '.join(SOURCES)}.parquet, made by pool"
+        )
+    test = everyone.in_splits("test")
+    opinions = tuple(
+        one
+        for path in (annotations, *(Path(name) for name in more_annotations))
+        for one in read_synthetic(path, test.frame["utterance_id"], kept.labels)
+    )
+    made = compare(
+        everyone, kept, human_votes(Votes.read(heldout)), found, opinions, test,
+        truth=Distributions.read(truth) if truth else None,
+        saturation_votes=saturation_votes, resamples=resamples, seed=seed,
+    )  # fmt: skip
+    rows = headline(made)
+    with atomic_folder(out) as folder:
+        write_json(folder / "metrics.json", rows)
+        write_json(folder / "details.json", details(made))
+        scores(made).write_parquet(folder / "scores.parquet")
+        for draw in (
+            pictures.sources,
+            pictures.tertiles,
+            pictures.saturation,
+            pictures.calibration,
+            pictures.labels,
+        ):
+            save(draw(made), folder / f"{draw.__name__}.svg")
+        save(pictures.groups(made), folder / "groups.svg")
+    print(
+        f"{len(made.truth_NK)} test utterances against {made.target}; JS is the base-2 divergence, 95 % over speakers"
+    )
+    for source, row in sorted(rows.items(), key=lambda item: item[1]["js"] or 0.0):
+        extra = f"  accuracy {row['accuracy']:.3f}" if row.get("accuracy") is not None else ""
+        note = "  (made from the target votes)" if row.get("made_from_the_target") else ""
+        interval = f"[{row['js_low']:.3f}, {row['js_high']:.3f}]" if row["js_low"] is not None else ""
+        value = f"{row['js']:.3f}" if row["js"] is not None else "undefined"
+        print(f"  {source:<10} JS {value} {interval}  BC {row['bc'] or 0:.3f}{extra}{note}")
+    return out
+
+
+if __name__ == "__main__":
+    from tasks._main import main
+
+    main(validate)
