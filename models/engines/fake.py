@@ -67,8 +67,8 @@ def _logprobs(request: Request) -> NDArray[np.float64]:
 
 
 def _write(request: Request, writing: Writing) -> str:
-    p_K = np.exp(_logprobs(request) / max(writing.temperature, 1e-3))
-    p_K /= p_K.sum()
+    scaled = _logprobs(request) / (1.0 if writing.schema else max(writing.temperature, 1e-3))
+    p_K = np.exp(scaled - np.logaddexp.reduce(scaled))
     codes = request.prompt.codes
     if writing.schema is not None:
         return json.dumps({code: round(100 * float(p)) for code, p in zip(codes, p_K, strict=False)})
