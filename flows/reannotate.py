@@ -47,7 +47,13 @@ class Trial:
     better: bool
 
 
-@task(retries=2, retry_delay_seconds=[2, 10], task_run_name="look {source}")
+def _may_come_back(_task: Any, _run: Any, state: State[Any]) -> bool:
+    return isinstance(state.result(raise_on_failure=False), SourceError)
+
+
+@task(
+    retries=2, retry_delay_seconds=[2, 10], retry_condition_fn=_may_come_back, task_run_name="look {source}"
+)
 def look(source: str) -> list[Candidate]:
     """Ask one source what it holds."""
     return candidates(source)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 class HubServer:
     """Models are folders added with ``put``; a new content is a new revision. ``trouble`` makes it fail.
 
-    ``trouble`` is "" (none), "500", "hang", "nonsense", or "once" (one 503, then well again).
+    ``trouble`` is "" (none), "500", "hang", "hang files", "nonsense", or "once" (one 503, then well again).
     """
 
     def __init__(self) -> None:
@@ -75,8 +75,8 @@ class HubServer:
                 hub.requests.append(self.path)
                 if hub.trouble == "500":
                     return self.reply(500, b"{}")
-                if hub.trouble == "hang":
-                    Event().wait(20)
+                if hub.trouble == "hang" or (hub.trouble == "hang files" and "/resolve/" in self.path):
+                    Event().wait(60)
                 if hub.trouble == "nonsense":
                     return self.reply(200, b"<html>not json")
                 if hub.trouble == "once":

@@ -1,0 +1,245 @@
+"""The flow reannotate on a real Prefect server, a real DVC project, and real small ALMs of different quality."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.errors import UserError
+from models.ledger import Entry, Ledger
+from models.watch import Candidate, SourceError
+from tests.flows.alms import make_alm, make_clips, make_project, vote_like
+from tests.hub_server import HubServer
+
+pytestmark = pytest.mark.server
+
+DVC_YAML = """
+stages:
+  pool:
+    foreach: ${corpora}
+    do:
+      cmd: cp data/${key}/ingest/votes.parquet data/${key}/pooled.parquet
+      deps: ["data/${key}/ingest/votes.parquet"]
+      outs: ["data/${key}/pooled.parquet"]
+"""
+
+
+def make_dvc_project(root: Path) -> Path:
+    (root / "dvc.yaml").write_text(DVC_YAML)
+    (root / "params.yaml").write_text("corpora:\n  unit: {corpus: table}\npretrain:\n  unit: {flags: ''}\n")
+    subprocess.run(["git", "init", "-q", "-b", "main", str(root)], check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=root, check=True)
+    return root
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    root = tmp_path_factory.mktemp("team")
+    make_dvc_project(root)
+    clips = make_clips(root / "clips", 40)
+    make_alm(root / "made/good", clips, seed=1)
+    make_alm(root / "made/poor", clips, seed=2)
+    make_project(root, clips)
+    vote_like(root, root / "made/good")
+    shutil.copytree(root / "made/poor", root / "data/unit/alm")
+    return root
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    server = HubServer()
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    yield server
+    server.close()
+
+
+def artifacts(key: str) -> list[Any]:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    with get_client(sync_client=True) as client:
+        return client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
+
+
+@pytest.mark.timeout(400)
+def test_the_better_is_promoted_and_the_worse_the_broken_and_the_hanging_are_not(
+    project: Path, hub: HubServer, prefect_server: None
+) -> None:
+    from flows.annotators import standing
+    from flows.reannotate import reannotate
+
+    shelf = project / "shelf"
+    shutil.copytree(project / "made/good", shelf / "good")
+    shutil.copytree(project / "made/good", shelf / "broken")
+    (shelf / "broken/model.safetensors").write_bytes(b"cut off")
+    hub.trouble = "500"  # the hub is down: skipped, the folder is looked at all the same
+    poor = standing(project, "unit")
+    assert poor is not None
+
+    def run(*sources: str, timeout_seconds: float = 120) -> Any:
+        return reannotate(
+            project=str(project), corpus="unit", sources=sources, pilot_size=30, margin=0.02, engine="transformers",
+            then="nothing", timeout_seconds=timeout_seconds, return_state=True,
+        )  # fmt: skip
+
+    state = run("hub:author=Qwen", f"folder:{shelf}")
+    assert state.name == "Promoted", state.message
+    ledger = Ledger(project / "data/unit/ledger.parquet")
+    rows = {(row["alm"], row["decision"]): row for row in ledger.read().iter_rows(named=True)}
+    assert set(rows) == {("tiny", "standing"), ("broken", "failed"), ("good", "promoted")}
+    good = rows["good", "promoted"]
+    assert good["gain"] >= 0.02
+    assert 0 < good["gain_low"] <= good["gain"] <= good["gain_high"]
+    assert good["pilot_utterances"] == 30
+    assert good["hears"] is True
+    assert "exit code" in rows["broken", "failed"]["reason"]
+
+    # What stands is a DVC-tracked copy of the candidate, and stage pretrain does not overwrite it.
+    now = standing(project, "unit")
+    assert now is not None
+    assert now.revision != poor.revision
+    assert (project / "data/unit/alm/model.safetensors").read_bytes() == (shelf / "good/model.safetensors").read_bytes()
+    assert (project / "data/unit/alm.dvc").is_file()
+    assert (project / "data/unit/ledger.parquet.dvc").is_file()
+    assert "unit" not in (project / "params.yaml").read_text().partition("pretrain:")[2]
+    board = artifacts("unit-annotators")[-1]
+    assert "good" in str(board.data)
+    assert "promoted" in str(artifacts("unit-reannotate")[-1].data)
+
+    # The same again finds nothing new, and tries nothing.
+    before = ledger.read().height
+    hub.trouble = ""
+    assert run("hub:author=Qwen", f"folder:{shelf}").name == "NothingNew"
+    assert ledger.read().height == before
+
+    # A worse one on the hub is tried and not promoted.
+    (project / "made/poor/README.md").write_text("a new release")
+    hub.put("Qwen/poor", project / "made/poor")
+    state = run("hub:author=Qwen")
+    assert state.name == "Completed", state.message
+    assert ledger.read().row(-1, named=True)["decision"] == "rejected"
+    assert ledger.read().row(-1, named=True)["gain"] < 0
+    assert standing(project, "unit") == now
+
+    # One that hangs while it is fetched is stopped, recorded, and not tried again.
+    (project / "made/poor/README.md").write_text("one more release")
+    hub.put("Qwen/hangs", project / "made/poor")
+    hub.trouble = "hang files"
+    run("hub:filter=audio-text-to-text", timeout_seconds=15)
+    last = ledger.read().row(-1, named=True)
+    assert (last["alm"], last["decision"]) == ("Qwen/hangs", "failed")
+    assert "stopped" in last["reason"]
+    assert standing(project, "unit") == now
+    hub.trouble = ""
+    assert run("hub:filter=audio-text-to-text").name == "NothingNew"
+
+
+def test_a_second_run_of_the_same_corpus_steps_back(tmp_path: Path, prefect_server: None) -> None:
+    from flows.annotators import alone
+    from flows.reannotate import reannotate
+
+    with alone(tmp_path, "unit") as first:
+        assert first
+        state = reannotate(project=str(tmp_path), corpus="unit", sources=("folder:/x",), return_state=True)
+    assert state.name == "AlreadyRunning"
+
+
+def test_mistyped_and_silent_sources_fail_the_run_plainly(
+    tmp_path: Path, hub: HubServer, prefect_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.reannotate import look, reannotate
+
+    for sources, expected in (((), "no sources"), (("hub:autor=x",), "expected author="), (("folder:/nowhere",), "no such folder")):
+        state = reannotate(project=str(tmp_path), corpus="unit", sources=sources, return_state=True)
+        assert state.is_failed()
+        with pytest.raises(UserError, match=expected):
+            state.result()
+    monkeypatch.setattr(look, "retry_delay_seconds", 0)
+    monkeypatch.setattr("models.watch._PAUSE_SECONDS", 0.01)
+    hub.trouble = "nonsense"
+    state = reannotate(project=str(tmp_path), corpus="unit", sources=("hub:author=Qwen",), return_state=True)
+    with pytest.raises(SourceError, match="none of the sources answered"):
+        state.result()
+
+
+def trial(name: str, js: float, better: bool) -> Any:
+    from flows.reannotate import Trial
+
+    candidate = Candidate(name, "0" * 40, "folder:x", "x")
+    entry = Entry(
+        datetime(2026, 1, 1, tzinfo=UTC), "unit", name, "0" * 40, "folder:x", "rejected", "", "old", 30, js, 0.3, 0.3 - js,
+        0.01, 0.2,
+    )  # fmt: skip
+    return Trial(candidate, entry, better)
+
+
+def test_only_the_best_is_promoted_and_it_comes_last() -> None:
+    from flows.reannotate import _decide
+
+    promoted, entries = _decide([trial("b", 0.2, True), trial("a", 0.1, True), trial("c", 0.4, False)], False)
+    assert promoted is not None
+    assert promoted.alm == "a"
+    assert [(one.alm, one.decision) for one in entries] == [("b", "rejected"), ("c", "rejected"), ("a", "promoted")]
+    assert "better still" in entries[0].reason
+    assert "not better" in entries[1].reason
+    nobody, _ = _decide([trial("c", 0.4, False)], False)
+    assert nobody is None
+    flawed = trial("deaf", 0.1, False)
+    _, kept = _decide([replace(flawed, entry=replace(flawed.entry, reason="it does not hear"))], False)
+    assert kept[0].reason == "it does not hear"
+
+
+@pytest.mark.parametrize("promote", [True, False])
+def test_a_person_decides_when_asked(prefect_server: None, promote: bool) -> None:
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.flow_runs import resume_flow_run
+    from prefect.runtime import flow_run as running
+
+    from flows.reannotate import _decide
+
+    known: list[str] = []
+
+    @flow
+    def asks() -> str:
+        known.append(running.id)
+        promoted, entries = _decide([trial("a", 0.1, True)], True)
+        return f"{promoted is not None} {entries[0].decision} {entries[0].reason}"
+
+    def person() -> None:
+        with get_client(sync_client=True) as client:
+            for _ in range(300):
+                if known and client.read_flow_run(known[0]).state.is_paused():
+                    resume_flow_run(known[0], run_input={"promote": promote, "who": "Ada"})
+                    return
+                time.sleep(0.1)
+
+    asked = threading.Thread(target=person)
+    asked.start()
+    assert asks() == ("True promoted approved by Ada" if promote else "False declined declined by Ada")
+    asked.join()
+
+
+def test_the_pilots_process_leaves_nobody_behind(tmp_path: Path) -> None:
+    from flows.pilot_process import Pilot, PilotFailedError, run
+
+    pilot = Pilot(Candidate("x", "1", "folder:x", str(tmp_path / "nowhere")), str(tmp_path / "u.parquet"), str(tmp_path / "out"), "s", "c", "fake", 2)
+    with pytest.raises(PilotFailedError, match="no such file"):
+        run(pilot, 60, Path.cwd())
+    with pytest.raises(PilotFailedError, match="not done after"):
+        run(pilot, 0.01, Path.cwd())
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True, env=os.environ)
+    assert str(tmp_path) not in listed.stdout
