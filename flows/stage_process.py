@@ -6,6 +6,7 @@ terminal belongs to the command, whose progress bars and error lines pass throug
 
 from __future__ import annotations
 
+import logging
 import re
 import signal
 import sys
@@ -20,6 +21,8 @@ def main(arguments: list[str]) -> int:
     from dvc.lock import LockError
     from dvc.repo import Repo
 
+    # DVC's advice on what to type next is for its own command line.
+    logging.getLogger("dvc").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     address, force = arguments[0], "--force" in arguments[1:]
     try:
