@@ -44,6 +44,7 @@ class ListeningOptions:
     shift_bands: int = 3
     loudness: float = 0.08  # in the front end's units: log10 of power over 4, so 3.2 dB
     mixup: float = 0.3
+    longest: int = 400  # a longer clip is cut to that, at a random place
     seed: int = 0
 
 
@@ -214,6 +215,9 @@ def _altered(clip: NDArray[np.float32], options: ListeningOptions, rng: np.rando
     shift = int(rng.integers(-options.shift_bands, options.shift_bands + 1))
     clip = clip[np.clip(np.arange(bands) - shift, 0, bands - 1)]
     clip = clip + np.float32(rng.uniform(-options.loudness, options.loudness))
+    if clip.shape[1] > options.longest + MARGIN_FRAMES:
+        first = int(rng.integers(0, clip.shape[1] - MARGIN_FRAMES - options.longest + 1))
+        clip = clip[:, first : first + options.longest + MARGIN_FRAMES]
     hidden = np.float32(clip.mean())
     for _ in range(options.masks):
         width = int(rng.integers(0, options.masked_bands + 1))

@@ -46,7 +46,7 @@ class Recipe:
     shape: Shape
     listening: ListeningOptions
     answering: AnsweringOptions
-    threads: int = 2
+    threads: int = 1  # more gain little at these sizes, and lose much on a busy machine
 
 
 SMALL = Recipe(
