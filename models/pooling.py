@@ -23,9 +23,10 @@ from scipy.special import softmax
 
 from models.calibration import Calibration
 
-Criterion = Literal["js", "likelihood"]
+Criterion = Literal["js", "balanced", "likelihood"]
+CRITERIA: tuple[Criterion, ...] = ("js", "balanced", "likelihood")
 FEATURES = ("constant", "agreement", "mass_on_top", "doubt", "agreement_x_mass", "label_mass")
-_FLOOR = 1e-4  # added to a probability before its logarithm is taken in the response
+RESPONSE_FLOOR = 1e-4  # added to a probability before its logarithm is taken in the response
 _LOG_KAPPA_LIMIT = 6.0
 
 
@@ -138,13 +139,16 @@ def posterior_mean(n_NK: np.ndarray, calibrated_NAK: np.ndarray, kappa_NA: np.nd
 
 def respond(p_NK: np.ndarray, response_KK: np.ndarray, bias_K: np.ndarray) -> np.ndarray:
     """``softmax(G log p + c)``."""
-    return softmax(np.log(p_NK + _FLOOR) @ response_KK.T + bias_K, axis=1)
+    return softmax(np.log(p_NK + RESPONSE_FLOOR) @ response_KK.T + bias_K, axis=1)
 
 
-def counted(n_NK: np.ndarray, q_NK: np.ndarray, votes: float) -> np.ndarray:
-    """The paper's "combined": ``votes`` expected synthetic votes counted like human ones; nan without either."""
-    synthetic_N = votes * np.isfinite(q_NK).all(1)
-    return posterior_mean(n_NK, q_NK[:, None, :], synthetic_N[:, None])
+def counted(n_NK: np.ndarray, q_NK: np.ndarray, votes: int, rng: np.random.Generator) -> np.ndarray:
+    """The paper's "combined": ``votes`` votes drawn from q are counted like human ones; nan without either."""
+    answered_N = np.isfinite(q_NK).all(1)
+    drawn_NK = np.zeros_like(n_NK)
+    drawn_NK[answered_N] = rng.multinomial(votes, q_NK[answered_N] / q_NK[answered_N].sum(1, keepdims=True))
+    total_N = (n_NK + drawn_NK).sum(1, keepdims=True)
+    return np.where(total_N > 0, (n_NK + drawn_NK) / np.where(total_N > 0, total_N, 1.0), np.nan)
 
 
 def stack(q_per_alm: Sequence[np.ndarray], rows: int, labels: int) -> np.ndarray:

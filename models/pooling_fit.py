@@ -22,8 +22,9 @@ from scipy.optimize import minimize
 from models.calibration import FLOOR, fit_calibration
 from models.errors import UserError
 from models.pooling import (
-    _FLOOR,
+    CRITERIA,
     FEATURES,
+    RESPONSE_FLOOR,
     AlmModel,
     Criterion,
     PoolingModel,
@@ -42,6 +43,9 @@ _ENOUGH_HELD = 3  # held-out votes per utterance from which the divergence to th
 _START_LOG_KAPPA = np.log(2.0)
 # Penalties on the mean loss: features of kappa, its constant, the response's matrix and its bias.
 _RIDGE_FEATURE, _RIDGE_CONSTANT, _RIDGE_MATRIX, _RIDGE_BIAS = 1e-4, 1e-6, 1e-3, 1e-3
+
+# "balanced": penalty on the squared distance of the mean distribution from the mean of the votes.
+_MARGINAL: dict[Criterion, float] = {"js": 0.0, "balanced": 10.0, "likelihood": 0.0}
 
 
 @dataclass(frozen=True)
@@ -75,15 +79,16 @@ def fit_pooling(
         alms: A names, in the order of ``evidence.q_NAK``.
         evidence: the training speakers' utterances.
         votes_in_use_N: how many votes the utterances have that the model will be used on.
-        criterion: "js" comes closest to further human votes, "likelihood" is the plain posterior mean.
+        criterion: "js" comes closest to further human votes, "balanced" does so with the mean distribution
+            kept at that of the votes, "likelihood" is the plain posterior mean.
         matrix: whether calibrations have a confusion matrix.
         seed: of the drawing of votes.
 
     Raises:
         UserError: an unknown criterion.
     """
-    if criterion not in ("js", "likelihood"):
-        raise UserError(f"unknown criterion {criterion!r}; known: js, likelihood")
+    if criterion not in CRITERIA:
+        raise UserError(f"unknown criterion {criterion!r}; known: {', '.join(CRITERIA)}")
     rng = np.random.default_rng(seed)
     count = len(labels)
     voted = evidence.rows(evidence.n_NK.sum(1) > 0)
@@ -153,12 +158,12 @@ def _fit_weights(
     if several_M.any():
         row_M, in_MK, held_MK = row_M[several_M], in_MK[several_M], held_MK[several_M]
         model = _optimise(model, known.rows(row_M), in_MK, held_MK, "likelihood")
-    if model.criterion == "likelihood":
-        return model
+    if model.criterion == "likelihood" or not several_M.any():
+        return model  # from single votes nothing can be learned of how sure the posterior is
     mean = pool(model, known.n_NK, known.q_NAK, known.label_mass_NA)
     alpha_NK = mean.posterior_mean_NK * (known.n_NK.sum(1) + mean.kappa_NA.sum(1))[:, None]
     held_NK = predictive_votes(alpha_NK, _PREDICTED_VOTES, rng)
-    return _optimise(model, known, known.n_NK, held_NK, "js")
+    return _optimise(model, known, known.n_NK, held_NK, model.criterion)
 
 
 def _split(
@@ -190,7 +195,7 @@ def _optimise(
     h_MK = held_MK / held_M[:, None]
     # Every left-out vote counts once; of a split every utterance does, as in the mean that is reported.
     share_M = held_M / held_M.sum() if criterion == "likelihood" else np.full(rows, 1 / rows)
-    responding = criterion == "js"
+    responding = criterion != "likelihood"
 
     def objective(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         w_AF, g_KK, c_K = _unpack(parameters, len(index), width, labels)
@@ -199,20 +204,22 @@ def _optimise(
         p_MK = posterior_mean(in_MK, q_MAK, kappa_MA)
         answer_MK = respond(p_MK, g_KK, c_K) if responding else p_MK
         loss_M, by_answer_MK = _loss(h_MK, answer_MK, criterion)
-        by_answer_MK = by_answer_MK * share_M[:, None]
+        # The response sharpens, which feeds the commonest label; "balanced" keeps the mean distribution.
+        shift_K = share_M @ (answer_MK - h_MK)
+        by_answer_MK = (by_answer_MK + 2 * _MARGINAL[criterion] * shift_K) * share_M[:, None]
         by_g_KK, by_c_K, by_p_MK = np.zeros_like(g_KK), np.zeros_like(c_K), by_answer_MK
         if responding:
             by_logit_MK = answer_MK * (by_answer_MK - (by_answer_MK * answer_MK).sum(1, keepdims=True))
-            by_g_KK = by_logit_MK.T @ np.log(p_MK + _FLOOR)
+            by_g_KK = by_logit_MK.T @ np.log(p_MK + RESPONSE_FLOOR)
             by_c_K = by_logit_MK.sum(0)
-            by_p_MK = (by_logit_MK @ g_KK) / (p_MK + _FLOOR)
+            by_p_MK = (by_logit_MK @ g_KK) / (p_MK + RESPONSE_FLOOR)
         by_kappa_MA = (by_p_MK[:, None] * (q_MAK - p_MK[:, None])).sum(2) / weight_M[:, None]
         by_w_AF = np.einsum("ma,maf->af", by_kappa_MA * kappa_MA, f_MAF)
         # Ridge: towards features that do not matter, and a response that changes nothing but the sharpness.
         off_KK = g_KK - np.diag(np.diag(g_KK)) + np.diag(np.diag(g_KK) - np.diag(g_KK).mean())
         start_A = w_AF[:, 0] - _START_LOG_KAPPA
         loss = (share_M * loss_M).sum() + _RIDGE_FEATURE * (w_AF[:, 1:] ** 2).sum()
-        loss += _RIDGE_CONSTANT * (start_A**2).sum()
+        loss += _RIDGE_CONSTANT * (start_A**2).sum() + _MARGINAL[criterion] * (shift_K**2).sum()
         by_w_AF[:, 1:] += 2 * _RIDGE_FEATURE * w_AF[:, 1:]
         by_w_AF[:, 0] += 2 * _RIDGE_CONSTANT * start_A
         if responding:

@@ -23,6 +23,7 @@ from models.synthetic import Synthetic, read_synthetic
 from models.tables import Distributions, Utterances, Votes
 from models.worth import Worth, worth
 
+FIT_SPLITS = ("train", "development")  # speakers that pooling may learn from
 _WORTH_ROWS = 4_000  # of a refit: intervals need no more
 
 
@@ -45,12 +46,12 @@ def make_sources(
     annotations: tuple[Path, ...],
     *,
     criterion: Criterion = "js",
-    synthetic_votes: float = 10.0,
+    synthetic_votes: int = 10,
     matrix: bool = True,
     resamples: int = 20,
     seed: int = 0,
 ) -> Sources:
-    """All four sources for the utterances outside the split "pretrain"; the model is fitted on "train".
+    """All four sources for the utterances outside the split "pretrain"; the model is fitted on the training speakers.
 
     Args:
         utterances: of the corpus.
@@ -65,8 +66,8 @@ def make_sources(
     Raises:
         UserError: no utterances, label sets that differ, or an ALM in two files.
     """
-    if not 0 < synthetic_votes < float("inf"):
-        raise UserError(f"synthetic-votes must be a positive number, found {synthetic_votes}")
+    if synthetic_votes < 1:
+        raise UserError(f"synthetic-votes must be at least 1, found {synthetic_votes}")
     chosen = utterances.in_splits("train", "development", "test")
     if not len(chosen):
         raise UserError(
@@ -79,7 +80,7 @@ def make_sources(
         raise UserError(f"an ALM occurs in more than one annotations file: {', '.join(sorted(names))}")
     evidence = gather(chosen, human_votes(votes), opinions)
     split_N = chosen.frame["split"].to_numpy()
-    train = evidence.rows(split_N == "train")
+    train = evidence.rows(np.isin(split_N, FIT_SPLITS))
     votes_N = evidence.n_NK.sum(1)
 
     def fit(part: Evidence, part_seed: int) -> PoolingModel:
@@ -88,7 +89,8 @@ def make_sources(
     model = fit(train, seed)
     pooled = pool(model, evidence.n_NK, evidence.q_NAK, evidence.label_mass_NA)
     value = worth(model, evidence, _some(train, seed), fit, resamples=resamples, seed=seed)
-    tables = _tables(ids, labels, evidence, pooled, model, synthetic_votes)
+    rng = np.random.default_rng(seed)
+    tables = _tables(ids, labels, evidence, pooled, model, synthetic_votes, rng)
     return Sources(tables, model, value, opinions, evidence, pooled, split_N)
 
 
@@ -107,6 +109,13 @@ def gather(utterances: Utterances, votes: Votes, opinions: tuple[Synthetic, ...]
         np.stack([one.label_mass_N for one in opinions], axis=1) if opinions else np.zeros((rows, 0)),
         speaker.rank("dense").to_numpy().astype(np.int64),
     )
+
+
+def mean_opinion(q_NAK: np.ndarray) -> np.ndarray:
+    """The mean ``q_NK`` of the ALMs that answered, each alike; nan where none did."""
+    answered_NA = np.isfinite(q_NAK).all(2)
+    q_NK = np.nan_to_num(q_NAK).sum(1) / np.maximum(answered_NA.sum(1), 1)[:, None]
+    return np.where(answered_NA.any(1)[:, None], q_NK, np.nan)
 
 
 def summary(made: Sources) -> dict[str, Any]:
@@ -168,18 +177,17 @@ def _tables(
     evidence: Evidence,
     pooled: Pooled,
     model: PoolingModel,
-    synthetic_votes: float,
+    synthetic_votes: int,
+    rng: np.random.Generator,
 ) -> dict[str, Distributions]:
     n_NK, votes_N, rows = evidence.n_NK, evidence.n_NK.sum(1), len(evidence.n_NK)
-    answers_NA = np.isfinite(evidence.q_NAK).all(2)
-    answered_N = answers_NA.any(1)
-    q_NK = np.nan_to_num(evidence.q_NAK).sum(1) / np.maximum(answers_NA.sum(1), 1)[:, None]
-    q_NK = np.where(answered_N[:, None], q_NK, np.nan)
+    q_NK = mean_opinion(evidence.q_NAK)
+    answered_N = np.isfinite(q_NK).all(1)
     counted_N = synthetic_votes * answered_N
     distributions = {
         "human": (n_NK / np.where(votes_N > 0, votes_N, np.nan)[:, None], votes_N, np.zeros(rows)),
         "synthetic": (q_NK, np.zeros(rows), counted_N),
-        "combined": (counted(n_NK, q_NK, synthetic_votes), votes_N, counted_N),
+        "combined": (counted(n_NK, q_NK, synthetic_votes, rng), votes_N, counted_N),
         "pooled": (pooled.p_NK, votes_N, pooled.kappa_NA.sum(1)),
     }
     made = {}

@@ -13,8 +13,8 @@ def pool(
     annotations: Path,
     out: Path,
     more_annotations: tuple[str, ...] = (),
-    criterion: Literal["js", "likelihood"] = "js",
-    synthetic_votes: float = 10.0,
+    criterion: Literal["js", "balanced", "likelihood"] = "js",
+    synthetic_votes: int = 10,
     matrix: bool = True,
     resamples: int = 20,
     seed: int = 0,
@@ -24,7 +24,7 @@ def pool(
     Writes a folder with human.parquet, synthetic.parquet, combined.parquet, pooled.parquet (utterances of the
     splits train, development and test), pooling.json and pictures. The pooled distribution is
     p = (n + kappa q) / (N + kappa): q is the ALM's calibrated distribution and kappa how many human votes
-    it is worth, both learned from the votes on the training speakers alone.
+    it is worth, both learned from the votes on speakers of the splits train and development, never on test speakers.
 
     Args:
         utterances: utterances.parquet of ingest.
@@ -32,9 +32,10 @@ def pool(
         annotations: annotations.parquet of annotate.
         out: The folder to write.
         more_annotations: Further annotations files, of other ALMs.
-        criterion: What the fit aims at: js comes closest to the votes that further listeners would give,
-            likelihood is the plain posterior mean (flatter, and calibrated as a probability).
-        synthetic_votes: How many votes the ALMs have in combined.
+        criterion: What the fit aims at: js comes closest to the votes that further listeners would give;
+            balanced does so while the mean distribution stays that of the votes (js favours the commonest
+            label a little); likelihood is the plain posterior mean (flatter).
+        synthetic_votes: How many votes, drawn from the ALMs' distribution, count in combined.
         matrix: Whether the calibration has a confusion matrix besides temperature and biases.
         resamples: Refits on resampled speakers, for the intervals of kappa (0: none).
         seed: Of all drawing.

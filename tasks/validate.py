@@ -48,8 +48,8 @@ def validate(
     from models.sources import human_votes
     from models.synthetic import read_synthetic
     from models.tables import SOURCES, Distributions, Utterances, Votes
-    from models.validation import details, headline, scores
     from models.validation import validate as compare
+    from models.validation_tables import details, headline, scores
 
     everyone, kept = Utterances.read(utterances), human_votes(Votes.read(votes))
     found = {path.stem: Distributions.read(path) for path in sorted(distributions.glob("*.parquet"))}
