@@ -1,0 +1,90 @@
+"""export and import_votes, as the user runs them: there and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from models.errors import UserError
+from models.tables import Distributions, Utterances, Votes
+from tasks.export import export
+from tasks.import_votes import import_votes
+
+LABELS = ("anger", "neutral")
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> dict[str, Path]:
+    """Twenty utterances with four votes each, as files."""
+    rng = np.random.default_rng(0)
+    ids = [f"u{number:02}" for number in range(20)]
+    utterances = pl.DataFrame(
+        {
+            "utterance_id": ids, "corpus": "test", "audio": [f"{name}.wav" for name in ids], "audio_sha256": "0" * 64,
+            "duration_seconds": 1.0, "sample_rate_hz": 16_000, "split": ["train"] * 12 + ["test"] * 8,
+        }
+    )  # fmt: skip
+    votes = [(name, f"r{rater}", "human", LABELS[rng.integers(2)], 1.0) for name in ids for rater in range(4)]
+    p_NK = rng.dirichlet([1, 1], 20)
+    return {
+        "utterances": Utterances.check(utterances, LABELS).write(tmp_path / "utterances.parquet"),
+        "votes": Votes.check(pl.DataFrame(votes, list(Votes.required), orient="row"), LABELS).write(
+            tmp_path / "v.parquet"
+        ),
+        "distributions": Distributions.of(pl.Series(ids), "pooled", p_NK, LABELS).write(
+            tmp_path / "d.parquet"
+        ),
+    }
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "huggingface", "audformat", "label_studio"])
+def test_there_and_back(tables: dict[str, Path], tmp_path: Path, format: str) -> None:  # noqa: A002
+    out = export(**tables, out=tmp_path / "out", format=format)  # type: ignore[arg-type]
+    source = out / "tasks.json" if format == "label_studio" else out
+    back = import_votes(source=source, utterances=tables["utterances"], out=tmp_path / "back", format=format)  # type: ignore[arg-type]
+    assert Votes.read(back / "votes.parquet").frame.equals(Votes.read(tables["votes"]).frame)
+    assert pl.read_parquet(back / "rejects.parquet").height == 0
+
+
+def test_one_split_only(tables: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = export(**tables, out=tmp_path / "out", format="parquet", split=("test",))
+    assert (
+        len(Utterances.read(out / "utterances.parquet"))
+        == len(Distributions.read(out / "distributions.parquet"))
+        == 8
+    )
+    assert "48 votes about other utterances are left out" in capsys.readouterr().out
+
+
+def test_new_votes_are_added_and_replace_an_annotator_s_older(
+    tables: dict[str, Path], tmp_path: Path
+) -> None:
+    def task(name: str, who: str, label: str) -> dict[str, object]:
+        result = [{"from_name": "emotion", "value": {"choices": [label]}}]
+        return {
+            "data": {"utterance_id": name},
+            "annotations": [{"completed_by": {"email": who}, "result": result}],
+        }
+
+    source = tmp_path / "result.json"
+    source.write_text(
+        json.dumps([task("u00", "r1", "anger"), task("u00", "new", "neutral"), task("u01", "new", "anger")])
+    )
+    out = import_votes(
+        source=source, utterances=tables["utterances"], out=tmp_path / "out", votes=tables["votes"]
+    )
+    votes = Votes.read(out / "votes.parquet").frame
+    assert votes.height == 82
+    assert votes.filter(utterance_id="u00", annotator_id="r1")["label"].to_list() == ["anger"]
+
+
+def test_labels_must_agree(tables: dict[str, Path], tmp_path: Path) -> None:
+    out = export(utterances=tables["utterances"], votes=tables["votes"], out=tmp_path / "out")
+    wider = Utterances.check(Utterances.read(tables["utterances"]).frame, (*LABELS, "fear"))
+    path = wider.write(tmp_path / "wider.parquet")
+    with pytest.raises(UserError, match="the votes have the labels"):
+        import_votes(source=out, utterances=path, out=tmp_path / "back", format="csv")
