@@ -46,7 +46,7 @@ def samples_table(parents: Utterances, lineage: Lineage, match_loudness: bool) -
         hashlib.sha256(f"{_RECIPE_VERSION} {one} {two} {weight.hex()} {match_loudness}".encode()).hexdigest()
         for one, two, weight in zip(first["audio_sha256"], second["audio_sha256"], weights, strict=True)
     ]
-    spoken = frame[lineage.speaks_S()]
+    spoken = frame[lineage.speaking_rows()]
     table = pl.DataFrame(
         {
             "utterance_id": [f"mixed-{row:06d}" for row in range(len(lineage))],

@@ -60,13 +60,23 @@ class Lineage:
         """S."""
         return len(self.first_S)
 
+    def first_few(self, count: int) -> Lineage:
+        """The first ``count`` samples."""
+        return Lineage(
+            self.first_S[:count],
+            self.second_S[:count],
+            self.rank_S[:count],
+            self.weight_S[:count],
+            self.class_S[:count],
+        )
+
     def distributions(self, p_NK: Floats) -> Floats:
         """``p_SK``: p1 + a (p2 - p1), renormalised."""
         p_SK = p_NK[self.first_S] + self.weight_S[:, None] * (p_NK[self.second_S] - p_NK[self.first_S])
         renormalised: Floats = p_SK / p_SK.sum(axis=1, keepdims=True)
         return renormalised
 
-    def speaks_S(self) -> Rows:
+    def speaking_rows(self) -> Rows:
         """The row of the parent whose transcript the sample has."""
         return np.where(self.weight_S < 0.5, self.first_S, self.second_S)
 
@@ -94,8 +104,13 @@ def plan(features_NF: Floats, p_NK: Floats, recipe: Recipe) -> Lineage:
         _fill(k, standard_NF, p_NK, recipe.ratio * size_K.max() - size_K[k], recipe)
         for k in range(len(size_K))
     ]
-    columns = zip(*((part.first_S, part.second_S, part.rank_S, part.weight_S, part.class_S) for part in parts), strict=True)  # fmt: skip
-    return Lineage(*(np.concatenate(column) for column in columns))
+    return Lineage(
+        np.concatenate([part.first_S for part in parts]),
+        np.concatenate([part.second_S for part in parts]),
+        np.concatenate([part.rank_S for part in parts]),
+        np.concatenate([part.weight_S for part in parts]),
+        np.concatenate([part.class_S for part in parts]),
+    )
 
 
 def standardised(features_NF: Floats) -> Floats:
@@ -138,9 +153,8 @@ def _fill(k: int, standard_NF: Floats, p_NK: Floats, deficit: float, recipe: Rec
     # Members by mass give 1/K at least, and so does any mix of two: this many samples always suffice.
     count = math.ceil(deficit * label_count - 1e-9) if by_mass else math.ceil(deficit - 1e-9)
     if count <= 0 or len(members) < 2:
-        return Lineage(
-            *(np.zeros(0, dtype) for dtype in (np.int64, np.int64, np.int64, np.float64, np.int64))
-        )
+        nobody = np.zeros(0, np.int64)
+        return Lineage(nobody, nobody, nobody, np.zeros(0), nobody)
     chance = p_NK[members, k] / p_NK[members, k].sum() if by_mass else None
     drawn_S = random.choice(len(members), size=count, p=chance)
     k_nearest = min(recipe.neighbours, len(members) - 1)
@@ -157,7 +171,7 @@ def _fill(k: int, standard_NF: Floats, p_NK: Floats, deficit: float, recipe: Rec
     if not by_mass:
         return made
     kept = int(np.searchsorted(np.cumsum(made.distributions(p_NK)[:, k]), deficit)) + 1
-    return Lineage(*(column[:kept] for column in (made.first_S, made.second_S, made.rank_S, made.weight_S, made.class_S)))  # fmt: skip
+    return made.first_few(kept)
 
 
 def _neighbours(standard_MF: Floats, drawn_S: Rows, k_nearest: int) -> Rows:

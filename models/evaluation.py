@@ -19,7 +19,13 @@ from models.ambiguity import ambiguity, tertiles
 from models.bootstrap import PairedTest, mean_interval, paired_test
 from models.errors import UserError
 from models.metrics import (
-    accuracy, bhattacharyya, entropy, expected_calibration_error, f1_macro, f1_weighted, jensen_shannon,
+    accuracy,
+    bhattacharyya,
+    entropy,
+    expected_calibration_error,
+    f1_macro,
+    f1_weighted,
+    jensen_shannon,
     r2_per_label,
 )  # fmt: skip
 from models.synthetic import read_synthetic
@@ -40,7 +46,7 @@ class Targets:
     held_back: bool
 
     @property
-    def p_NK(self) -> Floats:
+    def p_NK(self) -> Floats:  # noqa: N802
         """The human distribution."""
         return self.n_NK / self.n_NK.sum(axis=1, keepdims=True)
 
@@ -64,9 +70,10 @@ class Row:
     q_NK: Floats
 
     @property
-    def answered_N(self) -> NDArray[np.bool_]:
+    def answered_N(self) -> NDArray[np.bool_]:  # noqa: N802
         """Where it has an answer."""
-        return np.isfinite(self.q_NK).all(axis=1)
+        answered_N: NDArray[np.bool_] = np.isfinite(self.q_NK).all(axis=1)
+        return answered_N
 
 
 def targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -> Targets:
@@ -152,7 +159,7 @@ def scores(row: Row, wanted: Targets, resamples: int, seed: int) -> dict[str, fl
     tertile_N = tertiles(ambiguity(wanted.n_NK))[there]
     for number, name in enumerate(TERTILES):
         if (tertile_N == number).any():
-            found[f"js_{name}"] = float(measured["js"][tertile_N == number].mean())
+            found[f"js_{name}_ambiguity"] = float(measured["js"][tertile_N == number].mean())
     return {name: round(value, 6) for name, value in found.items()}
 
 

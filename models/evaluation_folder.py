@@ -90,10 +90,10 @@ def _rows(metrics: dict[str, Any]) -> pl.DataFrame:
 def _tertiles(metrics: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(
         [
-            {"model": row, "tertile": name, "js": figures[f"js_{name}"]}
+            {"model": row, "tertile": name, "js": figures[f"js_{name}_ambiguity"]}
             for row, figures in metrics.items()
             for name in TERTILES
-            if f"js_{name}" in figures
+            if f"js_{name}_ambiguity" in figures
         ],
         schema={"model": pl.String, "tertile": pl.String, "js": pl.Float64},
     )

@@ -17,6 +17,8 @@ from models.files import atomic_path
 from models.progress import track
 from models.tables import Utterances
 
+_SCHEMA = pl.Schema({"audio_sha256": pl.String(), "sound": pl.Array(pl.Float64(), SOUND_FEATURES)})
+
 
 def sound_features_of(
     utterances: Utterances, cache: Path | None, workers: int | None = None
@@ -62,9 +64,8 @@ def _compute(missing: pl.DataFrame, workers: int | None) -> tuple[pl.DataFrame, 
                 reasons[sha256] = str(result)
             else:
                 rows[sha256] = result
-    schema = {"audio_sha256": pl.String, "sound": pl.Array(pl.Float64, SOUND_FEATURES)}
     values = np.stack(list(rows.values())) if rows else np.zeros((0, SOUND_FEATURES))
-    return pl.DataFrame({"audio_sha256": list(rows), "sound": values}, schema=schema), reasons
+    return pl.DataFrame({"audio_sha256": list(rows), "sound": values}, schema=_SCHEMA), reasons
 
 
 def _features_or_error(audio: str) -> NDArray[np.float64] | AudioError:
@@ -75,8 +76,7 @@ def _features_or_error(audio: str) -> NDArray[np.float64] | AudioError:
 
 
 def _read(shards: Path | None) -> pl.DataFrame:
-    schema = {"audio_sha256": pl.String, "sound": pl.Array(pl.Float64, SOUND_FEATURES)}
     files = sorted(shards.glob("*.parquet")) if shards and shards.is_dir() else []
-    return pl.concat([pl.DataFrame(schema=schema), *map(pl.read_parquet, files)]).unique(
+    return pl.concat([pl.DataFrame(schema=_SCHEMA), *map(pl.read_parquet, files)]).unique(
         "audio_sha256", keep="first"
     )

@@ -9,6 +9,7 @@ after Jiang et al. (ICME 2002).
 
 from __future__ import annotations
 
+import itertools
 from functools import lru_cache
 
 import numpy as np
@@ -78,7 +79,7 @@ def word_features(transcript: str | None) -> Floats:
 
 def frequencies_hz() -> Floats:
     """The F = FRAME / 2 + 1 bin frequencies."""
-    return np.arange(FRAME // 2 + 1) * (RATE_HZ / FRAME)
+    return np.arange(FRAME // 2 + 1, dtype=np.float64) * (RATE_HZ / FRAME)
 
 
 @lru_cache
@@ -176,7 +177,7 @@ def _contrast_bands() -> tuple[tuple[int, int, int], ...]:
     hz = frequencies_hz()
     edges = np.concatenate([[0.0], 200.0 * 2.0 ** np.arange(CONTRAST_OCTAVES + 1)])
     bands = []
-    for band, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for band, (low, high) in enumerate(itertools.pairwise(edges)):
         inside = np.flatnonzero((hz >= low) & (hz <= high))
         last = band == CONTRAST_OCTAVES
         start, stop = int(inside[0]) - (band > 0), len(hz) if last else int(inside[-1]) + 1

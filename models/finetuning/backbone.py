@@ -182,7 +182,9 @@ def best_device() -> tuple[torch.device, torch.dtype]:
 def _window(tower: Any, frames: int) -> Iterator[None]:
     """Let the tower take ``frames`` mel frames instead of the 30 s that it insists on."""
     positions, limit = tower.embed_positions, tower.config.max_source_positions
-    tower.embed_positions = nn.Embedding.from_pretrained(positions.weight[: frames // 2])
+    tower.embed_positions = nn.Embedding(
+        frames // 2, positions.embedding_dim, _weight=positions.weight[: frames // 2]
+    )
     tower.config.max_source_positions = frames // 2
     try:
         yield

@@ -63,7 +63,7 @@ def _hearing(
     batch = examples.batch(rows, states, pad_id)
     heard = batch.audio_XD.float().to(model.backbone.device).requires_grad_()
     log_p_BK = model.answer(replace(batch, audio_XD=heard))
-    distribution_loss(batch.target_BK.to(log_p_BK.device), log_p_BK).sum().backward()
+    distribution_loss(batch.target_BK.to(log_p_BK.device), log_p_BK).sum().backward()  # type: ignore[no-untyped-call]
     model.zero_grad(set_to_none=True)
     assert heard.grad is not None
     with torch.no_grad():
@@ -76,7 +76,7 @@ def _difference(
     model: DistributionModel, examples: Examples, rows: list[int], states: AudioStates, pad_id: int
 ) -> float:
     alone = torch.cat([model.answer(examples.batch([row], states, pad_id)) for row in rows]).exp()
-    together = [model.answer(examples.batch(rows, states, pad_id, side)).exp() for side in ("left", "right")]  # type: ignore[arg-type]
+    together = [model.answer(examples.batch(rows, states, pad_id, side)).exp() for side in ("left", "right")]
     return max(float((answers - alone).abs().max()) for answers in together)
 
 

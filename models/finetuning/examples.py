@@ -38,7 +38,7 @@ class Examples:
         return len(self.utterance_ids)
 
     @property
-    def length_N(self) -> NDArray[np.int64]:
+    def length_N(self) -> NDArray[np.int64]:  # noqa: N802
         """Tokens of each."""
         return np.array([len(tokens) for tokens in self.tokens], dtype=np.int64)
 

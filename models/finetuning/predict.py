@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
+
 from models.errors import UserError
 from models.finetuning.audio_states import AudioStates
 from models.finetuning.backbone import best_device
@@ -12,8 +14,6 @@ from models.finetuning.prediction import predict_rows
 from models.finetuning.saved import load_model
 from models.finetuning.settings import OnError
 from models.tables import Distributions, Utterances
-
-import polars as pl
 
 
 def predict(

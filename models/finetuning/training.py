@@ -145,7 +145,7 @@ class _Run:
                 target, weight = batch.target_BK.to(log_p_BK.device), batch.weight_B.to(log_p_BK.device)
                 losses_B = distribution_loss(target, log_p_BK, settings.entropy_weight)
                 part_loss = (weight * losses_B).sum() / total_weight
-                (part_loss * self.processes.count).backward()
+                (part_loss * self.processes.count).backward()  # type: ignore[no-untyped-call]
             loss += part_loss.detach()
         torch.nn.utils.clip_grad_norm_(self.trainable.values(), settings.clip_norm)
         for group in self.optimiser.param_groups:

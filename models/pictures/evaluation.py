@@ -39,7 +39,7 @@ def tertiles(metrics: dict[str, Any]) -> Figure:
     made, (axes,) = figure(width=6.8)
     names = ("low", "medium", "high")
     for name, row in metrics.items():
-        found = [row.get(f"js_{tertile}") for tertile in names]
+        found = [row.get(f"js_{tertile}_ambiguity") for tertile in names]
         if None in found:
             continue
         style = "--" if name.endswith("-off") else "-"

@@ -46,7 +46,9 @@ def tone_corpus(folder: Path, seed: int = 0, per_split: tuple[int, int, int] = (
             name = f"{split}-{number:03d}"
             time = np.arange(int(random.uniform(0.5, 1.3) * RATE_HZ)) / RATE_HZ
             pitch = (300, 900, 2500)[label] * random.uniform(0.95, 1.05)
-            wave = (0.3 * np.sin(2 * np.pi * pitch * time) + 0.01 * random.standard_normal(len(time))).astype(np.float32)
+            wave = (0.3 * np.sin(2 * np.pi * pitch * time) + 0.01 * random.standard_normal(len(time))).astype(
+                np.float32
+            )
             file = folder / f"{name}.wav"
             soundfile.write(file, wave, RATE_HZ, subtype="PCM_16")
             rows.append(
@@ -82,15 +84,26 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 def random_alm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Qwen2-Audio's architecture, tiny, with random weights: the folder."""
     torch = pytest.importorskip("torch")
-    from models.prompts import build_prompts
     from models.personas import PAPER
+    from models.prompts import build_prompts
     from models.tiny.architecture import Shape, build_model, save_folder
     from models.tiny.tokenizer import build_tokenizer
 
     torch.manual_seed(7)
-    texts = [prompt.text("it is late, the door is open now") for prompt in build_prompts(LABELS, PAPER, 1, arm="both")]
+    texts = [
+        prompt.text("it is late, the door is open now")
+        for prompt in build_prompts(LABELS, PAPER, 1, arm="both")
+    ]
     tokenizer = build_tokenizer(LABELS, texts)
-    shape = Shape(tower_width=32, tower_layers=1, tower_heads=2, tower_inner=64, text_width=64, text_layers=2, text_inner=128)
+    shape = Shape(
+        tower_width=32,
+        tower_layers=1,
+        tower_heads=2,
+        tower_inner=64,
+        text_width=64,
+        text_layers=2,
+        text_inner=128,
+    )
     folder = tmp_path_factory.mktemp("alm") / "random"
     save_folder(build_model(shape, tokenizer), tokenizer, folder)
     return folder
