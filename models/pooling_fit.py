@@ -21,31 +21,14 @@ from scipy.optimize import minimize
 
 from models.calibration import FLOOR, fit_calibration
 from models.errors import UserError
-from models.pooling import (
-    CRITERIA,
-    FEATURES,
-    RESPONSE_FLOOR,
-    AlmModel,
-    Criterion,
-    PoolingModel,
-    features,
-    kappa,
-    pool,
-    posterior_mean,
-    respond,
-)
+from models.pooling import CRITERIA, FEATURES, AlmModel, Criterion, PoolingModel, features, pool
+from models.pooling_loss import START_LOG_KAPPA, Problem
 from models.vote_draws import draw_votes, leave_one_out, predictive_votes
 
 _ROWS = 40_000  # of the fit; more utterances than that are sampled
 _DRAWS = 4  # of the votes that play the known ones
 _PREDICTED_VOTES = 8
 _ENOUGH_HELD = 3  # held-out votes per utterance from which the divergence to them is a fair target
-_START_LOG_KAPPA = np.log(2.0)
-# Penalties on the mean loss: features of kappa, its constant, the response's matrix and its bias.
-_RIDGE_FEATURE, _RIDGE_CONSTANT, _RIDGE_MATRIX, _RIDGE_BIAS = 1e-4, 1e-6, 1e-3, 1e-3
-
-# "balanced": penalty on the squared distance of the mean distribution from the mean of the votes.
-_MARGINAL: dict[Criterion, float] = {"js": 0.0, "balanced": 10.0, "likelihood": 0.0}
 
 
 @dataclass(frozen=True)
@@ -94,7 +77,7 @@ def fit_pooling(
     voted = evidence.rows(evidence.n_NK.sum(1) > 0)
     prior_K = (voted.n_NK.sum(0) + 0.5) / (voted.n_NK.sum() + 0.5 * count)
     start_F = np.zeros(len(FEATURES))
-    start_F[0] = _START_LOG_KAPPA
+    start_F[0] = START_LOG_KAPPA
     fitted_alms = []
     for a, alm in enumerate(alms):
         calibration = fit_calibration(voted.n_NK, voted.q_NAK[:, a], matrix=matrix)
@@ -182,82 +165,29 @@ def _split(
 def _optimise(
     model: PoolingModel, known: Evidence, in_MK: np.ndarray, held_MK: np.ndarray, criterion: Criterion
 ) -> PoolingModel:
-    """Minimise the mean loss of the informing ALMs' weights, and of the response if the criterion is js."""
+    """Minimise the mean loss by the informing ALMs' weights, and by the response unless it is the likelihood."""
     index = [a for a, alm in enumerate(model.alms) if alm.informs]
-    rows, labels, width = len(in_MK), len(model.labels), len(FEATURES)
-    q_MAK = np.stack([model.alms[a].calibration.apply(known.q_NAK[:, a]) for a in index], axis=1)
-    there_MA = np.isfinite(q_MAK).all(2).astype(np.float64)
-    f_MAF = np.stack(
-        [features(in_MK, q_MAK[:, i], known.label_mass_NA[:, a]) for i, a in enumerate(index)], axis=1
-    )
-    q_MAK = np.nan_to_num(q_MAK)
+    calibrated = [model.alms[a].calibration.apply(known.q_NAK[:, a]) for a in index]
+    q_MAK = np.stack(calibrated, axis=1)
+    masses = [known.label_mass_NA[:, a] for a in index]
+    f_MAF = np.stack([features(in_MK, q, mass) for q, mass in zip(calibrated, masses, strict=True)], axis=1)
     held_M = held_MK.sum(1)
-    h_MK = held_MK / held_M[:, None]
     # Every left-out vote counts once; of a split every utterance does, as in the mean that is reported.
-    share_M = held_M / held_M.sum() if criterion == "likelihood" else np.full(rows, 1 / rows)
-    responding = criterion != "likelihood"
-
-    def objective(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        w_AF, g_KK, c_K = _unpack(parameters, len(index), width, labels)
-        kappa_MA = np.stack([kappa(w_F, f_MAF[:, i]) for i, w_F in enumerate(w_AF)], axis=1) * there_MA
-        weight_M = in_MK.sum(1) + kappa_MA.sum(1)
-        p_MK = posterior_mean(in_MK, q_MAK, kappa_MA)
-        answer_MK = respond(p_MK, g_KK, c_K) if responding else p_MK
-        loss_M, by_answer_MK = _loss(h_MK, answer_MK, criterion)
-        # The response sharpens, which feeds the commonest label; "balanced" keeps the mean distribution.
-        shift_K = share_M @ (answer_MK - h_MK)
-        by_answer_MK = (by_answer_MK + 2 * _MARGINAL[criterion] * shift_K) * share_M[:, None]
-        by_g_KK, by_c_K, by_p_MK = np.zeros_like(g_KK), np.zeros_like(c_K), by_answer_MK
-        if responding:
-            by_logit_MK = answer_MK * (by_answer_MK - (by_answer_MK * answer_MK).sum(1, keepdims=True))
-            by_g_KK = by_logit_MK.T @ np.log(p_MK + RESPONSE_FLOOR)
-            by_c_K = by_logit_MK.sum(0)
-            by_p_MK = (by_logit_MK @ g_KK) / (p_MK + RESPONSE_FLOOR)
-        by_kappa_MA = (by_p_MK[:, None] * (q_MAK - p_MK[:, None])).sum(2) / weight_M[:, None]
-        by_w_AF = np.einsum("ma,maf->af", by_kappa_MA * kappa_MA, f_MAF)
-        # Ridge: towards features that do not matter, and a response that changes nothing but the sharpness.
-        off_KK = g_KK - np.diag(np.diag(g_KK)) + np.diag(np.diag(g_KK) - np.diag(g_KK).mean())
-        start_A = w_AF[:, 0] - _START_LOG_KAPPA
-        loss = (share_M * loss_M).sum() + _RIDGE_FEATURE * (w_AF[:, 1:] ** 2).sum()
-        loss += _RIDGE_CONSTANT * (start_A**2).sum() + _MARGINAL[criterion] * (shift_K**2).sum()
-        by_w_AF[:, 1:] += 2 * _RIDGE_FEATURE * w_AF[:, 1:]
-        by_w_AF[:, 0] += 2 * _RIDGE_CONSTANT * start_A
-        if responding:
-            loss += _RIDGE_MATRIX * (off_KK**2).sum() + _RIDGE_BIAS * (c_K**2).sum()
-            by_g_KK = by_g_KK + 2 * _RIDGE_MATRIX * off_KK
-            by_c_K = by_c_K + 2 * _RIDGE_BIAS * c_K
-        return float(loss), np.concatenate([by_w_AF.ravel(), by_g_KK.ravel(), by_c_K])
-
-    weights = np.stack([model.alms[a].weights_F for a in index])
-    start = np.concatenate([weights.ravel(), model.response_KK.ravel(), model.response_bias_K])
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 500, "maxfun": 700})
-    w_AF, g_KK, c_K = _unpack(found.x, len(index), width, labels)
+    share_M = held_M if criterion == "likelihood" else np.ones(len(held_M))
+    problem = Problem(
+        in_MK, held_MK / held_M[:, None], share_M / share_M.sum(), np.nan_to_num(q_MAK),
+        np.isfinite(q_MAK).all(2).astype(np.float64), f_MAF, criterion,
+    )  # fmt: skip
+    weights_AF = np.stack([model.alms[a].weights_F for a in index])
+    start = problem.pack(weights_AF, model.response_KK, model.response_bias_K)
+    found = minimize(
+        problem.loss_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxiter": 500, "maxfun": 700}
+    )
+    weights_AF, response_KK, bias_K = problem.unpack(found.x)
     alms = list(model.alms)
     for i, a in enumerate(index):
-        alms[a] = replace(alms[a], weights_F=w_AF[i])
-    return replace(model, alms=tuple(alms), response_KK=g_KK, response_bias_K=c_K)
-
-
-def _loss(h_MK: np.ndarray, p_MK: np.ndarray, criterion: Criterion) -> tuple[np.ndarray, np.ndarray]:
-    """The loss of every row and its derivative by p: Jensen-Shannon (base 2), or minus log-likelihood (nats)."""
-    p_MK = np.maximum(p_MK, 1e-12)
-    if criterion == "likelihood":
-        return -(h_MK * np.log(p_MK)).sum(1), -h_MK / p_MK
-    m_MK = (p_MK + h_MK) / 2
-    ratio_MK = np.log2(p_MK / m_MK)
-    ratio_h_MK = np.log2(np.where(h_MK > 0, h_MK / m_MK, 1.0))
-    return 0.5 * (p_MK * ratio_MK + h_MK * ratio_h_MK).sum(1), 0.5 * ratio_MK
-
-
-def _unpack(
-    parameters: np.ndarray, alms: int, width: int, labels: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    first, second = alms * width, alms * width + labels**2
-    return (
-        parameters[:first].reshape(alms, width),
-        parameters[first:second].reshape(labels, labels),
-        parameters[second:],
-    )
+        alms[a] = replace(alms[a], weights_F=weights_AF[i])
+    return replace(model, alms=tuple(alms), response_KK=response_KK, response_bias_K=bias_K)
 
 
 def _described(model: PoolingModel, target: str) -> PoolingModel:
