@@ -32,6 +32,9 @@ def publish_stage(stage: Stage, project: Path) -> None:
     metrics = folder / "metrics.json"
     if metrics.is_file():
         parts.append(_table(json.loads(metrics.read_text(encoding="utf-8"))))
+    profile = folder / "profile.md"
+    if profile.is_file():
+        parts.append(profile.read_text(encoding="utf-8"))
     for picture in sorted(folder.glob("*.svg"))[:_MOST_PICTURES]:
         inline = base64.b64encode(picture.read_bytes()).decode("ascii")
         parts.append(f"![{picture.stem}](data:image/svg+xml;base64,{inline})")
