@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from prefect import flow, get_run_logger, task
+from prefect import flow, get_run_logger, tags, task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture, wait
 from prefect.states import Completed
@@ -81,10 +81,10 @@ def reproduce(
     todo = stages(Path(project), corpora, steps)
     futures: dict[str, PrefectFuture[Any]] = {}
     for stage in todo:
-        named = bring_up_to_date.with_options(tags={f"corpus:{stage.corpus}", f"step:{stage.step}"})
         waits_for = [futures[address] for address in stage.upstream]
         given = {"stage": stage, "project": project, "force": force}
-        futures[stage.address] = named.submit(**given, wait_for=waits_for)  # type: ignore[call-overload]
+        with tags(f"corpus:{stage.corpus}", f"step:{stage.step}"):
+            futures[stage.address] = bring_up_to_date.submit(**given, wait_for=waits_for)  # type: ignore[call-overload]
     wait(list(futures.values()))
     for future in futures.values():
         if future.state.is_failed() or future.state.is_crashed():
