@@ -28,6 +28,7 @@ from models.vote_draws import draw_votes, leave_one_out, predictive_votes
 _ROWS = 40_000  # of the fit; more utterances than that are sampled
 _DRAWS = 4  # of the votes that play the known ones
 _PREDICTED_VOTES = 8
+_LEAST_GAIN = 1e-3  # nats per vote, below which an ALM says nothing worth weighing
 _ENOUGH_HELD = 3  # held-out votes per utterance from which the divergence to them is a fair target
 
 
@@ -103,7 +104,7 @@ def informs(
     """Whether the calibrated ALM predicts unseen speakers' votes better than the prior of the others' votes.
 
     Cross-validated by speaker; better means that the mean gain in log-likelihood per speaker is above zero by
-    two of its standard errors.
+    two of its standard errors, and by a thousandth of a nat per vote.
     """
     used_N = (n_NK.sum(1) > 0) & np.isfinite(q_NK).all(1)
     n_NK, q_NK, speaker_N = n_NK[used_N], q_NK[used_N], speaker_N[used_N]
@@ -114,12 +115,17 @@ def informs(
     gain_N = np.zeros(len(n_NK))
     for fold in range(min(folds, len(names))):
         inside_N, outside_N = fold_N == fold, fold_N != fold
-        prior_K = n_NK[outside_N].sum(0) + 0.5
-        calibrated_NK = fit_calibration(n_NK[outside_N], q_NK[outside_N], matrix=matrix).apply(q_NK[inside_N])
-        ratio_NK = np.log(np.maximum(calibrated_NK, FLOOR)) - np.log(prior_K / prior_K.sum())
+        # The prior is fitted as the calibration of an ALM that always says the same, with the same ridge.
+        same_NK = np.full_like(q_NK, 1 / q_NK.shape[1])
+        calibrated_NK, prior_NK = (
+            fit_calibration(n_NK[outside_N], said_NK[outside_N], matrix=matrix).apply(said_NK[inside_N])
+            for said_NK in (q_NK, same_NK)
+        )
+        ratio_NK = np.log(np.maximum(calibrated_NK, FLOOR)) - np.log(np.maximum(prior_NK, FLOOR))
         gain_N[inside_N] = (n_NK[inside_N] * ratio_NK).sum(1)
     gain_S = np.bincount(np.searchsorted(names, speaker_N), weights=gain_N)
-    return bool(gain_S.mean() > 2 * gain_S.std(ddof=1) / np.sqrt(len(gain_S)))
+    enough = gain_S.sum() > _LEAST_GAIN * n_NK.sum()
+    return bool(enough and gain_S.mean() > 2 * gain_S.std(ddof=1) / np.sqrt(len(gain_S)))
 
 
 def _fit_weights(
