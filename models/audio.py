@@ -100,9 +100,11 @@ def open_audio(audio: str) -> BinaryIO:
     """
     try:
         if audio.startswith("s3://"):
-            return io.BytesIO(s3().cat_file(audio))
+            return io.BytesIO(ask_s3("cat_file", audio))
+        if "\0" in audio:
+            raise FileNotFoundError
         return Path(audio).open("rb")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, ValueError) as error:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise AudioError(audio, "missing", type(error).__name__) from error
 
 
@@ -184,12 +186,23 @@ def check_duration(audio: str, frames: int, rate_hz: int) -> None:
 def _s3_at(endpoint: str | None) -> Any:
     import s3fs
 
-    return s3fs.S3FileSystem(endpoint_url=endpoint)
+    return s3fs.S3FileSystem(endpoint_url=endpoint, use_listings_cache=False)
 
 
-def s3() -> Any:
-    """The S3 file system; credentials and region come from AWS's own variables and files."""
-    return _s3_at(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
+def ask_s3(method: str, url: str) -> Any:
+    """Call a method of the S3 file system; endpoint, credentials and region come from AWS's own variables and files.
+
+    Raises:
+        OSError: there is no such object, or it may not be read.
+        UserError: S3 cannot be reached, or there are no credentials.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    try:
+        return getattr(_s3_at(endpoint), method)(url)
+    except BotoCoreError as error:
+        raise UserError(f"{url}: {error}; check AWS_ENDPOINT_URL and the credentials") from error
 
 
 def _decode_or_error(audio: str, rate_hz: int) -> NDArray[np.float32] | AudioError:

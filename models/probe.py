@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 
 import polars as pl
 
-from models.audio import AudioError, check_duration, cut_short, open_audio, open_sound, s3
+from models.audio import AudioError, ask_s3, check_duration, cut_short, open_audio, open_sound
 from models.errors import UserError
 from models.progress import track
 from models.wav import HEAD_BYTES, wav_header
@@ -94,11 +94,13 @@ def probe(audio: Sequence[str], cache: Path | None = None, workers: int | None =
 def _stamp(audio: str) -> Stamp | None:
     try:
         if audio.startswith("s3://"):
-            found = s3().info(audio)
+            found = ask_s3("info", audio)
             return Stamp(int(found["size"]), int(found["LastModified"].timestamp() * 1e9))
+        if "\0" in audio:
+            return None
         status = os.stat(audio)  # noqa: PTH116 - several times faster than Path, and asked of every file
         return Stamp(status.st_size, status.st_mtime_ns)
-    except (OSError, ValueError):
+    except OSError:
         return None
 
 
