@@ -1,0 +1,151 @@
+"""Releases: two versions of a dataset, fetched and compared, on a real git and DVC, through a real S3 server."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.errors import UserError
+from models.files import write_json
+from tasks.release import release
+from tests.tasks.test_report import make_run
+
+STAGES = ("ingest", "annotations", "distributions", "validation")
+DVC_YAML = "metrics:\n  - data/unit/validation/metrics.json\nstages:\n" + "".join(
+    f"  {name}:\n    foreach: [unit]\n    do:\n      cmd: mkdir -p data/unit && cp -r made/{name} data/unit/{name}\n"
+    f"      deps: [made/{name}]\n      outs: [data/unit/{name}]\n"
+    for name in STAGES
+)
+
+
+def dvc(*arguments: str, cwd: Path) -> str:
+    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def git(*arguments: str, cwd: Path) -> str:
+    return subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path / "project"
+    make_run(root / "made", 60)
+    (root / "dvc.yaml").write_text(DVC_YAML)
+    (root / ".gitignore").write_text("made/\n")
+    git("init", "-q", "-b", "main", cwd=root)
+    for name, value in (("user.name", "A. Person"), ("user.email", "a@example.org")):
+        git("config", name, value, cwd=root)
+    dvc("init", "-q", cwd=root)
+    git("add", "-A", cwd=root)
+    git("commit", "-qm", "start", cwd=root)
+    dvc("repro", "-q", cwd=root)
+    monkeypatch.chdir(root)
+    return root
+
+
+def improve(root: Path) -> None:
+    """Another annotator: pooled gets closer."""
+    metrics = json.loads((root / "made/validation/metrics.json").read_text())
+    metrics["pooled"]["js"] = {"value": 0.14, "low": 0.13, "high": 0.15}
+    write_json(root / "made/validation/metrics.json", metrics)
+    make_run(root / "other", 60, seed=1)
+    shutil.rmtree(root / "made/distributions")
+    shutil.copytree(root / "other/distributions", root / "made/distributions")
+
+
+def test_two_versions(project: Path) -> None:
+    first = project / "data/unit/distributions/pooled.parquet"
+    v1 = first.read_bytes()
+    page = release(data=Path("data/unit"), version="v1", licence="ODbL 1.0")
+    text = page.read_text()
+    for expected in ("# unit v1", "ODbL 1.0", "angry, happy, neutral, sad", "2.47 [2.10, 2.90] human votes", "abc123",
+                     "0.160 [0.152, 0.169]", "dvc get --rev unit-v1", "| train | 15 | 3 |"):  # fmt: skip
+        assert expected in text
+    assert git("tag", cwd=project).split() == ["unit-v1"]
+    assert git("status", "--porcelain", cwd=project) == ""
+    assert json.loads(page.with_suffix(".json").read_text())["files"]["distributions/pooled.parquet"]
+
+    improve(project)
+    with pytest.raises(UserError, match="not up to date"):
+        release(data=Path("data/unit"), version="v2")
+    dvc("repro", "-q", cwd=project)
+    release(data=Path("data/unit"), version="v2")
+    assert first.read_bytes() != v1
+
+    target = "data/unit/validation/metrics.json"
+    changed = json.loads(dvc("metrics", "diff", "unit-v1", "unit-v2", "--json", "--targets", target, cwd=project))
+    assert changed[target]["pooled.js.value"]["diff"] == pytest.approx(-0.02)
+    # A consumer gets one version, without cloning.
+    dvc("get", "--rev", "unit-v1", str(project), "data/unit/distributions", "-o", str(project.parent / "got"), cwd=project.parent)
+    assert (project.parent / "got/pooled.parquet").read_bytes() == v1
+    # v1 is still there for who goes back.
+    git("checkout", "-q", "unit-v1", cwd=project)
+    dvc("checkout", "-q", cwd=project)
+    assert first.read_bytes() == v1
+
+
+def test_mistakes_are_named(project: Path) -> None:
+    with pytest.raises(UserError, match="is no version"):
+        release(data=Path("data/unit"), version="newest")
+    with pytest.raises(UserError, match="no such folder"):
+        release(data=Path("data/other"), version="v1")
+    release(data=Path("data/unit"), version="v1")
+    with pytest.raises(UserError, match="released already"):
+        release(data=Path("data/unit"), version="v1")
+    os.chdir(project.parent)
+    with pytest.raises(UserError, match="not a DVC project"):
+        release(data=project / "data/unit", version="v2")
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    url = f"http://127.0.0.1:{port}"
+    credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in credentials.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3", endpoint_url=url).create_bucket(Bucket="ambivox")
+    yield url
+    server.stop()
+
+
+@pytest.mark.server
+def test_another_machine_pulls_what_was_released(project: Path, s3: str) -> None:
+    dvc("remote", "add", "-d", "team", "s3://ambivox/dvc", cwd=project)
+    dvc("remote", "modify", "team", "endpointurl", s3, cwd=project)
+    release(data=Path("data/unit"), version="v1", push=True)
+    v1 = (project / "data/unit/distributions/pooled.parquet").read_bytes()
+    improve(project)
+    dvc("repro", "-q", cwd=project)
+    release(data=Path("data/unit"), version="v2", push=True)
+
+    other = project.parent / "other"
+    git("clone", "-q", str(project), str(other), cwd=project.parent)
+    git("checkout", "-q", "unit-v1", cwd=other)
+    dvc("pull", "-q", "data/unit/distributions", cwd=other)
+    assert (other / "data/unit/distributions/pooled.parquet").read_bytes() == v1
+    # Collecting garbage keeps what tags name and drops what nothing names.
+    before = len(list((project / ".dvc/cache").rglob("*")))
+    (project / "made/validation/metrics.json").write_text("{}")
+    dvc("repro", "-q", cwd=project)
+    git("checkout", "-q", "--", ".", cwd=project)
+    dvc("checkout", "-q", cwd=project)
+    assert len(list((project / ".dvc/cache").rglob("*"))) > before
+    dvc("gc", "-q", "-f", "--workspace", "--all-tags", cwd=project)
+    git("checkout", "-q", "unit-v1", cwd=project)
+    dvc("checkout", "-q", cwd=project)
+    assert (project / "data/unit/distributions/pooled.parquet").read_bytes() == v1
