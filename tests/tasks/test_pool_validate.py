@@ -1,0 +1,223 @@
+"""pool and validate from files to files, as DVC runs them, on a made-up corpus whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from models import metrics
+from models.errors import UserError
+from models.tables import SOURCES, Annotations, Distributions, Utterances, Votes
+from tasks.pool import pool
+from tasks.validate import validate
+from tests.pooling_tables import Files, annotation_frame, vote_table, world, write_files
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return write_files(tmp_path_factory.mktemp("made_up"), world(rows=1500, votes=9))
+
+
+@pytest.fixture(scope="module")
+def pooled(files: Files) -> Path:
+    out = files.utterances.parent / "distributions"
+    return pool(
+        utterances=files.utterances, votes=files.votes, annotations=files.annotations, out=out, resamples=4
+    )
+
+
+@pytest.fixture(scope="module")
+def validated(files: Files, pooled: Path) -> Path:
+    return validate(
+        utterances=files.utterances, votes=files.votes, heldout=files.heldout, annotations=files.annotations,
+        distributions=pooled, truth=files.truth, out=files.utterances.parent / "validation", resamples=200,
+    )  # fmt: skip
+
+
+def test_pool_writes_four_sources_for_the_same_utterances(files: Files, pooled: Path) -> None:
+    tables = {source: Distributions.read(pooled / f"{source}.parquet") for source in SOURCES}
+    assert len({tuple(table.frame["utterance_id"]) for table in tables.values()}) == 1
+    for source, table in tables.items():
+        assert set(table.frame["source"]) == {source}
+        assert table.frame["fallback"].null_count() == len(table)
+    assert set(tables["human"].frame["human_votes"]) == {3.0}
+    assert set(tables["combined"].frame["effective_synthetic_votes"]) == {10.0}
+    names = {path.name for path in pooled.iterdir()}
+    assert {"pooling.json", "worth.svg", "calibration.svg", "examples.svg"} <= names
+
+
+def test_pool_says_what_the_alm_is_worth(pooled: Path) -> None:
+    summary = json.loads((pooled / "pooling.json").read_text())
+    alm = summary["alms"]["made_up_alm"]
+    found = alm["worth_in_human_votes"]
+    assert found["low"] <= found["value"] <= found["high"]
+    assert 2 < found["value"] < 12  # 5 by construction
+    assert set(alm["worth_by_ambiguity"]) == {"low", "medium", "high"}
+    assert "is worth" in summary["statements"][0]
+
+
+def test_pool_gives_the_same_bytes_again(files: Files, pooled: Path, tmp_path: Path) -> None:
+    again = pool(
+        utterances=files.utterances,
+        votes=files.votes,
+        annotations=files.annotations,
+        out=tmp_path / "x",
+        resamples=4,
+    )
+    for path in sorted(pooled.iterdir()):
+        assert path.read_bytes() == (again / path.name).read_bytes(), path.name
+
+
+def test_test_speakers_votes_do_not_reach_the_model(files: Files, pooled: Path, tmp_path: Path) -> None:
+    """The test speakers' votes are turned around: the fitted model must stay the same to the last digit."""
+    votes, utterances = Votes.read(files.votes), Utterances.read(files.utterances)
+    test = set(utterances.in_splits("test").frame["utterance_id"])
+    turned = pl.when(pl.col("utterance_id").is_in(test)).then(pl.lit("label03")).otherwise(pl.col("label"))
+    Votes.check(votes.frame.with_columns(label=turned), votes.labels).write(tmp_path / "votes.parquet")
+    other = pool(
+        utterances=files.utterances, votes=tmp_path / "votes.parquet", annotations=files.annotations,
+        out=tmp_path / "x", resamples=0,
+    )  # fmt: skip
+    first, second = (json.loads((folder / "pooling.json").read_text()) for folder in (pooled, other))
+    for part in ("prior", "response", "fitted_on"):
+        assert first[part] == second[part]
+    for part in ("kappa_weights", "bias", "matrix", "temperature"):
+        assert first["alms"]["made_up_alm"][part] == second["alms"]["made_up_alm"][part]
+
+
+def test_validation_ranks_the_sources_as_they_were_made(validated: Path) -> None:
+    rows = json.loads((validated / "metrics.json").read_text())
+    assert set(rows) == {*SOURCES, "prior", "ceiling"}
+    assert rows["pooled"]["js"] < min(rows[source]["js"] for source in ("human", "synthetic", "prior"))
+    assert rows["pooled"]["js_truth"] < rows["human"]["js_truth"]
+    for row in rows.values():
+        assert row["js_low"] <= row["js"] <= row["js_high"]
+    assert rows["human"]["js_over_human"] == 1.0
+    assert "accuracy" not in rows["ceiling"]
+
+
+def test_validation_matches_a_recount_by_hand(files: Files, pooled: Path, validated: Path) -> None:
+    scores = pl.read_parquet(validated / "scores.parquet")
+    truth_NK = Votes.read(files.heldout).counts(scores["utterance_id"])
+    truth_NK /= truth_NK.sum(1, keepdims=True)
+    p_NK = Distributions.read(pooled / "pooled.parquet").aligned(scores["utterance_id"])
+    assert scores["js_pooled"].to_numpy() == pytest.approx(metrics.jensen_shannon(truth_NK, p_NK))
+    splits = Utterances.read(files.utterances).frame.filter(
+        pl.col("utterance_id").is_in(scores["utterance_id"].to_list())
+    )
+    assert set(splits["split"]) == {"test"}
+
+
+def test_validation_has_every_table_and_picture(validated: Path) -> None:
+    details = json.loads((validated / "details.json").read_text())
+    assert details["target"] == "held-out votes"
+    assert set(details["tertiles"]) == {"entropy", "paper"}
+    assert {(test["first"], test["second"]) for test in details["paired_tests"]} >= {
+        ("pooled", "human"),
+        ("pooled", "combined"),
+    }
+    assert all(0 <= test["p_value"] <= test["p_holm"] <= 1 for test in details["paired_tests"])
+    assert 2 <= details["saturation"]["made_up_alm"]["point"] <= 20
+    assert set(details["per_group"]["sex"]) == {"female", "male"}
+    assert {"under 30", "30 to 44", "45 and over"} >= set(details["per_group"]["age"])
+    assert 0 < details["human_agreement"]["krippendorff_alpha"] < 1
+    pictures = {"sources", "tertiles", "saturation", "calibration", "labels", "groups"}
+    assert pictures == {path.stem for path in validated.glob("*.svg")}
+
+
+def test_without_held_out_votes_the_targets_are_all_votes_and_it_says_so(
+    files: Files, pooled: Path, tmp_path: Path
+) -> None:
+    votes = Votes.read(files.votes)
+    Votes(votes.frame.clear(), votes.labels).write(tmp_path / "none.parquet")
+    out = validate(
+        utterances=files.utterances, votes=files.votes, heldout=tmp_path / "none.parquet",
+        annotations=files.annotations, distributions=pooled, out=tmp_path / "v", resamples=50,
+    )  # fmt: skip
+    rows = json.loads((out / "metrics.json").read_text())
+    assert rows["human"]["js"] == 0.0 and rows["human"]["made_from_the_target"]
+    assert "made_from_the_target" not in rows["synthetic"]
+
+
+def test_no_vote_on_the_test_speakers(files: Files, pooled: Path, tmp_path: Path) -> None:
+    votes = Votes.read(files.votes)
+    Votes(votes.frame.clear(), votes.labels).write(tmp_path / "none.parquet")
+    with pytest.raises(UserError, match="split test"):
+        validate(
+            utterances=files.utterances, votes=tmp_path / "none.parquet", heldout=tmp_path / "none.parquet",
+            annotations=files.annotations, distributions=pooled, out=tmp_path / "v",
+        )  # fmt: skip
+
+
+def test_gaps_fall_back_and_are_marked(files: Files, tmp_path: Path) -> None:
+    """No votes for the first ten utterances, no answer for the second five of them and five more."""
+    made = world(rows=1500, votes=9)
+    votes = Votes.read(files.votes)
+    voteless = set(files.ids[:10])
+    Votes.check(votes.frame.filter(~pl.col("utterance_id").is_in(voteless)), votes.labels).write(
+        tmp_path / "v.parquet"
+    )
+    q_NK = made.q_NK.copy()
+    q_NK[5:15] = np.nan
+    Annotations.check(annotation_frame(q_NK, files.ids), files.names).write(tmp_path / "a.parquet")
+    out = pool(
+        utterances=files.utterances, votes=tmp_path / "v.parquet", annotations=tmp_path / "a.parquet",
+        out=tmp_path / "d", resamples=0,
+    )  # fmt: skip
+    tables = {source: Distributions.read(out / f"{source}.parquet").frame[:15] for source in SOURCES}
+    assert tables["human"]["fallback"].to_list() == ["prior"] * 10 + [None] * 5
+    assert tables["human"]["human_votes"].to_list() == [0.0] * 10 + [3.0] * 5
+    assert tables["synthetic"]["fallback"].to_list() == [None] * 5 + ["prior"] * 10
+    for source in ("combined", "pooled"):
+        assert tables[source]["fallback"].to_list() == ["alm"] * 5 + ["prior"] * 5 + [None] * 5
+    human, pooled = (tables[source][10:].select(files.names).to_numpy() for source in ("human", "pooled"))
+    assert pooled == pytest.approx(human)  # nothing but the humans to go by
+
+
+def test_an_alm_that_never_answers_and_an_empty_table(files: Files, tmp_path: Path) -> None:
+    silent = Annotations.check(annotation_frame(np.full((1500, 4), np.nan), files.ids), files.names)
+    for name, table in (("silent", silent), ("empty", Annotations(silent.frame.clear(), silent.labels))):
+        table.write(tmp_path / f"{name}.parquet")
+        out = pool(
+            utterances=files.utterances, votes=files.votes, annotations=tmp_path / f"{name}.parquet",
+            out=tmp_path / name, resamples=2,
+        )  # fmt: skip
+        human, pooled = (Distributions.read(out / f"{source}.parquet") for source in ("human", "pooled"))
+        assert pooled.frame.select(files.names).equals(human.frame.select(files.names))
+        validate(
+            utterances=files.utterances, votes=files.votes, heldout=files.heldout,
+            annotations=tmp_path / f"{name}.parquet", distributions=out, out=tmp_path / f"{name}-v", resamples=20,
+        )  # fmt: skip
+
+
+def test_alms_votes_among_the_votes_are_not_taken_for_humans(
+    files: Files, pooled: Path, tmp_path: Path
+) -> None:
+    votes = Votes.read(files.votes)
+    more = vote_table(np.tile([5.0, 0, 0, 0], (1500, 1)), files.ids, files.names, kind="alm")
+    Votes.check(pl.concat([votes.frame, more.frame]), votes.labels).write(tmp_path / "v.parquet")
+    out = pool(
+        utterances=files.utterances, votes=tmp_path / "v.parquet", annotations=files.annotations, out=tmp_path / "d",
+        resamples=0,
+    )  # fmt: skip
+    assert (out / "human.parquet").read_bytes() == (pooled / "human.parquet").read_bytes()
+
+
+def test_two_files_with_one_alm_and_other_mistakes(files: Files, tmp_path: Path) -> None:
+    common = {
+        "utterances": files.utterances,
+        "votes": files.votes,
+        "annotations": files.annotations,
+        "out": tmp_path / "d",
+    }
+    with pytest.raises(UserError, match="more than one annotations file"):
+        pool(**common, more_annotations=(str(files.annotations),))
+    with pytest.raises(UserError, match="synthetic-votes must be at least 1"):
+        pool(**common, synthetic_votes=0)
+    with pytest.raises(UserError, match="no such file"):
+        pool(**(common | {"votes": tmp_path / "absent.parquet"}))
+    assert not (tmp_path / "d").exists()

@@ -1,0 +1,80 @@
+"""The sparse-vote trial: on a made-up corpus, and its targets on CREMA-D with a listener trained on the spot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from models.errors import UserError
+from models.tables import Utterances
+from tasks.trial import trial
+from tests.pooling_tables import Files, world, write_files
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return write_files(tmp_path_factory.mktemp("made_up"), world(rows=1200, votes=9))
+
+
+def _rows(out: Path) -> dict[tuple[int, str], dict]:  # type: ignore[type-arg]
+    return {
+        (row["votes"], row["source"]): row for row in json.loads((out / "trial.json").read_text())["rows"]
+    }
+
+
+def test_the_fewer_the_votes_the_more_pooling_gains(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = trial(
+        utterances=files.utterances, votes=files.votes, heldout=files.heldout, annotations=files.annotations,
+        out=tmp_path / "t", draws=2, resamples=100,
+    )  # fmt: skip
+    rows = _rows(out)
+    gains = [rows[k, "pooled"]["over_human"]["value"] for k in (1, 3, 5)]
+    assert gains == sorted(gains) and gains[-1] < 1
+    for k in (1, 3, 5):
+        assert rows[k, "human"]["over_human"]["value"] == 1.0
+        assert rows[k, "pooled"]["js"]["value"] < rows[k, "combined"]["js"]["value"]
+        assert rows[k, "pooled"]["p_value"] < 0.05
+        assert (k, "intent") not in rows
+    assert "| 3 | pooled |" in capsys.readouterr().out
+    assert (out / "trial.svg").read_bytes().startswith(b"<?xml")
+    assert set(pl.read_parquet(out / "scores.parquet")["votes"]) == {1, 3, 5}
+
+
+def test_bad_numbers_of_votes(files: Files, tmp_path: Path) -> None:
+    common = {
+        "utterances": files.utterances,
+        "votes": files.votes,
+        "annotations": files.annotations,
+        "out": tmp_path / "t",
+    }
+    with pytest.raises(UserError, match="whole numbers like 1,3,5"):
+        trial(**common, votes_kept="1,x")
+    with pytest.raises(UserError, match="more than the 3 votes"):
+        trial(**common, votes_kept="3")  # only 3 were kept, and the others are not given
+    with pytest.raises(UserError, match="more than the 0 votes"):
+        trial(**common, votes_kept="0")
+
+
+def test_the_intended_emotion_is_an_oracle_where_names_tell_it(files: Files, tmp_path: Path) -> None:
+    """Renamed after CREMA-D, with the true dominant label as the intent, the oracle must beat the humans."""
+    made = world(rows=1200, votes=9)
+    codes = ["ANG", "DIS", "FEA", "HAP"]
+    renamed = {
+        name: f"{1000 + number}_ABC_{codes[int(theta.argmax())]}_XX"
+        for number, (name, theta) in enumerate(zip(files.ids, made.theta_NK, strict=True))
+    }
+    for path in (files.utterances, files.votes, files.heldout, files.annotations):
+        table = pl.read_parquet(path).with_columns(pl.col("utterance_id").replace_strict(renamed))
+        Utterances(table, files.names).write(tmp_path / path.name)
+    out = trial(
+        utterances=tmp_path / "utterances.parquet", votes=tmp_path / "votes.parquet",
+        heldout=tmp_path / "heldout.parquet", annotations=tmp_path / "annotations.parquet", out=tmp_path / "t",
+        votes_kept="3", draws=1, resamples=50,
+    )  # fmt: skip
+    rows = _rows(out)
+    assert rows[3, "intent"]["over_human"]["value"] < 0.9
