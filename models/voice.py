@@ -19,7 +19,9 @@ _FRAME_HZ = RATE_HZ / _HOP
 
 # The first three formants of the vowels a, e, i, o, u in Hz for a vocal tract of 17.5 cm.
 VOWELS = "aeiou"
-_FORMANTS_VF = np.array([[730, 1250, 2450], [480, 1900, 2500], [290, 2250, 2950], [480, 900, 2400], [320, 800, 2250]])
+_FORMANTS_VF = np.array(
+    [[730, 1250, 2450], [480, 1900, 2500], [290, 2250, 2950], [480, 900, 2400], [320, 800, 2250]]
+)
 _FOURTH_FORMANT_HZ = 3500.0
 _BANDWIDTHS_F = np.array([70.0, 100.0, 140.0, 220.0])
 # Consonants by manner: nasals and liquids are voiced and soft, fricatives hiss, stops are a gap and a burst.
@@ -116,15 +118,18 @@ def _speak(
 
     samples = frames * _HOP
     spectrum_NTB = _short_time(_impulses(pitch_NT, samples))
-    noise_NTB = _short_time(rng.standard_normal((len(voices), samples)).astype(np.float32))
+    noise_NTB = _short_time(rng.standard_normal((len(voices), samples), dtype=np.float32))
     tract_NTB, hiss_B = _tract(formants_NTF, voices.tilt_db), _high_pass(3500.0)
     # A Dirichlet train's power is that of one cosine for each harmonic; noise is spread over all bins.
-    voice_NTB = spectrum_NTB * (voiced_NT * np.sqrt(pitch_NT / 4000))[..., None]
-    breath_NTB = noise_NTB * aspirated_NT[..., None]
-    shaped_NTB = tract_NTB * (voice_NTB + breath_NTB) + noise_NTB * (0.6 * hiss_NT)[..., None] * hiss_B
-    sound_NL = _overlap_add(shaped_NTB)
-    sound_NL *= (0.055 * 10 ** (voices.level_db / 20))[:, None]
-    sound_NL += 10 ** (voices.noise_db / 20)[:, None] * rng.standard_normal(sound_NL.shape)
+    spectrum_NTB *= (voiced_NT * np.sqrt(pitch_NT / 4000)).astype(np.float32)[..., None]
+    spectrum_NTB += noise_NTB * aspirated_NT.astype(np.float32)[..., None]
+    spectrum_NTB *= tract_NTB
+    noise_NTB *= (0.6 * hiss_NT).astype(np.float32)[..., None] * hiss_B
+    spectrum_NTB += noise_NTB
+    sound_NL = _overlap_add(spectrum_NTB)
+    sound_NL *= (0.055 * 10 ** (voices.level_db / 20)).astype(np.float32)[:, None]
+    room_N1 = 10 ** (voices.noise_db / 20).astype(np.float32)[:, None]
+    sound_NL += room_N1 * rng.standard_normal(sound_NL.shape, dtype=np.float32)
     sound_NL = np.tanh(sound_NL)  # a microphone that never clips hard
     lengths_N = (seconds_N * RATE_HZ).astype(np.int64)
     return [row[:length].astype(np.float32) for row, length in zip(sound_NL, lengths_N, strict=True)]
@@ -154,11 +159,16 @@ def _pitch(
 
 
 def _loudness(
-    voices: Voices, manner_NT: NDArray[np.int64], within_NT: NDArray[np.float64], speaking_NT: NDArray[np.bool_]
+    voices: Voices,
+    manner_NT: NDArray[np.int64],
+    within_NT: NDArray[np.float64],
+    speaking_NT: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Amplitudes of voice, of breath through the vocal tract, and of hiss at the teeth."""
     onset_NT = within_NT < _ONSET
-    vowel_NT = np.where(onset_NT, 0.0, np.sin(np.pi * np.clip((within_NT - _ONSET) / (1 - _ONSET), 0, 1)) ** 0.4)
+    vowel_NT = np.where(
+        onset_NT, 0.0, np.sin(np.pi * np.clip((within_NT - _ONSET) / (1 - _ONSET), 0, 1)) ** 0.4
+    )
     voiced_NT = np.where(onset_NT & (manner_NT == 0), 0.35, vowel_NT) * speaking_NT
     burst_NT = onset_NT & (manner_NT == 2) & (within_NT > 0.7 * _ONSET)
     hiss_NT = np.where(onset_NT & (manner_NT == 1), 0.5, np.where(burst_NT, 0.8, 0.0)) * speaking_NT
@@ -183,14 +193,19 @@ def _impulses(pitch_NT: NDArray[np.float64], samples: int) -> NDArray[np.float32
 def _tract(formants_NTF: NDArray[np.float64], tilt_N: NDArray[np.float64]) -> NDArray[np.float32]:
     """Magnitude response: four resonances of unit gain at 0 Hz, and -8 dB an octave (source and lips) plus tilt."""
     hz_B = np.fft.rfftfreq(_WINDOW, 1 / RATE_HZ).astype(np.float32)
-    response_NTB = np.ones((*formants_NTF.shape[:2], len(hz_B)), dtype=np.float32)
-    for formant, bandwidth in enumerate(_BANDWIDTHS_F):
-        centre_NT1 = formants_NTF[..., formant, None].astype(np.float32)
-        ratio_NTB = (hz_B / centre_NT1) ** 2
-        response_NTB /= np.sqrt((1 - ratio_NTB) ** 2 + ratio_NTB * np.float32(bandwidth) ** 2 / centre_NT1**2)
     octaves_B = np.log2(np.maximum(hz_B, 100) / 100)
     source_NB = 10 ** ((-8.0 + tilt_N[:, None]) * octaves_B[None] / 20)
-    return np.asarray(response_NTB * source_NB[:, None].astype(np.float32))
+    # The gain of a resonance at x = (f / F)^2 is 1 / sqrt((1 - x)^2 + x (B / F)^2); one root for all four.
+    inverse_NTB = np.repeat((source_NB[:, None] ** -2).astype(np.float32), formants_NTF.shape[1], axis=1)
+    square_B = hz_B**2
+    for formant, bandwidth in enumerate(_BANDWIDTHS_F):
+        centre_NT1 = formants_NTF[..., formant, None].astype(np.float32)
+        x_NTB = square_B * centre_NT1**-2
+        x_NTB *= x_NTB + (np.float32(bandwidth) ** 2 * centre_NT1**-2 - 2)
+        x_NTB += 1
+        inverse_NTB *= x_NTB
+    np.sqrt(inverse_NTB, out=inverse_NTB)
+    return np.asarray(np.reciprocal(inverse_NTB, out=inverse_NTB))
 
 
 def _high_pass(corner_hz: float) -> NDArray[np.float32]:
@@ -200,19 +215,22 @@ def _high_pass(corner_hz: float) -> NDArray[np.float32]:
 
 def _short_time(sound_NL: NDArray[np.float32]) -> NDArray[np.complex64]:
     padded = np.pad(sound_NL, ((0, 0), (_WINDOW // 2, _WINDOW // 2)))
-    frames_NTW = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW, axis=1)[:, : sound_NL.shape[1] : _HOP]
+    frames_NTW = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW, axis=1)[
+        :, : sound_NL.shape[1] : _HOP
+    ]
     window_W = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
     return np.asarray(np.fft.rfft(frames_NTW * window_W, axis=2), dtype=np.complex64)
 
 
-def _overlap_add(spectrum_NTB: NDArray[np.complex64]) -> NDArray[np.float64]:
+def _overlap_add(spectrum_NTB: NDArray[np.complex64]) -> NDArray[np.float32]:
     frames_NTW = np.fft.irfft(spectrum_NTB, _WINDOW, axis=2)
     count, frames = frames_NTW.shape[:2]
     steps = _WINDOW // _HOP
-    hops_NTH = np.zeros((count, frames + steps - 1, _HOP))
+    hops_NTH = np.zeros((count, frames + steps - 1, _HOP), dtype=np.float32)
     for step in range(steps):
         hops_NTH[:, step : step + frames] += frames_NTW[:, :, step * _HOP : (step + 1) * _HOP]
-    return hops_NTH.reshape(count, -1)[:, _WINDOW // 2 :] / 2
+    sound_NL: NDArray[np.float32] = hops_NTH.reshape(count, -1)[:, _WINDOW // 2 :] / np.float32(2)
+    return sound_NL
 
 
 def _smooth(track_NTF: NDArray[np.float64], frames: int) -> NDArray[np.float64]:

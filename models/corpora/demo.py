@@ -41,18 +41,18 @@ _NEAR_KK = np.array(
 # How each emotion moves the voice away from neutral.
 _PROFILES: dict[str, tuple[float, float, float, float, float]] = {
     # per label:         anger  fear  happiness  neutral  sadness
-    "pitch_semitones": (3.0, 7.0, 5.0, 0.0, -2.5),
-    "range_semitones": (2.0, -0.5, 3.5, 0.0, -1.0),
-    "slope_semitones": (-3.0, 3.0, 4.0, 0.0, -3.0),
-    "rate_share": (0.15, 0.30, 0.10, 0.0, -0.25),
-    "level_db": (9.0, -1.0, 4.0, 0.0, -6.0),
-    "breath": (-0.05, 0.30, -0.05, 0.0, 0.35),
-    "tilt_db": (3.5, 0.0, 1.5, 0.0, -2.5),
-    "tremor_semitones": (0.15, 0.9, 0.1, 0.0, 0.3),
+    "pitch_semitones": (3.0, 8.0, 6.0, 0.0, -3.0),
+    "range_semitones": (2.0, -0.5, 4.0, 0.0, -1.0),
+    "slope_semitones": (-4.0, 3.0, 5.0, 0.0, -4.0),
+    "rate_share": (0.15, 0.35, 0.10, 0.0, -0.30),
+    "level_db": (11.0, -1.0, 5.0, 0.0, -8.0),
+    "breath": (-0.10, 0.35, -0.10, 0.0, 0.50),
+    "tilt_db": (5.0, -1.0, 2.0, 0.0, -4.0),
+    "tremor_semitones": (0.15, 1.2, 0.1, 0.0, 0.3),
 }
 _CHANCE = {
-    "pitch_semitones": 1.2, "range_semitones": 0.6, "slope_semitones": 1.4, "rate_share": 0.07, "level_db": 1.8,
-    "breath": 0.07, "tilt_db": 0.8, "tremor_semitones": 0.1,
+    "pitch_semitones": 0.8, "range_semitones": 0.4, "slope_semitones": 1.0, "rate_share": 0.05, "level_db": 1.2,
+    "breath": 0.05, "tilt_db": 0.6, "tremor_semitones": 0.06,
 }  # fmt: skip
 _RECIPE = "recipe.json"
 _RATERS = 20
@@ -71,7 +71,9 @@ def load(root: Path, *, speakers: int = 30, utterances: int = 18, seed: int = 0)
         UserError: ``root`` holds something else, or the demo corpus by another recipe; or fewer than 4 speakers.
     """
     if speakers < 4 or utterances < 1:
-        raise UserError(f"the demo corpus needs 4 or more speakers with 1 or more utterances, found {speakers} x {utterances}")
+        raise UserError(
+            f"the demo corpus needs 4 or more speakers with 1 or more utterances, found {speakers} x {utterances}"
+        )
     recipe = {"corpus": "demo", "version": 1, "speakers": speakers, "utterances": utterances, "seed": seed}
     world = _World(speakers, utterances, seed)
     if not _is_there(root, recipe):
@@ -86,7 +88,9 @@ def load(root: Path, *, speakers: int = 30, utterances: int = 18, seed: int = 0)
             "age": world.age_P[world.speaker_N],
         }
     )
-    truth = pl.DataFrame({"utterance_id": world.ids} | {label: world.truth_NK[:, k] for k, label in enumerate(LABELS)})
+    truth = pl.DataFrame(
+        {"utterance_id": world.ids} | {label: world.truth_NK[:, k] for k, label in enumerate(LABELS)}
+    )
     notes = ("the recordings are synthetic, the votes are drawn from distributions that are known",)
     return Loaded(
         labels=LABELS, utterances=people, votes=world.votes(), licence="MIT", truth=truth,
@@ -106,7 +110,9 @@ def _is_there(root: Path, recipe: dict[str, object]) -> bool:
     if not isinstance(found, dict) or found.get("corpus") != "demo":
         raise UserError(f"{root}: holds something else; give the demo corpus a folder of its own as --root")
     if found != recipe:
-        raise UserError(f"{root}: the demo corpus is here, made by another recipe ({found}, wanted {recipe}); give another --root")
+        raise UserError(
+            f"{root}: the demo corpus is here, made by another recipe ({found}, wanted {recipe}); give another --root"
+        )
     return True
 
 
@@ -152,7 +158,9 @@ class _World:
 
     def transcripts(self) -> list[str]:
         """Words of two syllables, spelled as they are spoken."""
-        letters = np.char.add(np.array(list(CONSONANTS))[self.consonants_NS], np.array(list(VOWELS))[self.vowels_NS])
+        letters = np.char.add(
+            np.array(list(CONSONANTS))[self.consonants_NS], np.array(list(VOWELS))[self.vowels_NS]
+        )
         joined = ["".join(row[:count]) for row, count in zip(letters, self.syllables_N, strict=True)]
         return [" ".join(text[at : at + 4] for at in range(0, len(text), 4)) for text in joined]
 
@@ -161,7 +169,8 @@ class _World:
         rng = np.random.default_rng([self.seed, 1])
         who = self.speaker_N
         moved = {
-            name: self.expressive_P[who] * (self.mixture_NK @ np.array(profile)) + rng.normal(0, _CHANCE[name], len(who))
+            name: self.expressive_P[who] * (self.mixture_NK @ np.array(profile))
+            + rng.normal(0, _CHANCE[name], len(who))
             for name, profile in _PROFILES.items()
         }
         voices = Voices(

@@ -2,7 +2,7 @@
 
 They start as the circuit of models/tiny/circuit.py, which answers as the light head of stage 1 does, and are
 trained on prompts with random option orders, personas and arms; the tower's outputs are computed once. The
-target is half what the head says of the clip (distillation), half the votes; without audio it is the prior.
+target is mostly what the head says of the clip (distillation), partly the votes; without audio it is the prior.
 The weights that did best on the speakers kept back are kept, the start included, so this never makes the
 model worse for them.
 """
@@ -32,8 +32,8 @@ class AnsweringOptions:
 
     steps: int = 150
     batch: int = 16
-    learning_rate: float = 1e-4
-    votes_share: float = 0.5
+    learning_rate: float = 3e-5
+    votes_share: float = 0.3
     judged: int = 5  # how often, over the training, the clips kept back are asked
     seed: int = 0
 
@@ -83,13 +83,20 @@ def train_answerer(
     with bar() as progress:
         task = progress.add_task("Learning to answer", total=options.steps, note="")
         for step in range(1, options.steps + 1):
-            questions = [_random_question(int(row), labels, clips, rng) for row in rng.choice(train_rows, options.batch)]
-            target = torch.from_numpy(np.stack([_target(q, clips, prior_K, options.votes_share) for q in questions])).float()
+            questions = [
+                _random_question(int(row), labels, clips, rng)
+                for row in rng.choice(train_rows, options.batch)
+            ]
+            target = torch.from_numpy(
+                np.stack([_target(q, clips, prior_K, options.votes_share) for q in questions])
+            ).float()
             log_q = answer(model, tokenizer, clips, questions)
             # The letters stand in the prompt's own order; what goes to other tokens is lost from their mass.
             loss = -(target * log_q).sum(1).mean()
             for group in optimiser.param_groups:
-                group["lr"] = options.learning_rate * min(step / 20, (options.steps - step + 1) / options.steps)
+                group["lr"] = options.learning_rate * min(
+                    step / 20, (options.steps - step + 1) / options.steps
+                )
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -98,20 +105,27 @@ def train_answerer(
                 history.append({"step": float(step)} | _judge(model, tokenizer, clips, kept_questions))
                 if history[-1]["validation_loss"] <= min(past["validation_loss"] for past in history):
                     best = {name: value.clone() for name, value in _trained(model).items()}
-            progress.update(task, advance=1, note=f"loss {loss.item():.3f}  JS {history[-1]['validation_js']:.3f}")
+            progress.update(
+                task, advance=1, note=f"loss {loss.item():.3f}  JS {history[-1]['validation_js']:.3f}"
+            )
     model.load_state_dict(best, strict=False)
     return history
 
 
 def answer(
-    model: Qwen2AudioForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, clips: Clips, questions: Sequence[Question]
+    model: Qwen2AudioForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    clips: Clips,
+    questions: Sequence[Question],
 ) -> torch.Tensor:
     """Log-probability of each option's letter among all tokens, questions x K, options in the prompt's order."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
     letters = [tokenizer.convert_tokens_to_ids(letter) for letter in LETTERS[: clips.p_NK.shape[1]]]
-    texts = [_rendered(tokenizer, question.prompt, clips.transcripts[question.clip]) for question in questions]
+    texts = [
+        _rendered(tokenizer, question.prompt, clips.transcripts[question.clip]) for question in questions
+    ]
     ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
     audio_id = tokenizer.convert_tokens_to_ids(AUDIO)
     embed, project = model.model.language_model.embed_tokens, model.model.multi_modal_projector
@@ -155,7 +169,9 @@ def _fixed_questions(rows: NDArray[np.int64], labels: tuple[str, ...]) -> list[Q
     ]
 
 
-def _target(question: Question, clips: Clips, prior_K: NDArray[np.float64], votes_share: float) -> NDArray[np.float64]:
+def _target(
+    question: Question, clips: Clips, prior_K: NDArray[np.float64], votes_share: float
+) -> NDArray[np.float64]:
     """The wanted distribution over letters: position i stands for the label ``order[i]``."""
     if question.prompt.arm == "transcript":
         wanted_K = prior_K
@@ -165,7 +181,10 @@ def _target(question: Question, clips: Clips, prior_K: NDArray[np.float64], vote
 
 
 def ask(
-    model: Qwen2AudioForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, clips: Clips, questions: Sequence[Question]
+    model: Qwen2AudioForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    clips: Clips,
+    questions: Sequence[Question],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Distributions over labels (not letters), one row a question, and their label mass."""
     import torch
@@ -177,7 +196,9 @@ def ask(
             part = questions[start : start + 32]
             said = answer(model, tokenizer, clips, part).double().exp().numpy()
             mass_Q[start : start + len(part)] = said.sum(1)
-            for place, (question, row) in enumerate(zip(part, said / said.sum(1, keepdims=True), strict=True)):
+            for place, (question, row) in enumerate(
+                zip(part, said / said.sum(1, keepdims=True), strict=True)
+            ):
                 q_QK[start + place, list(question.prompt.order)] = row
     return q_QK, mass_Q
 

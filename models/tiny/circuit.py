@@ -18,7 +18,7 @@ nothing at first and can learn. RMSNorm is kept near the identity by one large c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -117,7 +117,7 @@ def write_circuit(
     import torch
 
     places = Places(len(labels))
-    language_model = model.model.language_model
+    language_model: Any = model.model.language_model
     with torch.no_grad():
         _silence(language_model)
         _write_embeddings(model, tokenizer, labels, places, prior_K)
@@ -134,7 +134,7 @@ def write_circuit(
         _write_letters(model, tokenizer, places)
 
 
-def _silence(language_model: torch.nn.Module) -> None:
+def _silence(language_model: Any) -> None:
     """Zero every weight that writes to the residual stream, every bias, and set the norms near the identity."""
     width = language_model.config.hidden_size
     for name, weight in language_model.named_parameters():
@@ -181,7 +181,7 @@ def _write_projector(
     linear.bias[places.logit] = _SMALL * (bias_K - bias_K.mean())
 
 
-def _write_distance_head(attention: torch.nn.Module, head: int, places: Places) -> None:
+def _write_distance_head(attention: Any, head: int, places: Places) -> None:
     """Attend to the token _LETTER_DISTANCE places before: the rotations of query and key meet only there."""
     import torch
 
@@ -200,9 +200,7 @@ def _write_distance_head(attention: torch.nn.Module, head: int, places: Places) 
     _write_copy(attention, head, places.letter, places.before)
 
 
-def _write_feature_head(
-    attention: torch.nn.Module, head: int, feature: int, read: slice, write: slice
-) -> None:
+def _write_feature_head(attention: Any, head: int, feature: int, read: slice, write: slice) -> None:
     """Attend evenly to all tokens that have ``feature`` (= 1; to all, where none has it) and copy the mean."""
     rows = slice(head * HEAD_WIDTH, (head + 1) * HEAD_WIDTH)
     slowest = head * HEAD_WIDTH + HEAD_WIDTH // 2 - 1  # turns by a millionth a token: blind to position
@@ -215,7 +213,7 @@ def _write_feature_head(
     _write_copy(attention, head, read, write)
 
 
-def _write_copy(attention: torch.nn.Module, head: int, read: slice, write: slice) -> None:
+def _write_copy(attention: Any, head: int, read: slice, write: slice) -> None:
     rows = slice(head * HEAD_WIDTH, (head + 1) * HEAD_WIDTH)
     attention.v_proj.weight[rows] = 0
     for offset, (source, target) in enumerate(zip(_range(read), _range(write), strict=True)):
@@ -223,7 +221,7 @@ def _write_copy(attention: torch.nn.Module, head: int, read: slice, write: slice
         attention.o_proj.weight[target, rows.start + offset] = 1
 
 
-def _write_scores(mlp: torch.nn.Module, places: Places) -> None:
+def _write_scores(mlp: Any, places: Places) -> None:
     """score = the pooled logit of the label that the token is; is_option = a label with a letter before it,
     both behind the word that opens the options (a transcript may hold "B neutral" too).
     """
@@ -236,7 +234,7 @@ def _write_scores(mlp: torch.nn.Module, places: Places) -> None:
     mlp.gate_proj.weight[unit, places.constant] = -_GATE / _CONSTANT  # letter and behind, else shut
 
 
-def _write_answers(mlp: torch.nn.Module, places: Places) -> None:
+def _write_answers(mlp: Any, places: Places) -> None:
     """answer[letter] = the score of the option that stands behind this letter."""
     for unit, (before, answer) in enumerate(zip(_range(places.before), _range(places.answer), strict=True)):
         _write_product(mlp, unit, [before], {places.score: 1.0}, answer)
@@ -255,9 +253,7 @@ def _write_letters(
         weight[row, places.answer.start + column] = places.label_count / _SMALL
 
 
-def _write_product(
-    mlp: torch.nn.Module, unit: int, gates: list[int], factors: dict[int, float], target: int
-) -> None:
+def _write_product(mlp: Any, unit: int, gates: list[int], factors: dict[int, float], target: int) -> None:
     """One SwiGLU unit as a product: target += (sum of gates, 0 or 1) x (sum of weighted factors)."""
     mlp.gate_proj.weight[unit], mlp.up_proj.weight[unit] = 0, 0
     mlp.gate_proj.weight[unit, gates] = _GATE

@@ -65,7 +65,9 @@ def log_mels(audio: Sequence[str], cache: Path | None = None) -> Mels:
         for one in pool.map(lambda name: _one(extractor, name), audio):
             found.append(one)
             progress.advance(task)
-    values = np.concatenate([mel for mel, _ in found], axis=1) if found else np.zeros((MEL_BANDS, 0), np.float16)
+    values = (
+        np.concatenate([mel for mel, _ in found], axis=1) if found else np.zeros((MEL_BANDS, 0), np.float16)
+    )
     mels = Mels(values, np.array([frames for _, frames in found], dtype=np.int64))
     if file:
         with atomic_path(file) as temporary, temporary.open("wb") as opened:
@@ -77,7 +79,9 @@ def _one(extractor: Any, name: str) -> tuple[NDArray[np.float16], int]:
     samples = decode(name)[: WINDOW_SECONDS * RATE_HZ]
     frames = -(-len(samples) // HOP_SAMPLES)
     padded = np.pad(samples, (0, (frames + MARGIN_FRAMES) * HOP_SAMPLES - len(samples)))
-    features = extractor(padded, sampling_rate=RATE_HZ, padding="do_not_pad", truncation=False, return_tensors="np")
+    features = extractor(
+        padded, sampling_rate=RATE_HZ, padding="do_not_pad", truncation=False, return_tensors="np"
+    )
     return features["input_features"][0].astype(np.float16), frames
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
@@ -24,6 +24,7 @@ from models.errors import MissingExtraError, UserError
 from models.files import atomic_folder, write_json
 from models.metrics import jensen_shannon
 from models.tables import Utterances, Votes
+from models.tiny.altering import Altering
 from models.tiny.answering import AnsweringOptions, Clips, train_answerer
 from models.tiny.architecture import WINDOW_FRAMES, Shape, build_model, save_folder
 from models.tiny.listening import Listener, ListeningOptions, predict, train_listener
@@ -51,13 +52,27 @@ class Recipe:
 
 SMALL = Recipe(
     Shape(tower_width=96, tower_layers=2, tower_heads=4, tower_inner=192, text_inner=192),
-    ListeningOptions(epochs=40, batch=16, learning_rate=2e-3, average=0.99),
-    AnsweringOptions(steps=60),
+    ListeningOptions(
+        epochs=30,
+        batch=16,
+        learning_rate=3e-3,
+        average=0.99,
+        altering=Altering(
+            masked_bands=12,
+            masked_frames=12,
+            stretch=0.05,
+            shift_bands=1,
+            loudness=0.03,
+            mixup=0.0,
+            longest=110,
+        ),
+    ),
+    AnsweringOptions(steps=30, judged=3),
 )
 BASE = Recipe(
-    Shape(tower_width=144, tower_layers=4, tower_heads=4, tower_inner=432, text_inner=256),
-    ListeningOptions(epochs=30),
-    AnsweringOptions(steps=200),
+    Shape(tower_width=144, tower_layers=3, tower_heads=4, tower_inner=432, text_inner=256),
+    ListeningOptions(epochs=14, altering=Altering(mixup=0.2, longest=160)),
+    AnsweringOptions(steps=100),
 )
 
 
@@ -171,11 +186,9 @@ def _train(
     torch.manual_seed(recipe.listening.seed)
     shape = replace(recipe.shape, text_width=width_for(len(labels)))
     model = build_model(shape, tokenizer)
-    _set_dropout(model.model.audio_tower, 0.1)
     listener = Listener(model.model.audio_tower, len(labels))
     checkpoint = work / "listening.safetensors" if work else None
     listening = train_listener(listener, mels, p_NK, is_kept_back_N, recipe.listening, checkpoint)
-    _set_dropout(model.model.audio_tower, 0.0)
     prior_K = p_NK[~is_kept_back_N].mean(0)
     head = listener.head
     write_circuit(model, tokenizer, labels, head.weight.detach(), head.bias.detach(), prior_K)
@@ -236,13 +249,9 @@ def _texts(labels: tuple[str, ...], transcripts: list[str | None]) -> Iterator[s
     yield from (text for text in transcripts if text)
 
 
-def _set_dropout(tower: Any, rate: float) -> None:
-    tower.dropout = rate
-    for layer in tower.layers:
-        layer.dropout = layer.activation_dropout = layer.self_attn.dropout = rate
-
-
-def _fingerprint(frame: pl.DataFrame, n_NK: NDArray[np.float64], labels: tuple[str, ...], recipe: Recipe) -> str:
+def _fingerprint(
+    frame: pl.DataFrame, n_NK: NDArray[np.float64], labels: tuple[str, ...], recipe: Recipe
+) -> str:
     digest = hashlib.sha256(json.dumps([VERSION, WINDOW_FRAMES, labels, asdict(recipe)]).encode())
     for column in ("utterance_id", "audio_sha256", "transcript", "speaker"):
         digest.update(json.dumps(frame[column].to_list()).encode())

@@ -32,7 +32,9 @@ def hear(tower: Any, mels_BMT: torch.Tensor, frames_B: torch.Tensor) -> tuple[to
     inner_B = (frames_B - 1) // 2 + 1
     outer_B = (inner_B - 2) // 2 + 1
     heard_BT = torch.arange(x_BTD.shape[1])[None] < inner_B[:, None]
-    mask_B11T = torch.zeros(heard_BT.shape).masked_fill(~heard_BT, torch.finfo(torch.float32).min)[:, None, None]
+    mask_B11T = torch.zeros(heard_BT.shape).masked_fill(~heard_BT, torch.finfo(torch.float32).min)[
+        :, None, None
+    ]
     mask = mask_B11T.expand(-1, 1, x_BTD.shape[1], -1)
     for layer in tower.layers:
         x_BTD = layer(x_BTD, mask)

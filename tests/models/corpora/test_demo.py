@@ -65,7 +65,9 @@ def test_many_votes_come_to_the_truth_and_three_do_not() -> None:
     rng = np.random.default_rng(0)
     three_NK = rng.multinomial(3, world.truth_NK) / 3
     few = jensen_shannon(world.truth_NK, three_NK).mean()
-    prior = jensen_shannon(world.truth_NK, np.broadcast_to(world.truth_NK.mean(0), world.truth_NK.shape)).mean()
+    prior = jensen_shannon(
+        world.truth_NK, np.broadcast_to(world.truth_NK.mean(0), world.truth_NK.shape)
+    ).mean()
     assert 0.12 < few < 0.25 and 0.15 < prior < 0.3
     top_N = world.truth_NK.max(1)
     assert (top_N < 0.5).mean() > 0.1 and (top_N > 0.75).mean() > 0.2  # some ambiguous, some clear

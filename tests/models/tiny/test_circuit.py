@@ -19,9 +19,13 @@ RATE_HZ = 16_000
 
 def made(labels: tuple[str, ...]):
     prompts = build_prompts(labels, BUILT_IN, 2, arm="both")
-    tokenizer = build_tokenizer(labels, [prompt.text("the surface is slick", SPECIAL_TOKENS) for prompt in prompts])
+    tokenizer = build_tokenizer(
+        labels, [prompt.text("the surface is slick", SPECIAL_TOKENS) for prompt in prompts]
+    )
     torch.manual_seed(3)
-    shape = Shape(tower_width=48, tower_layers=1, tower_heads=2, tower_inner=48, text_width=width_for(len(labels)))
+    shape = Shape(
+        tower_width=48, tower_layers=1, tower_heads=2, tower_inner=48, text_width=width_for(len(labels))
+    )
     model = build_model(shape, tokenizer).eval()
     head, bias = torch.randn(len(labels), 48) * 0.4, torch.randn(len(labels))
     prior = np.random.default_rng(0).dirichlet(np.full(len(labels), 3.0))
@@ -49,7 +53,9 @@ def answered(model, tokenizer, prompt: Prompt, transcript: str | None, audio) ->
     if prompt.arm == "transcript":
         inputs = tokenizer(text, return_tensors="pt")
     else:
-        inputs = build_processor(tokenizer)(text=text, audio=audio, sampling_rate=RATE_HZ, return_tensors="pt")
+        inputs = build_processor(tokenizer)(
+            text=text, audio=audio, sampling_rate=RATE_HZ, return_tensors="pt"
+        )
     dtype = model.lm_head.weight.dtype
     inputs = {name: x.to(dtype) if x.is_floating_point() else x for name, x in inputs.items()}
     ids = [tokenizer.convert_tokens_to_ids(letter) for letter in LETTERS[: len(prompt.labels)]]
@@ -90,7 +96,7 @@ def test_without_audio_it_says_the_prior() -> None:
 
 def test_sixteen_bits_are_enough() -> None:
     labels = ("anger", "fear", "joy", "neutral")
-    model, tokenizer, head, bias, _ = made(labels)
+    model, tokenizer, _, _, _ = made(labels)
     audio = noise(2, 0.8)
     prompt = Prompt(BUILT_IN[2], (1, 3, 0, 2), labels)
     exact, _ = answered(model, tokenizer, prompt, None, audio)

@@ -43,5 +43,7 @@ def test_a_short_window_is_heard_as_the_full_one(tmp_path: Path) -> None:
             heard = h_BLD[place][there_BL[place]]
             # float16 spectrograms are the only difference
             torch.testing.assert_close(heard, full[: len(heard)], atol=0.02, rtol=0)
-            alone, there = hear(tower, pad_batch([mels.clip(place)]), torch.from_numpy(mels.frames_N[[place]]))
+            alone, there = hear(
+                tower, pad_batch([mels.clip(place)]), torch.from_numpy(mels.frames_N[[place]])
+            )
             torch.testing.assert_close(alone[0][there[0]], heard, atol=1e-4, rtol=0)
