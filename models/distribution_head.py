@@ -9,6 +9,12 @@
 
 The last real token is found from the mask, so padding on either side changes nothing. Only its row of the
 self-attention is computed, which is the same number for a T-th of the work.
+
+Beyond the paper: ``centre`` and ``scale`` standardise the hidden states that come in. They are 0 and 1 unless
+``standardise`` is called: language models carry a few huge, constant dimensions in every token. And with
+``from_answer`` the head corrects what the ALM itself would answer, instead of starting from nothing: the logits of
+the answer codes are added, times a learned gain, and the last layer starts at zero. A hundred utterances are
+enough to correct an answer, but not to learn one.
 """
 
 from __future__ import annotations
@@ -22,7 +28,7 @@ ENTROPY_WEIGHT = 0.08
 class DistributionHead(nn.Module):
     """Hidden states of a language model in, log-probabilities over K labels out; float32 whatever comes in."""
 
-    def __init__(self, width: int, labels: int, heads: int = 8) -> None:
+    def __init__(self, width: int, labels: int, heads: int = 8, from_answer: bool = False) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"a width of {width} cannot be divided among {heads} attention heads")
@@ -34,23 +40,42 @@ class DistributionHead(nn.Module):
             nn.LayerNorm(width), nn.Linear(width, width // 2), nn.Dropout(0.1), nn.GELU()
         )
         self.answer = nn.Sequential(nn.LayerNorm(width // 2), nn.Linear(width // 2, labels))
+        self.gain = nn.Parameter(torch.ones(1)) if from_answer else None
+        if from_answer:
+            nn.init.zeros_(self.answer[1].weight)
+            nn.init.zeros_(self.answer[1].bias)
+        self.centre: Tensor
+        self.scale: Tensor
+        self.register_buffer("centre", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
 
-    def forward(self, hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    def standardise(self, mean_D: Tensor, deviation_D: Tensor) -> None:
+        """Take hidden states as deviations from ``mean_D`` in units of ``deviation_D`` (never less than a
+        thousandth of the median one, so that a constant dimension stays one).
+        """
+        self.centre.copy_(mean_D)
+        self.scale.copy_(deviation_D.clamp_min(max(1e-3 * float(deviation_D.median()), 1e-6)))
+
+    def forward(self, hidden_BTD: Tensor, mask_BT: Tensor, answer_BK: Tensor | None = None) -> Tensor:
         """``log_p_BK``.
 
         Args:
             hidden_BTD: hidden states, any floating type.
             mask_BT: 1 for tokens, 0 for padding, on either side; at least one token a row.
+            answer_BK: the ALM's own logits of the answer codes, in the labels' order, for a head ``from_answer``.
         """
-        hidden_BTD = hidden_BTD.float()
+        hidden_BTD = (hidden_BTD.float() - self.centre) / self.scale
         row_B = torch.arange(len(hidden_BTD), device=hidden_BTD.device)
         query_B1D = hidden_BTD[row_B, last_token(mask_BT)].unsqueeze(1)
         pooled_B1D, _ = self.attention(
             query_B1D, hidden_BTD, hidden_BTD, key_padding_mask=mask_BT == 0, need_weights=False
         )
         pooled_BD = pooled_B1D.squeeze(1)
-        answer_BK: Tensor = self.answer(self.narrow(pooled_BD + self.project(pooled_BD)))
-        return answer_BK.log_softmax(dim=-1)
+        logits_BK: Tensor = self.answer(self.narrow(pooled_BD + self.project(pooled_BD)))
+        if self.gain is not None:
+            assert answer_BK is not None, "a head that starts from the ALM's answer needs that answer"
+            logits_BK = logits_BK + self.gain * answer_BK.float()
+        return logits_BK.log_softmax(dim=-1)
 
 
 def last_token(mask_BT: Tensor) -> Tensor:

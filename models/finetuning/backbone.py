@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from models.alm import Resolved, resolve
 from models.audio import RATE_HZ
+from models.chat import Chat
 from models.errors import MissingExtraError, UserError
 
 # Mel frames of true silence kept after a recording, so that the convolutions at its end see what they see in
@@ -107,6 +108,17 @@ class Backbone:
             inputs_embeds=embedded_BTD, attention_mask=mask_BT, position_ids=position_BT, use_cache=False
         ).last_hidden_state
         return hidden
+
+    def code_ids(self, messages: list[dict[str, Any]], codes: str) -> list[int]:
+        """The token of each answer code after this prompt."""
+        chat = Chat(self.processor, dict(self.resolved.alm.chat_arguments))
+        text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return chat.code_ids(codes, text)
+
+    def answer(self, last_BD: Tensor, code_ids: list[int]) -> Tensor:
+        """The language model's logits of these tokens, from its hidden states at the last position."""
+        alm = self.model.base_model.model if hasattr(self.model, "peft_config") else self.model
+        return last_BD @ alm.lm_head.weight[code_ids].to(last_BD.dtype).T
 
     @property
     def _most_frames(self) -> int:

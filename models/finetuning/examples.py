@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 
 from models import augmented
-from models.audio import RATE_HZ
 from models.errors import UserError
 from models.finetuning.audio_states import AudioStates, Recording, recorded
 from models.finetuning.backbone import Backbone
@@ -144,9 +143,8 @@ def _examples(
 
 
 def _tokens(frame: pl.DataFrame, labels: tuple[str, ...], backbone: Backbone, states: AudioStates, arm: Arm) -> list[list[int]]:  # fmt: skip
-    """The prompt of each utterance: the paper's first persona, the options in the labels' order."""
-    with_words = Prompt(PAPER[0], tuple(range(len(labels))), labels, arm=arm)
-    without = Prompt(PAPER[0], tuple(range(len(labels))), labels, arm="audio")
+    """The prompt of each utterance; one without a transcript is asked about its audio alone."""
+    with_words, without = question(labels, arm), question(labels, "audio")
     special = tuple(backbone.tokenizer.all_special_tokens)
     return [
         backbone.prompt_ids(
@@ -156,14 +154,20 @@ def _tokens(frame: pl.DataFrame, labels: tuple[str, ...], backbone: Backbone, st
     ]
 
 
+def question(labels: tuple[str, ...], arm: Arm) -> Prompt:
+    """What a model is fine-tuned on: the paper's first persona, the options in the labels' order."""
+    return Prompt(PAPER[0], tuple(range(len(labels))), labels, arm=arm)
+
+
+def answer_codes(backbone: Backbone, labels: tuple[str, ...], arm: Arm) -> list[int]:
+    """The tokens that answer ``question``, in the labels' order."""
+    prompt = question(labels, arm)
+    return backbone.code_ids(prompt.messages("words"), prompt.codes[: len(labels)])
+
+
 def _votes(distributions: Distributions, ids: pl.Series) -> NDArray[np.float64]:
     joined = pl.DataFrame({"utterance_id": ids}).join(
         distributions.frame, on="utterance_id", how="left", maintain_order="left"
     )
     votes: NDArray[np.float64] = (joined["human_votes"] + joined["effective_synthetic_votes"]).to_numpy()
     return votes
-
-
-def cut_seconds(recording: NDArray[np.float32], seconds: float = 30.0) -> NDArray[np.float32]:
-    """The first ``seconds`` of a recording, as the paper cuts it."""
-    return recording[: int(seconds * RATE_HZ)]

@@ -17,8 +17,9 @@ from models.finetuning.audio_states import AudioStates
 from models.finetuning.backbone import Backbone, best_device, load
 from models.finetuning.checkpoint import Checkpoints
 from models.finetuning.checks import check_before_training
-from models.finetuning.examples import Examples, examples_of, join, mixed_examples_of
+from models.finetuning.examples import Examples, answer_codes, examples_of, join, mixed_examples_of
 from models.finetuning.model import adapted_modules, add_adapters
+from models.finetuning.prediction import standardise_head
 from models.finetuning.processes import Processes
 from models.finetuning.saved import Card, save_model
 from models.finetuning.settings import Preset, Settings, choose
@@ -77,7 +78,10 @@ def finetune(
     model = add_adapters(
         backbone, len(utterances.labels), settings.lora_rank, settings.lora_alpha, settings.lora_dropout,
         settings.seed, settings.gradient_checkpointing,
+        answer_codes(backbone, utterances.labels, settings.arm) if settings.from_answer else None,
     )  # fmt: skip
+    if settings.standardise:
+        standardise_head(model, training, states, 2 * settings.batch)
     findings = check_before_training(model, training, states)
     if settings.loss_weights == "equal":
         training = replace(training, weight_N=training.weight_N * 0 + 1)

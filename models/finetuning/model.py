@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.distribution_head import DistributionHead
+from models.distribution_head import DistributionHead, last_token
 from models.finetuning.backbone import Backbone
 from models.finetuning.batches import Batch
 
@@ -18,15 +18,22 @@ LORA_TARGETS = r".*language_model\.(?:.*\.)?layers\.\d+\.self_attn\.(?:q|k|v|o)_
 class DistributionModel(nn.Module):
     """An ALM with adapters and a head: a batch in, ``log_p_BK`` out."""
 
-    def __init__(self, backbone: Backbone, head: DistributionHead) -> None:
+    def __init__(self, backbone: Backbone, head: DistributionHead, code_ids: list[int] | None = None) -> None:
+        """``code_ids`` are the tokens of the answer codes, for a head that starts from the ALM's answer."""
         super().__init__()
+        self.code_ids = code_ids or []
         self.alm = backbone.model
         self.head = head
         self.backbone = backbone
 
     def forward(self, ids_BT: Tensor, mask_BT: Tensor, audio_XD: Tensor) -> Tensor:
         """See ``Backbone.hidden`` and ``DistributionHead.forward``."""
-        log_p: Tensor = self.head(self.backbone.hidden(ids_BT, mask_BT, audio_XD), mask_BT)
+        hidden_BTD = self.backbone.hidden(ids_BT, mask_BT, audio_XD)
+        answer_BK = None
+        if self.code_ids:
+            row_B = torch.arange(len(hidden_BTD), device=hidden_BTD.device)
+            answer_BK = self.backbone.answer(hidden_BTD[row_B, last_token(mask_BT)], self.code_ids)
+        log_p: Tensor = self.head(hidden_BTD, mask_BT, answer_BK)
         return log_p
 
     def answer(self, batch: Batch, wrapped: Any = None) -> Tensor:
@@ -49,7 +56,7 @@ class DistributionModel(nn.Module):
 
 def add_adapters(
     backbone: Backbone, labels: int, rank: int, alpha: int, dropout: float, seed: int,
-    gradient_checkpointing: bool = False,
+    gradient_checkpointing: bool = False, code_ids: list[int] | None = None,
 ) -> DistributionModel:  # fmt: skip
     """Wrap the backbone with new adapters (in float32) and a new head; both start from ``seed``."""
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
@@ -65,8 +72,8 @@ def add_adapters(
     backbone.model = get_peft_model(backbone.model, config)
     if gradient_checkpointing:
         backbone.parts.language_model.gradient_checkpointing_enable({"use_reentrant": False})
-    head = DistributionHead(backbone.width, labels).to(backbone.device)
-    return DistributionModel(backbone, head)
+    head = DistributionHead(backbone.width, labels, from_answer=code_ids is not None).to(backbone.device)
+    return DistributionModel(backbone, head, code_ids)
 
 
 def adapted_modules(model: Any) -> list[str]:

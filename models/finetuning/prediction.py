@@ -15,6 +15,23 @@ from models.progress import track
 
 
 @torch.no_grad()
+def standardise_head(model: DistributionModel, examples: Examples, states: AudioStates, batch: int) -> None:
+    """Give the head the mean and deviation of the hidden states of all tokens of ``examples``."""
+    model.eval()
+    pad_id, backbone = pad_id_of(model), model.backbone
+    count, total_D, squares_D = 0, torch.zeros(()), torch.zeros(())
+    for rows in by_length(examples.length_N, batch):
+        part = examples.batch(rows, states, pad_id)
+        mask_BT = part.mask_BT.to(backbone.device)
+        hidden = backbone.hidden(part.ids_BT.to(backbone.device), mask_BT, part.audio_XD.to(backbone.device))
+        token_XD = hidden[mask_BT.bool()].double().cpu()
+        count += len(token_XD)
+        total_D, squares_D = total_D + token_XD.sum(dim=0), squares_D + token_XD.square().sum(dim=0)
+    mean_D = total_D / count
+    model.head.standardise(mean_D, (squares_D / count - mean_D.square()).clamp_min(0).sqrt())
+
+
+@torch.no_grad()
 def predict_rows(
     model: DistributionModel, examples: Examples, states: AudioStates, batch: int, show: bool = False
 ) -> NDArray[np.float64]:

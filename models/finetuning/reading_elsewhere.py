@@ -21,6 +21,7 @@ from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
 
 LABELS = {labels_list}
 PROMPT = {prompt}
+CODES = {codes}  # the answer codes' tokens, where the head corrects the model's own answer
 
 
 class Head(nn.Module):
@@ -32,10 +33,15 @@ class Head(nn.Module):
             nn.LayerNorm(width), nn.Linear(width, width // 2), nn.Dropout(0.1), nn.GELU()
         )
         self.answer = nn.Sequential(nn.LayerNorm(width // 2), nn.Linear(width // 2, len(LABELS)))
+        self.gain = nn.Parameter(torch.ones(1)) if CODES else None
+        self.register_buffer("centre", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
 
-    def forward(self, hidden):  # one utterance: (1, tokens, width), no padding
+    def forward(self, hidden, logits):  # one utterance, no padding: (1, tokens, width), (1, vocabulary)
+        hidden = (hidden - self.centre) / self.scale
         pooled = self.attention(hidden[:, -1:], hidden, hidden)[0][:, 0]
-        return self.answer(self.narrow(pooled + self.project(pooled))).softmax(-1)
+        answer = self.answer(self.narrow(pooled + self.project(pooled)))
+        return (answer + self.gain * logits[:, CODES] if CODES else answer).softmax(-1)
 
 
 def load(folder, alm):
@@ -51,21 +57,27 @@ def load(folder, alm):
 def distribution(processor, model, head, samples, transcript):  # samples: float32, mono, 16 kHz
     text = PROMPT.replace("TRANSCRIPT", transcript)
     inputs = processor(text=text, audio=[samples], sampling_rate=16_000, return_tensors="pt")
-    hidden = model(**inputs, output_hidden_states=True).hidden_states[-1]
-    return dict(zip(LABELS, head(hidden)[0].tolist()))
+    said = model(**inputs, output_hidden_states=True)
+    return dict(zip(LABELS, head(said.hidden_states[-1], said.logits[:, -1])[0].tolist()))
 ```
 """
 
 
-def README(labels: tuple[str, ...], alm: str, revision: str, prompt: str) -> str:  # noqa: N802
+def README(labels: tuple[str, ...], alm: str, revision: str, prompt: str, codes: list[int]) -> str:  # noqa: N802
     """The README's text.
 
     Args:
         labels: K labels, in the head's order.
         alm: the base ALM's name.
         revision: its revision.
+        codes: tokens of the answer codes, empty for the paper's head.
         prompt: the whole prompt with the chat markup, the word TRANSCRIPT where the transcript goes.
     """
     return _TEMPLATE.format(
-        alm=alm, revision=revision, labels=", ".join(labels), labels_list=list(labels), prompt=repr(prompt)
+        alm=alm,
+        revision=revision,
+        labels=", ".join(labels),
+        labels_list=list(labels),
+        prompt=repr(prompt),
+        codes=codes,
     )

@@ -20,6 +20,7 @@ from models.distribution_head import DistributionHead
 from models.errors import UserError
 from models.files import write_json
 from models.finetuning.backbone import Backbone, load
+from models.finetuning.examples import answer_codes, question
 from models.finetuning.model import DistributionModel
 from models.finetuning.reading_elsewhere import README
 from models.prompts import Arm
@@ -57,9 +58,8 @@ def save_model(model: DistributionModel, card: Card, folder: Path) -> None:
     example = model.backbone.processor.apply_chat_template(
         _example(card), add_generation_prompt=True, tokenize=False
     )
-    (folder / "README.md").write_text(
-        README(card.labels, card.alm_name, card.alm_revision, example), encoding="utf-8"
-    )
+    readme = README(card.labels, card.alm_name, card.alm_revision, example, model.code_ids)
+    (folder / "README.md").write_text(readme, encoding="utf-8")
 
 
 def read_card(folder: Path) -> Card:
@@ -100,9 +100,11 @@ def load_model(folder: Path, alm: str | None, device: torch.device, dtype: torch
             f"found {backbone.resolved.revision} at {alm or card.alm}; give the right one with --alm or train again"
         )
     backbone.model = PeftModel.from_pretrained(backbone.model, folder, torch_device=str(device))
-    head = DistributionHead(backbone.width, len(card.labels)).to(device)
+    from_answer = bool(card.settings["from_answer"])
+    head = DistributionHead(backbone.width, len(card.labels), from_answer=from_answer).to(device)
     head.load_state_dict(load_file(folder / _HEAD))
-    return DistributionModel(backbone, head).eval(), card
+    codes = answer_codes(backbone, card.labels, card.arm) if from_answer else None
+    return DistributionModel(backbone, head, codes).eval(), card
 
 
 def merge(folder: Path, alm: str | None, out: Path) -> Path:
@@ -124,7 +126,4 @@ def merge(folder: Path, alm: str | None, out: Path) -> Path:
 
 
 def _example(card: Card) -> list[dict[str, Any]]:
-    from models.personas import PAPER
-    from models.prompts import Prompt
-
-    return Prompt(PAPER[0], tuple(range(len(card.labels))), card.labels, arm=card.arm).messages("TRANSCRIPT")
+    return question(card.labels, card.arm).messages("TRANSCRIPT")

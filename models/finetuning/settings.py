@@ -33,6 +33,8 @@ class Settings:
     patience: int = 8
     perturbation: float = 0.3
     perturbed_variants: int = 2
+    standardise: bool = False
+    from_answer: bool = False
     arm: Arm = "both"
     loss_weights: LossWeights = "equal"
     on_error: OnError = "stop"
@@ -68,6 +70,8 @@ SMALL = replace(
     patience=6,
     lora_dropout=0.05,
     perturbation=0.0,
+    standardise=True,
+    from_answer=True,
 )
 
 

@@ -1,0 +1,329 @@
+"""Fine-tuning end to end on a random tiny ALM: what is trained, saved, resumed, refused, and read elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("peft")
+
+from models.audio import decode  # noqa: E402
+from models.distribution_head import DistributionHead  # noqa: E402
+from models.errors import UserError  # noqa: E402
+from models.finetuning.audio_states import AudioStates  # noqa: E402
+from models.finetuning.backbone import Backbone, load  # noqa: E402
+from models.finetuning.checks import check_before_training  # noqa: E402
+from models.finetuning.examples import answer_codes, examples_of, mixed_examples_of  # noqa: E402
+from models.finetuning.model import DistributionModel, adapted_modules, add_adapters  # noqa: E402
+from models.tables import Distributions, Utterances  # noqa: E402
+from tasks.augment import augment  # noqa: E402
+from tasks.finetune import finetune  # noqa: E402
+from tasks.predict import predict  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[3]
+OPTIONS = {"epochs": 3, "learning_rate": 3e-3, "batch": 8, "seed": 5}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where caches and models of this module go."""
+    return tmp_path_factory.mktemp("finetuning")
+
+
+@pytest.fixture(scope="module")
+def augmented(tones, folder: Path) -> Path:
+    """DiME-Aug's samples for the corpus of tones."""
+    return augment(
+        utterances=tones.utterances, distributions=tones.human, out=folder / "augmented", ratio=0.6, cache=folder / "features"
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(tones, random_alm: Path, augmented: Path, folder: Path) -> Path:
+    """A model that was trained without interruption."""
+    return finetune(
+        utterances=tones.utterances, distributions=tones.human, augmented=augmented, alm=str(random_alm),
+        out=folder / "model", cache=folder / "states", runs=folder / "runs", **OPTIONS,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def predictions(tones, model: Path, folder: Path) -> Distributions:
+    """Its predictions on the test split."""
+    return Distributions.read(
+        predict(
+            utterances=tones.utterances,
+            model=model,
+            out=folder / "predictions.parquet",
+            cache=folder / "states",
+        )
+    )
+
+
+@pytest.fixture
+def backbone(random_alm: Path) -> Backbone:
+    """The ALM, fresh."""
+    return load(str(random_alm), torch.device("cpu"), torch.float32)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder."""
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def test_equal_runs_give_equal_bytes_and_other_seeds_others(
+    tones, random_alm, augmented, model, folder
+) -> None:
+    common = {
+        "utterances": tones.utterances, "distributions": tones.human, "augmented": augmented, "alm": str(random_alm),
+        "runs": folder / "runs",
+    }  # fmt: skip
+    again = finetune(**common, out=folder / "again", cache=folder / "other-states", **OPTIONS)
+    assert contents(again) == contents(model)
+    other = finetune(
+        **common, out=folder / "other", cache=folder / "states", **(OPTIONS | {"seed": 6, "epochs": 1})
+    )
+    assert (other / "adapter_model.safetensors").read_bytes() != (
+        model / "adapter_model.safetensors"
+    ).read_bytes()
+
+
+def test_a_run_killed_with_kill_9_goes_on_to_the_same_model(
+    tones, random_alm, augmented, model, folder
+) -> None:
+    runs = folder / "killed-runs"
+    command = [
+        sys.executable, "-m", "tasks.finetune", "--utterances", tones.utterances, "--distributions", tones.human,
+        "--augmented", augmented, "--alm", random_alm, "--out", folder / "killed", "--cache", folder / "states",
+        "--runs", runs, "--checkpoint-seconds", "0", *(str(part) for name, value in OPTIONS.items() for part in (f"--{name.replace('_', '-')}", value)),
+    ]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    running = subprocess.Popen(
+        list(map(str, command)), cwd=folder, env=environment, stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 240
+    while not (found := list(runs.glob("*/checkpoint.safetensors"))) and time.monotonic() < deadline:
+        assert running.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.005)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert found
+    assert not (folder / "killed").exists()
+    resumed = finetune(
+        utterances=tones.utterances, distributions=tones.human, augmented=augmented, alm=str(random_alm),
+        out=folder / "killed", cache=folder / "states", runs=runs, checkpoint_seconds=0, **OPTIONS,
+    )  # fmt: skip
+    assert contents(resumed) == contents(model)
+    assert not list(runs.glob("*/checkpoint.safetensors"))
+
+
+def test_only_the_language_models_attention_is_adapted(backbone: Backbone) -> None:
+    tower_has_the_same_names = [name for name, _ in backbone.model.named_modules() if name.endswith("audio_tower.layers.0.self_attn.q_proj")]  # fmt: skip
+    assert tower_has_the_same_names
+    model = add_adapters(backbone, 3, 8, 16, 0.2, seed=0)
+    layers = backbone.parts.config.text_config.num_hidden_layers
+    expected = {
+        f"base_model.model.model.language_model.layers.{layer}.self_attn.{name}_proj"
+        for layer in range(layers)
+        for name in "qkvo"
+    }
+    assert set(adapted_modules(backbone.model)) == expected
+    assert all("lora_" in name or name.startswith("head.") for name in model.trainable())
+
+
+def test_the_short_window_says_what_the_whole_30_seconds_say(tones, backbone: Backbone) -> None:
+    utterances = Utterances.read(tones.utterances).frame.head(5)
+    recordings = [decode(audio) for audio in utterances["audio"]]
+    short = backbone.audio_states(recordings)
+    for recording, states in zip(recordings, short, strict=True):
+        whole = backbone.processor.feature_extractor(
+            recording,
+            sampling_rate=16_000,
+            return_attention_mask=True,
+            return_tensors="pt",
+            padding="max_length",
+        )
+        valid, tokens = backbone.parts.audio_tower._get_feat_extract_output_lengths(
+            whole["attention_mask"].sum(-1)
+        )
+        assert len(states) == int(tokens[0]) == backbone.tokens_of_audio(len(recording))
+        mask = backbone._tower_mask(valid, 1500)
+        with torch.no_grad():
+            expected = backbone.parts.audio_tower(
+                whole["input_features"], attention_mask=mask
+            ).last_hidden_state
+        np.testing.assert_allclose(states, expected[0, : len(states)], atol=2e-5)
+
+
+def ready(tones, backbone: Backbone, folder: Path):
+    """A model and examples, untrained."""
+    states = AudioStates(backbone, folder / "states")
+    utterances = Utterances.read(tones.utterances).in_splits("train")
+    examples, _ = examples_of(utterances, backbone, states, "both", "stop", Distributions.read(tones.human))
+    return add_adapters(backbone, 3, 8, 16, 0.0, seed=0), examples, states
+
+
+def test_a_batch_answers_as_its_rows_do_on_either_side_and_audio_moves_the_answer(
+    tones, backbone, folder
+) -> None:
+    model, examples, states = ready(tones, backbone, folder)
+    found = check_before_training(model, examples, states)
+    assert found.batch_difference < 1e-5
+    assert found.change > 1e-4
+    assert found.gradient > 1e-5
+
+
+def test_a_model_that_hears_nothing_is_refused(tones, backbone, folder, monkeypatch) -> None:
+    model, examples, states = ready(tones, backbone, folder)
+    heard = Backbone.hidden
+    monkeypatch.setattr(Backbone, "hidden", lambda self, ids, mask, audio: heard(self, ids, mask, audio * 0))
+    with pytest.raises(UserError, match="does not reach the model"):
+        check_before_training(model, examples, states)
+
+
+def test_a_model_whose_padding_leaks_is_refused(tones, backbone, folder, monkeypatch) -> None:
+    model, examples, states = ready(tones, backbone, folder)
+    head = DistributionHead.forward
+    monkeypatch.setattr(
+        DistributionHead, "forward", lambda self, hidden, mask, answer=None: head(self, hidden, mask * 0 + 1)
+    )
+    with pytest.raises(UserError, match="padding leaks"):
+        check_before_training(model, examples, states)
+
+
+def test_the_chosen_transcript_is_in_the_prompt(tones, backbone, augmented, folder) -> None:
+    parents = Utterances.read(tones.utterances)
+    states = AudioStates(backbone, folder / "states")
+    examples = mixed_examples_of(augmented, parents, backbone, states, "both")
+    samples = Utterances.read(augmented / "utterances.parquet").frame
+    words = dict(parents.frame.select("utterance_id", "transcript").iter_rows())
+    assert examples.utterance_ids == samples["utterance_id"].to_list()
+    for tokens, row in zip(examples.tokens, samples.iter_rows(named=True), strict=True):
+        speaking = row["parent_first"] if row["mixing_weight"] < 0.5 else row["parent_second"]
+        assert f'"{words[speaking]}"' in backbone.tokenizer.decode(tokens)
+        assert tokens.count(backbone.audio_token_id) == len(states[examples.keys[examples.utterance_ids.index(row["utterance_id"])]])  # fmt: skip
+
+
+def test_samples_of_other_than_training_parents_are_refused(tones, backbone, augmented, folder) -> None:
+    parents = Utterances.read(tones.utterances)
+    victim = Utterances.read(augmented / "utterances.parquet").frame["parent_second"][0]
+    moved = parents.frame.with_columns(
+        split=pl.when(pl.col("utterance_id") == victim).then(pl.lit("test")).otherwise(pl.col("split"))
+    )
+    with pytest.raises(UserError, match="not in the split train"):
+        mixed_examples_of(augmented, Utterances.check(moved, parents.labels), backbone, AudioStates(backbone, None), "both")  # fmt: skip
+
+
+def test_an_unreadable_recording_stops_the_run_by_name_or_is_left_out(
+    tones, random_alm, folder, tmp_path
+) -> None:
+    parents = Utterances.read(tones.utterances)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF nonsense")
+    broken = parents.frame.with_columns(
+        audio=pl.when(pl.col("utterance_id") == "train-004").then(pl.lit(str(tmp_path / "broken.wav"))).otherwise(pl.col("audio")),
+        audio_sha256=pl.when(pl.col("utterance_id") == "train-004").then(pl.lit("0" * 64)).otherwise(pl.col("audio_sha256")),
+    )  # fmt: skip
+    table = Utterances.check(broken, parents.labels).write(tmp_path / "utterances.parquet")
+    common = {
+        "utterances": table, "distributions": tones.human, "alm": str(random_alm), "out": tmp_path / "model",
+        "cache": folder / "states", "runs": tmp_path / "runs", "epochs": 1,
+    }  # fmt: skip
+    with pytest.raises(UserError, match="train-004"):
+        finetune(**common)
+    rejects = pl.read_parquet(finetune(**common, on_error="leave-out") / "rejects.parquet")
+    assert rejects["utterance_id"].to_list() == ["train-004"]
+
+
+def test_a_stranger_with_transformers_and_peft_gets_the_same_answers(
+    tones, random_alm, model, predictions
+) -> None:
+    readme = (model / "README.md").read_text()
+    code = readme.split("```python\n")[1].split("```")[0]
+    world: dict = {}
+    exec(compile(code, "README.md", "exec"), world)  # noqa: S102 - the very code that we tell people to run
+    assert not any(line.startswith(("import models", "from models")) for line in code.splitlines())
+    loaded = world["load"](str(model), str(random_alm))
+    test = Utterances.read(tones.utterances).in_splits("test").frame
+    for audio, transcript, expected in zip(
+        test["audio"][:4], test["transcript"][:4], predictions.aligned(test["utterance_id"]), strict=False
+    ):
+        found = world["distribution"](*loaded, decode(audio), transcript)
+        np.testing.assert_allclose(list(found.values()), expected, atol=2e-5)
+        assert tuple(found) == predictions.labels
+
+
+def test_the_towers_states_are_computed_once(tones, backbone, model, folder) -> None:
+    states = AudioStates(backbone, folder / "states")
+    keys = Utterances.read(tones.utterances).in_splits("train").frame["audio_sha256"]
+
+    def nobody(missing):
+        raise AssertionError(f"{len(missing)} recordings were decoded again")
+
+    states.add(keys, nobody)
+    assert states[keys[0]].shape[1] == 32
+
+
+def test_training_learns_what_the_tones_mean(tones, model, predictions) -> None:
+    curves = json.loads((model / "curves.json").read_text())["curves"]
+    assert curves[-1]["loss"] < curves[0]["loss"]
+    assert [row["epoch"] for row in curves] == [1, 2, 3]
+    checks = json.loads((model / "training.json").read_text())
+    assert checks["checks"]["gradient"] > 0
+    assert len(predictions) == 12
+
+
+def test_another_base_model_is_refused(tones, random_alm, model, tmp_path) -> None:
+    import shutil
+
+    shutil.copytree(random_alm, tmp_path / "changed")
+    config = json.loads((tmp_path / "changed" / "generation_config.json").read_text())
+    (tmp_path / "changed" / "generation_config.json").write_text(json.dumps(config | {"max_new_tokens": 7}))
+    with pytest.raises(UserError, match="trained on revision"):
+        predict(
+            utterances=tones.utterances,
+            model=model,
+            out=tmp_path / "p.parquet",
+            alm=str(tmp_path / "changed"),
+        )
+
+
+def test_merged_weights_answer_as_adapter_and_base_do(
+    random_alm, tones, model, predictions, tmp_path, folder
+) -> None:
+    from models.finetuning.saved import merge
+
+    merged = load(str(merge(model, None, tmp_path / "merged")), torch.device("cpu"), torch.float32)
+    head = DistributionHead(merged.width, 3, from_answer=True)
+    from safetensors.torch import load_file
+
+    head.load_state_dict(load_file(tmp_path / "merged" / "distribution_head.safetensors"))
+    whole = DistributionModel(merged, head, answer_codes(merged, ("anger", "neutral", "sadness"), "both")).eval()
+    states = AudioStates(merged, None)
+    test = Utterances.read(tones.utterances).in_splits("test")
+    examples, _ = examples_of(test, merged, states, "both", "stop")
+    from models.finetuning.prediction import predict_rows
+
+    np.testing.assert_allclose(
+        predict_rows(whole, examples, states, 4), predictions.aligned(test.frame["utterance_id"]), atol=1e-4
+    )
+
+
+def test_weights_by_votes_change_the_loss(tones, backbone, folder) -> None:
+    _, examples, _ = ready(tones, backbone, folder)
+    assert examples.weight_N.tolist() == [5.0] * len(examples)
+    assert replace(examples, weight_N=examples.weight_N * 0 + 1).weight_N.sum() == len(examples)

@@ -1,0 +1,170 @@
+"""The step augment on real files: who the parents are, what is written, and that it is the same twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+
+from models import augmented
+from models.audio import decode
+from models.errors import UserError
+from models.tables import Distributions, Utterances
+from tasks.augment import augment
+
+LABELS = ("anger", "neutral", "sadness")
+RATE_HZ = 16_000
+
+
+def write_corpus(folder: Path, rate_hz: int = RATE_HZ) -> tuple[Path, Path]:
+    """Twenty-four short noises in three splits, most of them angry: paths of utterances and distributions."""
+    random = np.random.default_rng(0)
+    rows, p_NK = [], []
+    for number in range(24):
+        label = 0 if number % 6 < 4 else number % 6 - 3
+        wave = (0.2 * random.standard_normal(int(random.uniform(0.2, 0.5) * rate_hz))).astype(np.float32)
+        file = folder / f"{number:02d}.wav"
+        soundfile.write(file, wave, rate_hz)
+        rows.append(
+            {
+                "utterance_id": f"u{number:02d}", "corpus": "noise", "audio": str(file),
+                "audio_sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "duration_seconds": len(wave) / rate_hz,
+                "sample_rate_hz": rate_hz, "split": ("train", "train", "development", "test")[number // 6],
+                "transcript": f"sentence number {number}",
+            }
+        )  # fmt: skip
+        p_NK.append(np.eye(3)[label] * 0.7 + 0.1)
+    utterances = Utterances.check(pl.DataFrame(rows), LABELS)
+    ids = utterances.frame["utterance_id"]
+    table = Distributions.of(ids, "pooled", np.stack(p_NK), LABELS, 3.0, np.arange(24.0))
+    return utterances.write(folder / "utterances.parquet"), table.write(folder / "distributions.parquet")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> tuple[Path, Path]:
+    """Utterances and distributions on disk."""
+    return write_corpus(tmp_path)
+
+
+def run(corpus: tuple[Path, Path], out: Path, **options) -> Path:
+    """The step, every class filled up to the largest."""
+    options = {"ratio": 1.0, "cache": out.parent / "cache"} | options
+    return augment(utterances=corpus[0], distributions=corpus[1], out=out, **options)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder."""
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+@pytest.mark.parametrize("classes", ["dominant", "mass"])
+def test_no_parent_is_of_validation_or_test(corpus, tmp_path, classes) -> None:
+    out = run(corpus, tmp_path / "out", classes=classes)
+    utterances = Utterances.read(corpus[0])
+    train = set(utterances.in_splits("train").frame["utterance_id"])
+    samples = augmented.read(out)[0].frame
+    assert samples.height >= 8
+    assert set(samples["parent_first"]) | set(samples["parent_second"]) <= train
+    assert set(samples["split"]) == {"train"}
+
+
+def test_no_recording_of_validation_or_test_is_even_opened(corpus, tmp_path) -> None:
+    for row in Utterances.read(corpus[0]).in_splits("development", "test").frame.iter_rows(named=True):
+        Path(row["audio"]).unlink()
+    assert len(augmented.read(run(corpus, tmp_path / "out"))[0]) == 8
+
+
+def test_stored_audio_is_the_formula_and_mixing_on_the_fly_gives_the_same_bits(corpus, tmp_path) -> None:
+    parents = Utterances.read(corpus[0])
+    audio = dict(parents.frame.select("utterance_id", "audio").iter_rows())
+    stored, flying = run(corpus, tmp_path / "stored"), run(corpus, tmp_path / "flying", audio="on-the-fly")
+    assert not list(flying.glob("*.tar"))
+    samples, distributions = augmented.read(stored)
+    heard = dict(augmented.waveforms(samples, parents, stored))
+    mixed_now = dict(augmented.waveforms(augmented.read(flying)[0], parents, flying))
+    for row in samples.frame.iter_rows(named=True):
+        one, two = decode(audio[row["parent_first"]]), decode(audio[row["parent_second"]])
+        length = min(len(one), len(two))
+        expected = one[:length] + row["mixing_weight"] * (two[:length] - one[:length])
+        found = heard[row["utterance_id"]]
+        np.testing.assert_allclose(found, expected, atol=1 / 32768)
+        np.testing.assert_array_equal(found, mixed_now[row["utterance_id"]])
+        assert row["duration_seconds"] == pytest.approx(length / RATE_HZ)
+        speaking = row["parent_first"] if row["mixing_weight"] < 0.5 else row["parent_second"]
+        assert row["transcript"] == f"sentence number {int(speaking[1:])}"
+        assert row["transcript_of"] == speaking
+        assert 1 <= row["neighbour_rank"] <= 3
+    assert distributions.frame["utterance_id"].to_list() == samples.frame["utterance_id"].to_list()
+    assert set(distributions.frame["source"]) == {"pooled"}
+    assert (distributions.frame["human_votes"] == 3.0).all()
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(corpus, tmp_path) -> None:
+    one, again = run(corpus, tmp_path / "one", seed=4), run(corpus, tmp_path / "again", seed=4)
+    assert contents(one) == contents(again)
+    assert (
+        contents(run(corpus, tmp_path / "other", seed=5))["audio-00000.tar"]
+        != contents(one)["audio-00000.tar"]
+    )
+
+
+def test_shards_are_plain_tar_with_plain_flac(corpus, tmp_path) -> None:
+    out = run(corpus, tmp_path / "out")
+    with tarfile.open(out / "audio-00000.tar") as tar:
+        members = tar.getmembers()
+        assert [member.name for member in members] == [f"mixed-{n:06d}.flac" for n in range(8)]
+        with soundfile.SoundFile(tar.extractfile(members[0])) as sound:
+            assert (sound.samplerate, sound.channels, sound.subtype, sound.format) == (
+                RATE_HZ,
+                1,
+                "PCM_16",
+                "FLAC",
+            )
+
+
+def test_other_sample_rates_are_mixed_at_16_khz(tmp_path) -> None:
+    out = run(write_corpus(tmp_path, rate_hz=44_100), tmp_path / "out")
+    assert set(augmented.read(out)[0].frame["sample_rate_hz"]) == {RATE_HZ}
+
+
+def test_an_unreadable_recording_stops_by_name_or_is_left_out_and_counted(corpus, tmp_path) -> None:
+    utterances = Utterances.read(corpus[0])
+    Path(utterances.frame["audio"][4]).unlink()
+    with pytest.raises(UserError, match="u04"):
+        run(corpus, tmp_path / "out")
+    out = run(corpus, tmp_path / "out", on_error="leave-out")
+    assert pl.read_parquet(out / "rejects.parquet")["utterance_id"].to_list() == ["u04"]
+    samples = augmented.read(out)[0].frame
+    assert "u04" not in {*samples["parent_first"], *samples["parent_second"]}
+
+
+def test_features_are_computed_once(corpus, tmp_path, monkeypatch) -> None:
+    run(corpus, tmp_path / "one")
+    monkeypatch.setattr("models.feature_cache.decode", lambda *_: pytest.fail("decoded for features again"))
+    assert contents(run(corpus, tmp_path / "two")) == contents(tmp_path / "one")
+
+
+def test_the_summary_counts_before_and_after(corpus, tmp_path) -> None:
+    found = json.loads((run(corpus, tmp_path / "out") / "augmentation.json").read_text())
+    assert found["before"] == {"anger": 8.0, "neutral": 2.0, "sadness": 2.0}
+    assert (
+        found["after"] == {"anger": 8.0, "neutral": 8.0, "sadness": 8.0}
+        or found["samples"] == 12
+        or found["unfilled"]
+    )
+    assert (tmp_path / "out" / "balance.svg").read_text().startswith("<?xml")
+
+
+def test_without_training_utterances_there_is_nothing_to_mix(corpus, tmp_path) -> None:
+    utterances = Utterances.read(corpus[0])
+    table = Utterances.check(utterances.frame.with_columns(split=pl.lit("test")), LABELS).write(
+        tmp_path / "u.parquet"
+    )
+    with pytest.raises(UserError, match="split train"):
+        augment(utterances=table, distributions=corpus[1], out=tmp_path / "out")

@@ -1,0 +1,171 @@
+"""The step evaluate: the targets are human and of the test split, and every figure by a second way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.spatial.distance import jensenshannon
+
+from models.errors import UserError
+from models.tables import Annotations, Distributions, Utterances, Votes
+from tasks.evaluate import evaluate
+
+LABELS = ("anger", "neutral", "sadness")
+N = 60
+
+
+def votes_table(rows: list[tuple[str, str, str, str]]) -> Votes:
+    """Votes from (utterance, annotator, kind, label)."""
+    frame = pl.DataFrame(
+        rows, schema=dict.fromkeys(("utterance_id", "annotator_id", "annotator_kind", "label"), pl.String), orient="row"
+    )  # fmt: skip
+    return Votes.check(frame.with_columns(weight=pl.lit(1.0)), LABELS)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> dict[str, Path]:
+    """Sixty utterances, a third of them test; two models, one of which knows the truth; and the flags."""
+    random = np.random.default_rng(0)
+    ids = pl.Series("utterance_id", [f"u{n:02d}" for n in range(N)])
+    split = ["train" if n < 30 else "development" if n < 40 else "test" for n in range(N)]
+    frame = pl.DataFrame(
+        {
+            "utterance_id": ids, "corpus": "x", "audio": "x.wav", "audio_sha256": "0", "duration_seconds": 1.0,
+            "sample_rate_hz": 16000, "split": split, "speaker": [f"s{n % 5}" for n in range(N)],
+            "sex": ["female" if n % 2 else "male" for n in range(N)], "age": [20.0 + n % 25 for n in range(N)],
+        }
+    )  # fmt: skip
+    truth_NK = random.dirichlet([0.6, 0.6, 0.6], N)
+    observed, held = [], []
+    for name, p in zip(ids, truth_NK, strict=True):
+        for rater in range(3):
+            observed.append((name, f"r{rater}", "human", LABELS[random.choice(3, p=p)]))
+        observed.append((name, "machine", "alm", "anger"))
+        for rater in range(3, 10):
+            held.append((name, f"r{rater}", "human", LABELS[random.choice(3, p=p)]))
+    folder = tmp_path / "predictions"
+    uniform_NK = np.full((N, 3), 1 / 3)
+    Distributions.of(ids, "human", uniform_NK, LABELS).write(folder / "human-on.parquet")
+    Distributions.of(ids, "pooled", truth_NK, LABELS).write(folder / "pooled-on.parquet")
+    Distributions.of(ids, "human", uniform_NK, LABELS).write(tmp_path / "distributions" / "human.parquet")
+    annotations = pl.DataFrame(
+        {
+            "utterance_id": [*ids, *ids], "alm": "tiny", "revision": "r", "elicitation": "exact", "persona": "tone",
+            "option_order": "0-1-2", "temperature": 1.0, "refused": False, "prompt_sha256": "0", "engine": "fake",
+            "logprobs": [np.log([0.5, 0.3, 0.2]).tolist()] * N + [np.log([0.1, 0.7, 0.2]).tolist()] * N,
+        }
+    )  # fmt: skip
+    return {
+        "utterances": Utterances.check(frame, LABELS).write(tmp_path / "utterances.parquet"),
+        "votes": votes_table(observed).write(tmp_path / "votes.parquet"),
+        "heldout": votes_table(held).write(tmp_path / "heldout.parquet"),
+        "annotations": Annotations.check(annotations, LABELS).write(tmp_path / "annotations.parquet"),
+        "distributions": tmp_path / "distributions", "predictions": folder, "out": tmp_path / "evaluation",
+    }  # fmt: skip
+
+
+def target_of(votes: Path, made: dict[str, Path]) -> np.ndarray:
+    """Shares of human votes on the test split, counted by hand."""
+    frame = Votes.read(votes).frame.filter(pl.col("annotator_kind") == "human")
+    p_NK = np.zeros((20, 3))
+    for name, label in frame.select("utterance_id", "label").iter_rows():
+        if int(name[1:]) >= 40:
+            p_NK[int(name[1:]) - 40, LABELS.index(label)] += 1
+    return p_NK / p_NK.sum(axis=1, keepdims=True)
+
+
+def js(p_NK: np.ndarray, q_NK: np.ndarray) -> float:
+    """scipy's distance, squared, base 2."""
+    return float(np.mean(jensenshannon(p_NK, q_NK, axis=1, base=2) ** 2))
+
+
+def test_every_row_against_the_held_back_human_votes_by_scipy(made) -> None:
+    metrics = json.loads((evaluate(**made) / "metrics.json").read_text())
+    p_NK = target_of(made["heldout"], made)
+    truth_NK = (
+        Distributions.read(made["predictions"] / "pooled-on.parquet").frame.select(LABELS).to_numpy()[40:]
+    )
+    assert metrics["human-on"]["js"] == pytest.approx(js(p_NK, np.full((20, 3), 1 / 3)), abs=1e-6)
+    assert metrics["pooled-on"]["js"] == pytest.approx(js(p_NK, truth_NK), abs=1e-6)
+    assert metrics["pooled-on"]["bc"] == pytest.approx(np.sqrt(p_NK * truth_NK).sum(1).mean(), abs=1e-6)
+    zero_shot = np.tile([0.3, 0.5, 0.2], (20, 1))
+    assert metrics["zero-shot"]["js"] == pytest.approx(js(p_NK, zero_shot), abs=1e-6)
+    assert set(metrics) == {"human-on", "pooled-on", "zero-shot", "prior", "votes", "ceiling"}
+    for row in metrics.values():
+        assert row.get("js_low", 0) <= row["js"] <= row.get("js_high", 1)
+
+
+def test_the_prior_is_the_training_splits_human_mean_only(made) -> None:
+    metrics = json.loads((evaluate(**made) / "metrics.json").read_text())
+    human = Votes.read(made["votes"]).frame.filter(pl.col("annotator_kind") == "human")
+    train = human.filter(pl.col("utterance_id") < "u30")
+    prior_K = np.array([(train["label"] == label).mean() for label in LABELS])
+    assert metrics["prior"]["js"] == pytest.approx(
+        js(target_of(made["heldout"], made), np.tile(prior_K, (20, 1))), abs=1e-6
+    )
+
+
+def test_without_held_back_votes_all_human_votes_are_the_target_and_never_an_alms(made) -> None:
+    empty = Votes.read(made["heldout"])
+    Votes(empty.frame.head(0), LABELS).write(made["heldout"])
+    metrics = json.loads((evaluate(**made) / "metrics.json").read_text())
+    assert metrics["human-on"]["js"] == pytest.approx(
+        js(target_of(made["votes"], made), np.full((20, 3), 1 / 3)), abs=1e-6
+    )
+    assert "votes" not in metrics
+
+
+def test_the_better_model_is_found_better_and_figures_repeat(made) -> None:
+    out = evaluate(**made)
+    found = json.loads((out / "comparisons.json").read_text())["pooled-on - human-on"]
+    assert found["js"]["high"] < 0
+    first = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert {file.name: file.read_bytes() for file in evaluate(**made).iterdir()} == first
+    assert {
+        "metrics.json",
+        "rows.csv",
+        "tertiles.csv",
+        "calibration.csv",
+        "matrix.svg",
+        "confusion.json",
+    } <= set(first)
+
+
+def test_the_ceiling_is_near_what_theory_says_of_two_halves(made) -> None:
+    # Everyone votes the same: halves agree. Everyone votes at random between two labels: they cannot.
+    unanimous = votes_table([(f"u{n:02d}", f"r{r}", "human", "anger") for n in range(N) for r in range(8)])
+    unanimous.write(made["heldout"])
+    metrics = json.loads((evaluate(**made) / "metrics.json").read_text())
+    assert metrics["ceiling"]["js"] == 0
+    assert metrics["ceiling"]["accuracy"] == 1
+
+
+def test_groups_of_speakers_are_told_apart(made) -> None:
+    groups = pl.read_parquet(evaluate(**made) / "groups.parquet")
+    assert set(groups["kind"]) == {"sex", "age", "speaker"}
+    of_one = groups.filter((pl.col("kind") == "sex") & (pl.col("model") == "pooled-on"))
+    assert of_one["utterances"].sum() == 20
+
+
+def test_predictions_of_other_labels_or_of_nobody_are_refused(made) -> None:
+    wrong = Distributions.of(pl.Series(["u50"]), "human", np.array([[0.5, 0.5]]), ("a", "b"))
+    wrong.write(made["predictions"] / "wrong.parquet")
+    with pytest.raises(UserError, match=r"wrong\.parquet"):
+        evaluate(**made)
+    Distributions.of(pl.Series(["other"]), "human", np.full((1, 3), 1 / 3), LABELS).write(
+        made["predictions"] / "wrong.parquet"
+    )
+    with pytest.raises(UserError, match="no distribution of any test utterance"):
+        evaluate(**made)
+
+
+def test_no_human_votes_on_test_is_an_error(made) -> None:
+    only_train = Votes.read(made["votes"]).frame.filter(pl.col("utterance_id") < "u30")
+    Votes(only_train, LABELS).write(made["votes"])
+    Votes(only_train.head(0), LABELS).write(made["heldout"])
+    with pytest.raises(UserError, match="nothing to evaluate against"):
+        evaluate(**made)
