@@ -38,6 +38,8 @@ class Alm:
         engine_arguments: keyword arguments of vLLM beyond the common ones.
         transformers_class: the class in transformers that generates text.
         checked: how far the ALM was run by this project's tests.
+        processor_class: the class in transformers that prepares audio and text, where the ALM's own would ask
+            for vision libraries that nothing here needs.
         widest: where set, a local folder is this ALM only if its language model is at most this wide.
     """
 
@@ -52,6 +54,7 @@ class Alm:
     chat_arguments: Mapping[str, Any] = field(default_factory=dict)
     engine_arguments: Mapping[str, Any] = field(default_factory=dict)
     widest: int | None = None
+    processor_class: str = "AutoProcessor"
 
     def describes(self, config: Mapping[str, Any]) -> bool:
         """Whether a model folder with this config.json is this ALM."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,9 @@ from models.annotation import gather, plan, slices, space
 from models.answering import REJECTS, Computing, OnLong
 from models.checks import Checks, summary
 from models.elicitation import ask
-from models.engines import EngineChoice, engine_version, open_engine
+from models.engines import EngineChoice, choose, close_engines, engine_version, open_engine
 from models.errors import UserError
-from models.personas import Persona
+from models.personas import Persona, load_personas
 from models.prompts import TRANSCRIPT_LIMIT_BYTES, Arm, Elicitation, prompt_version
 from models.store import VoteStore
 from models.tables import Annotations, Utterances, Votes
@@ -54,6 +56,10 @@ class Result:
     votes: Votes
     rejects: pl.DataFrame
     checks: dict[str, Any]
+
+
+# An engine answers one part at a time; threads that fill other parts wait for it.
+_engine_in_use = Lock()
 
 
 class Annotator:
@@ -98,9 +104,15 @@ class Annotator:
         """
         if not missing.height:
             return pl.DataFrame(schema=REJECTS)
-        engine = open_engine(self.settings.choice)
-        computing = Computing(engine, self.questions, self.resolved, self.settings.on_long)
-        answers, rejects = computing.answer(missing, advance)
+        with _engine_in_use:
+            engine = open_engine(self.settings.choice)
+            computing = Computing(engine, self.questions, self.resolved, self.settings.on_long)
+            try:
+                answers, rejects = computing.answer(missing, advance)
+            except UserError:
+                # It may be gone for good: whoever tries again gets a new one.
+                close_engines()
+                raise
         self.store.add(answers)
         return rejects
 
@@ -134,6 +146,21 @@ class Annotator:
             "utterances": len(self.utterances), "rejected": rejected.height,
             "transcripts_cut": cut, "transcript_limit_bytes": TRANSCRIPT_LIMIT_BYTES,
         }  # fmt: skip
+
+
+# fmt: off
+def prepare(
+    utterances: Path, *, alm: str, store: str, engine: str, elicitation: Elicitation, personas: tuple[str, ...],
+    persona_file: Path | None, orders: int, transcript: Arm, votes: int, temperature: float, on_long: OnLong,
+    splits: tuple[str, ...], server: str, patience: float, seed: int, shard: int,
+) -> Annotator:
+    """The run that these options of ``tasks.annotate`` describe; no engine is started."""
+    settings = Settings(
+        EngineChoice(choose(engine), alm, server, patience), elicitation, load_personas(personas, persona_file),
+        orders, transcript, votes, temperature, on_long, seed, store, shard,
+    )
+    return Annotator(Utterances.read(utterances).in_splits(*splits), settings)
+# fmt: on
 
 
 def draw_votes(annotations: Annotations, votes: int, seed: int) -> Votes:

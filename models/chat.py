@@ -77,19 +77,20 @@ def load_chat(resolved: Resolved) -> Chat:
     Raises:
         UserError: transformers is not installed, or there is no such processor.
     """
-    return Chat(
-        _processor(resolved.source, resolved.revision, resolved.is_local), dict(resolved.alm.chat_arguments)
+    processor = _processor(
+        resolved.source, resolved.revision, resolved.is_local, resolved.alm.processor_class
     )
+    return Chat(processor, dict(resolved.alm.chat_arguments))
 
 
 @lru_cache(maxsize=2)
-def _processor(source: str, revision: str, is_local: bool) -> Any:
+def _processor(source: str, revision: str, is_local: bool, name: str) -> Any:
     try:
-        from transformers import AutoProcessor
+        import transformers
     except ImportError as error:
         raise MissingExtraError("transformers", "train") from error
     try:
-        return AutoProcessor.from_pretrained(
+        return getattr(transformers, name).from_pretrained(
             source,
             revision=None if is_local else revision,
             local_files_only=is_local,

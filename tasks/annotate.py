@@ -55,26 +55,21 @@ def annotate(
         UserError: a wrong setting, an unknown ALM, an engine that cannot be started, or, with strict, an
             utterance that cannot be asked about.
     """
-    from models.annotator import Annotator, Settings
-    from models.engines import EngineChoice, choose
+    from models.annotator import prepare
     from models.errors import UserError
     from models.files import atomic_folder, write_json
-    from models.personas import load_personas
     from models.pictures.annotation import draw_annotation
     from models.progress import bar
-    from models.tables import Utterances
 
-    chosen = choose(engine)
-    table = Utterances.read(utterances).in_splits(*splits)
-    settings = Settings(
-        EngineChoice(chosen, alm, server, patience), elicitation, load_personas(personas, persona_file), orders, transcript,
-        votes, temperature, on_long, seed, store, shard,
+    run = prepare(
+        utterances, alm=alm, store=store, engine=engine, elicitation=elicitation, personas=personas,
+        persona_file=persona_file, orders=orders, transcript=transcript, votes=votes, temperature=temperature,
+        on_long=on_long, splits=splits, server=server, patience=patience, seed=seed, shard=shard,
     )  # fmt: skip
-    run = Annotator(table, settings)
     work = [missing for part in run.parts if (missing := run.missing(part)).height]
     asked = sum(part.height for part in work)
     print(
-        f"{len(table)} utterances, {run.items.height} questions to {run.resolved.name} on {run.version}"
+        f"{len(run.utterances)} utterances, {run.items.height} questions to {run.resolved.name} on {run.version}"
         f"{' (chosen by --engine auto)' if engine == 'auto' else ''}; {asked} prompts are not in the store yet"
     )
     rejects = run.fill(run.items.clear())

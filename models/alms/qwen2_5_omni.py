@@ -1,4 +1,8 @@
-"""Qwen2.5-Omni-7B (Qwen, arXiv 2503.20215), its thinker only: text out of audio, no speech generated."""
+"""Qwen2.5-Omni-7B (Qwen, arXiv 2503.20215), its thinker only: text out of audio, no speech generated.
+
+Its audio front end and audio tokens are those of Qwen2-Audio, whose processor serves it with transformers
+without the vision libraries that its own asks for.
+"""
 
 from models.alm import Alm
 
@@ -14,4 +18,5 @@ ALM = Alm(
     transformers_class="Qwen2_5OmniThinkerForConditionalGeneration",
     checked="run on the CPU with small random weights of its own configuration, transformers",
     longest_seconds=300.0,
+    processor_class="Qwen2AudioProcessor",
 )

@@ -87,11 +87,14 @@ class TransformersEngine:
     def _inputs(self, batch: Sequence[Request]) -> tuple[dict[str, torch.Tensor], list[str]]:
         rendered = [self.chat.render(request) for request in batch]
         audio = [request.audio for request in batch if request.audio is not None]
-        heard = {"audio": audio, "sampling_rate": self.rate_hz} if audio else {}
+        # Padding is for the text alone: front ends pad audio to what their encoder takes.
+        heard = {"audio": audio, "audio_kwargs": {"sampling_rate": self.rate_hz}} if audio else {}
         if audio and len(audio) < len(batch):
             raise ValueError("a batch holds requests with audio or without, not both")
-        processor = self.chat.processor if audio else self.chat.tokenizer
-        inputs = processor(text=rendered, **heard, padding=True, return_tensors="pt")
+        if audio:
+            inputs = self.chat.processor(text=rendered, **heard, text_kwargs={"padding": True}, return_tensors="pt")
+        else:
+            inputs = self.chat.tokenizer(text=rendered, padding=True, return_tensors="pt")
         return {name: value.to(self.model.device) for name, value in inputs.items()}, rendered
 
 

