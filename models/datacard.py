@@ -40,9 +40,8 @@ def facts(run: Run, licence: str) -> dict[str, Any]:
             pl.col("label_mass").mean().round(4).alias("label_mass"),
         )  # fmt: skip
         found["annotators"] = kinds.sort("alm", "revision", "elicitation", "engine").to_dicts()
-    pooling = run.json("distributions/pooling.json")
-    if as_estimate(pooling.get("kappa")) is not None:
-        found["kappa"] = pooling["kappa"]
+    if worth := run.worth():
+        found["worth_in_human_votes"] = {name: {"value": one.value, "low": one.low, "high": one.high} for name, one in worth.items()}
     metrics = run.json("validation/metrics.json")
     found["metrics"] = {key: measures for key in ROWS if (measures := measures_of(metrics, key))}
     return found
@@ -61,9 +60,8 @@ def card(name: str, version: str, found: dict[str, Any], revision: str) -> str:
         if key in found:
             value = found[key]
             lines.append(f"| {title} | {_plain(', '.join(map(str, value)) if isinstance(value, list) else value)} |")
-    kappa = as_estimate(found.get("kappa"))
-    if kappa is not None:
-        lines.append(f"| One ALM is worth | {written(kappa)} human votes (κ) |")
+    for name, worth in found.get("worth_in_human_votes", {}).items():
+        lines.append(f"| {_plain(name)} is worth | {written(as_estimate(worth))} human votes |")
     lines += ["", "## Splits, by speaker", "", "| split | utterances | speakers |", "|---|---|---|"]
     lines += [f"| {split} | {n['utterances']} | {n['speakers']} |" for split, n in found.get("splits", {}).items()]
     lines += ["", "## Annotators", "", "| ALM | revision | elicitation | engine | answers | refusals | label mass |", "|---|---|---|---|---|---|---|"]

@@ -16,7 +16,7 @@ _PAIR = ("interval", "ci", "ci95")
 NAMES = {
     "js": "JS (base 2)", "bc": "BC", "ece": "ECE", "r2": "R²", "f1": "F1", "macro_f1": "macro F1",
     "weighted_f1": "weighted F1", "alm": "ALM", "kappa": "κ", "fleiss_kappa": "Fleiss’ κ", "sha256": "SHA-256",
-    "krippendorff_alpha": "Krippendorff’s α", "id": "id", "js_human": "JS human", "js_pooled": "JS pooled",
+    "krippendorff_alpha": "Krippendorff’s α", "id": "id", "f1_macro": "macro F1", "f1_weighted": "weighted F1", "p_holm": "p (Holm)", "p_value": "p", "js_human": "JS human", "js_pooled": "JS pooled",
 }  # fmt: skip
 
 

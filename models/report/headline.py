@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from models.report.drawing import interval
-from models.report.estimates import Estimate, as_estimate, estimate, number, written
+from models.report.estimates import Estimate, estimate, number, written
 from models.report.reading import Run
 
 #: Rows of the table, in reading order: the keys they may have in metrics.json, and what they are called.
@@ -90,7 +90,7 @@ def _sentences(js: Mapping[str, Estimate | None], run: Run) -> list[str]:
     human, pooled, prior = js.get("human"), js.get("pooled"), js.get("prior")
     said = []
     if human and pooled and human.value > 0:
-        said.append(_verdict(human, pooled, _votes_seen(run)))
+        said.append(_verdict(human, pooled, _votes_seen(run), _paired(run)))
     synthetic, combined, ceiling = js.get("synthetic"), js.get("combined"), js.get("ceiling")
     if synthetic and prior:
         apart = synthetic.overlaps(prior)
@@ -117,32 +117,37 @@ def _sentences(js: Mapping[str, Estimate | None], run: Run) -> list[str]:
         said.append(
             f"People themselves: one half of the raters stands at JS {number(ceiling.value)} from the other half."
         )
-    kappa = as_estimate(run.json("distributions/pooling.json").get("kappa"))
-    if kappa is not None:
-        said.append(f"What the ALM says of an utterance is worth about {written(kappa)} human votes.")
+    for name, worth in run.worth().items():
+        said.append(f"What {name} says of an utterance is worth about {written(worth)} human votes.")
     return said
 
 
-def _verdict(human: Estimate, pooled: Estimate, votes: str) -> str:
+def _verdict(human: Estimate, pooled: Estimate, votes: str, paired: str) -> str:
     change = 1 - pooled.value / human.value
     pair = f"JS {written(pooled)} against {written(human)}"
-    apart = pooled.overlaps(human)
     if abs(change) < 0.005:
         return f"Pooling changes nothing here: with {votes}, pooled and human-only are equally far from the raters ({pair})."
     if change > 0:
-        sure = {
-            False: "; the intervals do not overlap",
-            True: "; the intervals overlap, see the paired test below",
-            None: "",
-        }
         return (
             f"Pooling helps: from {votes} it comes {change:.0%} closer to the human distribution than the votes "
-            f"alone ({pair}{sure[apart]})."
+            f"alone ({pair}{paired})."
         )
     return (
         f"Pooling does harm here: from {votes} it ends {-change:.0%} further from the human distribution than the "
         f"votes alone ({pair}). Do not use it on this corpus before finding out why."
     )
+
+
+def _paired(run: Run) -> str:
+    """What the paired test of pooled against human says, if there is one."""
+    tests = run.json("validation/details.json").get("paired_tests")
+    for test in tests if isinstance(tests, list) else []:
+        if isinstance(test, dict) and (test.get("first"), test.get("second")) == ("pooled", "human"):
+            p = test.get("p_holm", test.get("p_value"))
+            if isinstance(p, int | float):
+                shown = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+                return f"; paired test over speakers {shown}"
+    return ""
 
 
 def _votes_seen(run: Run) -> str:

@@ -88,7 +88,7 @@ def cell(value: Any) -> str:
 def sheets(value: Any, caption: str = "") -> list[Sheet]:
     """Any JSON value as tables: records become rows, nested mappings their own tables, long ones are cut and say so."""
     if isinstance(value, Mapping):
-        return _from_mapping(value, caption)
+        return _from_mapping(folded(value), caption)
     if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
         columns = list(dict.fromkeys(name for row in value for name in row))
         return [
@@ -99,6 +99,23 @@ def sheets(value: Any, caption: str = "") -> list[Sheet]:
             )
         ]
     return [Sheet(caption, ["value"], [[cell(value)]])] if value not in (None, [], "") else []
+
+
+def folded(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping with every ``x``, ``x_low``, ``x_high`` (or ``js``, ``low``, ``high``) made one figure with its interval."""
+    ends = {name: (f"{name}_low", f"{name}_high") for name in value}
+    if "js_low" not in value:
+        ends["js"] = ("low", "high")
+    made: dict[str, Any] = {}
+    used: set[str] = set()
+    for name, inner in value.items():
+        low, high = (value.get(end) for end in ends[name])
+        if isinstance(inner, int | float) and isinstance(low, int | float) and isinstance(high, int | float):
+            made[name] = {"value": inner, "low": low, "high": high}
+            used |= set(ends[name])
+        else:
+            made[name] = folded(inner) if isinstance(inner, Mapping) and as_estimate(inner) is None else inner
+    return {name: inner for name, inner in made.items() if name not in used}
 
 
 def _from_mapping(value: Mapping[str, Any], caption: str) -> list[Sheet]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from models.errors import UserError
+from models.report.estimates import Estimate, as_estimate
 from models.tables import SOURCES, Annotations, Distributions, Table, Utterances, Votes
 
 T = TypeVar("T", bound=Table)
@@ -92,6 +93,17 @@ class Run:
     def test_targets(self) -> Votes | None:
         """The human votes that estimates are judged by."""
         return self.heldout if self.heldout is not None else self.votes
+
+    def worth(self) -> dict[str, Estimate]:
+        """How many human votes each ALM is worth, from pooling.json."""
+        pooling = self.json("distributions/pooling.json")
+        alms = pooling.get("alms")
+        found = {
+            str(name): as_estimate(one.get("worth_in_human_votes"))
+            for name, one in (alms.items() if isinstance(alms, dict) else ())
+            if isinstance(one, dict)
+        }
+        return {name: one for name, one in found.items() if one is not None}
 
     def digest(self, name: str) -> str | None:
         """SHA-256 of a file's bytes."""

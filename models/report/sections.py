@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.report.estimates import as_estimate, number, written
-from models.report.parts import ROWS, Section, Sheet, cell, pictures, sheets
+from models.report.estimates import as_estimate, estimate, number, written
+from models.report.parts import ROWS, Section, Sheet, cell, folded, pictures, sheets
 from models.report.reading import Run
 
-#: A canary in these words fails; anything a step writes as a boolean is read too.
 _PACKAGES = (
     "ambivox",
     "torch",
@@ -27,6 +26,10 @@ _PACKAGES = (
     "prefect",
     "dvc",
 )
+
+
+_LEVELS = ("low", "medium", "high")
+_ORDER = ("human", "synthetic", "combined", "pooled", "ceiling", "prior")
 
 
 def corpus(run: Run) -> Section:
@@ -115,8 +118,7 @@ def annotation(run: Run) -> Section:
             )
     checks = run.json("annotations/checks.json")
     section.text += _hearing(checks, section)
-    section.sheets += sheets(checks)
-    section.details = sheets(run.json("alm/training.json"), "Training of the embedded ALM")
+    section.details = sheets(checks) + sheets(run.json("alm/training.json"), "Training of the embedded ALM")
     section.pictures = pictures(run.root / "annotations") + pictures(run.root / "alm")
     return section
 
@@ -142,16 +144,13 @@ def pooling(run: Run) -> Section:
     """What an ALM's answer is worth, in human votes."""
     section = Section("pooling", "Pooling: what the ALM is worth")
     found = run.json("distributions/pooling.json")
-    kappa = as_estimate(found.get("kappa"))
-    if kappa is not None:
+    for name, worth in run.worth().items():
         section.text.append(
-            f"κ = {written(kappa)}: pooled = (n + κ q̃) / (N + κ), so the ALM counts like that many human votes. "
-            + (
-                "That is next to nothing; the pooled distributions are the human ones."
-                if kappa.value < 0.1
-                else ""
-            )
+            f"{name} is worth {written(worth)} human votes: pooled = (n + κ q̃) / (N + κ), where κ is that number, "
+            "fitted utterance by utterance, and q̃ the ALM’s distribution after calibration."
+            + (" That is next to nothing: the pooled distributions are the human ones." if worth.value < 0.1 else "")
         )
+    section.sheets = _worth_by_ambiguity(found)
     pooled = run.distributions.get("pooled")
     if pooled is not None and pooled.frame["effective_synthetic_votes"].max() != 0:
         worth = pooled.frame["effective_synthetic_votes"]
@@ -164,9 +163,19 @@ def pooling(run: Run) -> Section:
             section.warnings.append(
                 f"{alone:,} utterances have no human vote at all: theirs is the calibrated ALM’s word alone."
             )
-    section.sheets = sheets(found)
+    section.details = sheets(found)
     section.pictures = pictures(run.root / "distributions")
     return section
+
+
+def _worth_by_ambiguity(found: dict[str, Any]) -> list[Sheet]:
+    rows = []
+    alms = found.get("alms")
+    for name, one in alms.items() if isinstance(alms, dict) else ():
+        by = one.get("worth_by_ambiguity") if isinstance(one, dict) else None
+        if isinstance(by, dict):
+            rows.append([str(name), *(written(as_estimate(by.get(level))) for level in _LEVELS)])
+    return [Sheet("Worth in human votes, by ambiguity of the utterance", ["ALM", *_LEVELS], rows)] if rows else []
 
 
 def validation(run: Run) -> Section:
@@ -184,11 +193,55 @@ def validation(run: Run) -> Section:
             "Brackets are 95 % bootstrap intervals."
         )
     section.pictures = pictures(run.root / "validation")
-    section.details = sheets(metrics)
+    found = run.json("validation/details.json")
+    section.sheets = _by_tertile(found) + _paired_tests(found) + _by_group(found)
+    section.details = sheets(metrics, "sources")
     for path in sorted((run.root / "validation").glob("*.json")):
         if path.name != "metrics.json":
             section.details += sheets(run.json(f"validation/{path.name}"), path.stem.replace("_", " "))
     return section
+
+
+def _js(one: Any) -> str:
+    return cell(folded(one).get("js")) if isinstance(one, dict) else "–"
+
+
+def _by_tertile(found: dict[str, Any]) -> list[Sheet]:
+    tertiles = found.get("tertiles")
+    levels = tertiles.get("paper") if isinstance(tertiles, dict) else None
+    if not isinstance(levels, dict):
+        return []
+    names = list(dict.fromkeys(name for one in levels.values() if isinstance(one, dict) for name in one))
+    rows = [[name, *(_js(levels.get(level, {}).get(name)) for level in _LEVELS)] for name in sorted(names, key=_place)]
+    return [Sheet("JS by ambiguity of the utterance (tertiles, the paper’s definition)", ["source", *_LEVELS], rows)]
+
+
+def _paired_tests(found: dict[str, Any]) -> list[Sheet]:
+    tests = [one for one in found.get("paired_tests") or [] if isinstance(one, dict)]
+    rows = [
+        [
+            f"{one.get('first')} − {one.get('second')}",
+            written(as_estimate({"value": one.get("difference"), "low": one.get("low"), "high": one.get("high")})),
+            cell(one.get("p_holm")),
+        ]
+        for one in tests
+    ]
+    return [Sheet("Differences in JS, paired over speakers", ["difference", "JS", "p (Holm)"], rows)] if rows else []
+
+
+def _by_group(found: dict[str, Any]) -> list[Sheet]:
+    made = []
+    groups = found.get("per_group")
+    for kind, members in groups.items() if isinstance(groups, dict) else ():
+        if isinstance(members, dict) and members:
+            wanted = ("human", "synthetic", "pooled", "ceiling")
+            rows = [[str(group), *(_js(one.get(source)) for source in wanted)] for group, one in members.items() if isinstance(one, dict)]
+            made.append(Sheet(f"JS by {kind} of the speaker", [str(kind), *wanted], rows))
+    return made
+
+
+def _place(source: str) -> tuple[int, str]:
+    return (_ORDER.index(source) if source in _ORDER else len(_ORDER), source)
 
 
 def augmentation(run: Run) -> Section:
@@ -219,8 +272,8 @@ def finetuning(run: Run) -> Section:
 def _matrix(metrics: dict[str, Any]) -> list[Sheet]:
     rows = []
     for name, measures in _rows_of(metrics):
-        wanted = ("js", "bc", "accuracy", "macro_f1", "ece")
-        figures = [as_estimate(measures.get(measure)) for measure in wanted]
+        wanted = ("js", "bc", "accuracy", "f1_macro" if "f1_macro" in measures else "macro_f1", "ece")
+        figures = [estimate(measures, measure) for measure in wanted]
         if figures[0] is not None:
             rows.append((figures[0].value, [name, *(written(figure) for figure in figures)]))
     ranked = [row for _, row in sorted(rows, key=lambda row: (row[0], row[1][0]))]

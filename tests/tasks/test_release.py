@@ -67,7 +67,7 @@ def test_two_versions(project: Path) -> None:
     v1 = first.read_bytes()
     page = release(data=Path("data/unit"), version="v1", licence="ODbL 1.0")
     text = page.read_text()
-    for expected in ("# unit v1", "ODbL 1.0", "angry, happy, neutral, sad", "2.47 [2.10, 2.90] human votes", "abc123",
+    for expected in ("# unit v1", "ODbL 1.0", "angry, happy, neutral, sad", "tiny is worth | 2.47 [2.10, 2.90] human votes", "abc123",
                      "0.160 [0.152, 0.169]", "dvc get --rev unit-v1", "| train | 15 | 3 |"):  # fmt: skip
         assert expected in text
     assert git("tag", cwd=project).split() == ["unit-v1"]

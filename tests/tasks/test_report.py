@@ -69,7 +69,7 @@ def make_run(root: Path, utterances: int = 120, hostile: str | None = None, seed
     for source in ("human", "synthetic", "combined", "pooled"):
         table = Distributions.of(voting, source, guess_NK, LABELS, 3.0, 0.0 if source == "human" else 2.5)
         table.write(root / f"distributions/{source}.parquet")
-    write_json(root / "distributions/pooling.json", {"kappa": {"value": 2.47, "low": 2.1, "high": 2.9}})
+    write_json(root / "distributions/pooling.json", {"alms": {"tiny": {"worth_in_human_votes": {"value": 2.47, "low": 2.1, "high": 2.9}, "worth_by_ambiguity": {"low": 1.5, "high": 3.1}}}})
     figures, axes = style.figure()
     axes[0].plot([1, 2, 3])
     style.save(figures, root / "validation/tertiles.svg")
@@ -81,8 +81,13 @@ def make_run(root: Path, utterances: int = 120, hostile: str | None = None, seed
         "ceiling": {"js": {"value": 0.118, "low": 0.112, "high": 0.123}, "bc": 0.91, "accuracy": 0.78},
         "prior": {"js": {"value": 0.317, "low": 0.310, "high": 0.324}, "bc": 0.71, "accuracy": 0.40},
     })  # fmt: skip
+    levels = {"human": {"js": 0.3, "low": 0.28, "high": 0.32}, "pooled": {"js": 0.2, "low": 0.19, "high": 0.21}}
+    write_json(root / "validation/details.json", {
+        "paired_tests": [{"first": "pooled", "second": "human", "difference": -0.07, "low": -0.08, "high": -0.06, "p_holm": 0.0007}],
+        "tertiles": {"paper": {"low": levels, "high": levels}}, "per_group": {"sex": {"female": levels}},
+    })  # fmt: skip
     write_json(root / "evaluation/metrics.json", {
-        "human-on": {"js": {"value": 0.24, "low": 0.23, "high": 0.25}, "bc": 0.79, "accuracy": 0.6},
+        "human-on": {"js": 0.24, "js_low": 0.23, "js_high": 0.25, "bc": 0.79, "accuracy": 0.6},
         "pooled-on": {"js": {"value": 0.21, "low": 0.20, "high": 0.22}, "bc": 0.82, "accuracy": 0.63},
     })  # fmt: skip
     return root
@@ -116,8 +121,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_headline_says_what_the_figures_say(run: Path, tmp_path: Path) -> None:
     text = _Page(report(data=run, out=tmp_path / "r.html").read_text()).text
     assert "from 3 human votes per utterance it comes 30% closer" in text
-    assert "JS 0.160 [0.152, 0.169] against 0.228 [0.219, 0.236]; the intervals do not overlap" in text
-    assert "worth about 2.47 [2.10, 2.90] human votes" in text
+    assert "JS 0.160 [0.152, 0.169] against 0.228 [0.219, 0.236]; paired test over speakers p < 0.001" in text
+    assert "What tiny says of an utterance is worth about 2.47 [2.10, 2.90] human votes" in text
+    assert "pooled 0.200 [0.190, 0.210] – 0.200 [0.190, 0.210]" in text
+    assert "JS by sex of the speaker" in text
     assert "120 utterances of 12 speakers" in text
     for figure in ("0.118 [0.112, 0.123]", "0.317 [0.310, 0.324]", "72.0%"):
         assert figure in text
