@@ -42,7 +42,7 @@ def interval(
         parts.append(
             f'<line x1="{x(found.low):.1f}" x2="{x(found.high):.1f}" y1="8" y2="8" stroke="{colour}" stroke-width="3"/>'
         )
-    parts.append(f'<circle cx="{x(found.value):.1f}" cy="8" r="4.5" fill="{colour}"/></svg>')
+    parts.append(f'<circle cx="{x(found.value):.1f}" cy="8" r="3.5" fill="{colour}"/></svg>')
     return Markup("".join(parts))  # noqa: S704  (numbers and our own colours only)
 
 

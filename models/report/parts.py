@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from models.report.estimates import as_estimate, humanised, number, written
 
 ROWS = 60
+_WIDE = 2.1
+_VIEW_BOX = re.compile(r'viewBox="0 0 ([0-9.]+) ([0-9.]*[1-9][0-9.]*)"')
 _TEXT = 300
 
 
@@ -30,6 +33,7 @@ class Picture:
 
     title: str
     source: str
+    wide: bool = False
 
 
 @dataclass
@@ -63,8 +67,17 @@ def pictures(folder: Path) -> list[Picture]:
         inner = path.relative_to(folder).parent.as_posix()
         title = humanised(path.stem.replace("-", " ")).capitalize() + ("" if inner == "." else f" ({inner})")
         encoded = base64.b64encode(path.read_bytes()).decode("ascii")
-        made.append(Picture(title, f"data:{kinds[path.suffix]};base64,{encoded}"))
+        made.append(Picture(title, f"data:{kinds[path.suffix]};base64,{encoded}", _is_wide(path)))
     return made
+
+
+def _is_wide(path: Path) -> bool:
+    """Whether a drawing has panels side by side, and so wants the whole width of the page."""
+    if path.suffix != ".svg":
+        return False
+    with path.open(encoding="utf-8", errors="replace") as opened:
+        box = _VIEW_BOX.search(opened.read(2000))
+    return box is not None and float(box[1]) > _WIDE * float(box[2])
 
 
 def cell(value: Any) -> str:
