@@ -18,6 +18,7 @@ from torch import Tensor
 from models.audio import RATE_HZ, AudioError, decode_many
 from models.files import atomic_path
 from models.finetuning.backbone import Backbone, best_device, load
+from models.perturbation import perturb
 from models.progress import track
 from models.tables import Utterances
 
@@ -98,6 +99,23 @@ def recorded(audio_by_key: dict[str, str]) -> Loader:
             yield keys[index], recording
 
     return loader
+
+
+def variant_key(key: str, variant: int) -> str:
+    """The key of a recording's perturbed variant; variant 0 is the recording itself."""
+    return f"{key}~{variant}" if variant else key
+
+
+def perturbed(loader: Loader) -> Loader:
+    """A loader of what ``variant_key`` names: the recording, its pitch or tempo changed as the key decides."""
+
+    def changed(keys: list[str]) -> Iterator[tuple[str, Recording]]:
+        key_of = {key.partition("~")[0]: key for key in keys}
+        for base, recording in loader(list(key_of)):
+            key = key_of[base]
+            yield key, recording if isinstance(recording, AudioError) else perturb(recording, key)
+
+    return changed
 
 
 def mean_audio_states(

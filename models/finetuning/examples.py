@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from models import augmented
+from models.chat import Chat
 from models.errors import UserError
-from models.finetuning.audio_states import AudioStates, Recording, recorded
+from models.finetuning.audio_states import AudioStates, Loader, Recording, perturbed, recorded, variant_key
 from models.finetuning.backbone import Backbone
 from models.finetuning.batches import Batch, Side, collate
 from models.finetuning.settings import OnError
@@ -24,13 +25,16 @@ from models.tables import Distributions, Utterances
 
 @dataclass(frozen=True)
 class Examples:
-    """N utterances ready for the model: ids, token ids, the key of each one's audio states, targets, weights."""
+    """N utterances ready for the model: ids, token ids, the key of each one's audio states, targets, weights;
+    and the same utterances with their audio perturbed.
+    """
 
     utterance_ids: list[str]
     tokens: list[list[int]]
     keys: list[str]
     target_NK: NDArray[np.float64]
     weight_N: NDArray[np.float64]
+    variants: tuple[Examples, ...] = ()
 
     def __len__(self) -> int:
         """N."""
@@ -40,6 +44,21 @@ class Examples:
     def length_N(self) -> NDArray[np.int64]:  # noqa: N802
         """Tokens of each."""
         return np.array([len(tokens) for tokens in self.tokens], dtype=np.int64)
+
+    def heard(self, random: np.random.Generator, chance: float) -> Examples:
+        """One epoch's examples: each is, with this chance, one of its perturbed variants."""
+        if not self.variants or not chance:
+            return self
+        of_N = np.where(
+            random.random(len(self)) < chance, random.integers(len(self.variants), size=len(self)), -1
+        )
+        chosen = [self.variants[variant] if variant >= 0 else self for variant in of_N]
+        return replace(
+            self,
+            tokens=[examples.tokens[row] for row, examples in enumerate(chosen)],
+            keys=[examples.keys[row] for row, examples in enumerate(chosen)],
+            variants=(),
+        )
 
     def batch(self, rows: Sequence[int] | NDArray[np.int64], states: AudioStates, pad_id: int, side: Side = "right") -> Batch:  # fmt: skip
         """These rows, padded to the longest of them."""
@@ -55,7 +74,7 @@ class Examples:
 
 def examples_of(
     utterances: Utterances, backbone: Backbone, states: AudioStates, arm: Arm, on_error: OnError,
-    distributions: Distributions | None = None,
+    distributions: Distributions | None = None, variants: int = 0,
 ) -> tuple[Examples, dict[str, str]]:  # fmt: skip
     """Examples of recorded utterances, and the reasons of those left out by id.
 
@@ -65,12 +84,12 @@ def examples_of(
         UserError: an utterance's audio cannot be read and ``on_error`` is "stop"; it names the utterance.
     """
     frame = utterances.frame
-    states.add(frame["audio_sha256"], recorded(dict(frame.select("audio_sha256", "audio").iter_rows())))
-    return _examples(utterances, backbone, states, arm, on_error, distributions)
+    loader = recorded(dict(frame.select("audio_sha256", "audio").iter_rows()))
+    return _examples(utterances, backbone, states, arm, on_error, distributions, loader, variants)
 
 
 def mixed_examples_of(
-    folder: Path, parents: Utterances, backbone: Backbone, states: AudioStates, arm: Arm
+    folder: Path, parents: Utterances, backbone: Backbone, states: AudioStates, arm: Arm, variants: int = 0
 ) -> Examples:
     """Examples of the samples that ``augment`` made; their parents have to be training utterances.
 
@@ -90,8 +109,7 @@ def mixed_examples_of(
         for utterance_id, recording in augmented.waveforms(missing, parents, folder):
             yield by_id[utterance_id], recording
 
-    states.add(samples.frame["audio_sha256"], loader)
-    return _examples(samples, backbone, states, arm, "stop", distributions)[0]
+    return _examples(samples, backbone, states, arm, "stop", distributions, loader, variants)[0]
 
 
 def check_parents(samples: Utterances, utterances: Utterances, folder: Path) -> None:
@@ -115,14 +133,16 @@ def join(one: Examples, other: Examples) -> Examples:
         one.keys + other.keys,
         np.concatenate([one.target_NK, other.target_NK]),
         np.concatenate([one.weight_N, other.weight_N]),
+        tuple(join(*pair) for pair in zip(one.variants, other.variants, strict=True)),
     )
 
 
 def _examples(
     utterances: Utterances, backbone: Backbone, states: AudioStates, arm: Arm, on_error: OnError,
-    distributions: Distributions | None,
+    distributions: Distributions | None, loader: Loader, variants: int,
 ) -> tuple[Examples, dict[str, str]]:  # fmt: skip
     frame = utterances.frame
+    states.add(frame["audio_sha256"], loader)
     failed = {
         utterance_id: str(states.errors[key])
         for utterance_id, key in frame.select("utterance_id", "audio_sha256").iter_rows()
@@ -139,18 +159,28 @@ def _examples(
     else:
         target_NK = distributions.aligned(ids)
         weight_N = _votes(distributions, ids)
-    return Examples(ids.to_list(), _tokens(frame, utterances.labels, backbone, states, arm), frame["audio_sha256"].to_list(), target_NK, weight_N), failed  # fmt: skip
+    made = []
+    for variant in range(variants + 1):
+        keys = [variant_key(key, variant) for key in frame["audio_sha256"]]
+        if variant:
+            states.add(keys, perturbed(loader))
+        tokens = _tokens(frame["transcript"], keys, utterances.labels, backbone, states, arm)
+        made.append(Examples(ids.to_list(), tokens, keys, target_NK, weight_N))
+    return replace(made[0], variants=tuple(made[1:])), failed
 
 
-def _tokens(frame: pl.DataFrame, labels: tuple[str, ...], backbone: Backbone, states: AudioStates, arm: Arm) -> list[list[int]]:  # fmt: skip
+def _tokens(
+    transcripts: Iterable[str | None], keys: list[str], labels: tuple[str, ...], backbone: Backbone,
+    states: AudioStates, arm: Arm,
+) -> list[list[int]]:  # fmt: skip
     """The prompt of each utterance; one without a transcript is asked about its audio alone."""
     with_words, without = question(labels, arm), question(labels, "audio")
-    special = tuple(backbone.tokenizer.all_special_tokens)
+    special = Chat(backbone.processor).special_tokens
     return [
         backbone.prompt_ids(
             (with_words if transcript else without).messages(transcript, special), len(states[key])
         )
-        for transcript, key in frame.select("transcript", "audio_sha256").iter_rows()
+        for transcript, key in zip(transcripts, keys, strict=True)
     ]
 
 

@@ -113,14 +113,15 @@ def _examples(
     train_table = utterances.in_splits("train")
     if not len(train_table):
         raise UserError("no utterance is in the split train")
+    variants = settings.perturbed_variants if settings.perturbation else 0
     training, left_out = examples_of(
-        train_table, backbone, states, settings.arm, settings.on_error, distributions
+        train_table, backbone, states, settings.arm, settings.on_error, distributions, variants
     )
     if not len(training):
         raise UserError(f"none of the {len(train_table)} training utterances can be read")
     mixed = 0
     if augmented is not None:
-        extra = mixed_examples_of(augmented, utterances, backbone, states, settings.arm)
+        extra = mixed_examples_of(augmented, utterances, backbone, states, settings.arm, variants)
         training, mixed = join(training, extra), len(extra)
     development, left_out_too = examples_of(
         utterances.in_splits("development"), backbone, states, settings.arm, settings.on_error, distributions

@@ -115,7 +115,7 @@ class _Run:
         self.best = self._copy()
         batches = -(-len(training) // settings.batch)
         self.steps_per_epoch = -(-batches // settings.accumulation)
-        self._order: tuple[int, list[Any]] = (-1, [])
+        self._epoch: tuple[int, Examples, list[Any]] = (-1, training, [])
 
     @property
     def finished(self) -> bool:
@@ -128,7 +128,8 @@ class _Run:
         """One optimiser step on ``accumulation`` batches; how many utterances it saw."""
         progress, settings = self.progress, self.settings
         first = progress.step_in_epoch * settings.accumulation
-        parts = self._batches()[first : first + settings.accumulation]
+        heard, batches = self._heard()
+        parts = batches[first : first + settings.accumulation]
         total_weight = float(sum(self.training.weight_N[rows].sum() for rows in parts))
         self.model.train()
         self.optimiser.zero_grad(set_to_none=True)
@@ -136,7 +137,7 @@ class _Run:
         mine = self.processes.share(list(enumerate(parts)))
         for turn, (part, rows) in enumerate(mine):
             torch.manual_seed(_seed(settings.seed, progress.step, part))
-            batch = self.training.batch(rows, self.states, self.pad_id)
+            batch = heard.batch(rows, self.states, self.pad_id)
             with (
                 self.processes.synchronise(self.wrapped, turn == len(mine) - 1),
                 self.processes.autocast(self.model),
@@ -216,13 +217,14 @@ class _Run:
     def _copy(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.trainable.items()}
 
-    def _batches(self) -> list[Any]:
-        """The epoch's batches (rows of the training examples), the same however often they are asked for."""
+    def _heard(self) -> tuple[Examples, list[Any]]:
+        """The epoch's examples and batches of their rows, the same however often they are asked for."""
         epoch = self.progress.epoch
-        if self._order[0] != epoch:
+        if self._epoch[0] != epoch:
             random = np.random.default_rng([self.settings.seed, epoch])
-            self._order = epoch, shuffled_by_length(self.training.length_N, self.settings.batch, random)
-        return self._order[1]
+            heard = self.training.heard(random, self.settings.perturbation)
+            self._epoch = epoch, heard, shuffled_by_length(heard.length_N, self.settings.batch, random)
+        return self._epoch[1:]
 
 
 def _seed(seed: int, step: int, part: int) -> int:

@@ -77,7 +77,7 @@ def test_no_parent_is_of_validation_or_test(corpus, tmp_path, classes) -> None:
 def test_no_recording_of_validation_or_test_is_even_opened(corpus, tmp_path) -> None:
     for row in Utterances.read(corpus[0]).in_splits("development", "test").frame.iter_rows(named=True):
         Path(row["audio"]).unlink()
-    assert len(augmented.read(run(corpus, tmp_path / "out"))[0]) == 8
+    assert len(augmented.read(run(corpus, tmp_path / "out"))[0]) == 12
 
 
 def test_stored_audio_is_the_formula_and_mixing_on_the_fly_gives_the_same_bits(corpus, tmp_path) -> None:
@@ -118,7 +118,7 @@ def test_shards_are_plain_tar_with_plain_flac(corpus, tmp_path) -> None:
     out = run(corpus, tmp_path / "out")
     with tarfile.open(out / "audio-00000.tar") as tar:
         members = tar.getmembers()
-        assert [member.name for member in members] == [f"mixed-{n:06d}.flac" for n in range(8)]
+        assert [member.name for member in members] == [f"mixed-{n:06d}.flac" for n in range(12)]
         with soundfile.SoundFile(tar.extractfile(members[0])) as sound:
             assert (sound.samplerate, sound.channels, sound.subtype, sound.format) == (
                 RATE_HZ,

@@ -1,0 +1,127 @@
+"""Training steps a second: ours, against the paper's way on the same ALM, utterances and weights.
+
+paper   every batch padded to 512 tokens, in random order; the audio tower run on 30 s windows in every epoch.
+        Its public code lost the audio in the collator; here the audio reaches the model.
+ours    the frozen tower's states computed once and kept, batches of like length padded to the longest.
+
+Both take the same optimiser steps (LoRA and head, batch of 8). The tower's one pass is counted in "first epoch".
+
+    python -m benchmarks.training --utterances data/demo/ingest/utterances.parquet --alm data/demo/alm
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from models.audio import decode
+from models.distribution_head import distribution_loss
+from models.finetuning.audio_states import AudioStates
+from models.finetuning.backbone import Backbone, load
+from models.finetuning.batches import Batch, shuffled_by_length
+from models.finetuning.examples import Examples, examples_of
+from models.finetuning.model import DistributionModel, add_adapters
+from models.tables import Utterances
+
+FIXED_TOKENS = 512
+BATCH = 8
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--utterances", type=Path, default=Path("data/demo/ingest/utterances.parquet"))
+    parser.add_argument("--alm", type=Path, default=Path("data/demo/alm"))
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    console = Console()
+    if not arguments.alm.is_dir():
+        console.print(
+            f"training: skipped, there is no ALM at {arguments.alm}; run `ambivox run --corpus demo` first"
+        )
+        return
+    torch.set_num_threads(2)
+    utterances = Utterances.read(arguments.utterances).in_splits("train")
+    utterances = Utterances(utterances.frame.head(BATCH * arguments.steps), utterances.labels)
+    backbone = load(str(arguments.alm), torch.device("cpu"), torch.float32)
+    states = AudioStates(backbone, None)
+    start = time.perf_counter()
+    examples, _ = examples_of(utterances, backbone, states, "both", "stop")
+    once = time.perf_counter() - start
+    model = add_adapters(backbone, len(utterances.labels), 8, 16, 0.2, seed=0)
+    recordings = [decode(audio) for audio in utterances.frame["audio"]]
+    paper, ours = [], []
+    for round_ in range(arguments.rounds):
+        paper.append(_paper(model, examples, recordings, round_))
+        ours.append(_ours(model, examples, states, round_))
+    table = Table("way", "steps a second (median)", "range", "times as fast", title=f"Training, batch {BATCH}, {len(examples)} utterances")  # fmt: skip
+    for name, speeds in (("paper's way", paper), ("ours", ours)):
+        table.add_row(name, f"{np.median(speeds):.2f}", f"{min(speeds):.2f} to {max(speeds):.2f}", f"{np.median(speeds) / np.median(paper):.1f}")  # fmt: skip
+    console.print(table)
+    console.print(
+        f"the tower's one pass: {once:.1f} s; wanted: 3 times as fast, found {np.median(ours) / np.median(paper):.1f}"
+    )
+
+
+def _paper(model: DistributionModel, examples: Examples, recordings: list[np.ndarray], seed: int) -> float:
+    """Steps a second with fixed padding and the tower in every step."""
+    backbone = model.backbone
+    rows_in_order = np.random.default_rng(seed).permutation(len(examples))
+    batches = [rows_in_order[start : start + BATCH] for start in range(0, len(rows_in_order), BATCH)]
+    optimiser = torch.optim.AdamW(model.trainable().values(), lr=1e-5)
+    start = time.perf_counter()
+    for rows in batches:
+        audio = _whole_window(backbone, [recordings[row] for row in rows])
+        ids = torch.zeros((len(rows), FIXED_TOKENS), dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for place, row in enumerate(rows):
+            tokens = examples.tokens[row][:FIXED_TOKENS]
+            ids[place, : len(tokens)], mask[place, : len(tokens)] = torch.tensor(tokens), 1
+        target = torch.from_numpy(examples.target_NK[rows]).float()
+        _step(model, optimiser, Batch(ids, mask, audio, target, torch.ones(len(rows))))
+    return len(batches) / (time.perf_counter() - start)
+
+
+def _ours(model: DistributionModel, examples: Examples, states: AudioStates, seed: int) -> float:
+    """Steps a second with kept states and batches by length."""
+    batches = shuffled_by_length(examples.length_N, BATCH, np.random.default_rng(seed))
+    optimiser = torch.optim.AdamW(model.trainable().values(), lr=1e-5)
+    start = time.perf_counter()
+    for rows in batches:
+        _step(model, optimiser, examples.batch(rows, states, 0))
+    return len(batches) / (time.perf_counter() - start)
+
+
+def _step(model: DistributionModel, optimiser: torch.optim.Optimizer, batch: Batch) -> None:
+    model.train()
+    optimiser.zero_grad(set_to_none=True)
+    distribution_loss(batch.target_BK, model.answer(batch)).mean().backward()
+    optimiser.step()
+
+
+@torch.no_grad()
+def _whole_window(backbone: Backbone, recordings: list[np.ndarray]) -> torch.Tensor:
+    """The tower on 30 s of each recording, padding and all."""
+    found = backbone.processor.feature_extractor(
+        recordings,
+        sampling_rate=16_000,
+        padding="max_length",
+        return_attention_mask=True,
+        return_tensors="pt",
+    )
+    tower = backbone.parts.audio_tower
+    valid, tokens = tower._get_feat_extract_output_lengths(found["attention_mask"].sum(-1))
+    mask = backbone._tower_mask(valid, found["input_features"].shape[-1] // 2)
+    states = tower(found["input_features"], attention_mask=mask).last_hidden_state
+    return torch.cat([state[:count] for state, count in zip(states, tokens.tolist(), strict=True)])
+
+
+if __name__ == "__main__":
+    main()
