@@ -1,0 +1,121 @@
+"""plan-labels: which utterances deserve the next human votes, ready to be sent to the raters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+
+def plan_labels(
+    *,
+    utterances: Path,
+    votes: Path,
+    annotations: Path,
+    out: Path,
+    budget: int,
+    split: tuple[str, ...] = ("train", "development", "test"),
+    heldout: Path | None = None,
+    more_annotations: tuple[str, ...] = (),
+    criterion: Literal["js", "balanced", "likelihood"] = "js",
+    seed: int = 0,
+) -> Path:
+    """Spend a budget of human votes where they are expected to improve the pooled distributions most.
+
+    Writes a folder with batch.csv (utterances in order of their expected gain, with the number of votes wanted),
+    and config.xml and tasks.json for Label Studio. With held-back votes it also plays the plan against random
+    allocation on the test speakers, and writes simulation.json and simulation.svg.
+
+    Args:
+        utterances: utterances.parquet of ingest.
+        votes: votes.parquet of ingest.
+        annotations: annotations.parquet of annotate.
+        out: The folder to write.
+        budget: How many human votes can be had.
+        split: Utterances of these splits may get votes.
+        heldout: heldout.parquet of ingest, for the simulation.
+        more_annotations: Further annotations files, of other ALMs.
+        criterion: What the pooling fit aims at; see pool.
+        seed: Of all drawing.
+
+    Raises:
+        UserError: tables that are missing, damaged or about other labels, or a budget below 1.
+    """
+    import numpy as np
+    import polars as pl
+
+    from models.allocation import plan, simulate
+    from models.bundle import Bundle
+    from models.errors import UserError
+    from models.exchange import label_studio
+    from models.files import atomic_folder, write_json
+    from models.pictures.allocation import savings
+    from models.pictures.style import save
+    from models.pooling_fit import fit_pooling
+    from models.sources import FIT_SPLITS, gather, human_votes
+    from models.synthetic import read_synthetic
+    from models.tables import Utterances, Votes
+
+    chosen = Utterances.read(utterances).in_splits("train", "development", "test")
+    given = human_votes(Votes.read(votes))
+    ids = chosen.frame["utterance_id"]
+    files = (annotations, *(Path(name) for name in more_annotations))
+    opinions = tuple(one for path in files for one in read_synthetic(path, ids, given.labels))
+    evidence = gather(chosen, given, opinions)
+    split_N = chosen.frame["split"].to_numpy()
+    names = [one.alm for one in opinions]
+    model = fit_pooling(
+        given.labels, names, evidence.rows(np.isin(split_N, FIT_SPLITS)), evidence.n_NK.sum(1),
+        criterion=criterion, seed=seed,
+    )  # fmt: skip
+    allowed_N = np.isin(split_N, split)
+    if not allowed_N.any():
+        raise UserError(f"no utterance is in the splits {', '.join(split)}")
+    votes_M, fall_M = plan(model, evidence.rows(allowed_N), budget)
+    batch = (
+        chosen.frame.filter(pl.Series(allowed_N))
+        .with_columns(
+            votes_wanted=pl.Series(votes_M), expected_fall=pl.Series(fall_M),
+            human_votes=pl.Series(evidence.n_NK[allowed_N].sum(1)),
+        )
+        .filter(pl.col("votes_wanted") > 0)
+        .sort("expected_fall", "utterance_id", descending=[True, False])
+    )  # fmt: skip
+    shown = ["utterance_id", "votes_wanted", "expected_fall", "human_votes", "audio", "transcript", "speaker"]
+    played = None
+    if heldout is not None:
+        more = human_votes(Votes.read(heldout))
+        everything = Votes.check(pl.concat([given.frame, more.frame], how="diagonal"), given.labels)
+        whole = gather(chosen, everything, opinions)
+        several = fit_pooling(
+            given.labels, names, whole.rows(np.isin(split_N, FIT_SPLITS)), np.arange(1.0, 6.0),
+            criterion=criterion, seed=seed,
+        )  # fmt: skip
+        played = simulate(several, whole.rows(split_N == "test"), seed=seed)
+    with atomic_folder(out) as folder:
+        batch.select(shown).write_csv(folder / "batch.csv")
+        wanted = Utterances(batch.select(chosen.frame.columns), chosen.labels)
+        label_studio.write(Bundle.of(wanted, Votes(given.frame.clear(), given.labels), None), folder)
+        if played is not None:
+            saved = {f"{budget:g}": vars(found) for budget, found in played.saved.items()}
+            curves = {
+                name: getattr(played, name).tolist()
+                for name in ("votes_per_utterance", "planned", "at_random")
+            }
+            write_json(folder / "simulation.json", {"saved_by_random_votes_per_utterance": saved} | curves)
+            save(savings(played), folder / "simulation.svg")
+    print(
+        f"{int(votes_M.sum())} votes for {batch.height} of {int(allowed_N.sum())} utterances: {out / 'batch.csv'}"
+    )
+    if played is not None:
+        for votes_each, found in played.saved.items():
+            print(
+                f"  to reach the JS of {votes_each:g} random votes per utterance, planning needs {found.value:.0%} "
+                f"[{found.low:.0%}, {found.high:.0%}] fewer"
+            )
+    return out
+
+
+if __name__ == "__main__":
+    from tasks._main import main
+
+    main(plan_labels)
