@@ -27,6 +27,8 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 VOTES_PER_UTTERANCE = 20 / 3
+WORKERS = 12_000
+SHAPES = ("named", "packed", "json")
 MAJORS = ["Angry", "Sad", "Happy", "Surprise", "Fear", "Disgust", "Contempt", "Neutral", "Other-bored"]
 LIMIT_SECONDS, LIMIT_GIB = 60.0, 2.0
 
@@ -57,12 +59,14 @@ def make_corpus(root: Path, utterances: int, seed: int = 0) -> int:
                 f"{name}.wav,N,4.0,4.0,4.0,{speakers[who]},{'Male' if who % 2 else 'Female'},{sets[who]}\n"
             )
     votes = rng.binomial(10, VOTES_PER_UTTERANCE / 10, utterances)
+    starts = np.concatenate([[0], votes.cumsum()])
+    drawn = rng.integers(0, WORKERS, votes.sum() + 1).tolist()
     with (root / "Labels" / "labels_detailed.csv").open("w") as file:
         file.write("FileName,Worker,EmoClass_Major,EmoClass_Second,EmoAct,EmoVal,EmoDom\n")
         for number, name in enumerate(names):
-            workers = rng.choice(12_000, votes[number], replace=False)
-            majors = rng.integers(0, len(MAJORS), votes[number])
-            for worker, major in zip(workers, majors, strict=True):
+            first, *majors = drawn[starts[number] : starts[number + 1] + 1]
+            for step, draw in enumerate(majors):
+                worker, major = (first + 7 * step) % WORKERS, draw % len(MAJORS)
                 file.write(
                     f'{name}.wav,WORKER{worker:08},{MAJORS[major]},"{MAJORS[major]},Concerned",2.0,5.0,4.0\n'
                 )
@@ -127,6 +131,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--utterances", type=int, default=150_000)
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=SHAPES)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "ingest.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -137,7 +142,7 @@ def main() -> None:
         )
         print("| shape | audio remembered | seconds | CPU seconds | GiB |\n|---|---|---|---|---|")
         rows = []
-        for shape in ("named", "packed", "json"):
+        for shape in options.shapes:
             reshape(root, shape)
             cache.unlink(missing_ok=True)
             for remembered in (False, True):

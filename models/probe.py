@@ -10,22 +10,19 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import polars as pl
 
 from models.audio import AudioError, ask_s3, check_duration, cut_short, open_audio, open_sound
 from models.errors import UserError
-from models.progress import track
+from models.spread import spread
 from models.wav import HEAD_BYTES, wav_header
 
-T = TypeVar("T")
-
-_BATCH = 512
 _READ_BYTES = 1 << 20
 _TABLE = """
 CREATE TABLE IF NOT EXISTS probed (
@@ -82,11 +79,16 @@ def probe(audio: Sequence[str], cache: Path | None = None, workers: int | None =
     names = list(dict.fromkeys(audio))
     workers = workers or (16 if any(name.startswith("s3://") for name in names) else os.cpu_count() or 1)
     with closing(_open(cache or cache_file())) as store, ThreadPoolExecutor(workers) as pool:
-        stamps = dict(zip(names, _spread(pool, _stamp, names, "looking for audio"), strict=True))
-        known = _remembered(store, stamps)
+        stamps = dict(zip(names, spread(pool, _stamp, names, "looking for audio"), strict=True))
+        keys = {name: _key(name) for name in names}
+        known = _remembered(store, stamps, keys)
         new = [name for name in names if name not in known]
-        facts = dict(zip(new, _spread(pool, _examine, new, "probing audio"), strict=True))
-        _remember(store, stamps, facts)
+        facts: dict[str, Facts | AudioError] = {}
+        try:
+            for name, found in zip(new, spread(pool, _examine, new, "probing audio"), strict=True):
+                facts[name] = found
+        finally:  # what was hashed before an interruption need not be hashed again
+            _remember(store, stamps, keys, facts)
     rows = {name: _row(name, known[name] if name in known else facts[name]) for name in names}
     return pl.DataFrame([rows[name] for name in audio], schema=SCHEMA, orient="row")
 
@@ -135,16 +137,6 @@ def _row(audio: str, found: Facts | AudioError) -> tuple[object, ...]:
     return (audio, found.sha256, found.frames / found.rate_hz, found.rate_hz, found.channels, *problem)
 
 
-def _spread(
-    pool: ThreadPoolExecutor, function: Callable[[str], T], names: list[str], what: str
-) -> Iterator[T]:
-    """``function`` of every name, in order; one future a batch, as one a file costs more than the work."""
-    batches = [names[start : start + _BATCH] for start in range(0, len(names), _BATCH)]
-    done = pool.map(lambda batch: [function(name) for name in batch], batches)
-    for results in track(done, what, total=len(batches)):
-        yield from results
-
-
 def _open(path: Path) -> sqlite3.Connection:
     """Open or make the cache; where its folder cannot be written, one in memory does for this run."""
     try:
@@ -164,9 +156,11 @@ def _open(path: Path) -> sqlite3.Connection:
     return store
 
 
-def _remembered(store: sqlite3.Connection, stamps: dict[str, Stamp | None]) -> dict[str, Facts]:
+def _remembered(
+    store: sqlite3.Connection, stamps: dict[str, Stamp | None], keys: dict[str, str]
+) -> dict[str, Facts]:
     store.execute("CREATE TEMP TABLE wanted (audio TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID")
-    store.executemany("INSERT INTO wanted VALUES (?, ?)", ((_key(name), name) for name in stamps))
+    store.executemany("INSERT INTO wanted VALUES (?, ?)", ((key, name) for name, key in keys.items()))
     rows = store.execute(
         "SELECT name, size, changed_ns, sha256, frames, rate_hz, channels "
         "FROM probed JOIN wanted USING (audio)"
@@ -175,10 +169,13 @@ def _remembered(store: sqlite3.Connection, stamps: dict[str, Stamp | None]) -> d
 
 
 def _remember(
-    store: sqlite3.Connection, stamps: dict[str, Stamp | None], facts: dict[str, Facts | AudioError]
+    store: sqlite3.Connection,
+    stamps: dict[str, Stamp | None],
+    keys: dict[str, str],
+    facts: dict[str, Facts | AudioError],
 ) -> None:
     new = [
-        (_key(name), *stamp, *found)
+        (keys[name], *stamp, *found)
         for name, found in facts.items()
         if isinstance(found, Facts) and (stamp := stamps[name]) is not None
     ]

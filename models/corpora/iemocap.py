@@ -10,7 +10,7 @@ several labels for a turn: they share that evaluator's one vote. Known defects: 
 characters and with lines that are not turns; hidden ``._`` files of the archive, which are passed over.
 A turn is spoken by whom its last part names: Ses01F_impro05_M003 by the man of session 1.
 
-A block of Session1/dialog/EmoEvaluation/Ses01F_impro05.txt (tabs between fields):
+A block of rows in Session1/dialog/EmoEvaluation/Ses01F_impro05.txt (tabs between fields):
 
     [140.2250 - 145.6000]	Ses01F_impro05_F019	ang	[1.5000, 4.0000, 4.5000]
     C-E1:	Anger;	()

@@ -14,8 +14,8 @@ A row of Labels/labels_consensus.csv, and the three shapes of every worker's ans
 
     MSP-PODCAST_0001_0008.wav,N,2.2,4.0,2.6,127,Female,Train
     labels_detailed.csv    FileName,Worker,EmoClass_Major,EmoClass_Second,EmoAct,EmoVal,EmoDom
-    labels_detailed.csv    FileName,EmoDetail: "WORKER00000005; Neutral; Neutral,Concerned; A:2.0; V:5.0; D:4.0;"
-    labels_detailed.json   {file: {worker: {EmoClass_Major, EmoClass_Second, EmoAct, EmoVal, EmoDom}}}
+    labels_detailed.csv    FileName,EmoDetail: "WORKER00000005; Neutral; Neutral,Concerned; A:2.0; V:5.0;
+    D:4.0;" labels_detailed.json   {file: {worker: {EmoClass_Major, EmoClass_Second, EmoAct, EmoVal, EmoDom}}}
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import polars as pl
 from models.corpus import Loaded, rejected, require_layout
 from models.errors import UserError
 from models.reading import read_csv, read_text
+from models.spread import spread
 
 LABELS = {
     "angry": "anger",
@@ -117,7 +118,7 @@ def _transcripts(folder: Path, utterance_ids: list[str]) -> list[str | None]:
         return " ".join(read_text(folder / name)[0].split()) or None if name in there else None
 
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(words, utterance_ids, chunksize=1024))
+        return list(spread(pool, words, utterance_ids, "reading transcripts"))
 
 
 def _votes(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame, str]:

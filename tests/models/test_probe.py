@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 import models.probe
+import models.spread
 from models.errors import UserError
 from models.probe import probe
 from models.wav import wav_header
@@ -88,6 +89,26 @@ def test_only_changed_files_are_read_again(tmp_path: Path, monkeypatch: pytest.M
     second = probe(names, cache)
     assert sorted(examined) == [names[2], names[4]]
     assert second["duration_seconds"][2] == pytest.approx(0.3)
+
+
+def test_an_interrupted_probe_remembers_what_it_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [write(tmp_path / f"{index}.wav", seconds=0.1) for index in range(6)]
+    cache = tmp_path / "cache.sqlite"
+    monkeypatch.setattr(models.spread, "_BATCH", 2)
+    real = models.probe._examine
+
+    def interrupted(name: str) -> object:
+        if name == names[4]:
+            raise KeyboardInterrupt
+        return real(name)
+
+    monkeypatch.setattr(models.probe, "_examine", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        probe(names, cache, workers=1)
+    examined: list[str] = []
+    monkeypatch.setattr(models.probe, "_examine", lambda name: (examined.append(name), real(name))[1])
+    assert probe(names, cache)["problem"].null_count() == 6
+    assert examined == names[4:]
 
 
 def test_a_relative_path_is_remembered_by_where_it_is(
