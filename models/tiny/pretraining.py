@@ -53,15 +53,16 @@ class Recipe:
 SMALL = Recipe(
     Shape(tower_width=96, tower_layers=2, tower_heads=4, tower_inner=192, text_inner=192),
     ListeningOptions(
-        epochs=30,
+        epochs=36,
         batch=16,
         learning_rate=3e-3,
         average=0.99,
         altering=Altering(
             masked_bands=12,
             masked_frames=12,
-            stretch=0.05,
-            shift_bands=1,
+            masks=1,
+            stretch=0.03,
+            shift_bands=0,
             loudness=0.03,
             mixup=0.0,
             longest=110,

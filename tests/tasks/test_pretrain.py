@@ -1,0 +1,194 @@
+"""pretrain, end to end on a small demo corpus: it hears, reads every order, resumes, repeats, and refuses clearly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from models.errors import UserError
+from models.metrics import jensen_shannon
+from models.personas import BUILT_IN
+from models.prompts import Prompt
+from models.tables import Distributions, Utterances, Votes
+from models.tiny import pretraining
+from models.tiny.altering import Altering
+from models.tiny.tokenizer import LETTERS, SPECIAL_TOKENS
+from tests.tiny_fixtures import IngestedDemo
+
+
+class Listening:
+    """A trained folder, asked through transformers as it is."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
+
+        self.model = Qwen2AudioForConditionalGeneration.from_pretrained(folder).eval()
+        self.processor = AutoProcessor.from_pretrained(folder)
+
+    def ask(self, prompts: list[Prompt], audio: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Distributions over labels and label mass, one row a prompt and recording."""
+        import torch
+
+        from models.audio import decode
+
+        tokenizer = self.processor.tokenizer
+        texts = [
+            tokenizer.apply_chat_template(
+                prompt.messages("mele tosa", SPECIAL_TOKENS), tokenize=False, add_generation_prompt=True
+            )
+            for prompt in prompts
+        ]
+        inputs = self.processor(
+            text=texts,
+            audio=[decode(a) for a in audio],
+            sampling_rate=16_000,
+            return_tensors="pt",
+            padding=True,
+        )
+        last = inputs["attention_mask"].sum(1) - 1
+        with torch.no_grad():
+            logits = self.model(**inputs).logits[torch.arange(len(texts)), last]
+        count = len(prompts[0].labels)
+        ids = [tokenizer.convert_tokens_to_ids(letter) for letter in LETTERS[:count]]
+        said = torch.softmax(logits, 1)[:, ids].numpy()
+        q_NK = np.zeros_like(said)
+        for row, prompt in enumerate(prompts):
+            q_NK[row, list(prompt.order)] = said[row] / said[row].sum()
+        return q_NK, said.sum(1)
+
+
+@pytest.fixture(scope="module")
+def listening(tiny_alm: Path) -> Listening:
+    return Listening(tiny_alm)
+
+
+def test_it_beats_the_prior_on_speakers_it_never_heard(
+    listening: Listening, demo_corpus: IngestedDemo, tiny_alm: Path
+) -> None:
+    table = Utterances.read(demo_corpus.utterances)
+    test = table.in_splits("test").frame
+    orders = [(0, 1, 2, 3, 4), (3, 1, 4, 0, 2)]
+    prompts = [Prompt(BUILT_IN[row % 6], orders[row % 2], table.labels) for row in range(test.height)]
+    q_NK, mass_N = listening.ask(prompts, test["audio"].to_list())
+    truth_NK = Distributions.read(demo_corpus.truth).aligned(test["utterance_id"])
+    n_NK = Votes.read(demo_corpus.votes).counts(table.in_splits("pretrain").frame["utterance_id"])
+    prior_NK = np.broadcast_to(n_NK.sum(0) / n_NK.sum(), truth_NK.shape)
+    js, prior = jensen_shannon(truth_NK, q_NK).mean(), jensen_shannon(truth_NK, prior_NK).mean()
+    assert js < 0.85 * prior, (js, prior)
+    assert mass_N.min() > 0.99
+    told = json.loads((tiny_alm / "training.json").read_text())
+    assert told["js"] < told["prior_js"] and told["parameters"] < 3_000_000
+    assert not set(test["speaker"]) & set(table.in_splits("pretrain").frame["speaker"])
+
+
+def test_another_clip_gets_another_answer_and_another_order_the_same(
+    listening: Listening, demo_corpus: IngestedDemo
+) -> None:
+    table = Utterances.read(demo_corpus.utterances)
+    truth = Distributions.read(demo_corpus.truth)
+    test = table.in_splits("test").frame
+    p_NK = truth.aligned(test["utterance_id"])
+    angry, sad = (
+        test["audio"][int(p_NK[:, table.labels.index(label)].argmax())] for label in ("anger", "sadness")
+    )
+    first = Prompt(BUILT_IN[0], (0, 1, 2, 3, 4), table.labels)
+    turned = Prompt(BUILT_IN[5], (4, 2, 0, 3, 1), table.labels, arm="both")
+    q_NK, _ = listening.ask([first, first, turned, turned], [angry, sad, angry, sad])
+    k = table.labels.index("anger")
+    assert q_NK[0, k] > q_NK[1, k] + 0.1 and q_NK[2, k] > q_NK[3, k] + 0.1
+    assert jensen_shannon(q_NK[:2], q_NK[2:]).max() < 0.02  # the letters moved, the answer did not
+    alone, _ = listening.ask([first], [sad])
+    np.testing.assert_allclose(alone[0], q_NK[1], atol=1e-3)  # a batch is answered as single prompts are
+
+
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = pretraining.SMALL
+    shape = replace(small.shape, tower_width=32, tower_layers=1, tower_heads=2, tower_inner=32)
+    listening = replace(small.listening, altering=Altering(longest=60), batch=32)
+    answering = replace(small.answering, steps=2, judged=1, batch=4)
+    monkeypatch.setattr(
+        pretraining, "SMALL", replace(small, shape=shape, listening=listening, answering=answering)
+    )
+
+
+def digest(folder: Path) -> dict[str, str]:
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
+    demo_corpus: IngestedDemo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick(monkeypatch)
+    utterances, votes = Utterances.read(demo_corpus.utterances), Votes.read(demo_corpus.votes)
+    pretraining.pretrain(utterances, votes, tmp_path / "whole", epochs=3, cache=tmp_path / "a")
+
+    from models.tiny import checkpoint
+
+    saved, real = [], checkpoint.Checkpoint.save
+
+    def dies(self: checkpoint.Checkpoint, *arguments: object) -> None:
+        real(self, *arguments)  # type: ignore[arg-type]
+        saved.append(1)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint.Checkpoint, "save", dies)
+    with pytest.raises(KeyboardInterrupt):
+        pretraining.pretrain(utterances, votes, tmp_path / "again", epochs=3, cache=tmp_path / "b")
+    assert not (tmp_path / "again").exists()
+    pretraining.pretrain(utterances, votes, tmp_path / "again", epochs=3, cache=tmp_path / "b")
+    assert len(saved) == 3  # one epoch was left to do
+    assert digest(tmp_path / "whole") == digest(tmp_path / "again")
+    assert not list((tmp_path / "b").rglob("*.safetensors"))
+
+
+def test_what_cannot_be_trained_on_is_said_in_one_line(demo_corpus: IngestedDemo, tmp_path: Path) -> None:
+    utterances, votes = Utterances.read(demo_corpus.utterances), Votes.read(demo_corpus.votes)
+    none = Utterances(utterances.frame.filter(pl.col("split") != "pretrain"), utterances.labels)
+    with pytest.raises(UserError, match=r"split 'pretrain' that have votes; 0 are too few"):
+        pretraining.pretrain(none, votes, tmp_path / "out")
+    with pytest.raises(UserError, match="--epochs must be at least 1"):
+        pretraining.pretrain(utterances, votes, tmp_path / "out", epochs=0)
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF not audio")
+    hurt = utterances.frame.with_columns(
+        pl.when(pl.col("split") == "pretrain").then(pl.lit(str(broken))).otherwise("audio").alias("audio")
+    )
+    with pytest.raises(UserError, match=r"broken\.wav"):
+        pretraining.pretrain(Utterances(hurt, utterances.labels), votes, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_speakers_kept_back_are_in_no_training_batch() -> None:
+    frame = pl.DataFrame({"speaker": [f"s{i % 9}" for i in range(90)]})
+    kept = pretraining.keep_back(frame, seed=0)
+    assert 5 <= kept.sum() <= 20
+    assert not set(frame.filter(pl.Series(kept))["speaker"]) & set(frame.filter(pl.Series(~kept))["speaker"])
+    unknown = pl.DataFrame({"speaker": pl.Series([None] * 50, dtype=pl.String)})
+    assert 1 <= pretraining.keep_back(unknown, seed=0).sum() <= 10
+
+
+def test_other_label_counts_are_trained_too(
+    demo_corpus: IngestedDemo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick(monkeypatch)
+    utterances, votes = Utterances.read(demo_corpus.utterances), Votes.read(demo_corpus.votes)
+    two = ("calm", "aroused")
+    renamed = votes.frame.with_columns(
+        pl.when(pl.col("label").is_in(["anger", "fear", "happiness"]))
+        .then(pl.lit("aroused"))
+        .otherwise(pl.lit("calm"))
+        .alias("label")
+    )
+    table = Utterances(utterances.frame.with_columns(pl.lit(None, dtype=pl.String).alias("transcript")), two)
+    done = pretraining.pretrain(table, Votes.check(renamed, two), tmp_path / "alm", epochs=1)
+    assert done.label_mass > 0.99
+    assert (tmp_path / "alm" / "model.safetensors").is_file()
+    shutil.rmtree(tmp_path / "alm")
