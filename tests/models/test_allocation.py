@@ -18,7 +18,7 @@ from models.pooling import AlmModel, PoolingModel
 from models.pooling_fit import Evidence, fit_pooling
 from models.tables import Votes
 from tasks.plan_labels import plan_labels
-from tests.pooling_tables import label_names, world, write_files
+from tests.pooling_tables import World, label_names, world, write_files
 
 _WEIGHTS = np.array([np.log(2.0), 0.0, 0.0, 0.0, 0.0, 0.0])  # kappa = 2 everywhere
 _MODEL = PoolingModel(
@@ -49,8 +49,18 @@ def test_doubt_and_few_votes_come_first_and_the_budget_is_spent() -> None:
         plan(_MODEL, evidence, 0)
 
 
+def _mixed(rows: int, seed: int) -> World:
+    """Every other utterance is clear, and the ALM hears which label; of the others nobody is sure."""
+    made = world(rows=rows, votes=10, worth=4.0, seed=seed)
+    clear_NK = np.eye(4)[made.q_NK.argmax(1)] * 0.96 + 0.01
+    even_N1 = (np.arange(rows) % 2 == 0)[:, None]
+    theta_NK = np.where(even_N1, clear_NK, made.theta_NK)
+    n_NK = np.random.default_rng(seed).multinomial(10, theta_NK).astype(float)
+    return World(theta_NK, np.where(even_N1, clear_NK, made.q_NK), n_NK, made.speaker_N)
+
+
 def test_planning_needs_a_quarter_fewer_votes_than_chance() -> None:
-    train, test = world(rows=1500, votes=10, worth=4.0, seed=1), world(rows=700, votes=10, worth=4.0, seed=2)
+    train, test = _mixed(1500, seed=1), _mixed(700, seed=2)
     model = fit_pooling(label_names(4), ["alm"], train.evidence, np.arange(1.0, 6.0))
     played = simulate(model, test.evidence, repeats=2, budgets=(0.5, 1.0, 2.0))
     assert played.least_saved > 0.25
