@@ -36,7 +36,8 @@ LABELS = {
     "Happiness": "happiness",
     "Excited": "excitement",
     "Sadness": "sadness",
-    "Neutral state": "neutral",
+    "Neutral": "neutral",
+    "Neutral state": "neutral",  # as the evaluators' form has it
     "Frustration": "frustration",
     "Fear": "fear",
     "Surprise": "surprise",
@@ -152,6 +153,7 @@ class _Reader:
             },
             orient="row",
         )
+        gone = "excitement" if merge_excited else None
         if merge_excited:
             votes = votes.with_columns(pl.col("label").replace("excitement", "happiness"))
             # One who named both named happiness once.
@@ -159,7 +161,7 @@ class _Reader:
         if self.not_utf8:
             notes = [*notes, f"{self.not_utf8} files are not UTF-8 and were read as Windows-1252"]
         return Loaded(
-            labels=tuple(label for label in LABELS.values() if not (merge_excited and label == "excitement")),
+            labels=tuple(label for label in dict.fromkeys(LABELS.values()) if label != gone),
             utterances=utterances,
             votes=votes,
             licence="for research only, not to be passed on (University of Southern California)",

@@ -104,7 +104,12 @@ def load(
     found = labels or tuple(sorted(cast["label"].drop_nulls().unique()))
     if not found:
         raise UserError(f"{votes_path}: no votes found, so no labels; name them with --options.labels a,b,c")
-    return Loaded(found, listed, cast, licence="the owner's", rejects=bad_rows)
+    is_human = pl.col("annotator_kind") == "human" if "annotator_kind" in cast.columns else pl.lit(value=True)
+    of_alms = rejected(cast.filter(~is_human), "vote of an ALM", "only people's votes are ingested")
+    votes_of_people = cast.filter(is_human)
+    return Loaded(
+        found, listed, votes_of_people, licence="the owner's", rejects=pl.concat([bad_rows, of_alms])
+    )
 
 
 def _find(folder: Path, stem: str, name: str | None) -> Path | None:
@@ -167,6 +172,8 @@ def _votes(
             columns["annotator_id"] = _text(annotator)
         if shape == "rows" and weight in table.columns:
             columns["weight"] = pl.col(weight).cast(pl.Float64, strict=False)
+        if shape == "rows" and "annotator_kind" in table.columns:  # a table that Ambivox exported
+            columns["annotator_kind"] = pl.col("annotator_kind")
         each = table.select(**columns)
         if shape == "list":
             lists = (

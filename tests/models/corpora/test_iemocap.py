@@ -76,7 +76,7 @@ def root(tmp_path: Path) -> Path:
     (path.parent / "Categorical").mkdir()
     for session in range(1, 6):
         dialog = f"Ses0{session}M_script01_1"
-        turns = {"F000": "Sadness", "M000": "Neutral state", "F001": "Surprise"}
+        turns = {"F000": "Sadness", "M000": "Neutral", "F001": "Surprise"}
         windows = evaluation(dialog, turns).replace("\n", "\r\n").encode()
         words = f"{dialog}_F000 [000.0000-000.9000]: Hello.\r\n".encode()
         write_dialog(root, dialog, windows, words, list(turns))
@@ -105,6 +105,10 @@ def test_every_outside_evaluator_has_one_vote(root: Path, tmp_path: Path) -> Non
     }  # fmt: skip
     assert found.rejects.height == 0
     assert found.profile["votes"] == 2 * 3 + 15 * 3
+    assert found.votes.labels == (
+        "anger", "happiness", "excitement", "sadness", "neutral", "frustration", "fear", "surprise", "disgust", "other",
+    )  # fmt: skip
+    assert votes_of(found, "Ses02M_script01_1_M000") == {(f"E{rater}", "neutral"): 1.0 for rater in (1, 2, 3)}
 
 
 def test_speaker_is_named_by_the_last_part_and_words_are_found(root: Path, tmp_path: Path) -> None:

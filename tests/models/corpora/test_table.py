@@ -121,6 +121,19 @@ def test_weights_share_a_rater_s_one_vote(root: Path) -> None:
     assert dict(votes.select("label", "weight").iter_rows()) == {"anger": 0.25, "neutral": 0.75}
 
 
+def test_votes_of_alms_in_an_exported_table_are_not_people_s(root: Path) -> None:
+    write(UTTERANCES, root / "utterances.csv")
+    of_alm = pl.DataFrame(
+        {"utterance_id": ["b"], "annotator_id": ["tiny"], "label": ["anger"], "annotator_kind": ["alm"]}
+    )
+    write(pl.concat([VOTES.with_columns(annotator_kind=pl.lit("human")), of_alm]), root / "votes.csv")
+    found = ingested(root)
+    assert found.profile["rejects"] == {"vote of an ALM": 1}
+    np.testing.assert_array_equal(
+        found.votes.counts(found.utterances.frame["utterance_id"]), [[2, 0], [0, 1], [1, 2]]
+    )
+
+
 def test_without_splits_they_are_drawn_and_unknown_speakers_train(root: Path) -> None:
     write(UTTERANCES.drop("split"), root / "utterances.csv")
     write(VOTES, root / "votes.csv")
