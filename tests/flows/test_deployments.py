@@ -123,6 +123,10 @@ class Team:
         reply = self.client.get(f"/flow_runs/{run}")
         return str(reply.json()["state"]["type"]) if reply.status_code == 200 else "?"
 
+    def running_tasks(self, run: str) -> int:
+        running = {"state": {"type": {"any_": ["RUNNING"]}}}
+        return len(self.ask("/task_runs/filter", flow_runs={"id": {"any_": [run]}}, task_runs=running))
+
     def ends_well(self, run: str, seconds: float, what: str) -> None:
         """Wait until the run has ended; say what it logged if it did not end well."""
         limit = time.monotonic() + seconds
@@ -172,7 +176,7 @@ stages:
     foreach: ${corpora}
     do:
       cmd: sleep ${item.seconds} && mkdir -p data/${key} && echo ${key} >> runs.txt && echo ${key} > data/${key}/pool.txt
-      params: [corpora.${key}.seconds]
+      params: ["corpora.${key}.seconds"]
       outs: ["data/${key}/pool.txt"]
 """
 
@@ -186,7 +190,7 @@ def test_a_team_deploys_and_workers_survive_what_happens(team: Team) -> None:
     team.prefect("work-queue", "create", "gpu", "--pool", "ambivox", "--limit", "1")
     team.prefect("--no-prompt", "deploy", "--all", "--prefect-file", "infra/prefect.yaml")
     deployed = {one["name"]: one for one in team.ask("/deployments/filter")}
-    assert set(deployed) == {"reproduce", "reannotate", "finetune-matrix"}
+    assert set(deployed) == {"reproduce", "annotate", "reannotate", "finetune-matrix"}
     assert deployed["reannotate"]["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert deployed["reproduce"]["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
     # The UI draws its forms from these schemas.
@@ -207,9 +211,9 @@ def test_a_team_deploys_and_workers_survive_what_happens(team: Team) -> None:
         assert sorted((project / "runs.txt").read_text().split()) == ["a", "b"]
 
         # The server is killed and PostgreSQL cut off while a run is under way; both return; the run ends, once.
-        (project / "params.yaml").write_text("corpora:\n  a: {seconds: 12}\n  b: {seconds: 12}\n")
+        (project / "params.yaml").write_text("corpora:\n  a: {seconds: 15}\n  b: {seconds: 15}\n")
         run = team.run_now("reproduce/reproduce")
-        wait_for(lambda: team.state(run) == "RUNNING", 60, "the run starts")
+        wait_for(lambda: team.running_tasks(run) == 2, 90, "both stages are under way")
         time.sleep(2)
         team.stop()
         team.database.stop()
