@@ -121,7 +121,8 @@ def reference_rows(
         for opinion in opinions:
             name = "zero-shot" if len(opinions) == 1 else f"zero-shot-{opinion.alm}"
             rows.append(Row(name, opinion.q_NK))
-    n_NK = votes.counts(utterances.in_splits("train").frame["utterance_id"])
+    human = Votes(votes.frame.filter(pl.col("annotator_kind") == "human"), votes.labels)
+    n_NK = human.counts(utterances.in_splits("train").frame["utterance_id"])
     n_NK = n_NK[n_NK.sum(axis=1) > 0]
     if len(n_NK):
         prior_K = (n_NK / n_NK.sum(axis=1, keepdims=True)).mean(axis=0)

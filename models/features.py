@@ -10,7 +10,9 @@ after Jiang et al. (ICME 2002).
 from __future__ import annotations
 
 import itertools
+import threading
 from functools import lru_cache
+from typing import Any, Literal
 
 import numpy as np
 import scipy.fft
@@ -19,6 +21,8 @@ from numpy.typing import NDArray
 RATE_HZ = 16_000
 FRAME = 2_048
 HOP = 512
+# Roll-off is looked for in blocks of bins first, then in the block.
+_ROLLOFF_BINS = 32
 MEL_BANDS, MFCCS, CHROMA, CONTRAST_OCTAVES = 128, 13, 12, 6
 SOUND_FEATURES = 2 * (MFCCS + CHROMA + CONTRAST_OCTAVES + 1 + 4)
 WORD_FEATURES = 10
@@ -35,20 +39,23 @@ def sound_features(samples: NDArray[np.float32]) -> Floats:
     Args:
         samples: mono, float32, one sample or more.
     """
-    padded = np.pad(samples.astype(np.float32, copy=False), FRAME // 2)
-    frames_TL = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP]
-    spectrum_TF = scipy.fft.rfft(frames_TL * _window(), axis=1)
-    power_TF: _Frames = np.square(spectrum_TF.real) + np.square(spectrum_TF.imag)
-    magnitude_TF: _Frames = np.sqrt(power_TF)
+    padded = _padded(samples, "constant")
+    count = 1 + len(samples) // HOP
+    frames_TL = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP][:count]
+    windowed_TL = np.multiply(frames_TL, _window(), out=_scratch("windowed", frames_TL.shape))
+    spectrum_TF = scipy.fft.rfft(windowed_TL, axis=1, overwrite_x=True)
+    power_TF = np.square(spectrum_TF.real, out=_scratch("power", spectrum_TF.shape))
+    power_TF += np.square(spectrum_TF.imag, out=_scratch("magnitude", spectrum_TF.shape))
+    magnitude_TF: _Frames = np.sqrt(power_TF, out=_scratch("magnitude", spectrum_TF.shape))
     over_time = np.concatenate(
         [
             _mfcc(power_TF),
             _chroma(power_TF),
             _contrast(magnitude_TF),
-            _zero_crossing_rate(samples)[:, None],
+            _zero_crossing_rate(samples)[:count, None],
             _rolloff(magnitude_TF)[:, None],
             _centroid(magnitude_TF)[:, None],
-            _rms(padded)[:, None],
+            _rms(padded)[:count, None],
         ],
         axis=1,
         dtype=np.float64,
@@ -80,6 +87,33 @@ def word_features(transcript: str | None) -> Floats:
 def frequencies_hz() -> Floats:
     """The F = FRAME / 2 + 1 bin frequencies."""
     return np.arange(FRAME // 2 + 1, dtype=np.float64) * (RATE_HZ / FRAME)
+
+
+_workspace = threading.local()
+
+
+def _scratch(name: str, shape: tuple[int, ...]) -> _Frames:
+    """This thread's array of that name, to be written over: fresh pages would cost more than the arithmetic."""
+    size = int(np.prod(shape))
+    found = getattr(_workspace, name, None)
+    if found is None or found.size < size:
+        found = np.empty(size, np.float32)
+        setattr(_workspace, name, found)
+    view: _Frames = found[:size].reshape(shape)
+    return view
+
+
+def _padded(samples: NDArray[np.float32], mode: Literal["constant", "edge"]) -> NDArray[np.float32]:
+    """Half a frame on either side, as centred frames need it, and up to a whole number of hops."""
+    return np.pad(
+        samples.astype(np.float32, copy=False), (FRAME // 2, FRAME // 2 + -len(samples) % HOP), mode
+    )
+
+
+def _per_frame(blocks: NDArray[Any]) -> NDArray[Any]:
+    """Sums over frames from sums over hops: a frame is FRAME / HOP hops."""
+    windows: NDArray[Any] = np.lib.stride_tricks.sliding_window_view(blocks, FRAME // HOP).sum(axis=1)
+    return windows
 
 
 @lru_cache
@@ -126,9 +160,10 @@ def _tuning(power_TF: _Frames) -> float:
     """
     hz = frequencies_hz()
     low, high = int(np.searchsorted(hz, 150.0)), int(np.searchsorted(hz, 4000.0))
-    loud_TF = power_TF[:, low - 1 : high + 1]
-    loud_TF = np.where(loud_TF > np.float32(0.1) * power_TF.max(axis=1, keepdims=True), loud_TF, 0)
-    peak = (loud_TF[:, 1:-1] > loud_TF[:, :-2]) & (loud_TF[:, 1:-1] >= loud_TF[:, 2:])
+    before_TF, at_TF, after_TF = (power_TF[:, low + offset : high + offset] for offset in (-1, 0, 1))
+    peak = at_TF > np.float32(0.1) * power_TF.max(axis=1, keepdims=True)
+    peak &= at_TF > before_TF
+    peak &= at_TF >= after_TF
     frame, column = np.nonzero(peak)
     if not len(frame):
         return 0.0
@@ -165,7 +200,7 @@ def _contrast(magnitude_TF: _Frames) -> _Frames:
     peaks, valleys = [], []
     for start, stop, count in _contrast_bands():
         band = magnitude_TF[:, start:stop]
-        parts = np.partition(band, (count - 1, band.shape[1] - count), axis=1)
+        parts = np.sort(band, axis=1)
         valleys.append(parts[:, :count].mean(axis=1))
         peaks.append(parts[:, -count:].mean(axis=1))
     return _decibels(np.stack(peaks, axis=1)) - _decibels(np.stack(valleys, axis=1))
@@ -187,18 +222,27 @@ def _contrast_bands() -> tuple[tuple[int, int, int], ...]:
 
 
 def _zero_crossing_rate(samples: NDArray[np.float32]) -> _Frames:
-    negative = np.pad(samples, FRAME // 2, mode="edge") < -1e-10
-    crossings = np.concatenate([[0], np.cumsum(negative[1:] != negative[:-1])])
-    start = np.arange(0, len(negative) - FRAME + 1, HOP)
-    return ((crossings[start + FRAME - 1] - crossings[start]) / FRAME).astype(np.float32)
+    negative = _padded(samples, "edge") < -1e-10
+    crossing = np.zeros(len(negative), dtype=bool)
+    np.not_equal(negative[1:], negative[:-1], out=crossing[1:])
+    # A crossing into a frame's first sample is not within the frame.
+    within = _per_frame(np.count_nonzero(crossing.reshape(-1, HOP), axis=1))
+    first = crossing[: len(within) * HOP : HOP]
+    return ((within - first) / FRAME).astype(np.float32)
 
 
 def _rolloff(magnitude_TF: _Frames) -> _Frames:
     """The frequency below which 85 % of the magnitude lies (Hz)."""
-    total_TF = np.cumsum(magnitude_TF, axis=1)
-    return frequencies_hz()[np.argmax(total_TF >= np.float32(0.85) * total_TF[:, -1:], axis=1)].astype(
-        np.float32
-    )
+    starts = np.arange(0, magnitude_TF.shape[1], _ROLLOFF_BINS)
+    blocks_TB = np.cumsum(np.add.reduceat(magnitude_TF, starts, axis=1, dtype=np.float32), axis=1)
+    wanted_T1 = np.float32(0.85) * blocks_TB[:, -1:]
+    frame_T = np.arange(len(magnitude_TF))
+    block_T = np.argmax(blocks_TB >= wanted_T1, axis=1)
+    before_T1 = np.where(block_T > 0, blocks_TB[frame_T, block_T - 1], 0)[:, None]
+    bin_TB = np.minimum(starts[block_T][:, None] + np.arange(_ROLLOFF_BINS), magnitude_TF.shape[1] - 1)
+    within_TB = before_T1 + np.cumsum(magnitude_TF[frame_T[:, None], bin_TB], axis=1)
+    found_T = bin_TB[frame_T, np.argmax(within_TB >= wanted_T1 * np.float32(1 - 1e-6), axis=1)]
+    return frequencies_hz()[found_T].astype(np.float32)
 
 
 def _centroid(magnitude_TF: _Frames) -> _Frames:
@@ -209,6 +253,6 @@ def _centroid(magnitude_TF: _Frames) -> _Frames:
 
 
 def _rms(padded: NDArray[np.float32]) -> _Frames:
-    energy = np.concatenate([[0.0], np.cumsum(np.square(padded, dtype=np.float64))])
-    start = np.arange(0, len(padded) - FRAME + 1, HOP)
-    return np.sqrt(np.maximum(energy[start + FRAME] - energy[start], 0) / FRAME).astype(np.float32)
+    hops = padded.reshape(-1, HOP)
+    energy = _per_frame(np.einsum("th,th->t", hops, hops).astype(np.float64))
+    return np.sqrt(energy / FRAME).astype(np.float32)
