@@ -226,11 +226,11 @@ def _overlap_add(spectrum_NTB: NDArray[np.complex64]) -> NDArray[np.float32]:
     frames_NTW = np.fft.irfft(spectrum_NTB, _WINDOW, axis=2)
     count, frames = frames_NTW.shape[:2]
     steps = _WINDOW // _HOP
-    hops_NTH = np.zeros((count, frames + steps - 1, _HOP), dtype=np.float32)
+    hops_NTH: NDArray[np.float32] = np.zeros((count, frames + steps - 1, _HOP), dtype=np.float32)
     for step in range(steps):
         hops_NTH[:, step : step + frames] += frames_NTW[:, :, step * _HOP : (step + 1) * _HOP]
-    sound_NL: NDArray[np.float32] = hops_NTH.reshape(count, -1)[:, _WINDOW // 2 :] / np.float32(2)
-    return sound_NL
+    hops_NTH /= 2
+    return hops_NTH.reshape(count, -1)[:, _WINDOW // 2 :]
 
 
 def _smooth(track_NTF: NDArray[np.float64], frames: int) -> NDArray[np.float64]:

@@ -27,6 +27,8 @@ from models.files import atomic_folder, write_json
 from models.voice import CONSONANTS, RATE_HZ, VOWELS, Voices, synthesise
 
 LABELS = ("anger", "fear", "happiness", "neutral", "sadness")
+# How `ambivox run` uses the corpus unless told otherwise.
+RUN_DEFAULTS = {"ingest": "--keep-votes 3", "validate": "--truth data/{key}/ingest/truth.parquet"}
 _PRIOR_K = np.array([0.20, 0.14, 0.19, 0.29, 0.18])
 # What is taken for what, where an utterance is ambiguous (rows: the main emotion).
 _NEAR_KK = np.array(
@@ -55,6 +57,7 @@ _CHANCE = {
     "breath": 0.05, "tilt_db": 0.6, "tremor_semitones": 0.06,
 }  # fmt: skip
 _RECIPE = "recipe.json"
+_VERSION = 2  # goes up with every change of the sound
 _RATERS = 20
 
 
@@ -74,7 +77,13 @@ def load(root: Path, *, speakers: int = 30, utterances: int = 18, seed: int = 0)
         raise UserError(
             f"the demo corpus needs 4 or more speakers with 1 or more utterances, found {speakers} x {utterances}"
         )
-    recipe = {"corpus": "demo", "version": 1, "speakers": speakers, "utterances": utterances, "seed": seed}
+    recipe = {
+        "corpus": "demo",
+        "version": _VERSION,
+        "speakers": speakers,
+        "utterances": utterances,
+        "seed": seed,
+    }
     world = _World(speakers, utterances, seed)
     if not _is_there(root, recipe):
         _make(root, recipe, world)
@@ -109,6 +118,8 @@ def _is_there(root: Path, recipe: dict[str, object]) -> bool:
         found = None
     if not isinstance(found, dict) or found.get("corpus") != "demo":
         raise UserError(f"{root}: holds something else; give the demo corpus a folder of its own as --root")
+    if found.get("version") != recipe["version"]:
+        return False  # made by an older release of this file: made anew
     if found != recipe:
         raise UserError(
             f"{root}: the demo corpus is here, made by another recipe ({found}, wanted {recipe}); give another --root"

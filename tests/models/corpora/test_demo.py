@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,16 @@ def test_a_second_call_reads_what_is_there(tmp_path: Path) -> None:
     times = {file: file.stat().st_mtime_ns for file in (tmp_path / "a").rglob("*")}
     demo.load(tmp_path / "a", **SMALL)
     assert times == {file: file.stat().st_mtime_ns for file in (tmp_path / "a").rglob("*")}
+
+
+def test_a_corpus_of_an_older_release_is_made_anew(tmp_path: Path) -> None:
+    demo.load(tmp_path / "a", **SMALL)
+    before = digest(tmp_path / "a")
+    recipe = json.loads((tmp_path / "a" / "recipe.json").read_text())
+    (tmp_path / "a" / "recipe.json").write_text(json.dumps(recipe | {"version": 0}))
+    (tmp_path / "a" / "audio" / "demo_s00_u00.wav").write_bytes(b"old")
+    demo.load(tmp_path / "a", **SMALL)
+    assert digest(tmp_path / "a") == before
 
 
 def test_recordings_are_sound(tmp_path: Path) -> None:
