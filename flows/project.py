@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ import models.alms
 import models.corpora
 from models.errors import UserError, unknown
 from models.files import atomic_path
-from models.registry import keys
+from models.registry import find, keys
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 TINY = "tiny"
+_FLAGGED = ("ingest", "annotate", "pool", "validate")
 
 
 def load(project: Path) -> Any:
@@ -38,56 +41,94 @@ def save(project: Path, params: Any) -> None:
         yaml.dump(params, file)
 
 
-def add_corpus(
-    project: Path, key: str, corpus: str, root: Path, ingest: str, alm: str, annotate: str, pretrain: str,
-    sources: tuple[str, ...], dime_aug: tuple[str, ...],
-) -> bool:  # fmt: skip
-    """Enter a corpus into params.yaml under ``key``, or change its entry; returns whether anything changed.
+@dataclass(frozen=True)
+class Job:
+    """The main job on one corpus, as the user asked for it; what was not asked for is None."""
 
-    With the ALM "tiny" one is trained on the corpus (stage pretrain); any other is noted in data/<key>/alm.
+    key: str
+    corpus: str
+    root: Path | None
+    alm: str
+    flags: Mapping[str, str]
+    trial: str | None
+    sources: tuple[str, ...]
+    dime_aug: tuple[str, ...]
+
+
+def enter(project: Path, job: Job) -> bool:
+    """Enter a job into params.yaml, or change its entry; returns whether anything changed.
+
+    What was not asked for stays as it was entered before, else is what the corpus's own file says
+    (``RUN_DEFAULTS`` in models/corpora/). With the ALM "tiny" one is trained on the corpus (stage pretrain);
+    any other is noted in data/<key>/alm.
 
     Raises:
-        UserError: an unknown corpus or ALM, a folder that is not there, a key that cannot name a stage.
+        UserError: an unknown corpus, ALM or step, a folder that is not there, a key that cannot name a stage.
     """
-    if not _KEY.fullmatch(key):
-        raise UserError(
-            f"{key!r} cannot name a corpus in dvc.yaml; expected lower-case letters, digits and _, a letter first"
-        )
-    if corpus not in keys(models.corpora):
-        raise unknown("corpus", corpus, keys(models.corpora))
-    if alm not in keys(models.alms) and not Path(alm).is_dir():
-        raise unknown("ALM (and not a folder either)", alm, keys(models.alms))
-    if corpus != "demo" and not (root.is_dir() or str(root).startswith("s3:")):
-        raise UserError(f"{root}: no such folder; expected the root of a {corpus} corpus")
+    defaults = _checked(job)
     params = load(project)
     before = repr(params)
-    entry = params["corpora"].setdefault(key, {})
-    watch = "models/corpora/demo.py" if corpus == "demo" else str(root)
-    for name, value in {
-        "corpus": corpus,
+    known = params["corpora"].get(job.key, {})
+    root = job.root or Path(known.get("root", f"data/{job.key}/raw"))
+    if job.corpus != "demo" and not (root.is_dir() or str(root).startswith("s3:")):
+        raise UserError(f"{root}: no such folder; expected the root of a {job.corpus} corpus")
+    trained = params["pretrain"].get(job.key, {})
+    trial = (
+        job.trial
+        if job.trial is not None
+        else params["trial"].get(job.key, {}).get("votes_kept", defaults.get("trial"))
+    )
+    wanted = {
+        "corpus": job.corpus,
         "root": str(root),
-        "watch": watch,
-        "ingest": ingest,
-        "annotate": annotate,
-    }.items():
-        if entry.get(name) != value:
-            entry[name] = value
-    note = project / "data" / key / "alm"
-    if alm == TINY:
-        if note.is_file():
-            note.unlink()
-        trained = params["pretrain"].setdefault(key, {})
-        if trained.get("flags") != pretrain:
-            trained["flags"] = pretrain
-    else:
-        params["pretrain"].pop(key, None)
-        if not (note.is_file() and note.read_text(encoding="utf-8").strip() == alm):
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(alm + "\n", encoding="utf-8")
-    matrix = params["matrix"]
-    for name, wanted in (("corpora", (key,)), ("sources", sources), ("dime_aug", dime_aug)):
-        matrix[name].extend(one for one in wanted if one not in matrix[name])
+        "watch": "models/corpora/demo.py" if job.corpus == "demo" else str(root),
+    }
+    wanted |= {step: job.flags.get(step, known.get(step, defaults.get(step, ""))) for step in _FLAGGED}
+    wanted["report_after"] = f"data/{job.key}/trial" if trial else f"data/{job.key}/validation/metrics.json"
+    _put(params["corpora"], job.key, wanted)
+    _put(params["trial"], job.key, {"votes_kept": trial} if trial else None)
+    tiny = {"flags": job.flags.get("pretrain", trained.get("flags", defaults.get("pretrain", "")))}
+    _put(params["pretrain"], job.key, tiny if job.alm == TINY else None)
+    _note_alm(project / "data" / job.key / "alm", job.alm)
+    for name, asked in (("corpora", (job.key,)), ("sources", job.sources), ("dime_aug", job.dime_aug)):
+        params["matrix"][name].extend(one for one in asked if one not in params["matrix"][name])
     if repr(params) == before:
         return False
     save(project, params)
     return True
+
+
+def _checked(job: Job) -> dict[str, str]:
+    if not _KEY.fullmatch(job.key):
+        raise UserError(
+            f"{job.key!r} cannot name a corpus in dvc.yaml; expected lower-case letters, digits and _, a letter first"
+        )
+    corpus = find(models.corpora, job.corpus, "corpus")
+    if job.alm not in keys(models.alms) and not Path(job.alm).is_dir():
+        raise unknown("ALM (and not a folder either)", job.alm, keys(models.alms))
+    for step in job.flags:
+        if step not in (*_FLAGGED, "pretrain"):
+            raise unknown("step in --flags", step, (*_FLAGGED, "pretrain"))
+    defaults: dict[str, str] = getattr(corpus, "RUN_DEFAULTS", {})
+    return {name: value.format(key=job.key) for name, value in defaults.items()}
+
+
+def _put(mapping: Any, key: str, value: dict[str, str] | None) -> None:
+    """Set, change or drop an entry, touching only what differs, so that comments and order stay."""
+    if value is None:
+        mapping.pop(key, None)
+        return
+    entry = mapping.setdefault(key, {})
+    for name, one in value.items():
+        if entry.get(name) != one:
+            entry[name] = one
+
+
+def _note_alm(note: Path, alm: str) -> None:
+    """Note an ALM from elsewhere; where a tiny one is to be trained, the stage makes a folder of that name."""
+    if alm == TINY:
+        if note.is_file():
+            note.unlink()
+    elif not (note.is_file() and note.read_text(encoding="utf-8").strip() == alm):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(alm + "\n", encoding="utf-8")

@@ -15,9 +15,8 @@ def run(
     root: Path | None = None,
     key: str | None = None,
     alm: str = "tiny",
-    ingest: str | None = None,
-    annotate: str | None = None,
-    pretrain: str | None = None,
+    flags: dict[str, str] | None = None,
+    trial: str | None = None,
     sources: tuple[Source, ...] = ("human", "pooled"),
     dime_aug: tuple[Switch, ...] = ("on",),
     project: Path = Path(),
@@ -32,10 +31,10 @@ def run(
         corpus: What the folder holds: a key in models/corpora/ (demo makes its own).
         root: The folder that holds the corpus.
         key: The name of this corpus in params.yaml and data/; its corpus key if not given.
-        alm: The annotator: "tiny" trains one on the corpus's own pretrain speakers; else a key in models/alms/ or a folder.
-        ingest: Further flags of `ambivox ingest`, in one string. On crema_d: "--keep-votes 3".
-        annotate: Further flags of `ambivox annotate`, in one string.
-        pretrain: Further flags of `ambivox pretrain`, in one string.
+        alm: The annotator: "tiny" trains one on the corpus's pretrain speakers; else a key or a model folder.
+        flags: Further flags of a step, as in --flags.ingest "--keep-votes 5" (ingest, pretrain, annotate, pool,
+            validate); they are remembered in params.yaml.
+        trial: Votes to keep in the sparse-vote trial, such as 1,3,5; "" for none.
         sources: The distributions to fine-tune on.
         dime_aug: Whether to fine-tune with DiME-Aug, without, or both.
         project: The folder that holds dvc.yaml.
@@ -43,22 +42,11 @@ def run(
         workers: How many independent stages may run side by side.
     """
     from flows import local
-    from flows import project as projects
     from flows.outcome import show
+    from flows.project import Job, enter
 
     local.project_here(project)
-    key = key or corpus
-    params = projects.load(project)
-    known = params["corpora"].get(key, {})
-    trained = params["pretrain"].get(key, {})
-    root = root or Path(known.get("root", f"data/{key}/raw"))
-    sparse = "--keep-votes 3" if corpus in ("demo", "crema_d") else ""
-    projects.add_corpus(
-        project, key, corpus, root,
-        ingest=known.get("ingest", sparse) if ingest is None else ingest,
-        annotate=known.get("annotate", "") if annotate is None else annotate,
-        pretrain=trained.get("flags", "") if pretrain is None else pretrain,
-        alm=alm, sources=sources, dime_aug=dime_aug,
-    )  # fmt: skip
+    job = Job(key or corpus, corpus, root, alm, flags or {}, trial, sources, dime_aug)
+    enter(project, job)
     local.prepare(project)
-    show(project, key, force=force, workers=workers)
+    show(project, job.key, force=force, workers=workers)

@@ -34,10 +34,10 @@ def real_project(tmp_path: Path) -> Path:
 
 def add(where: Path, **changed: object) -> bool:
     given = {
-        "key": "mine", "corpus": "crema_d", "root": ROOT / "docs", "ingest": "--keep-votes 3", "alm": "tiny", "annotate": "",
-        "pretrain": "", "sources": ("human", "pooled"), "dime_aug": ("on",),
+        "key": "mine", "corpus": "crema_d", "root": ROOT / "docs", "alm": "tiny", "flags": {}, "trial": None,
+        "sources": ("human", "pooled"), "dime_aug": ("on",),
     }  # fmt: skip
-    return project.add_corpus(where, **(given | changed))  # type: ignore[arg-type]
+    return project.enter(where, project.Job(**(given | changed)))  # type: ignore[arg-type]
 
 
 def test_a_corpus_enters_the_pipeline_once_and_comments_stay(real_project: Path) -> None:
@@ -56,6 +56,23 @@ def test_a_corpus_enters_the_pipeline_once_and_comments_stay(real_project: Path)
         "report@mine",
     } <= names
     assert {"augment@mine-pooled", "finetune@mine-human-on", "predict@mine-pooled-on"} <= names
+
+
+def test_what_was_asked_for_once_is_remembered_and_the_rest_is_the_corpus_own(real_project: Path) -> None:
+    add(real_project, flags={"ingest": "--keep-votes 5", "pretrain": "--epochs 2"})
+    add(real_project)
+    entered = project.load(real_project)
+    assert entered["corpora"]["mine"]["ingest"] == "--keep-votes 5"
+    assert entered["pretrain"]["mine"]["flags"] == "--epochs 2"
+    assert entered["trial"]["mine"]["votes_kept"] == "1,3,5"
+    assert "trial@mine" in {stage.address for stage in stages(real_project, ("mine",))}
+    add(real_project, trial="")
+    assert "trial@mine" not in {stage.address for stage in stages(real_project, ("mine",))}
+
+
+def test_an_unknown_step_in_flags_is_a_clear_error(real_project: Path) -> None:
+    with pytest.raises(UserError, match="unknown step in --flags 'finetun'; known: annotate, ingest"):
+        add(real_project, flags={"finetun": "--x"})
 
 
 def test_a_wider_matrix_adds_its_stages(real_project: Path) -> None:
