@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
 
 from prefect import flow, get_run_logger, task, unmapped
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
@@ -119,11 +120,13 @@ def annotate(
 def _fill_all(numbers: list[int], options: str, runner: TaskRunner[Any], gpus: float) -> None:
     began = time.monotonic()
     progress = create_progress_artifact(0.0, key="annotate-progress", description="starting the engine")
+    assert isinstance(progress, UUID)  # in a flow that is not async
     failed: list[BaseException] = []
     done = 0
     clips = 0.0
     with runner, _resources(gpus):
-        futures = runner.map(fill, {"number": numbers, "options": unmapped(options)})
+        shard: Any = fill
+        futures = runner.map(shard, {"number": numbers, "options": unmapped(options)})
         for future in as_completed(futures):
             done += 1
             result = future.result(raise_on_failure=False)
@@ -183,7 +186,7 @@ def _prepared(options: str) -> Annotator:
     from models.annotator import prepare
 
     asked = json.loads(options)
-    fixed = {"persona_file": None, "temperature": 1.0, "on_long": "window", "patience": 300.0}
+    fixed: dict[str, Any] = {"persona_file": None, "temperature": 1.0, "on_long": "window", "patience": 300.0}
     path = Path(asked.pop("utterances"))
-    listed = {"personas": tuple(asked.pop("personas")), "splits": tuple(asked.pop("splits"))}
+    listed: dict[str, Any] = {"personas": tuple(asked.pop("personas")), "splits": tuple(asked.pop("splits"))}
     return prepare(path, **listed, **fixed, **asked)

@@ -11,14 +11,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import polars as pl
 
 from models.errors import UserError
 from models.files import atomic_path
+
+T = TypeVar("T")
 
 SCHEMA = pl.Schema(
     {
@@ -111,28 +114,40 @@ class _Local:
 
 
 class _S3:
+    """A prefix of a bucket; endpoint, region and credentials come from AWS's own variables and files."""
+
     def __init__(self, location: str) -> None:
         self._location = location
+        self._bucket, _, prefix = location.removeprefix("s3://").partition("/")
+        self._prefix = f"{prefix}/"
 
     def names(self) -> list[str]:
-        from models.audio import s3
+        def listed(client: Any) -> list[str]:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+            return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
-        try:
-            found = s3().ls(self._location, detail=False, refresh=True)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise UserError(f"{self._location}: the vote store cannot be listed ({error})") from error
-        return [str(path).rpartition("/")[2] for path in found]
+        return [key.removeprefix(self._prefix) for key in self._call(listed)]
 
     def read(self, name: str) -> bytes:
-        from models.audio import s3
-
-        content: bytes = s3().cat_file(f"{self._location}/{name}")
-        return content
+        key = self._prefix + name
+        return self._call(lambda client: client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
 
     def write(self, name: str, content: bytes) -> None:
         # One PUT is atomic: readers see the whole object or none.
-        from models.audio import s3
+        key = self._prefix + name
+        self._call(lambda client: client.put_object(Bucket=self._bucket, Key=key, Body=content))
 
-        s3().pipe_file(f"{self._location}/{name}", content)
+    def _call(self, ask: Callable[[Any], T]) -> T:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return ask(self._client)
+        except (BotoCoreError, ClientError) as error:
+            raise UserError(f"{self._location}: the vote store cannot be reached ({error})") from error
+
+    @cached_property
+    def _client(self) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client("s3", config=Config(retries={"max_attempts": 8, "mode": "standard"}))

@@ -34,17 +34,14 @@ class PatientClient:
         url: the server's address.
         key: sent as a bearer token where not empty.
         patience_seconds: for how long no request at all may succeed before the server is given up.
-        request_seconds: how long one request may take.
     """
 
-    def __init__(
-        self, url: str, key: str, patience_seconds: float, request_seconds: float = _REQUEST_SECONDS
-    ) -> None:
+    def __init__(self, url: str, key: str, patience_seconds: float) -> None:
         self.url = url.rstrip("/")
         self._patience_seconds = patience_seconds
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(request_seconds, connect=_CONNECT_SECONDS),
+            timeout=httpx.Timeout(_REQUEST_SECONDS, connect=_CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=64),
             trust_env=False,
         )

@@ -92,7 +92,9 @@ class TransformersEngine:
         if audio and len(audio) < len(batch):
             raise ValueError("a batch holds requests with audio or without, not both")
         if audio:
-            inputs = self.chat.processor(text=rendered, **heard, text_kwargs={"padding": True}, return_tensors="pt")
+            inputs = self.chat.processor(
+                text=rendered, **heard, text_kwargs={"padding": True}, return_tensors="pt"
+            )
         else:
             inputs = self.chat.tokenizer(text=rendered, padding=True, return_tensors="pt")
         return {name: value.to(self.model.device) for name, value in inputs.items()}, rendered
@@ -140,6 +142,7 @@ def _load(resolved: Resolved) -> Any:
     try:
         import torch
         import transformers
+        from safetensors import SafetensorError
     except ImportError as error:
         raise MissingExtraError("transformers", "train") from error
     kind = getattr(transformers, resolved.alm.transformers_class)
@@ -149,7 +152,7 @@ def _load(resolved: Resolved) -> Any:
             resolved.source, revision=revision, dtype=getattr(torch, _precision()),
             local_files_only=resolved.is_local, use_safetensors=True,
         )  # fmt: skip
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{resolved.source}: its weights cannot be loaded ({reason})") from error
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

@@ -45,7 +45,11 @@ _TEXT = {
 def audio_flamingo_3(folder: Path) -> Path:
     """Audio-Flamingo-3: its encoder and projector before a small Qwen2."""
     import torch
-    from transformers import AudioFlamingo3Config, AudioFlamingo3ForConditionalGeneration, AudioFlamingo3Processor
+    from transformers import (
+        AudioFlamingo3Config,
+        AudioFlamingo3ForConditionalGeneration,
+        AudioFlamingo3Processor,
+    )
 
     tokenizer = _tokenizer("<sound>", {"audio_token": "<sound>"})
     audio = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
@@ -91,10 +95,11 @@ def qwen2_5_omni(folder: Path) -> Path:
         },
         audio_token_index=token_id("<|AUDIO|>"), image_token_index=token_id("<|IMAGE|>"),
         video_token_index=token_id("<|VIDEO|>"), audio_start_token_id=token_id("<|audio_bos|>"),
-        audio_end_token_id=token_id("<|audio_eos|>"),
+        audio_end_token_id=token_id("<|audio_eos|>"), vision_start_token_id=token_id("<|vision_bos|>"),
+        vision_end_token_id=token_id("<|vision_eos|>"),
     )  # fmt: skip
     torch.manual_seed(2)
-    processor = Qwen2AudioProcessor(_features(300), tokenizer, chat_template=tokenizer.chat_template)
+    processor = Qwen2AudioProcessor(_features(30), tokenizer, chat_template=tokenizer.chat_template)
     return _save(Qwen2_5OmniThinkerForConditionalGeneration(config), processor, folder)
 
 

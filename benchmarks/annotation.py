@@ -1,0 +1,188 @@
+"""What annotation costs: the paper's way, exact elicitation, and the floor under both, on one vLLM engine in one run.
+
+paper   20 requests an utterance, the text before the audio, one sampled letter each ("Scaling Ambiguity",
+        arXiv 2601.14620): five focus phrases along the temperature ladder. Once as the paper could do it, each
+        request by itself, and once with vLLM's prefix cache on, which it never had.
+exact   5 personas x 2 option orders, audio first: ten prompts that share their prefix, one pass each.
+floor   one prompt an utterance and nothing else: decoding, one audio preprocessing, one pass.
+
+Tokens are the engine's own counters: prompt tokens that were computed (not found in the cache), and generated.
+
+    python -m benchmarks.annotation --alm data/demo/alm --root ../shared/crema-d --out benchmarks/results
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from models.alm import resolve
+from models.annotation import plan
+from models.answering import Computing
+from models.audio import decode
+from models.elicitation import Question, ask
+from models.engines import EngineChoice, open_engine
+from models.engines.vllm import VllmEngine
+from models.files import write_json
+from models.personas import PAPER
+from models.tables import Utterances
+
+VOTES = 20
+
+
+def main() -> None:
+    """Measure, print a table, write annotation.json."""
+    arguments = _arguments()
+    table = Utterances.read(arguments.utterances)
+    table = Utterances(
+        table.frame.sort("utterance_id").head(arguments.count + arguments.warm_up), table.labels
+    )
+    warm_up, measured = table.frame.head(arguments.warm_up), table.frame.slice(arguments.warm_up)
+    engine = open_engine(EngineChoice("vllm", arguments.alm))
+    assert isinstance(engine, VllmEngine)
+    bench = _Bench(engine, arguments.alm, table.labels)
+    runs = {
+        "floor": lambda frame: bench.answer(frame, bench.exact[:1]),
+        "exact": lambda frame: bench.answer(frame, bench.exact),
+        "paper, each request by itself": lambda frame: bench.paper(frame, shared=False),
+        "paper, with prefix cache": lambda frame: bench.paper(frame, shared=True),
+    }
+    results: dict[str, Any] = {}
+    for name, run in runs.items():
+        run(warm_up)
+        seconds = [bench.timed(run, measured) for _ in range(arguments.rounds)]
+        best = min(seconds, key=lambda found: found["seconds"])
+        results[name] = best | {"utterances_per_second": round(measured.height / best["seconds"], 2)}
+    results["where the time goes"] = bench.parts(measured, results)
+    exact, paper = results["exact"], results["paper, each request by itself"]
+    tokens = {
+        name: found["computed"] + found["generated"] for name, found in results.items() if "computed" in found
+    }
+    results["ratios"] = {
+        "throughput, exact to paper": round(paper["seconds"] / exact["seconds"], 2),
+        "tokens, paper to exact": round(tokens["paper, each request by itself"] / tokens["exact"], 2),
+        "tokens, paper with prefix cache to exact": round(
+            tokens["paper, with prefix cache"] / tokens["exact"], 2
+        ),
+        "time, exact to floor": round(exact["seconds"] / results["floor"]["seconds"], 2),
+    }
+    results["setting"] = {
+        "utterances": measured.height, "engine": engine.version, "votes of the paper's way": VOTES,
+        "prompts of exact": len(bench.exact), "rounds, the best counts": arguments.rounds,
+    }  # fmt: skip
+    print(json.dumps(results, indent=2))
+    write_json(arguments.out / "annotation.json", results)
+
+
+class _Bench:
+    def __init__(self, engine: VllmEngine, alm: str, labels: tuple[str, ...]) -> None:
+        self.engine = engine
+        self.resolved = resolve(alm)
+        self.exact = ask(labels, PAPER, elicitation="exact", orders=2, arm="both", votes=0, seed=0)
+        sampled = ask(labels, PAPER, elicitation="sampled", orders=1, arm="both", votes=VOTES, seed=0)
+        self._paper = tuple(replace(q, prompt=replace(q.prompt, audio_first=False)) for q in sampled)
+        self._round = 0
+
+    def timed(self, run: Callable[[pl.DataFrame], None], frame: pl.DataFrame) -> dict[str, float]:
+        """Wall-clock seconds and the engine's counters over one run, its caches empty at the start."""
+        self.engine.llm.reset_prefix_cache()
+        before, began = self._counters(), time.perf_counter()
+        run(frame)
+        seconds, after = time.perf_counter() - began, self._counters()
+        spent = {name: after[name] - before[name] for name in after}
+        return {
+            "seconds": round(seconds, 3),
+            "prompt": spent["prompt"],
+            "computed": spent["prompt"] - spent["cached"],
+            "generated": spent["generated"],
+        }
+
+    def answer(self, frame: pl.DataFrame, questions: tuple[Question, ...]) -> None:
+        """As the product does it."""
+        self._round += 1
+        items = plan(Utterances(self._fresh(frame), self.exact[0].prompt.labels), questions)
+        answers, rejects = Computing(self.engine, questions, self.resolved).answer(items)
+        assert answers.height == items.height and not rejects.height
+
+    def paper(self, frame: pl.DataFrame, *, shared: bool) -> None:
+        """Twenty sampled requests an utterance; ``shared``: the prefix cache may serve them."""
+        prompt = self.engine.prompt
+        if not shared:
+            numbers = iter(range(10**9))
+            self.engine.prompt = lambda request: prompt(request) | {"cache_salt": str(next(numbers))}  # type: ignore[method-assign]
+        try:
+            self.answer(frame, self._paper)
+        finally:
+            self.engine.prompt = prompt  # type: ignore[method-assign]
+
+    def parts(self, frame: pl.DataFrame, results: dict[str, Any]) -> dict[str, float]:
+        """Milliseconds an utterance of what exact spends its time on, each part measured by itself."""
+        began = time.perf_counter()
+        audio = [decode(path) for path in frame["audio"]]
+        decoding = time.perf_counter() - began
+        extractor = self.engine.chat.processor.feature_extractor
+        began = time.perf_counter()
+        for samples in audio:
+            extractor(
+                samples,
+                sampling_rate=self.resolved.alm.rate_hz,
+                return_attention_mask=True,
+                padding="max_length",
+            )
+        features = time.perf_counter() - began
+        silent = ask(
+            self.exact[0].prompt.labels,
+            PAPER,
+            elicitation="exact",
+            orders=2,
+            arm="transcript",
+            votes=0,
+            seed=0,
+        )
+        text = self.timed(lambda rows: self.answer(rows, silent), frame)["seconds"]
+        per = 1000 / frame.height
+        return {
+            "decoding and resampling": round(decoding * per, 2),
+            "log-mel features": round(features * per, 2),
+            "ten prompts of text alone, no audio": round(text * per, 2),
+            "floor: one prompt with audio": round(results["floor"]["seconds"] * per, 2),
+            "exact: ten prompts with audio": round(results["exact"]["seconds"] * per, 2),
+        }
+
+    def _fresh(self, frame: pl.DataFrame) -> pl.DataFrame:
+        # Another name for the same clip in every round, so that no round lives on the features of another.
+        return frame.with_columns(audio_sha256=pl.col("audio_sha256") + f"-{self._round}")
+
+    def _counters(self) -> dict[str, int]:
+        names = {
+            "vllm:prompt_tokens": "prompt", "vllm:generation_tokens": "generated", "vllm:prefix_cache_hits": "cached",
+        }  # fmt: skip
+        found = dict.fromkeys(names.values(), 0)
+        for metric in self.engine.llm.get_metrics():
+            if metric.name in names:
+                found[names[metric.name]] += int(metric.value)
+        return found
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--alm", required=True, help="a local model folder")
+    parser.add_argument("--utterances", type=Path, required=True, help="an ingested corpus, such as CREMA-D")
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--warm-up", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

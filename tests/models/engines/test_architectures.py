@@ -1,0 +1,144 @@
+"""ALMs of other architectures, run for real on the CPU with small random weights; and every ALM file's contract."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from models.alm import alms, resolve, revision_of
+from models.chat import load_chat
+from models.engines import EngineChoice, Request
+from models.engines import transformers as engine_of
+from models.errors import UserError
+from models.personas import PAPER
+from models.prompts import build_prompts
+from tests.annotation_fixtures import LABELS, SPOKEN, write_clip
+from tests.models.engines import architectures
+
+
+@pytest.fixture(scope="module", params=["audio_flamingo_3", "qwen2_5_omni"])
+def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    """(key, folder, engine) of a small model of another architecture."""
+    folder = getattr(architectures, request.param)(tmp_path_factory.mktemp("other") / "folder")
+    return request.param, folder, engine_of.start(EngineChoice("transformers", str(folder)))
+
+
+def requests(tmp_path, arm="both"):
+    found = []
+    for number in range(3):
+        path = tmp_path / f"{number}.wav"
+        write_clip(path, number, 0.5 + number)
+        audio = soundfile.read(path, dtype="float32")[0] if arm != "transcript" else None
+        prompts = build_prompts(LABELS, PAPER[:1], 2, arm=arm)
+        found += [Request(prompt, audio, str(path), SPOKEN[number]) for prompt in prompts]
+    return found
+
+
+def test_a_local_folder_is_known_by_its_architecture(other):
+    key, folder, _ = other
+    found = resolve(str(folder))
+    assert (found.key, found.is_local, found.revision) == (key, True, revision_of(folder))
+
+
+@pytest.mark.parametrize("arm", ["audio", "both", "transcript"])
+def test_batch_equals_single(other, tmp_path, arm):
+    _, _, engine = other
+    asked = requests(tmp_path, arm)
+    together = np.exp(engine.score(asked))
+    alone = np.concatenate([np.exp(engine.score([request])) for request in asked])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_it_hears(other, tmp_path):
+    _, _, engine = other
+    first, second = (np.exp(engine.score(requests(tmp_path, "audio")))[place] for place in (0, 2))
+    assert np.abs(np.log(first) - np.log(second)).max() > 0.01
+
+
+def test_it_agrees_with_the_model_called_by_hand(other, tmp_path):
+    """The second implementation: one row, the processor's own call, the logits read at the last place."""
+    _, _, engine = other
+    request = requests(tmp_path)[3]
+    chat = engine.chat
+    inputs = chat.processor(text=chat.render(request), audio=[request.audio], return_tensors="pt")
+    with torch.no_grad():
+        logits = engine.model(**inputs).logits[0, -1]
+    ids = chat.tokenizer.convert_tokens_to_ids(list("ABCD"))
+    np.testing.assert_allclose(np.exp(engine.score([request]))[0], torch.softmax(logits, -1)[ids], atol=1e-6)
+
+
+def test_transcripts_bring_no_markup_of_this_model(other):
+    _, folder, _ = other
+    chat = load_chat(resolve(str(folder)))
+    prompt = build_prompts(LABELS, PAPER[:1], 1, arm="both")[0]
+    special = set(chat.tokenizer.convert_tokens_to_ids(list(chat.special_tokens)))
+    counts = []
+    for said in ("hello", "".join(chat.special_tokens) + "<sound><|AUDIO|>"):
+        rendered = chat.render(Request(prompt, np.zeros(1600, np.float32), "x", said))
+        counts.append(
+            sum(token in special for token in chat.tokenizer.encode(rendered, add_special_tokens=False))
+        )
+    assert counts[0] == counts[1] > 0
+
+
+@pytest.mark.parametrize("key", sorted(alms()))
+def test_every_alm_is_complete(key):
+    alm = alms()[key]
+    import transformers
+
+    assert hasattr(transformers, alm.transformers_class) and hasattr(transformers, alm.processor_class)
+    assert alm.licence and alm.checked and alm.longest_seconds > 0 and alm.architectures
+    if alm.checkpoint is not None:
+        assert re.fullmatch(r"[0-9a-f]{40}", alm.revision or "")
+        assert resolve(key).source == alm.checkpoint
+
+
+@pytest.mark.parametrize("key", sorted(key for key, alm in alms().items() if alm.checkpoint))
+def test_every_alm_is_known_to_vllm(key):
+    if importlib.util.find_spec("vllm") is None:
+        pytest.skip("vLLM is not installed")
+    from vllm.model_executor.models.registry import ModelRegistry
+
+    assert set(alms()[key].architectures) & set(ModelRegistry.get_supported_archs())
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ('{"architectures": ["LlamaForCausalLM"]}', "no ALM here has the architecture LlamaForCausalLM"),
+        ("{", "config.json cannot be read"), ("[]", "expected a JSON object"), (None, "config.json cannot be read"),
+        ('{"architectures": ["VoxtralForConditionalGeneration"]}', "no \\*.safetensors"),
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_no_alm_is_said(tmp_path, config, message):
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    with pytest.raises(UserError, match=message):
+        resolve(str(tmp_path))
+
+
+def test_the_revision_is_that_of_the_content(small_alm, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(small_alm, tmp_path / "another name")
+    assert revision_of(copy) == revision_of(small_alm)
+    (copy / "README.md").write_text("words")
+    assert revision_of(copy) == revision_of(small_alm)
+    template = copy / "chat_template.jinja"
+    template.write_text(template.read_text() + " ")
+    assert revision_of(copy) != revision_of(small_alm)
+
+
+def test_weights_that_are_damaged_are_said(small_alm, tmp_path):
+    import shutil
+
+    copy = shutil.copytree(small_alm, tmp_path / "damaged")
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(UserError, match="weights cannot be loaded"):
+        engine_of.start(EngineChoice("transformers", str(copy)))

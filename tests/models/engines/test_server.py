@@ -1,0 +1,265 @@
+"""The server engine: against a real `vllm serve` that dies and comes back, and against servers that misbehave."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import numpy as np
+import polars as pl
+import pytest
+
+from models.engines import EngineChoice
+from models.engines import transformers as reference
+from models.engines.server import KEY_VARIABLE, start
+from models.errors import UserError
+from models.tables import Annotations
+from tasks.annotate import annotate
+from tests.annotation_fixtures import LABELS
+
+
+class Scripted:
+    """A server on a port of its own that answers like vLLM, except where ``misbehave`` says otherwise."""
+
+    def __init__(self, encode: Callable[[str], list[int]]) -> None:
+        self.encode = encode
+        self.asked = 0
+        self.keys: list[str | None] = []
+        self.misbehave: Callable[[int, BaseHTTPRequestHandler], bool] = lambda *_: False
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                self.reply({"version": "0.30.0"} if self.path == "/version" else {"data": [{"id": "m"}]})
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                outer.keys.append(self.headers.get("Authorization"))
+                if self.path == "/tokenize":
+                    self.reply({"tokens": outer.encode(body["prompt"])})
+                    return
+                outer.asked += 1
+                if outer.misbehave(outer.asked, self):
+                    return
+                top = [
+                    {"token": f"token_id:{token}", "logprob": float(np.log(share))}
+                    for token, share in zip(body["logprob_token_ids"], (0.4, 0.3, 0.2, 0.05), strict=True)
+                ]
+                self.reply({"choices": [{"logprobs": {"content": [{"top_logprobs": top}]}}]})
+
+            def reply(self, answer: object, status: int = 200) -> None:
+                content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def scripted(small_alm, monkeypatch) -> Iterator[Scripted]:
+    from models.alm import resolve
+    from models.chat import load_chat
+
+    monkeypatch.setattr("models.engines._started", {})
+    tokenizer = load_chat(resolve(str(small_alm))).tokenizer
+    server = Scripted(lambda text: list(tokenizer.encode(text, add_special_tokens=False)))
+    yield server
+    server.http.shutdown()
+
+
+@pytest.fixture
+def run(small_alm, make_utterances, tmp_path):
+    utterances = make_utterances(4)
+
+    def call(url: str, patience: float = 20.0, **options):
+        return annotate(
+            utterances=utterances, alm=str(small_alm), engine="server", server=url, patience=patience, shard=2,
+            store=str(tmp_path / "store"), out=tmp_path / "out", splits=("train", "test"), **options,
+        )  # fmt: skip
+
+    return call
+
+
+def test_answers_are_read_and_the_key_is_sent(scripted, run, monkeypatch):
+    monkeypatch.setenv(KEY_VARIABLE, "secret")
+    frame = Annotations.read(run(scripted.url) / "annotations.parquet").frame
+    assert frame["engine"].unique().to_list() == ["vllm-server 0.30.0"]
+    assert frame["label_mass"].to_list() == pytest.approx([0.95] * frame.height)
+    assert set(scripted.keys) == {"Bearer secret"}
+
+
+@pytest.mark.parametrize(
+    "what", ["status 500", "status 429", "not JSON", "empty", "NaN", "no letters", "closed"]
+)
+def test_what_passes_is_retried(scripted, run, what):
+    def misbehave(asked, handler):
+        if asked % 3:
+            return False
+        if what.startswith("status"):
+            handler.reply({"error": "later"}, int(what.split()[1]))
+        elif what == "closed":
+            handler.close_connection = True
+            handler.connection.close()
+        else:
+            content = {
+                "not JSON": b"<html>", "empty": b"{}",
+                "NaN": b'{"choices": [{"logprobs": {"content": [{"top_logprobs": [{"token": "token_id:1", "logprob": NaN}]}]}}]}',
+                "no letters": b'{"choices": [{"logprobs": {"content": [{"top_logprobs": []}]}}]}',
+            }[what]  # fmt: skip
+            handler.reply(content)
+        return True
+
+    scripted.misbehave = misbehave
+    assert len(Annotations.read(run(scripted.url) / "annotations.parquet")) == 16
+
+
+def test_a_server_that_hangs_is_asked_again(scripted, run, monkeypatch):
+    monkeypatch.setattr("models.engines._patience._REQUEST_SECONDS", 0.5)
+
+    def misbehave(asked, handler):
+        if asked != 2:
+            return False
+        time.sleep(2)
+        handler.close_connection = True
+        return True
+
+    scripted.misbehave = misbehave
+    assert len(Annotations.read(run(scripted.url) / "annotations.parquet")) == 16
+
+
+def test_a_server_that_never_comes_back_is_a_named_failure_and_what_is_stored_stays(scripted, run, tmp_path):
+    scripted.misbehave = lambda asked, handler: (
+        asked > 30 and (handler.reply({"error": "broken"}, 500) or True)
+    )
+    with pytest.raises(UserError, match=r"gave up after .* status 500"):
+        run(scripted.url, patience=1.0)
+    stored = sum(pl.read_parquet(file).height for file in (tmp_path / "store").rglob("*.parquet"))
+    assert stored > 0
+    scripted.misbehave = lambda *_: False
+    before = scripted.asked
+    assert len(Annotations.read(run(scripted.url) / "annotations.parquet")) == 16
+    assert scripted.asked - before < 44
+
+
+def test_what_will_never_pass_is_not_retried(scripted, run):
+    scripted.misbehave = lambda _, handler: handler.reply({"error": "bad key"}, 401) or True
+    with pytest.raises(UserError, match=r"refuses the request .*401.*bad key"):
+        run(scripted.url)
+    assert scripted.asked <= 40
+
+
+def test_a_server_of_another_model_is_noticed(scripted, small_alm):
+    scripted.encode = lambda _: [1, 2, 3]
+    with pytest.raises(UserError, match="must be the same model"):
+        start(EngineChoice("server", str(small_alm), scripted.url, 5.0))
+
+
+def test_no_server_at_all(run):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(UserError, match="gave up"):
+        run(f"http://127.0.0.1:{port}/v1", patience=0.5)
+
+
+def serve(alm, port: int, log) -> subprocess.Popen:
+    """`vllm serve` as a user starts it."""
+    command = [
+        sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", str(alm), "--port", str(port), "--dtype", "float32",
+        "--enforce-eager", "--block-size", "32", "--limit-mm-per-prompt", '{"audio": 1}', "--host", "127.0.0.1",
+    ]  # fmt: skip
+    environment = os.environ | {
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_LOGGING_LEVEL": "ERROR",
+    }
+    return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+
+def kill(process: subprocess.Popen) -> None:
+    """The server and the processes of its engine."""
+    import signal
+
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def ready(port: int, process: subprocess.Popen) -> None:
+    for _ in range(600):
+        assert process.poll() is None, "vllm serve ended"
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/health", timeout=2).status_code == 200:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.5)
+    raise AssertionError("vllm serve does not start")
+
+
+@pytest.mark.engine
+@pytest.mark.server
+@pytest.mark.timeout(900)
+def test_a_real_server_killed_and_restarted_in_the_middle(small_alm, make_utterances, tmp_path, monkeypatch):
+    monkeypatch.setattr("models.engines._started", {})
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    utterances = make_utterances(16)
+    options = {"utterances": utterances, "alm": str(small_alm), "splits": ("train", "test")}
+    store = tmp_path / "store"
+    with (tmp_path / "log").open("w") as log:
+        process = serve(small_alm, port, log)
+        try:
+            ready(port, process)
+            failed: list[Exception] = []
+
+            def run() -> None:
+                try:
+                    annotate(
+                        **options, engine="server", server=f"http://127.0.0.1:{port}/v1", store=str(store), shard=2,
+                        out=tmp_path / "out",
+                    )  # fmt: skip
+                except Exception as error:  # noqa: BLE001 - shown by the assertion below
+                    failed.append(error)
+
+            running = threading.Thread(target=run)
+            running.start()
+            while not list(store.rglob("[!.]*.parquet")) and running.is_alive():
+                time.sleep(0.01)
+            kill(process)
+            stored = len(list(store.rglob("[!.]*.parquet")))
+            assert running.is_alive(), "all was done before the server was killed"
+            process = serve(small_alm, port, log)
+            running.join(timeout=300)
+        finally:
+            kill(process)
+    assert not failed, failed
+    assert 0 < stored < len(list(store.rglob("[!.]*.parquet")))
+    # The answers are those of the reference, on both sides of the kill.
+    monkeypatch.setattr(
+        "models.annotator.open_engine",
+        lambda _: reference.start(EngineChoice("transformers", str(small_alm))),
+    )
+    annotate(**options, engine="transformers", store=str(tmp_path / "other"), out=tmp_path / "reference")
+    tables = [
+        Annotations.read(tmp_path / name / "annotations.parquet").frame for name in ("out", "reference")
+    ]
+    served, slow = (np.exp(np.array(frame["logprobs"].to_list())) for frame in tables)
+    assert served.shape == (16 * 4, len(LABELS))
+    np.testing.assert_allclose(served, slow, atol=1e-3)
