@@ -5,7 +5,6 @@ One server for the file: Debian's PostgreSQL as the user postgres, `prefect serv
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
@@ -13,8 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -181,15 +182,19 @@ stages:
 """
 
 
-@pytest.mark.timeout(420)
-def test_a_team_deploys_and_workers_survive_what_happens(team: Team) -> None:
-    # Without the password: nothing.
-    assert httpx.post(f"{team.api}/flow_runs/filter", json={}).status_code == 401
-
+@pytest.fixture(scope="module")
+def deployed(team: Team) -> dict[str, Any]:
     team.prefect("work-pool", "create", "ambivox", "--type", "process")
     team.prefect("work-queue", "create", "gpu", "--pool", "ambivox", "--limit", "1")
     team.prefect("--no-prompt", "deploy", "--all", "--prefect-file", "infra/prefect.yaml")
-    deployed = {one["name"]: one for one in team.ask("/deployments/filter")}
+    return {one["name"]: one for one in team.ask("/deployments/filter")}
+
+
+@pytest.mark.timeout(420)
+def test_a_team_deploys_and_workers_survive_what_happens(team: Team, deployed: dict[str, Any]) -> None:
+    # Without the password: nothing.
+    assert httpx.post(f"{team.api}/flow_runs/filter", json={}).status_code == 401
+
     assert set(deployed) == {"reproduce", "annotate", "reannotate", "finetune-matrix"}
     assert deployed["reannotate"]["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert deployed["reproduce"]["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
@@ -236,10 +241,13 @@ def test_a_team_deploys_and_workers_survive_what_happens(team: Team) -> None:
         second.wait()
 
 
-def test_an_event_starts_reannotate(team: Team) -> None:
-    """A webhook's event names a source; the automation of prefect.yaml makes a run of it."""
-    payload = json.dumps({"source": "folder:/nowhere"})
-    team.prefect("event", "emit", "ambivox.alm.released", "--resource-id", "ambivox.source", "--payload", payload)
+def test_an_event_starts_reannotate(team: Team, deployed: dict[str, Any]) -> None:
+    """Whatever can send an HTTP request names a source; the automation of prefect.yaml makes a run of it."""
+    event = {
+        "occurred": datetime.now(UTC).isoformat(), "event": "ambivox.alm.released", "id": str(uuid4()),
+        "resource": {"prefect.resource.id": "ambivox.source"}, "payload": {"source": "folder:/nowhere"},
+    }  # fmt: skip
+    team.client.post("/events", json=[event]).raise_for_status()
 
     def started() -> bool:
         runs = team.ask("/flow_runs/filter")
