@@ -15,7 +15,7 @@ matrix, mends that where the fit aims at the Jensen-Shannon divergence; where it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -69,6 +69,26 @@ class Pooled:
     posterior_mean_NK: np.ndarray  # before the response
     from_alm_N: np.ndarray  # no human votes, but an ALM's
     from_prior_N: np.ndarray  # neither
+
+
+def pool_blocks(
+    model: PoolingModel,
+    n_NK: np.ndarray,
+    q_NAK: np.ndarray,
+    label_mass_NA: np.ndarray | None = None,
+    *,
+    block: int = 250_000,
+) -> Pooled:
+    """As ``pool``, block by block, so that what is only needed on the way takes no more memory than a block."""
+    starts = range(0, max(len(n_NK), 1), block)
+    parts = [
+        pool(model, n_NK[at : at + block], q_NAK[at : at + block],
+             None if label_mass_NA is None else label_mass_NA[at : at + block])
+        for at in starts
+    ]  # fmt: skip
+    return Pooled(
+        *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Pooled))
+    )
 
 
 def pool(

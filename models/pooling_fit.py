@@ -25,7 +25,7 @@ from models.pooling import CRITERIA, FEATURES, AlmModel, Criterion, PoolingModel
 from models.pooling_loss import START_LOG_KAPPA, Problem
 from models.vote_draws import draw_votes, leave_one_out, predictive_votes
 
-_ROWS = 40_000  # of the fit; more utterances than that are sampled
+_ROWS = 10_000  # of the fit; more utterances than that are sampled
 _DRAWS = 4  # of the votes that play the known ones
 _PREDICTED_VOTES = 8
 _LEAST_GAIN = 1e-3  # nats per vote, below which an ALM says nothing worth weighing

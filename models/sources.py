@@ -17,14 +17,15 @@ import polars as pl
 
 from models.bootstrap import Interval
 from models.errors import UserError
-from models.pooling import FEATURES, Criterion, Pooled, PoolingModel, counted, pool, stack
+from models.pooling import FEATURES, Criterion, Pooled, PoolingModel, counted, pool_blocks, stack
 from models.pooling_fit import Evidence, fit_pooling
 from models.synthetic import Synthetic, read_synthetic
 from models.tables import Distributions, Utterances, Votes
+from models.vote_file import Counted
 from models.worth import Worth, worth
 
 FIT_SPLITS = ("train", "development")  # speakers that pooling may learn from
-_WORTH_ROWS = 4_000  # of a refit: intervals need no more
+_WORTH_ROWS, _MEAN_ROWS = 4_000, 100_000  # of a refit, and of the mean of kappa: intervals need no more
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Sources:
 
 def make_sources(
     utterances: Utterances,
-    votes: Votes,
+    votes: Counted,
     annotations: tuple[Path, ...],
     *,
     criterion: Criterion = "js",
@@ -55,7 +56,7 @@ def make_sources(
 
     Args:
         utterances: of the corpus.
-        votes: the humans'; those of ALMs are left out.
+        votes: the humans'.
         annotations: files of ALMs' answers, of one or more ALMs each.
         criterion: see models/pooling_fit.py.
         synthetic_votes: how many votes the ALMs have in ``combined``.
@@ -78,7 +79,7 @@ def make_sources(
     names = [one.alm for one in opinions]
     if len(set(names)) != len(names):
         raise UserError(f"an ALM occurs in more than one annotations file: {', '.join(sorted(names))}")
-    evidence = gather(chosen, human_votes(votes), opinions)
+    evidence = gather(chosen, votes, opinions)
     split_N = chosen.frame["split"].to_numpy()
     train = evidence.rows(np.isin(split_N, FIT_SPLITS))
     votes_N = evidence.n_NK.sum(1)
@@ -87,8 +88,15 @@ def make_sources(
         return fit_pooling(labels, names, part, votes_N, criterion=criterion, matrix=matrix, seed=part_seed)
 
     model = fit(train, seed)
-    pooled = pool(model, evidence.n_NK, evidence.q_NAK, evidence.label_mass_NA)
-    value = worth(model, evidence, _some(train, seed), fit, resamples=resamples, seed=seed)
+    pooled = pool_blocks(model, evidence.n_NK, evidence.q_NAK, evidence.label_mass_NA)
+    value = worth(
+        model,
+        _some(evidence, _MEAN_ROWS, seed),
+        _some(train, _WORTH_ROWS, seed),
+        fit,
+        resamples=resamples,
+        seed=seed,
+    )
     rng = np.random.default_rng(seed)
     tables = _tables(ids, labels, evidence, pooled, model, synthetic_votes, rng)
     return Sources(tables, model, value, opinions, evidence, pooled, split_N)
@@ -99,7 +107,7 @@ def human_votes(votes: Votes) -> Votes:
     return Votes(votes.frame.filter(pl.col("annotator_kind") == "human"), votes.labels)
 
 
-def gather(utterances: Utterances, votes: Votes, opinions: tuple[Synthetic, ...]) -> Evidence:
+def gather(utterances: Utterances, votes: Counted, opinions: tuple[Synthetic, ...]) -> Evidence:
     """Votes and opinions as arrays, in the order of ``utterances``; a nameless speaker is one per utterance."""
     rows = len(utterances)
     speaker = utterances.frame["speaker"].fill_null("\0" + utterances.frame["utterance_id"])
@@ -203,12 +211,11 @@ def _tables(
     return made
 
 
-def _some(train: Evidence, seed: int) -> Evidence:
-    if len(train.n_NK) <= _WORTH_ROWS:
-        return train
-    return train.rows(
-        np.sort(np.random.default_rng(seed).choice(len(train.n_NK), _WORTH_ROWS, replace=False))
-    )
+def _some(evidence: Evidence, rows: int, seed: int) -> Evidence:
+    """At most so many rows, drawn by seed."""
+    if len(evidence.n_NK) <= rows:
+        return evidence
+    return evidence.rows(np.sort(np.random.default_rng(seed).choice(len(evidence.n_NK), rows, replace=False)))
 
 
 def _interval(found: Interval) -> dict[str, float | None]:

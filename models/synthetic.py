@@ -8,6 +8,7 @@ not name is not impossible. Aggregation runs in polars, so a file may be larger 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import polars as pl
 
 from models.errors import UserError
 from models.tables import Annotations
+from models.vote_file import exact_sum
 
 
 @dataclass(frozen=True)
@@ -35,18 +37,27 @@ class Synthetic:
 
 
 def read_synthetic(path: Path, utterance_ids: pl.Series, labels: tuple[str, ...]) -> tuple[Synthetic, ...]:
-    """Every ALM's opinions in an annotations file, in the order of the ALMs' names.
+    """Every ALM's opinions in an annotations file, in the order of the ALMs' names; the file is streamed.
 
     Raises:
         UserError: not a table of annotations, or one with other labels than the votes.
     """
-    annotations = Annotations.read(path)
-    if annotations.labels != labels:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; expected a table of annotations")
+    try:
+        metadata, schema = pl.read_parquet_metadata(path), pl.read_parquet_schema(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UserError(f"{path}: not a readable Parquet file ({error})") from error
+    if "ambivox.labels" not in metadata:
+        raise UserError(f"{path}: a Parquet file, but not one of Ambivox: its metadata has no ambivox.labels")
+    theirs = tuple(json.loads(metadata["ambivox.labels"]))
+    Annotations.check(pl.DataFrame(schema=schema), theirs, origin=str(path))  # columns and types
+    if theirs != labels:
         raise UserError(
-            f"{path} is about the labels {', '.join(annotations.labels)}, but the votes about {', '.join(labels)}; "
+            f"{path} is about the labels {', '.join(theirs)}, but the votes about {', '.join(labels)}; "
             "annotate again with the votes' label set"
         )
-    return synthetic(annotations, utterance_ids)
+    return _opinions(pl.scan_parquet(path), utterance_ids, labels)
 
 
 def synthetic(annotations: Annotations, utterance_ids: pl.Series) -> tuple[Synthetic, ...]:
@@ -55,19 +66,24 @@ def synthetic(annotations: Annotations, utterance_ids: pl.Series) -> tuple[Synth
     Raises:
         UserError: log-probabilities that are not those of a distribution over the labels.
     """
-    rows = pl.DataFrame(
+    return _opinions(annotations.frame.lazy(), utterance_ids, annotations.labels)
+
+
+def _opinions(
+    answers: pl.LazyFrame, utterance_ids: pl.Series, labels: tuple[str, ...]
+) -> tuple[Synthetic, ...]:
+    rows = pl.LazyFrame(
         {"utterance_id": utterance_ids, "_row": np.arange(len(utterance_ids), dtype=np.int64)}
     )
     means = (
-        annotations.frame.lazy()
-        .join(rows.lazy(), on="utterance_id")
+        answers.join(rows, on="utterance_id")
         .group_by("alm", "_row")
-        .agg(*_aggregates(annotations.labels))
+        .agg(*_aggregates(labels))
         .sort("alm", "_row")
-        .collect()
+        .collect(engine="streaming")
     )
     return tuple(
-        _one(str(alm), group, annotations.labels, len(utterance_ids))
+        _one(str(alm), group, labels, len(utterance_ids))
         for (alm,), group in means.group_by("alm", maintain_order=True)
     )
 
@@ -82,15 +98,17 @@ def _aggregates(labels: tuple[str, ...]) -> list[pl.Expr]:
         .when(sampled)
         .then((pl.col("label") == label).cast(pl.Float64))
         .otherwise(0.0)
-        .sum()
+        .pipe(exact_sum)
         .alias(f"_{k}")
         for k, label in enumerate(labels)
     ]
+    fitting = pl.col("logprobs").list.len() == len(labels)
     return [
+        (exact & ~fitting).sum().alias("_misfits"),
         exact.sum().alias("_exact"),
         sampled.sum().alias("_sampled"),
         (~exact & ~sampled).sum().alias("_refusals"),
-        pl.col("label_mass").mean().alias("_mass"),
+        (exact_sum(pl.col("label_mass")) / pl.col("label_mass").count()).alias("_mass"),
         *answers,
     ]
 
@@ -100,6 +118,10 @@ def _one(alm: str, group: pl.DataFrame, labels: tuple[str, ...], rows: int) -> S
     exact_M, sampled_M = group["_exact"].to_numpy().astype(float), group["_sampled"].to_numpy().astype(float)
     answers_M = exact_M + sampled_M
     sum_MK = group.select([f"_{k}" for k in range(len(labels))]).to_numpy()
+    if group["_misfits"].sum():
+        raise UserError(
+            f"answers of {alm} have another number of log-probabilities than the {len(labels)} labels"
+        )
     if not np.allclose(sum_MK.sum(1), answers_M, rtol=1e-3, atol=1e-6):
         raise UserError(
             f"the log-probabilities of {alm} are not those of distributions over the labels: "

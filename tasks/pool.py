@@ -47,11 +47,12 @@ def pool(
     from models.pictures import pooling as pictures
     from models.pictures.style import save
     from models.sources import make_sources, statements, summary
-    from models.tables import Utterances, Votes
+    from models.tables import Utterances
+    from models.vote_file import VoteFile
 
     made = make_sources(
         Utterances.read(utterances),
-        Votes.read(votes),
+        VoteFile.open(votes),
         (annotations, *(Path(path) for path in more_annotations)),
         criterion=criterion,
         synthetic_votes=synthetic_votes,
