@@ -16,6 +16,7 @@ from models.registry import find, keys
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 TINY = "tiny"
+_NO_PRETRAINING = "--shares 0,0.7,0.1,0.2"
 _FLAGGED = ("ingest", "annotate", "pool", "validate")
 
 
@@ -110,7 +111,11 @@ def _checked(job: Job) -> dict[str, str]:
         if step not in (*_FLAGGED, "pretrain"):
             raise unknown("step in --flags", step, (*_FLAGGED, "pretrain"))
     defaults: dict[str, str] = getattr(corpus, "RUN_DEFAULTS", {})
-    return {name: value.format(key=job.key) for name, value in defaults.items()}
+    own = {name: value.format(key=job.key) for name, value in defaults.items()}
+    if job.alm != TINY:
+        # No speakers need to be set aside for an ALM that is trained already.
+        own["ingest"] = f"{own.get('ingest', '')} {_NO_PRETRAINING}".strip()
+    return own
 
 
 def _put(mapping: Any, key: str, value: dict[str, str] | None) -> None:

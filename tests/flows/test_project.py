@@ -82,6 +82,8 @@ def test_a_wider_matrix_adds_its_stages(real_project: Path) -> None:
 
 
 def test_an_alm_from_elsewhere_is_noted_and_nothing_is_pretrained(real_project: Path) -> None:
+    add(real_project, key="other", alm="qwen2_audio")
+    assert project.load(real_project)["corpora"]["other"]["ingest"] == "--keep-votes 3 --shares 0,0.7,0.1,0.2"
     add(real_project)
     assert add(real_project, alm="qwen2_audio")
     assert (real_project / "data" / "mine" / "alm").read_text() == "qwen2_audio\n"
