@@ -63,6 +63,10 @@ def augment(
     print(
         f"{summary['samples']} mixed samples from {summary['training_utterances']} training utterances: {made}"
     )
+    if not summary["samples"] and not summary["unfilled"]:
+        print(
+            f"no class lies below {ratio:.0%} of the largest: there is nothing to fill; a larger --ratio mixes more"
+        )
     for label in summary["unfilled"]:
         print(f"class {label} stays below {summary['target']:.0f}: too few members to find neighbours among")
     if summary["left_out"]:

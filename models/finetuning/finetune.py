@@ -72,9 +72,10 @@ def finetune(
     name, settings = choose(preset, parameters)
     settings = replace(settings, **options)
     states = AudioStates(backbone, cache)
-    training, mixed, development, left_out = _examples(
-        utterances, distributions, augmented, backbone, states, settings
-    )
+    with processes.in_turn():
+        training, mixed, development, left_out = _examples(
+            utterances, distributions, augmented, backbone, states, settings
+        )
     model = add_adapters(
         backbone, len(utterances.labels), settings.lora_rank, settings.lora_alpha, settings.lora_dropout,
         settings.seed, settings.gradient_checkpointing,

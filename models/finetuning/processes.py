@@ -27,7 +27,7 @@ class Processes:
         if self.count > 1:
             from accelerate import Accelerator
 
-            self._accelerator = Accelerator()
+            self._accelerator = Accelerator(cpu=not torch.cuda.is_available())
 
     @property
     def first(self) -> bool:
@@ -43,11 +43,21 @@ class Processes:
         """The model as it is called in training: itself, or in DDP or FSDP as accelerate was configured."""
         return self._accelerator.prepare(model) if self._accelerator else model
 
-    def share(self, parts: Sequence[T]) -> Sequence[T]:
-        """This process's part of a step; every process gets one at least, so that none waits for ever."""
-        if self.count == 1:
-            return parts
-        return parts[self.rank :: self.count]
+    def share(self, parts: Sequence[T]) -> list[tuple[int, T, bool]]:
+        """This process's parts of a step: number, part, and whether it counts.
+
+        Every process gets as many, so that none waits for ever; what fills up does not count.
+        """
+        turns = -(-len(parts) // self.count)
+        mine = range(self.rank, turns * self.count, self.count)
+        return [(number % len(parts), parts[number % len(parts)], number < len(parts)) for number in mine]
+
+    def in_turn(self) -> AbstractContextManager[Any]:
+        """The first process does what is within first, and the others find it done."""
+        if self._accelerator:
+            context: AbstractContextManager[Any] = self._accelerator.main_process_first()
+            return context
+        return nullcontext()
 
     def synchronise(self, wrapped: Any, last: bool) -> AbstractContextManager[Any]:
         """Gradients are exchanged after the last batch of a step only."""

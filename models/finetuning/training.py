@@ -134,8 +134,8 @@ class _Run:
         self.model.train()
         self.optimiser.zero_grad(set_to_none=True)
         loss = torch.zeros((), device=self.model.backbone.device)
-        mine = self.processes.share(list(enumerate(parts)))
-        for turn, (part, rows) in enumerate(mine):
+        mine = self.processes.share(parts)
+        for turn, (part, rows, counts) in enumerate(mine):
             torch.manual_seed(_seed(settings.seed, progress.step, part))
             batch = heard.batch(rows, self.states, self.pad_id)
             with (
@@ -145,7 +145,7 @@ class _Run:
                 log_p_BK = self.model.answer(batch, self.wrapped)
                 target, weight = batch.target_BK.to(log_p_BK.device), batch.weight_B.to(log_p_BK.device)
                 losses_B = distribution_loss(target, log_p_BK, settings.entropy_weight)
-                part_loss = (weight * losses_B).sum() / total_weight
+                part_loss = counts * (weight * losses_B).sum() / total_weight
                 (part_loss * self.processes.count).backward()  # type: ignore[no-untyped-call]
             loss += part_loss.detach()
         torch.nn.utils.clip_grad_norm_(self.trainable.values(), settings.clip_norm)

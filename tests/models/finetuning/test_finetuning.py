@@ -200,7 +200,7 @@ def test_a_model_whose_padding_leaks_is_refused(tones, backbone, folder, monkeyp
     model, examples, states = ready(tones, backbone, folder)
     head = DistributionHead.forward
     monkeypatch.setattr(
-        DistributionHead, "forward", lambda self, hidden, mask, answer=None: head(self, hidden, mask * 0 + 1)
+        DistributionHead, "forward", lambda self, hidden, mask, _=None: head(self, hidden, mask * 0 + 1)
     )
     with pytest.raises(UserError, match="padding leaks"):
         check_before_training(model, examples, states)
@@ -312,7 +312,9 @@ def test_merged_weights_answer_as_adapter_and_base_do(
     from safetensors.torch import load_file
 
     head.load_state_dict(load_file(tmp_path / "merged" / "distribution_head.safetensors"))
-    whole = DistributionModel(merged, head, answer_codes(merged, ("anger", "neutral", "sadness"), "both")).eval()
+    whole = DistributionModel(
+        merged, head, answer_codes(merged, ("anger", "neutral", "sadness"), "both")
+    ).eval()
     states = AudioStates(merged, None)
     test = Utterances.read(tones.utterances).in_splits("test")
     examples, _ = examples_of(test, merged, states, "both", "stop")
@@ -327,3 +329,20 @@ def test_weights_by_votes_change_the_loss(tones, backbone, folder) -> None:
     _, examples, _ = ready(tones, backbone, folder)
     assert examples.weight_N.tolist() == [5.0] * len(examples)
     assert replace(examples, weight_N=examples.weight_N * 0 + 1).weight_N.sum() == len(examples)
+
+
+def test_two_processes_take_the_same_steps_as_one(tones, random_alm, augmented, folder) -> None:
+    options = ["--lora-dropout", "0", "--epochs", "1", "--batch", "8", "--accumulation", "3", "--seed", "2", "--preset", "paper", "--perturbation", "0", "--learning-rate", "1e-3"]  # fmt: skip
+    common = ["--utterances", tones.utterances, "--distributions", tones.human, "--augmented", augmented, "--alm", random_alm, "--cache", folder / "states", "--runs", folder / "runs"]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    both = {}
+    for count, starter in ((1, [sys.executable]), (2, [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"])):  # fmt: skip
+        command = [*starter, "-m", "tasks.finetune", *common, *options, "--out", folder / f"by-{count}"]
+        done = subprocess.run(
+            list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        both[count] = json.loads((folder / f"by-{count}" / "curves.json").read_text())["curves"]
+    # The head's own dropout is seeded by step and part: the processes draw what one process would.
+    assert both[2][0]["loss"] == pytest.approx(both[1][0]["loss"], abs=1e-5)
+    assert both[2][0]["development_js"] == pytest.approx(both[1][0]["development_js"], abs=1e-4)

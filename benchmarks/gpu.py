@@ -1,0 +1,205 @@
+"""Fine-tuning Qwen2-Audio-7B's architecture on a GPU: samples a second, peak memory, share of the bfloat16 rate.
+
+The architecture is the real one, its weights random (no hub is needed): LoRA r 8 on q/k/v/o of the language model
+and the distribution head, on noise of mixed lengths, the audio tower's states kept as in training.
+
+The work of a step is counted as 2 (forward) + 2 (backward through frozen weights: activations only) operations a
+weight of the language model and token, attention and head besides; the rate is the dense bfloat16 rate
+of the chip where it is known, else measured with a large matrix product.
+
+    python -m benchmarks.gpu
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from models.alm import Resolved, alms
+from models.distribution_head import DistributionHead, distribution_loss
+from models.finetuning.backbone import Backbone
+from models.finetuning.batches import Batch, collate
+from models.finetuning.model import DistributionModel, adapted_modules, add_adapters
+
+LABELS = 4
+PROMPT_TOKENS = 60
+AUDIO_TOKENS_A_SECOND = 25
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run came to."""
+
+    parameters: int
+    adapted: int
+    losses: list[float]
+    samples_per_second: float
+    peak_gib: float
+    share_of_peak: float
+    batch_difference: float
+    gradient: float
+    change: float
+
+
+def main() -> None:
+    """Measure and print, or say why not."""
+    console = Console()
+    if not torch.cuda.is_available():
+        console.print("gpu: skipped, there is no CUDA device here")
+        return
+    for checkpointing in (False, True):
+        found = measure(steps=20, batch=8, seconds=(2.0, 12.0), gradient_checkpointing=checkpointing)
+        console.print(
+            f"{torch.cuda.get_device_name()}, gradient checkpointing {'on' if checkpointing else 'off'}: "
+            f"{found.samples_per_second:.1f} samples/s, peak {found.peak_gib:.1f} GiB, "
+            f"{found.share_of_peak:.0%} of the bfloat16 rate"
+        )
+        torch.cuda.empty_cache()
+
+
+def measure(steps: int, batch: int, seconds: tuple[float, float], gradient_checkpointing: bool) -> Measured:
+    """Train for ``steps`` on one batch of recordings between so many seconds long."""
+    device = torch.device("cuda")
+    backbone = build(device)
+    parameters = backbone.parameters()
+    model = add_adapters(backbone, LABELS, 8, 16, 0.0, 0, gradient_checkpointing)
+    data = noise(model, batch, seconds)
+    hearing = _hearing(model, data)
+    difference = _difference(model, data)
+    optimiser = torch.optim.AdamW(model.trainable().values(), lr=1e-4)
+    model.train()
+    losses, began = [], 0.0
+    torch.cuda.reset_peak_memory_stats()
+    for step in range(steps + 2):
+        if step == 2:
+            torch.cuda.synchronize()
+            began = time.perf_counter()
+        optimiser.zero_grad(set_to_none=True)
+        with torch.autocast("cuda", torch.bfloat16):
+            loss = distribution_loss(data.target_BK.to(device), model.answer(data)).mean()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.detach())
+    torch.cuda.synchronize()
+    took = time.perf_counter() - began
+    work = operations(model, data) * (1.5 if gradient_checkpointing else 1.0) * steps
+    return Measured(
+        parameters, len(adapted_modules(backbone.model)), [float(loss) for loss in losses], batch * steps / took,
+        torch.cuda.max_memory_allocated() / 2**30, work / took / bf16_rate(device), difference, *hearing,
+    )  # fmt: skip
+
+
+def build(device: torch.device) -> Backbone:
+    """Qwen2-Audio-7B's architecture, frozen, in bfloat16: numbers of its published config.json."""
+    from transformers import (
+        Qwen2AudioConfig,
+        Qwen2AudioEncoderConfig,
+        Qwen2AudioForConditionalGeneration,
+        Qwen2Config,
+    )
+
+    audio = Qwen2AudioEncoderConfig(
+        num_mel_bins=128, d_model=1280, encoder_layers=32, encoder_attention_heads=20, encoder_ffn_dim=5120,
+        max_source_positions=1500,
+    )  # fmt: skip
+    text = Qwen2Config(
+        vocab_size=156032, hidden_size=4096, intermediate_size=11008, num_hidden_layers=32, num_attention_heads=32,
+        num_key_value_heads=32, max_position_embeddings=8192, rms_norm_eps=1e-5, tie_word_embeddings=False,
+    )  # fmt: skip
+    config = Qwen2AudioConfig(audio_config=audio, text_config=text, audio_token_index=151646)
+    torch.manual_seed(0)
+    standard = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        with torch.device(device):
+            model = Qwen2AudioForConditionalGeneration(config)
+    finally:
+        torch.set_default_dtype(standard)
+    model.requires_grad_(False)
+    model.eval()
+    alm = alms()["qwen2_audio"]
+    resolved = Resolved("qwen2_audio", "qwen2_audio@random", "random", "random", alm)
+    return Backbone(model, None, None, resolved, device, torch.bfloat16)
+
+
+def noise(model: DistributionModel, batch: int, seconds: tuple[float, float]) -> Batch:
+    """A batch of random prompts and random audio states, of evenly spread lengths."""
+    random = np.random.default_rng(0)
+    width = model.backbone.parts.config.audio_config.d_model
+    audio_id = model.backbone.audio_token_id
+    ids, audio = [], []
+    for length in np.linspace(*seconds, batch):
+        heard = int(length * AUDIO_TOKENS_A_SECOND)
+        ids.append([1, *[audio_id] * heard, *random.integers(2, 150_000, PROMPT_TOKENS).tolist()])
+        audio.append(torch.from_numpy(random.standard_normal((heard, width)).astype(np.float32)))
+    target_BK = torch.from_numpy(random.dirichlet(np.ones(LABELS), batch)).float()
+    return collate(ids, audio, target_BK, torch.ones(batch), pad_id=0)
+
+
+def operations(model: DistributionModel, data: Batch) -> float:
+    """Floating-point operations of one step."""
+    text = model.backbone.parts.language_model
+    weights = sum(
+        p.numel() for name, p in text.named_parameters() if "embed" not in name and "lora" not in name
+    )
+    trained = sum(p.numel() for p in model.trainable().values() if p.ndim > 1)
+    tokens, length = data.ids_BT.numel(), data.ids_BT.shape[1]
+    config = model.backbone.parts.config.text_config
+    attention = 4 * length * config.hidden_size * config.num_hidden_layers * tokens
+    return float(4 * weights * tokens + 6 * trained * tokens + 3 * attention)
+
+
+def bf16_rate(device: torch.device) -> float:
+    """Operations a second in dense bfloat16."""
+    known = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
+    name = torch.cuda.get_device_name(device)
+    for chip, rate in known.items():
+        if chip in name:
+            return rate
+    one = torch.randn(8192, 8192, device=device, dtype=torch.bfloat16)
+    for _ in range(3):
+        one @ one
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(10):
+        one @ one
+    torch.cuda.synchronize()
+    return 10 * 2 * 8192**3 / (time.perf_counter() - start)
+
+
+def _hearing(model: DistributionModel, data: Batch) -> tuple[float, float]:
+    model.eval()
+    heard = data.audio_XD.to(model.backbone.device).requires_grad_()
+    with torch.autocast("cuda", torch.bfloat16):
+        log_p = model.answer(replace(data, audio_XD=heard))
+        distribution_loss(data.target_BK.to(log_p.device), log_p).sum().backward()
+        with torch.no_grad():
+            other = model.answer(replace(data, audio_XD=heard.detach().flip(0)))
+    model.zero_grad(set_to_none=True)
+    assert heard.grad is not None
+    return float(heard.grad.norm()), float((other.exp() - log_p.detach().exp()).abs().max())
+
+
+@torch.no_grad()
+def _difference(model: DistributionModel, data: Batch) -> float:
+    """The largest change of a probability between the batch and its rows alone."""
+    model.eval()
+    assert isinstance(model.head, DistributionHead)
+    with torch.autocast("cuda", torch.bfloat16):
+        together = model.answer(data).exp()
+        alone, first = [], 0
+        for row in range(len(data.ids_BT)):
+            ids = data.ids_BT[row][data.mask_BT[row].bool()][None]
+            count = int((ids == model.backbone.audio_token_id).sum())
+            one = Batch(ids, torch.ones_like(ids), data.audio_XD[first : first + count], data.target_BK[row : row + 1], data.weight_B[row : row + 1])  # fmt: skip
+            alone.append(model.answer(one).exp())
+            first += count
+    return float((together - torch.cat(alone)).abs().max())
+
+
+if __name__ == "__main__":
+    main()
