@@ -192,6 +192,11 @@ def _warnings(utterances: pl.DataFrame, truth_gone: int) -> list[str]:
             f"utterances of unknown speakers are in train ({found['unknown_train']}) and in development or test "
             f"({found['unknown_other']}), as the corpus has it: the same person may be on both sides"
         )
+    copies = (
+        utterances.group_by("audio_sha256").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1).height
+    )
+    if copies:
+        lines.append(f"{copies} recordings are in more than one split, byte for byte, under different names")
     if truth_gone:
         lines.append(f"the truth about {truth_gone} utterances is all on labels that the schema drops")
     return lines

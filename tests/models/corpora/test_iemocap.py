@@ -39,9 +39,10 @@ Ses01F_impro05_M003 [145.7000-147.0000]:  Why not?
 
 
 def sound(path: Path) -> None:
-    """A tenth of a second of audio."""
+    """A tenth of a second of audio, no two alike."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, 0.1 * np.sin(np.arange(1600) / 7), 16_000)
+    noise = np.random.default_rng(list(path.name.encode())).normal(scale=0.1, size=1600)
+    soundfile.write(path, noise, 16_000)
 
 
 def evaluation(dialog: str, turns: dict[str, str]) -> str:

@@ -192,6 +192,15 @@ def test_every_bad_line_is_counted_with_its_place(root: Path) -> None:
     )
 
 
+def test_a_recording_on_both_sides_is_noted(root: Path) -> None:
+    (root / "audio" / "c.wav").write_bytes((root / "audio" / "a.wav").read_bytes())
+    write(UTTERANCES, root / "utterances.csv")
+    write(VOTES, root / "votes.csv")
+    assert ingested(root).profile["notes"] == [
+        "1 recordings are in more than one split, byte for byte, under different names"
+    ]
+
+
 def test_latin_1_and_windows_line_ends(root: Path) -> None:
     write(UTTERANCES, root / "utterances.csv")
     content = (root / "utterances.csv").read_text().replace("\n", "\r\n").encode("latin-1")
