@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
@@ -103,7 +102,7 @@ def open_audio(audio: str) -> BinaryIO:
             return io.BytesIO(ask_s3("cat_file", audio))
         if "\0" in audio:
             raise FileNotFoundError
-        return Path(audio).open("rb")
+        return open(audio, "rb")  # noqa: PTH123 - half the time of Path, over a hundred thousand files
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise AudioError(audio, "missing", type(error).__name__) from error
 

@@ -80,7 +80,9 @@ def probe(audio: Sequence[str], cache: Path | None = None, workers: int | None =
     workers = workers or (16 if any(name.startswith("s3://") for name in names) else os.cpu_count() or 1)
     with closing(_open(cache or cache_file())) as store, ThreadPoolExecutor(workers) as pool:
         stamps = dict(zip(names, spread(pool, _stamp, names, "looking for audio"), strict=True))
-        keys = {name: _key(name) for name in names}
+        # A name in the cache holds wherever the project is run from; S3's hold anywhere.
+        here = f"{Path.cwd()}/"
+        keys = {name: name if name.startswith(("/", "s3://")) else here + name for name in names}
         known = _remembered(store, stamps, keys)
         new = [name for name in names if name not in known]
         facts: dict[str, Facts | AudioError] = {}
@@ -181,8 +183,3 @@ def _remember(
     ]
     with store:
         store.executemany("INSERT OR REPLACE INTO probed VALUES (?, ?, ?, ?, ?, ?, ?)", new)
-
-
-def _key(audio: str) -> str:
-    """What a file is called in the cache, wherever the project is run from."""
-    return audio if audio.startswith("s3://") else os.path.abspath(audio)  # noqa: PTH100 - keeps links

@@ -115,7 +115,7 @@ def _transcripts(folder: Path, utterance_ids: list[str]) -> list[str | None]:
 
     def words(utterance_id: str) -> str | None:
         name = f"{utterance_id}.txt"
-        return " ".join(read_text(folder / name)[0].split()) or None if name in there else None
+        return " ".join(read_text(f"{folder}/{name}")[0].split()) or None if name in there else None
 
     with ThreadPoolExecutor() as pool:
         return list(spread(pool, words, utterance_ids, "reading transcripts"))
