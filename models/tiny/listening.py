@@ -106,7 +106,8 @@ def train_listener(
     history, best = progress_file.resume()
     steps_per_epoch = -(-len(train_rows) // options.batch)
     with bar() as progress:
-        task = progress.add_task("Learning to listen", total=options.epochs, completed=len(history), note="")
+        task = progress.add_task("Learning to listen", total=options.epochs * steps_per_epoch, note="")
+        progress.update(task, completed=len(history) * steps_per_epoch)
         for epoch in range(len(history), options.epochs):
             torch.manual_seed(options.seed * 100_003 + epoch)
             rng = np.random.default_rng([options.seed, epoch])
@@ -125,13 +126,14 @@ def train_listener(
                 optimiser.step()
                 listener.follow(options.average)
                 losses.append(loss.item())
+                progress.advance(task)
             entry = {"loss": float(np.mean(losses))} | _judge(listener, mels, p_NK, kept_rows)
             history.append(entry)
             if entry["validation_loss"] <= min(past["validation_loss"] for past in history):
                 best = {name: value.clone() for name, value in listener.average.items()}
             progress_file.save(history, best)
             note = f"loss {entry['loss']:.3f}  JS {entry['validation_js']:.3f}"
-            progress.update(task, advance=1, note=note)
+            progress.update(task, note=note)
     listener.parts.load_state_dict(best)
     listener.parts.eval()
     _set_dropout(listener.tower, 0.0)

@@ -6,17 +6,16 @@ frame, which ``pad_batch`` adds again, so what the tower hears is what it would 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.audio import RATE_HZ, decode
+from models.audio import RATE_HZ, AudioError, decode_many
 from models.files import atomic_path
-from models.progress import bar
+from models.progress import track
 from models.tiny.architecture import MEL_BANDS, WINDOW_SECONDS, build_feature_extractor
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ MARGIN_FRAMES = 5  # silence kept behind each clip: the convolutions and the las
 
 
 class Mels:
-    """N spectrograms in one array (bands x all frames, float16) and where each begins.
+    """N spectrograms in one array (all frames x bands, float16; in memory or on disk) and where each begins.
 
     ``frames_N`` counts the frames that are sound; MARGIN_FRAMES more are stored for each clip.
     """
@@ -45,44 +44,52 @@ class Mels:
         """One spectrogram with its margin, bands x frames."""
         start = self.starts_N[index]
         stop = start + self.frames_N[index] + MARGIN_FRAMES
-        return self.values[:, start:stop].astype(np.float32)
+        return np.ascontiguousarray(self.values[start:stop].T, dtype=np.float32)
 
 
 def log_mels(audio: Sequence[str], cache: Path | None = None) -> Mels:
-    """The spectrograms of these recordings, the first 30 s of each; kept in the folder ``cache`` where given.
+    """The spectrograms of these recordings, the first 30 s of each.
+
+    With a folder ``cache`` they are written there as they come, and read from there when they are complete, so
+    memory stays bounded however many there are.
 
     Raises:
         AudioError: a recording cannot be heard; the message names it.
     """
-    file = cache / "mels.npz" if cache else None
-    if file and file.is_file():
-        with np.load(file, allow_pickle=False) as held:
-            return Mels(held["values"], held["frames"])
+    if cache is None:
+        made = list(_compute(audio))
+        values = np.concatenate([np.zeros((0, MEL_BANDS), np.float16), *made])
+        return Mels(values, np.array([len(one) - MARGIN_FRAMES for one in made], dtype=np.int64))
+    values_file, frames_file = cache / "mels.float16", cache / "frames.npy"
+    if not frames_file.is_file():
+        frames = []
+        with atomic_path(values_file) as temporary, temporary.open("wb") as opened:
+            for one in _compute(audio):
+                opened.write(one.tobytes())
+                frames.append(len(one) - MARGIN_FRAMES)
+        with atomic_path(frames_file) as temporary, temporary.open("wb") as opened:
+            np.save(opened, np.array(frames, dtype=np.int64))
+    values = np.memmap(values_file, dtype=np.float16, mode="r").reshape(-1, MEL_BANDS)
+    return Mels(values, np.load(frames_file, allow_pickle=False))
+
+
+def _compute(audio: Sequence[str]) -> Iterator[NDArray[np.float16]]:
+    """Frames x bands, one clip after the other, a few in advance."""
     extractor = build_feature_extractor()
-    found: list[tuple[NDArray[np.float16], int]] = []
-    with ThreadPoolExecutor(2) as pool, bar() as progress:
-        task = progress.add_task("Spectrograms", total=len(audio), note="")
-        for one in pool.map(lambda name: _one(extractor, name), audio):
-            found.append(one)
-            progress.advance(task)
-    values = (
-        np.concatenate([mel for mel, _ in found], axis=1) if found else np.zeros((MEL_BANDS, 0), np.float16)
-    )
-    mels = Mels(values, np.array([frames for _, frames in found], dtype=np.int64))
-    if file:
-        with atomic_path(file) as temporary, temporary.open("wb") as opened:
-            np.savez(opened, values=mels.values, frames=mels.frames_N)
-    return mels
+    for _, samples in track(decode_many(audio, workers=2), "Spectrograms", total=len(audio)):
+        if isinstance(samples, AudioError):
+            raise samples
+        yield _one(extractor, samples)
 
 
-def _one(extractor: Any, name: str) -> tuple[NDArray[np.float16], int]:
-    samples = decode(name)[: WINDOW_SECONDS * RATE_HZ]
+def _one(extractor: Any, samples: NDArray[np.float32]) -> NDArray[np.float16]:
+    samples = samples[: WINDOW_SECONDS * RATE_HZ]
     frames = -(-len(samples) // HOP_SAMPLES)
     padded = np.pad(samples, (0, (frames + MARGIN_FRAMES) * HOP_SAMPLES - len(samples)))
     features = extractor(
         padded, sampling_rate=RATE_HZ, padding="do_not_pad", truncation=False, return_tensors="np"
     )
-    return features["input_features"][0].astype(np.float16), frames
+    return np.ascontiguousarray(features["input_features"][0].T, dtype=np.float16)
 
 
 def pad_batch(clips: Sequence[NDArray[np.float32]]) -> torch.Tensor:
