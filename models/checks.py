@@ -8,6 +8,8 @@ label mass  the probability on all options together; refusals are answers that n
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 from models.annotation import plan, with_keys
 from models.elicitation import Question, ask
+from models.errors import UserError
 from models.metrics import entropy, jensen_shannon
 from models.personas import Persona
 from models.prompts import Arm
@@ -122,6 +125,38 @@ class Checks:
         for (utterance,), part in joined.group_by(["utterance_id"], maintain_order=True):
             found[str(utterance)] = np.exp(np.array(part["logprobs"].to_list())).mean(axis=0)
         return {name: p_K / p_K.sum() for name, p_K in found.items()}
+
+
+def that_hear(files: tuple[Path, ...], *, insist: bool = False) -> tuple[Path, ...]:
+    """Those annotations files whose annotator hears, or was not checked (no checks.json beside the file).
+
+    Args:
+        files: annotations.parquet files.
+        insist: let those pass, too, that do not hear.
+
+    Raises:
+        UserError: none is left, and the user did not insist.
+    """
+    deaf = [file for file in files if not _hears(file.parent / "checks.json")]
+    if insist or not deaf:
+        return files
+    heard = tuple(file for file in files if file not in deaf)
+    if not heard:
+        raise UserError(
+            f"{deaf[0]}: by its checks this annotator does not hear (another clip's audio leaves its answers as "
+            "they are), so its votes are not pooled; --insist pools them all the same"
+        )
+    return heard
+
+
+def _hears(checks: Path) -> bool:
+    try:
+        found = json.loads(checks.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError) as error:
+        raise UserError(f"{checks}: not readable ({error}); run annotate again") from error
+    return not (isinstance(found, dict) and found.get("hears") is False)
 
 
 def summary(annotations: Annotations) -> dict[str, Any]:

@@ -18,6 +18,7 @@ def pool(
     matrix: bool = True,
     resamples: int = 20,
     seed: int = 0,
+    insist: bool = False,
 ) -> Path:
     """Turn votes into distributions: human, synthetic, combined (the paper's count) and pooled.
 
@@ -39,10 +40,12 @@ def pool(
         matrix: Whether the calibration has a confusion matrix besides temperature and biases.
         resamples: Refits on resampled speakers, for the intervals of kappa (0: none).
         seed: Of all drawing.
+        insist: Pool an annotator too that, by its own checks, does not hear.
 
     Raises:
-        UserError: tables that are missing, damaged or about other labels.
+        UserError: tables that are missing, damaged or about other labels, or no annotator that hears.
     """
+    from models.checks import that_hear
     from models.files import atomic_folder, write_json
     from models.pictures import pooling as pictures
     from models.pictures.style import save
@@ -53,7 +56,7 @@ def pool(
     made = make_sources(
         Utterances.read(utterances),
         VoteFile.open(votes),
-        (annotations, *(Path(path) for path in more_annotations)),
+        that_hear((annotations, *(Path(path) for path in more_annotations)), insist=insist),
         criterion=criterion,
         synthetic_votes=synthetic_votes,
         matrix=matrix,
