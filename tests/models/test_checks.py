@@ -29,7 +29,7 @@ def test_the_deaf_are_left_out(tmp_path):
 
 
 def test_when_none_hears_it_is_said(tmp_path):
-    with pytest.raises(UserError, match="does not hear.*--insist"):
+    with pytest.raises(UserError, match=r"does not hear.*--insist"):
         that_hear((annotations(tmp_path / "a", False),))
 
 
