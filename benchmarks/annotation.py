@@ -8,13 +8,14 @@ floor   one prompt an utterance and nothing else: decoding, one audio preprocess
 
 Tokens are the engine's own counters: prompt tokens that were computed (not found in the cache), and generated.
 
-    python -m benchmarks.annotation --alm data/demo/alm --root ../shared/crema-d --out benchmarks/results
+    python benchmarks/annotation.py [--alm data/demo/alm] [--root ../shared/crema-d]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +29,7 @@ from models.annotation import plan
 from models.answering import Computing
 from models.audio import decode
 from models.elicitation import Question, ask
-from models.engines import EngineChoice, open_engine
+from models.engines import EngineChoice, close_engines, open_engine
 from models.engines.vllm import VllmEngine
 from models.files import write_json
 from models.personas import PAPER
@@ -40,14 +41,24 @@ VOTES = 20
 def main() -> None:
     """Measure, print a table, write annotation.json."""
     arguments = _arguments()
-    table = Utterances.read(arguments.utterances)
+    if arguments.utterances is None and not arguments.root.is_dir():
+        print(f"annotation: skipped, {arguments.root} is not there")
+        return
+    with tempfile.TemporaryDirectory() as made:
+        utterances = arguments.utterances or _corpus(arguments.root, Path(made))
+        table = Utterances.read(utterances)
+        alm = arguments.alm or _untrained(table.labels, Path(made))
+        _measure(arguments, table, alm)
+
+
+def _measure(arguments: argparse.Namespace, table: Utterances, alm: str) -> None:
     table = Utterances(
         table.frame.sort("utterance_id").head(arguments.count + arguments.warm_up), table.labels
     )
     warm_up, measured = table.frame.head(arguments.warm_up), table.frame.slice(arguments.warm_up)
-    engine = open_engine(EngineChoice("vllm", arguments.alm))
+    engine = open_engine(EngineChoice("vllm", alm))
     assert isinstance(engine, VllmEngine)
-    bench = _Bench(engine, arguments.alm, table.labels)
+    bench = _Bench(engine, alm, table.labels)
     runs = {
         "floor": lambda frame: bench.answer(frame, bench.exact[:1]),
         "exact": lambda frame: bench.answer(frame, bench.exact),
@@ -79,6 +90,7 @@ def main() -> None:
     }  # fmt: skip
     print(json.dumps(results, indent=2))
     write_json(arguments.out / "annotation.json", results)
+    close_engines()
 
 
 class _Bench:
@@ -171,12 +183,38 @@ class _Bench:
         return found
 
 
+def _corpus(root: Path, folder: Path) -> Path:
+    """CREMA-D, ingested into ``folder``."""
+    from tasks.ingest import ingest
+
+    return ingest(corpus="crema_d", root=root, out=folder / "ingest") / "utterances.parquet"
+
+
+def _untrained(labels: tuple[str, ...], folder: Path) -> str:
+    """The tiny ALM's architecture with random weights: what it costs does not depend on what it has learned."""
+    import torch
+
+    from models.personas import BUILT_IN
+    from models.prompts import build_prompts
+    from models.tiny.architecture import Shape, build_model, save_folder
+    from models.tiny.tokenizer import build_tokenizer
+
+    prompts = build_prompts(labels, BUILT_IN, 2, arm="both")
+    tokenizer = build_tokenizer(labels, [prompt.text("It's eleven o'clock.") for prompt in prompts])
+    torch.manual_seed(0)
+    save_folder(build_model(Shape(), tokenizer), tokenizer, folder / "alm")
+    return str(folder / "alm")
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--alm", required=True, help="a local model folder")
-    parser.add_argument("--utterances", type=Path, required=True, help="an ingested corpus, such as CREMA-D")
+    parser.add_argument("--alm", help="a local model folder; without one, the tiny ALM's shape, untrained")
+    parser.add_argument(
+        "--utterances", type=Path, help="an ingested corpus; without one, CREMA-D from --root"
+    )
+    parser.add_argument("--root", type=Path, default=Path("../shared/crema-d"))
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--warm-up", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=2)
