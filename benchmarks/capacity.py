@@ -47,7 +47,10 @@ def table_bytes(rows: int = 100_000) -> dict[str, float]:
         "distribution": Distributions.of(ids, "pooled", p_NK, LABELS, 3.0, rng.random(rows)),
     }
     with tempfile.TemporaryDirectory() as folder:
-        return {name: table.write(Path(folder) / f"{name}.parquet").stat().st_size / rows for name, table in made.items()}
+        return {
+            name: table.write(Path(folder) / f"{name}.parquet").stat().st_size / rows
+            for name, table in made.items()
+        }
 
 
 def counting_seconds(rows: int = 1_000_000) -> float:
@@ -106,7 +109,10 @@ def plan(utterances: float, unit: dict[str, float], task: float) -> dict[str, st
     prompts = utterances * PROMPTS
     gpu_hours = prompts / GPU_PROMPTS_PER_SECOND / 3600
     shards = utterances / SHARD
-    stored = (prompts * unit["annotation"] * 2 + utterances * (VOTES * unit["human vote"] + 4 * unit["distribution"])) / 1e9
+    stored = (
+        prompts * unit["annotation"] * 2
+        + utterances * (VOTES * unit["human vote"] + 4 * unit["distribution"])
+    ) / 1e9
     return {
         "prompts": f"{prompts:,.0f}", "GPU hours": f"{gpu_hours:,.0f}", "days on 8 GPUs": f"{gpu_hours / 8 / 24:,.1f}",
         "GPU cost": f"${gpu_hours * GPU_HOUR_PRICE:,.0f}", "shards = task runs = store files": f"{shards:,.0f}",
@@ -117,7 +123,12 @@ def plan(utterances: float, unit: dict[str, float], task: float) -> dict[str, st
 
 def main() -> None:
     """Measure, multiply, print."""
-    unit, counting, task, hashing = table_bytes(), counting_seconds(), task_run_seconds(), hashing_bytes_per_second()
+    unit, counting, task, hashing = (
+        table_bytes(),
+        counting_seconds(),
+        task_run_seconds(),
+        hashing_bytes_per_second(),
+    )
     for name, size in unit.items():
         print(f"{name}: {size:.1f} bytes")
     print(f"counting: {counting:.2f} s a million votes")

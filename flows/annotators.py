@@ -51,7 +51,12 @@ def install(project: Path, corpus: str, folder: Path) -> None:
     if place.is_file():
         place.unlink()
     with atomic_folder(place) as temporary:
-        shutil.copytree(folder, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.py", "*.bin", "*.pt", ".cache"))
+        shutil.copytree(
+            folder,
+            temporary,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns("*.py", "*.bin", "*.pt", ".cache"),
+        )
     track(project, place)
 
 

@@ -50,12 +50,16 @@ def finetune_matrix(
     return counted
 
 
-def widen(project: Path, corpora: tuple[str, ...], sources: tuple[str, ...], dime_aug: tuple[str, ...]) -> None:
+def widen(
+    project: Path, corpora: tuple[str, ...], sources: tuple[str, ...], dime_aug: tuple[str, ...]
+) -> None:
     """Enter corpora, sources and DiME-Aug settings into the matrix of params.yaml; what is there stays."""
     params = projects.load(project)
     unknown = sorted(set(corpora) - set(params["corpora"]))
     if unknown:
-        raise UserError(f"unknown corpus {unknown[0]!r}; params.yaml has: {', '.join(sorted(params['corpora']))}")
+        raise UserError(
+            f"unknown corpus {unknown[0]!r}; params.yaml has: {', '.join(sorted(params['corpora']))}"
+        )
     changed = False
     for name, wanted in (("corpora", corpora), ("sources", sources), ("dime_aug", dime_aug)):
         absent = [one for one in wanted if one not in params["matrix"][name]]
@@ -72,7 +76,9 @@ def publish(project: Path, corpus: str) -> None:
         return
     rows = matrix_rows(json.loads(path.read_text(encoding="utf-8")))
     key = f"{corpus}-matrix".replace("_", "-")
-    create_table_artifact(rows, key=key, description=f"Fine-tuned models of {corpus} against held-out human votes")
+    create_table_artifact(
+        rows, key=key, description=f"Fine-tuned models of {corpus} against held-out human votes"
+    )
 
 
 def matrix_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -80,7 +86,15 @@ def matrix_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for name, figures in metrics.items():
         if isinstance(figures, dict) and isinstance(figures.get("js"), int | float):
-            shown = {one: round(float(figures[one]), 4) for one in _FIGURES if isinstance(figures.get(one), int | float)}
-            interval = {"95 %": f"{figures['js_low']:.3f} to {figures['js_high']:.3f}"} if "js_low" in figures else {}
+            shown = {
+                one: round(float(figures[one]), 4)
+                for one in _FIGURES
+                if isinstance(figures.get(one), int | float)
+            }
+            interval = (
+                {"95 %": f"{figures['js_low']:.3f} to {figures['js_high']:.3f}"}
+                if "js_low" in figures
+                else {}
+            )
             rows.append({"model": name} | shown | interval)
     return sorted(rows, key=lambda row: (row["js"], row["model"]))

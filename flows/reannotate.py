@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 from prefect import flow, get_run_logger, tags, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.schemas.objects import State
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
-from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows import annotators
@@ -60,7 +60,7 @@ def look(source: str) -> list[Candidate]:
 
 
 @task(task_run_name="pilot {candidate.short}")
-def answer(candidate: Candidate, pilot: Pilot, timeout_seconds: float, project: str) -> str:
+def answer(candidate: Candidate, pilot: Pilot, timeout_seconds: float, project: str) -> str:  # noqa: ARG001  (names the run)
     """Have one annotator answer the pilot; returns the folder of its answers."""
     run(pilot, timeout_seconds, Path(project))
     return pilot.out
@@ -102,7 +102,9 @@ def reannotate(
     here = Path(project).resolve()
     with annotators.alone(here, corpus) as first:
         if not first:
-            return Completed(name="AlreadyRunning", message=f"Another run looks after {corpus} on this machine")
+            return Completed(
+                name="AlreadyRunning", message=f"Another run looks after {corpus} on this machine"
+            )
         ledger = Ledger(here / "data" / corpus / annotators.LEDGER)
         found = _new(sources, ledger)
         if not found:
@@ -130,7 +132,9 @@ def _cache(project: Path) -> Path:
 def _new(sources: tuple[str, ...], ledger: Ledger) -> list[Candidate]:
     """What the sources hold and the ledger has not seen. A source that is down is skipped, unless all are."""
     if not sources:
-        raise UserError("no sources to watch; expected one or more of hub:author=NAME, folder:PATH, s3://BUCKET/PREFIX")
+        raise UserError(
+            "no sources to watch; expected one or more of hub:author=NAME, folder:PATH, s3://BUCKET/PREFIX"
+        )
     found: list[Candidate] = []
     silent: list[str] = []
     for source in sources:
@@ -168,7 +172,10 @@ class _Setting:
         from models.tables import Annotations, Utterances, Votes
 
         ingested = self.project / "data" / self.corpus / "ingest"
-        utterances, votes = Utterances.read(ingested / "utterances.parquet"), Votes.read(ingested / "votes.parquet")
+        utterances, votes = (
+            Utterances.read(ingested / "utterances.parquet"),
+            Votes.read(ingested / "votes.parquet"),
+        )
         tried = pilot(utterances, votes, self.pilot_size)
         folder = self.project / ".ambivox" / "pilots" / self.corpus
         tried.write(folder / "utterances.parquet")
@@ -179,7 +186,18 @@ class _Setting:
             given = Annotations.read(Path(self._answer(stands, folder)) / "annotations.parquet")
             baseline, name = answers(given, ids), stands.short
             if not ledger.seen(stands.alm, stands.revision):
-                ledger.append(self._entry(stands, folder, votes, tried, prior(votes, ids), "the corpus prior", time.monotonic(), "standing"))
+                ledger.append(
+                    self._entry(
+                        stands,
+                        folder,
+                        votes,
+                        tried,
+                        prior(votes, ids),
+                        "the corpus prior",
+                        time.monotonic(),
+                        "standing",
+                    )
+                )
         made = []
         for candidate in found:
             started = time.monotonic()
@@ -223,7 +241,11 @@ class _Setting:
         checks = json.loads((out / "checks.json").read_text(encoding="utf-8"))
         found = compare(votes, tried, answers(given, tried.frame["utterance_id"]), baseline, self.seed)
         mass = given.frame["label_mass"].drop_nulls().to_numpy()
-        against = objections(given, checks.get("hears")) if decision != "standing" else ["in use when the ledger began"]
+        against = (
+            objections(given, checks.get("hears"))
+            if decision != "standing"
+            else ["in use when the ledger began"]
+        )
         return Entry(
             datetime.now(UTC), self.corpus, candidate.alm, candidate.revision, candidate.source, decision,
             "; ".join(against), name, found.utterances, found.js_candidate, found.js_current, found.gain.value,
@@ -254,7 +276,9 @@ def _decide(trials: list[Trial], ask_a_person: bool) -> tuple[Candidate | None, 
         if trial is best:
             entry = replace(entry, decision=decision, reason=reason)
         elif trial.better and best is not None:
-            entry = replace(entry, reason=f"better than what stands, but {best.candidate.short} is better still")
+            entry = replace(
+                entry, reason=f"better than what stands, but {best.candidate.short} is better still"
+            )
         elif not entry.reason:
             entry = replace(entry, reason="not better than what stands by the margin")
         entries.append(entry)
@@ -281,12 +305,22 @@ def _publish(corpus: str, ledger: Ledger, said: str) -> None:
     """The leaderboard and the last decisions, as artifacts of the flow run."""
     key = corpus.replace("_", "-")
     rows = [
-        {name: (round(value, 4) if isinstance(value, float) else str(value)) for name, value in row.items() if value is not None}
+        {
+            name: (round(value, 4) if isinstance(value, float) else str(value))
+            for name, value in row.items()
+            if value is not None
+        }
         for row in ledger.leaderboard().iter_rows(named=True)
     ]
-    create_table_artifact(rows or [{"alm": "none yet"}], key=f"{key}-annotators", description=f"Annotators of {corpus}, best first (JS base 2 on the pilot)")
+    create_table_artifact(
+        rows or [{"alm": "none yet"}],
+        key=f"{key}-annotators",
+        description=f"Annotators of {corpus}, best first (JS base 2 on the pilot)",
+    )
     lines = "\n".join(f"- {line}" for line in said.splitlines())
-    create_markdown_artifact(f"# Annotators of {corpus}\n\n{lines}", key=f"{key}-reannotate", description="What was decided last")
+    create_markdown_artifact(
+        f"# Annotators of {corpus}\n\n{lines}", key=f"{key}-reannotate", description="What was decided last"
+    )
 
 
 def _carry_on(project: str, corpus: str) -> None:
@@ -298,7 +332,11 @@ def _carry_on(project: str, corpus: str) -> None:
 
     reproduce(project=project, corpora=(corpus,), steps=("annotate", "pool", "validate"))
     try:
-        run_deployment(_MATRIX, parameters={"project": project, "corpora": [corpus]}, timeout=0, as_subflow=False)
+        run_deployment(
+            _MATRIX, parameters={"project": project, "corpora": [corpus]}, timeout=0, as_subflow=False
+        )
         get_run_logger().info("fine-tuning queued: %s", _MATRIX)
     except ObjectNotFound:
-        get_run_logger().warning("fine-tuning is not queued: there is no deployment %s (prefect deploy --all)", _MATRIX)
+        get_run_logger().warning(
+            "fine-tuning is not queued: there is no deployment %s (prefect deploy --all)", _MATRIX
+        )

@@ -22,10 +22,17 @@ FILES = (
 
 def facts(run: Run, licence: str) -> dict[str, Any]:
     """Everything the card says, as JSON values; parts that are missing are left out."""
-    found: dict[str, Any] = {"licence": licence, "files": {n: d for n in FILES if (d := run.digest(n)) is not None}}
+    found: dict[str, Any] = {
+        "licence": licence,
+        "files": {n: d for n in FILES if (d := run.digest(n)) is not None},
+    }
     if run.utterances is not None:
         frame = run.utterances.frame
-        by_split = frame.group_by("split").agg(pl.len().alias("n"), pl.col("speaker").n_unique().alias("speakers")).sort("split")
+        by_split = (
+            frame.group_by("split")
+            .agg(pl.len().alias("n"), pl.col("speaker").n_unique().alias("speakers"))
+            .sort("split")
+        )
         found["corpus"] = sorted(frame["corpus"].unique())
         found["labels"] = list(run.utterances.labels)
         found["utterances"] = frame.height
@@ -41,7 +48,9 @@ def facts(run: Run, licence: str) -> dict[str, Any]:
         )  # fmt: skip
         found["annotators"] = kinds.sort("alm", "revision", "elicitation", "engine").to_dicts()
     if worth := run.worth():
-        found["worth_in_human_votes"] = {name: {"value": one.value, "low": one.low, "high": one.high} for name, one in worth.items()}
+        found["worth_in_human_votes"] = {
+            name: {"value": one.value, "low": one.low, "high": one.high} for name, one in worth.items()
+        }
     metrics = run.json("validation/metrics.json")
     found["metrics"] = {key: measures for key in ROWS if (measures := measures_of(metrics, key))}
     return found
@@ -59,18 +68,34 @@ def card(name: str, version: str, found: dict[str, Any], revision: str) -> str:
                        ("speakers", "Speakers"), ("hours", "Hours"), ("human_votes", "Human votes")):  # fmt: skip
         if key in found:
             value = found[key]
-            lines.append(f"| {title} | {_plain(', '.join(map(str, value)) if isinstance(value, list) else value)} |")
+            lines.append(
+                f"| {title} | {_plain(', '.join(map(str, value)) if isinstance(value, list) else value)} |"
+            )
     for name, worth in found.get("worth_in_human_votes", {}).items():
         lines.append(f"| {_plain(name)} is worth | {written(as_estimate(worth))} human votes |")
     lines += ["", "## Splits, by speaker", "", "| split | utterances | speakers |", "|---|---|---|"]
-    lines += [f"| {split} | {n['utterances']} | {n['speakers']} |" for split, n in found.get("splits", {}).items()]
-    lines += ["", "## Annotators", "", "| ALM | revision | elicitation | engine | answers | refusals | label mass |", "|---|---|---|---|---|---|---|"]
+    lines += [
+        f"| {split} | {n['utterances']} | {n['speakers']} |" for split, n in found.get("splits", {}).items()
+    ]
+    lines += [
+        "",
+        "## Annotators",
+        "",
+        "| ALM | revision | elicitation | engine | answers | refusals | label mass |",
+        "|---|---|---|---|---|---|---|",
+    ]
     lines += [
         f"| {_plain(one['alm'])} | {_plain(one['revision'])} | {one['elicitation']} | {_plain(one['engine'])} | {one['answers']} "
         f"| {one['refusals']} | {one['label_mass']} |"
         for one in found.get("annotators", [])
     ]
-    lines += ["", "## Distance to the human votes of test speakers (JS base 2; 95 % intervals)", "", "| source | JS | BC | accuracy |", "|---|---|---|---|"]
+    lines += [
+        "",
+        "## Distance to the human votes of test speakers (JS base 2; 95 % intervals)",
+        "",
+        "| source | JS | BC | accuracy |",
+        "|---|---|---|---|",
+    ]
     lines += [
         f"| {ROWS[key][1]} | {written(estimate(one, 'js'))} | {written(estimate(one, 'bc'))} | {written(estimate(one, 'accuracy'))} |"
         for key, one in found["metrics"].items()

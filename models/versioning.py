@@ -43,7 +43,9 @@ class Versions:
         """
         stale = sorted(name for name in json.loads(self._dvc("status", "--json")) if _corpus(name) == key)
         if stale:
-            raise UserError(f"{len(stale)} stages of {key} are not up to date, the first is {stale[0]}; run: ambivox run, or dvc repro")
+            raise UserError(
+                f"{len(stale)} stages of {key} are not up to date, the first is {stale[0]}; run: ambivox run, or dvc repro"
+            )
 
     def revision(self) -> str:
         """The commit that is checked out."""
@@ -57,14 +59,22 @@ class Versions:
     def commit_and_tag(self, tag: str, written: list[Path]) -> None:
         """Commit the data card with dvc.lock, params.yaml and DVC's pointers, nothing else; tag the commit."""
         held = ["dvc.yaml", "dvc.lock", "params.yaml", ".dvc/config", ".dvcignore"]
-        pointers = [*self.project.glob("data/*/*.dvc"), *self.project.glob("data/**/.gitignore"), *self.project.glob("*.dvc")]
-        paths = [name for name in held if (self.project / name).is_file()] + [str(path) for path in (*pointers, *written)]
+        pointers = [
+            *self.project.glob("data/*/*.dvc"),
+            *self.project.glob("data/**/.gitignore"),
+            *self.project.glob("*.dvc"),
+        ]
+        paths = [name for name in held if (self.project / name).is_file()] + [
+            str(path) for path in (*pointers, *written)
+        ]
         self._git("add", "--", *paths)
         self._git("commit", "--quiet", "-m", f"Release {tag}", "--", *paths)
         self._git("tag", "-a", tag, "-m", f"Release {tag}; data card: {written[0].name}")
 
     def _stages(self) -> list[str]:
-        return [line.split()[0] for line in self._dvc("stage", "list", "--name-only").splitlines() if line.strip()]
+        return [
+            line.split()[0] for line in self._dvc("stage", "list", "--name-only").splitlines() if line.strip()
+        ]
 
     def _git(self, *arguments: str) -> str:
         return self._run(["git", *arguments])

@@ -50,7 +50,10 @@ def release(
     if push:
         versions.push(key)
     versions.commit_and_tag(tag, [page, page.with_suffix(".json")])
-    print(f"release: {tag} tagged, data card {page}" + ("" if push else "; send it with: dvc push && git push --follow-tags"))
+    print(
+        f"release: {tag} tagged, data card {page}"
+        + ("" if push else "; send it with: dvc push && git push --follow-tags")
+    )
     return page
 
 

@@ -33,7 +33,9 @@ class HubServer:
 
     def put(self, name: str, folder: Path, tags: tuple[str, ...] = ("audio-text-to-text",)) -> str:
         """Publish ``folder`` as the newest revision of ``name``; returns the revision."""
-        files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+        files = {
+            path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()
+        }
         whole = hashlib.sha1(usedforsecurity=False)
         for inner, path in files.items():
             whole.update(inner.encode() + path.read_bytes())
@@ -62,16 +64,18 @@ class HubServer:
 
             def reply(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
                 self.send_response(status)
-                for name, value in ({"Content-Type": "application/json", "Content-Length": str(len(body))} | (headers or {})).items():
+                for name, value in (
+                    {"Content-Type": "application/json", "Content-Length": str(len(body))} | (headers or {})
+                ).items():
                     self.send_header(name, value)
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(body)
 
-            def do_HEAD(self) -> None:  # noqa: N802
+            def do_HEAD(self) -> None:
                 self.do_GET()
 
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 hub.requests.append(self.path)
                 if hub.trouble == "500":
                     return self.reply(500, b"{}")
@@ -93,13 +97,19 @@ class HubServer:
                     return self.listing(query)
                 if path[:2] == ["api", "collections"]:
                     slug = "/".join(path[2:])
-                    items = [{"_id": "1", "id": name, "type": "model", "position": 0} for name in hub.collections[slug]]
+                    items = [
+                        {"_id": "1", "id": name, "type": "model", "position": 0}
+                        for name in hub.collections[slug]
+                    ]
                     return self.reply(200, json.dumps({"slug": slug, "title": "x", "items": items}).encode())
                 if path[:2] == ["api", "models"]:
                     name = "/".join(path[2:4])
                     if path[4:5] == ["tree"]:
                         files = hub.models[name]["files"]
-                        tree = [{"type": "file", "path": i, "size": p.stat().st_size, "oid": "0"} for i, p in files.items()]
+                        tree = [
+                            {"type": "file", "path": i, "size": p.stat().st_size, "oid": "0"}
+                            for i, p in files.items()
+                        ]
                         return self.reply(200, json.dumps(tree).encode())
                     return self.reply(200, json.dumps(hub._info(name)).encode())
                 name, inner = "/".join(path[:2]), "/".join(path[4:])

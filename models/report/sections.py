@@ -148,7 +148,11 @@ def pooling(run: Run) -> Section:
         section.text.append(
             f"{name} is worth {written(worth)} human votes: pooled = (n + κ q̃) / (N + κ), where κ is that number, "
             "fitted utterance by utterance, and q̃ the ALM’s distribution after calibration."
-            + (" That is next to nothing: the pooled distributions are the human ones." if worth.value < 0.1 else "")
+            + (
+                " That is next to nothing: the pooled distributions are the human ones."
+                if worth.value < 0.1
+                else ""
+            )
         )
     section.sheets = _worth_by_ambiguity(found)
     pooled = run.distributions.get("pooled")
@@ -175,7 +179,11 @@ def _worth_by_ambiguity(found: dict[str, Any]) -> list[Sheet]:
         by = one.get("worth_by_ambiguity") if isinstance(one, dict) else None
         if isinstance(by, dict):
             rows.append([str(name), *(written(as_estimate(by.get(level))) for level in _LEVELS)])
-    return [Sheet("Worth in human votes, by ambiguity of the utterance", ["ALM", *_LEVELS], rows)] if rows else []
+    return (
+        [Sheet("Worth in human votes, by ambiguity of the utterance", ["ALM", *_LEVELS], rows)]
+        if rows
+        else []
+    )
 
 
 def validation(run: Run) -> Section:
@@ -212,8 +220,15 @@ def _by_tertile(found: dict[str, Any]) -> list[Sheet]:
     if not isinstance(levels, dict):
         return []
     names = list(dict.fromkeys(name for one in levels.values() if isinstance(one, dict) for name in one))
-    rows = [[name, *(_js(levels.get(level, {}).get(name)) for level in _LEVELS)] for name in sorted(names, key=_place)]
-    return [Sheet("JS by ambiguity of the utterance (tertiles, the paper’s definition)", ["source", *_LEVELS], rows)]
+    rows = [
+        [name, *(_js(levels.get(level, {}).get(name)) for level in _LEVELS)]
+        for name in sorted(names, key=_place)
+    ]
+    return [
+        Sheet(
+            "JS by ambiguity of the utterance (tertiles, the paper’s definition)", ["source", *_LEVELS], rows
+        )
+    ]
 
 
 def _paired_tests(found: dict[str, Any]) -> list[Sheet]:
@@ -221,12 +236,18 @@ def _paired_tests(found: dict[str, Any]) -> list[Sheet]:
     rows = [
         [
             f"{one.get('first')} − {one.get('second')}",
-            written(as_estimate({"value": one.get("difference"), "low": one.get("low"), "high": one.get("high")})),
+            written(
+                as_estimate({"value": one.get("difference"), "low": one.get("low"), "high": one.get("high")})
+            ),
             cell(one.get("p_holm")),
         ]
         for one in tests
     ]
-    return [Sheet("Differences in JS, paired over speakers", ["difference", "JS", "p (Holm)"], rows)] if rows else []
+    return (
+        [Sheet("Differences in JS, paired over speakers", ["difference", "JS", "p (Holm)"], rows)]
+        if rows
+        else []
+    )
 
 
 def _by_group(found: dict[str, Any]) -> list[Sheet]:
@@ -235,7 +256,11 @@ def _by_group(found: dict[str, Any]) -> list[Sheet]:
     for kind, members in groups.items() if isinstance(groups, dict) else ():
         if isinstance(members, dict) and members:
             wanted = ("human", "synthetic", "pooled", "ceiling")
-            rows = [[str(group), *(_js(one.get(source)) for source in wanted)] for group, one in members.items() if isinstance(one, dict)]
+            rows = [
+                [str(group), *(_js(one.get(source)) for source in wanted)]
+                for group, one in members.items()
+                if isinstance(one, dict)
+            ]
             made.append(Sheet(f"JS by {kind} of the speaker", [str(kind), *wanted], rows))
     return made
 

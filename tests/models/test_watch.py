@@ -36,7 +36,13 @@ def test_hub_by_author_filter_and_collection(hub: HubServer, tmp_path: Path) -> 
         hub.put(name, folder)
     hub.put("Qwen/text", folder, tags=("text-generation",))
     hub.collections["team/watched-0123"] = ["Other/e", "Qwen/b"]
-    assert [one.alm for one in candidates("hub:author=Qwen")] == ["Qwen/a", "Qwen/b", "Qwen/c", "Qwen/d", "Qwen/text"]
+    assert [one.alm for one in candidates("hub:author=Qwen")] == [
+        "Qwen/a",
+        "Qwen/b",
+        "Qwen/c",
+        "Qwen/d",
+        "Qwen/text",
+    ]
     found = candidates("hub:author=Qwen,filter=audio-text-to-text")
     assert [one.alm for one in found] == ["Qwen/a", "Qwen/b", "Qwen/c", "Qwen/d"]
     assert [one.alm for one in candidates("hub:collection=team/watched-0123")] == ["Other/e", "Qwen/b"]
@@ -101,11 +107,9 @@ def test_folder_source(tmp_path: Path) -> None:
     assert candidates(f"folder:{tmp_path}/models")[0].revision != found[0].revision
 
 
-@pytest.mark.parametrize(
-    "source", ["ftp://x", "hub:autor=Qwen", "hub:author=", "folder:/does/not/exist"]
-)
+@pytest.mark.parametrize("source", ["ftp://x", "hub:autor=Qwen", "hub:author=", "folder:/does/not/exist"])
 def test_a_mistyped_source_says_what_is_expected(source: str) -> None:
-    with pytest.raises(UserError, match="expected|no such folder"):
+    with pytest.raises(UserError, match=r"expected|no such folder"):
         candidates(source)
 
 

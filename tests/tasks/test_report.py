@@ -69,7 +69,17 @@ def make_run(root: Path, utterances: int = 120, hostile: str | None = None, seed
     for source in ("human", "synthetic", "combined", "pooled"):
         table = Distributions.of(voting, source, guess_NK, LABELS, 3.0, 0.0 if source == "human" else 2.5)
         table.write(root / f"distributions/{source}.parquet")
-    write_json(root / "distributions/pooling.json", {"alms": {"tiny": {"worth_in_human_votes": {"value": 2.47, "low": 2.1, "high": 2.9}, "worth_by_ambiguity": {"low": 1.5, "high": 3.1}}}})
+    write_json(
+        root / "distributions/pooling.json",
+        {
+            "alms": {
+                "tiny": {
+                    "worth_in_human_votes": {"value": 2.47, "low": 2.1, "high": 2.9},
+                    "worth_by_ambiguity": {"low": 1.5, "high": 3.1},
+                }
+            }
+        },
+    )
     figures, axes = style.figure()
     axes[0].plot([1, 2, 3])
     style.save(figures, root / "validation/tertiles.svg")
@@ -81,7 +91,10 @@ def make_run(root: Path, utterances: int = 120, hostile: str | None = None, seed
         "ceiling": {"js": {"value": 0.118, "low": 0.112, "high": 0.123}, "bc": 0.91, "accuracy": 0.78},
         "prior": {"js": {"value": 0.317, "low": 0.310, "high": 0.324}, "bc": 0.71, "accuracy": 0.40},
     })  # fmt: skip
-    levels = {"human": {"js": 0.3, "low": 0.28, "high": 0.32}, "pooled": {"js": 0.2, "low": 0.19, "high": 0.21}}
+    levels = {
+        "human": {"js": 0.3, "low": 0.28, "high": 0.32},
+        "pooled": {"js": 0.2, "low": 0.19, "high": 0.21},
+    }
     write_json(root / "validation/details.json", {
         "paired_tests": [{"first": "pooled", "second": "human", "difference": -0.07, "low": -0.08, "high": -0.06, "p_holm": 0.0007}],
         "tertiles": {"paper": {"low": levels, "high": levels}}, "per_group": {"sex": {"female": levels}},
