@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 RATE_HZ = 16_000
 FRAME = 2_048
 HOP = 512
+# Transforms that are made at once: their results stay in the cache.
+_BLOCK_FRAMES = 16
 # Roll-off is looked for in blocks of bins first, then in the block.
 _ROLLOFF_BINS = 32
 MEL_BANDS, MFCCS, CHROMA, CONTRAST_OCTAVES = 128, 13, 12, 6
@@ -43,10 +45,13 @@ def sound_features(samples: NDArray[np.float32]) -> Floats:
     count = 1 + len(samples) // HOP
     frames_TL = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP][:count]
     windowed_TL = np.multiply(frames_TL, _window(), out=_scratch("windowed", frames_TL.shape))
-    spectrum_TF = scipy.fft.rfft(windowed_TL, axis=1, overwrite_x=True)
-    power_TF = np.square(spectrum_TF.real, out=_scratch("power", spectrum_TF.shape))
-    power_TF += np.square(spectrum_TF.imag, out=_scratch("magnitude", spectrum_TF.shape))
-    magnitude_TF: _Frames = np.sqrt(power_TF, out=_scratch("magnitude", spectrum_TF.shape))
+    power_TF = _scratch("power", (count, FRAME // 2 + 1))
+    for start in range(0, count, _BLOCK_FRAMES):
+        block = slice(start, start + _BLOCK_FRAMES)
+        spectrum = scipy.fft.rfft(windowed_TL[block], axis=1, overwrite_x=True)
+        np.square(spectrum.real, out=power_TF[block])
+        power_TF[block] += np.square(spectrum.imag)
+    magnitude_TF: _Frames = np.sqrt(power_TF, out=_scratch("magnitude", power_TF.shape))
     over_time = np.concatenate(
         [
             _mfcc(power_TF),
@@ -200,6 +205,10 @@ def _contrast(magnitude_TF: _Frames) -> _Frames:
     peaks, valleys = [], []
     for start, stop, count in _contrast_bands():
         band = magnitude_TF[:, start:stop]
+        if count == 1:
+            valleys.append(band.min(axis=1))
+            peaks.append(band.max(axis=1))
+            continue
         parts = np.sort(band, axis=1)
         valleys.append(parts[:, :count].mean(axis=1))
         peaks.append(parts[:, -count:].mean(axis=1))
