@@ -47,6 +47,7 @@ def make_sources(
     annotations: tuple[Path, ...],
     *,
     criterion: Criterion = "js",
+    weighed_votes: Counted | None = None,
     synthetic_votes: int = 10,
     matrix: bool = True,
     resamples: int = 20,
@@ -59,6 +60,7 @@ def make_sources(
         votes: the humans'.
         annotations: files of ALMs' answers, of one or more ALMs each.
         criterion: see models/pooling_fit.py.
+        weighed_votes: the same votes weighed by their raters' reliability; only ``pooled`` uses them.
         synthetic_votes: how many votes the ALMs have in ``combined``.
         matrix: whether calibrations have a confusion matrix.
         resamples: for the intervals of kappa.
@@ -79,7 +81,8 @@ def make_sources(
     names = [one.alm for one in opinions]
     if len(set(names)) != len(names):
         raise UserError(f"an ALM occurs in more than one annotations file: {', '.join(sorted(names))}")
-    evidence = gather(chosen, votes, opinions)
+    plain = gather(chosen, votes, opinions)
+    evidence = plain if weighed_votes is None else gather(chosen, weighed_votes, opinions)
     split_N = chosen.frame["split"].to_numpy()
     train = evidence.rows(np.isin(split_N, FIT_SPLITS))
     votes_N = evidence.n_NK.sum(1)
@@ -98,7 +101,7 @@ def make_sources(
         seed=seed,
     )
     rng = np.random.default_rng(seed)
-    tables = _tables(ids, labels, evidence, pooled, model, synthetic_votes, rng)
+    tables = _tables(ids, labels, plain, pooled, model, synthetic_votes, rng)
     return Sources(tables, model, value, opinions, evidence, pooled, split_N)
 
 

@@ -14,6 +14,7 @@ def pool(
     out: Path,
     more_annotations: tuple[str, ...] = (),
     criterion: Literal["js", "balanced", "likelihood"] = "js",
+    raters: Literal["alike", "dawid_skene", "mace"] = "alike",
     synthetic_votes: int = 10,
     matrix: bool = True,
     resamples: int = 20,
@@ -36,6 +37,8 @@ def pool(
         criterion: What the fit aims at: js comes closest to the votes that further listeners would give;
             balanced does so while the mean distribution stays that of the votes (js favours the commonest
             label a little); likelihood is the plain posterior mean (flatter).
+        raters: Whether pooled weighs votes by their raters' reliability, estimated on all but test utterances;
+            needs raters with identities, and the extra raters.
         synthetic_votes: How many votes, drawn from the ALMs' distribution, count in combined.
         matrix: Whether the calibration has a confusion matrix besides temperature and biases.
         resamples: Refits on resampled speakers, for the intervals of kappa (0: none).
@@ -45,19 +48,31 @@ def pool(
     Raises:
         UserError: tables that are missing, damaged or about other labels, or no annotator that hears.
     """
+    import polars as pl
+
     from models.checks import that_hear
     from models.files import atomic_folder, write_json
     from models.pictures import pooling as pictures
     from models.pictures.style import save
-    from models.sources import make_sources, statements, summary
-    from models.tables import Utterances
+    from models.sources import human_votes, make_sources, statements, summary
+    from models.tables import Utterances, Votes
     from models.vote_file import VoteFile
 
+    everyone = Utterances.read(utterances)
+    weighed = None
+    if raters != "alike":
+        from models.raters import reliability
+
+        given = human_votes(Votes.read(votes))
+        known = everyone.frame.filter(pl.col("split") != "test")["utterance_id"]
+        seen = Votes(given.frame.filter(pl.col("utterance_id").is_in(known.implode())), given.labels)
+        weighed = reliability(seen, raters, seed=seed).weigh(given)
     made = make_sources(
-        Utterances.read(utterances),
+        everyone,
         VoteFile.open(votes),
         that_hear((annotations, *(Path(path) for path in more_annotations)), insist=insist),
         criterion=criterion,
+        weighed_votes=weighed,
         synthetic_votes=synthetic_votes,
         matrix=matrix,
         resamples=resamples,

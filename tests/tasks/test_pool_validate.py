@@ -221,3 +221,29 @@ def test_two_files_with_one_alm_and_other_mistakes(files: Files, tmp_path: Path)
     with pytest.raises(UserError, match="no such file"):
         pool(**(common | {"votes": tmp_path / "absent.parquet"}))
     assert not (tmp_path / "d").exists()
+
+
+def test_raters_reliability_weighs_in_pooled_alone(files: Files, pooled: Path, tmp_path: Path) -> None:
+    """Raters get identities: one in three of the votes is that of a rater who always says the same."""
+    votes = Votes.read(files.votes)
+    number = pl.int_range(pl.len()).over("utterance_id")
+    lazy = number == 2
+    frame = votes.frame.with_columns(
+        annotator_id=pl.when(lazy).then(pl.lit("lazy")).otherwise(pl.format("r{}", number)),
+        label=pl.when(lazy).then(pl.lit("label03")).otherwise(pl.col("label")),
+    )
+    Votes.check(frame, votes.labels).write(tmp_path / "v.parquet")
+    common = {
+        "utterances": files.utterances,
+        "votes": tmp_path / "v.parquet",
+        "annotations": files.annotations,
+    }
+    weighed = pool(**common, out=tmp_path / "w", raters="dawid_skene", resamples=0)
+    alike = pool(**common, out=tmp_path / "a", resamples=0)
+    assert (weighed / "human.parquet").read_bytes() == (alike / "human.parquet").read_bytes()
+    lazily = [
+        Distributions.read(folder / "pooled.parquet").frame["label03"].mean() for folder in (weighed, alike)
+    ]
+    assert lazily[0] < lazily[1]
+    with pytest.raises(UserError, match="--raters alike"):
+        pool(**(common | {"votes": files.votes}), out=tmp_path / "x", raters="mace")
