@@ -83,10 +83,10 @@ def publish(project: Path, corpus: str) -> None:
 
 def matrix_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of the artifact: model, figures, interval of JS."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, figures in metrics.items():
         if isinstance(figures, dict) and isinstance(figures.get("js"), int | float):
-            shown = {
+            shown: dict[str, Any] = {
                 one: round(float(figures[one]), 4)
                 for one in _FIGURES
                 if isinstance(figures.get(one), int | float)

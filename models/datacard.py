@@ -71,8 +71,8 @@ def card(name: str, version: str, found: dict[str, Any], revision: str) -> str:
             lines.append(
                 f"| {title} | {_plain(', '.join(map(str, value)) if isinstance(value, list) else value)} |"
             )
-    for name, worth in found.get("worth_in_human_votes", {}).items():
-        lines.append(f"| {_plain(name)} is worth | {written(as_estimate(worth))} human votes |")
+    for alm, worth in found.get("worth_in_human_votes", {}).items():
+        lines.append(f"| {_plain(alm)} is worth | {written(as_estimate(worth))} human votes |")
     lines += ["", "## Splits, by speaker", "", "| split | utterances | speakers |", "|---|---|---|"]
     lines += [
         f"| {split} | {n['utterances']} | {n['speakers']} |" for split, n in found.get("splits", {}).items()

@@ -157,9 +157,9 @@ def pooling(run: Run) -> Section:
     section.sheets = _worth_by_ambiguity(found)
     pooled = run.distributions.get("pooled")
     if pooled is not None and pooled.frame["effective_synthetic_votes"].max() != 0:
-        worth = pooled.frame["effective_synthetic_votes"]
+        votes = pooled.frame["effective_synthetic_votes"]
         section.text.append(
-            f"It differs by utterance: half of them get between {worth.quantile(0.25):.2f} and {worth.quantile(0.75):.2f} "
+            f"It differs by utterance: half of them get between {votes.quantile(0.25):.2f} and {votes.quantile(0.75):.2f} "
             f"human votes’ worth."
         )
         alone = pooled.frame.filter(pl.col("human_votes") == 0).height
