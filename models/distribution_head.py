@@ -39,11 +39,12 @@ class DistributionHead(nn.Module):
         self.narrow = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, width // 2), nn.Dropout(0.1), nn.GELU()
         )
-        self.answer = nn.Sequential(nn.LayerNorm(width // 2), nn.Linear(width // 2, labels))
+        last = nn.Linear(width // 2, labels)
+        self.answer = nn.Sequential(nn.LayerNorm(width // 2), last)
         self.gain = nn.Parameter(torch.ones(1)) if from_answer else None
         if from_answer:
-            nn.init.zeros_(self.answer[1].weight)
-            nn.init.zeros_(self.answer[1].bias)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
         self.centre: Tensor
         self.scale: Tensor
         self.register_buffer("centre", torch.zeros(width))

@@ -72,8 +72,7 @@ class Row:
     @property
     def answered_N(self) -> NDArray[np.bool_]:  # noqa: N802
         """Where it has an answer."""
-        answered_N: NDArray[np.bool_] = np.isfinite(self.q_NK).all(axis=1)
-        return answered_N
+        return np.asarray(np.isfinite(self.q_NK).all(axis=1))
 
 
 def targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -> Targets:

@@ -8,6 +8,7 @@ Pitch is changed by a change of tempo and a change of sample rate that undoes it
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -58,7 +59,7 @@ def stretch(samples: Samples, rate: float) -> Samples:
     return _overlap_add(made_SL, window, round(len(samples) / rate))
 
 
-def _overlap_add(frames_SL: NDArray[np.float64], window: Samples, length: int) -> Samples:
+def _overlap_add(frames_SL: NDArray[np.floating[Any]], window: Samples, length: int) -> Samples:
     """Sum frames HOP apart, divided by what their windows sum to."""
     total = np.zeros((len(frames_SL) - 1) * HOP + FRAME)
     weight = np.zeros_like(total)

@@ -33,7 +33,9 @@ def test_js_is_zero_for_equals_and_ln_2_for_opposites() -> None:
 
 def test_the_gradient_is_finite_at_the_corners_and_right_elsewhere() -> None:
     logits = torch.tensor([[80.0, -80.0, 0.0], [0.1, 0.2, -0.3]], requires_grad=True)
-    distribution_loss(torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.5, 0.5]]), logits.log_softmax(-1)).sum().backward()
+    distribution_loss(
+        torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.5, 0.5]]), logits.log_softmax(-1)
+    ).sum().backward()
     assert torch.isfinite(logits.grad).all()
     free = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
     target = torch.tensor(random_rows(4)[0])
@@ -71,3 +73,24 @@ def test_the_last_token_is_found_on_either_side() -> None:
 def test_a_width_that_cannot_be_divided_is_refused() -> None:
     with pytest.raises(ValueError, match="divided"):
         DistributionHead(30, 4)
+
+
+def test_a_head_from_the_answer_starts_at_the_answer_and_learns_its_gain() -> None:
+    torch.manual_seed(0)
+    head = DistributionHead(16, 3, from_answer=True).eval()
+    hidden, mask, answer = torch.randn(4, 5, 16), torch.ones(4, 5), torch.randn(4, 3)
+    found = head(hidden, mask, answer)
+    np.testing.assert_allclose(found.detach(), answer.log_softmax(-1), atol=1e-6)
+    found[:, 0].sum().backward()
+    assert head.gain is not None
+    assert head.gain.grad is not None
+
+
+def test_standardising_takes_huge_constant_dimensions_away() -> None:
+    head = DistributionHead(16, 3).eval()
+    hidden = torch.randn(2, 6, 16) * torch.logspace(-3, 2, 16) + 1000
+    head.standardise(hidden.reshape(-1, 16).mean(0), hidden.reshape(-1, 16).std(0))
+    inside = (hidden - head.centre) / head.scale
+    assert inside.abs().max() < 10
+    head.standardise(torch.zeros(16), torch.zeros(16))
+    assert torch.isfinite(head(hidden, torch.ones(2, 6))).all()
