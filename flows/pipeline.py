@@ -58,14 +58,17 @@ def stages(project: Path, corpora: tuple[str, ...] = (), steps: tuple[str, ...] 
     import networkx
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
+    from dvc.stage import PipelineStage
 
     try:
         with Repo(str(project)) as repo:
             graph = networkx.DiGraph()
             # DVC's own addresses depend on the folder one asks from; the names in dvc.yaml do not.
-            asked_as = {stage.name: stage.addressing for stage in repo.index.stages}
+            # Files that `dvc add` tracks (a promoted annotator, a corpus) have a pointer, but nothing to run.
+            asked_as = {s.name: s.addressing for s in repo.index.stages if isinstance(s, PipelineStage)}
             graph.add_nodes_from(asked_as)
-            graph.add_edges_from((a.name, b.name) for a, b in repo.index.graph.edges)
+            edges = repo.index.graph.edges
+            graph.add_edges_from((a.name, b.name) for a, b in edges if isinstance(b, PipelineStage))
             targets = [
                 address for address in graph if not corpora or Stage(address, (), False).corpus in corpora
             ]
