@@ -34,6 +34,7 @@ def finetune(
     runs: Path = Path(".ambivox/finetune"),
     checkpoint_seconds: float = 10.0,
     tensorboard: Path | None = None,
+    merged: Path | None = None,
     seed: int = 0,
 ) -> Path:
     """Train LoRA adapters and a distribution head on the split train, stopping early by the split development.
@@ -68,8 +69,12 @@ def finetune(
         runs: Folder for checkpoints of unfinished runs.
         checkpoint_seconds: At least so long between two checkpoints.
         tensorboard: Folder for TensorBoard's events.
+        merged: Folder for the ALM with the adapter's weights merged in, to be served like any other.
         seed: The same seed gives the same model.
     """
+    from models.finetuning import require_libraries
+
+    require_libraries()
     from models.finetuning import finetune as finetuning
     from models.tables import Distributions, Utterances
 
@@ -120,6 +125,11 @@ def finetune(
     print(
         f"{len(result.curves)} epochs, kept epoch {result.best_epoch}{js}, {result.samples_per_second:.0f} samples/s"
     )
+    if merged:
+        from models.finetuning.saved import merge
+
+        merge(out, alm, merged)
+        print(f"merged weights: {merged}")
     if report.left_out:
         print(f"{len(report.left_out)} utterances could not be read and were left out (rejects.parquet)")
     return out

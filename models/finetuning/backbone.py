@@ -164,7 +164,9 @@ def load(alm: str, device: torch.device, dtype: torch.dtype, quantise: bool = Fa
         UserError: no such ALM, or one of another anatomy.
     """
     from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     resolved = resolve(alm)
     if resolved.alm.transformers_class != "Qwen2AudioForConditionalGeneration":
         raise UserError(f"fine-tuning knows the anatomy of Qwen2-Audio; {resolved.key} is another")

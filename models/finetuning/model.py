@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -69,7 +70,10 @@ def add_adapters(
     config = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=LORA_TARGETS, bias="none"
     )
-    backbone.model = get_peft_model(backbone.model, config)
+    with warnings.catch_warnings():
+        # peft asks transformers by a name that transformers has since changed.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        backbone.model = get_peft_model(backbone.model, config)
     if gradient_checkpointing:
         backbone.parts.language_model.gradient_checkpointing_enable({"use_reentrant": False})
     head = DistributionHead(backbone.width, labels, from_answer=code_ids is not None).to(backbone.device)

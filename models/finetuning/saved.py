@@ -10,6 +10,7 @@ README.md                                         how to load it without this pr
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,9 @@ def load_model(folder: Path, alm: str | None, device: torch.device, dtype: torch
             f"{folder} was trained on revision {card.alm_revision} of {card.alm_name}, "
             f"found {backbone.resolved.revision} at {alm or card.alm}; give the right one with --alm or train again"
         )
-    backbone.model = PeftModel.from_pretrained(backbone.model, folder, torch_device=str(device))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        backbone.model = PeftModel.from_pretrained(backbone.model, folder, torch_device=str(device))
     from_answer = bool(card.settings["from_answer"])
     head = DistributionHead(backbone.width, len(card.labels), from_answer=from_answer).to(device)
     head.load_state_dict(load_file(folder / _HEAD))
