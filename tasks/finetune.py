@@ -72,9 +72,9 @@ def finetune(
         merged: Folder for the ALM with the adapter's weights merged in, to be served like any other.
         seed: The same seed gives the same model.
     """
-    from models.finetuning import require_libraries
+    from models.finetuning import prepare_libraries
 
-    require_libraries()
+    prepare_libraries()
     from models.finetuning import finetune as finetuning
     from models.tables import Distributions, Utterances
 

@@ -29,9 +29,9 @@ def predict(
         on_error: What to do with an utterance whose audio cannot be read.
         cache: Folder where the audio tower's states are kept by audio hash.
     """
-    from models.finetuning import require_libraries
+    from models.finetuning import prepare_libraries
 
-    require_libraries()
+    prepare_libraries()
     from models.finetuning import predict as prediction
     from models.tables import Utterances
 
