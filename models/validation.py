@@ -10,6 +10,7 @@ other).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -51,10 +52,17 @@ class Validation:
         """The speaker of every row."""
         return self.utterances["speaker"].to_list()
 
-    def interval(self, score_N: np.ndarray, mask_N: np.ndarray | None = None) -> Interval:
-        """Mean of a score with its bootstrap interval over speakers; undefined rows are left out."""
+    def interval(
+        self,
+        score_N: np.ndarray,
+        mask_N: np.ndarray | None = None,
+        *,
+        over: Literal["speakers", "utterances"] = "speakers",
+    ) -> Interval:
+        """Mean of a score with its bootstrap interval over speakers (or utterances); undefined rows are left out."""
         used_N = np.isfinite(score_N) if mask_N is None else np.isfinite(score_N) & mask_N
-        groups = [speaker for speaker, used in zip(self.speakers, used_N, strict=True) if used]
+        speakers = [speaker for speaker, used in zip(self.speakers, used_N, strict=True) if used]
+        groups = speakers if over == "speakers" else None
         return mean_interval(
             score_N[used_N], groups, resamples=self.resamples, level=self.level, seed=self.seed
         )

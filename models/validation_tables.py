@@ -21,9 +21,11 @@ def headline(made: Validation) -> dict[str, dict[str, Any]]:
     rows = {}
     for source in made.js:
         js, bc = made.interval(made.js[source]), made.interval(made.bc[source])
+        each = made.interval(made.js[source], over="utterances")
         row: dict[str, Any] = {
             "js": js.value, "js_low": js.low, "js_high": js.high, "bc": bc.value, "bc_low": bc.low,
-            "bc_high": bc.high, "utterances": int(np.isfinite(made.js[source]).sum()),
+            "bc_high": bc.high, "js_low_over_utterances": each.low, "js_high_over_utterances": each.high,
+            "utterances": int(np.isfinite(made.js[source]).sum()),
         }  # fmt: skip
         if "human" in made.js:
             ratio = made.ratio(source)

@@ -96,6 +96,9 @@ def test_validation_ranks_the_sources_as_they_were_made(validated: Path) -> None
     assert rows["pooled"]["js_truth"] < rows["human"]["js_truth"]
     for row in rows.values():
         assert row["js_low"] <= row["js"] <= row["js_high"]
+    assert all(
+        row["js_low_over_utterances"] <= row["js"] <= row["js_high_over_utterances"] for row in rows.values()
+    )
     assert rows["human"]["js_over_human"] == 1.0
     assert "accuracy" not in rows["ceiling"]
 
