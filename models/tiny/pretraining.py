@@ -53,7 +53,7 @@ class Recipe:
 SMALL = Recipe(
     Shape(tower_width=96, tower_layers=2, tower_heads=4, tower_inner=192, text_inner=192),
     ListeningOptions(
-        epochs=36,
+        epochs=24,
         batch=16,
         learning_rate=3e-3,
         average=0.99,
