@@ -74,7 +74,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, value in (("user.name", "A. Person"), ("user.email", "a@example.org")):
         run_in(root, "git", "config", name, value)
     run_in(root, sys.executable, "-m", "dvc", "init", "-q")
-    clips = make_clips(root / "clips", 60)
+    clips = make_clips(root / "clips", 50)
     make_alm(root / "made/good", clips, seed=1)
     make_alm(root / "made/poor", clips, seed=2)
     make_project(root, clips)
@@ -128,7 +128,7 @@ def test_the_story_of_two_releases(
 
     def run(*sources: str) -> Any:
         return reannotate(
-            project=str(project), corpus="unit", sources=sources, pilot_size=40, margin=0.02, engine="transformers",
+            project=str(project), corpus="unit", sources=sources, pilot_size=30, margin=0.02, engine="transformers",
             timeout_seconds=180, return_state=True,
         )  # fmt: skip
 
@@ -141,7 +141,7 @@ def test_the_story_of_two_releases(
     good = rows["good", "promoted"]
     assert good["gain"] >= 0.02
     assert 0 < good["gain_low"] <= good["gain"] <= good["gain_high"]
-    assert good["pilot_utterances"] == 40
+    assert good["pilot_utterances"] == 30
     assert good["hears"] is True
     assert "exit code" in rows["broken", "failed"]["reason"]
     now = standing(project, "unit")
