@@ -48,8 +48,17 @@ class Versions:
             )
 
     def revision(self) -> str:
-        """The commit that is checked out."""
-        return self._git("rev-parse", "HEAD")
+        """The commit that is checked out.
+
+        Raises:
+            UserError: nothing was committed yet.
+        """
+        try:
+            return self._git("rev-parse", "--verify", "HEAD")
+        except UserError:
+            raise UserError(
+                "the git repository has no commit yet; commit dvc.yaml and params.yaml first"
+            ) from None
 
     def push(self, key: str) -> None:
         """Send the content of ``key`` to the default remote."""

@@ -118,6 +118,8 @@ def test_the_story_of_two_releases(
     )  # stage pretrain keeps off
     poor = standing(project, "unit")
     assert poor is not None
+    run_in(project, "git", "add", "-A")
+    run_in(project, "git", "commit", "-qm", "A project")
     reproduce(project=str(project))
     release(data=Path("data/unit"), version="v1")
     v1 = (project / "data/unit/distributions/pooled.parquet").read_bytes()
