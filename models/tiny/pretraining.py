@@ -40,6 +40,9 @@ _KEPT_BACK = 0.12  # the share of pretrain speakers that weights are chosen on
 _SMALL_BELOW = 1500  # clips; below that a small tower learns as well, and much faster
 
 
+_LEAST_STEPS = 360  # few clips are passed over more often
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the result, beside the data."""
@@ -149,7 +152,9 @@ def recipe_for(size: Size, clips: int, epochs: int | None, seed: int) -> Recipe:
     if size == "auto":
         size = "small" if clips < _SMALL_BELOW else "base"
     base = SMALL if size == "small" else BASE
-    listening = replace(base.listening, seed=seed, epochs=epochs or base.listening.epochs)
+    enough = -(-_LEAST_STEPS * base.listening.batch // max(clips, 1))
+    chosen = epochs or max(base.listening.epochs, enough)
+    listening = replace(base.listening, seed=seed, epochs=chosen)
     return replace(base, listening=listening, answering=replace(base.answering, seed=seed))
 
 
