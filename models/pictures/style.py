@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,12 +18,12 @@ COLOURS = {
     "ceiling": "#555555", "prior": "#BBBBBB", "zero-shot": "#D55E00",
 }  # fmt: skip
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#555555"]
-_SETTINGS = {
+_SETTINGS: Any = {
     "font.family": "DejaVu Sans", "font.size": 9.5, "axes.titlesize": 11, "axes.titleweight": "bold",
     "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
     "axes.axisbelow": True, "grid.color": "#E6E6E6", "grid.linewidth": 0.8, "axes.edgecolor": "#888888",
     "legend.frameon": False, "figure.constrained_layout.use": True, "svg.hashsalt": "ambivox",
-    "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "axes.prop_cycle": cycler(color=PALETTE),
 }  # fmt: skip
 
 
