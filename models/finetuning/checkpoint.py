@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,5 @@ class Checkpoints:
     def remove(self) -> None:
         """The run is complete: its result is in its own folder now."""
         self._file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._file.parent.rmdir()

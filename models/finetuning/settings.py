@@ -63,11 +63,11 @@ PAPER = Settings()
 # (models/distribution_head.py). Audio is not perturbed: its tower takes a larger share of the time than that is worth.
 SMALL = replace(
     PAPER,
-    learning_rate=5e-4,
+    learning_rate=1e-3,
     batch=16,
     accumulation=1,
-    epochs=20,
-    patience=4,
+    epochs=8,
+    patience=3,
     lora_dropout=0.05,
     perturbation=0.0,
     standardise=True,
