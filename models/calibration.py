@@ -62,6 +62,7 @@ def fit_calibration(n_NK: np.ndarray, q_NK: np.ndarray, *, matrix: bool = True) 
         return identity(labels)
     votes_N, total = n_NK.sum(1, keepdims=True), n_NK.sum()
     off_KK = (1 - np.eye(labels)) * matrix
+    ridge_matrix = _RIDGE_MATRIX * (labels / 6) ** 2  # a parameter per pair of labels
 
     def objective(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         slope, bias_K, matrix_KK = _unpack(parameters, labels)
@@ -69,12 +70,12 @@ def fit_calibration(n_NK: np.ndarray, q_NK: np.ndarray, *, matrix: bool = True) 
         log_p_NK = log_softmax(slope * log_NK + bias_K + log_NK @ matrix_KK.T, axis=1)
         error_NK = votes_N * np.exp(log_p_NK) - n_NK  # gradient of the loss by the logits
         penalty = _RIDGE_SLOPE * (slope - 1) ** 2 + _RIDGE_BIAS * (bias_K**2).sum()
-        penalty += _RIDGE_MATRIX * (matrix_KK**2).sum()
+        penalty += ridge_matrix * (matrix_KK**2).sum()
         gradient = np.concatenate(
             [
                 [(error_NK * log_NK).sum() + _RIDGE_SLOPE * (slope - 1)],
                 error_NK.sum(0) + _RIDGE_BIAS * bias_K,
-                ((error_NK.T @ log_NK + _RIDGE_MATRIX * matrix_KK) * off_KK).ravel(),
+                ((error_NK.T @ log_NK + ridge_matrix * matrix_KK) * off_KK).ravel(),
             ]
         )
         return float(-(n_NK * log_p_NK).sum() + penalty / 2) / total, gradient / total

@@ -138,7 +138,7 @@ def _fit_weights(
     if spare >= _ENOUGH_HELD:
         row_M, in_MK, held_MK = _split(known.n_NK, votes_in_use_N, rng)
         model = _described(model, "held-out votes")
-        return _optimise(model, known.rows(row_M), in_MK, held_MK, model.criterion)
+        return _optimise(model, known.rows(row_M), in_MK, held_MK, model.criterion, len(known.n_NK))
     row_M, in_MK, held_MK = leave_one_out(known.n_NK)
     several_M = in_MK.sum(1) > 0
     model = _described(
@@ -146,13 +146,13 @@ def _fit_weights(
     )
     if several_M.any():
         row_M, in_MK, held_MK = row_M[several_M], in_MK[several_M], held_MK[several_M]
-        model = _optimise(model, known.rows(row_M), in_MK, held_MK, "likelihood")
+        model = _optimise(model, known.rows(row_M), in_MK, held_MK, "likelihood", len(known.n_NK))
     if model.criterion == "likelihood" or not several_M.any():
         return model  # from single votes nothing can be learned of how sure the posterior is
     mean = pool(model, known.n_NK, known.q_NAK, known.label_mass_NA)
     alpha_NK = mean.posterior_mean_NK * (known.n_NK.sum(1) + mean.kappa_NA.sum(1))[:, None]
     held_NK = predictive_votes(alpha_NK, _PREDICTED_VOTES, rng)
-    return _optimise(model, known, known.n_NK, held_NK, model.criterion)
+    return _optimise(model, known, known.n_NK, held_NK, model.criterion, len(known.n_NK))
 
 
 def _split(
@@ -169,7 +169,12 @@ def _split(
 
 
 def _optimise(
-    model: PoolingModel, known: Evidence, in_MK: np.ndarray, held_MK: np.ndarray, criterion: Criterion
+    model: PoolingModel,
+    known: Evidence,
+    in_MK: np.ndarray,
+    held_MK: np.ndarray,
+    criterion: Criterion,
+    utterances: int,
 ) -> PoolingModel:
     """Minimise the mean loss by the informing ALMs' weights, and by the response unless it is the likelihood."""
     index = [a for a, alm in enumerate(model.alms) if alm.informs]
@@ -182,7 +187,7 @@ def _optimise(
     share_M = held_M if criterion == "likelihood" else np.ones(len(held_M))
     problem = Problem(
         in_MK, held_MK / held_M[:, None], share_M / share_M.sum(), np.nan_to_num(q_MAK),
-        np.isfinite(q_MAK).all(2).astype(np.float64), f_MAF, criterion,
+        np.isfinite(q_MAK).all(2).astype(np.float64), f_MAF, criterion, utterances,
     )  # fmt: skip
     weights_AF = np.stack([model.alms[a].weights_F for a in index])
     start = problem.pack(weights_AF, model.response_KK, model.response_bias_K)

@@ -44,7 +44,7 @@ def _bars(axes: Axes, shown: list[str], columns: list[str], cell: Any) -> None:
         axes.errorbar(
             at_C,
             value_C,
-            [value_C - low_C, high_C - value_C],
+            [np.maximum(value_C - low_C, 0), np.maximum(high_C - value_C, 0)],
             fmt="none",
             ecolor="#333333",
             lw=0.8,

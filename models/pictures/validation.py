@@ -25,7 +25,7 @@ def sources(made: Validation) -> Figure:
     for y, source in enumerate(order):
         one = found[source]
         axes.errorbar(
-            one.value, y, xerr=[[one.value - one.low], [one.high - one.value]], fmt="o", capsize=3,
+            one.value, y, xerr=[[max(one.value - one.low, 0)], [max(one.high - one.value, 0)]], fmt="o", capsize=3,
             color=COLOURS.get(source, "#333333"),
         )  # fmt: skip
         axes.annotate(
@@ -147,8 +147,8 @@ def _bars(axes: Axes, table: dict[str, dict[str, Any]], columns: tuple[str, ...]
     for s, source in enumerate(shown):
         cells = [table[column][source] for column in columns]
         mean_C = np.nan_to_num([cell["js"] for cell in cells])
-        below_C = np.nan_to_num([cell["js"] - cell["low"] for cell in cells])
-        above_C = np.nan_to_num([cell["high"] - cell["js"] for cell in cells])
+        below_C = np.maximum(np.nan_to_num([cell["js"] - cell["low"] for cell in cells]), 0)
+        above_C = np.maximum(np.nan_to_num([cell["high"] - cell["js"] for cell in cells]), 0)
         at_C = np.arange(len(columns)) - 0.42 + (s + 0.5) * width
         axes.bar(
             at_C, mean_C, width * 0.92, color=COLOURS.get(source, PALETTE[s % len(PALETTE)]), label=source

@@ -250,3 +250,37 @@ def test_raters_reliability_weighs_in_pooled_alone(files: Files, pooled: Path, t
     assert lazily[0] < lazily[1]
     with pytest.raises(UserError, match="--raters alike"):
         pool(**(common | {"votes": files.votes}), out=tmp_path / "x", raters="mace")
+
+
+@pytest.mark.parametrize("labels", [1, 2, 20])
+def test_any_number_of_labels_from_files_to_files(labels: int, tmp_path: Path) -> None:
+    files = write_files(tmp_path, world(rows=240, labels=labels, votes=7, speakers=12))
+    out = pool(
+        utterances=files.utterances,
+        votes=files.votes,
+        annotations=files.annotations,
+        out=tmp_path / "d",
+        resamples=0,
+    )
+    found = validate(
+        utterances=files.utterances, votes=files.votes, heldout=files.heldout, annotations=files.annotations,
+        distributions=out, out=tmp_path / "v", resamples=20,
+    )  # fmt: skip
+    rows = json.loads((found / "metrics.json").read_text())
+    if labels == 1:
+        assert all(row["js"] == 0.0 for row in rows.values())  # there is nothing to disagree about
+    else:
+        assert rows["pooled"]["js"] < 1.02 * rows["human"]["js"]  # even with 160 utterances to learn from
+
+
+def test_no_human_vote_at_all(files: Files, tmp_path: Path) -> None:
+    votes = Votes.read(files.votes)
+    Votes(votes.frame.clear(), votes.labels).write(tmp_path / "none.parquet")
+    out = pool(
+        utterances=files.utterances, votes=tmp_path / "none.parquet", annotations=files.annotations,
+        out=tmp_path / "d", resamples=2,
+    )  # fmt: skip
+    for source in ("human", "pooled"):
+        frame = Distributions.read(out / f"{source}.parquet").frame
+        assert set(frame["fallback"]) == {"prior"}  # nothing was learned of the ALM, so it is not trusted
+        assert frame.select(files.names).to_numpy() == pytest.approx(0.25)
