@@ -104,11 +104,6 @@ def test_two_versions_through_s3(project: Path, s3: str) -> None:
         cwd=project.parent,
     )
     assert (project.parent / "got/pooled.parquet").read_bytes() == v1
-    # Collecting garbage keeps what tags name: v1 comes back.
-    dvc("gc", "-q", "-f", "--workspace", "--all-tags", "--cloud", cwd=project)
-    git("checkout", "-q", "unit-v1", cwd=project)
-    dvc("pull", "-q", "data/unit/distributions", cwd=project)
-    assert first.read_bytes() == v1
 
 
 def test_mistakes_are_named(project: Path) -> None:
