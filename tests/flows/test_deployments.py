@@ -257,7 +257,7 @@ def deployed(team: Team) -> dict[str, Any]:
     return {one["name"]: one for one in team.ask("/deployments/filter")}
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 def test_a_team_deploys_and_workers_survive_what_happens(team: Team, deployed: dict[str, Any]) -> None:
     # Without the password: nothing.
     assert httpx.post(f"{team.api}/flow_runs/filter", json={}).status_code == 401

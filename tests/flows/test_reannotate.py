@@ -98,7 +98,7 @@ def artifacts(key: str) -> list[Any]:
         return client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
 
 
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(900)
 def test_the_story_of_two_releases(
     project: Path, hub: HubServer, prefect_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
