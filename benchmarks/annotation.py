@@ -25,15 +25,15 @@ from typing import Any
 
 import polars as pl
 
-from models.alm import resolve
-from models.annotation import plan
-from models.answering import Computing
-from models.audio import decode
-from models.elicitation import Question, ask
+from models.annotation.alm import resolve
+from models.annotation.answering import Computing
+from models.annotation.elicitation import Question, ask
+from models.annotation.personas import PAPER
+from models.annotation.questions import plan
 from models.engines import EngineChoice, close_engines, open_engine
 from models.engines.vllm import VllmEngine
 from models.files import write_json
-from models.personas import PAPER
+from models.sound.audio import decode
 from models.tables import Utterances
 
 VOTES = 20
@@ -209,8 +209,8 @@ def _untrained(labels: tuple[str, ...], folder: Path) -> str:
     """The tiny ALM's architecture with random weights: what it costs does not depend on what it has learned."""
     import torch
 
-    from models.personas import BUILT_IN
-    from models.prompts import build_prompts
+    from models.annotation.personas import BUILT_IN
+    from models.annotation.prompts import build_prompts
     from models.tiny.architecture import Shape, build_model, save_folder
     from models.tiny.tokenizer import build_tokenizer
 

@@ -18,8 +18,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from models.audio import decode
-from models.features import RATE_HZ, sound_features
+from models.augmentation.features import RATE_HZ, sound_features
+from models.sound.audio import decode
 
 Samples = np.ndarray
 

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from models.alm import Resolved, alms
-from models.distribution_head import DistributionHead, distribution_loss
+from models.annotation.alm import Resolved, alms
 from models.finetuning.backbone import Backbone
 from models.finetuning.batches import Batch, collate
+from models.finetuning.distribution_head import DistributionHead, distribution_loss
 from models.finetuning.model import DistributionModel, adapted_modules, add_adapters
 
 LABELS = 4

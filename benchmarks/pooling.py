@@ -90,10 +90,10 @@ def _write(folder: Path, votes: int, utterances: int) -> Path:
 
 
 def _measure(step: str, folder: Path, utterances: int) -> dict[str, float]:
-    from models.pooling import pool_blocks
-    from models.pooling_fit import Evidence, fit_pooling
+    from models.pooling.fit import Evidence, fit_pooling
+    from models.pooling.pooled import pool_blocks
+    from models.pooling.vote_file import VoteFile
     from models.tables import Votes
-    from models.vote_file import VoteFile
 
     path = folder / "votes.parquet"
     ids = pl.Series("utterance_id", np.arange(utterances)).cast(pl.String).str.zfill(9)

@@ -20,13 +20,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from models.audio import decode
-from models.distribution_head import distribution_loss
 from models.finetuning.audio_states import AudioStates
 from models.finetuning.backbone import Backbone, load
 from models.finetuning.batches import Batch, shuffled_by_length
+from models.finetuning.distribution_head import distribution_loss
 from models.finetuning.examples import Examples, examples_of
 from models.finetuning.model import DistributionModel, add_adapters
+from models.sound.audio import decode
 from models.tables import Utterances
 
 FIXED_TOKENS = 512

@@ -25,7 +25,7 @@ from models.errors import MissingExtraError
 from tasks.annotate import annotate as annotate_step
 
 if TYPE_CHECKING:
-    from models.annotator import Annotator
+    from models.annotation.annotator import Annotator
 
 
 @task(
@@ -183,7 +183,7 @@ def _summarise(out: Path) -> None:
 @lru_cache(maxsize=1)
 def _prepared(options: str) -> Annotator:
     """The run, planned once in a process however many shards it fills."""
-    from models.annotator import prepare
+    from models.annotation.annotator import prepare
 
     asked = json.loads(options)
     fixed: dict[str, Any] = {"persona_file": None, "temperature": 1.0, "on_long": "window", "patience": 300.0}

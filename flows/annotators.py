@@ -19,14 +19,14 @@ from pathlib import Path
 from flows import project as projects
 from models.errors import UserError
 from models.files import atomic_folder
-from models.watch import Candidate
+from models.lifecycle.watch import Candidate
 
 LEDGER = "ledger.parquet"
 
 
 def standing(project: Path, corpus: str) -> Candidate | None:
     """The annotator in use; None where the corpus has none yet."""
-    from models.alm import resolve
+    from models.annotation.alm import resolve
 
     place = project / "data" / corpus / "alm"
     if not place.exists():

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from models.errors import UserError
 from models.files import write_json
-from models.watch import Candidate, SourceError, fetch
+from models.lifecycle.watch import Candidate, SourceError, fetch
 
 _GRACE_SECONDS = 10
 

@@ -24,8 +24,8 @@ from prefect.states import Completed
 from flows import annotators
 from flows.pilot_process import Pilot, PilotFailedError, run
 from models.errors import UserError
-from models.ledger import Decision, Entry, Ledger
-from models.watch import Candidate, SourceError, candidates, fetch
+from models.lifecycle.ledger import Decision, Entry, Ledger
+from models.lifecycle.watch import Candidate, SourceError, candidates, fetch
 
 Engine = Literal["auto", "vllm", "server", "transformers", "fake"]
 _MATRIX = "finetune-matrix/finetune-matrix"
@@ -168,7 +168,7 @@ class _Setting:
 
     def trials(self, found: list[Candidate], ledger: Ledger) -> list[Trial]:
         """Try what stands, then every candidate, on one pilot."""
-        from models.promotion import answers, pilot, prior
+        from models.lifecycle.promotion import answers, pilot, prior
         from models.tables import Annotations, Utterances, Votes
 
         ingested = self.project / "data" / self.corpus / "ingest"
@@ -233,7 +233,7 @@ class _Setting:
         """The ledger entry of a pilot that went through; ``reason`` holds what speaks against trusting it."""
         import json
 
-        from models.promotion import answers, compare, objections
+        from models.lifecycle.promotion import answers, compare, objections
         from models.tables import Annotations
 
         out = folder / f"{candidate.short.replace('@', '-')}-{candidate.revision[8:16]}"

@@ -55,7 +55,7 @@ def annotate(
         UserError: a wrong setting, an unknown ALM, an engine that cannot be started, or, with strict, an
             utterance that cannot be asked about.
     """
-    from models.annotator import prepare
+    from models.annotation.annotator import prepare
     from models.errors import UserError
     from models.files import atomic_folder, write_json
     from models.pictures.annotation import draw_annotation

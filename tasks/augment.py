@@ -41,8 +41,8 @@ def augment(
         cache: Folder where features are kept by audio hash.
         seed: The same seed gives the same samples.
     """
-    from models import augmentation
-    from models.dime_aug import Recipe
+    from models.augmentation import augmentation
+    from models.augmentation.dime_aug import Recipe
     from models.tables import Distributions, Utterances
 
     summary = augmentation.augment(

@@ -32,8 +32,8 @@ def evaluate(
         resamples: Bootstrap resamples of each interval.
         seed: Of the resampling.
     """
-    from models import evaluation
-    from models.evaluation_folder import write_evaluation
+    from models.evaluation import matrix as evaluation
+    from models.evaluation.folder import write_evaluation
     from models.tables import Utterances, Votes
 
     table, observed = Utterances.read(utterances), Votes.read(votes)

@@ -46,13 +46,13 @@ def ingest(
     Raises:
         UserError: the corpus is not as expected; the message says where.
     """
-    from models.corpus import load
     from models.files import atomic_folder, write_json
-    from models.ingestion import ingest as make
+    from models.ingestion.checking import ingest as make
+    from models.ingestion.corpus import load
+    from models.ingestion.profile import markdown, summary
+    from models.ingestion.splits import parse_shares
     from models.pictures.profile import picture
     from models.pictures.style import save
-    from models.profile import markdown, summary
-    from models.splits import parse_shares
 
     made = make(
         load(corpus, root, options),

@@ -43,16 +43,16 @@ def plan_labels(
     import numpy as np
     import polars as pl
 
-    from models.allocation import plan, simulate
-    from models.bundle import Bundle
     from models.errors import UserError
     from models.exchange import label_studio
+    from models.exchange.bundle import Bundle
     from models.files import atomic_folder, write_json
     from models.pictures.allocation import savings
     from models.pictures.style import save
-    from models.pooling_fit import fit_pooling
-    from models.sources import FIT_SPLITS, gather, human_votes
-    from models.synthetic import read_synthetic
+    from models.pooling.allocation import plan, simulate
+    from models.pooling.fit import fit_pooling
+    from models.pooling.sources import FIT_SPLITS, gather, human_votes
+    from models.pooling.synthetic import read_synthetic
     from models.tables import Utterances, Votes
 
     chosen = Utterances.read(utterances).in_splits("train", "development", "test")

@@ -50,18 +50,18 @@ def pool(
     """
     import polars as pl
 
-    from models.checks import that_hear
+    from models.annotation.checks import that_hear
     from models.files import atomic_folder, write_json
     from models.pictures import pooling as pictures
     from models.pictures.style import save
-    from models.sources import human_votes, make_sources, statements, summary
+    from models.pooling.sources import human_votes, make_sources, statements, summary
+    from models.pooling.vote_file import VoteFile
     from models.tables import Utterances, Votes
-    from models.vote_file import VoteFile
 
     everyone = Utterances.read(utterances)
     weighed = None
     if raters != "alike":
-        from models.raters import reliability
+        from models.pooling.raters import reliability
 
         given = human_votes(Votes.read(votes))
         known = everyone.frame.filter(pl.col("split") != "test")["utterance_id"]

@@ -28,11 +28,11 @@ def release(
     Raises:
         UserError: the version exists, is malformed, or the outputs are not what the pipeline would make now.
     """
-    from models.datacard import card, facts
     from models.errors import UserError
     from models.files import atomic_path, write_json
+    from models.lifecycle.datacard import card, facts
+    from models.lifecycle.versioning import Versions
     from models.report.reading import Run
-    from models.versioning import Versions
 
     if not data.is_dir():
         raise UserError(f"{data}: no such folder; expected data/<corpus> with the outputs of a run")

@@ -50,11 +50,11 @@ def trial(
     from models.files import atomic_folder, write_json
     from models.pictures.style import save
     from models.pictures.trial import ratios
-    from models.sources import human_votes
-    from models.synthetic import read_synthetic
+    from models.pooling.sources import human_votes
+    from models.pooling.synthetic import read_synthetic
     from models.tables import Utterances, Votes
-    from models.trial import markdown, scores, table
-    from models.trial import trial as run
+    from models.validation.trial import markdown, scores, table
+    from models.validation.trial import trial as run
 
     try:
         kept = tuple(sorted({int(number) for number in votes_kept.split(",")}))

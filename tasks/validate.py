@@ -45,11 +45,11 @@ def validate(
     from models.files import atomic_folder, write_json
     from models.pictures import validation as pictures
     from models.pictures.style import save
-    from models.sources import human_votes
-    from models.synthetic import read_synthetic
+    from models.pooling.sources import human_votes
+    from models.pooling.synthetic import read_synthetic
     from models.tables import SOURCES, Distributions, Utterances, Votes
-    from models.validation import validate as compare
-    from models.validation_tables import details, headline, scores
+    from models.validation.comparison import validate as compare
+    from models.validation.tables import details, headline, scores
 
     everyone, kept = Utterances.read(utterances), human_votes(Votes.read(votes))
     found = {path.stem: Distributions.read(path) for path in sorted(distributions.glob("*.parquet"))}

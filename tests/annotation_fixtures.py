@@ -33,8 +33,8 @@ def build_small_alm(folder: Path, labels: tuple[str, ...] = LABELS) -> Path:
     """Write the folder: seconds, no training."""
     import torch
 
-    from models.personas import BUILT_IN
-    from models.prompts import build_prompts
+    from models.annotation.personas import BUILT_IN
+    from models.annotation.prompts import build_prompts
     from models.tiny.architecture import Shape, build_model, save_folder
     from models.tiny.tokenizer import build_tokenizer
 

@@ -1,7 +1,7 @@
 """Made-up corpora whose truth is known: tables of utterances, votes and annotations for pooling and validation.
 
 Every utterance has a true distribution theta ~ Dirichlet(worth q): then an ALM that answers q is worth exactly
-``worth`` human votes by the model of models/pooling.py.
+``worth`` human votes by the model of models/pooling/pooled.py.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from models.pooling_fit import Evidence
+from models.pooling.fit import Evidence
+from models.pooling.vote_draws import draw_votes
 from models.tables import Annotations, Distributions, Utterances, Votes
-from models.vote_draws import draw_votes
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Audio-Flamingo-3 (NVIDIA, arXiv 2507.08128): a Whisper-style encoder in 30 s windows before Qwen2.5."""
 
-from models.alm import Alm
+from models.annotation.alm import Alm
 
 ALM = Alm(
     checkpoint="nvidia/audio-flamingo-3-hf",

@@ -1,6 +1,6 @@
 """Gemma-3n-E2B-it (Google): a USM-based encoder (6.25 frames a second) before a MatFormer; hears 30 s."""
 
-from models.alm import Alm
+from models.annotation.alm import Alm
 
 ALM = Alm(
     checkpoint="google/gemma-3n-E2B-it",

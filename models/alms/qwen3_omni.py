@@ -1,6 +1,6 @@
 """Qwen3-Omni-30B-A3B-Instruct (Qwen, arXiv 2509.17765), its thinker only, with thinking turned off."""
 
-from models.alm import Alm
+from models.annotation.alm import Alm
 
 ALM = Alm(
     checkpoint="Qwen/Qwen3-Omni-30B-A3B-Instruct",

@@ -21,8 +21,8 @@ from typing import Literal
 
 import polars as pl
 
-from models.corpus import Loaded, rejected, require_layout
-from models.reading import read_csv
+from models.ingestion.corpus import Loaded, rejected, require_layout
+from models.ingestion.reading import read_csv
 
 LABELS = {"A": "anger", "D": "disgust", "F": "fear", "H": "happiness", "N": "neutral", "S": "sadness"}
 MODALITIES = {"voice": 1, "face": 2, "both": 3}

@@ -2,7 +2,7 @@
 
 Made by this file, nothing is downloaded: ``root`` is filled on the first call (audio/*.wav, about 25 MB) and
 read after. Every utterance has a hidden mixture of five emotions, some nearly pure, some ambiguous; the voice
-(pitch, range, slope, rate, loudness, breath, tilt, tremor: models/voice.py) follows the mixture on top of who
+(pitch, range, slope, rate, loudness, breath, tilt, tremor: models/sound/voice.py) follows the mixture on top of who
 speaks, with chance. Each utterance is heard by 3 to 10 of 20 raters. A rater reads the mixture through a confusion
 matrix of their own (a lapse rate, favourite labels); the truth is the mean over all raters, so votes are unbiased
 for it, while any one rater is not.
@@ -21,10 +21,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.corpus import Loaded
 from models.errors import UserError
 from models.files import atomic_folder, write_json
-from models.voice import CONSONANTS, RATE_HZ, VOWELS, Voices, synthesise
+from models.ingestion.corpus import Loaded
+from models.sound.voice import CONSONANTS, RATE_HZ, VOWELS, Voices, synthesise
 
 LABELS = ("anger", "fear", "happiness", "neutral", "sadness")
 # How `ambivox run` uses the corpus unless told otherwise.

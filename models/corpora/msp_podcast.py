@@ -28,10 +28,10 @@ from typing import Any
 
 import polars as pl
 
-from models.corpus import Loaded, rejected, require_layout
 from models.errors import UserError
-from models.reading import read_csv, read_text
-from models.spread import spread
+from models.ingestion.corpus import Loaded, rejected, require_layout
+from models.ingestion.reading import read_csv, read_text
+from models.ingestion.spread import spread
 
 LABELS = {
     "angry": "anger",

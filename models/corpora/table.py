@@ -21,9 +21,9 @@ from typing import Literal
 
 import polars as pl
 
-from models.corpus import Loaded, no_rejects, rejected
 from models.errors import UserError
-from models.reading import read_table
+from models.ingestion.corpus import Loaded, no_rejects, rejected
+from models.ingestion.reading import read_table
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _SPLITS = {

@@ -1,7 +1,7 @@
 """Engines that run an ALM: one file each; the file name is the key.
 
 An engine answers requests: ``score`` gives the probability of each code as the next token, from one forward
-pass; ``generate`` lets the model write. What is asked and what the answers mean is models/elicitation.py's.
+pass; ``generate`` lets the model write. What is asked and what the answers mean is models/annotation/elicitation.py's.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.annotation.prompts import Prompt
 from models.errors import MissingExtraError
-from models.prompts import Prompt
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.alm import resolve
-from models.chat import Chat, load_chat
+from models.annotation.alm import resolve
+from models.annotation.chat import Chat, load_chat
 from models.engines import EngineChoice, Request, Writing
 from models.engines._patience import NonsenseError, PatientClient
 from models.errors import UserError

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.alm import Resolved, resolve
-from models.chat import Chat, load_chat
+from models.annotation.alm import Resolved, resolve
+from models.annotation.chat import Chat, load_chat
 from models.engines import EngineChoice, Request, Writing
 from models.errors import MissingExtraError, UserError
 

@@ -21,11 +21,11 @@ from xml.sax.saxutils import quoteattr
 
 import polars as pl
 
-from models.bundle import Bundle
-from models.corpus import rejected
 from models.errors import UserError
+from models.exchange.bundle import Bundle
 from models.files import atomic_path, write_json
-from models.reading import read_text
+from models.ingestion.corpus import rejected
+from models.ingestion.reading import read_text
 from models.tables import Utterances, Votes
 
 CHOICE = "emotion"

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.audio import RATE_HZ, AudioError, decode_many
 from models.files import atomic_path
 from models.finetuning.backbone import Backbone, best_device, load
-from models.perturbation import perturb
 from models.progress import track
+from models.sound.audio import RATE_HZ, AudioError, decode_many
+from models.sound.perturbation import perturb
 from models.tables import Utterances
 
 Recording = NDArray[np.float32] | AudioError

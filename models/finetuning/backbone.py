@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.alm import Resolved, resolve
-from models.audio import RATE_HZ
-from models.chat import Chat
+from models.annotation.alm import Resolved, resolve
+from models.annotation.chat import Chat
 from models.errors import MissingExtraError, UserError
+from models.sound.audio import RATE_HZ
 
 # Mel frames of true silence kept after a recording, so that the convolutions at its end see what they see in
 # the full 30 s window.

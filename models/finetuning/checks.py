@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from models.distribution_head import distribution_loss
 from models.errors import UserError
 from models.finetuning.audio_states import AudioStates
+from models.finetuning.distribution_head import distribution_loss
 from models.finetuning.examples import Examples
 from models.finetuning.model import DistributionModel
 

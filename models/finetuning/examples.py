@@ -11,15 +11,15 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from models import augmented
-from models.chat import Chat
+from models.annotation.chat import Chat
+from models.annotation.personas import PAPER
+from models.annotation.prompts import Arm, Prompt
+from models.augmentation import augmented
 from models.errors import UserError
 from models.finetuning.audio_states import AudioStates, Loader, Recording, perturbed, recorded, variant_key
 from models.finetuning.backbone import Backbone
 from models.finetuning.batches import Batch, Side, collate
 from models.finetuning.settings import OnError
-from models.personas import PAPER
-from models.prompts import Arm, Prompt
 from models.tables import Distributions, Utterances
 
 

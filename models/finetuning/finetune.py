@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from models.annotation.prompts import prompt_version
 from models.errors import UserError
 from models.files import atomic_folder, atomic_path, write_json
 from models.finetuning.audio_states import AudioStates
@@ -26,7 +27,6 @@ from models.finetuning.settings import Preset, Settings, choose
 from models.finetuning.training import Result, train
 from models.pictures.finetuning import curves_figure
 from models.pictures.style import save
-from models.prompts import prompt_version
 from models.tables import Distributions, Utterances
 
 

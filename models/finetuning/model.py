@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.distribution_head import DistributionHead, last_token
 from models.finetuning.backbone import Backbone
 from models.finetuning.batches import Batch
+from models.finetuning.distribution_head import DistributionHead, last_token
 
 # The language model's attention only: the audio tower has projections of the same names.
 LORA_TARGETS = r".*language_model\.(?:.*\.)?layers\.\d+\.self_attn\.(?:q|k|v|o)_proj"

@@ -17,14 +17,14 @@ from typing import Any
 
 import torch
 
-from models.distribution_head import DistributionHead
+from models.annotation.prompts import Arm
 from models.errors import UserError
 from models.files import write_json
 from models.finetuning.backbone import Backbone, load
+from models.finetuning.distribution_head import DistributionHead
 from models.finetuning.examples import answer_codes, question
 from models.finetuning.model import DistributionModel
 from models.finetuning.reading_elsewhere import README
-from models.prompts import Arm
 
 _HEAD = "distribution_head.safetensors"
 _CARD = "ambivox.json"

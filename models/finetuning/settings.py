@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from models.annotation.prompts import Arm
 from models.errors import UserError
-from models.prompts import Arm
 
 Preset = Literal["auto", "paper", "small"]
 OnError = Literal["stop", "leave-out"]
@@ -60,7 +60,7 @@ class Settings:
 
 PAPER = Settings()
 # A model of a few million parameters takes larger steps, and its head corrects what the ALM itself would answer
-# (models/distribution_head.py). Audio is not perturbed: its tower takes a larger share of the time than that is worth.
+# (models/finetuning/distribution_head.py). Audio is not perturbed: its tower takes a larger share of the time than that is worth.
 SMALL = replace(
     PAPER,
     learning_rate=1e-3,

@@ -16,19 +16,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.distribution_head import distribution_loss
 from models.finetuning.audio_states import AudioStates
 from models.finetuning.batches import shuffled_by_length
 from models.finetuning.checkpoint import Checkpoints
 from models.finetuning.checks import pad_id_of
+from models.finetuning.distribution_head import distribution_loss
 from models.finetuning.examples import Examples
 from models.finetuning.model import DistributionModel
 from models.finetuning.prediction import predict_rows
 from models.finetuning.processes import Processes
 from models.finetuning.schedule import learning_rate_share
 from models.finetuning.settings import Settings
-from models.metrics import jensen_shannon
 from models.progress import bar
+from models.validation.metrics import jensen_shannon
 
 
 @dataclass

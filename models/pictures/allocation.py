@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from models.allocation import Simulation
 from models.pictures.style import COLOURS, figure
+from models.pooling.allocation import Simulation
 
 
 def savings(played: Simulation) -> Figure:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from models.ambiguity import TERTILES
 from models.pictures.style import COLOURS, PALETTE, figure
-from models.sources import Sources
+from models.pooling.sources import Sources
+from models.validation.ambiguity import TERTILES
 
 _EXAMPLES = 6
 _BINS = 10

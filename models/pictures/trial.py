@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from models.ambiguity import TERTILES
 from models.pictures.style import COLOURS, figure
+from models.validation.ambiguity import TERTILES
 
 SHOWN = ("synthetic", "combined", "pooled", "intent")
 _COLOURS = COLOURS | {"intent": "#56B4E9"}

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from models.ambiguity import TERTILES
-from models.metrics import calibration_curve
 from models.pictures.style import COLOURS, PALETTE, figure
-from models.validation import Validation
-from models.validation_tables import by_group, by_label, by_tertile
+from models.validation.ambiguity import TERTILES
+from models.validation.comparison import Validation
+from models.validation.metrics import calibration_curve
+from models.validation.tables import by_group, by_label, by_tertile
 
 _JS = "JS divergence (base 2) to the target votes"
 

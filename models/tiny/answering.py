@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.personas import BUILT_IN
+from models.annotation.personas import BUILT_IN
+from models.annotation.prompts import Arm, Prompt, option_orders
 from models.progress import bar
-from models.prompts import Arm, Prompt, option_orders
 from models.tiny.tokenizer import AUDIO, LETTERS, SPECIAL_TOKENS
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def ask(
 
 def _judge(model: Any, tokenizer: Any, clips: Clips, questions: list[Question]) -> dict[str, float]:
     """Cross entropy (nats) and JS (base 2) to the votes of the clips kept back, two orders averaged; label mass."""
-    from models.metrics import jensen_shannon
+    from models.validation.metrics import jensen_shannon
 
     q_QK, mass_Q = ask(model, tokenizer, clips, questions)
     q_NK = 0.5 * (q_QK[0::2] + q_QK[1::2])

@@ -160,7 +160,7 @@ def _judge(
     listener: Listener, mels: Mels, p_NK: NDArray[np.float64], rows: NDArray[np.int64]
 ) -> dict[str, float]:
     """Cross entropy (nats) and JS of the averaged weights on clips kept back."""
-    from models.metrics import jensen_shannon
+    from models.validation.metrics import jensen_shannon
 
     current = {name: value.clone() for name, value in listener.parts.state_dict().items()}
     listener.parts.load_state_dict(listener.average)

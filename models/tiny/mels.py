@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.audio import RATE_HZ, AudioError, decode_many
 from models.files import atomic_path
 from models.progress import track
+from models.sound.audio import RATE_HZ, AudioError, decode_many
 from models.tiny.architecture import MEL_BANDS, WINDOW_SECONDS, build_feature_extractor
 
 if TYPE_CHECKING:

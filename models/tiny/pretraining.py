@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from models.errors import MissingExtraError, UserError
 from models.files import atomic_folder, write_json
-from models.metrics import jensen_shannon
 from models.tables import Utterances, Votes
 from models.tiny.altering import Altering
 from models.tiny.answering import AnsweringOptions, Clips, train_answerer
@@ -30,6 +29,7 @@ from models.tiny.architecture import WINDOW_FRAMES, Shape, build_model, save_fol
 from models.tiny.listening import Listener, ListeningOptions, predict, train_listener
 from models.tiny.mels import Mels, log_mels, pad_batch
 from models.tiny.tower import hear
+from models.validation.metrics import jensen_shannon
 
 if TYPE_CHECKING:
     import torch
@@ -244,8 +244,8 @@ def _heard(listener: Listener, mels: Mels) -> list[torch.Tensor]:
 
 def _texts(labels: tuple[str, ...], transcripts: list[str | None]) -> Iterator[str]:
     """What the tokenizer learns its words from: every kind of prompt, and what the speakers say."""
-    from models.personas import BUILT_IN
-    from models.prompts import Elicitation, build_prompts
+    from models.annotation.personas import BUILT_IN
+    from models.annotation.prompts import Elicitation, build_prompts
     from models.tiny.tokenizer import SPECIAL_TOKENS
 
     kinds: tuple[Elicitation, ...] = ("exact", "sampled", "verbalised")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from models.prompts import ALPHABETS, LABEL_LIMIT_CHARACTERS, check_labels, neutralise
+from models.annotation.prompts import ALPHABETS, LABEL_LIMIT_CHARACTERS, check_labels, neutralise
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -32,8 +32,8 @@ def make_alm(folder: Path, clips: list[Path], seed: int, strength: float = 2.0) 
     """A Qwen2-Audio-shaped folder that answers by what a random tower hears; another seed hears other things."""
     import torch
 
-    from models.personas import load_personas
-    from models.prompts import build_prompts
+    from models.annotation.personas import load_personas
+    from models.annotation.prompts import build_prompts
     from models.tiny.architecture import Shape, build_model, save_folder
     from models.tiny.circuit import width_for, write_circuit
     from models.tiny.mels import log_mels, pad_batch
@@ -83,7 +83,7 @@ def make_project(project: Path, clips: list[Path]) -> None:
 
 def vote_like(project: Path, alm: Path, votes: int = 10, seed: int = 0) -> None:
     """Human votes drawn from what ``alm`` answers, so that ``alm`` is the better annotator by construction."""
-    from models.promotion import answers
+    from models.lifecycle.promotion import answers
     from models.tables import Annotations, Utterances, Votes
     from tasks.annotate import annotate
 

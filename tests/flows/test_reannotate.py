@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from models.errors import UserError
-from models.ledger import Entry, Ledger
-from models.watch import Candidate, SourceError
+from models.lifecycle.ledger import Entry, Ledger
+from models.lifecycle.watch import Candidate, SourceError
 from tests.flows.alms import make_alm, make_clips, make_project, vote_like
 from tests.hub_server import HubServer
 
@@ -215,7 +215,7 @@ def test_mistyped_and_silent_sources_fail_the_run_plainly(
         with pytest.raises(UserError, match=expected):
             state.result()
     monkeypatch.setattr(look, "retry_delay_seconds", 0)
-    monkeypatch.setattr("models.watch._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("models.lifecycle.watch._PAUSE_SECONDS", 0.01)
     hub.trouble = "nonsense"
     state = reannotate(project=str(tmp_path), corpus="unit", sources=("hub:author=Qwen",), return_state=True)
     with pytest.raises(SourceError, match="none of the sources answered"):

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import soundfile
 
-import models.audio
-import models.probe
-from models.audio import AudioError, decode, decode_many
+import models.sound.audio
+import models.sound.probe
 from models.corpora.table import load
 from models.errors import UserError
-from models.ingestion import ingest
-from models.probe import probe
+from models.ingestion.checking import ingest
+from models.sound.audio import AudioError, decode, decode_many
+from models.sound.probe import probe
 
 pytestmark = pytest.mark.server
 
@@ -36,10 +36,10 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         ("AWS_DEFAULT_REGION", "us-east-1"),
     ]:
         monkeypatch.setenv(name, value)
-    models.audio._s3_at.cache_clear()
+    models.sound.audio._s3_at.cache_clear()
     boto3.client("s3").create_bucket(Bucket="speech")
     yield "speech"
-    models.audio._s3_at.cache_clear()
+    models.sound.audio._s3_at.cache_clear()
     server.stop()
 
 
@@ -75,8 +75,8 @@ def test_s3_is_as_good_as_a_disk(bucket: str, tmp_path: Path, monkeypatch: pytes
     assert found[[0, 2]].select(columns).equals(there.select(columns))
     assert found["problem"].to_list() == [None, "missing", None]
     examined: list[str] = []
-    real = models.probe._examine
-    monkeypatch.setattr(models.probe, "_examine", lambda name: (examined.append(name), real(name))[1])
+    real = models.sound.probe._examine
+    monkeypatch.setattr(models.sound.probe, "_examine", lambda name: (examined.append(name), real(name))[1])
     assert probe([url, absent, flac], cache).equals(found)
     assert examined == [absent]
 

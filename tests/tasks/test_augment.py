@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 import soundfile
 
-from models import augmented
-from models.audio import decode
+from models.augmentation import augmented
 from models.errors import UserError
+from models.sound.audio import decode
 from models.tables import Distributions, Utterances
 from tasks.augment import augment
 
@@ -146,7 +146,9 @@ def test_an_unreadable_recording_stops_by_name_or_is_left_out_and_counted(corpus
 
 def test_features_are_computed_once(corpus, tmp_path, monkeypatch) -> None:
     run(corpus, tmp_path / "one")
-    monkeypatch.setattr("models.feature_cache.decode", lambda *_: pytest.fail("decoded for features again"))
+    monkeypatch.setattr(
+        "models.augmentation.feature_cache.decode", lambda *_: pytest.fail("decoded for features again")
+    )
     assert contents(run(corpus, tmp_path / "two")) == contents(tmp_path / "one")
 
 

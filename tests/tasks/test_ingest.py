@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 import soundfile
 
-from models.agreement import fleiss_kappa, krippendorff_alpha
-from models.profile import markdown
+from models.ingestion.profile import markdown
 from models.tables import Utterances, Votes
+from models.validation.agreement import fleiss_kappa, krippendorff_alpha
 from tasks.ingest import ingest
 
 NASTY = "<script>alert(1)</script> | $x$ \x1b[31mred"

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models import metrics
 from models.errors import UserError
 from models.tables import SOURCES, Annotations, Distributions, Utterances, Votes
+from models.validation import metrics
 from tasks.pool import pool
 from tasks.validate import validate
 from tests.pooling_tables import Files, annotation_frame, vote_table, world, write_files

@@ -12,14 +12,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from models.annotation.personas import BUILT_IN
+from models.annotation.prompts import Prompt
 from models.errors import UserError
-from models.metrics import jensen_shannon
-from models.personas import BUILT_IN
-from models.prompts import Prompt
 from models.tables import Distributions, Utterances, Votes
 from models.tiny import pretraining
 from models.tiny.altering import Altering
 from models.tiny.tokenizer import LETTERS, SPECIAL_TOKENS
+from models.validation.metrics import jensen_shannon
 from tests.tiny_fixtures import IngestedDemo
 
 
@@ -36,7 +36,7 @@ class Listening:
         """Distributions over labels and label mass, one row a prompt and recording."""
         import torch
 
-        from models.audio import decode
+        from models.sound.audio import decode
 
         tokenizer = self.processor.tokenizer
         texts = [

@@ -13,7 +13,7 @@ import soundfile
 
 from models.corpora.crema_d import SENTENCES, load
 from models.errors import UserError
-from models.ingestion import ingest
+from models.ingestion.checking import ingest
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "crema-d"
 HEADER = '"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote","meanEmoResp"'

@@ -12,7 +12,7 @@ import soundfile
 
 from models.corpora import demo
 from models.errors import UserError
-from models.metrics import jensen_shannon
+from models.validation.metrics import jensen_shannon
 
 SMALL = {"speakers": 6, "utterances": 5}
 

@@ -11,8 +11,8 @@ import soundfile
 
 from models.corpora.iemocap import load
 from models.errors import UserError
-from models.ingestion import Ingested, ingest
-from models.labels import FOUR
+from models.ingestion.checking import Ingested, ingest
+from models.ingestion.labels import FOUR
 
 IMPRO = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
 

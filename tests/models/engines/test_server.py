@@ -75,8 +75,8 @@ class Scripted:
 
 @pytest.fixture
 def scripted(small_alm, monkeypatch) -> Iterator[Scripted]:
-    from models.alm import resolve
-    from models.chat import load_chat
+    from models.annotation.alm import resolve
+    from models.annotation.chat import load_chat
 
     monkeypatch.setattr("models.engines._started", {})
     tokenizer = load_chat(resolve(str(small_alm))).tokenizer
@@ -256,7 +256,7 @@ def test_a_real_server_killed_and_restarted_in_the_middle(small_alm, make_uttera
     assert 0 < stored < len(list(store.rglob("[!.]*.parquet")))
     # The answers are those of the reference, on both sides of the kill.
     monkeypatch.setattr(
-        "models.annotator.open_engine",
+        "models.annotation.annotator.open_engine",
         lambda _: reference.start(EngineChoice("transformers", str(small_alm))),
     )
     annotate(**options, engine="transformers", store=str(tmp_path / "other"), out=tmp_path / "reference")

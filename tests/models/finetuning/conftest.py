@@ -84,8 +84,8 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 def random_alm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Qwen2-Audio's architecture, tiny, with random weights: the folder."""
     torch = pytest.importorskip("torch")
-    from models.personas import PAPER
-    from models.prompts import build_prompts
+    from models.annotation.personas import PAPER
+    from models.annotation.prompts import build_prompts
     from models.tiny.architecture import Shape, build_model, save_folder
     from models.tiny.tokenizer import build_tokenizer
 

@@ -18,14 +18,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from models.audio import decode  # noqa: E402
-from models.distribution_head import DistributionHead  # noqa: E402
 from models.errors import UserError  # noqa: E402
 from models.finetuning.audio_states import AudioStates  # noqa: E402
 from models.finetuning.backbone import Backbone, load  # noqa: E402
 from models.finetuning.checks import check_before_training  # noqa: E402
+from models.finetuning.distribution_head import DistributionHead  # noqa: E402
 from models.finetuning.examples import answer_codes, examples_of, mixed_examples_of  # noqa: E402
 from models.finetuning.model import DistributionModel, adapted_modules, add_adapters  # noqa: E402
+from models.sound.audio import decode  # noqa: E402
 from models.tables import Distributions, Utterances  # noqa: E402
 from tasks.augment import augment  # noqa: E402
 from tasks.finetune import finetune  # noqa: E402

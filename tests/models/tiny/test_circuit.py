@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.personas import BUILT_IN
-from models.prompts import Prompt, build_prompts
+from models.annotation.personas import BUILT_IN
+from models.annotation.prompts import Prompt, build_prompts
 from models.tiny.architecture import Shape, build_model, build_processor, save_folder
 from models.tiny.circuit import Places, width_for, write_circuit
 from models.tiny.tokenizer import LETTERS, SPECIAL_TOKENS, build_tokenizer

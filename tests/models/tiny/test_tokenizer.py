@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.annotation.personas import BUILT_IN
+from models.annotation.prompts import build_prompts
 from models.errors import UserError
-from models.personas import BUILT_IN
-from models.prompts import build_prompts
 from models.tiny.tokenizer import LETTERS, SPECIAL_TOKENS, build_tokenizer
 
 LABELS = ("anger", "neutral state", "sadness")

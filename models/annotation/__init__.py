@@ -1,0 +1,1 @@
+"""How an ALM votes: prompts, personas, elicitation, the vote store, and the checks that go with every run."""

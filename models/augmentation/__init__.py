@@ -1,0 +1,1 @@
+"""DiME-Aug: features, neighbours, mixed samples."""

@@ -1,0 +1,1 @@
+"""The matrix of fine-tuned models against human votes."""

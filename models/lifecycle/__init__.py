@@ -1,0 +1,1 @@
+"""Through time: new ALMs, promotion, the ledger, releases of datasets."""

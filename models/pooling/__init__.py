@@ -1,0 +1,1 @@
+"""How votes become a distribution: calibration, what an ALM is worth, and who should be asked next."""

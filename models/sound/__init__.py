@@ -1,0 +1,1 @@
+"""Sound: decoding, probing, resampling, synthesis and small changes of it."""

@@ -1,0 +1,1 @@
+"""How good a distribution is: measures, agreement, intervals, saturation, the sparse-vote trial."""

@@ -1,0 +1,89 @@
+"""Planning human votes: the expected gain by hand, and fewer votes than at random in a world that is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from models.errors import UserError
+from models.pooling.allocation import expected_fall, plan, simulate
+from models.pooling.calibration import identity
+from models.pooling.fit import Evidence, fit_pooling
+from models.pooling.pooled import AlmModel, PoolingModel
+from models.tables import Votes
+from models.validation.metrics import jensen_shannon
+from tasks.plan_labels import plan_labels
+from tests.pooling_tables import World, label_names, world, write_files
+
+_WEIGHTS = np.array([np.log(2.0), 0.0, 0.0, 0.0, 0.0, 0.0])  # kappa = 2 everywhere
+_MODEL = PoolingModel(
+    ("a", "b"), np.array([0.5, 0.5]), (AlmModel("x", identity(2), _WEIGHTS, True),), np.eye(2), np.zeros(2),
+    "likelihood", {},
+)  # fmt: skip
+
+
+def _evidence(n_NK: list[list[float]], q_NK: list[list[float]]) -> Evidence:
+    rows = len(n_NK)
+    return Evidence(np.array(n_NK), np.array(q_NK)[:, None], np.ones((rows, 1)), np.arange(rows))
+
+
+def test_expected_fall_by_hand() -> None:
+    # p = (1 + 2 * 0.5, 2 * 0.5) / 3; after a vote (3, 1) / 4 with chance 2/3, or (2, 2) / 4 with 1/3
+    now, up, down = (np.array([values]) for values in ([2 / 3, 1 / 3], [3 / 4, 1 / 4], [1 / 2, 1 / 2]))
+    expected = 2 / 3 * jensen_shannon(now, up)[0] + 1 / 3 * jensen_shannon(now, down)[0]
+    assert expected_fall(_MODEL, _evidence([[1.0, 0.0]], [[0.5, 0.5]])) == pytest.approx([expected], abs=1e-6)
+
+
+def test_doubt_and_few_votes_come_first_and_the_budget_is_spent() -> None:
+    evidence = _evidence([[3.0, 0.0], [1.0, 1.0], [5.0, 5.0]], [[0.95, 0.05], [0.5, 0.5], [0.5, 0.5]])
+    votes_N, fall_N = plan(_MODEL, evidence, 1)
+    assert votes_N.tolist() == [0, 1, 0] and fall_N.argmax() == 1
+    votes_N, _ = plan(_MODEL, evidence, 12)
+    assert votes_N.sum() == 12 and votes_N[1] == votes_N.max() > votes_N[0]
+    with pytest.raises(UserError, match="at least 1 vote"):
+        plan(_MODEL, evidence, 0)
+
+
+def _mixed(rows: int, seed: int) -> World:
+    """Every other utterance is clear, and the ALM hears which label; of the others nobody is sure."""
+    made = world(rows=rows, votes=10, worth=4.0, seed=seed)
+    clear_NK = np.eye(4)[made.q_NK.argmax(1)] * 0.96 + 0.01
+    even_N1 = (np.arange(rows) % 2 == 0)[:, None]
+    theta_NK = np.where(even_N1, clear_NK, made.theta_NK)
+    n_NK = np.random.default_rng(seed).multinomial(10, theta_NK).astype(float)
+    return World(theta_NK, np.where(even_N1, clear_NK, made.q_NK), n_NK, made.speaker_N)
+
+
+def test_planning_needs_a_quarter_fewer_votes_than_chance() -> None:
+    train, test = _mixed(1500, seed=1), _mixed(700, seed=2)
+    model = fit_pooling(label_names(4), ["alm"], train.evidence, np.arange(1.0, 6.0))
+    played = simulate(model, test.evidence, repeats=2, budgets=(0.5, 1.0, 2.0))
+    assert played.least_saved > 0.25
+    assert played.planned[0] == pytest.approx(played.at_random[0])  # both start from the same votes
+    with pytest.raises(UserError, match="more than 5 votes"):
+        simulate(model, replace(test.evidence, n_NK=np.ones((700, 4))))
+
+
+def test_plan_labels_writes_a_batch_for_label_studio(tmp_path: Path) -> None:
+    files = write_files(tmp_path, world(rows=400, votes=9))
+    out = plan_labels(
+        utterances=files.utterances, votes=files.votes, annotations=files.annotations, out=tmp_path / "plan",
+        budget=50, split=("train",),
+    )  # fmt: skip
+    batch = pl.read_csv(out / "batch.csv")
+    assert batch["votes_wanted"].sum() == 50
+    assert batch["expected_fall"].is_sorted(descending=True)
+    tasks = json.loads((out / "tasks.json").read_text())
+    assert {task["data"]["utterance_id"] for task in tasks} == set(batch["utterance_id"])
+    assert all(not task["predictions"] and not task["annotations"] for task in tasks)
+    assert len(Votes.read(files.votes)) == 1200
+    with pytest.raises(UserError, match="no utterance is in the splits nowhere"):
+        plan_labels(
+            utterances=files.utterances, votes=files.votes, annotations=files.annotations, out=tmp_path / "x",
+            budget=5, split=("nowhere",),
+        )  # fmt: skip

@@ -1,0 +1,238 @@
+"""Pooling: the formula by hand, gradients by differences, known worth found again, and every degenerate case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.optimize import approx_fprime
+
+from models.errors import UserError
+from models.pooling.calibration import identity
+from models.pooling.fit import Evidence, fit_pooling, informs
+from models.pooling.loss import Problem
+from models.pooling.pooled import (
+    CRITERIA,
+    FEATURES,
+    AlmModel,
+    Criterion,
+    PoolingModel,
+    counted,
+    features,
+    pool,
+    posterior_mean,
+    respond,
+)  # fmt: skip
+from models.pooling.vote_draws import draw_votes
+from models.validation import metrics
+from models.validation.ambiguity import shares
+from tests.pooling_tables import World, label_names, world
+
+
+def _fit(made: World, criterion: Criterion = "js", in_use: float = 3.0, seed: int = 0) -> PoolingModel:
+    names = label_names(made.n_NK.shape[1])
+    return fit_pooling(names, ["alm"], made.evidence, np.full(1, in_use), criterion=criterion, seed=seed)
+
+
+def _js(model: PoolingModel, made: World, keep: int = 3) -> tuple[float, float]:
+    """Mean JS to the votes not kept: pooled, and of the humans alone."""
+    kept_NK = draw_votes(made.n_NK, np.full(len(made.n_NK), keep), np.random.default_rng(9))
+    truth_NK = shares(made.n_NK - kept_NK)
+    pooled = pool(model, kept_NK, made.q_NK[:, None])
+    return (
+        metrics.jensen_shannon(truth_NK, pooled.p_NK).mean(),
+        metrics.jensen_shannon(truth_NK, shares(kept_NK)).mean(),
+    )
+
+
+def test_formula_by_hand() -> None:
+    # (2 + 2 * 0.25) / 5 and (1 + 2 * 0.75) / 5
+    p_NK = posterior_mean(np.array([[2.0, 1.0]]), np.array([[[0.25, 0.75]]]), np.array([[2.0]]))
+    assert p_NK == pytest.approx(np.array([[0.5, 0.5]]))
+
+
+def test_kappa_zero_is_the_humans_and_a_unit_response_changes_nothing() -> None:
+    n_NK = np.array([[2.0, 1.0, 0.0]])
+    q_NAK = np.array([[[0.1, 0.2, 0.7]]])
+    assert posterior_mean(n_NK, q_NAK, np.zeros((1, 1))) == pytest.approx(n_NK / 3)
+    p_NK = np.array([[0.7, 0.2, 0.1]])
+    assert respond(p_NK, np.eye(3), np.zeros(3)) == pytest.approx(p_NK, abs=1e-3)
+    assert respond(p_NK, 2 * np.eye(3), np.zeros(3))[0, 0] > 0.85  # sharper
+
+
+def test_features_by_hand() -> None:
+    f_F = features(np.array([[2.0, 2.0, 1.0]]), np.array([[0.5, 0.25, 0.25]]), np.array([0.8]))[0]
+    doubt = -(0.5 * np.log(0.5) + 0.5 * np.log(0.25)) / np.log(3)
+    assert dict(zip(FEATURES, f_F, strict=True)) == pytest.approx({
+        "constant": 1.0, "agreement": 0.4, "mass_on_top": 0.75, "doubt": doubt, "agreement_x_mass": 0.3,
+        "label_mass": 0.2,
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("labels", [2, 5])
+def test_gradient_matches_finite_differences(criterion: Criterion, labels: int) -> None:
+    rng = np.random.default_rng(labels)
+    in_MK = rng.integers(0, 3, (40, labels)).astype(float)
+    q_MAK = rng.dirichlet(np.ones(labels), (40, 2))
+    there_MA = rng.integers(0, 2, (40, 2)).astype(float)
+    there_MA[:, 0] = 1.0
+    f_MAF = rng.normal(size=(40, 2, len(FEATURES)))
+    held_MK = rng.multinomial(4, np.full(labels, 1 / labels), 40)
+    share_M = np.full(40, 1 / 40)
+    problem = Problem(in_MK, held_MK / 4, share_M, q_MAK, there_MA, f_MAF, criterion, 40)
+    at = rng.normal(0, 0.3, problem.pack(f_MAF[0], np.eye(labels), np.zeros(labels)).shape)
+    numeric = approx_fprime(at, lambda x: problem.loss_and_gradient(x)[0], 1e-7)
+    assert problem.loss_and_gradient(at)[1] == pytest.approx(numeric, abs=2e-5)
+
+
+@pytest.mark.parametrize("worth", [2.0, 8.0])
+def test_a_known_worth_is_found_again_by_leaving_votes_out(worth: float) -> None:
+    made = world(rows=4000, worth=worth, votes=4)
+    model = _fit(made, "likelihood", in_use=4.0)
+    assert model.fitted_on["target"] == "one vote left out"
+    kappa_N = pool(model, made.n_NK, made.q_NK[:, None]).kappa_NA[:, 0]
+    assert np.median(kappa_N) == pytest.approx(worth, rel=0.3)
+
+
+def test_pooled_beats_both_on_unseen_speakers_and_comes_near_the_best_possible() -> None:
+    model = _fit(world(seed=1))
+    unseen = world(seed=2)
+    pooled, human = _js(model, unseen)
+    kept_NK = draw_votes(unseen.n_NK, np.full(len(unseen.n_NK), 3), np.random.default_rng(9))
+    truth_NK = shares(unseen.n_NK - kept_NK)
+    bayes_NK = (kept_NK + 5 * unseen.q_NK) / 8  # the true model's posterior mean
+    bayes = metrics.jensen_shannon(truth_NK, bayes_NK).mean()
+    alm = metrics.jensen_shannon(truth_NK, unseen.q_NK).mean()
+    assert pooled < 0.9 * human and pooled < 0.9 * alm
+    assert pooled < bayes  # the response comes closer to further votes than the posterior mean itself
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_an_alm_that_carries_nothing_is_worth_nothing_and_pooled_equals_human(criterion: Criterion) -> None:
+    made = world(seed=3)
+    noise_NK = np.random.default_rng(4).dirichlet(np.ones(4), len(made.n_NK))
+    for said_NK in (noise_NK, np.full_like(noise_NK, 0.25), made.q_NK[::-1]):
+        empty = World(made.theta_NK, said_NK, made.n_NK, made.speaker_N)
+        model = _fit(empty, criterion)
+        pooled = pool(model, empty.n_NK, said_NK[:, None])
+        assert not model.alms[0].informs
+        assert pooled.kappa_NA.max() == 0.0
+        assert pooled.p_NK == pytest.approx(shares(made.n_NK))
+
+
+def test_of_two_alms_the_better_one_is_worth_more_and_a_useless_third_nothing() -> None:
+    made = world(seed=5)
+    rng = np.random.default_rng(6)
+    noisy_NK = np.exp(np.log(made.q_NK) + rng.normal(0, 2.0, made.q_NK.shape))
+    noisy_NK /= noisy_NK.sum(1, keepdims=True)
+    noise_NK = rng.dirichlet(np.ones(4), len(made.q_NK))
+    q_NAK = np.stack([made.q_NK, noisy_NK, noise_NK], axis=1)
+    evidence = Evidence(made.n_NK, q_NAK, np.ones(q_NAK.shape[:2]), made.speaker_N)
+    model = fit_pooling(label_names(4), ["good", "noisy", "useless"], evidence, np.full(1, 3.0))
+    kept_NK = draw_votes(made.n_NK, np.full(len(made.n_NK), 3), rng)
+    good, noisy, useless = pool(model, kept_NK, q_NAK).kappa_NA.mean(0)
+    assert good > 2 * noisy and useless == 0.0
+
+
+def test_few_votes_everywhere_still_pool_well() -> None:
+    many = world(seed=7)
+    few = World(
+        many.theta_NK,
+        many.q_NK,
+        draw_votes(many.n_NK, np.full(1500, 3), np.random.default_rng(0)),
+        many.speaker_N,
+    )
+    unseen = world(seed=8)
+    (from_few, human), (from_many, _) = _js(_fit(few), unseen), _js(_fit(many), unseen)
+    assert from_few < 0.9 * human
+    assert from_few < 1.06 * from_many
+
+
+def test_one_vote_per_utterance_assumes_a_worth_and_says_so() -> None:
+    made = world(seed=9, votes=1)
+    model = _fit(made, in_use=1.0)
+    assert "assumed" in model.fitted_on["target"]
+    assert pool(model, made.n_NK, made.q_NK[:, None]).kappa_NA == pytest.approx(2.0, rel=0.01)
+
+
+@pytest.mark.parametrize("labels", [2, 20])
+def test_two_and_twenty_labels(labels: int) -> None:
+    made = world(rows=1200, labels=labels, seed=labels)
+    pooled, human = _js(_fit(made), world(rows=800, labels=labels, seed=labels + 1))
+    assert pooled < human
+
+
+def test_one_label_only() -> None:
+    made = world(rows=50, labels=1)
+    pooled = pool(_fit(made), made.n_NK, made.q_NK[:, None])
+    assert pooled.p_NK.tolist() == [[1.0]] * 50
+
+
+def test_utterances_without_votes_and_without_answers_are_marked() -> None:
+    made = world(seed=10)
+    model = _fit(made)
+    n_NK = np.array([[0.0] * 4, [0.0] * 4, [2.0, 1.0, 0.0, 0.0]])
+    q_NK = np.array([[0.7, 0.1, 0.1, 0.1], [np.nan] * 4, [np.nan] * 4])
+    pooled = pool(model, n_NK, q_NK[:, None])
+    assert pooled.from_alm_N.tolist() == [True, False, False]
+    assert pooled.from_prior_N.tolist() == [False, True, False]
+    assert pooled.p_NK[0].argmax() == 0
+    assert pooled.p_NK[1] == pytest.approx(model.prior_K)
+    assert pooled.p_NK[2] == pytest.approx([2 / 3, 1 / 3, 0, 0])  # the humans alone
+    assert pooled.p_NK.sum(1) == pytest.approx(np.ones(3))
+
+
+def test_an_alm_that_never_answers_and_no_votes_at_all() -> None:
+    made = world(rows=60, seed=11)
+    silent = replace(made, q_NK=np.full_like(made.q_NK, np.nan))
+    assert pool(_fit(silent), made.n_NK, silent.q_NK[:, None]).p_NK == pytest.approx(shares(made.n_NK))
+    voteless = replace(made, n_NK=np.zeros_like(made.n_NK))
+    model = _fit(voteless)
+    assert model.prior_K == pytest.approx(np.full(4, 0.25))
+    assert pool(model, voteless.n_NK, made.q_NK[:, None]).p_NK == pytest.approx(np.full((60, 4), 0.25))
+
+
+def test_balanced_keeps_the_mean_distribution() -> None:
+    made = world(rows=3000, seed=12, worth=3.0)
+    skewed = replace(made, q_NK=made.q_NK)
+    kept_NK = draw_votes(made.n_NK, np.full(3000, 3), np.random.default_rng(1))
+    shift = {
+        criterion: np.abs(
+            pool(_fit(skewed, criterion), kept_NK, made.q_NK[:, None]).p_NK.mean(0) - made.theta_NK.mean(0)
+        ).max()
+        for criterion in ("js", "balanced")
+    }
+    assert shift["balanced"] < 0.02 and shift["balanced"] <= shift["js"] + 0.005
+
+
+def test_same_seed_same_model_and_an_unknown_criterion() -> None:
+    made = world(rows=300, seed=13)
+    assert (_fit(made, seed=3).response_KK == _fit(made, seed=3).response_KK).all()
+    with pytest.raises(UserError, match="js, balanced, likelihood"):
+        _fit(made, "other")  # type: ignore[arg-type]
+
+
+def test_informs_needs_more_than_one_speaker() -> None:
+    made = world(rows=100, seed=14)
+    assert not informs(made.n_NK, made.q_NK, np.zeros(100, dtype=int), matrix=True)
+    assert informs(made.n_NK, made.q_NK, np.arange(100) % 10, matrix=True)
+
+
+def test_combined_counts_drawn_votes_alike() -> None:
+    n_NK, q_NK = (
+        np.array([[3.0, 0.0], [0.0, 0.0], [1.0, 1.0]]),
+        np.array([[0.0, 1.0], [1.0, 0.0], [np.nan] * 2]),
+    )
+    p_NK = counted(n_NK, q_NK, 9, np.random.default_rng(0))
+    assert p_NK.tolist() == [[0.25, 0.75], [1.0, 0.0], [0.5, 0.5]]
+
+
+def test_an_alm_model_is_applied_as_stored() -> None:
+    model = PoolingModel(
+        ("a", "b"), np.array([0.5, 0.5]), (AlmModel("x", identity(2), np.array([np.log(3.0), 0, 0, 0, 0, 0]), True),),
+        np.eye(2), np.zeros(2), "likelihood", {},
+    )  # fmt: skip
+    pooled = pool(model, np.array([[1.0, 0.0]]), np.array([[[0.2, 0.8]]]))
+    assert pooled.p_NK == pytest.approx(np.array([[1.6 / 4, 2.4 / 4]]), abs=1e-6)

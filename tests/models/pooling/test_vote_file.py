@@ -1,0 +1,66 @@
+"""Votes counted where they lie give the counts of the table, and the same errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from models.errors import UserError
+from models.pooling.vote_file import VoteFile
+from models.tables import Votes
+from tests.pooling_tables import label_names, vote_table
+
+_NAMES = label_names(3)
+_IDS = [f"u{number}" for number in range(200)]
+
+
+@pytest.fixture
+def votes() -> Votes:
+    counts_NK = np.random.default_rng(0).integers(0, 4, (200, 3))
+    return vote_table(counts_NK, _IDS, _NAMES)
+
+
+def test_the_stream_counts_what_the_table_counts(votes: Votes, tmp_path: Path) -> None:
+    thirds = Votes.check(votes.frame.with_columns(weight=pl.lit(1 / 3)), _NAMES)
+    streamed = VoteFile.open(thirds.write(tmp_path / "votes.parquet"))
+    asked = pl.Series([*_IDS[::-2], "nobody voted on this"])
+    assert streamed.labels == _NAMES
+    assert streamed.counts(asked) == pytest.approx(thirds.counts(asked), abs=1e-9)
+    assert (streamed.counts(asked) == streamed.counts(asked)).all()
+
+
+def test_alms_votes_are_left_out(votes: Votes, tmp_path: Path) -> None:
+    alms = votes.frame.with_columns(annotator_kind=pl.lit("alm"))
+    both = Votes.check(pl.concat([votes.frame, alms]), _NAMES).write(tmp_path / "votes.parquet")
+    assert (VoteFile.open(both).counts(pl.Series(_IDS)) == votes.counts(pl.Series(_IDS))).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (pl.lit("joy").alias("label"), "unknown label 'joy'"),
+        (pl.lit(-1.0).alias("weight"), "positive"),
+        (pl.lit(float("nan")).alias("weight"), "positive"),
+        (pl.lit("robot").alias("annotator_kind"), "unknown annotator_kind 'robot'"),
+        (pl.lit(None, dtype=pl.String).alias("label"), "no label"),
+    ],
+)
+def test_a_bad_row_is_found_and_named(votes: Votes, tmp_path: Path, change: pl.Expr, message: str) -> None:
+    last = pl.concat([votes.frame, votes.frame.tail(1).with_columns(change)])
+    path = Votes(last, _NAMES).write(tmp_path / "votes.parquet")
+    with pytest.raises(UserError, match=rf"votes\.parquet: .*{message}"):
+        VoteFile.open(path)
+
+
+def test_other_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        VoteFile.open(tmp_path / "absent.parquet")
+    (tmp_path / "text.parquet").write_text("no parquet")
+    with pytest.raises(UserError, match="not a table of votes"):
+        VoteFile.open(tmp_path / "text.parquet")
+    pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "other.parquet")
+    with pytest.raises(UserError, match="not a table of votes"):
+        VoteFile.open(tmp_path / "other.parquet")
