@@ -3,7 +3,7 @@
 Targets are human votes only, of the split test only: the held-back ones where votes were held back, else all.
 Rows: the fine-tuned models by source and DiME-Aug; ``zero-shot``, the ALM's own answers averaged; ``prior``, the
 mean human distribution of the training split, the same for everyone; ``votes``, the votes that were not held
-back; ``ceiling``, one half of each utterance's target votes against the other half.
+back; ``ceiling``, one half of each utterance's human votes against the other half.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from models.pooling.synthetic import read_synthetic
 from models.tables import Distributions, Utterances, Votes
 from models.validation.ambiguity import ambiguity, tertiles
 from models.validation.bootstrap import PairedTest, mean_interval, paired_test
+from models.validation.comparison import split_half
 from models.validation.metrics import (
     accuracy,
     bhattacharyya,
@@ -33,7 +34,6 @@ from models.validation.metrics import (
 
 Floats = NDArray[np.float64]
 TERTILES = ("low", "medium", "high")
-_HALVINGS = 20
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Targets:
 
     frame: pl.DataFrame
     n_NK: Floats
+    all_NK: Floats  # with those that are not targets
     labels: tuple[str, ...]
     held_back: bool
 
@@ -91,7 +92,11 @@ def targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -> Targ
     voted_N = n_NK.sum(axis=1) > 0
     if not voted_N.any():
         raise UserError(f"no human votes on the {test.height} utterances of the split test: there is nothing to evaluate against")  # fmt: skip
-    return Targets(test.filter(pl.Series(voted_N)), n_NK[voted_N], utterances.labels, held_back)
+    kept = Votes(votes.frame.filter(pl.col("annotator_kind") == "human"), votes.labels)
+    all_NK = n_NK + kept.counts(test["utterance_id"]) if held_back else n_NK
+    return Targets(
+        test.filter(pl.Series(voted_N)), n_NK[voted_N], all_NK[voted_N], utterances.labels, held_back
+    )
 
 
 def matrix_rows(folder: Path, wanted: Targets) -> list[Row]:
@@ -164,26 +169,13 @@ def scores(row: Row, wanted: Targets, resamples: int, seed: int) -> dict[str, fl
 
 
 def ceiling(wanted: Targets, seed: int) -> dict[str, float]:
-    """One random half of each utterance's target votes against the other, the mean of some halvings.
-
-    Utterances with fewer than two votes cannot be halved and are left out. Halves have half the votes, so the
-    ceiling for a model that is measured against all of them lies a little lower still.
-    """
-    votes_NK = np.floor(wanted.n_NK + 1e-9).astype(np.int64)
-    votes_NK = votes_NK[votes_NK.sum(axis=1) >= 2]
-    if not len(votes_NK):
+    """People against people, as in validation: halves of all human votes there are, kept and held back."""
+    halves = split_half(wanted.all_NK, seed=seed)
+    halved_N = np.isfinite(halves["js"])
+    if not halved_N.any():
         return {}
-    random = np.random.default_rng(seed)
-    found: dict[str, list[float]] = {"js": [], "bc": [], "accuracy": []}
-    for _ in range(_HALVINGS):
-        one_NK = _half(votes_NK, random)
-        p_NK, q_NK = (half / half.sum(axis=1, keepdims=True) for half in (one_NK, votes_NK - one_NK))
-        found["js"].append(float(jensen_shannon(p_NK, q_NK).mean()))
-        found["bc"].append(float(bhattacharyya(p_NK, q_NK).mean()))
-        found["accuracy"].append(accuracy(p_NK, q_NK))
-    return {name: round(float(np.mean(values)), 6) for name, values in found.items()} | {
-        "utterances": len(votes_NK)
-    }
+    means = {name: round(float(values[halved_N].mean()), 6) for name, values in halves.items()}
+    return means | {"utterances": int(halved_N.sum())}
 
 
 def paired(first: Row, second: Row, wanted: Targets, seed: int) -> PairedTest:
@@ -223,17 +215,6 @@ def by_group(rows: list[Row], wanted: Targets) -> pl.DataFrame:
             )  # fmt: skip
     schema = {"model": pl.String, "kind": pl.String, "group": pl.String, "utterances": pl.Int64, "js": pl.Float64, "accuracy": pl.Float64}  # fmt: skip
     return pl.concat([pl.DataFrame(schema=schema), *parts])
-
-
-def _half(votes_NK: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """A random half (rounded down) of each row's votes: hypergeometric, label by label."""
-    left_N, wanted_N = votes_NK.sum(axis=1), votes_NK.sum(axis=1) // 2
-    half_NK = np.zeros_like(votes_NK)
-    for k in range(votes_NK.shape[1]):
-        left_N = left_N - votes_NK[:, k]
-        half_NK[:, k] = random.hypergeometric(votes_NK[:, k], left_N, wanted_N)
-        wanted_N = wanted_N - half_NK[:, k]
-    return half_NK
 
 
 def _aligned(file: Path, wanted: Targets) -> Floats:

@@ -39,6 +39,7 @@ class Validation:
     predictions: dict[str, np.ndarray]  # p_NK by source, prior included
     js: dict[str, np.ndarray]  # js_N by source, prior and ceiling included; nan where it is undefined
     bc: dict[str, np.ndarray]
+    ceiling_accuracy_N: np.ndarray
     known_truth: dict[str, Interval]  # JS to the known truth by source, where there is one
     ambiguity: dict[str, np.ndarray]  # by definition
     raters: dict[str, float]  # agreement of the human votes
@@ -137,10 +138,11 @@ def validate(
     predictions["prior"] = np.tile(train_K / train_K.sum(), (len(ids), 1))
     js = {source: metrics.jensen_shannon(truth_NK, p_NK) for source, p_NK in predictions.items()}
     bc = {source: metrics.bhattacharyya(truth_NK, p_NK) for source, p_NK in predictions.items()}
-    js["ceiling"], bc["ceiling"] = split_half(all_NK, seed=seed)
+    halves = split_half(all_NK, seed=seed)
+    js["ceiling"], bc["ceiling"] = halves["js"], halves["bc"]
     made = Validation(
         labels, "held-out votes" if holding else "all votes", test.frame.filter(pl.Series(scored_N)),
-        truth_NK, predictions, js, bc, {}, {name: ambiguity(all_NK, name) for name in DEFINITIONS},
+        truth_NK, predictions, js, bc, halves["accuracy"], {}, {name: ambiguity(all_NK, name) for name in DEFINITIONS},
         {"fleiss_kappa": fleiss_kappa(all_NK), "krippendorff_alpha": krippendorff_alpha(all_NK),
          "votes_per_utterance": float(all_NK.sum(1).mean())},
         resamples=resamples, seed=seed,
@@ -159,18 +161,22 @@ def validate(
     return made
 
 
-def split_half(
-    n_NK: np.ndarray, *, draws: int = CEILING_DRAWS, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """JS and BC between random halves of every utterance's votes, averaged over draws; nan below two votes."""
+def split_half(n_NK: np.ndarray, *, draws: int = CEILING_DRAWS, seed: int = 0) -> dict[str, np.ndarray]:
+    """People against people: one random half of every utterance's votes predicts the other half.
+
+    Returns:
+        ``js``, ``bc`` and ``accuracy`` (is the dominant label the same?) of shape N, averaged over draws; nan
+        for utterances with fewer than two votes. Halves have half the votes, so a model that is measured
+        against all of them can stand a little closer.
+    """
     rng = np.random.default_rng(seed)
     votes_N = np.ceil(n_NK - 1e-9).sum(1)
     enough_N = votes_N >= 2
-    js_N, bc_N = np.full(len(n_NK), np.nan), np.full(len(n_NK), np.nan)
-    js_N[enough_N], bc_N[enough_N] = 0.0, 0.0
+    found = {name: np.where(enough_N, 0.0, np.nan) for name in ("js", "bc", "accuracy")}
     for _ in range(draws):
         first_NK = draw_votes(n_NK, votes_N // 2, rng)
-        halves = shares(first_NK[enough_N]), shares(np.maximum(n_NK - first_NK, 0)[enough_N])
-        js_N[enough_N] += metrics.jensen_shannon(*halves) / draws
-        bc_N[enough_N] += metrics.bhattacharyya(*halves) / draws
-    return js_N, bc_N
+        one_NK, other_NK = shares(first_NK[enough_N]), shares(np.maximum(n_NK - first_NK, 0)[enough_N])
+        found["js"][enough_N] += metrics.jensen_shannon(one_NK, other_NK) / draws
+        found["bc"][enough_N] += metrics.bhattacharyya(one_NK, other_NK) / draws
+        found["accuracy"][enough_N] += (one_NK.argmax(1) == other_NK.argmax(1)) / draws
+    return found

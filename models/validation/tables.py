@@ -36,6 +36,9 @@ def headline(made: Validation) -> dict[str, dict[str, Any]]:
             }
         if source in made.predictions:
             row |= _classification(made, made.predictions[source])
+        if source == "ceiling":
+            right = made.interval(made.ceiling_accuracy_N)
+            row |= {"accuracy": right.value, "accuracy_low": right.low, "accuracy_high": right.high}
         if source in made.known_truth:
             known = made.known_truth[source]
             row |= {"js_truth": known.value, "js_truth_low": known.low, "js_truth_high": known.high}

@@ -139,6 +139,7 @@ def test_the_ceiling_is_near_what_theory_says_of_two_halves(made) -> None:
     # Everyone votes the same: halves agree. Everyone votes at random between two labels: they cannot.
     unanimous = votes_table([(f"u{n:02d}", f"r{r}", "human", "anger") for n in range(N) for r in range(8)])
     unanimous.write(made["heldout"])
+    unanimous.write(made["votes"])
     metrics = json.loads((evaluate(**made) / "metrics.json").read_text())
     assert metrics["ceiling"]["js"] == 0
     assert metrics["ceiling"]["accuracy"] == 1
