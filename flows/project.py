@@ -16,6 +16,16 @@ from models.registry import find, keys
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 TINY = "tiny"
+# The stages are in the project's own dvc.yaml; this one, beside a corpus's data, only says what to compare.
+_FIGURES = """\
+metrics:
+  - validation/metrics.json
+  - evaluation/metrics.json
+plots:
+  - evaluation/rows.csv: {template: bar_horizontal, x: js, y: model, title: JS to human votes by model}
+  - evaluation/tertiles.csv: {template: bar_horizontal_sorted, x: js, y: model, title: JS by ambiguity}
+  - evaluation/calibration.csv: {template: scatter, x: confidence, y: accuracy, title: Calibration}
+"""
 _NO_PRETRAINING = "--shares 0,0.7,0.1,0.2"
 _FLAGGED = ("ingest", "annotate", "pool", "validate")
 
@@ -91,6 +101,7 @@ def enter(project: Path, job: Job) -> bool:
     tiny = {"flags": job.flags.get("pretrain", trained.get("flags", defaults.get("pretrain", "")))}
     _put(params["pretrain"], job.key, tiny if job.alm == TINY else None)
     _note_alm(project / "data" / job.key / "alm", job.alm)
+    _declare_figures(project / "data" / job.key / "dvc.yaml")
     for name, asked in (("corpora", (job.key,)), ("sources", job.sources), ("dime_aug", job.dime_aug)):
         params["matrix"][name].extend(one for one in asked if one not in params["matrix"][name])
     if repr(params) == before:
@@ -137,3 +148,10 @@ def _note_alm(note: Path, alm: str) -> None:
     elif not (note.is_file() and note.read_text(encoding="utf-8").strip() == alm):
         note.parent.mkdir(parents=True, exist_ok=True)
         note.write_text(alm + "\n", encoding="utf-8")
+
+
+def _declare_figures(path: Path) -> None:
+    """Tell DVC which of a corpus's files are figures, so that `dvc metrics diff` and `dvc plots diff` work."""
+    if not path.is_file():
+        with atomic_path(path) as temporary:
+            temporary.write_text(_FIGURES, encoding="utf-8")

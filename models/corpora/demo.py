@@ -58,7 +58,7 @@ _CHANCE = {
     "breath": 0.05, "tilt_db": 0.6, "tremor_semitones": 0.06,
 }  # fmt: skip
 _RECIPE = "recipe.json"
-_VERSION = 2  # goes up with every change of the sound
+_VERSION = 3  # goes up with every change of the sound
 _RATERS = 20
 
 

@@ -75,6 +75,21 @@ def test_an_unknown_step_in_flags_is_a_clear_error(real_project: Path) -> None:
         add(real_project, flags={"finetun": "--x"})
 
 
+def test_dvc_compares_figures_between_revisions(real_project: Path) -> None:
+    add(real_project)
+    figures = real_project / "data" / "mine" / "validation" / "metrics.json"
+    figures.parent.mkdir(parents=True)
+    for js in (0.3, 0.2):
+        figures.write_text(json.dumps({"pooled": {"js": js}}))
+        subprocess.run(["git", "add", "-A"], cwd=real_project, check=True)
+        git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+        subprocess.run([*git, "commit", "-qm", str(js)], cwd=real_project, check=True)
+    asked = [sys.executable, "-m", "dvc", "metrics", "diff", "--json", "HEAD~1", "HEAD"]
+    shown = subprocess.run(asked, cwd=real_project, capture_output=True, text=True, check=True)
+    (changed,) = json.loads(shown.stdout).values()
+    assert changed["pooled.js"]["diff"] == pytest.approx(-0.1)
+
+
 def test_a_wider_matrix_adds_its_stages(real_project: Path) -> None:
     add(real_project, sources=("human", "synthetic", "combined", "pooled"), dime_aug=("on", "off"))
     finetuned = [stage for stage in stages(real_project, ("mine",)) if stage.step == "finetune"]
