@@ -11,16 +11,23 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from flows.pipeline import StageFailedError
+from flows import local
+from flows.pipeline import StageFailedError, stages
 from models.tables import SOURCES
 
 
 def show(project: Path, key: str, force: bool, workers: int) -> None:
     """Run the flow ``reproduce`` on one corpus and print the outcome; exit with the failed stage's code if one failed."""
-    from flows.reproduce import reproduce, side_by_side
-
     console = Console()
     started = time.monotonic()
+    looked = stages(project, (key,))
+    if not force and not any(stage.stale for stage in looked):
+        # Nothing to run is nothing to show in the UI: no server is started for it.
+        _print_outcome(console, project, key, {"ran": 0, "up_to_date": len(looked)}, started)
+        return
+    from flows.reproduce import reproduce, side_by_side
+
+    local.prepare(project)
     flow = reproduce.with_options(task_runner=side_by_side(workers))
     try:
         counted = flow(project=str(project), corpora=(key,), force=force)
@@ -30,6 +37,12 @@ def show(project: Path, key: str, force: bool, workers: int) -> None:
             file=sys.stderr,
         )
         raise SystemExit(failed.exit_code if 0 < failed.exit_code < 256 else 1) from None
+    _print_outcome(console, project, key, counted, started)
+
+
+def _print_outcome(
+    console: Console, project: Path, key: str, counted: dict[str, int], started: float
+) -> None:
     seconds = time.monotonic() - started
     console.print(
         f"\n[bold]{key}[/]: {counted['ran']} stages run, {counted['up_to_date']} up to date, {seconds:.0f} s"

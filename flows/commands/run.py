@@ -48,5 +48,4 @@ def run(
     local.project_here(project)
     job = Job(key or corpus, corpus, root, alm, flags or {}, trial, sources, dime_aug)
     enter(project, job)
-    local.prepare(project)
     show(project, job.key, force=force, workers=workers)
