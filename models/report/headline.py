@@ -22,6 +22,9 @@ ROWS = {
     "prior": (("prior", "corpus_prior"), "corpus prior", "the same average for every utterance"),
 }  # fmt: skip
 #: Measure -> (heading, better is lower).
+LEVELS = ("low", "medium", "high")
+# Below this p a difference is called one; beyond this share a loss is worth a sentence.
+_SURE, _HARM = 0.05, 0.02
 MEASURES = {"js": ("JS ↓", True), "bc": ("BC ↑", False), "accuracy": ("accuracy ↑", False)}
 
 
@@ -91,6 +94,8 @@ def _sentences(js: Mapping[str, Estimate | None], run: Run) -> list[str]:
     said = []
     if human and pooled and human.value > 0:
         said.append(_verdict(human, pooled, _votes_seen(run), _paired(run)))
+        if harmed := _harmed(run):
+            said.append(harmed)
     synthetic, combined, ceiling = js.get("synthetic"), js.get("combined"), js.get("ceiling")
     if synthetic and prior:
         apart = synthetic.overlaps(prior)
@@ -122,15 +127,19 @@ def _sentences(js: Mapping[str, Estimate | None], run: Run) -> list[str]:
     return said
 
 
-def _verdict(human: Estimate, pooled: Estimate, votes: str, paired: str) -> str:
+def _verdict(human: Estimate, pooled: Estimate, votes: str, p: float | None) -> str:
     change = 1 - pooled.value / human.value
     pair = f"JS {written(pooled)} against {written(human)}"
+    shown = "" if p is None else f"; paired test over speakers {'p < 0.001' if p < 0.001 else f'p = {p:.3f}'}"
     if abs(change) < 0.005:
         return f"Pooling changes nothing here: with {votes}, pooled and human-only are equally far from the raters ({pair})."
     if change > 0:
+        sure = (
+            "Pooling helps" if p is None or p < _SURE else "Pooling comes closer, but chance is not ruled out"
+        )
         return (
-            f"Pooling helps: from {votes} it comes {change:.0%} closer to the human distribution than the votes "
-            f"alone ({pair}{paired})."
+            f"{sure}: from {votes} it comes {change:.0%} closer to the human distribution than the votes "
+            f"alone ({pair}{shown})."
         )
     return (
         f"Pooling does harm here: from {votes} it ends {-change:.0%} further from the human distribution than the "
@@ -138,16 +147,32 @@ def _verdict(human: Estimate, pooled: Estimate, votes: str, paired: str) -> str:
     )
 
 
-def _paired(run: Run) -> str:
-    """What the paired test of pooled against human says, if there is one."""
+def _paired(run: Run) -> float | None:
+    """The p value of pooled against human over speakers, corrected by Holm, if there is one."""
     tests = run.json("validation/details.json").get("paired_tests")
     for test in tests if isinstance(tests, list) else []:
         if isinstance(test, dict) and (test.get("first"), test.get("second")) == ("pooled", "human"):
             p = test.get("p_holm", test.get("p_value"))
             if isinstance(p, int | float):
-                shown = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-                return f"; paired test over speakers {shown}"
-    return ""
+                return float(p)
+    return None
+
+
+def _harmed(run: Run) -> str:
+    """At which levels of ambiguity pooled is further from people than their few votes are, if at any."""
+    tertiles = run.json("validation/details.json").get("tertiles")
+    levels = tertiles.get("paper") if isinstance(tertiles, dict) else None
+    said = []
+    if not isinstance(levels, dict):
+        return ""
+    for level in LEVELS:
+        sources = levels.get(level)
+        if not isinstance(sources, dict):
+            continue
+        human, pooled = (estimate(measures_of(sources, source), "js") for source in ("human", "pooled"))
+        if human and pooled and pooled.value > human.value * (1 + _HARM):
+            said.append(f"{level} (JS {number(pooled.value)} against {number(human.value)})")
+    return f"Not everywhere: it is further from people at ambiguity {', '.join(said)}." if said else ""
 
 
 def _votes_seen(run: Run) -> str:

@@ -155,6 +155,18 @@ def test_verdict_follows_the_figures(tmp_path: Path, pooled: float, expected: st
     assert expected in _Page(report(data=root, out=tmp_path / "r.html").read_text()).text
 
 
+def test_verdict_owns_up_to_chance_and_to_harm(tmp_path: Path) -> None:
+    root = make_run(tmp_path / "unit", 24)
+    details = json.loads((root / "validation/details.json").read_text())
+    details["paired_tests"][0]["p_holm"] = 0.465
+    details["tertiles"]["paper"]["low"] = {"human": {"js": 0.1}, "pooled": {"js": 0.128}}
+    write_json(root / "validation/details.json", details)
+    text = _Page(report(data=root, out=tmp_path / "r.html").read_text()).text
+    assert "Pooling comes closer, but chance is not ruled out: from 3 human votes" in text
+    assert "p = 0.465" in text
+    assert "Not everywhere: it is further from people at ambiguity low (JS 0.128 against 0.100)." in text
+
+
 def test_page_asks_for_nothing_else(run: Path, tmp_path: Path) -> None:
     page = _Page(report(data=run, out=tmp_path / "r.html").read_text())
     for tag, attributes in page.tags:
