@@ -13,6 +13,7 @@ from typing import Any, cast
 from prefect import flow, get_run_logger, tags, task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture, wait
+from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
@@ -60,7 +61,12 @@ def side_by_side(workers: int) -> TaskRunner[PrefectFuture[Any]]:
     return cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=workers))
 
 
-@flow(name="reproduce", flow_run_name="reproduce {corpora}", task_runner=side_by_side(2))
+def _run_name() -> str:
+    corpora = flow_run.parameters.get("corpora") or ("all corpora",)
+    return f"reproduce {', '.join(corpora)}"
+
+
+@flow(name="reproduce", flow_run_name=_run_name, task_runner=side_by_side(2))
 def reproduce(
     project: str = ".", corpora: tuple[str, ...] = (), steps: tuple[str, ...] = (), force: bool = False
 ) -> dict[str, int]:
