@@ -60,7 +60,8 @@ def test_vllm_and_transformers_agree(vllm_engine, transformers_engine, tmp_path,
     np.testing.assert_allclose(fast, slow, atol=1e-3)
     # The agreement is not that of constants: clips or transcripts, personas and orders all change the answer.
     assert np.ptp(fast, axis=0).max() > 0.02
-    assert (fast.sum(axis=1) > 0.05).all() and (fast.sum(axis=1) <= 1).all()
+    # With random weights the letters get a small share; it must be one that 1e-3 would miss.
+    assert (fast.sum(axis=1) > 0.02).all() and (fast.sum(axis=1) <= 1).all()
 
 
 def test_transformers_batch_equals_single(transformers_engine, tmp_path):
