@@ -37,7 +37,7 @@ def export(
 
     import polars as pl
 
-    from models.exchange.bundle import Bundle
+    from models.bundle import Bundle
     from models.files import atomic_folder
     from models.tables import SPLITS, Distributions, Utterances, Votes
 

@@ -32,9 +32,9 @@ def import_votes(
     """
     import importlib
 
-    from models.exchange.merging import add_votes
     from models.files import atomic_folder
     from models.ingestion.corpus import no_rejects
+    from models.ingestion.merging import add_votes
     from models.tables import Utterances, Votes
 
     listed = Utterances.read(utterances)

@@ -43,9 +43,9 @@ def plan_labels(
     import numpy as np
     import polars as pl
 
+    from models.bundle import Bundle
     from models.errors import UserError
     from models.exchange import label_studio
-    from models.exchange.bundle import Bundle
     from models.files import atomic_folder, write_json
     from models.pictures.allocation import savings
     from models.pictures.style import save

@@ -61,9 +61,12 @@ def build_small_alm(folder: Path, labels: tuple[str, ...] = LABELS) -> Path:
             for weight in layer.parameters():
                 if weight.ndim == 2:
                     weight.mul_(6)
-        # The answer codes lead, as they do in an ALM that answers: else the label mass is that of chance.
-        for letter in "ABCDEF":
-            model.lm_head.weight[tokenizer.convert_tokens_to_ids(letter)].mul_(5)
+        # The answer codes lead, as they do in an ALM that answers: whatever the hidden state is, one of two
+        # opposite rows agrees with it. Else the label mass is that of chance.
+        for one, other in ("AB", "CD", "EF"):
+            row, opposite = (tokenizer.convert_tokens_to_ids(letter) for letter in (one, other))
+            model.lm_head.weight[row] *= 5
+            model.lm_head.weight[opposite] = -model.lm_head.weight[row]
     save_folder(model, tokenizer, folder)
     return folder
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 
+from models.bundle import Bundle
 from models.errors import MissingExtraError, UserError
-from models.exchange.bundle import Bundle
 from models.tables import Distributions, Utterances, Votes
 
 _KINDS: dict[Any, str] = {pl.String: "str", pl.Float64: "float", pl.Int64: "int"}

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import polars as pl
 
+from models.bundle import Bundle
 from models.errors import UserError
-from models.exchange.bundle import Bundle
 from models.files import atomic_path, write_json
 from models.tables import Distributions, Table, Utterances, Votes
 

@@ -16,8 +16,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models.bundle import Bundle
 from models.errors import UserError
-from models.exchange.bundle import Bundle
 from models.files import atomic_path
 from models.tables import SPLITS, Distributions, Utterances, Votes
 

