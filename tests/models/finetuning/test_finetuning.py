@@ -112,7 +112,8 @@ def test_a_run_killed_with_kill_9_goes_on_to_the_same_model(
         "--augmented", augmented, "--alm", random_alm, "--out", folder / "killed", "--cache", folder / "states",
         "--runs", runs, "--checkpoint-seconds", "0", *(str(part) for name, value in OPTIONS.items() for part in (f"--{name.replace('_', '-')}", value)),
     ]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    # As many threads as this process has: how sums are split among them is part of their last bits.
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(torch.get_num_threads())}
     running = subprocess.Popen(
         list(map(str, command)), cwd=folder, env=environment, stdout=subprocess.DEVNULL
     )
