@@ -61,7 +61,7 @@ def test_layout_found_one_folder_too_deep_or_too_high(tmp_path: Path) -> None:
 def benchmark() -> ModuleType:
     """benchmarks/ingest.py, which makes the big corpus."""
     spec = importlib.util.spec_from_file_location(
-        "bench", Path(__file__).parents[2] / "benchmarks" / "ingest.py"
+        "bench", Path(__file__).parents[3] / "benchmarks" / "ingest.py"
     )
     assert spec is not None
     assert spec.loader is not None
