@@ -40,6 +40,7 @@ bench: setup ## Side-by-side measurements
 CREMA_D ?= ../shared/crema-d
 crema-d: setup ## The main job on CREMA-D (CREMA_D=folder), then the sparse-vote trial
 	$(BIN)/ambivox run --corpus crema_d --root $(CREMA_D)
+	cat data/crema_d/trial/trial.md
 
 clean: ## Remove what runs left behind, not .venv
 	rm -rf .ambivox .pytest_cache .mypy_cache .ruff_cache
