@@ -25,9 +25,10 @@ def show(project: Path, key: str, force: bool, workers: int) -> None:
         # Nothing to run is nothing to show in the UI: no server is started for it.
         _print_outcome(console, project, key, {"ran": 0, "up_to_date": len(looked)}, started)
         return
+    # Prefect reads its settings when it is imported.
+    local.prepare(project)
     from flows.reproduce import reproduce, side_by_side
 
-    local.prepare(project)
     flow = reproduce.with_options(task_runner=side_by_side(workers))
     try:
         counted = flow(project=str(project), corpora=(key,), force=force)

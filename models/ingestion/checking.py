@@ -71,6 +71,8 @@ def ingest(
     kept = heard.filter(pl.col("problem").is_null()).sort("utterance_id")
     silent = rejected(unheard.with_columns(file="audio", line=None), "", pl.col("detail"))
     silent = silent.with_columns(reason="audio is " + unheard["problem"])
+    if not loaded.utterances.height:
+        raise UserError(f"corpus {corpus}: its files are there, but they list no utterances")
     if not kept.height:
         first = f"; the first: {unheard['detail'][0]}" if unheard.height else ""
         raise UserError(

@@ -150,3 +150,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(root: Path, tmp_path: Path) -> No
         path.unlink()
     with pytest.raises(ValueError, match="none of 40 utterances has usable audio; the first: "):
         run(root, out)
+    table = root / "utterances.csv"
+    table.write_text(table.read_text().splitlines()[0] + "\n")
+    with pytest.raises(ValueError, match="they list no utterances"):
+        run(root, out)
