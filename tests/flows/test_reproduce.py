@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -96,3 +97,22 @@ def test_a_held_lock_is_told_apart_from_a_failure(toy_project: Path) -> None:
 def test_an_unlisted_corpus_is_a_clear_error(toy_project: Path) -> None:
     with pytest.raises(UserError, match=r"no stage of dvc.yaml runs on corpus 'c'"):
         stages(toy_project, ("c",))
+
+
+def test_a_run_keeps_its_history_in_the_project_and_a_run_with_nothing_to_do_starts_no_server(
+    toy_project: Path,
+) -> None:
+    code = (
+        "from pathlib import Path; from flows.outcome import show; show(Path(), 'a', force=False, workers=2)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    history = toy_project / ".ambivox" / "prefect" / "prefect.db"
+    for said in ("3 stages run, 0 up to date", "0 stages run, 3 up to date"):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=toy_project, env=environment, capture_output=True, text=True, check=True
+        )  # fmt: skip
+        assert said in " ".join(done.stdout.split())
+        assert history.is_file()
+        assert "Starting temporary server" not in done.stderr
+        written = history.stat().st_mtime_ns
+    assert history.stat().st_mtime_ns == written
