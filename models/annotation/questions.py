@@ -17,6 +17,10 @@ from models.annotation.elicitation import Question
 from models.annotation.prompts import prompt_version
 from models.tables import Annotations, Utterances
 
+# To be raised with every change of this project's own code that gives other answers to the same questions
+# (decoding, windows, the reading of answers): what is stored under another number is not taken for them.
+ANSWERS_VERSION = 1
+
 ITEMS = pl.Schema({
     "utterance_id": pl.String, "audio": pl.String, "audio_sha256": pl.String, "transcript": pl.String,
     "question": pl.Int64, "key": pl.String,
@@ -28,6 +32,7 @@ def space(resolved: Resolved, version: str) -> dict[str, Any]:
     return {
         "alm": resolved.name, "revision": resolved.revision, "engine": version, "prompts": prompt_version(),
         "longest_seconds": resolved.alm.longest_seconds, "rate_hz": resolved.alm.rate_hz,
+        "answers": ANSWERS_VERSION,
     }  # fmt: skip
 
 

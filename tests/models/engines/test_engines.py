@@ -71,6 +71,55 @@ def test_transformers_batch_equals_single(transformers_engine, tmp_path):
 
 
 @pytest.mark.engine
+def test_the_trimmed_encoder_says_what_vllms_own_says():
+    """Clips from the shortest that the model takes to the full window, in one batch and alone."""
+    import torch
+    from transformers.models.qwen2_audio import Qwen2AudioEncoder, Qwen2AudioEncoderConfig
+    from vllm import ModelRegistry
+    from vllm.model_executor.models.qwen2_audio import (
+        Qwen2AudioForConditionalGeneration,
+        Qwen2AudioMultiModalProjector,
+    )
+    from vllm.plugins import load_general_plugins
+
+    from models.engines._qwen2_audio import TrimmedQwen2Audio
+    from models.tiny.architecture import build_feature_extractor
+
+    load_general_plugins()
+    known = ModelRegistry.models["Qwen2AudioForConditionalGeneration"]
+    assert known.load_model_cls() is TrimmedQwen2Audio
+    torch.manual_seed(0)
+    model = TrimmedQwen2Audio.__new__(TrimmedQwen2Audio)
+    torch.nn.Module.__init__(model)
+    config = Qwen2AudioEncoderConfig(
+        num_mel_bins=128, d_model=32, encoder_layers=2, encoder_attention_heads=2, encoder_ffn_dim=32
+    )
+    model.audio_tower = Qwen2AudioEncoder(config).eval()
+    torch.nn.init.normal_(model.audio_tower.embed_positions.weight)
+    model.multi_modal_projector = Qwen2AudioMultiModalProjector(32, 16)
+    rng = np.random.default_rng(0)
+    clips = [rng.standard_normal(int(16_000 * s)).astype(np.float32) for s in (0.06, 0.51, 2.503, 30.0)]
+
+    def heard(clips, whose):
+        found = build_feature_extractor()(
+            clips, sampling_rate=16_000, return_attention_mask=True, return_tensors="pt"
+        )
+        asked = {
+            "type": "audio_features", "input_features": found.input_features,
+            "feature_attention_mask": found.attention_mask,
+        }  # fmt: skip
+        with torch.inference_mode():
+            return whose._process_audio_input(model, asked)
+
+    for together in (clips, clips[:3], clips[:1], clips[1:2], clips[2:3]):
+        whole = heard(together, Qwen2AudioForConditionalGeneration)
+        trimmed = heard(together, TrimmedQwen2Audio)
+        assert [len(row) for row in trimmed] == [len(row) for row in whole] and len(trimmed[0])
+        for mine, theirs in zip(trimmed, whole, strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=1e-5)
+
+
+@pytest.mark.engine
 def test_vllm_batch_equals_single(vllm_engine, tmp_path):
     asked = requests(tmp_path, clips=5)
     together = probabilities(vllm_engine, asked)
