@@ -21,6 +21,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from flows.dashboard import annotator
 from models.errors import MissingExtraError
 from tasks.annotate import annotate as annotate_step
 
@@ -167,15 +168,7 @@ def _resources(gpus: float) -> AbstractContextManager[Any]:
 
 
 def _summarise(out: Path) -> None:
-    checks = json.loads((out / "checks.json").read_text(encoding="utf-8"))
-    rows = [
-        ("ALM", f"{checks['alm']} {checks['revision']} on {checks['engine']}"),
-        ("utterances", checks["utterances"]), ("answers", checks["answers"]), ("refusals", checks["refusals"]),
-        ("rejected", checks["rejected"]), ("mean label mass", checks["label_mass"]["mean"]),
-        ("hears", checks["hears"]), ("canary JS (bits)", checks["canary"]["js"]),
-        ("order bias JS (bits)", checks["order_bias"]["js"]),
-        *((f"arms {pair} JS (bits)", js) for pair, js in checks["arms"]["js"].items()),
-    ]  # fmt: skip
+    rows = annotator(json.loads((out / "checks.json").read_text(encoding="utf-8")))
     table = [{"what": what, "value": "none" if value is None else str(value)} for what, value in rows]
     create_table_artifact(table=table, key="annotate-summary", description="What the annotator said")
 

@@ -16,7 +16,7 @@ from flows import project as projects
 from flows.reproduce import reproduce, side_by_side
 from models.errors import UserError
 
-_FIGURES = ("js", "bc", "accuracy", "f1_macro", "ece")
+_FIGURES = ("js", "bc", "accuracy", "macro_f1", "ece")
 
 
 @flow(name="finetune-matrix", flow_run_name="finetune-matrix {corpora}")

@@ -18,7 +18,7 @@ from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
-from flows.dashboard import publish_stage
+from flows.dashboard import publish_changes, publish_stage
 from flows.pipeline import LockHeldError, Stage, StageFailedError, reproduce_stage, stages
 from tasks._main import INTERRUPTED, USER_MISTAKE
 
@@ -52,7 +52,7 @@ def bring_up_to_date(stage: Stage, project: str, force: bool = False) -> State[A
     reproduce_stage(Path(project), stage.address, force)
     seconds = time.monotonic() - started
     logger.info("%s took %.1f s", stage.address, seconds)
-    publish_stage(stage, Path(project))
+    publish_stage(stage, Path(project), seconds)
     return Completed(message=f"Brought up to date in {seconds:.1f} s")
 
 
@@ -96,4 +96,6 @@ def reproduce(
         if future.state.is_failed() or future.state.is_crashed():
             future.result()
     ran = sum(stage.stale or force for stage in todo)
+    for corpus in sorted({stage.corpus for stage in todo if stage.stale or force}):
+        publish_changes(Path(project), corpus)
     return {"ran": ran, "up_to_date": len(todo) - ran}

@@ -32,7 +32,8 @@ def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> 
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     print(f"Prefect UI: http://{host}:{port}  (Ctrl-C ends it; the runs stay)", flush=True)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
-    environment["PREFECT_UI_API_URL"] = f"http://{host}:{port}/api"
+    # Relative, so that the pages find their server through any port, tunnel or proxy that they came through.
+    environment.setdefault("PREFECT_UI_API_URL", "/api")
     try:
         subprocess.run(command, env=environment, check=False)
     finally:

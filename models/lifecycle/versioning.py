@@ -60,6 +60,26 @@ class Versions:
                 "the git repository has no commit yet; commit dvc.yaml and params.yaml first"
             ) from None
 
+    def latest(self, key: str) -> str:
+        """The tag of the newest release of ``key``; empty before the first."""
+        found = self._git("tag", "--list", "--sort=-version:refname", f"{key}-v*").split()
+        return next((tag for tag in found if _VERSION.fullmatch(tag.removeprefix(f"{key}-"))), "")
+
+    def changes(self, tag: str, key: str) -> dict[str, dict[str, tuple[float, float]]]:
+        """Source -> measure -> (at the release, now), of the figures in ``key``'s validation that differ.
+
+        Raises:
+            UserError: DVC cannot compare; its last line.
+        """
+        target = f"data/{key}/validation/metrics.json"
+        told = json.loads(self._dvc("metrics", "diff", tag, "--json", "--targets", target)).get(target, {})
+        found: dict[str, dict[str, tuple[float, float]]] = {}
+        for name, change in told.items():
+            source, _, measure = name.partition(".")
+            if "diff" in change:
+                found.setdefault(source, {})[measure] = (change["old"], change["new"])
+        return found
+
     def push(self, key: str) -> None:
         """Send the content of ``key`` to the default remote."""
         stages = sorted(name for name in self._stages() if _corpus(name) == key)

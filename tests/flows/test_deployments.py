@@ -14,11 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.server
 ROOT = Path(__file__).parents[2]
@@ -106,7 +109,7 @@ class Team:
         base["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), base["PATH"]])
         self.server_environment = base | {
             "PREFECT_SERVER_API_AUTH_STRING": PASSWORD, "PREFECT_API_DATABASE_CONNECTION_URL": database.url,
-            "PREFECT_API_DATABASE_TIMEOUT": "10",
+            "PREFECT_API_DATABASE_TIMEOUT": "10", "PREFECT_UI_API_URL": "/api",
         }  # fmt: skip
         self.environment = base | {
             "PREFECT_API_URL": self.api, "PREFECT_API_AUTH_STRING": PASSWORD, "AMBIVOX_PROJECT": str(folder / "project"),
@@ -327,3 +330,16 @@ def test_an_event_starts_reannotate(team: Team, deployed: dict[str, Any]) -> Non
     }  # fmt: skip
     team.client.post("/events", json=[event]).raise_for_status()
     wait_for(lambda: runs() > before, 60, "the event makes a run")
+
+
+def test_the_pages_ask_for_the_password(team: Team, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{team.port}/deployments")
+    page.wait_for_url("**/login**", timeout=60_000)
+    page.locator("input").first.fill("admin:wrong")
+    page.keyboard.press("Enter")
+    page.get_by_text("Authentication failed").first.wait_for(timeout=30_000)
+    page.locator("input").first.fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/deployments**", timeout=60_000)
+    page.close()

@@ -151,6 +151,9 @@ def test_the_story_of_two_releases(
     assert now.revision != poor.revision
     assert "good" in str(artifacts("unit-annotators")[-1].data)
     assert "promoted" in str(artifacts("unit-reannotate")[-1].data)
+    changes = str(artifacts("unit-changes")[-1].data)
+    assert "| | measure | unit-v1 | now | change |" in changes.replace("|  |", "| |")
+    assert "| synthetic | JS ↓ |" in changes
 
     # The datasets followed: v2 is closer to the humans, and v1 is still what it was.
     release(data=Path("data/unit"), version="v2")

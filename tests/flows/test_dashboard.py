@@ -1,0 +1,153 @@
+"""What a team sees: the pages of the Prefect UI in a real browser, over the runs of a real project, by `ambivox ui`."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from flows import dashboard
+from tests.flows.test_deployments import free_port, wait_for
+from tests.pooling_tables import world, write_files
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+STEP = f"{sys.executable} -m tasks"
+DVC_YAML = f"""
+stages:
+  pool:
+    foreach: ${{corpora}}
+    do:
+      cmd: {STEP}.pool --utterances data/${{key}}/ingest/utterances.parquet --votes data/${{key}}/ingest/votes.parquet
+        --annotations data/${{key}}/ingest/annotations.parquet --resamples 0 --out data/${{key}}/distributions
+      deps: ["data/${{key}}/ingest"]
+      outs: ["data/${{key}}/distributions"]
+  validate:
+    foreach: ${{corpora}}
+    do:
+      cmd: {STEP}.validate --utterances data/${{key}}/ingest/utterances.parquet --votes data/${{key}}/ingest/votes.parquet
+        --heldout data/${{key}}/ingest/heldout.parquet --annotations data/${{key}}/ingest/annotations.parquet
+        --distributions data/${{key}}/distributions --resamples 50 --out data/${{key}}/validation
+      deps: ["data/${{key}}/ingest", "data/${{key}}/distributions"]
+      outs: ["data/${{key}}/validation"]
+"""
+RUN = "from pathlib import Path; from flows.outcome import show; show(Path(), 'made_up', force=False, workers=2)"
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """That of a person who set nothing of Prefect's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return kept | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project of which nothing has run yet."""
+    folder = tmp_path / "data/made_up/ingest"
+    folder.mkdir(parents=True)
+    write_files(folder, world(rows=300, votes=9))
+    (tmp_path / "dvc.yaml").write_text(DVC_YAML)
+    (tmp_path / "params.yaml").write_text("corpora:\n  made_up: {corpus: table}\n")
+    (tmp_path / ".gitignore").write_text(".ambivox/\n")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+@pytest.fixture
+def ui(project: Path, environment: dict[str, str]) -> Iterator[str]:
+    """`ambivox ui` on it, ended by Ctrl-C."""
+    port = free_port()
+    command = [str(Path(sys.executable).parent / "ambivox"), "ui", "--port", str(port)]
+    with (project / "ui.log").open("wb") as log:
+        served = subprocess.Popen(
+            command, cwd=project, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    address = f"http://127.0.0.1:{port}"
+    note = project / ".ambivox/prefect/server.url"
+    try:
+        wait_for(lambda: answers(f"{address}/api/health"), 120, "ambivox ui answers")
+        assert note.read_text().strip() == f"{address}/api"
+        yield address
+    finally:
+        os.killpg(served.pid, signal.SIGINT)
+        try:
+            served.wait(30)
+        finally:
+            if served.poll() is None:
+                os.killpg(served.pid, signal.SIGKILL)
+    assert not note.exists()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=3).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def artifacts(address: str) -> dict[str, Any]:
+    """Each key's newest artifact; its page is named by ``latest_id``."""
+    found = httpx.post(f"{address}/api/artifacts/latest/filter", json={}, timeout=30).json()
+    return {one["key"]: one for one in found}
+
+
+@pytest.mark.server
+@pytest.mark.timeout(300)
+def test_a_browser_shows_the_figures_and_the_pictures(
+    project: Path, ui: str, environment: dict[str, str], browser: Browser
+) -> None:
+    # As `ambivox run` does: it finds the server that `ambivox ui` started for this project.
+    subprocess.run([sys.executable, "-c", RUN], cwd=project, env=environment, check=True)
+    metrics = dashboard._read(project / "data/made_up/validation/metrics.json")
+    published = artifacts(ui)
+    assert {"made-up-pool", "made-up-validate"} <= set(published)
+    page = browser.new_page(viewport={"width": 1500, "height": 1250})
+    for key, said, pictures in (
+        ("made-up-validate", f"{metrics['pooled']['js']:.3f} [", ["sources", "tertiles", "labels", "groups"]),
+        ("made-up-pool", "is worth", ["worth", "calibration", "examples"]),
+    ):
+        page.goto(f"{ui}/artifacts/artifact/{published[key]['latest_id']}")
+        page.get_by_text(said).first.wait_for(timeout=60_000)
+        page.wait_for_function(
+            "document.images.length > 0 && [...document.images].every(one => one.complete)"
+        )
+        drawn = page.evaluate("[...document.images].map(one => [one.alt, one.naturalWidth, one.clientWidth])")
+        assert [alt for alt, _, _ in drawn] == pictures
+        assert all(natural > 200 and shown > 200 for _, natural, shown in drawn), drawn
+
+    # From the list of runs to the same page, as a person goes.
+    page.goto(f"{ui}/runs")
+    page.get_by_role("link", name="reproduce made_up").first.click(timeout=60_000)
+    page.get_by_text("Artifacts", exact=True).first.click(timeout=60_000)
+    page.get_by_role("link", name=re.compile("made-up-validate")).first.click(timeout=60_000)
+    page.get_by_role("cell", name="pooled").first.wait_for(timeout=60_000)
+    page.close()
+
+
+def test_a_table_puts_the_closest_first_and_the_references_last() -> None:
+    table = dashboard.measures({
+        "prior": {"js": 0.3}, "human": {"js": 0.2, "js_low": 0.1, "js_high": 0.25}, "ceiling": {"js": 0.1},
+        "pooled": {"js": 0.15, "macro_f1": 0.5}, "note": "words",
+    })  # fmt: skip
+    lines = table.splitlines()
+    assert lines[0] == "|  | JS ↓ | macro F1 ↑ |"
+    assert [line.split(" | ")[0].strip("| ") for line in lines[2:]] == [
+        "pooled", "human", "human ceiling", "corpus prior",
+    ]  # fmt: skip
+    assert lines[3] == "| human | 0.200 [0.100, 0.250] |  |"
+
+
+def test_names_from_outside_cannot_break_the_table() -> None:
+    table = dashboard._table(("", "js"), [("a|b\n<script>", None)])
+    assert table.splitlines()[2] == "| a\\|b &lt;script> | none |"
