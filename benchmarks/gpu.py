@@ -123,13 +123,13 @@ def build(device: torch.device) -> Backbone:
     model.eval()
     alm = alms()["qwen2_audio"]
     resolved = Resolved("qwen2_audio", "qwen2_audio@random", "random", "random", alm)
-    return Backbone(model, None, None, resolved, device, torch.bfloat16)
+    return Backbone(model, None, resolved, device, torch.bfloat16)
 
 
 def noise(model: DistributionModel, batch: int, seconds: tuple[float, float]) -> Batch:
     """A batch of random prompts and random audio states, of evenly spread lengths."""
     random = np.random.default_rng(0)
-    width = model.backbone.parts.config.audio_config.d_model
+    width = model.backbone.anatomy.model.config.audio_config.d_model
     audio_id = model.backbone.audio_token_id
     ids, audio = [], []
     for length in np.linspace(*seconds, batch):
@@ -142,13 +142,13 @@ def noise(model: DistributionModel, batch: int, seconds: tuple[float, float]) ->
 
 def operations(model: DistributionModel, data: Batch) -> float:
     """Floating-point operations of one step."""
-    text = model.backbone.parts.language_model
+    text = model.backbone.anatomy.language_model
     weights = sum(
         p.numel() for name, p in text.named_parameters() if "embed" not in name and "lora" not in name
     )
     trained = sum(p.numel() for p in model.trainable().values() if p.ndim > 1)
     tokens, length = data.ids_BT.numel(), data.ids_BT.shape[1]
-    config = model.backbone.parts.config.text_config
+    config = model.backbone.anatomy.model.config.text_config
     attention = 4 * length * config.hidden_size * config.num_hidden_layers * tokens
     return float(4 * weights * tokens + 6 * trained * tokens + 3 * attention)
 

@@ -20,6 +20,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from models.finetuning.anatomies.qwen2_audio import Own
 from models.finetuning.audio_states import AudioStates
 from models.finetuning.backbone import Backbone, load
 from models.finetuning.batches import Batch, shuffled_by_length
@@ -116,9 +117,11 @@ def _whole_window(backbone: Backbone, recordings: list[np.ndarray]) -> torch.Ten
         return_attention_mask=True,
         return_tensors="pt",
     )
-    tower = backbone.parts.audio_tower
-    valid, tokens = tower._get_feat_extract_output_lengths(found["attention_mask"].sum(-1))
-    mask = backbone._tower_mask(valid, found["input_features"].shape[-1] // 2)
+    anatomy = backbone.anatomy
+    assert isinstance(anatomy, Own)
+    tower = anatomy.model.model.audio_tower
+    valid, tokens = anatomy.lengths(found["attention_mask"].sum(-1))
+    mask = anatomy.tower_mask(valid, found["input_features"].shape[-1] // 2)
     states = tower(found["input_features"], attention_mask=mask).last_hidden_state
     return torch.cat([state[:count] for state, count in zip(states, tokens.tolist(), strict=True)])
 

@@ -23,6 +23,7 @@ def finetune(
     lora_rank: int | None = None,
     lora_alpha: int | None = None,
     lora_dropout: float | None = None,
+    loss: Literal["js", "cross-entropy"] | None = None,
     entropy_weight: float | None = None,
     perturbation: float | None = None,
     arm: Literal["audio", "both"] | None = None,
@@ -52,12 +53,13 @@ def finetune(
         preset: The paper's settings, those for a small model, or by the ALM's size.
         learning_rate: Peak learning rate.
         epochs: At most this many.
-        patience: Stop after so many epochs without a better JS on the development split.
+        patience: Stop after so many epochs without a better loss on the development split.
         batch: Utterances in a batch.
         accumulation: Batches in a step.
         lora_rank: Rank of the adapters.
         lora_alpha: Scale of the adapters.
         lora_dropout: Dropout before the adapters.
+        loss: What is made small: JS (the paper), or cross-entropy, the votes' likelihood (the small preset).
         entropy_weight: Weight of the prediction's entropy in the loss.
         perturbation: Chance that a training utterance is heard shifted in pitch or stretched.
         arm: Whether the model reads the transcript, too.
@@ -87,6 +89,7 @@ def finetune(
         "lora_rank": lora_rank,
         "lora_alpha": lora_alpha,
         "lora_dropout": lora_dropout,
+        "loss": loss,
         "entropy_weight": entropy_weight,
         "perturbation": perturbation,
         "arm": arm,

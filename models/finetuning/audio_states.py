@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -130,7 +129,7 @@ def mean_audio_states(
     errors = {
         name: str(states.errors[key]) for name, key in zip(ids, keys, strict=True) if key in states.errors
     }
-    width = int(states._backbone.parts.config.audio_config.d_model)
-    missing = torch.full((width,), torch.nan)
-    means = [missing if key in states.errors else states[key].float().mean(dim=0) for key in keys]
-    return torch.stack(means).double().numpy(), errors
+    means = {key: states[key].double().mean(dim=0).numpy() for key in keys if key not in states.errors}
+    width = len(next(iter(means.values()))) if means else 1
+    missing = np.full(width, np.nan)
+    return np.stack([means.get(key, missing) for key in keys]), errors

@@ -5,7 +5,7 @@
     narrow    GELU(dropout(Linear(LayerNorm(x))))                       d -> d/2, dropout 0.1
     answer    softmax(Linear(LayerNorm(x)))                             d/2 -> K
 
-    loss      JS(target, prediction) in nats + 0.08 x H(prediction) in nats
+    loss      JS(target, prediction) in nats + 0.08 x H(prediction) in nats; or cross-entropy instead of JS
 
 The last real token is found from the mask, so padding on either side changes nothing. Only its row of the
 self-attention is computed, which is the same number for a T-th of the work.
@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+from models.finetuning.settings import Loss
 
 ENTROPY_WEIGHT = 0.08
 
@@ -95,7 +97,15 @@ def js_nats(p_BK: Tensor, log_q_BK: Tensor) -> Tensor:
     return 0.5 * (kl_p_BK + kl_q_BK).sum(dim=-1)
 
 
-def distribution_loss(p_BK: Tensor, log_q_BK: Tensor, entropy_weight: float = ENTROPY_WEIGHT) -> Tensor:
-    """The paper's loss of every row: ``js_nats`` and a little of the prediction's entropy, which sharpens it."""
+def distribution_loss(
+    p_BK: Tensor, log_q_BK: Tensor, entropy_weight: float = ENTROPY_WEIGHT, loss: Loss = "js"
+) -> Tensor:
+    """The loss of every row in nats: ``js_nats`` (the paper's) or cross-entropy, and a little of the prediction's
+    entropy, which sharpens it.
+
+    Cross-entropy is the likelihood of the votes and is least at the distribution they were drawn from, however
+    few they are. JS is not: on the shares of few votes it is least at a sharper one.
+    """
+    apart_B = js_nats(p_BK, log_q_BK) if loss == "js" else -(p_BK * log_q_BK).sum(dim=-1)
     entropy_B = -(log_q_BK.exp() * log_q_BK).sum(dim=-1)
-    return js_nats(p_BK, log_q_BK) + entropy_weight * entropy_B
+    return apart_B + entropy_weight * entropy_B

@@ -11,7 +11,6 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from models.annotation.chat import Chat
 from models.annotation.personas import PAPER
 from models.annotation.prompts import Arm, Prompt
 from models.augmentation import augmented
@@ -175,7 +174,7 @@ def _tokens(
 ) -> list[list[int]]:  # fmt: skip
     """The prompt of each utterance; one without a transcript is asked about its audio alone."""
     with_words, without = question(labels, arm), question(labels, "audio")
-    special = Chat(backbone.processor).special_tokens
+    special = backbone.anatomy.special_tokens
     return [
         backbone.prompt_ids(
             (with_words if transcript else without).messages(transcript, special), len(states[key])

@@ -75,7 +75,7 @@ def add_adapters(
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         backbone.model = get_peft_model(backbone.model, config)
     if gradient_checkpointing:
-        backbone.parts.language_model.gradient_checkpointing_enable({"use_reentrant": False})
+        backbone.anatomy.language_model.gradient_checkpointing_enable({"use_reentrant": False})
     head = DistributionHead(backbone.width, labels, from_answer=code_ids is not None).to(backbone.device)
     return DistributionModel(backbone, head, code_ids)
 

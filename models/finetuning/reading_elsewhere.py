@@ -5,6 +5,8 @@ A test runs that code as it stands and compares it with ``predict``.
 
 from __future__ import annotations
 
+from models.annotation.alm import Alm
+
 _TEMPLATE = """# Emotion distributions from speech
 
 A LoRA adapter and a distribution head for {alm} (revision {revision}), trained by Ambivox after "Scaling
@@ -17,7 +19,7 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 from torch import nn
-from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
+from transformers import {processor_class}, {model_class}
 
 LABELS = {labels_list}
 PROMPT = {prompt}
@@ -45,33 +47,36 @@ class Head(nn.Module):
 
 
 def load(folder, alm):
-    processor = AutoProcessor.from_pretrained(alm)
-    base = Qwen2AudioForConditionalGeneration.from_pretrained(alm, dtype=torch.float32)
+    processor = {processor_class}.from_pretrained(alm)
+    base = {model_class}.from_pretrained(alm, dtype=torch.float32)
     model = PeftModel.from_pretrained(base, folder).eval()
-    head = Head(base.config.text_config.hidden_size).eval()
+    head = Head(base.config.get_text_config().hidden_size).eval()
     head.load_state_dict(load_file(f"{{folder}}/distribution_head.safetensors"))
     return processor, model, head
 
 
 @torch.no_grad()
 def distribution(processor, model, head, samples, transcript):  # samples: float32, mono, 16 kHz
-    text = PROMPT.replace("TRANSCRIPT", transcript)
-    inputs = processor(text=text, audio=[samples], sampling_rate=16_000, return_tensors="pt")
+{reading}
     said = model(**inputs, output_hidden_states=True)
     return dict(zip(LABELS, head(said.hidden_states[-1], said.logits[:, -1])[0].tolist()))
 ```
 """
 
 
-def README(labels: tuple[str, ...], alm: str, revision: str, prompt: str, codes: list[int]) -> str:  # noqa: N802
+def README(  # noqa: N802
+    labels: tuple[str, ...], alm: str, revision: str, prompt: str, codes: list[int], kind: Alm, reading: str
+) -> str:
     """The README's text.
 
     Args:
         labels: K labels, in the head's order.
         alm: the base ALM's name.
         revision: its revision.
-        codes: tokens of the answer codes, empty for the paper's head.
         prompt: the whole prompt with the chat markup, the word TRANSCRIPT where the transcript goes.
+        codes: tokens of the answer codes, empty for the paper's head.
+        kind: names the classes of transformers that load the ALM and its processor.
+        reading: the lines that make its inputs (``Anatomy.reading``).
     """
     return _TEMPLATE.format(
         alm=alm,
@@ -80,4 +85,7 @@ def README(labels: tuple[str, ...], alm: str, revision: str, prompt: str, codes:
         labels_list=list(labels),
         prompt=repr(prompt),
         codes=codes,
+        model_class=kind.transformers_class,
+        processor_class=kind.processor_class,
+        reading=reading,
     )

@@ -56,10 +56,11 @@ def save_model(model: DistributionModel, card: Card, folder: Path) -> None:
     save_file(head, folder / _HEAD)
     (folder / _HEAD).chmod(0o644)
     write_json(folder / _CARD, vars(card))
-    example = model.backbone.processor.apply_chat_template(
-        _example(card), add_generation_prompt=True, tokenize=False
-    )
-    readme = README(card.labels, card.alm_name, card.alm_revision, example, model.code_ids)
+    backbone = model.backbone
+    readme = README(
+        card.labels, card.alm_name, card.alm_revision, backbone.anatomy.prompt(_example(card)), model.code_ids,
+        backbone.resolved.alm, backbone.anatomy.reading,
+    )  # fmt: skip
     (folder / "README.md").write_text(readme, encoding="utf-8")
 
 

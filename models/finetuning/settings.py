@@ -11,6 +11,7 @@ from models.errors import UserError
 Preset = Literal["auto", "paper", "small"]
 OnError = Literal["stop", "leave-out"]
 LossWeights = Literal["equal", "votes"]
+Loss = Literal["js", "cross-entropy"]
 SMALL_PARAMETERS = 100_000_000
 
 
@@ -21,6 +22,7 @@ class Settings:
     lora_rank: int = 8
     lora_alpha: int = 16
     lora_dropout: float = 0.2
+    loss: Loss = "js"
     entropy_weight: float = 0.08
     learning_rate: float = 2.5e-6
     weight_decay: float = 0.03
@@ -61,13 +63,17 @@ class Settings:
 PAPER = Settings()
 # A model of a few million parameters takes larger steps, and its head corrects what the ALM itself would answer
 # (models/finetuning/distribution_head.py). Audio is not perturbed: its tower takes a larger share of the time than that is worth.
+# The loss is the votes' likelihood: JS to the shares of three votes, mostly one-hot, is least at a prediction that is
+# certain (docs/decisions/05-likelihood-for-few-votes.md has the figures).
 SMALL = replace(
     PAPER,
-    learning_rate=1e-3,
+    loss="cross-entropy",
+    entropy_weight=0.0,
+    learning_rate=2e-4,
     batch=16,
     accumulation=1,
     epochs=8,
-    patience=3,
+    patience=4,
     lora_dropout=0.05,
     perturbation=0.0,
     standardise=True,

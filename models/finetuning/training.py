@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.finetuning.audio_states import AudioStates
@@ -41,7 +42,7 @@ class Progress:
     loss_sum: float = 0.0
     weight_sum: float = 0.0
     best_epoch: int = -1
-    best_js: float = float("inf")
+    best_score: float = float("inf")
     curves: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -59,9 +60,10 @@ def train(
     model: DistributionModel, training: Examples, development: Examples | None, states: AudioStates,
     settings: Settings, checkpoints: Checkpoints, processes: Processes, tensorboard: Path | None = None,
 ) -> Result:  # fmt: skip
-    """Train; the model is left with the weights of the best epoch by mean JS on ``development`` (else the last).
+    """Train; the model is left with the weights of the best epoch on ``development`` (else of the last).
 
-    With ``development`` training stops after ``settings.patience`` epochs without an improvement.
+    Best is by what is trained on: the mean JS or cross-entropy to the targets of ``development``. Training stops
+    after ``settings.patience`` epochs without an improvement.
     """
     run = _Run(model, training, development, states, settings, processes)
     found = checkpoints.read()
@@ -144,7 +146,7 @@ class _Run:
             ):
                 log_p_BK = self.model.answer(batch, self.wrapped)
                 target, weight = batch.target_BK.to(log_p_BK.device), batch.weight_B.to(log_p_BK.device)
-                losses_B = distribution_loss(target, log_p_BK, settings.entropy_weight)
+                losses_B = distribution_loss(target, log_p_BK, settings.entropy_weight, settings.loss)
                 part_loss = counts * (weight * losses_B).sum() / total_weight
                 (part_loss * self.processes.count).backward()  # type: ignore[no-untyped-call]
             loss += part_loss.detach()
@@ -174,14 +176,16 @@ class _Run:
             "loss": progress.loss_sum / progress.weight_sum,
             "learning_rate": self.optimiser.param_groups[0]["lr"],
         }
-        js = -float(progress.epoch)
+        score = -float(progress.epoch)
         if self.development is not None:
+            target_NK = self.development.target_NK
             p_NK = predict_rows(self.model, self.development, self.states, 2 * self.settings.batch)
-            js = float(jensen_shannon(self.development.target_NK, p_NK).mean())
-            row["development_js"] = js
+            row["development_js"] = float(jensen_shannon(target_NK, p_NK).mean())
+            row["development_cross_entropy"] = _cross_entropy_nats(target_NK, p_NK)
+            score = row[f"development_{self.settings.loss.replace('-', '_')}"]
         progress.curves.append(row)
-        if js < progress.best_js:
-            progress.best_js, progress.best_epoch = js, progress.epoch
+        if score < progress.best_score:
+            progress.best_score, progress.best_epoch = score, progress.epoch
             self.best = self._copy()
         progress.epoch += 1
         progress.step_in_epoch, progress.loss_sum, progress.weight_sum = 0, 0.0, 0.0
@@ -229,6 +233,11 @@ class _Run:
 
 def _seed(seed: int, step: int, part: int) -> int:
     return int(np.random.SeedSequence([seed, step, part]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def _cross_entropy_nats(target_NK: NDArray[np.float64], p_NK: NDArray[np.float64]) -> float:
+    log_p_NK = torch.from_numpy(p_NK).clamp_min(1e-12).log()
+    return float(distribution_loss(torch.from_numpy(target_NK), log_p_NK, 0.0, "cross-entropy").mean())
 
 
 def _writer(folder: Path | None) -> Any:

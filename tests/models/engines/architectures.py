@@ -103,6 +103,61 @@ def qwen2_5_omni(folder: Path) -> Path:
     return _save(Qwen2_5OmniThinkerForConditionalGeneration(config), processor, folder)
 
 
+def voxtral(folder: Path) -> Path:
+    """Voxtral: Whisper's encoder and a projector before a small Llama, and Mistral's tokenizer cut down to 1,000 merges."""
+    import torch
+    from transformers import (
+        MistralCommonBackend,
+        VoxtralConfig,
+        VoxtralForConditionalGeneration,
+        VoxtralProcessor,
+        WhisperFeatureExtractor,
+    )
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tekken(folder / "tekken.json")
+    tokenizer = MistralCommonBackend.from_pretrained(folder, local_files_only=True)
+    audio = {
+        "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 128, "num_mel_bins": 128,
+    }  # fmt: skip
+    config = VoxtralConfig(
+        audio_config={"model_type": "voxtral_encoder", **audio},
+        text_config={"model_type": "llama", "vocab_size": tokenizer.vocab_size, "head_dim": 32, **_TEXT},
+        audio_token_id=24,
+    )
+    torch.manual_seed(3)
+    processor = VoxtralProcessor(WhisperFeatureExtractor(feature_size=128), tokenizer)
+    return _save(VoxtralForConditionalGeneration(config), processor, folder)
+
+
+def write_tekken(path: Path, merges: int = 1000) -> None:
+    """Mistral's own vocabulary file, cut down, with the special tokens and the audio that Voxtral's has."""
+    import json
+    from importlib.resources import files
+
+    found = json.loads(files("mistral_common").joinpath("data/tekken_240911.json").read_text())
+    names = [
+        "<unk>", "<s>", "</s>", "[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]",
+        "[/TOOL_RESULTS]", "[TOOL_CALLS]", "[IMG]", "<pad>", "[IMG_BREAK]", "[IMG_END]", "[PREFIX]", "[MIDDLE]",
+        "[SUFFIX]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]", *(f"<SPECIAL_{n}>" for n in range(20, 24)),
+        "[AUDIO]", "[BEGIN_AUDIO]", *(f"<SPECIAL_{n}>" for n in range(26, 34)), "[TRANSCRIBE]", *(f"<SPECIAL_{n}>" for n in range(35, 40)),
+    ]  # fmt: skip
+    found["special_tokens"] = [
+        {"rank": rank, "token_str": name, "is_control": True} for rank, name in enumerate(names)
+    ]
+    found["vocab"] = found["vocab"][: merges + 256]
+    found["config"] |= {
+        "num_vocab_tokens": merges + 256, "default_vocab_size": merges + 256 + len(names),
+        "default_num_special_tokens": len(names), "version": "v7",
+    }  # fmt: skip
+    found["audio"] = {
+        "sampling_rate": 16000, "frame_rate": 12.5, "chunk_length_s": 30.0,
+        "audio_encoding_config": {"num_mel_bins": 128, "hop_length": 160, "window_size": 400},
+    }  # fmt: skip
+    del found["image"]
+    path.write_text(json.dumps(found))
+
+
 def _save(model: Any, processor: Any, folder: Path) -> Path:
     import torch
 

@@ -137,7 +137,7 @@ def test_only_the_language_models_attention_is_adapted(backbone: Backbone) -> No
     tower_has_the_same_names = [name for name, _ in backbone.model.named_modules() if name.endswith("audio_tower.layers.0.self_attn.q_proj")]  # fmt: skip
     assert tower_has_the_same_names
     model = add_adapters(backbone, 3, 8, 16, 0.2, seed=0)
-    layers = backbone.parts.config.text_config.num_hidden_layers
+    layers = backbone.model.config.text_config.num_hidden_layers
     expected = {
         f"base_model.model.model.language_model.layers.{layer}.self_attn.{name}_proj"
         for layer in range(layers)
@@ -159,13 +159,11 @@ def test_the_short_window_says_what_the_whole_30_seconds_say(tones, backbone: Ba
             return_tensors="pt",
             padding="max_length",
         )
-        valid, tokens = backbone.parts.audio_tower._get_feat_extract_output_lengths(
-            whole["attention_mask"].sum(-1)
-        )
-        assert len(states) == int(tokens[0]) == backbone.tokens_of_audio(len(recording))
-        mask = backbone._tower_mask(valid, 1500)
+        valid, tokens = backbone.anatomy.lengths(whole["attention_mask"].sum(-1))
+        assert len(states) == int(tokens[0])
+        mask = backbone.anatomy.tower_mask(valid, 1500)
         with torch.no_grad():
-            expected = backbone.parts.audio_tower(
+            expected = backbone.model.model.audio_tower(
                 whole["input_features"], attention_mask=mask
             ).last_hidden_state
         np.testing.assert_allclose(states, expected[0, : len(states)], atol=2e-5)
