@@ -10,8 +10,11 @@ from typing import Any
 from cyclopts import App, CycloptsError
 
 from models.errors import UserError
+from models.files import disk_is_full
 
 USER_MISTAKE = 2
+# EX_IOERR of sysexits.h.
+DISK_FULL = 74
 INTERRUPTED = 130
 
 
@@ -33,8 +36,8 @@ def run(application: App, arguments: list[str] | None = None) -> int:
     """Parse the arguments, run the command, and say how it went.
 
     Returns:
-        0 when it went well, 2 for a user's mistake (one line on standard error), 130 after Ctrl-C.
-        With AMBIVOX_DEBUG set, a mistake shows its traceback too.
+        0 when it went well, 2 for a user's mistake (one line on standard error), 74 where the disk is full
+        (likewise), 130 after Ctrl-C. With AMBIVOX_DEBUG set, a mistake shows its traceback too.
     """
     try:
         application(arguments, exit_on_error=False, print_error=False)
@@ -53,4 +56,9 @@ def run(application: App, arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except Exception as error:
+        if not disk_is_full(error) or os.environ.get("AMBIVOX_DEBUG"):
+            raise
+        print(f"ambivox: {error}", file=sys.stderr)
+        return DISK_FULL
     return 0

@@ -92,7 +92,7 @@ class Annotator:
 
     def missing(self, part: pl.DataFrame) -> pl.DataFrame:
         """The items of a part that nobody has answered yet."""
-        return part.join(self.store.answers().select("key"), on="key", how="anti", maintain_order="left")
+        return part.filter(~pl.col("key").is_in(self.store.answered(part["key"]).implode()))
 
     def fill(self, missing: pl.DataFrame, advance: Callable[[int], None] = lambda _: None) -> pl.DataFrame:
         """Compute these items and store the answers as one shard; returns what was rejected (by key).

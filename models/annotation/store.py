@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -22,6 +24,8 @@ from models.errors import UserError
 from models.files import atomic_path
 
 T = TypeVar("T")
+# How often an object is read whose content breaks off on the way: botocore tries requests again, but not contents.
+_READS = 4
 
 SCHEMA = pl.Schema(
     {
@@ -53,6 +57,7 @@ class VoteStore:
         self.location = f"{root.rstrip('/')}/{self.name}"
         self._files: _Files = _S3(self.location) if root.startswith("s3://") else _Local(Path(self.location))
         self._shards: dict[str, pl.DataFrame] = {}
+        self._described = False
 
     def answers(self) -> pl.DataFrame:
         """All answers stored here, one row a key (SCHEMA), those of other runs too.
@@ -62,15 +67,17 @@ class VoteStore:
         Raises:
             UserError: a shard is damaged; the message says which.
         """
-        names = sorted(name for name in self._files.names() if name.endswith(".parquet"))
-        for name in names:
-            if name not in self._shards:
-                self._shards[name] = self._load(name)
-        frames = [self._shards[name] for name in names]
-        if not frames:
-            return pl.DataFrame(schema=SCHEMA)
         # Two runs at once may both have answered a key; which answer counts must not depend on who was first.
-        return pl.concat(frames).unique("key", keep="first", maintain_order=True)
+        return pl.concat(self._read()).unique("key", keep="first", maintain_order=True)
+
+    def answered(self, keys: pl.Series) -> pl.Series:
+        """Those of ``keys`` that have an answer here, in any order, some perhaps twice.
+
+        Raises:
+            UserError: a shard is damaged; the message says which.
+        """
+        stored = pl.concat([shard.select("key") for shard in self._read()], rechunk=False)
+        return stored["key"].filter(stored["key"].is_in(keys.implode()))
 
     def add(self, answers: pl.DataFrame) -> str:
         """Store answers (SCHEMA) as one shard and return its name; nothing is written for no answers."""
@@ -80,9 +87,19 @@ class VoteStore:
         answers.select(list(SCHEMA)).cast(SCHEMA).sort("key").write_parquet(buffer, compression="zstd")
         content = buffer.getvalue()
         name = f"{hashlib.sha256(content).hexdigest()}.parquet"
-        self._files.write("space.json", json.dumps(self.space, indent=2, sort_keys=True).encode())
+        if not self._described:
+            self._files.write("space.json", json.dumps(self.space, indent=2, sort_keys=True).encode())
+            self._described = True
         self._files.write(name, content)
         return name
+
+    def _read(self) -> list[pl.DataFrame]:
+        """All shards in the order of their names; those read before are not read again."""
+        names = sorted(name for name in self._files.names() if name.endswith(".parquet"))
+        for name in names:
+            if name not in self._shards:
+                self._shards[name] = self._load(name)
+        return [pl.DataFrame(schema=SCHEMA), *(self._shards[name] for name in names)]
 
     def _load(self, name: str) -> pl.DataFrame:
         content = self._files.read(name)
@@ -130,7 +147,16 @@ class _S3:
 
     def read(self, name: str) -> bytes:
         key = self._prefix + name
-        return self._call(lambda client: client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+
+        def got(client: Any) -> bytes:
+            from botocore.exceptions import ReadTimeoutError, ResponseStreamingError
+
+            for _ in range(_READS - 1):
+                with suppress(ReadTimeoutError, ResponseStreamingError):
+                    return client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            return client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+
+        return self._call(got)
 
     def write(self, name: str, content: bytes) -> None:
         # One PUT is atomic: readers see the whole object or none.
@@ -143,11 +169,18 @@ class _S3:
         try:
             return ask(self._client)
         except (BotoCoreError, ClientError) as error:
-            raise UserError(f"{self._location}: the vote store cannot be reached ({error})") from error
+            raise UserError(
+                f"{self._location}: the vote store cannot be reached ({error}); what is stored stays, and once it "
+                "answers the same command goes on"
+            ) from error
 
     @cached_property
     def _client(self) -> Any:
         import boto3
         from botocore.config import Config
 
-        return boto3.client("s3", config=Config(retries={"max_attempts": 8, "mode": "standard"}))
+        # Half a minute and more of 503s, time-outs and cut connections; AWS_MAX_ATTEMPTS says otherwise.
+        patient: Any = {"max_attempts": 8, "mode": "standard"}
+        return boto3.client(
+            "s3", config=Config(retries=None if "AWS_MAX_ATTEMPTS" in os.environ else patient)
+        )

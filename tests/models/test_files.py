@@ -71,3 +71,32 @@ def test_equal_values_are_equal_bytes(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "3", {"a": float("nan")})
     assert not (tmp_path / "3").exists()
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+import numpy as np, polars as pl
+from models.files import DiskFullError, atomic_folder, atomic_path
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1))
+folder = Path(sys.argv[1])
+frame = pl.DataFrame({"a": np.random.default_rng(0).random(100_000)})
+for write in (lambda path: frame.write_parquet(path), lambda path: path.write_bytes(bytes(30_000))):
+    for name, atomic in (("file", atomic_path), ("folder", atomic_folder)):
+        try:
+            with atomic(folder / name) as temporary:
+                write(temporary / "inner" if name == "folder" else temporary)
+        except DiskFullError as error:
+            assert str(folder / name) in str(error) and "run the same command again" in str(error)
+        else:
+            sys.exit(f"{name} was written")
+"""
+
+
+def test_a_write_that_the_system_refuses_is_said_plainly_and_leaves_no_rubbish(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/inner").write_text("old")
+    subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], check=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "folder"}
+    assert (tmp_path / "file").read_text() == (tmp_path / "folder/inner").read_text() == "old"
