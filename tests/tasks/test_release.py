@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +53,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+def objects(url: str) -> set[str]:
+    """What the remote holds."""
+    import boto3
+
+    pages = boto3.client("s3", endpoint_url=url).get_paginator("list_objects_v2").paginate(Bucket="ambivox")
+    return {found["Key"] for page in pages for found in page.get("Contents", [])}
+
+
 def improve(root: Path) -> None:
     """Another annotator: pooled gets closer."""
     metrics = json.loads((root / "made/validation/metrics.json").read_text())
@@ -91,6 +98,19 @@ def test_two_versions_through_s3(project: Path, s3: str) -> None:
         dvc("metrics", "diff", "unit-v1", "unit-v2", "--json", "--targets", target, cwd=project)
     )
     assert changed[target]["pooled.js.value"]["diff"] == pytest.approx(-0.02)
+    # Garbage collection on the remote takes what no tag names, and leaves every release.
+    released = objects(s3)
+    metrics = json.loads((project / "made/validation/metrics.json").read_text())
+    write_json(project / "made/validation/metrics.json", metrics | {"note": "an experiment that nobody kept"})
+    dvc("repro", "-q", cwd=project)
+    dvc("push", "-q", cwd=project)
+    assert objects(s3) > released
+    git("checkout", "-q", "--", "dvc.lock", cwd=project)
+    dvc("checkout", "-q", "--force", cwd=project)
+    dvc("fetch", "-q", "--all-tags", cwd=project)
+    dvc("gc", "-q", "--workspace", "--all-tags", "--cloud", "--force", cwd=project)
+    assert objects(s3) == released
+
     # A consumer gets one version without cloning, on a machine that has nothing but the remote.
     shutil.rmtree(project / ".dvc/cache")
     dvc(
@@ -117,24 +137,3 @@ def test_mistakes_are_named(project: Path) -> None:
     os.chdir(project.parent)
     with pytest.raises(UserError, match="not a DVC project"):
         release(data=project / "data/unit", version="v2")
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    url = f"http://127.0.0.1:{port}"
-    credentials = {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    for name, value in credentials.items():
-        monkeypatch.setenv(name, value)
-    boto3.client("s3", endpoint_url=url).create_bucket(Bucket="ambivox")
-    yield url
-    server.stop()
