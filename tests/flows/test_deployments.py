@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -315,21 +316,79 @@ def test_a_team_deploys_and_workers_survive_what_happens(team: Team, deployed: d
 
 
 def test_an_event_starts_reannotate(team: Team, deployed: dict[str, Any]) -> None:
-    """Whatever can send an HTTP request can say that an ALM is out; the automation of prefect.yaml makes a run."""
+    """Whatever can send an HTTP request can say that an ALM is out, and where; prefect.yaml's triggers make a run."""
 
-    def runs() -> int:
-        return sum(
-            one["deployment_id"] == deployed["reannotate"]["id"] and one["auto_scheduled"] is False
+    def runs() -> list[dict[str, Any]]:
+        return [
+            one
             for one in team.ask("/flow_runs/filter")
-        )
+            if one["deployment_id"] == deployed["reannotate"]["id"] and one["auto_scheduled"] is False
+        ]
 
-    before = runs()
-    event = {
-        "occurred": datetime.now(UTC).isoformat(), "event": "ambivox.alm.released", "id": str(uuid4()),
-        "resource": {"prefect.resource.id": "ambivox.source"}, "payload": {},
-    }  # fmt: skip
-    team.client.post("/events", json=[event]).raise_for_status()
-    wait_for(lambda: runs() > before, 60, "the event makes a run")
+    def send(event: str, payload: dict[str, Any]) -> dict[str, Any]:
+        before = {one["id"] for one in runs()}
+        body = {
+            "occurred": datetime.now(UTC).isoformat(), "event": event, "id": str(uuid4()),
+            "resource": {"prefect.resource.id": "ambivox.source"}, "payload": payload,
+        }  # fmt: skip
+        team.client.post("/events", json=[body]).raise_for_status()
+        made = wait_for(
+            lambda: [one for one in runs() if one["id"] not in before], 60, "the event makes a run"
+        )
+        return dict(made[0])
+
+    configured = deployed["reannotate"]["parameters"]["sources"]
+    assert send("ambivox.alm.released", {})["parameters"]["sources"] == configured
+    named = ["folder:/models/new", "hub:author={{ 7 * 7 }}"]
+    assert send("ambivox.alm.released-at", {"sources": named})["parameters"]["sources"] == named
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that ``pid`` started, and those that they started."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    children: dict[int, list[int]] = {}
+    for line in listed.splitlines():
+        child, parent = map(int, line.split())
+        children.setdefault(parent, []).append(child)
+    found = list(children.get(pid, []))
+    for child in found:
+        found += children.get(child, [])
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_a_run_whose_worker_is_killed_is_taken_up_by_another(
+    team: Team, deployed: dict[str, Any], tmp_path: Path
+) -> None:
+    # The automation as it is shipped, but for its patience.
+    automation = yaml.safe_load((ROOT / "infra/automations.yaml").read_text())
+    automation["automations"][0]["trigger"]["within"] = 35
+    (tmp_path / "automations.yaml").write_text(yaml.safe_dump(automation))
+    team.prefect("automation", "create", "--from-file", str(tmp_path / "automations.yaml"))
+    project = Path(team.environment["AMBIVOX_PROJECT"])
+    notes = project / "runs.txt"
+    (project / "params.yaml").write_text("corpora:\n  a: {seconds: 100}\n  b: {seconds: 1}\n")
+    before = notes.read_text().split() if notes.exists() else []
+
+    doomed = team.worker("doomed")
+    run = team.run_now("reproduce/reproduce")
+    try:
+        wait_for(lambda: notes.exists() and len(notes.read_text().split()) > len(before), 90, "b is done")
+        wait_for(lambda: team.running_tasks(run) == 1, 30, "a is under way")
+    finally:
+        for pid in [doomed.pid, *descendants(doomed.pid)]:
+            os.kill(pid, 9)
+        doomed.wait()
+    (project / "params.yaml").write_text("corpora:\n  a: {seconds: 2}\n  b: {seconds: 1}\n")
+    second = team.worker("heir")
+    try:
+        assert team.state(run) == "RUNNING"  # nobody has told the server
+        wait_for(lambda: team.state(run) != "RUNNING", 120, "its silence is noticed")
+        team.ends_well(run, 120, "another worker takes the run up")
+    finally:
+        os.killpg(second.pid, 9)
+        second.wait()
+    assert sorted(notes.read_text().split()) == sorted([*before, "a", "b"])
 
 
 def test_the_pages_ask_for_the_password(team: Team, browser: Browser) -> None:

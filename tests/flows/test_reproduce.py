@@ -11,6 +11,7 @@ import pytest
 
 from flows.pipeline import LockHeldError, StageFailedError, reproduce_stage, stages
 from models.errors import UserError
+from tests.flows.conftest import WRITES
 
 pytestmark = pytest.mark.server
 
@@ -85,6 +86,34 @@ def test_a_passing_failure_is_retried(
     (toy_project / "params.yaml").write_text("corpora:\n  a: {text: flaky}\n")
     assert module.reproduce(project=str(toy_project), steps=("ingest",)) == {"ran": 1, "up_to_date": 0}
     assert ran(toy_project) == ["data/a/ingest.txt", "data/a/ingest.txt"]
+
+
+def test_two_schedulers_that_start_the_same_run_do_the_work_once(
+    prefect_server: None, toy_project: Path
+) -> None:
+    from prefect.settings import PREFECT_API_URL
+
+    (toy_project / "writes.py").write_text("import time; time.sleep(0.5)\n" + WRITES)
+    # As it is, but for the pauses between tries.
+    code = (
+        "import flows.reproduce as module; eager = dict(retries=30, retry_delay_seconds=0.5, retry_jitter_factor=0.5); "
+        "module.bring_up_to_date = module.bring_up_to_date.with_options(**eager); print(module.reproduce(project='.'))"
+    )
+    environment = os.environ | {"PREFECT_API_URL": str(PREFECT_API_URL.value())}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], cwd=toy_project, env=environment, stdout=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    said = [one.communicate(timeout=180)[0].decode() for one in both]
+    assert [one.returncode for one in both] == [0, 0]
+    # Whichever came first; the other found each stage done when the lock was free.
+    assert ran(toy_project) == sorted(
+        f"data/{key}/{step}.txt" for key in "ab" for step in ("ingest", "pool", "validate")
+    )
+    assert any("'ran': 6" in one for one in said)
+    assert not any(stage.stale for stage in stages(toy_project))
 
 
 def test_a_held_lock_is_told_apart_from_a_failure(toy_project: Path) -> None:
