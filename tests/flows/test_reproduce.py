@@ -96,8 +96,8 @@ def test_two_schedulers_that_start_the_same_run_do_the_work_once(
     (toy_project / "writes.py").write_text("import time; time.sleep(0.5)\n" + WRITES)
     # As it is, but for the pauses between tries.
     code = (
-        "import flows.reproduce as module; eager = dict(retries=30, retry_delay_seconds=0.5, retry_jitter_factor=0.5); "
-        "module.bring_up_to_date = module.bring_up_to_date.with_options(**eager); print(module.reproduce(project='.'))"
+        "import flows.reproduce as module; eager = dict(retries=30, retry_delay_seconds=2); "
+        "module.bring_up_to_date = module.bring_up_to_date.with_options(**eager); print(module.reproduce(project='.', corpora=('a',), steps=('pool',)))"
     )
     environment = os.environ | {"PREFECT_API_URL": str(PREFECT_API_URL.value())}
     both = [
@@ -109,11 +109,9 @@ def test_two_schedulers_that_start_the_same_run_do_the_work_once(
     said = [one.communicate(timeout=180)[0].decode() for one in both]
     assert [one.returncode for one in both] == [0, 0]
     # Whichever came first; the other found each stage done when the lock was free.
-    assert ran(toy_project) == sorted(
-        f"data/{key}/{step}.txt" for key in "ab" for step in ("ingest", "pool", "validate")
-    )
-    assert any("'ran': 6" in one for one in said)
-    assert not any(stage.stale for stage in stages(toy_project))
+    assert ran(toy_project) == ["data/a/ingest.txt", "data/a/pool.txt"]
+    assert any("'ran': 2" in one for one in said)
+    assert not any(stage.stale for stage in stages(toy_project, ("a",), ("pool",)))
 
 
 def test_a_held_lock_is_told_apart_from_a_failure(toy_project: Path) -> None:
