@@ -58,16 +58,17 @@ class Chat:
         )
 
     def _single_tokens(self, codes: str, rendered: str) -> list[int] | None:
-        before = self._encode(rendered)
+        before = self.encode(rendered)
         ids = []
         for code in codes:
-            after = self._encode(rendered + code)
+            after = self.encode(rendered + code)
             if after[:-1] != before or after[-1] in ids:
                 return None
             ids.append(after[-1])
         return ids
 
-    def _encode(self, text: str) -> list[int]:
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a rendered prompt; nothing is put before it that its template did not."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
 

@@ -41,13 +41,13 @@ class VllmEngine:
 
         ids: list[int] = []
         for request in requests:
-            prompt = self.prompt(request)
             if not ids:
-                ids = self._code_ids(request, prompt["prompt"])
+                ids = self._code_ids(request)
+                # One object for all: a copy in depth for each costs as much as its tokens.
                 params = SamplingParams(
-                    max_tokens=1, temperature=0, logprob_token_ids=ids, detokenize=False
-                )  # fmt: skip
-            self.llm.enqueue([prompt], params, use_tqdm=False)
+                    max_tokens=1, temperature=0, logprob_token_ids=ids, detokenize=False, skip_clone=True
+                )
+            self.llm.enqueue([self.prompt(request)], params, use_tqdm=False)
         rows = [[output.outputs[0].logprobs[0][token].logprob for token in ids] for output in self._finish()]
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(ids))
 
@@ -58,17 +58,16 @@ class VllmEngine:
 
         ids: list[int] = []
         for request, writing in zip(requests, writings, strict=True):
-            prompt = self.prompt(request)
             held: dict[str, Any] = {}
             if writing.choices:
-                ids = ids or self._code_ids(request, prompt["prompt"])
+                ids = ids or self._code_ids(request)
                 held = {"allowed_token_ids": ids[: len(writing.choices)]}
             elif writing.schema is not None:
                 held = {"structured_outputs": StructuredOutputsParams(json=writing.schema)}
             params = SamplingParams(
                 max_tokens=writing.max_tokens, temperature=writing.temperature, seed=writing.seed, **held
             )
-            self.llm.enqueue([prompt], params, use_tqdm=False)
+            self.llm.enqueue([self.prompt(request)], params, use_tqdm=False)
         return [output.outputs[0].text for output in self._finish()]
 
     def close(self) -> None:
@@ -76,8 +75,8 @@ class VllmEngine:
         self.llm.llm_engine.engine_core.shutdown()
 
     def prompt(self, request: Request) -> dict[str, Any]:
-        """A request in vLLM's own terms."""
-        prompt: dict[str, Any] = {"prompt": self.chat.render(request)}
+        """A request in vLLM's own terms: its tokens are made here, so that they are those the codes were checked with."""
+        prompt: dict[str, Any] = {"prompt_token_ids": self.chat.encode(self.chat.render(request))}
         if request.audio is not None:
             prompt["multi_modal_data"] = {"audio": (request.audio, self.rate_hz)}
             prompt["multi_modal_uuids"] = {"audio": request.audio_name}
@@ -91,8 +90,9 @@ class VllmEngine:
             raise UserError(f"vLLM failed ({type(error).__name__}: {error}); run again to go on") from error
         return finished
 
-    def _code_ids(self, request: Request, rendered: str) -> list[int]:
-        return self.chat.code_ids(request.prompt.codes[: len(request.prompt.labels)], rendered)
+    def _code_ids(self, request: Request) -> list[int]:
+        codes = request.prompt.codes[: len(request.prompt.labels)]
+        return self.chat.code_ids(codes, self.chat.render(request))
 
 
 def start(choice: EngineChoice) -> VllmEngine:

@@ -71,7 +71,7 @@ def test_transformers_batch_equals_single(transformers_engine, tmp_path):
 
 
 @pytest.mark.engine
-def test_the_trimmed_encoder_says_what_vllms_own_says():
+def test_the_trimmed_encoder_says_what_vllms_own_says(vllm_engine):
     """Clips from the shortest that the model takes to the full window, in one batch and alone."""
     import torch
     from transformers.models.qwen2_audio import Qwen2AudioEncoder, Qwen2AudioEncoderConfig
@@ -80,14 +80,13 @@ def test_the_trimmed_encoder_says_what_vllms_own_says():
         Qwen2AudioForConditionalGeneration,
         Qwen2AudioMultiModalProjector,
     )
-    from vllm.plugins import load_general_plugins
 
-    from models.engines._qwen2_audio import TrimmedQwen2Audio
-    from models.tiny.architecture import build_feature_extractor
+    from models.engines._qwen2_audio import TrimmedProcessor, TrimmedQwen2Audio
 
-    load_general_plugins()
-    known = ModelRegistry.models["Qwen2AudioForConditionalGeneration"]
-    assert known.load_model_cls() is TrimmedQwen2Audio
+    found = ModelRegistry.models["Qwen2AudioForConditionalGeneration"].load_model_cls()
+    assert found is TrimmedQwen2Audio
+    processor = vllm_engine.llm.llm_engine.renderer.mm_processor
+    assert isinstance(processor, TrimmedProcessor)
     torch.manual_seed(0)
     model = TrimmedQwen2Audio.__new__(TrimmedQwen2Audio)
     torch.nn.Module.__init__(model)
@@ -98,24 +97,34 @@ def test_the_trimmed_encoder_says_what_vllms_own_says():
     torch.nn.init.normal_(model.audio_tower.embed_positions.weight)
     model.multi_modal_projector = Qwen2AudioMultiModalProjector(32, 16)
     rng = np.random.default_rng(0)
-    clips = [rng.standard_normal(int(16_000 * s)).astype(np.float32) for s in (0.06, 0.51, 2.503, 30.0)]
+    clips = [
+        rng.standard_normal(int(16_000 * s)).astype(np.float32) for s in (0.06, 0.51, 2.503, 29.97, 30.0)
+    ]
+    whole = processor.info.get_feature_extractor()(
+        clips, sampling_rate=16_000, return_attention_mask=True, return_tensors="pt"
+    )
+    short = []
+    for clip in clips:
+        items = processor.info.parse_mm_data({"audio": clip})
+        short.append(processor._apply_hf_processor_main(items, {}))
+    assert [one["input_features"].shape[-1] for one in short] == [11, 56, 256, 3000, 3000]
 
-    def heard(clips, whose):
-        found = build_feature_extractor()(
-            clips, sampling_rate=16_000, return_attention_mask=True, return_tensors="pt"
-        )
-        asked = {
-            "type": "audio_features", "input_features": found.input_features,
-            "feature_attention_mask": found.attention_mask,
-        }  # fmt: skip
+    def heard(whose, features, masks):
+        asked = {"type": "audio_features", "input_features": features, "feature_attention_mask": masks}
         with torch.inference_mode():
             return whose._process_audio_input(model, asked)
 
-    for together in (clips, clips[:3], clips[:1], clips[1:2], clips[2:3]):
-        whole = heard(together, Qwen2AudioForConditionalGeneration)
-        trimmed = heard(together, TrimmedQwen2Audio)
-        assert [len(row) for row in trimmed] == [len(row) for row in whole] and len(trimmed[0])
-        for mine, theirs in zip(trimmed, whole, strict=True):
+    for some in ([0, 1, 2, 3, 4], [0, 1, 2], [0], [1], [2], [2, 2]):
+        full = heard(
+            Qwen2AudioForConditionalGeneration, whole.input_features[some], whole.attention_mask[some]
+        )
+        trimmed = heard(
+            TrimmedQwen2Audio,
+            [short[place]["input_features"][0] for place in some],
+            [short[place]["feature_attention_mask"][0] for place in some],
+        )
+        assert [len(row) for row in trimmed] == [len(row) for row in full] and len(trimmed[0])
+        for mine, theirs in zip(trimmed, full, strict=True):
             np.testing.assert_allclose(mine, theirs, atol=1e-5)
 
 
