@@ -9,8 +9,8 @@ import pytest
 
 
 @dataclass(frozen=True)
-class IngestedDemo:
-    """A folder of ingest: utterances, votes, heldout and truth as Parquet files."""
+class Tables:
+    """A folder of tables as Parquet files."""
 
     folder: Path
 
@@ -23,6 +23,10 @@ class IngestedDemo:
     def votes(self) -> Path:
         """The votes that are seen."""
         return self.folder / "votes.parquet"
+
+
+class IngestedDemo(Tables):
+    """A folder of ingest: votes held back and truth, too."""
 
     @property
     def heldout(self) -> Path:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import threading
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -22,14 +22,18 @@ RATE_HZ = 16_000
 FRAME = 2_048
 HOP = 512
 # Transforms that are made at once: their results stay in the cache.
-_BLOCK_FRAMES = 16
+_BLOCK_FRAMES = 64
 # Roll-off is looked for in blocks of bins first, then in the block.
 _ROLLOFF_BINS = 32
+_MEL_GROUP = 16
+# Tuning: bins from 150 to 4,000 Hz, and steps of a hundredth of a semitone.
+_TUNED_BINS = (-(-150 * FRAME // RATE_HZ), -(-4_000 * FRAME // RATE_HZ))
+_TUNINGS = np.linspace(-0.5, 0.5, 101)
 MEL_BANDS, MFCCS, CHROMA, CONTRAST_OCTAVES = 128, 13, 12, 6
 SOUND_FEATURES = 2 * (MFCCS + CHROMA + CONTRAST_OCTAVES + 1 + 4)
 WORD_FEATURES = 10
 # Part of every cache key: raise it when a formula below changes.
-VERSION = "1"
+VERSION = "2"
 
 Floats = NDArray[np.float64]
 _Frames = NDArray[np.float32]
@@ -41,7 +45,7 @@ def sound_features(samples: NDArray[np.float32]) -> Floats:
     Args:
         samples: mono, float32, one sample or more.
     """
-    padded = _padded(samples, "constant")
+    padded = _padded(samples)
     count = 1 + len(samples) // HOP
     frames_TL = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP][:count]
     windowed_TL = np.multiply(frames_TL, _window(), out=_scratch("windowed", frames_TL.shape))
@@ -89,9 +93,12 @@ def word_features(transcript: str | None) -> Floats:
     )  # fmt: skip
 
 
+@lru_cache
 def frequencies_hz() -> Floats:
-    """The F = FRAME / 2 + 1 bin frequencies."""
-    return np.arange(FRAME // 2 + 1, dtype=np.float64) * (RATE_HZ / FRAME)
+    """The F = FRAME / 2 + 1 bin frequencies (read-only)."""
+    found = np.arange(FRAME // 2 + 1, dtype=np.float64) * (RATE_HZ / FRAME)
+    found.setflags(write=False)
+    return found
 
 
 _workspace = threading.local()
@@ -108,11 +115,9 @@ def _scratch(name: str, shape: tuple[int, ...]) -> _Frames:
     return view
 
 
-def _padded(samples: NDArray[np.float32], mode: Literal["constant", "edge"]) -> NDArray[np.float32]:
-    """Half a frame on either side, as centred frames need it, and up to a whole number of hops."""
-    return np.pad(
-        samples.astype(np.float32, copy=False), (FRAME // 2, FRAME // 2 + -len(samples) % HOP), mode
-    )
+def _padded(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Half a frame of silence on either side, as centred frames need it, and up to a whole number of hops."""
+    return np.pad(samples.astype(np.float32, copy=False), (FRAME // 2, FRAME // 2 + -len(samples) % HOP))
 
 
 def _per_frame(blocks: NDArray[Any]) -> NDArray[Any]:
@@ -128,14 +133,34 @@ def _window() -> _Frames:
 
 def _decibels(power: NDArray[np.float32], floor: float = 1e-10, range_db: float = 80.0) -> _Frames:
     """10 log10, no lower than ``range_db`` below the loudest."""
-    levels: _Frames = 10 * np.log10(np.maximum(power, np.float32(floor)))
-    return np.maximum(levels, levels.max() - np.float32(range_db))
+    levels = np.log(np.maximum(power, np.float32(floor))) * np.float32(10 / np.log(10))
+    limited: _Frames = np.maximum(levels, levels.max() - np.float32(range_db))
+    return limited
 
 
 def _mfcc(power_TF: _Frames) -> _Frames:
-    mel_TM = _decibels(power_TF @ _mel_filters().T)
-    cepstrum: _Frames = scipy.fft.dct(mel_TM, type=2, axis=1, norm="ortho")
-    return cepstrum[:, :MFCCS]
+    mel_TM = np.concatenate([power_TF[:, bins] @ filters for bins, filters in _mel_groups()], axis=1)
+    cepstrum: _Frames = _decibels(mel_TM) @ _cosines()
+    return cepstrum
+
+
+@lru_cache
+def _cosines() -> _Frames:
+    """The first MFCCS columns of the orthonormal discrete cosine transform, (MEL_BANDS, MFCCS)."""
+    whole: _Frames = scipy.fft.dct(np.eye(MEL_BANDS), type=2, axis=1, norm="ortho")
+    return np.ascontiguousarray(whole[:, :MFCCS], dtype=np.float32)
+
+
+@lru_cache
+def _mel_groups() -> list[tuple[slice, _Frames]]:
+    """The mel filters in groups of neighbours, each with the bins that it looks at: the rest are zeros."""
+    groups = []
+    for start in range(0, MEL_BANDS, _MEL_GROUP):
+        filters_MF = _mel_filters()[start : start + _MEL_GROUP]
+        seen = np.flatnonzero(filters_MF.any(axis=0))
+        bins = slice(int(seen[0]), int(seen[-1]) + 1)
+        groups.append((bins, np.ascontiguousarray(filters_MF[:, bins].T)))
+    return groups
 
 
 @lru_cache
@@ -163,27 +188,43 @@ def _tuning(power_TF: _Frames) -> float:
     Partials are the spectrum's local maxima between 150 and 4,000 Hz above a tenth of the frame's maximum,
     refined by a parabola; of those at least as strong as the median, the commonest deviation counts.
     """
-    hz = frequencies_hz()
-    low, high = int(np.searchsorted(hz, 150.0)), int(np.searchsorted(hz, 4000.0))
-    before_TF, at_TF, after_TF = (power_TF[:, low + offset : high + offset] for offset in (-1, 0, 1))
-    peak = at_TF > np.float32(0.1) * power_TF.max(axis=1, keepdims=True)
-    peak &= at_TF > before_TF
-    peak &= at_TF >= after_TF
-    frame, column = np.nonzero(peak)
+    low, high = _TUNED_BINS
+    near_TF = power_TF[:, low - 1 : high + 1]
+    rising_TF = near_TF[:, 1:] > near_TF[:, :-1]
+    peak_TF = near_TF[:, 1:-1] > np.float32(0.1) * power_TF.max(axis=1, keepdims=True)
+    peak_TF &= rising_TF[:, :-1]
+    peak_TF &= ~rising_TF[:, 1:]
+    frame, column = np.divmod(np.flatnonzero(peak_TF), high - low)
     if not len(frame):
         return 0.0
     bin_ = column + low
-    before, at, after = (power_TF[frame, bin_ + offset] for offset in (-1, 0, 1))
+    place, flat = frame * power_TF.shape[1] + bin_, power_TF.reshape(-1)
+    before, at, after = (flat[place + offset] for offset in (-1, 0, 1))
     curvature, slope = after + before - 2 * at, (after - before) / 2
     inside = np.abs(slope) < np.abs(curvature)
     shift = np.where(inside, -slope / np.where(inside, curvature, 1), 0)
-    partial_hz = (bin_ + shift).astype(np.float64) * RATE_HZ / FRAME
     strength = at + np.float32(0.5) * slope * shift
-    partial_hz = partial_hz[strength >= np.median(strength)]
-    deviation = np.mod(12 * np.log2(partial_hz / 27.5), 1.0)
-    deviation = np.where(deviation >= 0.5, deviation - 1, deviation)
-    counts, edges = np.histogram(deviation, np.linspace(-0.5, 0.5, 101))
-    return round(float(edges[np.argmax(counts)]), 6)
+    strong = strength >= _median(strength)
+    partial_hz = (bin_[strong] + shift[strong]).astype(np.float64) * (RATE_HZ / FRAME)
+    semitones = 12 * np.log2(partial_hz / 27.5)
+    deviation = semitones - np.floor(semitones)
+    deviation[deviation >= 0.5] -= 1
+    return round(float(_TUNINGS[_commonest(deviation)]), 6)
+
+
+def _commonest(deviation: Floats) -> int:
+    """The first of the fullest steps of ``_TUNINGS``, as np.histogram counts with these edges."""
+    step = np.minimum(((deviation + 0.5) * 100).astype(np.int64), 99)
+    step -= deviation < _TUNINGS[step]
+    step += deviation >= _TUNINGS[step + 1]
+    return int(np.argmax(np.bincount(step, minlength=100)))
+
+
+def _median(values: NDArray[np.float32]) -> np.float32:
+    """As np.median of one dimension, without what that does for others."""
+    low, high = (len(values) - 1) // 2, len(values) // 2
+    parts = np.partition(values, (low, high))
+    return np.float32(0.5) * (parts[low] + parts[high])
 
 
 @lru_cache(maxsize=128)
@@ -202,17 +243,19 @@ def _chroma_filters(tuning: float) -> _Frames:
 
 def _contrast(magnitude_TF: _Frames) -> _Frames:
     """Loudest less quietest 2 % of each octave from 200 Hz up (and of what lies below), in decibels."""
-    peaks, valleys = [], []
-    for start, stop, count in _contrast_bands():
-        band = magnitude_TF[:, start:stop]
+    bands = _contrast_bands()
+    peaks_BT, valleys_BT = (np.empty((len(bands), len(magnitude_TF)), np.float32) for _ in range(2))
+    for band, (start, stop, count) in enumerate(bands):
+        inside = magnitude_TF[:, start:stop]
         if count == 1:
-            valleys.append(band.min(axis=1))
-            peaks.append(band.max(axis=1))
+            np.min(inside, axis=1, out=valleys_BT[band])
+            np.max(inside, axis=1, out=peaks_BT[band])
             continue
-        parts = np.sort(band, axis=1)
-        valleys.append(parts[:, :count].mean(axis=1))
-        peaks.append(parts[:, -count:].mean(axis=1))
-    return _decibels(np.stack(peaks, axis=1)) - _decibels(np.stack(valleys, axis=1))
+        parts = np.sort(inside, axis=1)
+        share = np.full(count, 1 / count, np.float32)
+        valleys_BT[band], peaks_BT[band] = parts[:, :count] @ share, parts[:, -count:] @ share
+    contrast: _Frames = (_decibels(peaks_BT) - _decibels(valleys_BT)).T
+    return contrast
 
 
 @lru_cache
@@ -231,11 +274,16 @@ def _contrast_bands() -> tuple[tuple[int, int, int], ...]:
 
 
 def _zero_crossing_rate(samples: NDArray[np.float32]) -> _Frames:
-    negative = _padded(samples, "edge") < -1e-10
+    count, before = len(samples), FRAME // 2
+    negative = np.empty(FRAME + count + -count % HOP, dtype=bool)
+    np.less(samples, np.float32(-1e-10), out=negative[before : before + count])
+    # Half a frame on either side repeats the first and the last sample.
+    negative[:before], negative[before + count :] = negative[before], negative[before + count - 1]
     crossing = np.zeros(len(negative), dtype=bool)
     np.not_equal(negative[1:], negative[:-1], out=crossing[1:])
-    # A crossing into a frame's first sample is not within the frame.
-    within = _per_frame(np.count_nonzero(crossing.reshape(-1, HOP), axis=1))
+    # Eight booleans are counted at once. A crossing into a frame's first sample is not within the frame.
+    eights = np.bitwise_count(crossing.view(np.uint64)).reshape(-1, HOP // 8)
+    within = _per_frame(eights.sum(axis=1, dtype=np.int64))
     first = crossing[: len(within) * HOP : HOP]
     return ((within - first) / FRAME).astype(np.float32)
 
@@ -243,7 +291,12 @@ def _zero_crossing_rate(samples: NDArray[np.float32]) -> _Frames:
 def _rolloff(magnitude_TF: _Frames) -> _Frames:
     """The frequency below which 85 % of the magnitude lies (Hz)."""
     starts = np.arange(0, magnitude_TF.shape[1], _ROLLOFF_BINS)
-    blocks_TB = np.cumsum(np.add.reduceat(magnitude_TF, starts, axis=1, dtype=np.float32), axis=1)
+    whole = magnitude_TF.shape[1] // _ROLLOFF_BINS
+    blocks_TB = np.empty((len(magnitude_TF), len(starts)), np.float32)
+    in_blocks = magnitude_TF[:, : whole * _ROLLOFF_BINS].reshape(len(magnitude_TF), whole, -1)
+    np.einsum("tbf->tb", in_blocks, out=blocks_TB[:, :whole])
+    blocks_TB[:, whole:] = magnitude_TF[:, whole * _ROLLOFF_BINS :].sum(axis=1, keepdims=True)
+    np.cumsum(blocks_TB, axis=1, out=blocks_TB)
     wanted_T1 = np.float32(0.85) * blocks_TB[:, -1:]
     frame_T = np.arange(len(magnitude_TF))
     block_T = np.argmax(blocks_TB >= wanted_T1, axis=1)

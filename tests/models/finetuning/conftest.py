@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +11,14 @@ import pytest
 import soundfile
 
 from models.tables import Distributions, Utterances, Votes
+from tests.tiny_fixtures import Tables
 
 LABELS = ("anger", "neutral", "sadness")
 RATE_HZ = 16_000
 
 
-@dataclass(frozen=True)
-class Corpus:
+class Corpus(Tables):
     """Tables on disk: tones whose pitch says what the votes are, 0.5 to 1.3 s long."""
-
-    folder: Path
-
-    @property
-    def utterances(self) -> Path:
-        return self.folder / "utterances.parquet"
-
-    @property
-    def votes(self) -> Path:
-        return self.folder / "votes.parquet"
 
     @property
     def human(self) -> Path:

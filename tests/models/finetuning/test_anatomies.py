@@ -32,7 +32,7 @@ def alm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory):
     """A handful of tones."""
-    return tone_corpus(tmp_path_factory.mktemp("few"), per_split=(9, 3, 2))
+    return tone_corpus(tmp_path_factory.mktemp("few"), per_split=(6, 2, 1))
 
 
 def own_inputs(backbone, recording, messages):
@@ -70,7 +70,7 @@ def test_it_trains_with_the_audio_reaching_it_and_a_stranger_gets_the_same_answe
 ) -> None:
     model = finetune(
         utterances=few.utterances, distributions=few.human, alm=str(alm), out=tmp_path / "model", preset="small",
-        epochs=4, patience=4, batch=3, learning_rate=1e-3, cache=tmp_path / "states", runs=tmp_path / "runs",
+        epochs=3, patience=3, batch=3, learning_rate=1e-3, cache=tmp_path / "states", runs=tmp_path / "runs",
     )  # fmt: skip
     training = json.loads((model / "training.json").read_text())
     assert training["checks"]["gradient"] > 0
