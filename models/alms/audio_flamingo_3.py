@@ -8,6 +8,6 @@ ALM = Alm(
     architectures=("AudioFlamingo3ForConditionalGeneration",),
     licence="NVIDIA OneWay Noncommercial (research only)",
     transformers_class="AudioFlamingo3ForConditionalGeneration",
-    checked="run on the CPU with small random weights of its own configuration, transformers",
+    checked="run on the CPU with small random weights of its own configuration, vLLM and transformers",
     longest_seconds=600.0,
 )

@@ -54,6 +54,22 @@ def test_batch_equals_single(other, tmp_path, arm):
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
+@pytest.mark.engine
+def test_vllm_says_what_transformers_says(other, tmp_path):
+    key, folder, engine = other
+    if key == "qwen2_5_omni":
+        pytest.skip("vLLM's Qwen2.5-Omni asks for torchvision, which the set-up for CPUs leaves out")
+    from models.engines import vllm
+
+    fast = vllm.start(EngineChoice("vllm", str(folder)))
+    try:
+        for arm in ("both", "audio", "transcript"):
+            asked = requests(tmp_path, arm)
+            np.testing.assert_allclose(fast.score(asked), engine.score(asked), atol=1e-3)
+    finally:
+        fast.close()
+
+
 def test_it_hears(other, tmp_path):
     _, _, engine = other
     first, second = (np.exp(engine.score(requests(tmp_path, "audio")))[place] for place in (0, 2))
