@@ -145,6 +145,9 @@ def _load(resolved: Resolved) -> Any:
         from safetensors import SafetensorError
     except ImportError as error:
         raise MissingExtraError("transformers", "train") from error
+    if resolved.is_local:
+        # Seconds; only a download is worth a bar among our own.
+        transformers.utils.logging.disable_progress_bar()
     kind = getattr(transformers, resolved.alm.transformers_class)
     revision = None if resolved.is_local else resolved.revision
     try:

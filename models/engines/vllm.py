@@ -101,7 +101,9 @@ def start(choice: EngineChoice) -> VllmEngine:
     Raises:
         UserError: vLLM is not installed or does not start.
     """
+    # Between our own progress bars only errors are news: vLLM's own words, and the warnings of torch's C++ part.
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", _CPU_CACHE_GIB)
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     resolved = resolve(choice.alm)
@@ -139,7 +141,7 @@ def arguments(resolved: Resolved) -> dict[str, Any]:
         "model": resolved.source, "revision": None if resolved.is_local else resolved.revision,
         "dtype": "float32" if on_cpu else "auto", "limit_mm_per_prompt": {"audio": 1}, "seed": 0,
         "enable_prefix_caching": True, "generation_config": "vllm", "disable_log_stats": False,
-        "trust_remote_code": False, **place, **resolved.alm.engine_arguments,
+        "trust_remote_code": False, "use_tqdm_on_load": False, **place, **resolved.alm.engine_arguments,
     }  # fmt: skip
 
 

@@ -139,6 +139,9 @@ def save_folder(
     model: Qwen2AudioForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path
 ) -> None:
     """Write the model, the processor and the tokenizer as a Hugging Face folder."""
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
     model.generation_config.do_sample = False
     model.save_pretrained(folder)
     build_processor(tokenizer).save_pretrained(folder)
