@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
+from prefect.runtime import flow_run
 
 from flows import project as projects
 from flows.reproduce import reproduce, side_by_side
@@ -19,7 +20,11 @@ from models.errors import UserError
 _FIGURES = ("js", "bc", "accuracy", "macro_f1", "ece")
 
 
-@flow(name="finetune-matrix", flow_run_name="finetune-matrix {corpora}")
+def _run_name() -> str:
+    return f"finetune-matrix {', '.join(flow_run.parameters.get('corpora') or ('of params.yaml',))}"
+
+
+@flow(name="finetune-matrix", flow_run_name=_run_name)
 def finetune_matrix(
     project: str = ".",
     corpora: tuple[str, ...] = (),
