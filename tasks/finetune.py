@@ -41,7 +41,7 @@ def finetune(
     """Train LoRA adapters and a distribution head on the split train, stopping early by the split development.
 
     A run that was killed goes on from its last checkpoint when the same command is given again. On several
-    GPUs: accelerate launch -m tasks.finetune, with the same options.
+    GPUs (DDP): accelerate launch -m tasks.finetune, with the same options.
 
     Args:
         utterances: Table of utterances; the split test is not read.
@@ -66,7 +66,7 @@ def finetune(
         loss_weights: Weigh utterances alike, or by their human and effective synthetic votes.
         on_error: What to do with an utterance whose audio cannot be read.
         gradient_checkpointing: Spend time to save memory.
-        quantise: QLoRA: 4-bit base weights (needs a GPU and bitsandbytes).
+        quantise: QLoRA: 4-bit base weights (needs bitsandbytes).
         cache: Folder where the audio tower's states are kept by audio hash.
         runs: Folder for checkpoints of unfinished runs.
         checkpoint_seconds: At least so long between two checkpoints.

@@ -147,7 +147,7 @@ def _mfcc(power_TF: _Frames) -> _Frames:
 @lru_cache
 def _cosines() -> _Frames:
     """The first MFCCS columns of the orthonormal discrete cosine transform, (MEL_BANDS, MFCCS)."""
-    whole: _Frames = scipy.fft.dct(np.eye(MEL_BANDS), type=2, axis=1, norm="ortho")
+    whole = scipy.fft.dct(np.eye(MEL_BANDS), type=2, axis=1, norm="ortho")
     return np.ascontiguousarray(whole[:, :MFCCS], dtype=np.float32)
 
 

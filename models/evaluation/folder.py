@@ -49,7 +49,7 @@ def write_evaluation(models: list[Row], references: list[Row], wanted: Targets, 
         groups = by_group(rows, wanted)
         with atomic_path(folder / "groups.parquet") as temporary:
             groups.write_parquet(temporary)
-        save(pictures.matrix(metrics), folder / "matrix.svg")
+        save(pictures.matrix(metrics, PAPER), folder / "matrix.svg")
         save(pictures.tertiles(metrics), folder / "tertiles.svg")
         save(pictures.calibration(curves, [row.name for row in models]), folder / "calibration.svg")
         if models:

@@ -42,7 +42,7 @@ class DistributionModel(nn.Module):
 
         Args:
             batch: the rows.
-            wrapped: this model inside DDP or FSDP, to be called instead of it.
+            wrapped: this model inside DDP, to be called instead of it.
         """
         device = self.backbone.device
         log_p: Tensor = (wrapped or self)(

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from models.errors import UserError
+
 T = TypeVar("T")
 
 
@@ -24,6 +26,11 @@ class Processes:
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
         self._accelerator: Any = None
+        if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true":
+            raise UserError(
+                "accelerate is configured for FSDP, which fine-tuning does not support; configure MULTI_GPU (DDP): the "
+                "base weights are frozen, and --quantise makes them small enough for one GPU"
+            )
         if self.count > 1:
             from accelerate import Accelerator
 
@@ -40,7 +47,7 @@ class Processes:
             self._accelerator.wait_for_everyone()
 
     def wrap(self, model: Any) -> Any:
-        """The model as it is called in training: itself, or in DDP or FSDP as accelerate was configured."""
+        """The model as it is called in training: itself, or in DDP."""
         return self._accelerator.prepare(model) if self._accelerator else model
 
     def share(self, parts: Sequence[T]) -> list[tuple[int, T, bool]]:

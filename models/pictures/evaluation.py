@@ -10,9 +10,16 @@ from matplotlib.figure import Figure
 
 from models.pictures.style import COLOURS, PALETTE, figure
 
+_PAPER_MARKERS = "*^vD"
 
-def matrix(metrics: dict[str, Any]) -> Figure:
-    """JS of every row, best at the top, with its interval; the ceiling as a line."""
+
+def matrix(metrics: dict[str, Any], paper: dict[str, dict[str, dict[str, float]]] | None = None) -> Figure:
+    """JS of every row, best at the top, with its interval; the ceiling as a line.
+
+    Args:
+        metrics: figures by row.
+        paper: the paper's own figures by corpus and source, drawn in grey beside the rows ``<source>-on``.
+    """
     rows = {name: row for name, row in metrics.items() if name != "ceiling" and "js" in row}
     names = sorted(rows, key=lambda name: rows[name]["js"])
     made, (axes,) = figure(height=1.1 + 0.36 * len(names))
@@ -24,6 +31,12 @@ def matrix(metrics: dict[str, Any]) -> Figure:
     if "ceiling" in metrics:
         axes.axvline(metrics["ceiling"]["js"], color=COLOURS["ceiling"], linestyle="--", linewidth=1)
         axes.text(metrics["ceiling"]["js"], len(names) - 0.4, " people among themselves", fontsize=8, color=COLOURS["ceiling"])  # fmt: skip
+    for (corpus, published), marker in zip((paper or {}).items(), _PAPER_MARKERS, strict=False):
+        beside = [(published[name[:-3]]["js"], place) for place, name in enumerate(names) if name.endswith("-on") and name[:-3] in published]  # fmt: skip
+        if beside:
+            axes.plot(*zip(*beside, strict=True), linestyle="", marker=marker, markersize=6, color="#999999", label=f"the paper, {corpus}")  # fmt: skip
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(loc="lower left", fontsize=8)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.2, -0.6)
     axes.set_xlim(left=0)

@@ -79,8 +79,11 @@ def test_dvc_compares_figures_between_revisions(real_project: Path) -> None:
     add(real_project)
     figures = real_project / "data" / "mine" / "validation" / "metrics.json"
     figures.parent.mkdir(parents=True)
+    rows = real_project / "data" / "mine" / "evaluation" / "rows.csv"
+    rows.parent.mkdir(parents=True)
     for js in (0.3, 0.2):
         figures.write_text(json.dumps({"pooled": {"js": js}}))
+        rows.write_text(f"model,js\npooled-on,{js}\n")
         subprocess.run(["git", "add", "-A"], cwd=real_project, check=True)
         git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
         subprocess.run([*git, "commit", "-qm", str(js)], cwd=real_project, check=True)
@@ -88,6 +91,11 @@ def test_dvc_compares_figures_between_revisions(real_project: Path) -> None:
     shown = subprocess.run(asked, cwd=real_project, capture_output=True, text=True, check=True)
     (changed,) = json.loads(shown.stdout).values()
     assert changed["pooled.js"]["diff"] == pytest.approx(-0.1)
+    asked = [sys.executable, "-m", "dvc", "plots", "diff", "HEAD~1", "HEAD", "--json", "--split"]
+    shown = subprocess.run(asked, cwd=real_project, capture_output=True, text=True, check=True)
+    (drawn,) = [plot for name, plot in json.loads(shown.stdout)["data"].items() if "rows.csv" in name]
+    points = drawn[0]["anchor_definitions"]["<DVC_METRIC_DATA>"]
+    assert {(point["rev"], point["js"]) for point in points} == {("HEAD~1", "0.3"), ("HEAD", "0.2")}
 
 
 def test_a_wider_matrix_adds_its_stages(real_project: Path) -> None:

@@ -170,3 +170,9 @@ def test_no_human_votes_on_test_is_an_error(made) -> None:
     Votes(only_train.head(0), LABELS).write(made["heldout"])
     with pytest.raises(UserError, match="nothing to evaluate against"):
         evaluate(**made)
+
+
+def test_the_papers_own_figures_are_drawn_beside_ours(made) -> None:
+    picture = (evaluate(**made) / "matrix.svg").read_text()
+    assert "the paper, IEMOCAP" in picture
+    assert "the paper, MSP-Podcast" in picture

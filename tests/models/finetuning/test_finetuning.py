@@ -54,7 +54,7 @@ def model(tones, random_alm: Path, augmented: Path, folder: Path) -> Path:
     """A model that was trained without interruption."""
     return finetune(
         utterances=tones.utterances, distributions=tones.human, augmented=augmented, alm=str(random_alm),
-        out=folder / "model", cache=folder / "states", runs=folder / "runs", **OPTIONS,
+        out=folder / "model", cache=folder / "states", runs=folder / "runs", tensorboard=folder / "events", **OPTIONS,
     )  # fmt: skip
 
 
@@ -284,6 +284,61 @@ def test_training_learns_what_the_tones_mean(tones, model, predictions) -> None:
     checks = json.loads((model / "training.json").read_text())
     assert checks["checks"]["gradient"] > 0
     assert len(predictions) == 12
+
+
+def test_tensorboard_gets_the_curves(model, folder) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder / "events"))
+    events.Reload()
+    curves = json.loads((model / "curves.json").read_text())["curves"]
+    for name in ("loss", "development_js", "development_cross_entropy", "learning_rate"):
+        found = [(event.step, event.value) for event in events.Scalars(name)]
+        np.testing.assert_allclose(found, [(row["epoch"], row[name]) for row in curves], rtol=1e-6)
+
+
+def test_neighbours_by_the_alms_own_embedding(tones, random_alm, backbone, folder) -> None:
+    out = augment(utterances=tones.utterances, distributions=tones.human, out=folder / "by-alm", ratio=0.6, features="alm", alm=random_alm)  # fmt: skip
+    samples = Utterances.read(out / "utterances.parquet").frame
+    train = Utterances.read(tones.utterances).in_splits("train").frame
+    means_NF = np.stack(
+        [backbone.audio_states([decode(audio)])[0].mean(dim=0).numpy() for audio in train["audio"]]
+    )
+    standard_NF = (means_NF - means_NF.mean(0)) / means_NF.std(0)
+    dominant = dict(zip(train["utterance_id"], Distributions.read(tones.human).aligned(train["utterance_id"]).argmax(1), strict=True))  # fmt: skip
+    row_of = {name: row for row, name in enumerate(train["utterance_id"])}
+    assert samples.height > 5
+    for sample in samples.iter_rows(named=True):
+        first = row_of[sample["parent_first"]]
+        members = [row for name, row in row_of.items() if dominant[name] == dominant[sample["parent_first"]] and row != first]  # fmt: skip
+        nearest = sorted(members, key=lambda row: np.linalg.norm(standard_NF[row] - standard_NF[first]))
+        assert nearest[sample["neighbour_rank"] - 1] == row_of[sample["parent_second"]]
+
+
+def test_qlora_trains_on_four_bit_weights(tones, random_alm, folder, tmp_path) -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes (extra gpu) is not installed")
+    quantised = load(str(random_alm), torch.device("cpu"), torch.float32, quantise=True)
+    kinds = {type(part).__name__ for name, part in quantised.model.named_modules() if name.endswith("language_model.layers.0.self_attn.q_proj")}  # fmt: skip
+    assert kinds == {"Linear4bit"}
+    out = finetune(
+        utterances=tones.utterances, distributions=tones.human, alm=str(random_alm), out=tmp_path / "model",
+        cache=folder / "states", runs=tmp_path / "runs", quantise=True, **(OPTIONS | {"epochs": 1}),
+    )  # fmt: skip
+    assert json.loads((out / "training.json").read_text())["checks"]["gradient"] > 0
+
+
+def test_without_bitsandbytes_qlora_says_what_to_install(random_alm, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(UserError, match="bitsandbytes"):
+        load(str(random_alm), torch.device("cpu"), torch.float32, quantise=True)
+
+
+def test_fsdp_is_refused_by_name(monkeypatch) -> None:
+    from models.finetuning.processes import Processes
+
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(UserError, match="FSDP"):
+        Processes()
 
 
 def test_another_base_model_is_refused(tones, random_alm, model, tmp_path) -> None:
