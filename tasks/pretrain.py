@@ -19,7 +19,7 @@ def pretrain(
     """Train the embedded ALM, a tiny Qwen2-Audio, on the speakers of split pretrain.
 
     Writes a model folder that transformers and vLLM load like any other, with training.json (curves, and the
-    JS to the votes of speakers who were cut off for that). A run that was killed goes on from its last epoch.
+    JS to the votes of speakers who were cut off for that). A run that was killed finds its spectrograms again.
 
     Args:
         utterances: utterances.parquet of ingest.
@@ -28,7 +28,7 @@ def pretrain(
         size: Of the part that listens; auto takes small below 1500 clips.
         epochs: Passes over the clips; by default what the size needs.
         seed: The same seed and data give the same model.
-        cache: Where spectrograms and checkpoints are kept until the model is written.
+        cache: Where spectrograms are kept until the model is written.
 
     Raises:
         UserError: too few utterances of split pretrain with votes, or audio that cannot be heard.

@@ -1,25 +1,24 @@
-"""Stage 1 of the tiny ALM's training: the tower learns to hear, with a light head that says a distribution.
+"""Stage 1 of the tiny ALM's training: the tower learns what the statistics that it hears say of emotion.
 
+The tower starts as the program of models/tiny/moments.py; what is learnt is the MLP that reads its statistics,
+so each clip goes through the tower once (and once more for each altered copy) and an epoch takes a second.
 Targets are the votes' shares n/N; the loss is their cross entropy, a proper score, so a model that does not
-know says the prior. Each clip is altered anew every time (models/tiny/altering.py). What is kept is the running
-average of the weights at the epoch that did best on speakers who were cut off for that.
+know says the prior. Noise, dropout and mixup (arXiv 1710.09412) keep it from learning the speakers by heart.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.progress import bar
-from models.tiny.altering import Altering, altered_batch
-from models.tiny.checkpoint import Checkpoint
-from models.tiny.mels import Mels, pad_batch
+from models.progress import bar, track
+from models.tiny.altering import Altering, altered
+from models.tiny.mels import MARGIN_FRAMES, Mels, pad_batch
+from models.tiny.moments import Places, statistics, write_reader
 from models.tiny.tower import hear, mean_logits
 
 if TYPE_CHECKING:
@@ -28,166 +27,180 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ListeningOptions:
-    """How the tower is trained."""
+    """How the reading of the statistics is trained."""
 
-    epochs: int = 40
-    batch: int = 32
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.05
-    warm_up: float = 0.1  # the share of training in which the learning rate rises
-    average: float = 0.995  # how much of the running average a step keeps
-    dropout: float = 0.1
+    epochs: int = 30
+    batch: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.1
+    noise: float = 0.5  # added to the standardised statistics
+    dropout: float = 0.5
+    mixup: float = 0.4
+    copies: int = 1  # altered ones, of every training clip
     altering: Altering = field(default_factory=Altering)
     seed: int = 0
 
 
-class Listener:
-    """A tower, its head, and the running average of both."""
-
-    def __init__(self, tower: Any, label_count: int) -> None:
-        import torch
-
-        self.tower = tower
-        self.head = torch.nn.Linear(tower.config.d_model, label_count)
-        torch.nn.init.zeros_(self.head.weight)
-        self.parts = torch.nn.ModuleDict({"tower": tower, "head": self.head})
-        self.average = {name: value.detach().clone() for name, value in self.parts.state_dict().items()}
-        self.steps = 0
-
-    def logits(self, mels_BMT: torch.Tensor, frames_B: torch.Tensor) -> torch.Tensor:
-        """Log-odds of the labels, B x K."""
-        return mean_logits(*hear(self.tower, mels_BMT, frames_B), self.head)
-
-    def follow(self, decay: float) -> None:
-        """Move the running average towards the weights (faster at the beginning)."""
-        self.steps += 1
-        decay = min(decay, (1 + self.steps) / (10 + self.steps))
-        for name, value in self.parts.state_dict().items():
-            self.average[name].lerp_(value, 1 - decay)
-
-
 def train_listener(
-    listener: Listener,
+    tower: Any,
+    places: Places,
     mels: Mels,
     p_NK: NDArray[np.float64],
     is_kept_back_N: NDArray[np.bool_],
     options: ListeningOptions,
-    checkpoint: Path | None = None,
 ) -> list[dict[str, float]]:
-    """Train in place; on return the listener holds the averaged weights of the best epoch.
+    """Train in place; on return the tower holds the weights of the epoch that did best on clips kept back.
 
     Args:
-        listener: to be trained.
+        tower: a Qwen2AudioEncoder with the program of ``write_moments``.
+        places: where in it things are.
         mels: N clips.
         p_NK: the votes' shares.
         is_kept_back_N: which clips are for choosing the epoch only.
         options: how.
-        checkpoint: a file that is written after each epoch, and gone on from where it is there.
 
     Returns:
-        One entry an epoch: loss on the training clips, cross entropy and JS (base 2) on the clips kept back.
+        One entry an epoch: loss on the training clips, cross entropy (nats) and JS (base 2) on the clips kept back.
     """
     import torch
 
-    _set_dropout(listener.tower, options.dropout)
-    train_rows = np.flatnonzero(~is_kept_back_N)
-    kept_rows = np.flatnonzero(is_kept_back_N)
+    train_rows, kept_rows = np.flatnonzero(~is_kept_back_N), np.flatnonzero(is_kept_back_N)
+    rng = np.random.default_rng([options.seed, 3])
+    jobs = [(int(row), copy) for copy in range(1 + options.copies) for row in train_rows]
+    heard_XS = _hear_all(tower, places, mels, jobs, options.altering, rng)
+    kept_NS = _hear_all(tower, places, mels, [(int(row), 0) for row in kept_rows], options.altering, rng)
+    target_XK = torch.from_numpy(p_NK[[row for row, _ in jobs]]).float()
+    centre_S, size_S = heard_XS.mean(0), heard_XS.std(0) + 1e-4
+    torch.manual_seed(options.seed)
+    hidden = tower.layers[1].fc1.out_features
+    into = torch.nn.Linear(heard_XS.shape[1], hidden)
+    out = torch.nn.Linear(hidden, p_NK.shape[1])
+    reader = torch.nn.Sequential(into, torch.nn.GELU(), torch.nn.Dropout(options.dropout), out)
     with torch.no_grad():
-        listener.head.bias.copy_(torch.from_numpy(np.log(p_NK[train_rows].mean(0) + 1e-3)))
-        listener.average["head.bias"].copy_(listener.head.bias)
-    decayed = [w for w in listener.parts.parameters() if w.requires_grad and w.ndim > 1]
-    others = [w for w in listener.parts.parameters() if w.requires_grad and w.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": options.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.98))
-    progress_file = Checkpoint(checkpoint, listener, optimiser)
-    history, best = progress_file.resume()
-    steps_per_epoch = -(-len(train_rows) // options.batch)
-    with bar() as progress:
-        task = progress.add_task("Learning to listen", total=options.epochs * steps_per_epoch, note="")
-        progress.update(task, completed=len(history) * steps_per_epoch)
-        for epoch in range(len(history), options.epochs):
-            torch.manual_seed(options.seed * 100_003 + epoch)
-            rng = np.random.default_rng([options.seed, epoch])
-            listener.parts.train()
-            losses = []
-            for step, rows in enumerate(_batches(train_rows, mels.frames_N, options.batch, rng)):
-                done = (epoch + step / steps_per_epoch) / options.epochs
-                for group in optimiser.param_groups:
-                    group["lr"] = options.learning_rate * _schedule(done, options.warm_up)
-                batch, frames, target = altered_batch(mels, p_NK, rows, options.altering, rng)
-                log_q = torch.log_softmax(listener.logits(batch, frames), dim=1)
-                loss = -(target * log_q).sum(1).mean()
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(listener.parts.parameters(), 1.0)
-                optimiser.step()
-                listener.follow(options.average)
-                losses.append(loss.item())
-                progress.advance(task)
-            entry = {"loss": float(np.mean(losses))} | _judge(listener, mels, p_NK, kept_rows)
-            history.append(entry)
-            if entry["validation_loss"] <= min(past["validation_loss"] for past in history):
-                best = {name: value.clone() for name, value in listener.average.items()}
-            progress_file.save(history, best)
-            note = f"loss {entry['loss']:.3f}  JS {entry['validation_js']:.3f}"
-            progress.update(task, note=note)
-    listener.parts.load_state_dict(best)
-    listener.parts.eval()
-    _set_dropout(listener.tower, 0.0)
+        out.weight.mul_(0.1)
+        out.bias.copy_(torch.from_numpy(np.log(p_NK[train_rows].mean(0) + 1e-3)))
+    judge = _Judge((kept_NS - centre_S) / size_S, p_NK[kept_rows])
+    history, best = _fit(reader, (heard_XS - centre_S) / size_S, target_XK, judge, options, rng)
+    reader.load_state_dict(best)
+    with torch.no_grad():
+        into_HS = into.weight / size_S
+        first = (into_HS, into.bias - into_HS @ centre_S)
+        write_reader(tower, places, first, (out.weight, out.bias))
     return history
 
 
-def predict(listener: Listener, mels: Mels, rows: NDArray[np.int64], batch: int = 32) -> NDArray[np.float64]:
-    """The head's distributions for these clips, by the weights as they are."""
+def _fit(
+    reader: Any,
+    x_XS: torch.Tensor,
+    target_XK: torch.Tensor,
+    judge: _Judge,
+    options: ListeningOptions,
+    rng: np.random.Generator,
+) -> tuple[list[dict[str, float]], dict[str, torch.Tensor]]:
     import torch
 
-    listener.parts.eval()
-    q_NK = np.zeros((len(rows), listener.head.out_features))
+    optimiser = torch.optim.AdamW(
+        reader.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+    )
+    history: list[dict[str, float]] = []
+    best: dict[str, torch.Tensor] = {}
+    steps = -(-len(x_XS) // options.batch)
+    with bar() as progress:
+        task = progress.add_task("Learning to listen", total=options.epochs, note="")
+        for epoch in range(options.epochs):
+            reader.train()
+            losses = []
+            for step, rows in enumerate(np.array_split(rng.permutation(len(x_XS)), steps)):
+                done = (epoch + step / steps) / options.epochs
+                for group in optimiser.param_groups:
+                    group["lr"] = options.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+                x, target = x_XS[rows], target_XK[rows]
+                x = x + options.noise * torch.randn(x.shape)
+                share = torch.from_numpy(rng.beta(options.mixup, options.mixup, (len(rows), 1))).float()
+                partner = torch.from_numpy(rng.permutation(len(rows)))
+                x = share * x + (1 - share) * x[partner]
+                target = share * target + (1 - share) * target[partner]
+                loss = -(target * torch.log_softmax(reader(x), dim=1)).sum(1).mean()
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+                losses.append(loss.item())
+            history.append({"loss": float(np.mean(losses))} | judge(reader))
+            if history[-1]["validation_loss"] <= min(past["validation_loss"] for past in history):
+                best = {name: value.clone() for name, value in reader.state_dict().items()}
+            note = f"loss {history[-1]['loss']:.3f}  JS {history[-1]['validation_js']:.3f}"
+            progress.update(task, advance=1, note=note)
+    return history, best
+
+
+class _Judge:
+    """What a reader says of the clips kept back."""
+
+    def __init__(self, x_NS: torch.Tensor, p_NK: NDArray[np.float64]) -> None:
+        self.x_NS, self.p_NK = x_NS, p_NK
+
+    def __call__(self, reader: Any) -> dict[str, float]:
+        """Cross entropy (nats) and JS (base 2)."""
+        import torch
+
+        from models.validation.metrics import jensen_shannon
+
+        reader.eval()
+        with torch.inference_mode():
+            q_NK = torch.softmax(reader(self.x_NS).double(), dim=1).numpy()
+        loss = float(-(self.p_NK * np.log(q_NK + 1e-12)).sum(1).mean())
+        return {"validation_loss": loss, "validation_js": float(jensen_shannon(self.p_NK, q_NK).mean())}
+
+
+def _hear_all(
+    tower: Any,
+    places: Places,
+    mels: Mels,
+    jobs: list[tuple[int, int]],
+    altering: Altering,
+    rng: np.random.Generator,
+    batch: int = 32,
+) -> torch.Tensor:
+    """The statistics of each (clip, copy), copy 0 being the clip itself."""
+    import torch
+
+    heard = torch.zeros(len(jobs), places.statistics.stop - places.statistics.start)
+    by_length = np.argsort([mels.frames_N[row] for row, _ in jobs], kind="stable")
+    starts = range(0, len(jobs), batch)
+    for start in track(starts, "Hearing", total=len(starts)):
+        part = by_length[start : start + batch]
+        clips = [
+            altered(mels.clip(row), altering, rng) if copy else mels.clip(row)
+            for row, copy in (jobs[job] for job in part)
+        ]
+        frames_B = torch.tensor([clip.shape[1] - MARGIN_FRAMES for clip in clips])
+        heard[part] = statistics(tower, places, pad_batch(clips), frames_B)
+    return heard
+
+
+def head_of(tower: Any, places: Places) -> tuple[torch.Tensor, torch.Tensor]:
+    """The head that reads a frame's logits: weights K x D and biases K."""
+    import torch
+
+    weight_KD = torch.zeros(places.label_count, tower.config.d_model)
+    weight_KD[:, places.logit] = torch.eye(places.label_count)
+    return weight_KD, torch.zeros(places.label_count)
+
+
+def predict(
+    tower: Any, places: Places, mels: Mels, rows: NDArray[np.int64], batch: int = 32
+) -> NDArray[np.float64]:
+    """The tower's distributions for these clips."""
+    import torch
+
+    weight_KD, bias_K = head_of(tower, places)
+    q_NK = np.zeros((len(rows), places.label_count))
     order = np.argsort(mels.frames_N[rows], kind="stable")
     with torch.inference_mode():
         for start in range(0, len(rows), batch):
             part = order[start : start + batch]
             clips = pad_batch([mels.clip(int(row)) for row in rows[part]])
-            logits = listener.logits(clips, torch.from_numpy(mels.frames_N[rows[part]]))
+            h_BLD, there_BL = hear(tower, clips, torch.from_numpy(mels.frames_N[rows[part]]))
+            logits = mean_logits(h_BLD, there_BL, weight_KD, bias_K)
             q_NK[part] = torch.softmax(logits.double(), dim=1).numpy()
     return q_NK
-
-
-def _judge(
-    listener: Listener, mels: Mels, p_NK: NDArray[np.float64], rows: NDArray[np.int64]
-) -> dict[str, float]:
-    """Cross entropy (nats) and JS of the averaged weights on clips kept back."""
-    from models.validation.metrics import jensen_shannon
-
-    current = {name: value.clone() for name, value in listener.parts.state_dict().items()}
-    listener.parts.load_state_dict(listener.average)
-    q_NK = predict(listener, mels, rows)
-    listener.parts.load_state_dict(current)
-    loss = float(-(p_NK[rows] * np.log(q_NK + 1e-12)).sum(1).mean())
-    return {"validation_loss": loss, "validation_js": float(jensen_shannon(p_NK[rows], q_NK).mean())}
-
-
-def _schedule(done: float, warm_up: float) -> float:
-    """Linear up, then half a cosine down to a fiftieth; ``done`` from 0 to 1."""
-    if done < warm_up:
-        return max(done / warm_up, 0.02)
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)))
-
-
-def _batches(
-    rows: NDArray[np.int64], frames_N: NDArray[np.int64], size: int, rng: np.random.Generator
-) -> Iterator[NDArray[np.int64]]:
-    """Batches of clips of about the same length, in random order: little padding, still random company."""
-    shuffled = rows[np.argsort(frames_N[rows] + rng.uniform(-25, 25, len(rows)))]
-    starts = np.arange(0, len(rows), size)
-    for start in rng.permutation(starts):
-        yield shuffled[start : start + size]
-
-
-def _set_dropout(tower: Any, rate: float) -> None:
-    tower.dropout = rate
-    for layer in tower.layers:
-        layer.dropout = layer.activation_dropout = layer.self_attn.dropout = rate

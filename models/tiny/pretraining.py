@@ -2,7 +2,7 @@
 
 Two stages: the tower learns to hear (models/tiny/listening.py), then projector and language model learn to
 answer the annotation prompt (models/tiny/answering.py). Some speakers are cut off to choose the weights and to
-say honestly how good the model is. What a killed run leaves in the cache is taken up by the next one.
+say honestly how good the model is. The spectrograms that a killed run leaves in the cache serve the next one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -23,60 +23,62 @@ from numpy.typing import NDArray
 from models.errors import MissingExtraError, UserError
 from models.files import atomic_folder, write_json
 from models.tables import Utterances, Votes
-from models.tiny.altering import Altering
 from models.tiny.answering import AnsweringOptions, Clips, train_answerer
 from models.tiny.architecture import WINDOW_FRAMES, Shape, build_model, save_folder
-from models.tiny.listening import Listener, ListeningOptions, predict, train_listener
+from models.tiny.circuit import width_for, write_circuit
+from models.tiny.listening import ListeningOptions, head_of, predict, train_listener
 from models.tiny.mels import Mels, log_mels, pad_batch
+from models.tiny.moments import Places, tower_width_for, write_moments
 from models.tiny.tower import hear
 from models.validation.metrics import jensen_shannon
 
 if TYPE_CHECKING:
     import torch
 
-VERSION = 1  # of the recipe; part of the cache's name
+VERSION = 2  # of the recipe; part of the cache's name
 Size = Literal["auto", "small", "base"]
 _KEPT_BACK = 0.12  # the share of pretrain speakers that weights are chosen on
-_SMALL_BELOW = 1500  # clips; below that a small tower learns as well, and much faster
-
-
-_LEAST_STEPS = 360  # few clips are passed over more often
+_SMALL_BELOW = 1500  # clips; below that a small tower learns as well, and hears faster
+_LEAST_STEPS = 600  # few clips are passed over more often
+_TOWER_HEADS = 2  # the program of models/tiny/moments.py takes two
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the result, beside the data."""
 
-    shape: Shape
+    bands: int  # of the spectrogram's statistics
+    tower_inner: int
+    text_inner: int
     listening: ListeningOptions
     answering: AnsweringOptions
     threads: int = 1  # more gain little at these sizes, and lose much on a busy machine
 
+    def shape(self, labels: int) -> Shape:
+        """The sizes that hold both programs for so many labels."""
+        return Shape(
+            tower_width=tower_width_for(self.bands, labels, _TOWER_HEADS),
+            tower_layers=2,
+            tower_heads=_TOWER_HEADS,
+            tower_inner=self.tower_inner,
+            text_width=width_for(labels),
+            text_inner=self.text_inner,
+        )
+
 
 SMALL = Recipe(
-    Shape(tower_width=96, tower_layers=2, tower_heads=4, tower_inner=192, text_inner=192),
-    ListeningOptions(
-        epochs=24,
-        batch=16,
-        learning_rate=3e-3,
-        average=0.99,
-        altering=Altering(
-            masked_bands=12,
-            masked_frames=12,
-            masks=1,
-            stretch=0.03,
-            shift_bands=0,
-            loudness=0.03,
-            mixup=0.0,
-            longest=110,
-        ),
-    ),
-    AnsweringOptions(steps=30, judged=3),
+    bands=32,
+    tower_inner=128,
+    text_inner=192,
+    listening=ListeningOptions(noise=0.2, dropout=0.2, mixup=0.2),
+    answering=AnsweringOptions(steps=30, judged=3),
 )
 BASE = Recipe(
-    Shape(tower_width=144, tower_layers=3, tower_heads=4, tower_inner=432, text_inner=256),
-    ListeningOptions(epochs=14, altering=Altering(mixup=0.2, longest=160)),
-    AnsweringOptions(steps=100),
+    bands=32,
+    tower_inner=256,
+    text_inner=256,
+    listening=ListeningOptions(),
+    answering=AnsweringOptions(steps=60, judged=3),
 )
 
 
@@ -117,7 +119,7 @@ def pretrain(
         size: of the tower; ``auto`` goes by the number of clips.
         epochs: of the first stage; the size's own number by default.
         seed: of everything random.
-        cache: a folder for spectrograms and checkpoints; emptied when the model is written.
+        cache: a folder for spectrograms; emptied when the model is written.
 
     Raises:
         UserError: too few pretrain utterances with votes, or a label set that no prompt can show.
@@ -152,8 +154,8 @@ def recipe_for(size: Size, clips: int, epochs: int | None, seed: int) -> Recipe:
     if size == "auto":
         size = "small" if clips < _SMALL_BELOW else "base"
     base = SMALL if size == "small" else BASE
-    enough = -(-_LEAST_STEPS * base.listening.batch // max(clips, 1))
-    chosen = epochs or max(base.listening.epochs, enough)
+    heard = max(clips, 1) * (1 + base.listening.copies)
+    chosen = epochs or max(base.listening.epochs, -(-_LEAST_STEPS * base.listening.batch // heard))
     listening = replace(base.listening, seed=seed, epochs=chosen)
     return replace(base, listening=listening, answering=replace(base.answering, seed=seed))
 
@@ -183,23 +185,19 @@ def _train(
 ) -> Trained:
     import torch
 
-    from models.tiny.circuit import width_for, write_circuit
     from models.tiny.tokenizer import build_tokenizer
 
     transcripts = frame["transcript"].to_list()
     tokenizer = build_tokenizer(labels, _texts(labels, transcripts))
     mels = log_mels(frame["audio"].to_list(), work)
     torch.manual_seed(recipe.listening.seed)
-    shape = replace(recipe.shape, text_width=width_for(len(labels)))
-    model = build_model(shape, tokenizer)
-    listener = Listener(model.model.audio_tower, len(labels))
-    checkpoint = work / "listening.safetensors" if work else None
-    listening = train_listener(listener, mels, p_NK, is_kept_back_N, recipe.listening, checkpoint)
+    model = build_model(recipe.shape(len(labels)), tokenizer)
+    tower, places = model.model.audio_tower.eval(), Places(recipe.bands, len(labels))
+    write_moments(tower, places)
+    listening = train_listener(tower, places, mels, p_NK, is_kept_back_N, recipe.listening)
     prior_K = p_NK[~is_kept_back_N].mean(0)
-    head = listener.head
-    write_circuit(model, tokenizer, labels, head.weight.detach(), head.bias.detach(), prior_K)
-    rows = np.arange(len(mels))
-    clips = Clips(_heard(listener, mels), transcripts, predict(listener, mels, rows), p_NK)
+    write_circuit(model, tokenizer, labels, *head_of(tower, places), prior_K)
+    clips = Clips(_heard(tower, mels), transcripts, predict(tower, places, mels, np.arange(len(mels))), p_NK)
     answering = train_answerer(model, tokenizer, labels, clips, is_kept_back_N, recipe.answering)
     model.eval()
 
@@ -226,7 +224,7 @@ def _train(
     return trained
 
 
-def _heard(listener: Listener, mels: Mels) -> list[torch.Tensor]:
+def _heard(tower: Any, mels: Mels) -> list[torch.Tensor]:
     """The tower's output for each clip, frames x D."""
     import torch
 
@@ -236,7 +234,7 @@ def _heard(listener: Listener, mels: Mels) -> list[torch.Tensor]:
         for start in range(0, len(order), 32):
             part = order[start : start + 32]
             batch = pad_batch([mels.clip(int(row)) for row in part])
-            h_BLD, there_BL = hear(listener.tower, batch, torch.from_numpy(mels.frames_N[part]))
+            h_BLD, there_BL = hear(tower, batch, torch.from_numpy(mels.frames_N[part]))
             for row, h_LD, there_L in zip(part, h_BLD, there_BL, strict=True):
                 heard[row] = h_LD[there_L].clone()
     return heard

@@ -43,7 +43,9 @@ def hear(tower: Any, mels_BMT: torch.Tensor, frames_B: torch.Tensor) -> tuple[to
     return tower.layer_norm(pooled_BLD), there_BL
 
 
-def mean_logits(h_BLD: torch.Tensor, there_BL: torch.Tensor, head: Any) -> torch.Tensor:
-    """The light head: a linear reading of each frame, averaged over the frames that are sound; B x K."""
-    weight_BL = there_BL / there_BL.sum(1, keepdim=True)
-    return head((h_BLD * weight_BL[..., None]).sum(1))
+def mean_logits(
+    h_BLD: torch.Tensor, there_BL: torch.Tensor, weight_KD: torch.Tensor, bias_K: torch.Tensor
+) -> torch.Tensor:
+    """A linear reading of each frame, averaged over the frames that are sound; B x K."""
+    share_BL = there_BL / there_BL.sum(1, keepdim=True)
+    return (h_BLD * share_BL[..., None]).sum(1) @ weight_KD.T + bias_K

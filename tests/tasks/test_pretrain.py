@@ -17,7 +17,6 @@ from models.annotation.prompts import Prompt
 from models.errors import UserError
 from models.tables import Distributions, Utterances, Votes
 from models.tiny import pretraining
-from models.tiny.altering import Altering
 from models.tiny.tokenizer import LETTERS, SPECIAL_TOKENS
 from models.validation.metrics import jensen_shannon
 from tests.tiny_fixtures import IngestedDemo
@@ -110,43 +109,38 @@ def test_another_clip_gets_another_answer_and_another_order_the_same(
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     small = pretraining.SMALL
-    shape = replace(small.shape, tower_width=32, tower_layers=1, tower_heads=2, tower_inner=32)
-    listening = replace(small.listening, altering=Altering(longest=60), batch=32)
     answering = replace(small.answering, steps=2, judged=1, batch=4)
-    monkeypatch.setattr(
-        pretraining, "SMALL", replace(small, shape=shape, listening=listening, answering=answering)
-    )
+    monkeypatch.setattr(pretraining, "SMALL", replace(small, bands=4, tower_inner=16, answering=answering))
 
 
 def digest(folder: Path) -> dict[str, str]:
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
+def test_a_killed_run_is_taken_up_and_ends_with_the_same_bytes(
     demo_corpus: IngestedDemo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(monkeypatch)
     utterances, votes = Utterances.read(demo_corpus.utterances), Votes.read(demo_corpus.votes)
     pretraining.pretrain(utterances, votes, tmp_path / "whole", epochs=3, cache=tmp_path / "a")
 
-    from models.tiny import checkpoint
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
 
-    saved, real = [], checkpoint.Checkpoint.save
-
-    def dies(self: checkpoint.Checkpoint, *arguments: object) -> None:
-        real(self, *arguments)  # type: ignore[arg-type]
-        saved.append(1)
-        if len(saved) == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint.Checkpoint, "save", dies)
-    with pytest.raises(KeyboardInterrupt):
-        pretraining.pretrain(utterances, votes, tmp_path / "again", epochs=3, cache=tmp_path / "b")
+    with monkeypatch.context() as killed:
+        killed.setattr(pretraining, "train_answerer", dies)
+        with pytest.raises(KeyboardInterrupt):
+            pretraining.pretrain(utterances, votes, tmp_path / "again", epochs=3, cache=tmp_path / "b")
     assert not (tmp_path / "again").exists()
+    assert len(list((tmp_path / "b").rglob("mels.float16"))) == 1
+
+    def decodes_again(*_: object, **__: object) -> None:
+        raise AssertionError("the spectrograms are there already")
+
+    monkeypatch.setattr("models.tiny.mels.decode_many", decodes_again)
     pretraining.pretrain(utterances, votes, tmp_path / "again", epochs=3, cache=tmp_path / "b")
-    assert len(saved) == 3  # one epoch was left to do
     assert digest(tmp_path / "whole") == digest(tmp_path / "again")
-    assert not list((tmp_path / "b").rglob("*.safetensors"))
+    assert not list((tmp_path / "b").rglob("mels.float16"))
 
 
 def test_what_cannot_be_trained_on_is_said_in_one_line(demo_corpus: IngestedDemo, tmp_path: Path) -> None:
