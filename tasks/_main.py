@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from models.errors import UserError
 from models.files import disk_is_full
@@ -19,10 +19,14 @@ INTERRUPTED = 130
 
 
 def app(name: str, summary: str) -> App:
-    """A command-line application whose results are not printed and whose help loads nothing heavy."""
+    """A command-line application whose results are not printed and whose help loads nothing heavy.
+
+    A flag that takes several values takes them one after the other: ``--sources human pooled``.
+    """
     return App(
-        name=name, help=summary, help_format="plaintext", version_flags=(), result_action="return_none"
-    )
+        name=name, help=summary, help_format="plaintext", version_flags=(), result_action="return_none",
+        default_parameter=Parameter(consume_multiple=True),
+    )  # fmt: skip
 
 
 def main(step: Callable[..., Any]) -> None:

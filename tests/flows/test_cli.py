@@ -113,3 +113,17 @@ def test_doctor_names_what_it_looks_for() -> None:
     shown = ambivox("doctor", cwd=ROOT).stdout
     for word in ("Python", "torch", "GPU", "vLLM", "Prefect server", "DVC remote", "disk"):
         assert word in shown
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--sources", "human", "pooled", "--dime-aug", "on", "off"],
+        ["--sources", "human", "--sources", "pooled", "--dime-aug", "on", "--dime-aug", "off"],
+    ],
+)
+def test_a_flag_takes_several_values(given: list[str]) -> None:
+    from flows.cli import build
+
+    _, bound, _ = build().parse_args(["run", *given], exit_on_error=False, print_error=False)
+    assert bound.arguments == {"sources": ("human", "pooled"), "dime_aug": ("on", "off")}
