@@ -97,7 +97,7 @@ def _measure(arguments: argparse.Namespace, table: Utterances, alm: str) -> None
         "utterances": measured.height, "utterances of the other readings": some.height, "engine": engine.version,
         "alm": bench.resolved.revision, "votes of the paper's way": VOTES, "prompts of exact": len(bench.exact),
         "rounds, the best counts": arguments.rounds, "cores": os.cpu_count(),
-        "load before": [round(load, 1) for load in os.getloadavg()],
+        "load at the end": [round(load, 1) for load in os.getloadavg()],
     }  # fmt: skip
     print(json.dumps(results, indent=2))
     write_json(arguments.out / "annotation.json", results)
