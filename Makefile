@@ -38,9 +38,12 @@ bench: setup ## Side-by-side measurements
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
 CREMA_D ?= ../shared/crema-d
-crema-d: setup ## The main job on CREMA-D (CREMA_D=folder), then the sparse-vote trial
+crema-d: setup ## The main job on CREMA-D (CREMA_D=folder), the sparse-vote trial, and what planned labelling saves
 	$(BIN)/ambivox run --corpus crema_d --root $(CREMA_D)
 	cat data/crema_d/trial/trial.md
+	$(BIN)/ambivox plan-labels --utterances data/crema_d/ingest/utterances.parquet --votes data/crema_d/ingest/votes.parquet \
+		--heldout data/crema_d/ingest/heldout.parquet --annotations data/crema_d/annotations/annotations.parquet \
+		--budget 1000 --out data/crema_d/plan
 
 clean: ## Remove what runs left behind, not .venv
 	rm -rf .ambivox .pytest_cache .mypy_cache .ruff_cache
