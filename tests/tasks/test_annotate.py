@@ -335,6 +335,29 @@ def test_long_clips_are_cut_into_windows_or_refused_never_in_silence(tmp_path, r
     assert pl.read_parquet(out / "rejects.parquet")["reason"].to_list() == ["too long"]
 
 
+def test_other_answers_to_the_same_questions_are_another_version(tmp_path, run):
+    """Where this fails and should, ``ANSWERS_VERSION`` is to be raised: stores hold answers of the code before."""
+    from models.annotation.questions import ANSWERS_VERSION
+
+    rows = []
+    for number, seconds in ((0, 0.5), (1, 65.0)):
+        write_clip(tmp_path / f"{number}.wav", number, seconds)
+        rows.append(
+            utterance_row(tmp_path / f"{number}.wav", number, seconds) | {"audio_sha256": f"{number:064d}"}
+        )
+    utterances = Utterances.check(pl.DataFrame(rows), LABELS).write(tmp_path / "u.parquet")
+    frame = table(run(utterances, splits=ALL, personas=("tone",), orders=2)).frame
+    found = np.exp(np.array(frame["logprobs"].to_list()))
+    pinned = [
+        [0.064913, 0.19902, 0.457099, 0.278967], [0.056908, 0.186503, 0.45788, 0.298709],
+        [0.149243, 0.195433, 0.224524, 0.4308], [0.130791, 0.18275, 0.226472, 0.459987],
+    ]  # fmt: skip
+    assert ANSWERS_VERSION == 1
+    np.testing.assert_allclose(found, pinned, atol=1e-5)
+    sampled = run(utterances, "sampled", splits=ALL, elicitation="sampled", votes=8, seed=3)
+    assert "".join(label[0] for label in table(sampled).frame["label"]) == "nnnnnnnsnsasssss"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
