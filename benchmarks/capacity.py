@@ -1,7 +1,9 @@
 """What a million and a hundred million utterances take: unit costs measured here, multiplied by numbers that are stated.
 
-Measured on this machine: bytes of each table a row, seconds of pooling's inputs, Prefect's cost of a task run,
-DVC's hashing. Stated, not measured: the rate of a 7B ALM on a GPU, prices. ``python benchmarks/capacity.py``.
+Measured on this machine: bytes of each table and of the store a row, seconds of decoding, of everything in ``annotate``
+but the ALM, of pooling's inputs, of Prefect's task runs, of DVC's hashing. Seconds of one process are CPU seconds, which
+other jobs on the machine disturb little. Stated, not measured: the rate of a 7B ALM on a GPU, prices, S3's answers.
+``python benchmarks/capacity.py``; capacity_simulation.py plays a run through with them.
 """
 
 from __future__ import annotations
@@ -51,6 +53,60 @@ def table_bytes(rows: int = 100_000) -> dict[str, float]:
             name: table.write(Path(folder) / f"{name}.parquet").stat().st_size / rows
             for name, table in made.items()
         }
+
+
+def decoding_seconds(clips: int = 200, seconds: float = 4.0, rate_hz: int = 16_000) -> float:
+    """CPU seconds to decode a FLAC clip, and to resample it where ``rate_hz`` is not the ALM's 16 kHz."""
+    import soundfile
+
+    from models.sound.audio import decode
+
+    rng = np.random.default_rng(0)
+    steps = np.arange(int(seconds * rate_hz))
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{n}.flac" for n in range(clips)]
+        for path in paths:
+            tone = np.sin(2 * np.pi * rng.uniform(80, 400) * steps / rate_hz)
+            soundfile.write(path, 0.3 * tone + 0.02 * rng.standard_normal(len(steps)), rate_hz)
+        decode(str(paths[0]))
+        started = time.process_time()
+        for path in paths:
+            decode(str(path))
+        return (time.process_time() - started) / clips
+
+
+def annotating(clips: int = 1024) -> tuple[float, float]:
+    """CPU seconds an utterance of ``annotate`` beside the ALM (a fake answers at once), and bytes of the store an answer."""
+    import hashlib
+
+    import soundfile
+
+    from models.tables import Utterances
+    from tasks.annotate import annotate
+
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = []
+        for n in range(clips):
+            path = folder / f"{n}.flac"
+            soundfile.write(path, 0.1 * rng.standard_normal(4 * 16_000), 16_000)
+            rows.append({
+                "utterance_id": path.stem, "corpus": "noise", "audio": str(path), "duration_seconds": 4.0,
+                "audio_sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "sample_rate_hz": 16_000,
+                "split": "train", "transcript": "it's eleven o'clock", "speaker": f"s{n % 50}",
+            })  # fmt: skip
+        frame = pl.DataFrame(rows)
+        some = Utterances.check(frame.head(8), LABELS).write(folder / "some.parquet")
+        every = Utterances.check(frame, LABELS).write(folder / "all.parquet")
+        store, asked = folder / "store", {"alm": "qwen2_audio", "engine": "fake", "shard": SHARD}
+        annotate(utterances=some, store=str(folder / "warm"), out=folder / "first", **asked)  # type: ignore[arg-type]
+        started = time.process_time()
+        annotate(utterances=every, store=str(store), out=folder / "out", **asked)  # type: ignore[arg-type]
+        spent = (time.process_time() - started) / clips
+        shards = list(store.rglob("*.parquet"))
+        answers = sum(pl.scan_parquet(path).select(pl.len()).collect().item() for path in shards)
+        return spent, sum(path.stat().st_size for path in shards) / answers
 
 
 def counting_seconds(rows: int = 1_000_000) -> float:
@@ -109,8 +165,9 @@ def plan(utterances: float, unit: dict[str, float], task: float) -> dict[str, st
     prompts = utterances * PROMPTS
     gpu_hours = prompts / GPU_PROMPTS_PER_SECOND / 3600
     shards = utterances / SHARD
+    # The table of annotations and the vote store.
     stored = (
-        prompts * unit["annotation"] * 2
+        prompts * (unit["annotation"] + unit["stored answer"])
         + utterances * (VOTES * unit["human vote"] + 4 * unit["distribution"])
     ) / 1e9
     return {
@@ -129,11 +186,20 @@ def main() -> None:
         task_run_seconds(),
         hashing_bytes_per_second(),
     )
+    spent, stored = annotating()
     for name, size in unit.items():
         print(f"{name}: {size:.1f} bytes")
+    print(f"vote store: {stored:.1f} bytes an answer")
+    print(
+        f"decoding 4 s of FLAC: {1000 * decoding_seconds():.2f} ms at 16 kHz, {1000 * decoding_seconds(rate_hz=44_100):.2f} ms at 44.1 kHz"
+    )
+    print(
+        f"annotate but for the ALM: {1000 * spent:.2f} ms of CPU an utterance of {PROMPTS} prompts, decoding included"
+    )
     print(f"counting: {counting:.2f} s a million votes")
     print(f"Prefect: {1000 * task:.0f} ms a task run")
     print(f"DVC: {hashing / 1e6:.0f} MB/s hashed")
+    unit["stored answer"] = stored
     small, large = plan(1e6, unit, task), plan(1e8, unit, task)
     for name, value in small.items():
         print(f"{name}: {value} | {large[name]}")
