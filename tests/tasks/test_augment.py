@@ -167,3 +167,9 @@ def test_without_training_utterances_there_is_nothing_to_mix(corpus, tmp_path) -
     )
     with pytest.raises(UserError, match="split train"):
         augment(utterances=table, distributions=corpus[1], out=tmp_path / "out")
+
+
+def test_where_no_class_is_rare_nothing_is_mixed_and_that_is_said(corpus, tmp_path, capsys) -> None:
+    # Two of the smaller classes against a fifth of the eight angry ones.
+    assert len(augmented.read(run(corpus, tmp_path / "out", ratio=0.2))[0]) == 0
+    assert "no class lies below 20% of the largest: there is nothing to fill" in capsys.readouterr().out
