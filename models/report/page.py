@@ -18,6 +18,7 @@ _MISSING = {
     "validation": "no validation/ here yet", "augmentation": "DiME-Aug was not run", "finetuning": "nothing was fine-tuned",
     "examples": "no human votes of test speakers to show",
 }  # fmt: skip
+_IF_ANY = ("trial", "problems")  # not every corpus has raters enough, not every run problems
 
 
 def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
@@ -38,7 +39,7 @@ def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
             f"{data}: none of a run's outputs are here; expected ingest/, annotations/, distributions/, ..."
         )
     for section in sections:
-        section.missing = _MISSING[section.key] if section.empty else ""
+        section.missing = _MISSING.get(section.key, "") if section.empty else ""
     sections.append(provenance(run))
     sections.append(_problems(run))
     labels = run.utterances.labels if run.utterances is not None else ()
@@ -52,7 +53,7 @@ def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
     )
     return environment.get_template("page.html.j2").render(
         title=title or _title(run, data), subtitle=_subtitle(run), headline=top,
-        sections=[section for section in sections if not (section.key == "problems" and section.empty)],
+        sections=[section for section in sections if not (section.key in _IF_ANY and section.empty)],
         colours=label_colours(labels), labels=labels, bar=bar, css=(folder / "page.css").read_text(encoding="utf-8"),
     )  # fmt: skip
 

@@ -167,6 +167,20 @@ def test_verdict_owns_up_to_chance_and_to_harm(tmp_path: Path) -> None:
     assert "Not everywhere: it is further from people at ambiguity low (JS 0.128 against 0.100)." in text
 
 
+def test_the_sparse_vote_trial_is_a_table_and_a_picture(tmp_path: Path) -> None:
+    root = make_run(tmp_path / "run")
+    (root / "trial").mkdir()
+    row = {"votes": 3, "source": "pooled", "js": {"value": 0.178, "low": 0.172, "high": 0.185}}
+    row |= {"over_human": {"value": 0.7301, "low": 0.7, "high": 0.75}}
+    row |= {"paper": {"low": 0.981, "medium": 0.742, "high": 0.643}}
+    (root / "trial" / "trial.json").write_text(json.dumps({"rows": [row, "nonsense"], "mean_kappa": {}}))
+    (root / "trial" / "trial.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>')
+    report(data=root, out=tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    section = page[page.index("sparse-vote trial") :]
+    assert all(figure in section for figure in ("0.730 [0.700, 0.750]", "0.981", "0.742", "0.643"))
+
+
 def test_page_asks_for_nothing_else(run: Path, tmp_path: Path) -> None:
     page = _Page(report(data=run, out=tmp_path / "r.html").read_text())
     for tag, attributes in page.tags:
