@@ -172,7 +172,7 @@ def test_the_sparse_vote_trial_is_a_table_and_a_picture(tmp_path: Path) -> None:
     (root / "trial").mkdir()
     row = {"votes": 3, "source": "pooled", "js": {"value": 0.178, "low": 0.172, "high": 0.185}}
     row |= {"over_human": {"value": 0.7301, "low": 0.7, "high": 0.75}}
-    row |= {"paper": {"low": 0.981, "medium": 0.742, "high": 0.643}}
+    row |= {"entropy": {"low": 0.981, "medium": 0.742, "high": 0.643}}
     (root / "trial" / "trial.json").write_text(json.dumps({"rows": [row, "nonsense"], "mean_kappa": {}}))
     (root / "trial" / "trial.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>')
     report(data=root, out=tmp_path / "report.html")

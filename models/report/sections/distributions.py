@@ -152,13 +152,13 @@ def sparse_votes(run: Run) -> Section:
         return section
     section.text.append(
         "Of every test utterance k votes are kept and the others predicted. Ratios are JS over that of the k votes "
-        "alone: below 1 is better than asking k people and no one else; by thirds of human disagreement. "
+        "alone: below 1 is better than asking k people and no one else; by thirds of the votes' entropy. "
         "Intent stands for the label the actor was told to play, with a fitted weight: an oracle."
     )
     columns = ["votes kept", "source", "JS ↓", "over human ↓", *(f"{level} ambiguity" for level in _LEVELS)]
     body = []
     for row in rows:
-        thirds = row.get("paper")
+        thirds = row.get("entropy")
         thirds = thirds if isinstance(thirds, dict) else {}
         body.append([
             cell(row.get("votes")), humanised(cell(row.get("source"))),
