@@ -32,7 +32,7 @@ lint: setup ## Format, lint, types, import rules
 	$(BIN)/lint-imports
 
 test: lint ## The whole test suite
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 bench: setup ## Side-by-side measurements
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done

@@ -9,6 +9,7 @@ from tests.tiny_fixtures import demo_corpus, tiny_alm
 __all__ = ["demo_corpus", "flaky_s3", "make_utterances", "s3", "small_alm", "tiny_alm", "vllm_engine"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes share the tests, a folder stays in one of them: its servers and engines start once."""
     for item in items:
