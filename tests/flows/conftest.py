@@ -26,9 +26,13 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def browser() -> Iterator[Browser]:
-    """Debian's chromium, headless, which reaches this machine alone."""
+    """Debian's chromium, headless, which reaches this machine alone.
+
+    For one test: Playwright keeps an event loop running in this thread, and Prefect then takes the thread for an
+    asynchronous one.
+    """
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("chromium is not installed")

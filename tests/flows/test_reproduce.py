@@ -121,6 +121,23 @@ def test_a_held_lock_is_told_apart_from_a_failure(toy_project: Path) -> None:
         reproduce_stage(toy_project, "ingest@a")
 
 
+def test_files_that_another_run_writes_are_waited_for_and_not_for_ever(toy_project: Path) -> None:
+    import json
+
+    locks = toy_project / ".dvc" / "tmp" / "rwlock"
+    locks.parent.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as holding:
+        writing = {str(toy_project / "data/a/ingest.txt"): {"pid": holding.pid, "cmd": "another run"}}
+        locks.write_text(json.dumps({"write": writing, "read": {}}))
+        try:
+            with pytest.raises(UserError, match="another run is busy"):
+                stages(toy_project, ("a",), patience_seconds=0)
+        finally:
+            holding.kill()
+    locks.unlink()
+    assert all(stage.stale for stage in stages(toy_project, ("a",), patience_seconds=0))
+
+
 def test_an_unlisted_corpus_is_a_clear_error(toy_project: Path) -> None:
     with pytest.raises(UserError, match=r"no stage of dvc.yaml runs on corpus 'c'"):
         stages(toy_project, ("c",))
