@@ -19,7 +19,6 @@ from models.progress import bar, track
 from models.tiny.altering import Altering, altered
 from models.tiny.mels import MARGIN_FRAMES, Mels, pad_batch
 from models.tiny.moments import Places, statistics, write_reader
-from models.tiny.tower import hear, mean_logits
 
 if TYPE_CHECKING:
     import torch
@@ -185,22 +184,3 @@ def head_of(tower: Any, places: Places) -> tuple[torch.Tensor, torch.Tensor]:
     weight_KD = torch.zeros(places.label_count, tower.config.d_model)
     weight_KD[:, places.logit] = torch.eye(places.label_count)
     return weight_KD, torch.zeros(places.label_count)
-
-
-def predict(
-    tower: Any, places: Places, mels: Mels, rows: NDArray[np.int64], batch: int = 32
-) -> NDArray[np.float64]:
-    """The tower's distributions for these clips."""
-    import torch
-
-    weight_KD, bias_K = head_of(tower, places)
-    q_NK = np.zeros((len(rows), places.label_count))
-    order = np.argsort(mels.frames_N[rows], kind="stable")
-    with torch.inference_mode():
-        for start in range(0, len(rows), batch):
-            part = order[start : start + batch]
-            clips = pad_batch([mels.clip(int(row)) for row in rows[part]])
-            h_BLD, there_BL = hear(tower, clips, torch.from_numpy(mels.frames_N[rows[part]]))
-            logits = mean_logits(h_BLD, there_BL, weight_KD, bias_K)
-            q_NK[part] = torch.softmax(logits.double(), dim=1).numpy()
-    return q_NK

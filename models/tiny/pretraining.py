@@ -26,10 +26,10 @@ from models.tables import Utterances, Votes
 from models.tiny.answering import AnsweringOptions, Clips, train_answerer
 from models.tiny.architecture import WINDOW_FRAMES, Shape, build_model, save_folder
 from models.tiny.circuit import width_for, write_circuit
-from models.tiny.listening import ListeningOptions, head_of, predict, train_listener
+from models.tiny.listening import ListeningOptions, head_of, train_listener
 from models.tiny.mels import Mels, log_mels, pad_batch
 from models.tiny.moments import Places, tower_width_for, write_moments
-from models.tiny.tower import hear
+from models.tiny.tower import hear, mean_logits
 from models.validation.metrics import jensen_shannon
 
 if TYPE_CHECKING:
@@ -197,7 +197,8 @@ def _train(
     listening = train_listener(tower, places, mels, p_NK, is_kept_back_N, recipe.listening)
     prior_K = p_NK[~is_kept_back_N].mean(0)
     write_circuit(model, tokenizer, labels, *head_of(tower, places), prior_K)
-    clips = Clips(_heard(tower, mels), transcripts, predict(tower, places, mels, np.arange(len(mels))), p_NK)
+    heard, q_NK = _heard(tower, places, mels)
+    clips = Clips(heard, transcripts, q_NK, p_NK)
     answering = train_answerer(model, tokenizer, labels, clips, is_kept_back_N, recipe.answering)
     model.eval()
 
@@ -224,20 +225,23 @@ def _train(
     return trained
 
 
-def _heard(tower: Any, mels: Mels) -> list[torch.Tensor]:
-    """The tower's output for each clip, frames x D."""
+def _heard(tower: Any, places: Places, mels: Mels) -> tuple[list[torch.Tensor], NDArray[np.float64]]:
+    """The tower's output for each clip, frames x D, and the distribution that it says, N x K."""
     import torch
 
+    head = head_of(tower, places)
     heard: list[torch.Tensor] = [torch.empty(0)] * len(mels)
+    q_NK = np.zeros((len(mels), places.label_count))
     order = np.argsort(mels.frames_N, kind="stable")
     with torch.no_grad():
         for start in range(0, len(order), 32):
             part = order[start : start + 32]
             batch = pad_batch([mels.clip(int(row)) for row in part])
             h_BLD, there_BL = hear(tower, batch, torch.from_numpy(mels.frames_N[part]))
+            q_NK[part] = torch.softmax(mean_logits(h_BLD, there_BL, *head).double(), dim=1).numpy()
             for row, h_LD, there_L in zip(part, h_BLD, there_BL, strict=True):
                 heard[row] = h_LD[there_L].clone()
-    return heard
+    return heard, q_NK
 
 
 def _texts(labels: tuple[str, ...], transcripts: list[str | None]) -> Iterator[str]:

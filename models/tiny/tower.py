@@ -28,7 +28,6 @@ def hear(tower: Any, mels_BMT: torch.Tensor, frames_B: torch.Tensor) -> tuple[to
     x_BDT = functional.gelu(tower.conv1(mels_BMT))
     x_BTD = functional.gelu(tower.conv2(x_BDT)).transpose(1, 2)
     x_BTD = x_BTD + tower.embed_positions.weight[: x_BTD.shape[1]]
-    x_BTD = functional.dropout(x_BTD, p=tower.dropout, training=tower.training)
     inner_B = (frames_B - 1) // 2 + 1
     outer_B = (inner_B - 2) // 2 + 1
     heard_BT = torch.arange(x_BTD.shape[1])[None] < inner_B[:, None]
