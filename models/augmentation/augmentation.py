@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.augmentation.augmented import samples_table, write_audio
 from models.augmentation.dime_aug import Lineage, Recipe, class_sizes, plan
 from models.augmentation.feature_cache import sound_features_of
-from models.augmentation.features import word_features
+from models.augmentation.word_features import word_features
 from models.errors import UserError
 from models.files import atomic_folder, atomic_path, write_json
 from models.pictures.augmentation import balance

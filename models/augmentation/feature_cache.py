@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from models.augmentation.features import SOUND_FEATURES, VERSION, sound_features
+from models.augmentation.frames import blocks, frame_count
+from models.augmentation.sound_features import SOUND_FEATURES, VERSION, sound_features
 from models.files import atomic_path
 from models.progress import track
 from models.sound.audio import RATE_HZ, AudioError, decode
@@ -55,8 +58,13 @@ def sound_features_of(
 def _compute(missing: pl.DataFrame, workers: int | None) -> tuple[pl.DataFrame, dict[str, str]]:
     rows: dict[str, NDArray[np.float64]] = {}
     reasons: dict[str, str] = {}
-    with ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1)) as pool:
-        results = pool.map(_features_or_error, missing["audio"])
+    audio, seconds = missing["audio"].to_list(), missing["duration_seconds"]
+    together = blocks([frame_count(int(each * RATE_HZ)) for each in seconds])
+    # The threads share the work between them; BLAS, which would start more for each of them, starts none.
+    with ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1)) as pool, threadpool_limits(1, "blas"):
+        results = itertools.chain.from_iterable(
+            pool.map(_features_or_errors, [audio[block] for block in together])
+        )
         for sha256, result in zip(
             missing["audio_sha256"], track(results, "Features", missing.height), strict=True
         ):
@@ -68,9 +76,16 @@ def _compute(missing: pl.DataFrame, workers: int | None) -> tuple[pl.DataFrame, 
     return pl.DataFrame({"audio_sha256": list(rows), "sound": values}, schema=_SCHEMA), reasons
 
 
-def _features_or_error(audio: str) -> NDArray[np.float64] | AudioError:
+def _features_or_errors(audio: list[str]) -> list[NDArray[np.float64] | AudioError]:
+    """For each recording; those that can be read are computed together."""
+    heard = [_samples_or_error(one) for one in audio]
+    features = iter(sound_features([one for one in heard if not isinstance(one, AudioError)]))
+    return [one if isinstance(one, AudioError) else next(features) for one in heard]
+
+
+def _samples_or_error(audio: str) -> NDArray[np.float32] | AudioError:
     try:
-        return sound_features(decode(audio, RATE_HZ))
+        return decode(audio, RATE_HZ)
     except AudioError as error:
         return error
 

@@ -1,13 +1,15 @@
-"""The 82 features: the sound's against librosa's own separate calls, the words' against a count by hand."""
+"""The 72 features of the sound, against librosa's own separate calls, alone and among neighbours."""
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
 
-from models.augmentation.features import RATE_HZ, SOUND_FEATURES, sound_features, word_features
+from models.augmentation.frames import BLOCK_FRAMES, HOP, RATE_HZ
+from models.augmentation.sound_features import SOUND_FEATURES, sound_features
 
 
 def librosa_features(samples: np.ndarray) -> np.ndarray:
@@ -42,7 +44,7 @@ def voice(seed: int, seconds: float = 1.7, pitch_hz: float = 173.0) -> np.ndarra
 @pytest.mark.parametrize("seed", range(4))
 def test_equal_to_separate_librosa_calls(seed: int) -> None:
     samples = voice(seed, seconds=0.9 + 0.4 * seed, pitch_hz=110 + 37 * seed)
-    np.testing.assert_allclose(sound_features(samples), librosa_features(samples), rtol=2e-4, atol=2e-3)
+    np.testing.assert_allclose(sound_features([samples])[0], librosa_features(samples), rtol=2e-4, atol=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -51,18 +53,44 @@ def test_equal_to_separate_librosa_calls(seed: int) -> None:
     ids=["silence", "constant", "short", "one sample"],
 )
 def test_odd_sounds_give_finite_numbers_like_librosas(samples: np.ndarray) -> None:
-    found = sound_features(samples)
+    (found,) = sound_features([samples])
     assert found.shape == (SOUND_FEATURES,)
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found, librosa_features(samples), rtol=2e-4, atol=2e-3)
 
 
-def test_words_by_hand() -> None:
-    found = word_features("Oh no, WHY?")
-    # 11 characters, 3 words; vowels: O o (2); consonants: h n W H Y (5); word lengths 2, 3, 4; capitals O W H Y.
-    np.testing.assert_allclose(found, [11, 3, 0, 1, 0, 1, 2 / 11, 5 / 11, 3, 4 / 11])
+LONG = (BLOCK_FRAMES + 100) * HOP / RATE_HZ
 
 
-@pytest.mark.parametrize("nothing", [None, ""])
-def test_no_words_are_zeros(nothing: str | None) -> None:
-    assert not word_features(nothing).any()
+def test_a_recording_in_several_pieces_is_like_librosas() -> None:
+    samples = voice(5, seconds=LONG)
+    np.testing.assert_allclose(sound_features([samples])[0], librosa_features(samples), rtol=2e-4, atol=2e-3)
+
+
+def test_neighbours_change_no_bit() -> None:
+    odd = [np.zeros(RATE_HZ, np.float32), np.ones(300, np.float32), np.zeros(1, np.float32)]
+    lengths = [0.3, 1.7, 2.9, 0.02, 4.1, LONG, 0.5, 11.0, 3.3, 9.9]
+    loud = [voice(seed, seconds, 90 + 17 * seed) * 10 ** (seed % 3) for seed, seconds in enumerate(lengths)]
+    recordings = [*odd, *loud]
+    alone = np.concatenate([sound_features([recording]) for recording in recordings])
+    np.testing.assert_array_equal(sound_features(recordings), alone)
+    random = np.random.default_rng(0)
+    for _ in range(2):
+        order = random.permutation(len(recordings))
+        np.testing.assert_array_equal(sound_features([recordings[row] for row in order]), alone[order])
+
+
+def test_no_recordings_have_no_rows() -> None:
+    assert sound_features([]).shape == (0, SOUND_FEATURES)
+
+
+def test_a_long_recording_takes_a_few_times_its_own_memory() -> None:
+    samples = np.random.default_rng(0).standard_normal(300 * RATE_HZ).astype(np.float32)
+    tracemalloc.start()
+    try:
+        sound_features([samples])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # Noise is the worst case: partials everywhere. Spectrum, magnitude and frames, kept whole, would be 8 times more.
+    assert peak < 6 * samples.nbytes
