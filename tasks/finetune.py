@@ -41,7 +41,8 @@ def finetune(
     """Train LoRA adapters and a distribution head on the split train, stopping early by the split development.
 
     A run that was killed goes on from its last checkpoint when the same command is given again. On several
-    GPUs (DDP): accelerate launch -m tasks.finetune, with the same options.
+    GPUs: accelerate launch -m tasks.finetune, with the same options (DDP); with --use_fsdp --fsdp_version 2 before
+    the -m, the weights are shared out among them (FSDP).
 
     Args:
         utterances: Table of utterances; the split test is not read.
@@ -114,11 +115,17 @@ def finetune(
         runs=runs,
         tensorboard=tensorboard,
     )
+    if not report.first:
+        return out
     result = report.result
     print(
         f"preset {report.preset} ({report.parameters / 1e6:.1f} M parameters, "
         f"{report.trained_parameters / 1e6:.2f} M trained): {report.training} utterances + {report.mixed} mixed"
     )
+    if result.resumed_at:
+        print(f"went on from step {result.resumed_at} of an unfinished run")
+    if report.processes > 1:
+        print(f"{report.processes} processes, {report.held / 1e6:.3f} M parameters held in this one")
     last = result.curves[result.best_epoch - 1]
     js = (
         f", development JS {last['development_js']:.4f}"

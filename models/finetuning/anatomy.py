@@ -52,6 +52,17 @@ class Anatomy:
         return self.model.model.language_model
 
     @property
+    def hearing(self) -> list[Any]:
+        """The modules in front of the language model: the audio tower and its like."""
+        return [part for part in self.model.model.children() if part is not self.language_model]
+
+    @property
+    def device(self) -> torch.device:
+        """Where recordings are heard."""
+        found: torch.device = next(value for part in self.hearing for value in part.parameters()).device
+        return found
+
+    @property
     def audio_token_id(self) -> int:
         """The token whose places the audio takes."""
         config = self.model.config
@@ -103,7 +114,7 @@ class Anatomy:
         )  # fmt: skip
         places = (inputs["input_ids"] == self.audio_token_id).sum(dim=-1).tolist()
         taken = {
-            name: inputs[name].to(self.model.device)
+            name: inputs[name].to(self.device)
             for name in inspect.signature(self.model.get_audio_features).parameters
             if name in inputs
         }

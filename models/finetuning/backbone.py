@@ -50,6 +50,11 @@ class Backbone:
         return int(self._alm.config.get_text_config().hidden_size)
 
     @property
+    def embeddings(self) -> tuple[Any, Any]:
+        """The modules at the language model's two ends: token to vector, and hidden state to logits (or None)."""
+        return self.anatomy.language_model.get_input_embeddings(), self._alm.get_output_embeddings()
+
+    @property
     def audio_token_id(self) -> int:
         """The token whose places the audio takes."""
         return self.anatomy.audio_token_id
@@ -93,7 +98,9 @@ class Backbone:
         return last_BD @ self._alm.get_output_embeddings().weight[code_ids].to(last_BD.dtype).T
 
 
-def load(alm: str, device: torch.device, dtype: torch.dtype, quantise: bool = False) -> Backbone:
+def load(
+    alm: str, device: torch.device, dtype: torch.dtype, quantise: bool = False, to_be_sharded: bool = False
+) -> Backbone:  # fmt: skip
     """Load an ALM by folder or key, all of it frozen and in evaluation mode.
 
     Args:
@@ -101,6 +108,8 @@ def load(alm: str, device: torch.device, dtype: torch.dtype, quantise: bool = Fa
         device: where it goes.
         dtype: of its weights.
         quantise: 4-bit weights for QLoRA (needs bitsandbytes).
+        to_be_sharded: the language model stays in the host's memory, from where its shards go to the devices: it
+            need not fit on one. What hears goes to the device whole.
 
     Raises:
         UserError: no such ALM, or one that cannot be opened up.
@@ -119,10 +128,11 @@ def load(alm: str, device: torch.device, dtype: torch.dtype, quantise: bool = Fa
     model = kind.from_pretrained(resolved.source, dtype=dtype, use_safetensors=True, **where)
     model.requires_grad_(False)
     model.eval()
-    if not quantise:
-        model.to(device)
     found = Backbone(model, processor, resolved, device, dtype)
-    found.anatomy  # noqa: B018 - an ALM that cannot be opened up is refused here
+    anatomy = found.anatomy  # An ALM that cannot be opened up is refused here.
+    if not quantise:
+        for part in anatomy.hearing if to_be_sharded else [model]:
+            part.to(device)
     return found
 
 

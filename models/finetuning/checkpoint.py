@@ -10,12 +10,27 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from models.files import atomic_path
+
+
+@dataclass
+class Progress:
+    """Where a run stands: numbers only, so that it can be written as JSON."""
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    weight_sum: float = 0.0
+    best_epoch: int = -1
+    best_score: float = float("inf")
+    curves: list[dict[str, float]] = field(default_factory=list)
 
 
 class Checkpoints:

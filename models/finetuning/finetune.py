@@ -32,7 +32,10 @@ from models.tables import Distributions, Utterances
 
 @dataclass(frozen=True)
 class Report:
-    """What the step tells its user."""
+    """What the step tells its user; ``first`` is whether it is this process that tells it.
+
+    ``held`` counts the parameters that this one of the ``processes`` keeps, adapters and head among them.
+    """
 
     preset: str
     parameters: int
@@ -42,6 +45,9 @@ class Report:
     development: int
     left_out: dict[str, str]
     result: Result
+    processes: int
+    held: int
+    first: bool
 
 
 def finetune(
@@ -67,7 +73,9 @@ def finetune(
     """
     processes = Processes()
     device, dtype = best_device()
-    backbone = load(alm, device, dtype, quantise=bool(options.get("quantise", False)))
+    backbone = load(
+        alm, device, dtype, quantise=bool(options.get("quantise", False)), to_be_sharded=processes.sharded
+    )
     parameters = backbone.parameters()
     name, settings = choose(preset, parameters)
     settings = replace(settings, **options)
@@ -81,6 +89,8 @@ def finetune(
         settings.seed, settings.gradient_checkpointing,
         answer_codes(backbone, utterances.labels, settings.arm) if settings.from_answer else None,
     )  # fmt: skip
+    trained = sum(value.numel() for value in model.trainable().values())
+    held = processes.shard(model)
     if settings.standardise:
         standardise_head(model, training, states, 2 * settings.batch)
     findings = check_before_training(model, training, states)
@@ -94,16 +104,17 @@ def finetune(
         utterances.labels, settings.arm, alm, backbone.resolved.name, backbone.resolved.revision, prompt_version(),
         source, augmented is not None, settings.deciding() | {"preset": name},
     )  # fmt: skip
+    weights = model.weights()
     if processes.first:
         with atomic_folder(out) as folder:
-            save_model(model, card, folder)
+            save_model(model, weights, card, folder)
             _write_run(folder, result, findings.as_dict(), adapted_modules(backbone.model), left_out)
         checkpoints.remove()
     processes.wait()
-    trained = sum(value.numel() for value in model.trainable().values())
     return Report(
-        name, parameters, trained, len(training) - mixed, mixed, len(development or ()), left_out, result
-    )
+        name, parameters, trained, len(training) - mixed, mixed, len(development or ()), left_out, result,
+        processes.count, held, processes.first,
+    )  # fmt: skip
 
 
 def _examples(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from models.finetuning.backbone import Backbone
 from models.finetuning.batches import Batch
 from models.finetuning.distribution_head import DistributionHead, last_token
+from models.finetuning.sharding import at_rest, whole
 
 # The language model's attention only: the audio tower has projections of the same names.
 LORA_TARGETS = r".*language_model\.(?:.*\.)?layers\.\d+\.self_attn\.(?:q|k|v|o)_proj"
@@ -37,6 +38,10 @@ class DistributionModel(nn.Module):
         log_p: Tensor = self.head(hidden_BTD, mask_BT, answer_BK)
         return log_p
 
+    def hidden(self, ids_BT: Tensor, mask_BT: Tensor, audio_XD: Tensor) -> Tensor:
+        """``Backbone.hidden``, whether the weights are sharded or not."""
+        return self.backbone.hidden(ids_BT, mask_BT, audio_XD)
+
     def answer(self, batch: Batch, wrapped: Any = None) -> Tensor:
         """``log_p_BK`` of a batch, which is moved to the model's device.
 
@@ -51,8 +56,14 @@ class DistributionModel(nn.Module):
         return log_p
 
     def trainable(self) -> dict[str, Tensor]:
-        """The parameters that are trained, by name."""
+        """The parameters that are trained, by name; of a sharded model, this process's shards."""
+        at_rest(self)
         return {name: value for name, value in self.named_parameters() if value.requires_grad}
+
+    def weights(self) -> dict[str, Tensor]:
+        """What is saved: adapters and head, whole and on the CPU. Every process has to ask for it."""
+        kept = self.trainable() | {f"head.{name}": value for name, value in self.head.named_buffers()}
+        return {name: whole(value).detach().cpu().contiguous() for name, value in kept.items()}
 
 
 def add_adapters(

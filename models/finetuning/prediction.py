@@ -11,6 +11,7 @@ from models.finetuning.batches import by_length
 from models.finetuning.checks import pad_id_of
 from models.finetuning.examples import Examples
 from models.finetuning.model import DistributionModel
+from models.finetuning.processes import Processes
 from models.progress import track
 
 
@@ -23,7 +24,7 @@ def standardise_head(model: DistributionModel, examples: Examples, states: Audio
     for rows in by_length(examples.length_N, batch):
         part = examples.batch(rows, states, pad_id)
         mask_BT = part.mask_BT.to(backbone.device)
-        hidden = backbone.hidden(part.ids_BT.to(backbone.device), mask_BT, part.audio_XD.to(backbone.device))
+        hidden = model.hidden(part.ids_BT.to(backbone.device), mask_BT, part.audio_XD.to(backbone.device))
         token_XD = hidden[mask_BT.bool()].double().cpu()
         count += len(token_XD)
         total_D, squares_D = total_D + token_XD.sum(dim=0), squares_D + token_XD.square().sum(dim=0)
@@ -33,16 +34,24 @@ def standardise_head(model: DistributionModel, examples: Examples, states: Audio
 
 @torch.no_grad()
 def predict_rows(
-    model: DistributionModel, examples: Examples, states: AudioStates, batch: int, show: bool = False
-) -> NDArray[np.float64]:
-    """``p_NK`` of the examples, in their order; the model is left in evaluation mode."""
+    model: DistributionModel, examples: Examples, states: AudioStates, batch: int, show: bool = False,
+    processes: Processes | None = None,
+) -> NDArray[np.float64]:  # fmt: skip
+    """``p_NK`` of the examples, in their order; the model is left in evaluation mode.
+
+    ``processes``, where given, share the batches, and all of them get all the answers.
+    """
     model.eval()
     p_NK = np.zeros_like(examples.target_NK)
     pad_id = pad_id_of(model)
     batches = by_length(examples.length_N, batch)
+    parts = processes.share(batches) if processes else [(0, rows, True) for rows in batches]
     bf16 = model.backbone.dtype == torch.bfloat16
     with torch.autocast(model.backbone.device.type, torch.bfloat16, enabled=bf16):
-        for rows in track(batches, "Predicting") if show else batches:
+        for _, rows, counts in track(parts, "Predicting") if show else parts:
             log_p_BK = model.answer(examples.batch(rows, states, pad_id))
-            p_NK[rows] = log_p_BK.double().exp().cpu().numpy()
+            if counts:
+                p_NK[rows] = log_p_BK.double().exp().cpu().numpy()
+    if processes:
+        p_NK = processes.summed(p_NK)
     return p_NK / p_NK.sum(axis=1, keepdims=True)

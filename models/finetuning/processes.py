@@ -9,32 +9,41 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from models.errors import UserError
+from models.finetuning import sharding
 
 T = TypeVar("T")
 
 
 class Processes:
-    """The group that this process belongs to."""
+    """The group that this process belongs to.
+
+    Raises:
+        UserError: it is configured for a kind of FSDP that fine-tuning does not do.
+    """
 
     def __init__(self) -> None:
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
         self._accelerator: Any = None
-        if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true":
-            raise UserError(
-                "accelerate is configured for FSDP, which fine-tuning does not support; configure MULTI_GPU (DDP): the "
-                "base weights are frozen, and --quantise makes them small enough for one GPU"
-            )
+        asked = sharding.is_asked_for()
+        self.sharded = asked and self.count > 1
         if self.count > 1:
-            from accelerate import Accelerator
+            from accelerate import Accelerator, InitProcessGroupKwargs
+            from accelerate.utils import disable_fsdp_ram_efficient_loading
 
-            self._accelerator = Accelerator(cpu=not torch.cuda.is_available())
+            # The others wait while the first one hears a whole corpus.
+            patience = InitProcessGroupKwargs(timeout=timedelta(days=2))
+            # It would leave the weights of all processes but the first empty, and those are needed before sharding.
+            disable_fsdp_ram_efficient_loading()
+            self._accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[patience])
 
     @property
     def first(self) -> bool:
@@ -47,8 +56,14 @@ class Processes:
             self._accelerator.wait_for_everyone()
 
     def wrap(self, model: Any) -> Any:
-        """The model as it is called in training: itself, or in DDP."""
-        return self._accelerator.prepare(model) if self._accelerator else model
+        """The model as it is called in training: itself (sharded or not), or in DDP."""
+        return self._accelerator.prepare(model) if self._accelerator and not self.sharded else model
+
+    def shard(self, model: Any) -> int:
+        """Spread the model over the processes, where FSDP was asked for; how many parameters this one keeps."""
+        if self.sharded:
+            sharding.shard(model, self.count)
+        return sharding.held(model)
 
     def share(self, parts: Sequence[T]) -> list[tuple[int, T, bool]]:
         """This process's parts of a step: number, part, and whether it counts.
@@ -68,7 +83,9 @@ class Processes:
 
     def synchronise(self, wrapped: Any, last: bool) -> AbstractContextManager[Any]:
         """Gradients are exchanged after the last batch of a step only."""
-        if self._accelerator and not last:
+        if self.sharded:
+            wrapped.set_requires_gradient_sync(last)
+        elif self._accelerator and not last:
             context: AbstractContextManager[Any] = self._accelerator.no_sync(wrapped)
             return context
         return nullcontext()
@@ -83,3 +100,17 @@ class Processes:
         if self._accelerator:
             value = self._accelerator.reduce(value, reduction="sum")
         return float(value)
+
+    def agreed(self, word: bool) -> bool:
+        """The first process's word, for all: what needs every process is not decided by each one's clock."""
+        if not self._accelerator:
+            return word
+        return self.total(torch.tensor(float(self.first and word), device=self._accelerator.device)) > 0
+
+    def summed(self, values_NK: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The sum over all processes, number by number."""
+        if not self._accelerator:
+            return values_NK
+        values = torch.from_numpy(values_NK).to(self._accelerator.device)
+        total: NDArray[np.float64] = self._accelerator.reduce(values, reduction="sum").cpu().numpy()
+        return total

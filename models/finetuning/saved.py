@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from models.annotation.prompts import Arm
 from models.errors import UserError
@@ -45,15 +46,14 @@ class Card:
     settings: dict[str, Any]
 
 
-def save_model(model: DistributionModel, card: Card, folder: Path) -> None:
-    """Write adapter, head, card and README into ``folder``."""
+def save_model(model: DistributionModel, weights: dict[str, Tensor], card: Card, folder: Path) -> None:
+    """Write adapter, head, card and README into ``folder``; ``weights`` are what ``model.weights()`` gave."""
     from safetensors.torch import save_file
 
     model.alm.peft_config["default"].base_model_name_or_path = card.alm
     model.alm.peft_config["default"].inference_mode = True
-    model.alm.save_pretrained(folder, save_embedding_layers=False)
-    head = {name: value.detach().cpu().contiguous() for name, value in model.head.state_dict().items()}
-    save_file(head, folder / _HEAD)
+    model.alm.save_pretrained(folder, save_embedding_layers=False, state_dict=_within(weights, "alm."))
+    save_file(_within(weights, "head."), folder / _HEAD)
     (folder / _HEAD).chmod(0o644)
     write_json(folder / _CARD, vars(card))
     backbone = model.backbone
@@ -127,6 +127,10 @@ def merge(folder: Path, alm: str | None, out: Path) -> Path:
             {name: value.contiguous() for name, value in model.head.state_dict().items()}, temporary / _HEAD
         )
     return out
+
+
+def _within(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
 def _example(card: Card) -> list[dict[str, Any]]:

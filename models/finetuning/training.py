@@ -8,7 +8,7 @@ fall into batches and processes.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from models.finetuning.audio_states import AudioStates
 from models.finetuning.batches import shuffled_by_length
-from models.finetuning.checkpoint import Checkpoints
+from models.finetuning.checkpoint import Checkpoints, Progress
 from models.finetuning.checks import pad_id_of
 from models.finetuning.distribution_head import distribution_loss
 from models.finetuning.examples import Examples
@@ -28,32 +28,22 @@ from models.finetuning.prediction import predict_rows
 from models.finetuning.processes import Processes
 from models.finetuning.schedule import learning_rate_share
 from models.finetuning.settings import Settings
+from models.finetuning.sharding import at_rest, like, whole
 from models.progress import bar
 from models.validation.metrics import jensen_shannon
 
 
-@dataclass
-class Progress:
-    """Where a run stands: numbers only, so that it can be written as JSON."""
-
-    epoch: int = 0
-    step_in_epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    weight_sum: float = 0.0
-    best_epoch: int = -1
-    best_score: float = float("inf")
-    curves: list[dict[str, float]] = field(default_factory=list)
-
-
 @dataclass(frozen=True)
 class Result:
-    """What training came to: a row of curves an epoch, and the epoch (from 1) whose weights were kept."""
+    """What training came to: a row of curves an epoch, the epoch (from 1) whose weights were kept, and the step that
+    it went on from (0: from the beginning).
+    """
 
     curves: list[dict[str, float]]
     best_epoch: int
     stopped_early: bool
     samples_per_second: float
+    resumed_at: int
 
 
 def train(
@@ -69,6 +59,7 @@ def train(
     found = checkpoints.read()
     if found:
         run.restore(*found)
+    resumed_at = run.progress.step
     writer = _writer(tensorboard) if processes.first else None
     began, seen = time.monotonic(), 0
     with bar() as display:
@@ -79,22 +70,20 @@ def train(
             for _ in range(run.progress.step_in_epoch, run.steps_per_epoch):
                 seen += run.one_step()
                 display.advance(task)
-                if processes.first and checkpoints.due():
-                    checkpoints.write(*run.snapshot())
+                run.keep(checkpoints)
             row = run.end_epoch()
             speed = seen / (time.monotonic() - began)
             display.update(task, note=f"loss {row['loss']:.4f}  JS {row.get('development_js', float('nan')):.4f}  {speed:.0f} samples/s")  # fmt: skip
             if writer:
                 for name, value in row.items():
                     writer.add_scalar(name, value, run.progress.epoch)
-            if processes.first and checkpoints.due():
-                checkpoints.write(*run.snapshot())
+            run.keep(checkpoints)
     if writer:
         writer.close()
     run.load(run.best)
     return Result(
         run.progress.curves, run.progress.best_epoch + 1, run.progress.epoch < settings.epochs,
-        seen / max(time.monotonic() - began, 1e-9),
+        seen / max(time.monotonic() - began, 1e-9), resumed_at,
     )  # fmt: skip
 
 
@@ -179,7 +168,9 @@ class _Run:
         score = -float(progress.epoch)
         if self.development is not None:
             target_NK = self.development.target_NK
-            p_NK = predict_rows(self.model, self.development, self.states, 2 * self.settings.batch)
+            p_NK = predict_rows(
+                self.model, self.development, self.states, 2 * self.settings.batch, processes=self.processes
+            )
             row["development_js"] = float(jensen_shannon(target_NK, p_NK).mean())
             row["development_cross_entropy"] = _cross_entropy_nats(target_NK, p_NK)
             score = row[f"development_{self.settings.loss.replace('-', '_')}"]
@@ -191,32 +182,40 @@ class _Run:
         progress.step_in_epoch, progress.loss_sum, progress.weight_sum = 0, 0.0, 0.0
         return row
 
+    def keep(self, checkpoints: Checkpoints) -> None:
+        """Write a checkpoint if it is time for one; every process brings its shards."""
+        if self.processes.agreed(checkpoints.due()):
+            tensors, progress = self.snapshot()
+            if self.processes.first:
+                checkpoints.write(tensors, progress)
+
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything that ``restore`` needs."""
+        """Everything that ``restore`` needs, whole: another number of processes can go on from it."""
         tensors: dict[str, Tensor] = {}
         for name, value in self.trainable.items():
             tensors |= {f"now.{name}": value, f"best.{name}": self.best[name]}
             state = self.optimiser.state.get(value, {})
             tensors |= {f"{key}.{name}": state[key] for key in ("exp_avg", "exp_avg_sq") if key in state}
-        return tensors, dict(vars(self.progress))
+        return {name: whole(tensor) for name, tensor in tensors.items()}, dict(vars(self.progress))
 
     def restore(self, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:
         """Go on from a snapshot."""
         self.progress = Progress(**progress)
         self.load({name: tensors[f"now.{name}"] for name in self.trainable})
         for name, value in self.trainable.items():
-            self.best[name] = tensors[f"best.{name}"].to(value.device)
+            self.best[name] = like(tensors[f"best.{name}"], value)
             self.optimiser.state[value] = {
                 "step": torch.tensor(float(self.progress.step)),
-                "exp_avg": tensors[f"exp_avg.{name}"].to(value.device),
-                "exp_avg_sq": tensors[f"exp_avg_sq.{name}"].to(value.device),
+                "exp_avg": like(tensors[f"exp_avg.{name}"], value),
+                "exp_avg_sq": like(tensors[f"exp_avg_sq.{name}"], value),
             }
 
     @torch.no_grad()
     def load(self, weights: dict[str, Tensor]) -> None:
         """Put these weights into the model."""
+        at_rest(self.model)
         for name, value in self.trainable.items():
-            value.copy_(weights[name])
+            value.copy_(like(weights[name], value))
 
     def _copy(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.trainable.items()}

@@ -32,7 +32,7 @@ class Own(Anatomy):
         frames_B = torch.tensor([self._frames(len(recording)) for recording in recordings])
         window = min(int(frames_B.max()) + _MARGIN_FRAMES, self._most_frames)
         window += -window % 4
-        mel_BMF = self._mel(recordings, window).to(self.model.device, self.model.dtype)
+        mel_BMF = self._mel(recordings, window).to(self.device, self.model.dtype)
         after_convolution_B, tokens_B = self.lengths(frames_B)
         with _window(self._tower, window):
             states = self._tower(mel_BMF, attention_mask=self.tower_mask(after_convolution_B, window // 2))
@@ -54,7 +54,7 @@ class Own(Anatomy):
         """The mask that hides what is padding after the convolutions."""
         from transformers.masking_utils import create_bidirectional_mask
 
-        device = self.model.device
+        device = self.device
         mask_BP = (torch.arange(positions)[None, :] < valid_B[:, None]).long().to(device)
         return create_bidirectional_mask(
             config=self._tower.config,

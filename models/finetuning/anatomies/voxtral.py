@@ -75,7 +75,7 @@ class Own(Anatomy):
             )["input_features"][0].unflatten(-1, (-1, _CHUNK_FRAMES)).transpose(0, 1)
             for recording in recordings
         ]  # fmt: skip
-        mel_CMF = torch.cat(chunks).to(self.model.device, self.model.dtype)
+        mel_CMF = torch.cat(chunks).to(self.device, self.model.dtype)
         heard_XD: Tensor = self.model.get_audio_features(mel_CMF).pooler_output
         tokens = len(heard_XD) // len(mel_CMF)
         return list(torch.split(heard_XD, [tokens * len(chunk) for chunk in chunks]))

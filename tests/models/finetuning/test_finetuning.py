@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -333,12 +334,14 @@ def test_without_bitsandbytes_qlora_says_what_to_install(random_alm, monkeypatch
         load(str(random_alm), torch.device("cpu"), torch.float32, quantise=True)
 
 
-def test_fsdp_is_refused_by_name(monkeypatch) -> None:
+def test_the_first_version_of_fsdp_is_refused_by_name(monkeypatch) -> None:
     from models.finetuning.processes import Processes
 
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    with pytest.raises(UserError, match="FSDP"):
+    with pytest.raises(UserError, match="--fsdp_version 2"):
         Processes()
+    monkeypatch.setenv("FSDP_VERSION", "2")
+    assert not Processes().sharded
 
 
 def test_another_base_model_is_refused(tones, random_alm, model, tmp_path) -> None:
@@ -385,18 +388,84 @@ def test_weights_by_votes_change_the_loss(tones, backbone, folder) -> None:
     assert replace(examples, weight_N=examples.weight_N * 0 + 1).weight_N.sum() == len(examples)
 
 
-def test_two_processes_take_the_same_steps_as_one(tones, random_alm, augmented, folder) -> None:
-    options = ["--lora-dropout", "0", "--epochs", "1", "--batch", "8", "--accumulation", "3", "--seed", "2", "--preset", "paper", "--perturbation", "0", "--learning-rate", "1e-3"]  # fmt: skip
-    common = ["--utterances", tones.utterances, "--distributions", tones.human, "--augmented", augmented, "--alm", random_alm, "--cache", folder / "states", "--runs", folder / "runs"]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    both = {}
-    for count, starter in ((1, [sys.executable]), (2, [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"])):  # fmt: skip
-        command = [*starter, "-m", "tasks.finetune", *common, *options, "--out", folder / f"by-{count}"]
-        done = subprocess.run(
-            list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        both[count] = json.loads((folder / f"by-{count}" / "curves.json").read_text())["curves"]
-    # The head's own dropout is seeded by step and part: the processes draw what one process would.
-    assert both[2][0]["loss"] == pytest.approx(both[1][0]["loss"], abs=1e-5)
-    assert both[2][0]["development_js"] == pytest.approx(both[1][0]["development_js"], abs=1e-4)
+@pytest.fixture(scope="module")
+def steps(tones, random_alm: Path, augmented: Path, folder: Path) -> list[object]:
+    """Options of a run that one and two processes take the same steps of."""
+    # Parts of a step that two processes cannot share evenly; the head's own dropout is seeded by step and part, so
+    # that the processes draw what one would.
+    return [
+        "--utterances", tones.utterances, "--distributions", tones.human, "--augmented", augmented, "--alm", random_alm,
+        "--cache", folder / "states", "--lora-dropout", "0", "--epochs", "2", "--batch", "8", "--accumulation", "3",
+        "--seed", "2", "--preset", "paper", "--perturbation", "0", "--learning-rate", "1e-3", "--checkpoint-seconds", "0",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def alone(steps, folder: Path) -> Path:
+    """The model of that run in one process."""
+    from tasks._main import app, run
+
+    alone = app("finetune", "")
+    alone.default(finetune)
+    assert run(alone, list(map(str, [*steps, "--runs", folder / "runs-1", "--out", folder / "by-1"]))) == 0
+    return folder / "by-1"
+
+
+def in_two_processes(folder: Path, *options: object, **environment: str) -> subprocess.Popen[str]:
+    """The step under torchrun, which is what accelerate's launcher starts, too."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "tasks.finetune"]  # fmt: skip
+    return subprocess.Popen(
+        list(map(str, [*command, *options])), cwd=folder, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def curves_of(model: Path) -> list[list[float]]:
+    """Loss and scores, a row an epoch."""
+    rows = json.loads((model / "curves.json").read_text())["curves"]
+    return [[row["loss"], row["development_js"], row["development_cross_entropy"]] for row in rows]
+
+
+def test_two_processes_take_the_same_steps_as_one(steps, alone, folder) -> None:
+    running = in_two_processes(folder, *steps, "--runs", folder / "runs-2", "--out", folder / "by-2")
+    said, errors = running.communicate(timeout=240)
+    assert running.returncode == 0, errors[-2000:]
+    assert said.count("held in this one") == 1
+    np.testing.assert_allclose(curves_of(folder / "by-2"), curves_of(alone), atol=1e-5)
+
+
+def test_sharded_over_two_processes_and_killed_it_comes_to_the_same_model(
+    tones, steps, alone, folder
+) -> None:
+    runs = folder / "runs-sharded"
+    options = [*steps, "--runs", runs, "--out", folder / "sharded", "--gradient-checkpointing"]
+    sharded = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+    running = in_two_processes(folder, *options, **sharded)
+    deadline = time.monotonic() + 240
+    while not (found := list(runs.glob("*/checkpoint.safetensors"))) and time.monotonic() < deadline:
+        assert running.poll() is None, running.communicate()[1][-2000:]
+        time.sleep(0.005)
+    workers = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    assert len(workers) == 2
+    for process in (running.pid, *map(int, workers)):
+        os.kill(process, signal.SIGKILL)
+    running.communicate()
+    assert found
+    assert not (folder / "sharded").exists()
+
+    running = in_two_processes(folder, *options, **sharded)
+    said, errors = running.communicate(timeout=240)
+    assert running.returncode == 0, errors[-2000:]
+    millions, trained, held = (
+        float(found[1]) for found in (re.search(pattern, said) for pattern in (r"\(([\d.]+) M par", r", ([\d.]+) M trained", r"([\d.]+) M parameters held")) if found
+    )  # fmt: skip
+    assert "went on from step" in said
+    assert held == pytest.approx((millions + trained) / 2, abs=0.06)
+    np.testing.assert_allclose(curves_of(folder / "sharded"), curves_of(alone), atol=1e-5)
+    answers = [
+        Distributions.read(predict(utterances=tones.utterances, model=model, out=folder / f"{model.name}.parquet", cache=folder / "states"))
+        for model in (folder / "sharded", alone)
+    ]  # fmt: skip
+    ids = answers[0].frame["utterance_id"]
+    np.testing.assert_allclose(answers[0].aligned(ids), answers[1].aligned(ids), atol=1e-4)
