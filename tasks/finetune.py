@@ -77,7 +77,7 @@ def finetune(
     """
     from models.finetuning import prepare_libraries
 
-    prepare_libraries()
+    prepare_libraries(four_bit=quantise)
     from models.finetuning import finetune as finetuning
     from models.tables import Distributions, Utterances
 

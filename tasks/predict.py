@@ -30,8 +30,9 @@ def predict(
         cache: Folder where the audio tower's states are kept by audio hash.
     """
     from models.finetuning import prepare_libraries
+    from models.finetuning.card import read_card
 
-    prepare_libraries()
+    prepare_libraries(four_bit=read_card(model).quantised)
     from models.finetuning import predict as prediction
     from models.tables import Utterances
 

@@ -20,6 +20,16 @@ from models.annotation.alm import Resolved, resolve
 from models.errors import MissingExtraError
 from models.finetuning.anatomy import Anatomy, anatomy_of
 
+# QLoRA (arXiv 2305.14314): what a base ALM is loaded with for ``--quantise``, and for whatever was trained so.
+FOUR_BIT: dict[str, Any] = {
+    "load_in_4bit": True,
+    "bnb_4bit_quant_type": "nf4",
+    "bnb_4bit_use_double_quant": True,
+    # A pattern of the modules left as they are: all but the language model's. What a packed tower says would differ
+    # from what is kept of the same recordings for other runs.
+    "llm_int8_skip_modules": [r"(?!.*language_model\.).+"],
+}
+
 
 @dataclass
 class Backbone:
@@ -148,12 +158,9 @@ def best_device() -> tuple[torch.device, torch.dtype]:
 
 def _four_bit(dtype: torch.dtype) -> Any:
     try:
-        import bitsandbytes  # type: ignore[import-not-found]  # noqa: F401
+        import bitsandbytes  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError("bitsandbytes", "gpu") from error
+        raise MissingExtraError("bitsandbytes (for 4-bit weights)", "gpu") from error
     from transformers import BitsAndBytesConfig
 
-    return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype, bnb_4bit_use_double_quant=True,
-        llm_int8_skip_modules=["audio_tower", "multi_modal_projector", "visual", "lm_head"],
-    )  # fmt: skip
+    return BitsAndBytesConfig(**FOUR_BIT, bnb_4bit_compute_dtype=dtype)

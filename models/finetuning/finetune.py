@@ -16,13 +16,14 @@ from models.errors import UserError
 from models.files import atomic_folder, atomic_path, write_json
 from models.finetuning.audio_states import AudioStates
 from models.finetuning.backbone import Backbone, best_device, load
+from models.finetuning.card import Card
 from models.finetuning.checkpoint import Checkpoints
 from models.finetuning.checks import check_before_training
 from models.finetuning.examples import Examples, answer_codes, examples_of, join, mixed_examples_of
 from models.finetuning.model import adapted_modules, add_adapters
 from models.finetuning.prediction import standardise_head
 from models.finetuning.processes import Processes
-from models.finetuning.saved import Card, save_model
+from models.finetuning.saved import save_model
 from models.finetuning.settings import Preset, Settings, choose
 from models.finetuning.training import Result, train
 from models.pictures.finetuning import curves_figure

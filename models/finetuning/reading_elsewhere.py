@@ -6,20 +6,21 @@ A test runs that code as it stands and compares it with ``predict``.
 from __future__ import annotations
 
 from models.annotation.alm import Alm
+from models.finetuning.backbone import FOUR_BIT
 
 _TEMPLATE = """# Emotion distributions from speech
 
 A LoRA adapter and a distribution head for {alm} (revision {revision}), trained by Ambivox after "Scaling
 Ambiguity" (arXiv 2601.14620). It answers with one probability per label: {labels}.
 
-    pip install torch transformers peft safetensors
+    pip install torch transformers peft safetensors{also}
 
 ```python
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 from torch import nn
-from transformers import {processor_class}, {model_class}
+from transformers import {imports}
 
 LABELS = {labels_list}
 PROMPT = {prompt}
@@ -48,7 +49,7 @@ class Head(nn.Module):
 
 def load(folder, alm):
     processor = {processor_class}.from_pretrained(alm)
-    base = {model_class}.from_pretrained(alm, dtype=torch.float32)
+    base = {model_class}.from_pretrained(alm, dtype=torch.float32{loading})
     model = PeftModel.from_pretrained(base, folder).eval()
     head = Head(base.config.get_text_config().hidden_size).eval()
     head.load_state_dict(load_file(f"{{folder}}/distribution_head.safetensors"))
@@ -65,8 +66,9 @@ def distribution(processor, model, head, samples, transcript):  # samples: float
 
 
 def README(  # noqa: N802
-    labels: tuple[str, ...], alm: str, revision: str, prompt: str, codes: list[int], kind: Alm, reading: str
-) -> str:
+    labels: tuple[str, ...], alm: str, revision: str, prompt: str, codes: list[int], kind: Alm, reading: str,
+    quantised: bool,
+) -> str:  # fmt: skip
     """The README's text.
 
     Args:
@@ -77,7 +79,14 @@ def README(  # noqa: N802
         codes: tokens of the answer codes, empty for the paper's head.
         kind: names the classes of transformers that load the ALM and its processor.
         reading: the lines that make its inputs (``Anatomy.reading``).
+        quantised: whether it was trained on 4-bit weights, and is to be loaded with such.
     """
+    classes = [kind.processor_class, kind.transformers_class]
+    loading = ""
+    if quantised:
+        classes.append("BitsAndBytesConfig")
+        packing = ", ".join(f"{name}={value!r}" for name, value in FOUR_BIT.items())
+        loading = f", quantization_config=BitsAndBytesConfig({packing}, bnb_4bit_compute_dtype=torch.float32)"
     return _TEMPLATE.format(
         alm=alm,
         revision=revision,
@@ -88,4 +97,7 @@ def README(  # noqa: N802
         model_class=kind.transformers_class,
         processor_class=kind.processor_class,
         reading=reading,
+        imports=", ".join(classes),
+        loading=loading,
+        also=" bitsandbytes" if quantised else "",
     )

@@ -9,41 +9,23 @@ README.md                                         how to load it without this pr
 
 from __future__ import annotations
 
-import json
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from models.annotation.prompts import Arm
 from models.errors import UserError
 from models.files import write_json
 from models.finetuning.backbone import Backbone, load
+from models.finetuning.card import CARD, Card, read_card
 from models.finetuning.distribution_head import DistributionHead
 from models.finetuning.examples import answer_codes, question
 from models.finetuning.model import DistributionModel
 from models.finetuning.reading_elsewhere import README
 
 _HEAD = "distribution_head.safetensors"
-_CARD = "ambivox.json"
-
-
-@dataclass(frozen=True)
-class Card:
-    """What has to be known to use the model."""
-
-    labels: tuple[str, ...]
-    arm: Arm
-    alm: str
-    alm_name: str
-    alm_revision: str
-    prompt_version: str
-    source: str
-    augmented: bool
-    settings: dict[str, Any]
 
 
 def save_model(model: DistributionModel, weights: dict[str, Tensor], card: Card, folder: Path) -> None:
@@ -55,52 +37,43 @@ def save_model(model: DistributionModel, weights: dict[str, Tensor], card: Card,
     model.alm.save_pretrained(folder, save_embedding_layers=False, state_dict=_within(weights, "alm."))
     save_file(_within(weights, "head."), folder / _HEAD)
     (folder / _HEAD).chmod(0o644)
-    write_json(folder / _CARD, vars(card))
+    write_json(folder / CARD, vars(card))
     backbone = model.backbone
     readme = README(
         card.labels, card.alm_name, card.alm_revision, backbone.anatomy.prompt(_example(card)), model.code_ids,
-        backbone.resolved.alm, backbone.anatomy.reading,
+        backbone.resolved.alm, backbone.anatomy.reading, card.quantised,
     )  # fmt: skip
     (folder / "README.md").write_text(readme, encoding="utf-8")
 
 
-def read_card(folder: Path) -> Card:
-    """The card of a fine-tuned model.
-
-    Raises:
-        UserError: the folder holds no fine-tuned model.
-    """
-    try:
-        found = json.loads((folder / _CARD).read_text(encoding="utf-8"))
-        return Card(**(found | {"labels": tuple(found["labels"])}))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{folder}: not a model that finetune made, its {_CARD} cannot be read ({error})"
-        ) from error
-
-
-def load_model(folder: Path, alm: str | None, device: torch.device, dtype: torch.dtype) -> tuple[DistributionModel, Card]:  # fmt: skip
-    """The model as it was saved, on its base ALM.
+def load_model(
+    folder: Path, alm: str | None, device: torch.device, dtype: torch.dtype, unpacked: bool = False
+) -> tuple[DistributionModel, Card]:  # fmt: skip
+    """The model as it was saved, on its base ALM: with 4-bit weights where it was trained on those.
 
     Args:
         folder: what ``save_model`` wrote.
         alm: the base ALM where it is elsewhere than when it was trained.
         device: where it goes.
         dtype: of the base weights.
+        unpacked: 4-bit weights become ordinary ones of the same values.
 
     Raises:
-        UserError: no such model, or the base ALM is not the one it was trained on.
+        UserError: no such model, the base ALM is not the one it was trained on, or it needs 4-bit weights and
+            bitsandbytes is missing.
     """
     from peft import PeftModel
     from safetensors.torch import load_file
 
     card = read_card(folder)
-    backbone = load(alm or card.alm, device, dtype)
+    backbone = load(alm or card.alm, device, dtype, quantise=card.quantised)
     if backbone.resolved.revision != card.alm_revision:
         raise UserError(
             f"{folder} was trained on revision {card.alm_revision} of {card.alm_name}, "
             f"found {backbone.resolved.revision} at {alm or card.alm}; give the right one with --alm or train again"
         )
+    if unpacked and card.quantised:
+        backbone.model = backbone.model.dequantize()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         backbone.model = PeftModel.from_pretrained(backbone.model, folder, torch_device=str(device))
@@ -112,12 +85,15 @@ def load_model(folder: Path, alm: str | None, device: torch.device, dtype: torch
 
 
 def merge(folder: Path, alm: str | None, out: Path) -> Path:
-    """Write the base ALM with the adapter's weights added in, to be served like any other; the head beside it."""
+    """Write the base ALM with the adapter's weights added in, to be served like any other; the head beside it.
+
+    Weights that were 4-bit in training are written as the ordinary numbers that they stood for.
+    """
     from safetensors.torch import save_file
 
     from models.files import atomic_folder
 
-    model, _ = load_model(folder, alm, torch.device("cpu"), torch.float32)
+    model, _ = load_model(folder, alm, torch.device("cpu"), torch.float32, unpacked=True)
     backbone: Backbone = model.backbone
     merged = backbone.model.merge_and_unload()
     with atomic_folder(out) as temporary:

@@ -26,8 +26,11 @@ from models.finetuning.checks import check_before_training  # noqa: E402
 from models.finetuning.distribution_head import DistributionHead  # noqa: E402
 from models.finetuning.examples import answer_codes, examples_of, mixed_examples_of  # noqa: E402
 from models.finetuning.model import DistributionModel, adapted_modules, add_adapters  # noqa: E402
+from models.finetuning.prediction import predict_rows  # noqa: E402
+from models.finetuning.saved import load_model, merge  # noqa: E402
 from models.sound.audio import decode  # noqa: E402
 from models.tables import Distributions, Utterances  # noqa: E402
+from models.validation.metrics import jensen_shannon  # noqa: E402
 from tasks.augment import augment  # noqa: E402
 from tasks.finetune import finetune  # noqa: E402
 from tasks.predict import predict  # noqa: E402
@@ -316,16 +319,76 @@ def test_neighbours_by_the_alms_own_embedding(tones, random_alm, backbone, folde
         assert nearest[sample["neighbour_rank"] - 1] == row_of[sample["parent_second"]]
 
 
-def test_qlora_trains_on_four_bit_weights(tones, random_alm, folder, tmp_path) -> None:
-    pytest.importorskip("bitsandbytes", reason="bitsandbytes (extra gpu) is not installed")
-    quantised = load(str(random_alm), torch.device("cpu"), torch.float32, quantise=True)
-    kinds = {type(part).__name__ for name, part in quantised.model.named_modules() if name.endswith("language_model.layers.0.self_attn.q_proj")}  # fmt: skip
-    assert kinds == {"Linear4bit"}
-    out = finetune(
-        utterances=tones.utterances, distributions=tones.human, alm=str(random_alm), out=tmp_path / "model",
-        cache=folder / "states", runs=tmp_path / "runs", quantise=True, **(OPTIONS | {"epochs": 1}),
+@pytest.fixture(scope="module")
+def four_bit(tones, random_alm: Path, folder: Path) -> Path:
+    """A model that was trained on 4-bit weights, and its merged weights beside it."""
+    return finetune(
+        utterances=tones.utterances, distributions=tones.human, alm=str(random_alm), out=folder / "four-bit", quantise=True,
+        cache=folder / "states", runs=folder / "runs", merged=folder / "four-bit-merged", **(OPTIONS | {"epochs": 2}),
     )  # fmt: skip
-    assert json.loads((out / "training.json").read_text())["checks"]["gradient"] > 0
+
+
+@pytest.fixture(scope="module")
+def said_of_development(tones, four_bit: Path, folder: Path) -> Distributions:
+    """What it predicts for the development split."""
+    out = folder / "four-bit.parquet"
+    return Distributions.read(predict(utterances=tones.utterances, model=four_bit, out=out, splits=("development",), cache=folder / "states"))  # fmt: skip
+
+
+def test_qlora_trains_on_four_bit_weights(random_alm, four_bit) -> None:
+    quantised = load(str(random_alm), torch.device("cpu"), torch.float32, quantise=True)
+    packed = {name for name, part in quantised.model.named_modules() if type(part).__name__ == "Linear4bit"}
+    linear = {name for name, part in quantised.model.named_modules() if isinstance(part, torch.nn.Linear)}
+    assert packed == {name for name in linear if name.startswith("model.language_model.layers.")}
+    assert any("audio_tower" in name for name in linear)
+    assert json.loads((four_bit / "training.json").read_text())["checks"]["gradient"] > 0
+
+
+def test_what_was_trained_on_four_bits_predicts_with_four_bits(
+    tones, four_bit, said_of_development, random_alm
+) -> None:
+    run = json.loads((four_bit / "curves.json").read_text())
+    measured = run["curves"][run["best_epoch"] - 1]["development_js"]
+    ids = said_of_development.frame["utterance_id"]
+    target_NK = Distributions.read(tones.human).aligned(ids)
+    found = float(jensen_shannon(target_NK, said_of_development.aligned(ids)).mean())
+    assert found == pytest.approx(measured, abs=1e-7)
+    # On the base as it was before it was packed, the same adapters answer otherwise.
+    (model, _), (unpacked, _) = (load_model(four_bit, None, torch.device("cpu"), torch.float32, unpacked=after) for after in (False, True))  # fmt: skip
+    whole = load(str(random_alm), torch.device("cpu"), torch.float32).model.state_dict()
+    name = "model.language_model.layers.0.mlp.up_proj.weight"
+    assert (
+        unpacked.backbone.model.base_model.model.state_dict()[name].sub(whole[name]).abs().max()
+        > 1e-3 * whole[name].abs().max()
+    )
+    assert model.backbone.model.base_model.model.is_loaded_in_4bit
+
+
+def test_a_stranger_loads_four_bits_too_and_merged_weights_answer_alike(
+    tones, four_bit, said_of_development, random_alm, folder
+) -> None:
+    world: dict = {}
+    code = (four_bit / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    exec(compile(code, "README.md", "exec"), world)  # noqa: S102 - the very code that we tell people to run
+    loaded = world["load"](str(four_bit), str(random_alm))
+    development = Utterances.read(tones.utterances).in_splits("development")
+    frame = development.frame
+    expected_NK = said_of_development.aligned(frame["utterance_id"])
+    for audio, transcript, expected in zip(
+        frame["audio"][:2], frame["transcript"][:2], expected_NK, strict=False
+    ):
+        found = world["distribution"](*loaded, decode(audio), transcript)
+        np.testing.assert_allclose(list(found.values()), expected, atol=2e-5)
+    found_NK = answers_of_merged(folder / "four-bit-merged", development)
+    np.testing.assert_allclose(found_NK, expected_NK, atol=1e-4)
+
+
+def test_without_bitsandbytes_predict_says_what_to_install(tones, four_bit, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(UserError, match="bitsandbytes"):
+        load_model(four_bit, None, torch.device("cpu"), torch.float32)
+    with pytest.raises(UserError, match="4-bit"):
+        predict(utterances=tones.utterances, model=four_bit, out=tmp_path / "p.parquet")
 
 
 def test_without_bitsandbytes_qlora_says_what_to_install(random_alm, monkeypatch) -> None:
@@ -359,27 +422,24 @@ def test_another_base_model_is_refused(tones, random_alm, model, tmp_path) -> No
         )
 
 
-def test_merged_weights_answer_as_adapter_and_base_do(
-    random_alm, tones, model, predictions, tmp_path, folder
-) -> None:
-    from models.finetuning.saved import merge
-
-    merged = load(str(merge(model, None, tmp_path / "merged")), torch.device("cpu"), torch.float32)
-    head = DistributionHead(merged.width, 3, from_answer=True)
+def answers_of_merged(folder: Path, utterances: Utterances) -> np.ndarray:
+    """What merged weights and the head beside them say."""
     from safetensors.torch import load_file
 
-    head.load_state_dict(load_file(tmp_path / "merged" / "distribution_head.safetensors"))
-    whole = DistributionModel(
-        merged, head, answer_codes(merged, ("anger", "neutral", "sadness"), "both")
-    ).eval()
+    merged = load(str(folder), torch.device("cpu"), torch.float32)
+    head = DistributionHead(merged.width, 3, from_answer=True)
+    head.load_state_dict(load_file(folder / "distribution_head.safetensors"))
+    codes = answer_codes(merged, ("anger", "neutral", "sadness"), "both")
+    whole = DistributionModel(merged, head, codes).eval()
     states = AudioStates(merged, None)
-    test = Utterances.read(tones.utterances).in_splits("test")
-    examples, _ = examples_of(test, merged, states, "both", "stop")
-    from models.finetuning.prediction import predict_rows
+    examples, _ = examples_of(utterances, merged, states, "both", "stop")
+    return predict_rows(whole, examples, states, 4)
 
-    np.testing.assert_allclose(
-        predict_rows(whole, examples, states, 4), predictions.aligned(test.frame["utterance_id"]), atol=1e-4
-    )
+
+def test_merged_weights_answer_as_adapter_and_base_do(tones, model, predictions, tmp_path) -> None:
+    test = Utterances.read(tones.utterances).in_splits("test")
+    found_NK = answers_of_merged(merge(model, None, tmp_path / "merged"), test)
+    np.testing.assert_allclose(found_NK, predictions.aligned(test.frame["utterance_id"]), atol=1e-4)
 
 
 def test_weights_by_votes_change_the_loss(tones, backbone, folder) -> None:
