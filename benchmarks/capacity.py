@@ -3,7 +3,7 @@
 Measured on this machine: bytes of each table and of the store a row, seconds of decoding, of everything in ``annotate``
 but the ALM, of pooling's inputs, of Prefect's task runs, of DVC's hashing. Seconds of one process are CPU seconds, which
 other jobs on the machine disturb little. Stated, not measured: the rate of a 7B ALM on a GPU, prices, S3's answers.
-``python benchmarks/capacity.py``; capacity_simulation.py plays a run through with them.
+``python -m benchmarks.capacity``; capacity_simulation.py plays a run through with them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Plays a big annotation run through: workers on GPUs, one scheduler, machines that die. ``python benchmarks/capacity_simulation.py``
+"""Plays a big annotation run through: workers on GPUs, one scheduler, machines that die. ``python -m benchmarks.capacity_simulation``
 
 A worker asks the scheduler for a shard (the scheduler serves one request at a time), computes it, stores it, and asks
 again. A machine dies now and then: the shard in hand is lost and, since nobody is told, its GPU stands still until the

@@ -5,7 +5,7 @@ shapes, a transcript and a WAV file of an eighth of a second for each sentence (
 hashing reads whole files, whose speed is the disk's). Each ingest is a process of its own, first with nothing
 remembered about the audio, then with all of it.
 
-    python benchmarks/ingest.py [--utterances 150000] [--out benchmarks/results/ingest.json]
+    python -m benchmarks.ingest [--utterances 150000] [--out benchmarks/results/ingest.json]
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from models.annotation.personas import Persona
@@ -67,14 +68,14 @@ class Prompt:
     def text(self, transcript: str | None = None, special_tokens: Iterable[str] = ()) -> str:
         """The text of the turn; no transcript or label brings chat markup or ``special_tokens`` into it."""
         special_tokens = tuple(special_tokens)
-        names = [neutralise(label, special_tokens, LABEL_LIMIT_CHARACTERS) for label in self.labels]
+        names = [_shown(label, special_tokens, LABEL_LIMIT_CHARACTERS) for label in self.labels]
         options = ", ".join(
             f"{code} {names[label]}" for code, label in zip(self.codes, self.order, strict=False)
         )
         heard = neutralise(transcript or "", special_tokens) if self.arm != "audio" else ""
         spoken = _SPOKEN.format(transcript=heard) if heard else ""
         instruction = _INSTRUCTIONS[self.elicitation]
-        focus = neutralise(self.persona.focus, special_tokens)
+        focus = _shown(self.persona.focus, special_tokens)
         return (
             spoken
             + _QUESTION.format(options=options, instruction=instruction)
@@ -160,6 +161,12 @@ def check_labels(labels: tuple[str, ...], codes: str = ALPHABETS[0]) -> None:
     shown = [neutralise(label, (), LABEL_LIMIT_CHARACTERS) for label in labels]
     if not all(shown) or len(set(shown)) != len(shown):
         raise UserError(f"labels must read differently in a prompt, found {shown}; rename them")
+
+
+@lru_cache(maxsize=256)
+def _shown(text: str, special_tokens: tuple[str, ...], limit: int = TRANSCRIPT_LIMIT_BYTES) -> str:
+    """Labels and foci neutralised: the same few in every prompt."""
+    return neutralise(text, special_tokens, limit)
 
 
 def neutralise(text: str, special_tokens: Iterable[str] = (), limit: int = TRANSCRIPT_LIMIT_BYTES) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from models.annotation.alm import Resolved, resolve
 from models.annotation.chat import Chat, load_chat
 from models.engines import EngineChoice, Request, Writing
+from models.engines._inputs import Inputs
 from models.errors import MissingExtraError, UserError
 
 # Of GiB, for keys and values on the CPU, where vLLM would take a share of all memory.
@@ -34,6 +35,7 @@ class VllmEngine:
         self.chat = chat
         self.llm = llm
         self.rate_hz = rate_hz
+        self._inputs = Inputs(llm._preprocess_cmpl_one)
 
     def score(self, requests: Iterable[Request]) -> NDArray[np.float64]:
         """As ``Engine.score``."""
@@ -47,7 +49,7 @@ class VllmEngine:
                 params = SamplingParams(
                     max_tokens=1, temperature=0, logprob_token_ids=ids, detokenize=False, skip_clone=True
                 )
-            self.llm.enqueue([self.prompt(request)], params, use_tqdm=False)
+            self._hand_over(request, params)
         rows = [[output.outputs[0].logprobs[0][token].logprob for token in ids] for output in self._finish()]
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(ids))
 
@@ -67,7 +69,7 @@ class VllmEngine:
             params = SamplingParams(
                 max_tokens=writing.max_tokens, temperature=writing.temperature, seed=writing.seed, **held
             )
-            self.llm.enqueue([self.prompt(request)], params, use_tqdm=False)
+            self._hand_over(request, params)
         return [output.outputs[0].text for output in self._finish()]
 
     def close(self) -> None:
@@ -81,6 +83,10 @@ class VllmEngine:
             prompt["multi_modal_data"] = {"audio": (request.audio, self.rate_hz)}
             prompt["multi_modal_uuids"] = {"audio": request.audio_name}
         return prompt
+
+    def _hand_over(self, request: Request, params: Any) -> None:
+        """As ``LLM.enqueue`` does with one prompt, a clip's audio prepared once."""
+        self.llm._add_request(self._inputs.of(self.prompt(request)), params)
 
     def _finish(self) -> list[Any]:
         try:

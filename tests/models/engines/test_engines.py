@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from models.annotation.personas import PAPER, PLACEBO
 from models.annotation.prompts import build_prompts
 from models.engines import Engine, EngineChoice, Request, Writing, choose
 from models.engines import transformers as reference
+from models.engines._inputs import Inputs
 from models.errors import UserError
 from tests.annotation_fixtures import LABELS, SPOKEN, write_clip
 
@@ -134,6 +136,25 @@ def test_vllm_batch_equals_single(vllm_engine, tmp_path):
     together = probabilities(vllm_engine, asked)
     alone = np.concatenate([probabilities(vllm_engine, [request]) for request in asked])
     np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("audio_first", [True, False])
+def test_reworded_inputs_are_what_vllm_prepares(vllm_engine, tmp_path, audio_first):
+    asked = [
+        replace(request, prompt=replace(request.prompt, audio_first=audio_first))
+        for request in requests(tmp_path, clips=3)
+    ]
+    prompts = [vllm_engine.prompt(request) | {"cache_salt": str(n % 2)} for n, request in enumerate(asked)]
+    prepare, prepared = vllm_engine.llm._preprocess_cmpl_one, []
+    inputs = Inputs(lambda prompt: prepared.append(prompt) or prepare(prompt))
+    for prompt in prompts:
+        mine, theirs = inputs.of(prompt), prepare(prompt)
+        assert mine["cache_salt"] == prompt["cache_salt"]
+        for part in ("prompt_token_ids", "mm_placeholders", "mm_hashes"):
+            assert mine[part] == theirs[part]
+    # Two of a clip's six; where the words come before the audio, no prompt can be made of another.
+    assert len(prepared) == (6 if audio_first else len(prompts))
 
 
 @pytest.mark.engine
