@@ -27,6 +27,7 @@ def finetune(
     entropy_weight: float | None = None,
     perturbation: float | None = None,
     arm: Literal["audio", "both"] | None = None,
+    prior: Literal["recorded", "augmented"] | None = None,
     loss_weights: Literal["equal", "votes"] = "equal",
     on_error: Literal["stop", "leave-out"] = "stop",
     gradient_checkpointing: bool = False,
@@ -64,6 +65,8 @@ def finetune(
         entropy_weight: Weight of the prediction's entropy in the loss.
         perturbation: Chance that a training utterance is heard shifted in pitch or stretched.
         arm: Whether the model reads the transcript, too.
+        prior: Answer with emotions as common as among recorded utterances (the small preset), or as among those
+            and DiME-Aug's samples (the paper).
         loss_weights: Weigh utterances alike, or by their human and effective synthetic votes.
         on_error: What to do with an utterance whose audio cannot be read.
         gradient_checkpointing: Spend time to save memory.
@@ -94,6 +97,7 @@ def finetune(
         "entropy_weight": entropy_weight,
         "perturbation": perturbation,
         "arm": arm,
+        "prior": prior,
     }
     report = finetuning.finetune(
         Utterances.read(utterances),

@@ -22,6 +22,7 @@ from models.finetuning.checks import check_before_training
 from models.finetuning.examples import Examples, answer_codes, examples_of, join, mixed_examples_of
 from models.finetuning.model import adapted_modules, add_adapters
 from models.finetuning.prediction import standardise_head
+from models.finetuning.prior import corrected, log_ratio
 from models.finetuning.processes import Processes
 from models.finetuning.saved import save_model
 from models.finetuning.settings import Preset, Settings, choose
@@ -106,6 +107,8 @@ def finetune(
         source, augmented is not None, settings.deciding() | {"preset": name},
     )  # fmt: skip
     weights = model.weights()
+    if settings.prior == "recorded":
+        weights = corrected(weights, log_ratio(training, mixed))
     if processes.first:
         with atomic_folder(out) as folder:
             save_model(model, weights, card, folder)

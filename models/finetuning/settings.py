@@ -12,6 +12,7 @@ Preset = Literal["auto", "paper", "small"]
 OnError = Literal["stop", "leave-out"]
 LossWeights = Literal["equal", "votes"]
 Loss = Literal["js", "cross-entropy"]
+Prior = Literal["recorded", "augmented"]
 SMALL_PARAMETERS = 100_000_000
 
 
@@ -38,6 +39,7 @@ class Settings:
     standardise: bool = False
     from_answer: bool = False
     arm: Arm = "both"
+    prior: Prior = "augmented"
     loss_weights: LossWeights = "equal"
     on_error: OnError = "stop"
     gradient_checkpointing: bool = False
@@ -64,7 +66,8 @@ PAPER = Settings()
 # A model of a few million parameters takes larger steps, and its head corrects what the ALM itself would answer
 # (models/finetuning/distribution_head.py). Audio is not perturbed: its tower takes a larger share of the time than that is worth.
 # The loss is the votes' likelihood: JS to the shares of three votes, mostly one-hot, is least at a prediction that is
-# certain (docs/decisions/05-likelihood-for-few-votes.md has the figures).
+# certain (docs/decisions/05-likelihood-for-few-votes.md has the figures). DiME-Aug's change of how common each emotion is
+# is taken back (docs/decisions/08-the-prior-of-people.md).
 SMALL = replace(
     PAPER,
     loss="cross-entropy",
@@ -78,6 +81,7 @@ SMALL = replace(
     perturbation=0.0,
     standardise=True,
     from_answer=True,
+    prior="recorded",
 )
 
 

@@ -107,6 +107,31 @@ def test_equal_runs_give_equal_bytes_and_other_seeds_others(
     ).read_bytes()
 
 
+def test_the_prior_that_dime_aug_changed_is_taken_back(tones, random_alm, augmented, folder) -> None:
+    common = {
+        "utterances": tones.utterances, "distributions": tones.human, "augmented": augmented, "alm": str(random_alm),
+        "runs": folder / "runs", "cache": folder / "states",
+    }  # fmt: skip
+    answers = {}
+    for prior in ("recorded", "augmented"):
+        made = finetune(**common, out=folder / f"prior-{prior}", **(OPTIONS | {"epochs": 1, "prior": prior}))
+        found = Distributions.read(
+            predict(utterances=tones.utterances, model=made, out=folder / f"prior-{prior}.parquet", cache=folder / "states")
+        )  # fmt: skip
+        answers[prior] = found.aligned(found.frame["utterance_id"])
+    recorded = Distributions.read(tones.human)
+    train = Utterances.read(tones.utterances).in_splits("train").frame["utterance_id"]
+    mixed = Distributions.read(augmented / "distributions.parquet")
+    before_K = recorded.aligned(train).mean(axis=0)
+    both = [recorded.aligned(train), mixed.aligned(mixed.frame["utterance_id"])]
+    ratio_K = before_K / np.concatenate(both).mean(axis=0)
+    assert np.abs(ratio_K - 1).max() > 0.05
+    expected_NK = answers["augmented"] * ratio_K
+    np.testing.assert_allclose(
+        answers["recorded"], expected_NK / expected_NK.sum(axis=1, keepdims=True), atol=1e-5
+    )
+
+
 def test_a_run_killed_with_kill_9_goes_on_to_the_same_model(
     tones, random_alm, augmented, model, folder
 ) -> None:
