@@ -65,8 +65,8 @@ def finetune(
         entropy_weight: Weight of the prediction's entropy in the loss.
         perturbation: Chance that a training utterance is heard shifted in pitch or stretched.
         arm: Whether the model reads the transcript, too.
-        prior: Answer with emotions as common as among recorded utterances (the small preset), or as among those
-            and DiME-Aug's samples (the paper).
+        prior: Answer with emotions as common as among all training examples (the paper), or take back what
+            DiME-Aug's samples changed of that (docs/decisions/08-the-prior-of-people.md).
         loss_weights: Weigh utterances alike, or by their human and effective synthetic votes.
         on_error: What to do with an utterance whose audio cannot be read.
         gradient_checkpointing: Spend time to save memory.

@@ -66,8 +66,7 @@ PAPER = Settings()
 # A model of a few million parameters takes larger steps, and its head corrects what the ALM itself would answer
 # (models/finetuning/distribution_head.py). Audio is not perturbed: its tower takes a larger share of the time than that is worth.
 # The loss is the votes' likelihood: JS to the shares of three votes, mostly one-hot, is least at a prediction that is
-# certain (docs/decisions/05-likelihood-for-few-votes.md has the figures). DiME-Aug's change of how common each emotion is
-# is taken back (docs/decisions/08-the-prior-of-people.md).
+# certain (docs/decisions/05-likelihood-for-few-votes.md has the figures).
 SMALL = replace(
     PAPER,
     loss="cross-entropy",
@@ -81,7 +80,6 @@ SMALL = replace(
     perturbation=0.0,
     standardise=True,
     from_answer=True,
-    prior="recorded",
 )
 
 
