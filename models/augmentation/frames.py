@@ -20,8 +20,8 @@ RATE_HZ = 16_000
 FRAME = 2_048
 HOP = 512
 BINS = FRAME // 2 + 1
-# Recordings share a block up to so many frames (20 s), and a longer one is worked through in pieces of so many.
-BLOCK_FRAMES = 640
+# Recordings share a block up to so many frames (40 s), and a longer one is worked through in pieces of so many.
+BLOCK_FRAMES = 1_280
 # Transforms that are made at once, a divisor of BLOCK_FRAMES: their results stay in the cache.
 _TRANSFORMS = 64
 
