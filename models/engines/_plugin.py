@@ -1,10 +1,33 @@
 """What vLLM loads in each of its processes (the entry point ``vllm.general_plugins`` of pyproject.toml)."""
 
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+# How long an engine whose owner died may take to end in good order.
+_GRACE_SECONDS = 5.0
+
 
 def register() -> None:
-    """Name this project's class for Qwen2-Audio's architecture; it is imported where a model is loaded."""
+    """Name this project's class for Qwen2-Audio's architecture; end an engine whose owner was killed."""
     from vllm import ModelRegistry
 
     ModelRegistry.register_model(
         "Qwen2AudioForConditionalGeneration", "models.engines._qwen2_audio:TrimmedQwen2Audio"
     )
+    owner = multiprocessing.parent_process()
+    if owner is not None and multiprocessing.current_process().name.startswith(("EngineCore", "VllmWorker")):
+        threading.Thread(target=_end_with, args=(owner,), name="ends with its owner", daemon=True).start()
+
+
+def _end_with(owner: Any) -> None:
+    """End this process when its owner does: vLLM's own would live on after kill -9, and hold the GPU's memory."""
+    owner.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_GRACE_SECONDS)
+    os._exit(1)

@@ -25,6 +25,9 @@ from models.errors import MissingExtraError, UserError
 _CPU_CACHE_GIB = "2"
 # Prefixes are shared in whole blocks: the smallest that vLLM's CPU attention takes share most.
 _CPU_BLOCK = 32
+# One worker computes in the engine's process. In one of its own, which is vLLM's choice on a CPU, each would wait for
+# the other by asking without pause: most of a core, of which there may be two.
+_CPU_EXECUTOR = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
 
 
 class VllmEngine:
@@ -142,7 +145,10 @@ def arguments(resolved: Resolved) -> dict[str, Any]:
     if on_cpu:
         # A prompt that is computed in chunks would kill the engine when its request has a seed: vLLM 0.30 then
         # winds the random generator back, which the CPU's does not know.
-        place = {"block_size": _CPU_BLOCK, "enforce_eager": True, "enable_chunked_prefill": False}
+        place = {
+            "block_size": _CPU_BLOCK, "enforce_eager": True, "enable_chunked_prefill": False,
+            "distributed_executor_backend": _CPU_EXECUTOR,
+        }  # fmt: skip
     return {
         "model": resolved.source, "revision": None if resolved.is_local else resolved.revision,
         "dtype": "float32" if on_cpu else "auto", "limit_mm_per_prompt": {"audio": 1}, "seed": 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import numpy as np
 import polars as pl
+import psutil
 import pytest
 
 from models.engines import EngineChoice
@@ -196,11 +198,25 @@ def serve(alm, port: int, log) -> subprocess.Popen:
 
 def kill(process: subprocess.Popen) -> None:
     """The server and the processes of its engine."""
-    import signal
-
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def engine_ends(group: int) -> bool:
+    """Whether nothing of the server's group is alive within a minute."""
+    for _ in range(120):
+        alive = [one for one in psutil.process_iter(["status"]) if one.info["status"] != psutil.STATUS_ZOMBIE]
+        if not any(group_of(one.pid) == group for one in alive):
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def group_of(process: int) -> int | None:
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpgid(process)
+    return None
 
 
 def ready(port: int, process: subprocess.Popen) -> None:
@@ -261,6 +277,9 @@ def test_a_real_server_killed_and_restarted_in_the_middle(tiny_alm, demo_corpus,
             assert not failed, failed
             assert not running.is_alive()
             run("whole")
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            assert engine_ends(process.pid), "the engine of a server that was killed lives on"
         finally:
             kill(process)
     assert 0 < stored < shards("killed") == shards("whole")
