@@ -111,7 +111,8 @@ def _untrained(labels: tuple[str, ...], folder: Path) -> str:
 
     from models.annotation.personas import BUILT_IN
     from models.annotation.prompts import build_prompts
-    from models.tiny.architecture import Shape, build_model, save_folder
+    from models.tiny.architecture import build_model, save_folder
+    from models.tiny.pretraining import BASE
     from models.tiny.tokenizer import build_tokenizer
 
     short = build_prompts(labels, BUILT_IN, 2, arm="both")
@@ -119,7 +120,7 @@ def _untrained(labels: tuple[str, ...], folder: Path) -> str:
     prompts = [*short, *(LongPrompt(**vars(prompt)) for prompt in short)]
     tokenizer = build_tokenizer(labels, [prompt.text("It's eleven o'clock.") for prompt in prompts])
     torch.manual_seed(0)
-    save_folder(build_model(Shape(), tokenizer), tokenizer, folder / "alm")
+    save_folder(build_model(BASE.shape(len(labels)), tokenizer), tokenizer, folder / "alm")
     return str(folder / "alm")
 
 

@@ -110,13 +110,14 @@ def _untrained(labels: tuple[str, ...], folder: Path) -> str:
     """The tiny ALM's architecture with random weights."""
     from models.annotation.personas import BUILT_IN
     from models.annotation.prompts import build_prompts
-    from models.tiny.architecture import Shape, build_model, save_folder
+    from models.tiny.architecture import build_model, save_folder
+    from models.tiny.pretraining import BASE
     from models.tiny.tokenizer import build_tokenizer
 
     prompts = build_prompts(labels, BUILT_IN, 2, arm="both")
     tokenizer = build_tokenizer(labels, [prompt.text("It's eleven o'clock.") for prompt in prompts])
     torch.manual_seed(0)
-    save_folder(build_model(Shape(), tokenizer), tokenizer, folder / "alm")
+    save_folder(build_model(BASE.shape(len(labels)), tokenizer), tokenizer, folder / "alm")
     return str(folder / "alm")
 
 

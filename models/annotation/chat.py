@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from models.annotation.prompts import ALPHABETS
+from models.annotation.prompts import ALPHABETS, Prompt
 from models.errors import MissingExtraError, UserError
 
 if TYPE_CHECKING:
@@ -25,16 +25,28 @@ class Chat:
         self.tokenizer = getattr(processor, "tokenizer", processor)
         self.arguments = chat_arguments or {}
         self.special_tokens = _special_tokens(self.tokenizer)
+        # Acted corpora say the same few sentences over and over, and without transcripts all prompts recur.
+        self._recent = lru_cache(maxsize=1024)(self._tokens)
 
     def render(self, request: Request) -> str:
         """The whole prompt as text, the audio's placeholder in it, up to where the model's answer begins."""
-        messages = request.prompt.messages(request.transcript, self.special_tokens)
-        if request.audio is None:
+        return self._rendered(request.prompt, request.transcript, request.audio is None)
+
+    def _rendered(self, prompt: Prompt, transcript: str | None, silent: bool) -> str:
+        messages = prompt.messages(transcript, self.special_tokens)
+        if silent:
             messages[0]["content"] = [part for part in messages[0]["content"] if part["type"] == "text"]
         text: str = self.processor.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True, **self.arguments
         )
         return text
+
+    def tokens(self, request: Request) -> list[int]:
+        """The tokens of the whole prompt (``render``, then ``encode``)."""
+        return list(self._recent(request.prompt, request.transcript, request.audio is None))
+
+    def _tokens(self, prompt: Prompt, transcript: str | None, silent: bool) -> tuple[int, ...]:
+        return tuple(self.encode(self._rendered(prompt, transcript, silent)))
 
     def code_ids(self, codes: str, rendered: str) -> list[int]:
         """The token of each code where it follows the generation prompt of ``rendered``.

