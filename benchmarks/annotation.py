@@ -26,6 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.annotation_ways import VOTES, Bench, LongPrompt, ratio
+from benchmarks.untrained import untrained
+from models.annotation.personas import BUILT_IN
+from models.annotation.prompts import build_prompts
 from models.engines import EngineChoice, close_engines, open_engine
 from models.engines.vllm import VllmEngine
 from models.files import write_json
@@ -106,22 +109,10 @@ def _corpus(root: Path, folder: Path) -> Path:
 
 
 def _untrained(labels: tuple[str, ...], folder: Path) -> str:
-    """The tiny ALM's architecture with random weights: what it costs does not depend on what it has learned."""
-    import torch
-
-    from models.annotation.personas import BUILT_IN
-    from models.annotation.prompts import build_prompts
-    from models.tiny.architecture import build_model, save_folder
-    from models.tiny.pretraining import BASE
-    from models.tiny.tokenizer import build_tokenizer
-
+    """An ALM that knows the words of the long prompts too: others it spells, which no ALM of that language does."""
     short = build_prompts(labels, BUILT_IN, 2, arm="both")
-    # The long ones too: words that it does not know it spells, which no ALM of that language does.
-    prompts = [*short, *(LongPrompt(**vars(prompt)) for prompt in short)]
-    tokenizer = build_tokenizer(labels, [prompt.text("It's eleven o'clock.") for prompt in prompts])
-    torch.manual_seed(0)
-    save_folder(build_model(BASE.shape(len(labels)), tokenizer), tokenizer, folder / "alm")
-    return str(folder / "alm")
+    longer = [LongPrompt(**vars(prompt)).text("It's eleven o'clock.") for prompt in short]
+    return untrained(labels, folder, longer)
 
 
 def _arguments() -> argparse.Namespace:

@@ -26,6 +26,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.untrained import untrained
 from models.finetuning.anatomies.qwen2_audio import Own
 from models.finetuning.audio_states import AudioStates
 from models.finetuning.backbone import Backbone, load
@@ -56,7 +57,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         table = arguments.utterances or _corpus(Path(scratch))
         utterances = Utterances.read(table).in_splits("train")
-        alm = arguments.alm or _untrained(utterances.labels, Path(scratch))
+        alm = arguments.alm or untrained(utterances.labels, Path(scratch))
         backbone = load(alm, torch.device("cpu"), torch.float32)
         _measure(utterances, backbone, arguments.steps, arguments.rounds)
 
@@ -104,21 +105,6 @@ def _corpus(folder: Path) -> Path:
     from tasks.ingest import ingest
 
     return ingest(corpus="demo", root=folder / "raw", out=folder / "ingest") / "utterances.parquet"
-
-
-def _untrained(labels: tuple[str, ...], folder: Path) -> str:
-    """The tiny ALM's architecture with random weights."""
-    from models.annotation.personas import BUILT_IN
-    from models.annotation.prompts import build_prompts
-    from models.tiny.architecture import build_model, save_folder
-    from models.tiny.pretraining import BASE
-    from models.tiny.tokenizer import build_tokenizer
-
-    prompts = build_prompts(labels, BUILT_IN, 2, arm="both")
-    tokenizer = build_tokenizer(labels, [prompt.text("It's eleven o'clock.") for prompt in prompts])
-    torch.manual_seed(0)
-    save_folder(build_model(BASE.shape(len(labels)), tokenizer), tokenizer, folder / "alm")
-    return str(folder / "alm")
 
 
 def _paper(

@@ -1,7 +1,7 @@
 """vLLM's inputs for the many prompts of one clip: a clip is prepared once, then only the words change.
 
 vLLM prepares a prompt with audio by its multimodal processor, which looks for the audio's placeholder, writes its
-tokens there and accounts for its cache: half a millisecond a prompt, most of what this process did for the tiny ALM.
+tokens there and accounts for its cache: for the tiny ALM a good part of what this process does.
 Of prompts that share everything up to and past the audio, the third and later ones are the second with other tokens
 at the end. The second, not the first: that is the one whose features vLLM knew already and does not send again.
 """

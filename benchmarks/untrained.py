@@ -1,0 +1,30 @@
+"""The tiny ALM before it has learned anything, for the benchmarks of what it costs: that does not depend on training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def untrained(labels: tuple[str, ...], folder: Path, longer: Iterable[str] = ()) -> str:
+    """Write the shape that is trained, with random weights, into ``folder``; its path.
+
+    Args:
+        labels: the label set.
+        folder: where the ALM's folder is made.
+        longer: further texts whose words the tokenizer is to know.
+    """
+    import torch
+
+    from models.annotation.personas import BUILT_IN
+    from models.annotation.prompts import build_prompts
+    from models.tiny.architecture import build_model, save_folder
+    from models.tiny.pretraining import BASE
+    from models.tiny.tokenizer import build_tokenizer
+
+    prompts = build_prompts(labels, BUILT_IN, 2, arm="both")
+    texts = [prompt.text("It's eleven o'clock.") for prompt in prompts]
+    tokenizer = build_tokenizer(labels, [*texts, *longer])
+    torch.manual_seed(0)
+    save_folder(build_model(BASE.shape(len(labels)), tokenizer), tokenizer, folder / "alm")
+    return str(folder / "alm")
