@@ -54,8 +54,12 @@ def _reworded(before: list[int], prepared: dict[str, Any], prompt: dict[str, Any
 
 
 def _shared(one: list[int], other: list[int]) -> int:
-    """How many tokens at the start are the same."""
-    for place, (left, right) in enumerate(zip(one, other, strict=False)):
-        if left != right:
-            return place
-    return min(len(one), len(other))
+    """How many tokens at the start are the same: halved in search of it, since lists compare faster than loops run."""
+    least, most = 0, min(len(one), len(other))
+    while least < most:
+        middle = (least + most + 1) // 2
+        if one[:middle] == other[:middle]:
+            least = middle
+        else:
+            most = middle - 1
+    return least

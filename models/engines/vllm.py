@@ -7,6 +7,7 @@ and its keys and values are shared.
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -78,6 +79,7 @@ class VllmEngine:
 
     def close(self) -> None:
         """Stop the engine's process."""
+        gc.unfreeze()
         self.llm.llm_engine.engine_core.shutdown()
 
     def prompt(self, request: Request) -> dict[str, Any]:
@@ -127,6 +129,9 @@ def start(choice: EngineChoice) -> VllmEngine:
             llm = LLM(**arguments(resolved))
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"vLLM does not start on {resolved.source}: {_first_line(error)}") from error
+    # Thousands of waiting requests make the collector go over all that torch and vLLM have loaded, again and again.
+    gc.collect()
+    gc.freeze()
     return VllmEngine(llm, chat, resolved.alm.rate_hz, version(choice))
 
 

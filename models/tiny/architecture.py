@@ -32,9 +32,9 @@ class Shape:
     tower_layers: int = 3
     tower_heads: int = 4
     tower_inner: int = 432
-    text_width: int = 192
-    text_layers: int = 3
-    text_inner: int = 256
+    text_width: int = 96
+    text_layers: int = 2
+    text_inner: int = 64
 
 
 def build_model(

@@ -3,13 +3,13 @@
 To answer "A anger, B fear" with a letter, a model must look up which letter stands before which label. From
 random weights a small transformer needs tens of thousands of prompts to find that look-up; written as a
 program for a transformer (in the manner of RASP and Tracr: Weiss et al. 2021, arXiv 2106.06981; Lindner et
-al. 2023, arXiv 2301.05062) it is three layers, and training starts there:
+al. 2023, arXiv 2301.05062) it is two layers, and training starts there:
 
     layer 1, attention   every token fetches the letter two places before it, and the mean of the audio;
                          it sees whether the options have begun
-    layer 1, MLP         a label's token picks its own logit out of the mean; a label behind a letter is an option
-    layer 2, MLP         an option writes its logit into the place of its letter
-    layer 3, attention   the last token takes the mean over all options: one logit for each letter
+    layer 1, MLP         a label behind a letter is an option: it writes its own logit, out of the mean, into the
+                         place of that letter
+    layer 2, attention   the last token takes the mean over all options: one logit for each letter
 
 Everything that the circuit does not use starts with random input and zero output weights, so it changes
 nothing at first and can learn. RMSNorm is kept near the identity by one large constant in every token.
@@ -35,26 +35,27 @@ _GATE = 10.0  # silu(10) = 9.9995: a gate is open, silu(0) = 0: it is shut
 _FAR_BELOW = 16.0  # the logit of any other token under an option's letter, so label mass is near 1
 _SMALL = 1 / 16  # the scale of logits in the residual stream, so that they are small beside _CONSTANT
 _LETTER_DISTANCE = 2  # "A", " ", "anger"
+_HEADS = 3  # of layer 1
+_ROOM = 24  # dimensions that training may use as it likes
 
 
 @dataclass(frozen=True)
 class Places:
-    """Which dimensions of the residual stream hold what, for K labels and L letters."""
+    """Which dimensions of the residual stream hold what, for K labels and the K letters that stand before them."""
 
     label_count: int
 
     constant = 0
     is_audio = 1
     is_label = 2
-    score = 3
-    is_option = 4
-    opens_options = 5
-    is_behind = 6
+    is_option = 3
+    opens_options = 4
+    is_behind = 5
 
     @property
     def logit(self) -> slice:
         """One frame's logits, K."""
-        return slice(7, 7 + self.label_count)
+        return slice(6, 6 + self.label_count)
 
     @property
     def pooled(self) -> slice:
@@ -68,18 +69,18 @@ class Places:
 
     @property
     def letter(self) -> slice:
-        """Which letter a token is, L."""
-        return self._after(self.label, len(LETTERS))
+        """Which letter a token is, K."""
+        return self._after(self.label, self.label_count)
 
     @property
     def before(self) -> slice:
-        """Which letter stands two places before, L."""
-        return self._after(self.letter, len(LETTERS))
+        """Which letter stands two places before, K."""
+        return self._after(self.letter, self.label_count)
 
     @property
     def answer(self) -> slice:
-        """The logit of each letter's label, L."""
-        return self._after(self.before, len(LETTERS))
+        """The logit of each letter's label, K."""
+        return self._after(self.before, self.label_count)
 
     @property
     def used(self) -> int:
@@ -92,8 +93,14 @@ class Places:
 
 
 def width_for(label_count: int) -> int:
-    """The least width of the language model, a multiple of HEAD_WIDTH, that holds the circuit and some room."""
-    return -(-(Places(label_count).used + 24) // HEAD_WIDTH) * HEAD_WIDTH
+    """The least width of the language model, at least _HEADS of HEAD_WIDTH, that holds the circuit and some room."""
+    heads = -(-(Places(label_count).used + _ROOM) // HEAD_WIDTH)
+    return max(_HEADS, heads) * HEAD_WIDTH
+
+
+def inner_for(label_count: int) -> int:
+    """The least width inside its MLPs: a unit for each label behind each letter, one more, and some room."""
+    return -(-(label_count**2 + 1 + _ROOM) // HEAD_WIDTH) * HEAD_WIDTH
 
 
 def write_circuit(
@@ -107,7 +114,7 @@ def write_circuit(
     """Write the circuit into the projector and the language model, in place.
 
     Args:
-        model: with at least three layers and a width of ``width_for(K)``.
+        model: with at least two layers, as wide as ``width_for(K)`` and ``inner_for(K)`` say.
         tokenizer: its own.
         labels: K labels.
         head_KD: the head that reads one frame of the tower's output (D wide) as logits over labels, K x D.
@@ -122,15 +129,14 @@ def write_circuit(
         _silence(language_model)
         _write_embeddings(model, tokenizer, labels, places, prior_K)
         _write_projector(model, places, head_KD, bias_K)
-        first, second, third = language_model.layers[:3]
+        first, second = language_model.layers[:2]
         _write_distance_head(first.self_attn, 0, places)
         _write_feature_head(first.self_attn, 1, places.is_audio, places.logit, places.pooled)
         behind = slice(places.is_behind, places.is_behind + 1)
         opens = slice(places.opens_options, places.opens_options + 1)
         _write_feature_head(first.self_attn, 2, places.opens_options, opens, behind)
-        _write_scores(first.mlp, places)
-        _write_answers(second.mlp, places)
-        _write_feature_head(third.self_attn, 0, places.is_option, places.answer, places.answer)
+        _write_options(first.mlp, places)
+        _write_feature_head(second.self_attn, 0, places.is_option, places.answer, places.answer)
         _write_letters(model, tokenizer, places)
 
 
@@ -160,7 +166,7 @@ def _write_embeddings(
     prior = np.log(np.maximum(prior_K, 1e-6))
     weight[:, places.logit] = torch.from_numpy(_SMALL * (prior - prior.mean())).to(weight.dtype)
     weight[tokenizer.convert_tokens_to_ids(OPENING), places.opens_options] = 1
-    for column, letter in enumerate(LETTERS):
+    for column, letter in enumerate(LETTERS[: len(labels)]):
         weight[tokenizer.convert_tokens_to_ids(letter), places.letter.start + column] = 1
     for column, label in enumerate(shown_labels(labels)):
         row = tokenizer.convert_tokens_to_ids(label)
@@ -221,23 +227,24 @@ def _write_copy(attention: Any, head: int, read: slice, write: slice) -> None:
         attention.o_proj.weight[target, rows.start + offset] = 1
 
 
-def _write_scores(mlp: Any, places: Places) -> None:
-    """score = the pooled logit of the label that the token is; is_option = a label with a letter before it,
-    both behind the word that opens the options (a transcript may hold "B neutral" too).
+def _write_options(mlp: Any, places: Places) -> None:
+    """answer[letter] = the pooled logit of the label that the token is, if the letter stands before it;
+    is_option = a label with any letter before it; both behind the word that opens the options (a transcript may
+    hold "B neutral" too).
     """
-    units = range(places.label_count)
-    for unit, label, pooled in zip(units, _range(places.label), _range(places.pooled), strict=True):
-        _write_product(mlp, unit, [label], {pooled: 1.0}, places.score)
-    unit = len(units)
-    _write_product(mlp, unit, list(_range(places.before)), {places.is_label: 1.0}, places.is_option)
-    mlp.gate_proj.weight[unit, places.is_behind] = _GATE
-    mlp.gate_proj.weight[unit, places.constant] = -_GATE / _CONSTANT  # letter and behind, else shut
-
-
-def _write_answers(mlp: Any, places: Places) -> None:
-    """answer[letter] = the score of the option that stands behind this letter."""
-    for unit, (before, answer) in enumerate(zip(_range(places.before), _range(places.answer), strict=True)):
-        _write_product(mlp, unit, [before], {places.score: 1.0}, answer)
+    each = zip(_range(places.label), _range(places.pooled), strict=True)
+    letters = list(zip(_range(places.before), _range(places.answer), strict=True))
+    pairs = [(*of_label, *of_letter) for of_label in each for of_letter in letters]
+    for unit, (label, pooled, before, answer) in enumerate(pairs):
+        _write_product(mlp, unit, [label, before, places.is_behind], pooled, answer)
+    _write_product(
+        mlp,
+        len(pairs),
+        [*_range(places.before), places.is_behind],
+        places.is_label,
+        places.is_option,
+        needed=2,
+    )
 
 
 def _write_letters(
@@ -253,12 +260,15 @@ def _write_letters(
         weight[row, places.answer.start + column] = places.label_count / _SMALL
 
 
-def _write_product(mlp: Any, unit: int, gates: list[int], factors: dict[int, float], target: int) -> None:
-    """One SwiGLU unit as a product: target += (sum of gates, 0 or 1) x (sum of weighted factors)."""
+def _write_product(
+    mlp: Any, unit: int, gates: list[int], factor: int, target: int, needed: int | None = None
+) -> None:
+    """One SwiGLU unit as a product: target += factor where ``needed`` of the gates are 1 (all, by default)."""
+    needed = len(gates) if needed is None else needed
     mlp.gate_proj.weight[unit], mlp.up_proj.weight[unit] = 0, 0
     mlp.gate_proj.weight[unit, gates] = _GATE
-    for source, weight in factors.items():
-        mlp.up_proj.weight[unit, source] = weight
+    mlp.gate_proj.weight[unit, Places.constant] = -_GATE * (needed - 1) / _CONSTANT  # one too few: shut
+    mlp.up_proj.weight[unit, factor] = 1
     mlp.down_proj.weight[:, unit] = 0
     mlp.down_proj.weight[target, unit] = 1 / _GATE
 

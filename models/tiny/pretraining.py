@@ -25,7 +25,7 @@ from models.files import atomic_folder, write_json
 from models.tables import Utterances, Votes
 from models.tiny.answering import AnsweringOptions, Clips, train_answerer
 from models.tiny.architecture import WINDOW_FRAMES, Shape, build_model, save_folder
-from models.tiny.circuit import width_for, write_circuit
+from models.tiny.circuit import inner_for, width_for, write_circuit
 from models.tiny.listening import ListeningOptions, head_of, train_listener
 from models.tiny.mels import Mels, log_mels, pad_batch
 from models.tiny.moments import Places, tower_width_for, write_moments
@@ -35,7 +35,7 @@ from models.validation.metrics import jensen_shannon
 if TYPE_CHECKING:
     import torch
 
-VERSION = 2  # of the recipe; part of the cache's name
+VERSION = 3  # of the recipe; part of the cache's name
 Size = Literal["auto", "small", "base"]
 _KEPT_BACK = 0.12  # the share of pretrain speakers that weights are chosen on
 _SMALL_BELOW = 1500  # clips; below that a small tower learns as well, and hears faster
@@ -49,7 +49,6 @@ class Recipe:
 
     bands: int  # of the spectrogram's statistics
     tower_inner: int
-    text_inner: int
     listening: ListeningOptions
     answering: AnsweringOptions
     threads: int = 1  # more gain little at these sizes, and lose much on a busy machine
@@ -62,21 +61,19 @@ class Recipe:
             tower_heads=_TOWER_HEADS,
             tower_inner=self.tower_inner,
             text_width=width_for(labels),
-            text_inner=self.text_inner,
+            text_inner=inner_for(labels),
         )
 
 
 SMALL = Recipe(
     bands=32,
     tower_inner=128,
-    text_inner=192,
     listening=ListeningOptions(noise=0.2, dropout=0.2, mixup=0.2),
     answering=AnsweringOptions(steps=30, judged=3),
 )
 BASE = Recipe(
     bands=32,
     tower_inner=256,
-    text_inner=256,
     listening=ListeningOptions(),
     answering=AnsweringOptions(steps=60, judged=3),
 )

@@ -35,7 +35,7 @@ def make_alm(folder: Path, clips: list[Path], seed: int, strength: float = 2.0) 
     from models.annotation.personas import load_personas
     from models.annotation.prompts import build_prompts
     from models.tiny.architecture import Shape, build_model, save_folder
-    from models.tiny.circuit import width_for, write_circuit
+    from models.tiny.circuit import inner_for, width_for, write_circuit
     from models.tiny.mels import log_mels, pad_batch
     from models.tiny.tokenizer import build_tokenizer
     from models.tiny.tower import hear
@@ -46,7 +46,12 @@ def make_alm(folder: Path, clips: list[Path], seed: int, strength: float = 2.0) 
     tokenizer = build_tokenizer(LABELS, texts)
     torch.manual_seed(seed)
     shape = Shape(
-        tower_width=32, tower_layers=1, tower_heads=2, tower_inner=64, text_width=width_for(len(LABELS))
+        tower_width=32,
+        tower_layers=1,
+        tower_heads=2,
+        tower_inner=64,
+        text_width=width_for(len(LABELS)),
+        text_inner=inner_for(len(LABELS)),
     )
     model = build_model(shape, tokenizer)
     mels = log_mels([str(path) for path in clips])

@@ -11,7 +11,7 @@ import torch
 from models.annotation.personas import BUILT_IN
 from models.annotation.prompts import Prompt, build_prompts
 from models.tiny.architecture import Shape, build_model, build_processor, save_folder
-from models.tiny.circuit import Places, width_for, write_circuit
+from models.tiny.circuit import Places, inner_for, width_for, write_circuit
 from models.tiny.tokenizer import LETTERS, SPECIAL_TOKENS, build_tokenizer
 
 RATE_HZ = 16_000
@@ -24,7 +24,12 @@ def made(labels: tuple[str, ...]):
     )
     torch.manual_seed(3)
     shape = Shape(
-        tower_width=48, tower_layers=1, tower_heads=2, tower_inner=48, text_width=width_for(len(labels))
+        tower_width=48,
+        tower_layers=1,
+        tower_heads=2,
+        tower_inner=48,
+        text_width=width_for(len(labels)),
+        text_inner=inner_for(len(labels)),
     )
     model = build_model(shape, tokenizer).eval()
     head, bias = torch.randn(len(labels), 48) * 0.4, torch.randn(len(labels))
@@ -124,5 +129,5 @@ def test_the_folder_is_plain(tmp_path: Path) -> None:
 def test_places_do_not_overlap() -> None:
     places = Places(7)
     slices = (places.logit, places.pooled, places.label, places.letter, places.before, places.answer)
-    taken = [0, 1, 2, 3, 4, 5, 6] + [place for s in slices for place in range(s.start, s.stop)]
+    taken = [0, 1, 2, 3, 4, 5] + [place for s in slices for place in range(s.start, s.stop)]
     assert len(taken) == len(set(taken)) == places.used <= width_for(7)
