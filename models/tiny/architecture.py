@@ -1,4 +1,4 @@
-"""The tiny ALM's shape and its folder: Qwen2-Audio's architecture, its sizes divided by about twenty.
+"""The tiny ALM's shape and its folder: Qwen2-Audio's architecture at a six-thousandth of its size.
 
 Audio goes through Whisper's front end (128 log-mel bands, 100 frames a second) and Qwen2-Audio's encoder
 (two convolutions, transformer layers with sinusoidal positions, average pooling to 25 frames a second), a
