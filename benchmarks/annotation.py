@@ -9,7 +9,7 @@ paper   20 requests an utterance, one after the other as a notebook asks them, t
 exact   5 personas x 2 option orders, audio first: ten prompts that share their prefix, one pass each.
 floor   one prompt an utterance and nothing else: decoding, one audio preprocessing, one pass.
 
-Tokens are the engine's own counters: prompt tokens that were computed (not found in the cache), and generated. Beside
+Tokens are those the engine reports with each answer: of the prompt, computed (not found in its cache), and generated. Beside
 them stands what exact would compute with other sizes of the cache's blocks (vLLM shares whole ones; 32 is the CPU's
 smallest, 16 usual on a GPU), counted from the same prompts.
 

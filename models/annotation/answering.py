@@ -216,11 +216,12 @@ class _Asked:
     def answers(self, rows: NDArray[np.int64], **columns: Any) -> pl.DataFrame:
         """Answers (SCHEMA) of these rows; columns not given are null."""
         asked = self.items[rows.tolist()]
-        prompts = [self._computing.questions[q].prompt.sha256() for q in asked["question"]]
+        asked_once = asked["question"].unique().to_list()
+        prompts = {number: self._computing.questions[number].prompt.sha256() for number in asked_once}
         held = {
             "key": asked["key"],
             "audio_sha256": asked["audio_sha256"],
-            "prompt_sha256": prompts,
+            "prompt_sha256": asked["question"].replace_strict(prompts, return_dtype=pl.String),
             **columns,
         }
         empty = {name: [None] * len(rows) for name in SCHEMA if name not in held}

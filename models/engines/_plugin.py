@@ -14,12 +14,14 @@ _GRACE_SECONDS = 5.0
 
 
 def register() -> None:
-    """Name this project's class for Qwen2-Audio's architecture; end an engine whose owner was killed."""
+    """Name this project's classes for Qwen2-Audio and for a CPU's attention; end an engine whose owner was killed."""
     from vllm import ModelRegistry
+    from vllm.v1.attention.backends.registry import AttentionBackendEnum, register_backend
 
     ModelRegistry.register_model(
         "Qwen2AudioForConditionalGeneration", "models.engines._qwen2_audio:TrimmedQwen2Audio"
     )
+    register_backend(AttentionBackendEnum.CPU_ATTN, "models.engines._cpu_attention.SmallBlockAttention")
     owner = multiprocessing.parent_process()
     if owner is not None and multiprocessing.current_process().name.startswith(("EngineCore", "VllmWorker")):
         threading.Thread(target=_end_with, args=(owner,), name="ends with its owner", daemon=True).start()

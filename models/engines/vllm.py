@@ -25,8 +25,8 @@ from models.errors import MissingExtraError, UserError
 
 # Of GiB, for keys and values on the CPU, where vLLM would take a share of all memory.
 _CPU_CACHE_GIB = "2"
-# Prefixes are shared in whole blocks: the smallest that vLLM's CPU attention takes share most.
-_CPU_BLOCK = 32
+# Prefixes are shared in whole blocks: the smallest share most (models/engines/_cpu_attention.py offers them).
+_CPU_BLOCK = 16
 # One worker computes in the engine's process. In one of its own, which is vLLM's choice on a CPU, each would wait for
 # the other by asking without pause: most of a core, of which there may be two.
 _CPU_EXECUTOR = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
@@ -176,7 +176,7 @@ def arguments(resolved: Resolved) -> dict[str, Any]:
     return {
         "model": resolved.source, "revision": None if resolved.is_local else resolved.revision,
         "dtype": "float32" if on_cpu else "auto", "limit_mm_per_prompt": {"audio": 1}, "seed": 0,
-        "enable_prefix_caching": True, "generation_config": "vllm", "disable_log_stats": False,
+        "enable_prefix_caching": True, "generation_config": "vllm",
         "trust_remote_code": False, "use_tqdm_on_load": False, **place, **resolved.alm.engine_arguments,
     }  # fmt: skip
 
