@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import takewhile
 
 import numpy as np
 import pytest
@@ -155,6 +156,23 @@ def test_reworded_inputs_are_what_vllm_prepares(vllm_engine, tmp_path, audio_fir
             assert mine[part] == theirs[part]
     # Two of a clip's six; where the words come before the audio, no prompt can be made of another.
     assert len(prepared) == (6 if audio_first else len(prompts))
+
+
+def shared_tokens(one: list[int], other: list[int]) -> int:
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
+
+
+@pytest.mark.engine
+def test_prompts_of_a_clip_share_every_block_of_16_tokens(vllm_engine, tmp_path, monkeypatch):
+    outputs, finish = [], vllm_engine._finish
+    monkeypatch.setattr(vllm_engine, "_finish", lambda: outputs.extend(finish()) or outputs)
+    vllm_engine.llm.reset_prefix_cache()
+    probabilities(vllm_engine, requests(tmp_path, clips=1))
+    prompts = [list(output.prompt_token_ids) for output in outputs]
+    assert outputs[0].num_cached_tokens == 0
+    for number, output in enumerate(outputs[1:], 1):
+        shared = max(shared_tokens(prompts[number], earlier) for earlier in prompts[:number])
+        assert output.num_cached_tokens == shared // 16 * 16 > 0
 
 
 @pytest.mark.engine
