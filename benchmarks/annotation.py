@@ -10,8 +10,8 @@ exact   5 personas x 2 option orders, audio first: ten prompts that share their 
 floor   one prompt an utterance and nothing else: decoding, one audio preprocessing, one pass.
 
 Tokens are those the engine reports with each answer: of the prompt, computed (not found in its cache), and generated. Beside
-them stands what exact would compute with other sizes of the cache's blocks (vLLM shares whole ones; 32 is the CPU's
-smallest, 16 usual on a GPU), counted from the same prompts.
+them stands what exact would compute with other sizes of the cache's blocks (vLLM shares whole ones, of 16 tokens here),
+counted from the same prompts.
 
     python -m benchmarks.annotation [--alm data/demo/alm] [--root ../shared/crema-d]
 """
