@@ -25,14 +25,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ambivox.models.engines import EngineChoice, close_engines, open_engine
+from ambivox.models.engines.vllm.engine import VllmEngine
+from ambivox.models.files import write_json
+from ambivox.models.prompting.personas import BUILT_IN
+from ambivox.models.prompting.prompts import build_prompts
+from ambivox.models.tables import Utterances
 from benchmarks.annotation_ways import VOTES, Bench, LongPrompt, ratio
 from benchmarks.untrained import untrained
-from models.annotation.personas import BUILT_IN
-from models.annotation.prompts import build_prompts
-from models.engines import EngineChoice, close_engines, open_engine
-from models.engines.vllm import VllmEngine
-from models.files import write_json
-from models.tables import Utterances
 
 
 def main() -> None:
@@ -87,11 +87,16 @@ def _measure(arguments: argparse.Namespace, table: Utterances, alm: str) -> None
     }
     results["milliseconds an utterance"] = bench.parts(measured, results)
     results["setting"] = {
-        "utterances": measured.height, "utterances of the other readings": some.height, "engine": engine.version,
-        "alm": bench.resolved.revision, "votes of the paper's way": VOTES, "prompts of exact": len(bench.exact),
-        "rounds, the best counts": arguments.rounds, "cores": os.cpu_count(),
+        "utterances": measured.height,
+        "utterances of the other readings": some.height,
+        "engine": engine.version,
+        "alm": bench.resolved.revision,
+        "votes of the paper's way": VOTES,
+        "prompts of exact": len(bench.exact),
+        "rounds, the best counts": arguments.rounds,
+        "cores": os.cpu_count(),
         "load at the end": [round(load, 1) for load in os.getloadavg()],
-    }  # fmt: skip
+    }
     print(json.dumps(results, indent=2))
     write_json(arguments.out / "annotation.json", results)
     close_engines()
@@ -103,14 +108,14 @@ def _processor(found: dict[str, float]) -> float:
 
 def _corpus(root: Path, folder: Path) -> Path:
     """CREMA-D, ingested into ``folder``."""
-    from tasks.ingest import ingest
+    from ambivox.tasks.ingest import ingest
 
     return ingest(corpus="crema_d", root=root, out=folder / "ingest") / "utterances.parquet"
 
 
 def _untrained(labels: tuple[str, ...], folder: Path) -> str:
     """An ALM that knows the words of the long prompts too: others it spells, which no ALM of that language does."""
-    short = build_prompts(labels, BUILT_IN, 2, arm="both")
+    short = build_prompts(labels, BUILT_IN, 2, modality="both")
     longer = [LongPrompt(**vars(prompt)).text("It's eleven o'clock.") for prompt in short]
     return untrained(labels, folder, longer)
 

@@ -11,16 +11,16 @@ from typing import Any
 import polars as pl
 import psutil
 
-from models.annotation.alm import resolve
-from models.annotation.answering import Computing
-from models.annotation.elicitation import Question, ask
-from models.annotation.personas import PAPER
-from models.annotation.prompts import Prompt, neutralise
-from models.annotation.questions import plan
-from models.engines import Request
-from models.engines.vllm import VllmEngine
-from models.sound.audio import decode
-from models.tables import Utterances
+from ambivox.models.alms import resolve
+from ambivox.models.annotation.answering import Computing
+from ambivox.models.annotation.elicitation import Question, ask
+from ambivox.models.annotation.work_items import plan
+from ambivox.models.audio.decoding import decode
+from ambivox.models.engines.vllm.engine import VllmEngine
+from ambivox.models.prompting.personas import PAPER
+from ambivox.models.prompting.prompts import Prompt, neutralise
+from ambivox.models.prompting.request import Request
+from ambivox.models.tables import Utterances
 
 VOTES = 20
 # The parts of the paper's prompt and about as many words as its public code has, in our own.
@@ -66,8 +66,8 @@ class Bench:
     def __init__(self, engine: VllmEngine, alm: str, labels: tuple[str, ...]) -> None:
         self.engine = engine
         self.resolved = resolve(alm)
-        self.exact = ask(labels, PAPER, elicitation="exact", orders=2, arm="both", votes=0, seed=0)
-        sampled = ask(labels, PAPER, elicitation="sampled", orders=1, arm="both", votes=VOTES, seed=0)
+        self.exact = ask(labels, PAPER, elicitation="exact", orders=2, modality="both", votes=0, seed=0)
+        sampled = ask(labels, PAPER, elicitation="sampled", orders=1, modality="both", votes=VOTES, seed=0)
         self._short = tuple(replace(q, prompt=replace(q.prompt, audio_first=False)) for q in sampled)
         self._long = tuple(replace(q, prompt=LongPrompt(**vars(q.prompt))) for q in self._short)
         self._round = 0

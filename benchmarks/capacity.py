@@ -29,20 +29,36 @@ STORE_GB_MONTH_PRICE = 0.023
 
 def table_bytes(rows: int = 100_000) -> dict[str, float]:
     """Parquet bytes per row of each table, written as the steps write them."""
-    from models.tables import Annotations, Distributions, Votes
+    from ambivox.models.tables import Annotations, Distributions, Votes
 
     rng = np.random.default_rng(0)
     ids = pl.Series("utterance_id", [f"MSP-PODCAST_{n // 40:04d}_{n % 40:04d}" for n in range(rows)])
     p_NK = rng.dirichlet(np.ones(len(LABELS)), rows)
-    votes = pl.DataFrame({
-        "utterance_id": ids, "annotator_id": [f"WORKER{n:08d}" for n in rng.integers(0, 12_000, rows)], "annotator_kind": "human",
-        "label": [LABELS[k] for k in rng.integers(0, 6, rows)], "weight": 1.0,
-    })  # fmt: skip
-    annotations = pl.DataFrame({
-        "utterance_id": ids, "alm": "qwen2_audio", "revision": "0" * 40, "elicitation": "exact", "persona": "voice_and_words",
-        "option_order": "012345", "temperature": 1.0, "refused": False, "prompt_sha256": "0" * 64, "engine": "vllm 0.30.0 bfloat16",
-        "logprobs": np.log(p_NK).round(6).tolist(), "label_mass": rng.random(rows).round(6),
-    })  # fmt: skip
+    votes = pl.DataFrame(
+        {
+            "utterance_id": ids,
+            "annotator_id": [f"WORKER{n:08d}" for n in rng.integers(0, 12_000, rows)],
+            "annotator_kind": "human",
+            "label": [LABELS[k] for k in rng.integers(0, 6, rows)],
+            "weight": 1.0,
+        }
+    )
+    annotations = pl.DataFrame(
+        {
+            "utterance_id": ids,
+            "alm": "qwen2_audio",
+            "revision": "0" * 40,
+            "elicitation": "exact",
+            "persona": "voice_and_words",
+            "option_order": "012345",
+            "temperature": 1.0,
+            "refused": False,
+            "prompt_sha256": "0" * 64,
+            "engine": "vllm 0.30.0 bfloat16",
+            "logprobs": np.log(p_NK).round(6).tolist(),
+            "label_mass": rng.random(rows).round(6),
+        }
+    )
     made = {
         "human vote": Votes.check(votes, LABELS),
         "annotation": Annotations.check(annotations, LABELS),
@@ -59,7 +75,7 @@ def decoding_seconds(clips: int = 200, seconds: float = 4.0, rate_hz: int = 16_0
     """CPU seconds to decode a FLAC clip, and to resample it where ``rate_hz`` is not the ALM's 16 kHz."""
     import soundfile
 
-    from models.sound.audio import decode
+    from ambivox.models.audio.decoding import decode
 
     rng = np.random.default_rng(0)
     steps = np.arange(int(seconds * rate_hz))
@@ -81,8 +97,8 @@ def annotating(clips: int = 1024) -> tuple[float, float]:
 
     import soundfile
 
-    from models.tables import Utterances
-    from tasks.annotate import annotate
+    from ambivox.models.tables import Utterances
+    from ambivox.tasks.annotate import annotate
 
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:
@@ -91,11 +107,19 @@ def annotating(clips: int = 1024) -> tuple[float, float]:
         for n in range(clips):
             path = folder / f"{n}.flac"
             soundfile.write(path, 0.1 * rng.standard_normal(4 * 16_000), 16_000)
-            rows.append({
-                "utterance_id": path.stem, "corpus": "noise", "audio": str(path), "duration_seconds": 4.0,
-                "audio_sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "sample_rate_hz": 16_000,
-                "split": "train", "transcript": "it's eleven o'clock", "speaker": f"s{n % 50}",
-            })  # fmt: skip
+            rows.append(
+                {
+                    "utterance_id": path.stem,
+                    "corpus": "noise",
+                    "audio": str(path),
+                    "duration_seconds": 4.0,
+                    "audio_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+                    "sample_rate_hz": 16_000,
+                    "split": "train",
+                    "transcript": "it's eleven o'clock",
+                    "speaker": f"s{n % 50}",
+                }
+            )
         frame = pl.DataFrame(rows)
         some = Utterances.check(frame.head(8), LABELS).write(folder / "some.parquet")
         every = Utterances.check(frame, LABELS).write(folder / "all.parquet")
@@ -111,14 +135,19 @@ def annotating(clips: int = 1024) -> tuple[float, float]:
 
 def counting_seconds(rows: int = 1_000_000) -> float:
     """Seconds to count a million votes into arrays."""
-    from models.tables import Votes
+    from ambivox.models.tables import Votes
 
     rng = np.random.default_rng(0)
     ids = pl.Series([f"u{n}" for n in range(rows // VOTES)])
-    frame = pl.DataFrame({
-        "utterance_id": ids.gather(np.sort(rng.integers(0, len(ids), rows))), "annotator_id": "a", "annotator_kind": "human",
-        "label": pl.Series(LABELS).gather(rng.integers(0, 6, rows)), "weight": 1.0,
-    })  # fmt: skip
+    frame = pl.DataFrame(
+        {
+            "utterance_id": ids.gather(np.sort(rng.integers(0, len(ids), rows))),
+            "annotator_id": "a",
+            "annotator_kind": "human",
+            "label": pl.Series(LABELS).gather(rng.integers(0, 6, rows)),
+            "weight": 1.0,
+        }
+    )
     votes = Votes.check(frame, LABELS)
     started = time.perf_counter()
     votes.counts(ids)
@@ -171,11 +200,16 @@ def plan(utterances: float, unit: dict[str, float], task: float) -> dict[str, st
         + utterances * (VOTES * unit["human vote"] + 4 * unit["distribution"])
     ) / 1e9
     return {
-        "prompts": f"{prompts:,.0f}", "GPU hours": f"{gpu_hours:,.0f}", "days on 8 GPUs": f"{gpu_hours / 8 / 24:,.1f}",
-        "GPU cost": f"${gpu_hours * GPU_HOUR_PRICE:,.0f}", "shards = task runs = store files": f"{shards:,.0f}",
-        "Prefect's own time": f"{shards * task / 3600:,.2f} h", "tables and store": f"{stored:,.1f} GB",
-        "storage a month": f"${stored * STORE_GB_MONTH_PRICE:,.2f}", "audio, 4 s of FLAC": f"{utterances * 64e3 / 1e9:,.0f} GB",
-    }  # fmt: skip
+        "prompts": f"{prompts:,.0f}",
+        "GPU hours": f"{gpu_hours:,.0f}",
+        "days on 8 GPUs": f"{gpu_hours / 8 / 24:,.1f}",
+        "GPU cost": f"${gpu_hours * GPU_HOUR_PRICE:,.0f}",
+        "shards = task runs = store files": f"{shards:,.0f}",
+        "Prefect's own time": f"{shards * task / 3600:,.2f} h",
+        "tables and store": f"{stored:,.1f} GB",
+        "storage a month": f"${stored * STORE_GB_MONTH_PRICE:,.2f}",
+        "audio, 4 s of FLAC": f"{utterances * 64e3 / 1e9:,.0f} GB",
+    }
 
 
 def main() -> None:

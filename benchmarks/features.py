@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from models.augmentation.frames import RATE_HZ, blocks, frame_count
-from models.augmentation.sound_features import sound_features
-from models.sound.audio import decode
+from ambivox.models.audio.decoding import decode
+from ambivox.models.augmentation.frames import RATE_HZ, blocks, frame_count
+from ambivox.models.augmentation.sound_features import sound_features
 
 Samples = np.ndarray
 
@@ -61,12 +61,22 @@ def main() -> None:
                 cpu_seconds[name].append((time.process_time() - start_cpu) / len(recordings))
     slow, *fast = (min(times) for times in seconds.values())
     slow_cpu = min(next(iter(cpu_seconds.values())))
-    table = Table("way", "ms an utterance (best, worst)", "times as fast", "CPU ms", "times less CPU", title=f"72 features of {len(recordings)} recordings ({origin})")  # fmt: skip
+    table = Table(
+        "way",
+        "ms an utterance (best, worst)",
+        "times as fast",
+        "CPU ms",
+        "times less CPU",
+        title=f"72 features of {len(recordings)} recordings ({origin})",
+    )
     for name, times in seconds.items():
         table.add_row(
-            name, f"{1e3 * min(times):.2f}, {1e3 * max(times):.2f}", f"{slow / min(times):.1f}",
-            f"{1e3 * min(cpu_seconds[name]):.2f}", f"{slow_cpu / min(cpu_seconds[name]):.1f}",
-        )  # fmt: skip
+            name,
+            f"{1e3 * min(times):.2f}, {1e3 * max(times):.2f}",
+            f"{slow / min(times):.1f}",
+            f"{1e3 * min(cpu_seconds[name]):.2f}",
+            f"{slow_cpu / min(cpu_seconds[name]):.1f}",
+        )
     console = Console()
     console.print(table)
     reference, *others = found.values()

@@ -19,11 +19,16 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from models.annotation.alm import Resolved, alms
-from models.finetuning.backbone import Backbone
-from models.finetuning.batches import Batch, collate
-from models.finetuning.distribution_head import DistributionHead, distribution_loss
-from models.finetuning.model import DistributionModel, adapted_modules, add_adapters
+from ambivox.models.alm_backbones.backbone import Backbone
+from ambivox.models.alms import alms
+from ambivox.models.finetuning.data.batches import Batch, collate
+from ambivox.models.finetuning.model.distribution_head import DistributionHead, distribution_loss
+from ambivox.models.finetuning.model.distribution_model import (
+    DistributionModel,
+    adapted_modules,
+    add_adapters,
+)
+from ambivox.models.prompting.alm_spec import ResolvedAlm
 
 LABELS = 4
 PROMPT_TOKENS = 60
@@ -88,9 +93,15 @@ def measure(steps: int, batch: int, seconds: tuple[float, float], gradient_check
     took = time.perf_counter() - began
     work = operations(model, data) * (1.5 if gradient_checkpointing else 1.0) * steps
     return Measured(
-        parameters, len(adapted_modules(backbone.model)), [float(loss) for loss in losses], batch * steps / took,
-        torch.cuda.max_memory_allocated() / 2**30, work / took / bf16_rate(device), difference, *hearing,
-    )  # fmt: skip
+        parameters,
+        len(adapted_modules(backbone.model)),
+        [float(loss) for loss in losses],
+        batch * steps / took,
+        torch.cuda.max_memory_allocated() / 2**30,
+        work / took / bf16_rate(device),
+        difference,
+        *hearing,
+    )
 
 
 def build(device: torch.device) -> Backbone:
@@ -103,13 +114,24 @@ def build(device: torch.device) -> Backbone:
     )
 
     audio = Qwen2AudioEncoderConfig(
-        num_mel_bins=128, d_model=1280, encoder_layers=32, encoder_attention_heads=20, encoder_ffn_dim=5120,
+        num_mel_bins=128,
+        d_model=1280,
+        encoder_layers=32,
+        encoder_attention_heads=20,
+        encoder_ffn_dim=5120,
         max_source_positions=1500,
-    )  # fmt: skip
+    )
     text = Qwen2Config(
-        vocab_size=156032, hidden_size=4096, intermediate_size=11008, num_hidden_layers=32, num_attention_heads=32,
-        num_key_value_heads=32, max_position_embeddings=8192, rms_norm_eps=1e-5, tie_word_embeddings=False,
-    )  # fmt: skip
+        vocab_size=156032,
+        hidden_size=4096,
+        intermediate_size=11008,
+        num_hidden_layers=32,
+        num_attention_heads=32,
+        num_key_value_heads=32,
+        max_position_embeddings=8192,
+        rms_norm_eps=1e-5,
+        tie_word_embeddings=False,
+    )
     config = Qwen2AudioConfig(audio_config=audio, text_config=text, audio_token_index=151646)
     torch.manual_seed(0)
     standard = torch.get_default_dtype()
@@ -122,14 +144,14 @@ def build(device: torch.device) -> Backbone:
     model.requires_grad_(False)
     model.eval()
     alm = alms()["qwen2_audio"]
-    resolved = Resolved("qwen2_audio", "qwen2_audio@random", "random", "random", alm)
+    resolved = ResolvedAlm("qwen2_audio", "qwen2_audio@random", "random", "random", alm)
     return Backbone(model, None, resolved, device, torch.bfloat16)
 
 
 def noise(model: DistributionModel, batch: int, seconds: tuple[float, float]) -> Batch:
     """A batch of random prompts and random audio states, of evenly spread lengths."""
     random = np.random.default_rng(0)
-    width = model.backbone.anatomy.model.config.audio_config.d_model
+    width = model.backbone.architecture.model.config.audio_config.d_model
     audio_id = model.backbone.audio_token_id
     ids, audio = [], []
     for length in np.linspace(*seconds, batch):
@@ -142,13 +164,13 @@ def noise(model: DistributionModel, batch: int, seconds: tuple[float, float]) ->
 
 def operations(model: DistributionModel, data: Batch) -> float:
     """Floating-point operations of one step."""
-    text = model.backbone.anatomy.language_model
+    text = model.backbone.architecture.language_model
     weights = sum(
         p.numel() for name, p in text.named_parameters() if "embed" not in name and "lora" not in name
     )
     trained = sum(p.numel() for p in model.trainable().values() if p.ndim > 1)
     tokens, length = data.ids_BT.numel(), data.ids_BT.shape[1]
-    config = model.backbone.anatomy.model.config.text_config
+    config = model.backbone.architecture.model.config.text_config
     attention = 4 * length * config.hidden_size * config.num_hidden_layers * tokens
     return float(4 * weights * tokens + 6 * trained * tokens + 3 * attention)
 
@@ -195,7 +217,13 @@ def _difference(model: DistributionModel, data: Batch) -> float:
         for row in range(len(data.ids_BT)):
             ids = data.ids_BT[row][data.mask_BT[row].bool()][None]
             count = int((ids == model.backbone.audio_token_id).sum())
-            one = Batch(ids, torch.ones_like(ids), data.audio_XD[first : first + count], data.target_BK[row : row + 1], data.weight_B[row : row + 1])  # fmt: skip
+            one = Batch(
+                ids,
+                torch.ones_like(ids),
+                data.audio_XD[first : first + count],
+                data.target_BK[row : row + 1],
+                data.weight_B[row : row + 1],
+            )
             alone.append(model.answer(one).exp())
             first += count
     return float((together - torch.cat(alone)).abs().max())

@@ -107,7 +107,7 @@ def measure(root: Path, out: Path, cache: Path) -> tuple[float, float, float]:
     line = [
         sys.executable,
         "-m",
-        "tasks.ingest",
+        "ambivox.tasks.ingest",
         "--corpus",
         "msp_podcast",
         "--root",

@@ -69,10 +69,15 @@ def _write(folder: Path, votes: int, utterances: int) -> Path:
     path = folder / "votes.parquet"
     rng = np.random.default_rng(0)
     schema = pa.schema(
-        [("utterance_id", pa.large_string()), ("annotator_id", pa.large_string()), ("annotator_kind", pa.large_string()),
-         ("label", pa.large_string()), ("weight", pa.float64())],
+        [
+            ("utterance_id", pa.large_string()),
+            ("annotator_id", pa.large_string()),
+            ("annotator_kind", pa.large_string()),
+            ("label", pa.large_string()),
+            ("weight", pa.float64()),
+        ],
         metadata={"ambivox.labels": json.dumps(LABELS), "ambivox.table": "votes"},
-    )  # fmt: skip
+    )
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for start in range(0, votes, _CHUNK):
             rows = min(_CHUNK, votes - start)
@@ -90,10 +95,10 @@ def _write(folder: Path, votes: int, utterances: int) -> Path:
 
 
 def _measure(step: str, folder: Path, utterances: int) -> dict[str, float]:
-    from models.pooling.fit import Evidence, fit_pooling
-    from models.pooling.pooled import pool_blocks
-    from models.pooling.vote_file import VoteFile
-    from models.tables import Votes
+    from ambivox.models.pooling.fit import Evidence, fit_pooling
+    from ambivox.models.pooling.pooled import pool_blocks
+    from ambivox.models.pooling.vote_file import VoteFile
+    from ambivox.models.tables import Votes
 
     path = folder / "votes.parquet"
     ids = pl.Series("utterance_id", np.arange(utterances)).cast(pl.String).str.zfill(9)

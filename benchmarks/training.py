@@ -26,17 +26,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from ambivox.models.alm_backbones.architectures.qwen2_audio import ModelArchitecture
+from ambivox.models.alm_backbones.audio_states import AudioStates
+from ambivox.models.alm_backbones.backbone import Backbone, load
+from ambivox.models.audio.decoding import decode
+from ambivox.models.finetuning.data.batches import Batch, shuffled_by_length
+from ambivox.models.finetuning.data.examples import Examples, examples_of
+from ambivox.models.finetuning.model.distribution_head import distribution_loss
+from ambivox.models.finetuning.model.distribution_model import DistributionModel, add_adapters
+from ambivox.models.finetuning.settings import PAPER, SMALL
+from ambivox.models.tables import Utterances
 from benchmarks.untrained import untrained
-from models.finetuning.anatomies.qwen2_audio import Own
-from models.finetuning.audio_states import AudioStates
-from models.finetuning.backbone import Backbone, load
-from models.finetuning.batches import Batch, shuffled_by_length
-from models.finetuning.distribution_head import distribution_loss
-from models.finetuning.examples import Examples, examples_of
-from models.finetuning.model import DistributionModel, add_adapters
-from models.finetuning.settings import PAPER, SMALL
-from models.sound.audio import decode
-from models.tables import Utterances
 
 FIXED_TOKENS = 512
 BATCH = 8
@@ -77,14 +77,26 @@ def _measure(utterances: Utterances, backbone: Backbone, steps: int, rounds: int
     for round_ in range(rounds):
         paper.append(_paper(model, examples, recordings, round_))
         ours.append(_ours(model, examples, states, round_))
-    table = Table("way", "steps a second (median)", "range", "times as fast", "CPU s a step", "times less CPU", title=f"Training, batch {BATCH}, {len(examples)} utterances")  # fmt: skip
+    table = Table(
+        "way",
+        "steps a second (median)",
+        "range",
+        "times as fast",
+        "CPU s a step",
+        "times less CPU",
+        title=f"Training, batch {BATCH}, {len(examples)} utterances",
+    )
     paper_wall, paper_cpu = np.median(paper, axis=0)
     for name, speeds in (("paper's way", paper), ("ours", ours)):
         wall, cpu = (np.array(column) for column in zip(*speeds, strict=True))
         table.add_row(
-            name, f"{np.median(wall):.2f}", f"{wall.min():.2f} to {wall.max():.2f}", f"{np.median(wall) / paper_wall:.1f}",
-            f"{np.median(cpu):.2f}", f"{paper_cpu / np.median(cpu):.1f}",
-        )  # fmt: skip
+            name,
+            f"{np.median(wall):.2f}",
+            f"{wall.min():.2f} to {wall.max():.2f}",
+            f"{np.median(wall) / paper_wall:.1f}",
+            f"{np.median(cpu):.2f}",
+            f"{paper_cpu / np.median(cpu):.1f}",
+        )
     console = Console()
     console.print(table)
     seconds_paper, seconds_ours = 1 / paper_wall, 1 / np.median(ours, axis=0)[0]
@@ -102,7 +114,7 @@ def _measure(utterances: Utterances, backbone: Backbone, steps: int, rounds: int
 
 def _corpus(folder: Path) -> Path:
     """The demo corpus, made and ingested here."""
-    from tasks.ingest import ingest
+    from ambivox.tasks.ingest import ingest
 
     return ingest(corpus="demo", root=folder / "raw", out=folder / "ingest") / "utterances.parquet"
 
@@ -157,11 +169,11 @@ def _whole_window(backbone: Backbone, recordings: list[np.ndarray]) -> torch.Ten
         return_attention_mask=True,
         return_tensors="pt",
     )
-    anatomy = backbone.anatomy
-    assert isinstance(anatomy, Own)
-    tower = anatomy.model.model.audio_tower
-    valid, tokens = anatomy.lengths(found["attention_mask"].sum(-1))
-    mask = anatomy.tower_mask(valid, found["input_features"].shape[-1] // 2)
+    architecture = backbone.architecture
+    assert isinstance(architecture, ModelArchitecture)
+    tower = architecture.model.model.audio_tower
+    valid, tokens = architecture.lengths(found["attention_mask"].sum(-1))
+    mask = architecture.tower_mask(valid, found["input_features"].shape[-1] // 2)
     states = tower(found["input_features"], attention_mask=mask).last_hidden_state
     return torch.cat([state[:count] for state, count in zip(states, tokens.tolist(), strict=True)])
 

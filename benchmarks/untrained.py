@@ -16,13 +16,13 @@ def untrained(labels: tuple[str, ...], folder: Path, longer: Iterable[str] = ())
     """
     import torch
 
-    from models.annotation.personas import BUILT_IN
-    from models.annotation.prompts import build_prompts
-    from models.tiny.architecture import build_model, save_folder
-    from models.tiny.pretraining import BASE
-    from models.tiny.tokenizer import build_tokenizer
+    from ambivox.models.embedded_alm.architecture import build_model, save_folder
+    from ambivox.models.embedded_alm.pretraining import BASE
+    from ambivox.models.embedded_alm.tokenizer import build_tokenizer
+    from ambivox.models.prompting.personas import BUILT_IN
+    from ambivox.models.prompting.prompts import build_prompts
 
-    prompts = build_prompts(labels, BUILT_IN, 2, arm="both")
+    prompts = build_prompts(labels, BUILT_IN, 2, modality="both")
     texts = [prompt.text("It's eleven o'clock.") for prompt in prompts]
     tokenizer = build_tokenizer(labels, [*texts, *longer])
     torch.manual_seed(0)

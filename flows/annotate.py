@@ -21,12 +21,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.dashboard import annotator
-from models.errors import MissingExtraError
-from tasks.annotate import annotate as annotate_step
+from ambivox.flows.dashboard import annotator
+from ambivox.models.errors import MissingExtraError
+from ambivox.tasks.annotate import annotate as annotate_step
 
 if TYPE_CHECKING:
-    from models.annotation.annotator import Annotator
+    from ambivox.models.annotation.run import Annotator
 
 
 @task(
@@ -60,7 +60,7 @@ def annotate(
     elicitation: Literal["exact", "sampled", "verbalised"] = "exact",
     personas: tuple[str, ...] = ("voice_and_words", "tone"),
     orders: int = 2,
-    transcript: Literal["audio", "transcript", "both"] = "both",
+    modality: Literal["audio", "transcript", "both"] = "both",
     votes: int = 0,
     splits: tuple[str, ...] = ("train", "development", "test"),
     server: str = "",
@@ -82,7 +82,7 @@ def annotate(
         elicitation: How it is asked.
         personas: Names of personas.
         orders: Balanced orders of the options.
-        transcript: What the model is given.
+        modality: What the model is given.
         votes: Synthetic annotators (sampled), or votes drawn per persona.
         splits: Which utterances.
         server: Address of the vLLM server, for engine "server".
@@ -100,10 +100,20 @@ def annotate(
         UserError: A wrong setting; shards that failed for good make the run fail after all others are stored.
     """
     asked: dict[str, Any] = {
-        "utterances": utterances, "alm": alm, "store": store, "engine": engine, "elicitation": elicitation,
-        "personas": list(personas), "orders": orders, "transcript": transcript, "votes": votes,
-        "splits": list(splits), "server": server, "seed": seed, "shard": shard,
-    }  # fmt: skip
+        "utterances": utterances,
+        "alm": alm,
+        "store": store,
+        "engine": engine,
+        "elicitation": elicitation,
+        "personas": list(personas),
+        "orders": orders,
+        "modality": modality,
+        "votes": votes,
+        "splits": list(splits),
+        "server": server,
+        "seed": seed,
+        "shard": shard,
+    }
     options = json.dumps(asked, sort_keys=True)
     run = _prepared(options)
     numbers = [number for number, part in enumerate(run.parts) if run.missing(part).height]
@@ -176,7 +186,7 @@ def _summarise(out: Path) -> None:
 @lru_cache(maxsize=1)
 def _prepared(options: str) -> Annotator:
     """The run, planned once in a process however many shards it fills."""
-    from models.annotation.annotator import prepare
+    from ambivox.models.annotation.run import prepare
 
     asked = json.loads(options)
     fixed: dict[str, Any] = {"persona_file": None, "temperature": 1.0, "on_long": "window", "patience": 300.0}

@@ -16,17 +16,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows import project as projects
-from models.errors import UserError
-from models.files import atomic_folder
-from models.lifecycle.watch import Candidate
+from ambivox.flows import project as projects
+from ambivox.models.annotator_registry.watch import Candidate
+from ambivox.models.errors import UserError
+from ambivox.models.files import atomic_folder
 
 LEDGER = "ledger.parquet"
 
 
 def standing(project: Path, corpus: str) -> Candidate | None:
     """The annotator in use; None where the corpus has none yet."""
-    from models.annotation.alm import resolve
+    from ambivox.models.alms import resolve
 
     place = project / "data" / corpus / "alm"
     if not place.exists():

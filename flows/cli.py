@@ -10,10 +10,10 @@ import sys
 
 from cyclopts import App
 
-import flows.commands
-import tasks
-from models.registry import keys
-from tasks._main import app, run
+import ambivox.flows.commands
+import ambivox.tasks
+from ambivox.models.registry import keys
+from ambivox.tasks._main import app, run
 
 SUMMARY = """Trustworthy emotion distributions for speech: human votes, audio-language models (ALMs) as
 synthetic annotators, and the statistics between them. Start with: ambivox run"""
@@ -22,7 +22,7 @@ synthetic annotators, and the statistics between them. Start with: ambivox run""
 def build() -> App:
     """The whole application: commands that run the pipeline, then its steps."""
     whole = app("ambivox", SUMMARY)
-    for package, group in ((flows.commands, "Running and looking"), (tasks, "Steps")):
+    for package, group in ((ambivox.flows.commands, "Running and looking"), (ambivox.tasks, "Steps")):
         for key in keys(package):
             module = importlib.import_module(f"{package.__name__}.{key}")
             whole.command(getattr(module, key), name=key.replace("_", "-"), group=group)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from models.errors import UserError
-from models.lifecycle.versioning import Versions
+from ambivox.models.errors import UserError
+from ambivox.models.releases.versioning import Versions
 
 if TYPE_CHECKING:
-    from flows.pipeline import Stage
+    from ambivox.flows.pipeline import Stage
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,16 @@ PAGES = {
 }
 # Heading -> the names that validation and evaluation give the measure.
 _MEASURES = {
-    "JS ↓": ("js",), "BC ↑": ("bc",), "accuracy ↑": ("accuracy",), "macro F1 ↑": ("f1_macro", "macro_f1"),
-    "ECE ↓": ("ece",), "entropy, bits": ("entropy",), "JS, low ambiguity": ("js_low_ambiguity",),
-    "medium": ("js_medium_ambiguity",), "high": ("js_high_ambiguity",),
-}  # fmt: skip
+    "JS ↓": ("js",),
+    "BC ↑": ("bc",),
+    "accuracy ↑": ("accuracy",),
+    "macro F1 ↑": ("f1_macro", "macro_f1"),
+    "ECE ↓": ("ece",),
+    "entropy, bits": ("entropy",),
+    "JS, low ambiguity": ("js_low_ambiguity",),
+    "medium": ("js_medium_ambiguity",),
+    "high": ("js_high_ambiguity",),
+}
 _WITH_INTERVAL = ("js", "bc", "accuracy")
 # Not models or sources, but what they are read against: they come last.
 _REFERENCES = ("ceiling", "prior")
@@ -113,12 +119,16 @@ def annotator(checks: dict[str, Any]) -> list[tuple[str, Any]]:
     """What an annotation run came to, from its checks.json: who answered, refusals, whether it listens."""
     return [
         ("ALM", f"{checks['alm']} {checks['revision']} on {checks['engine']}"),
-        ("utterances", checks["utterances"]), ("answers", checks["answers"]), ("refusals", checks["refusals"]),
-        ("rejected", checks["rejected"]), ("mean label mass", checks["label_mass"]["mean"]),
-        ("hears", checks["hears"]), ("canary JS (bits)", checks["canary"]["js"]),
+        ("utterances", checks["utterances"]),
+        ("answers", checks["answers"]),
+        ("refusals", checks["refusals"]),
+        ("rejected", checks["rejected"]),
+        ("mean label mass", checks["label_mass"]["mean"]),
+        ("hears", checks["hears"]),
+        ("canary JS (bits)", checks["canary"]["js"]),
         ("order bias JS (bits)", checks["order_bias"]["js"]),
         *((f"arms {pair} JS (bits)", js) for pair, js in checks["arms"]["js"].items()),
-    ]  # fmt: skip
+    ]
 
 
 def publish_changes(project: Path, corpus: str) -> None:

@@ -13,9 +13,9 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
-from flows import project as projects
-from flows.reproduce import reproduce, side_by_side
-from models.errors import UserError
+from ambivox.flows import project as projects
+from ambivox.flows.reproduce import reproduce, side_by_side
+from ambivox.models.errors import UserError
 
 _FIGURES = ("js", "bc", "accuracy", "macro_f1", "ece")
 

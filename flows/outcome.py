@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from flows import local
-from flows.pipeline import StageFailedError, stages
-from models.tables import SOURCES
+from ambivox.flows import local
+from ambivox.flows.pipeline import StageFailedError, stages
+from ambivox.models.tables import SOURCES
 
 
 def show(project: Path, key: str, force: bool, workers: int) -> None:
@@ -27,7 +27,7 @@ def show(project: Path, key: str, force: bool, workers: int) -> None:
         return
     # Prefect reads its settings when it is imported.
     local.prepare(project)
-    from flows.reproduce import reproduce, side_by_side
+    from ambivox.flows.reproduce import reproduce, side_by_side
 
     flow = reproduce.with_options(task_runner=side_by_side(workers))
     try:

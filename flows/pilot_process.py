@@ -1,4 +1,4 @@
-"""One annotator's pilot in a process of its own: ``python -m flows.pilot_process REQUEST.json``.
+"""One annotator's pilot in a process of its own: ``python -m ambivox.flows.pilot_process REQUEST.json``.
 
 A process, because a candidate may hang, run out of memory or take the interpreter down with it; whoever
 started this one stops it after a while and records that.
@@ -14,9 +14,9 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from models.errors import UserError
-from models.files import write_json
-from models.lifecycle.watch import Candidate, SourceError, fetch
+from ambivox.models.annotator_registry.watch import Candidate, SourceError, fetch
+from ambivox.models.errors import UserError
+from ambivox.models.files import write_json
 
 _GRACE_SECONDS = 10
 
@@ -49,10 +49,12 @@ def run(pilot: Pilot, timeout_seconds: float, project: Path) -> None:
     log = out.with_suffix(".log")
     with log.open("wb") as written:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.pilot_process", str(request.resolve())], cwd=project, stdout=written,
-            stderr=subprocess.STDOUT, start_new_session=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])},
-        )  # fmt: skip
+            [sys.executable, "-m", "ambivox.flows.pilot_process", str(request.resolve())],
+            cwd=project,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
             exit_code = process.wait(timeout_seconds)
         except subprocess.TimeoutExpired:
@@ -86,16 +88,20 @@ def _last_line(log: Path) -> str:
 
 def main(arguments: list[str]) -> int:
     """Fetch the candidate and have it annotate the pilot."""
-    from tasks.annotate import annotate
+    from ambivox.tasks.annotate import annotate
 
     asked = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     pilot = Pilot(**(asked | {"candidate": Candidate(**asked["candidate"])}))
     try:
         folder = fetch(pilot.candidate, Path(pilot.cache))
         annotate(
-            utterances=Path(pilot.utterances), alm=str(folder), out=Path(pilot.out), store=pilot.store,
-            engine=pilot.engine, orders=pilot.orders,  # type: ignore[arg-type]
-        )  # fmt: skip
+            utterances=Path(pilot.utterances),
+            alm=str(folder),
+            out=Path(pilot.out),
+            store=pilot.store,
+            engine=pilot.engine,  # type: ignore[arg-type]
+            orders=pilot.orders,
+        )
     except (UserError, SourceError) as error:
         print(f"ambivox: {error}", file=sys.stderr)
         return 2

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.stage_process import LOCK_HELD
-from models.errors import UserError
+from ambivox.flows.stage_process import LOCK_HELD
+from ambivox.models.errors import UserError
 
 if TYPE_CHECKING:
     import networkx
@@ -132,7 +132,14 @@ def reproduce_stage(project: Path, address: str, force: bool = False) -> None:
         LockHeldError: another process holds DVC's lock.
         StageFailedError: the stage's command ended badly.
     """
-    command = [sys.executable, "-P", "-m", "flows.stage_process", address, *(["--force"] if force else [])]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "ambivox.flows.stage_process",
+        address,
+        *(["--force"] if force else []),
+    ]
     # The stage's command is `ambivox ...`: the one beside this interpreter, whatever the shell's PATH says.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     exit_code = subprocess.run(command, cwd=project, check=False, env=os.environ | {"PATH": path}).returncode

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import models.alms
-import models.corpora
-from models.errors import UserError, unknown
-from models.files import atomic_path
-from models.registry import find, keys
+import ambivox.models.alms
+import ambivox.models.corpora
+from ambivox.models.errors import UserError, unknown
+from ambivox.models.files import atomic_path
+from ambivox.models.registry import find, keys
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 TINY = "tiny"
@@ -115,9 +115,9 @@ def _checked(job: Job) -> dict[str, str]:
         raise UserError(
             f"{job.key!r} cannot name a corpus in dvc.yaml; expected lower-case letters, digits and _, a letter first"
         )
-    corpus = find(models.corpora, job.corpus, "corpus")
-    if job.alm not in keys(models.alms) and not Path(job.alm).is_dir():
-        raise unknown("ALM (and not a folder either)", job.alm, keys(models.alms))
+    corpus = find(ambivox.models.corpora, job.corpus, "corpus")
+    if job.alm not in keys(ambivox.models.alms) and not Path(job.alm).is_dir():
+        raise unknown("ALM (and not a folder either)", job.alm, keys(ambivox.models.alms))
     for step in job.flags:
         if step not in (*_FLAGGED, "pretrain"):
             raise unknown("step in --flags", step, (*_FLAGGED, "pretrain"))

@@ -21,11 +21,11 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.states import Completed
 
-from flows import annotators
-from flows.pilot_process import Pilot, PilotFailedError, run
-from models.errors import UserError
-from models.lifecycle.ledger import Decision, Entry, Ledger
-from models.lifecycle.watch import Candidate, SourceError, candidates, fetch
+from ambivox.flows import annotators
+from ambivox.flows.pilot_process import Pilot, PilotFailedError, run
+from ambivox.models.annotator_registry.ledger import Decision, Entry, Ledger
+from ambivox.models.annotator_registry.watch import Candidate, SourceError, candidates, fetch
+from ambivox.models.errors import UserError
 
 Engine = Literal["auto", "vllm", "server", "transformers", "fake"]
 _MATRIX = "finetune-matrix/finetune-matrix"
@@ -168,8 +168,8 @@ class _Setting:
 
     def trials(self, found: list[Candidate], ledger: Ledger) -> list[Trial]:
         """Try what stands, then every candidate, on one pilot."""
-        from models.lifecycle.promotion import answers, pilot, prior
-        from models.tables import Annotations, Utterances, Votes
+        from ambivox.models.annotator_registry.promotion import answers, pilot, prior
+        from ambivox.models.tables import Annotations, Utterances, Votes
 
         ingested = self.project / "data" / self.corpus / "ingest"
         utterances, votes = (
@@ -207,9 +207,18 @@ class _Setting:
             except (PilotFailedError, UserError) as error:
                 seconds = time.monotonic() - started
                 entry = Entry(
-                    datetime.now(UTC), self.corpus, candidate.alm, candidate.revision, candidate.source, "failed",
-                    str(error), name, len(tried), seconds=seconds, location=candidate.location,
-                )  # fmt: skip
+                    datetime.now(UTC),
+                    self.corpus,
+                    candidate.alm,
+                    candidate.revision,
+                    candidate.source,
+                    "failed",
+                    str(error),
+                    name,
+                    len(tried),
+                    seconds=seconds,
+                    location=candidate.location,
+                )
             better = not entry.reason and (entry.gain or 0) >= self.margin and (entry.gain_low or 0) > 0
             made.append(Trial(candidate, entry, better))
         return made
@@ -217,9 +226,14 @@ class _Setting:
     def _answer(self, candidate: Candidate, folder: Path) -> str:
         out = folder / f"{candidate.short.replace('@', '-')}-{candidate.revision[8:16]}"
         pilot = Pilot(
-            candidate, str((folder / "utterances.parquet").resolve()), str(out.resolve()),
-            str(self.project / ".ambivox" / "store"), str(_cache(self.project)), self.engine, self.orders,
-        )  # fmt: skip
+            candidate,
+            str((folder / "utterances.parquet").resolve()),
+            str(out.resolve()),
+            str(self.project / ".ambivox" / "store"),
+            str(_cache(self.project)),
+            self.engine,
+            self.orders,
+        )
         state = answer(candidate, pilot, self.timeout_seconds, str(self.project), return_state=True)
         if not state.is_completed():
             error = state.result(raise_on_failure=False)
@@ -227,14 +241,21 @@ class _Setting:
         return str(out)
 
     def _entry(
-        self, candidate: Candidate, folder: Path, votes: Any, tried: Any, baseline: Any, name: str, started: float,
+        self,
+        candidate: Candidate,
+        folder: Path,
+        votes: Any,
+        tried: Any,
+        baseline: Any,
+        name: str,
+        started: float,
         decision: Decision = "rejected",
-    ) -> Entry:  # fmt: skip
+    ) -> Entry:
         """The ledger entry of a pilot that went through; ``reason`` holds what speaks against trusting it."""
         import json
 
-        from models.lifecycle.promotion import answers, compare, objections
-        from models.tables import Annotations
+        from ambivox.models.annotator_registry.promotion import answers, compare, objections
+        from ambivox.models.tables import Annotations
 
         out = folder / f"{candidate.short.replace('@', '-')}-{candidate.revision[8:16]}"
         given = Annotations.read(out / "annotations.parquet")
@@ -247,12 +268,26 @@ class _Setting:
             else ["in use when the ledger began"]
         )
         return Entry(
-            datetime.now(UTC), self.corpus, candidate.alm, candidate.revision, candidate.source, decision,
-            "; ".join(against), name, found.utterances, found.js_candidate, found.js_current, found.gain.value,
-            found.gain.low, found.gain.high, float(mass.mean()) if len(mass) else None,
-            float(given.frame["refused"].to_numpy().mean()) if len(given) else None, checks.get("hears"),
-            time.monotonic() - started, candidate.location,
-        )  # fmt: skip
+            datetime.now(UTC),
+            self.corpus,
+            candidate.alm,
+            candidate.revision,
+            candidate.source,
+            decision,
+            "; ".join(against),
+            name,
+            found.utterances,
+            found.js_candidate,
+            found.js_current,
+            found.gain.value,
+            found.gain.low,
+            found.gain.high,
+            float(mass.mean()) if len(mass) else None,
+            float(given.frame["refused"].to_numpy().mean()) if len(given) else None,
+            checks.get("hears"),
+            time.monotonic() - started,
+            candidate.location,
+        )
 
 
 def _decide(trials: list[Trial], ask_a_person: bool) -> tuple[Candidate | None, list[Entry]]:
@@ -265,9 +300,11 @@ def _decide(trials: list[Trial], ask_a_person: bool) -> tuple[Candidate | None, 
     reason = "better than what stood"
     if best is not None and ask_a_person:
         asked = pause_flow_run(
-            wait_for_input=Approval.with_initial_data(description=f"Promote {_sentence(best.entry)}?", promote=True),
+            wait_for_input=Approval.with_initial_data(
+                description=f"Promote {_sentence(best.entry)}?", promote=True
+            ),
             timeout=7 * 24 * 3600,
-        )  # fmt: skip
+        )
         decision = "promoted" if asked.promote else "declined"
         reason = f"{'approved' if asked.promote else 'declined'} by {asked.who or 'a person'}"
     entries = []
@@ -328,7 +365,7 @@ def _carry_on(project: str, corpus: str) -> None:
     from prefect.deployments import run_deployment
     from prefect.exceptions import ObjectNotFound
 
-    from flows.reproduce import reproduce
+    from ambivox.flows.reproduce import reproduce
 
     reproduce(project=project, corpora=(corpus,), steps=("annotate", "pool", "validate"))
     try:

@@ -18,9 +18,9 @@ from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
-from flows.dashboard import publish_changes, publish_stage
-from flows.pipeline import LockHeldError, Stage, StageFailedError, reproduce_stage, stages
-from tasks._main import INTERRUPTED, USER_MISTAKE
+from ambivox.flows.dashboard import publish_changes, publish_stage
+from ambivox.flows.pipeline import LockHeldError, Stage, StageFailedError, reproduce_stage, stages
+from ambivox.tasks._main import INTERRUPTED, USER_MISTAKE
 
 # Not worth a second try: a user's mistake, Ctrl-C (as a code and as a signal).
 _FINAL = {USER_MISTAKE, INTERRUPTED, -2}
@@ -39,9 +39,13 @@ def _worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> 
 
 
 @task(
-    task_run_name="{stage.address}", retries=4, retry_delay_seconds=[2, 5, 10, 20], retry_jitter_factor=1.0,
-    retry_condition_fn=_worth_retrying, persist_result=False,
-)  # fmt: skip
+    task_run_name="{stage.address}",
+    retries=4,
+    retry_delay_seconds=[2, 5, 10, 20],
+    retry_jitter_factor=1.0,
+    retry_condition_fn=_worth_retrying,
+    persist_result=False,
+)
 def bring_up_to_date(stage: Stage, project: str, force: bool = False) -> State[Any]:
     """Run one stage if it is stale; publish its figures as artifacts either way."""
     logger = get_run_logger()

@@ -1,4 +1,4 @@
-"""One stage in a process of its own: ``python -m flows.stage_process ADDRESS [--force]``.
+"""One stage in a process of its own: ``python -m ambivox.flows.stage_process ADDRESS [--force]``.
 
 The exit code is the stage command's own, or 75 (EX_TEMPFAIL) where another process holds DVC's lock; the
 terminal belongs to the command, whose progress bars and error lines pass through untouched.

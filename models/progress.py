@@ -29,9 +29,15 @@ def bar() -> Progress:
     """A progress display; it draws nothing where standard error is not a terminal."""
     console = Console(stderr=True)
     return Progress(
-        TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", style="dim"), console=console, disable=not console.is_terminal,
-    )  # fmt: skip
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", style="dim"),
+        console=console,
+        disable=not console.is_terminal,
+    )
 
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:

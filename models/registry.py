@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-from models.errors import unknown
+from ambivox.models.errors import unknown
 
 
 def keys(package: ModuleType) -> list[str]:

@@ -15,8 +15,8 @@ from typing import ClassVar, Self
 import numpy as np
 import polars as pl
 
-from models.errors import UserError
-from models.files import atomic_path
+from ambivox.models.errors import UserError
+from ambivox.models.files import atomic_path
 
 SPLITS = ("pretrain", "train", "development", "test")
 SOURCES = ("human", "synthetic", "combined", "pooled")
@@ -34,6 +34,7 @@ class Table:
     name: ClassVar[str] = "table"
     required: ClassVar[dict[str, pl.DataType | type[pl.DataType]]] = {}
     optional: ClassVar[dict[str, pl.DataType | type[pl.DataType]]] = {}
+    formerly: ClassVar[dict[str, str]] = {}  # names that columns had in tables of earlier versions
 
     @classmethod
     def check(cls, frame: pl.DataFrame, labels: tuple[str, ...] | list[str], origin: str = "") -> Self:
@@ -46,6 +47,9 @@ class Table:
         labels = tuple(labels)
         if not labels or len(set(labels)) != len(labels):
             raise UserError(f"{where}a label set needs one or more distinct labels, found {list(labels)}")
+        frame = frame.rename(
+            {old: new for old, new in cls.formerly.items() if new not in frame.columns}, strict=False
+        )
         missing = [column for column in cls.required if column not in frame.columns]
         if missing:
             raise UserError(
@@ -130,12 +134,21 @@ class Utterances(Table):
 
     name = "utterances"
     required: ClassVar = {
-        "utterance_id": pl.String, "corpus": pl.String, "audio": pl.String, "audio_sha256": pl.String,
-        "duration_seconds": pl.Float64, "sample_rate_hz": pl.Int64, "split": pl.String,
-    }  # fmt: skip
+        "utterance_id": pl.String,
+        "corpus": pl.String,
+        "audio": pl.String,
+        "audio_sha256": pl.String,
+        "duration_seconds": pl.Float64,
+        "sample_rate_hz": pl.Int64,
+        "split": pl.String,
+    }
     optional: ClassVar = {
-        "transcript": pl.String, "speaker": pl.String, "language": pl.String, "sex": pl.String, "age": pl.Float64,
-    }  # fmt: skip
+        "transcript": pl.String,
+        "speaker": pl.String,
+        "language": pl.String,
+        "sex": pl.String,
+        "age": pl.Float64,
+    }
 
     @classmethod
     def _check_values(cls, frame: pl.DataFrame, labels: tuple[str, ...], where: str) -> None:
@@ -152,9 +165,12 @@ class Votes(Table):
 
     name = "votes"
     required: ClassVar = {
-        "utterance_id": pl.String, "annotator_id": pl.String, "annotator_kind": pl.String, "label": pl.String,
+        "utterance_id": pl.String,
+        "annotator_id": pl.String,
+        "annotator_kind": pl.String,
+        "label": pl.String,
         "weight": pl.Float64,
-    }  # fmt: skip
+    }
 
     @classmethod
     def _check_values(cls, frame: pl.DataFrame, labels: tuple[str, ...], where: str) -> None:
@@ -176,10 +192,11 @@ class Votes(Table):
             self.frame.lazy()
             .join(order.lazy(), on="utterance_id")
             .join(column.lazy(), on="label")
-            .group_by("_row", "_column").agg(pl.col("weight").sum())
+            .group_by("_row", "_column")
+            .agg(pl.col("weight").sum())
             .sort("_row", "_column")
             .collect()
-        )  # fmt: skip
+        )
         n_NK = np.zeros((len(utterance_ids), len(self.labels)))
         n_NK[cells["_row"].to_numpy(), cells["_column"].to_numpy()] = cells["weight"].to_numpy()
         return n_NK
@@ -195,14 +212,24 @@ class Annotations(Table):
 
     name = "annotations"
     required: ClassVar = {
-        "utterance_id": pl.String, "alm": pl.String, "revision": pl.String, "elicitation": pl.String,
-        "persona": pl.String, "option_order": pl.String, "temperature": pl.Float64, "refused": pl.Boolean,
-        "prompt_sha256": pl.String, "engine": pl.String,
-    }  # fmt: skip
+        "utterance_id": pl.String,
+        "alm": pl.String,
+        "revision": pl.String,
+        "elicitation": pl.String,
+        "persona": pl.String,
+        "option_order": pl.String,
+        "temperature": pl.Float64,
+        "refused": pl.Boolean,
+        "prompt_sha256": pl.String,
+        "engine": pl.String,
+    }
     optional: ClassVar = {
-        "seed": pl.Int64, "logprobs": pl.List(pl.Float64), "label_mass": pl.Float64, "label": pl.String,
+        "seed": pl.Int64,
+        "logprobs": pl.List(pl.Float64),
+        "label_mass": pl.Float64,
+        "label": pl.String,
         "response": pl.String,
-    }  # fmt: skip
+    }
 
     @classmethod
     def _check_values(cls, frame: pl.DataFrame, labels: tuple[str, ...], where: str) -> None:
@@ -218,10 +245,13 @@ class Distributions(Table):
     """One row an utterance's distribution from one source: after the fixed columns, one column per label."""
 
     name = "distributions"
+    formerly: ClassVar = {"effective_synthetic_votes": "equivalent_votes"}
     required: ClassVar = {
-        "utterance_id": pl.String, "source": pl.String, "human_votes": pl.Float64,
-        "effective_synthetic_votes": pl.Float64,
-    }  # fmt: skip
+        "utterance_id": pl.String,
+        "source": pl.String,
+        "human_votes": pl.Float64,
+        "equivalent_votes": pl.Float64,
+    }
 
     @classmethod
     def _check_values(cls, frame: pl.DataFrame, labels: tuple[str, ...], where: str) -> None:
@@ -240,16 +270,22 @@ class Distributions(Table):
 
     @classmethod
     def of(
-        cls, utterance_ids: pl.Series, source: str, p_NK: np.ndarray, labels: tuple[str, ...],
-        human_votes_N: np.ndarray | float = 0.0, effective_synthetic_votes_N: np.ndarray | float = 0.0,
-    ) -> Distributions:  # fmt: skip
+        cls,
+        utterance_ids: pl.Series,
+        source: str,
+        p_NK: np.ndarray,
+        labels: tuple[str, ...],
+        human_votes_N: np.ndarray | float = 0.0,
+        effective_synthetic_votes_N: np.ndarray | float = 0.0,
+    ) -> Distributions:
         """A table from an array of distributions (rows in the order of ``utterance_ids``)."""
         rows = len(utterance_ids)
         fixed = {
-            "utterance_id": utterance_ids, "source": [source] * rows,
+            "utterance_id": utterance_ids,
+            "source": [source] * rows,
             "human_votes": np.broadcast_to(np.asarray(human_votes_N, dtype=float), rows),
-            "effective_synthetic_votes": np.broadcast_to(np.asarray(effective_synthetic_votes_N, dtype=float), rows),
-        }  # fmt: skip
+            "equivalent_votes": np.broadcast_to(np.asarray(effective_synthetic_votes_N, dtype=float), rows),
+        }
         return cls.check(pl.DataFrame(fixed | {label: p_NK[:, k] for k, label in enumerate(labels)}), labels)
 
     def aligned(self, utterance_ids: pl.Series) -> np.ndarray:

@@ -9,8 +9,8 @@ from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from models.errors import UserError
-from models.files import disk_is_full
+from ambivox.models.errors import UserError
+from ambivox.models.files import disk_is_full
 
 USER_MISTAKE = 2
 # EX_IOERR of sysexits.h.
@@ -24,9 +24,13 @@ def app(name: str, summary: str) -> App:
     A flag that takes several values takes them one after the other: ``--sources human pooled``.
     """
     return App(
-        name=name, help=summary, help_format="plaintext", version_flags=(), result_action="return_none",
+        name=name,
+        help=summary,
+        help_format="plaintext",
+        version_flags=(),
+        result_action="return_none",
         default_parameter=Parameter(consume_multiple=True),
-    )  # fmt: skip
+    )
 
 
 def main(step: Callable[..., Any]) -> None:

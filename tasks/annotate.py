@@ -15,7 +15,7 @@ def annotate(
     personas: tuple[str, ...] = ("voice_and_words", "tone"),
     persona_file: Path | None = None,
     orders: int = 2,
-    transcript: Literal["audio", "transcript", "both"] = "both",
+    modality: Literal["audio", "transcript", "both"] = "both",
     votes: int = 0,
     temperature: float = 1.0,
     on_long: Literal["window", "error"] = "window",
@@ -39,7 +39,7 @@ def annotate(
         personas: names of personas; "paper" stands for the paper's five, "placebo" is the control.
         persona_file: a TOML file of further personas, name = "sentence".
         orders: balanced orders of the options: 1, or an even number up to twice the number of labels.
-        transcript: what the model is given: the audio, the transcript, or both (where there is a transcript).
+        modality: what the model is given: the audio, the transcript, or both (where there is a transcript).
         votes: sampled: how many synthetic annotators answer; else: votes drawn per persona for votes.parquet.
         temperature: reshapes exact distributions, p^(1/T).
         on_long: a clip longer than the ALM hears is cut into windows whose answers are averaged, or refused.
@@ -55,17 +55,31 @@ def annotate(
         UserError: a wrong setting, an unknown ALM, an engine that cannot be started, or, with strict, an
             utterance that cannot be asked about.
     """
-    from models.annotation.annotator import prepare
-    from models.errors import UserError
-    from models.files import atomic_folder, write_json
-    from models.pictures.annotation import draw_annotation
-    from models.progress import bar
+    from ambivox.models.annotation.run import prepare
+    from ambivox.models.errors import UserError
+    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.progress import bar
+    from ambivox.models.reporting.figures.annotation import draw_annotation
 
     run = prepare(
-        utterances, alm=alm, store=store, engine=engine, elicitation=elicitation, personas=personas,
-        persona_file=persona_file, orders=orders, transcript=transcript, votes=votes, temperature=temperature,
-        on_long=on_long, splits=splits, server=server, patience=patience, seed=seed, shard=shard,
-    )  # fmt: skip
+        utterances,
+        alm=alm,
+        store=store,
+        engine=engine,
+        elicitation=elicitation,
+        personas=personas,
+        persona_file=persona_file,
+        orders=orders,
+        modality=modality,
+        votes=votes,
+        temperature=temperature,
+        on_long=on_long,
+        splits=splits,
+        server=server,
+        patience=patience,
+        seed=seed,
+        shard=shard,
+    )
     work = [missing for part in run.parts if (missing := run.missing(part)).height]
     asked = sum(part.height for part in work)
     print(
@@ -103,6 +117,6 @@ def annotate(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(annotate)

@@ -41,22 +41,34 @@ def augment(
         cache: Folder where features are kept by audio hash.
         seed: The same seed gives the same samples.
     """
-    from models.augmentation import augmentation
-    from models.augmentation.dime_aug import Recipe
-    from models.tables import Distributions, Utterances
+    from functools import partial
 
-    summary = augmentation.augment(
-        Utterances.read(utterances),
-        Distributions.read(distributions),
-        Recipe(ratio=ratio, neighbours=neighbours, alpha=mixing_alpha, classes=classes, seed=seed),
-        out,
-        features=features,
-        alm=alm,
-        audio=audio,
-        match_loudness=match_loudness,
-        on_error=on_error,
-        cache=cache,
-    )
+    from ambivox.models.augmentation import augmentation
+    from ambivox.models.augmentation.dime_aug import Recipe
+    from ambivox.models.files import atomic_folder
+    from ambivox.models.reporting.figures.augmentation import balance
+    from ambivox.models.reporting.figures.style import save
+    from ambivox.models.tables import Distributions, Utterances
+
+    embed = None
+    if features == "alm" and alm is not None:
+        from ambivox.models.alm_backbones.audio_states import mean_audio_states
+
+        embed = partial(mean_audio_states, alm=alm)
+    with atomic_folder(out) as folder:
+        summary = augmentation.augment(
+            Utterances.read(utterances),
+            Distributions.read(distributions),
+            Recipe(ratio=ratio, neighbours=neighbours, alpha=mixing_alpha, classes=classes, seed=seed),
+            folder,
+            features=features,
+            embed=embed,
+            audio=audio,
+            match_loudness=match_loudness,
+            on_error=on_error,
+            cache=cache,
+        )
+        save(balance(summary), folder / "balance.svg")
     made = ", ".join(
         f"{label} {summary['before'][label]:.0f} -> {size:.0f}" for label, size in summary["after"].items()
     )
@@ -77,6 +89,6 @@ def augment(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(augment)

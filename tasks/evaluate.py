@@ -32,15 +32,28 @@ def evaluate(
         resamples: Bootstrap resamples of each interval.
         seed: Of the resampling.
     """
-    from models.evaluation import matrix as evaluation
-    from models.evaluation.folder import write_evaluation
-    from models.tables import Utterances, Votes
+    from ambivox.models.evaluation import finetuning_matrix
+    from ambivox.models.evaluation.finetuning_tables import PAPER, write_evaluation
+    from ambivox.models.files import atomic_folder
+    from ambivox.models.reporting.figures import evaluation as figures
+    from ambivox.models.reporting.figures.style import save
+    from ambivox.models.tables import Utterances, Votes
 
     table, observed = Utterances.read(utterances), Votes.read(votes)
-    wanted = evaluation.targets(table, observed, Votes.read(heldout) if heldout else None)
-    models = evaluation.matrix_rows(predictions, wanted)
-    references = evaluation.reference_rows(table, observed, annotations, distributions, wanted)
-    metrics = write_evaluation(models, references, wanted, out, resamples, seed)
+    wanted = finetuning_matrix.targets(table, observed, Votes.read(heldout) if heldout else None)
+    models = finetuning_matrix.matrix_rows(predictions, wanted)
+    references = finetuning_matrix.reference_rows(table, observed, annotations, distributions, wanted)
+    with atomic_folder(out) as folder:
+        written = write_evaluation(models, references, wanted, folder, resamples, seed)
+        save(figures.matrix(written.metrics, PAPER), folder / "matrix.svg")
+        save(figures.tertiles(written.metrics), folder / "tertiles.svg")
+        save(figures.calibration(written.calibration, written.models), folder / "calibration.svg")
+        if written.confusion is not None:
+            name, labels, counts = written.confusion
+            save(figures.confusion(counts, labels, name), folder / "confusion.svg")
+        if written.groups.height:
+            save(figures.groups(written.groups, written.models), folder / "groups.svg")
+    metrics = written.metrics
     kind = "held-back votes" if wanted.held_back else "votes"
     print(f"{wanted.frame.height} test utterances, {wanted.n_NK.sum():.0f} human {kind}; JS is base 2")
     for name, row in sorted(metrics.items(), key=lambda pair: pair[1].get("js", 1.0)):
@@ -53,6 +66,6 @@ def evaluate(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(evaluate)

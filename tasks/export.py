@@ -37,9 +37,9 @@ def export(
 
     import polars as pl
 
-    from models.bundle import Bundle
-    from models.files import atomic_folder
-    from models.tables import SPLITS, Distributions, Utterances, Votes
+    from ambivox.models.exchange import Bundle
+    from ambivox.models.files import atomic_folder
+    from ambivox.models.tables import SPLITS, Distributions, Utterances, Votes
 
     listed = Utterances.read(utterances).in_splits(*(split or SPLITS))
     about = pl.col("utterance_id").is_in(listed.frame["utterance_id"].implode())
@@ -51,7 +51,7 @@ def export(
         made = Distributions(whole.frame.filter(about), whole.labels)
     bundle = Bundle.of(listed, kept, made)
     with atomic_folder(out) as folder:
-        importlib.import_module(f"models.exchange.{format}").write(bundle, folder)
+        importlib.import_module(f"ambivox.models.exchange.{format}").write(bundle, folder)
     left_out = len(given) - len(kept)
     print(
         f"{len(listed):,} utterances, {len(kept):,} votes, {len(made) if made else 0:,} distributions as {format}"
@@ -63,6 +63,6 @@ def export(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(export)

@@ -26,7 +26,7 @@ def finetune(
     loss: Literal["js", "cross-entropy"] | None = None,
     entropy_weight: float | None = None,
     perturbation: float | None = None,
-    arm: Literal["audio", "both"] | None = None,
+    modality: Literal["audio", "both"] | None = None,
     prior: Literal["recorded", "augmented"] | None = None,
     loss_weights: Literal["equal", "votes"] = "equal",
     on_error: Literal["stop", "leave-out"] = "stop",
@@ -42,7 +42,7 @@ def finetune(
     """Train LoRA adapters and a distribution head on the split train, stopping early by the split development.
 
     A run that was killed goes on from its last checkpoint when the same command is given again. On several
-    GPUs: accelerate launch -m tasks.finetune, with the same options (DDP); with --use_fsdp --fsdp_version 2 before
+    GPUs: accelerate launch -m ambivox.tasks.finetune, with the same options (DDP); with --use_fsdp --fsdp_version 2 before
     the -m, the weights are shared out among them (FSDP).
 
     Args:
@@ -64,7 +64,7 @@ def finetune(
         loss: What is made small: JS (the paper), or cross-entropy, the votes' likelihood (the small preset).
         entropy_weight: Weight of the prediction's entropy in the loss.
         perturbation: Chance that a training utterance is heard shifted in pitch or stretched.
-        arm: Whether the model reads the transcript, too.
+        modality: Whether the model reads the transcript, too.
         prior: Answer with emotions as common as among all training examples (the paper), or take back what
             DiME-Aug's samples changed of that (docs/decisions/08-the-prior-of-people.md).
         loss_weights: Weigh utterances alike, or by their human and effective synthetic votes.
@@ -78,11 +78,13 @@ def finetune(
         merged: Folder for the ALM with the adapter's weights merged in, to be served like any other.
         seed: The same seed gives the same model.
     """
-    from models.finetuning import prepare_libraries
+    from ambivox.models.alm_backbones.libraries import prepare_libraries
 
     prepare_libraries(four_bit=quantise)
-    from models.finetuning import finetune as finetuning
-    from models.tables import Distributions, Utterances
+    from ambivox.models.finetuning import finetune as finetuning
+    from ambivox.models.reporting.figures.finetuning import curves_figure
+    from ambivox.models.reporting.figures.style import save
+    from ambivox.models.tables import Distributions, Utterances
 
     chosen = {
         "learning_rate": learning_rate,
@@ -96,7 +98,7 @@ def finetune(
         "loss": loss,
         "entropy_weight": entropy_weight,
         "perturbation": perturbation,
-        "arm": arm,
+        "modality": modality,
         "prior": prior,
     }
     report = finetuning.finetune(
@@ -118,6 +120,9 @@ def finetune(
         cache=cache,
         runs=runs,
         tensorboard=tensorboard,
+        draw=lambda result, folder: save(
+            curves_figure(result.curves, result.best_epoch), folder / "curves.svg"
+        ),
     )
     if not report.first:
         return out
@@ -140,7 +145,7 @@ def finetune(
         f"{len(result.curves)} epochs, kept epoch {result.best_epoch}{js}, {result.samples_per_second:.0f} samples/s"
     )
     if merged:
-        from models.finetuning.saved import merge
+        from ambivox.models.finetuning.model.model_folder import merge
 
         merge(out, alm, merged)
         print(f"merged weights: {merged}")
@@ -150,6 +155,6 @@ def finetune(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(finetune)

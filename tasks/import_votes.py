@@ -32,13 +32,13 @@ def import_votes(
     """
     import importlib
 
-    from models.files import atomic_folder
-    from models.ingestion.corpus import no_rejects
-    from models.ingestion.merging import add_votes
-    from models.tables import Utterances, Votes
+    from ambivox.models.files import atomic_folder
+    from ambivox.models.ingestion.corpus import no_rejects
+    from ambivox.models.ingestion.merging import add_votes
+    from ambivox.models.tables import Utterances, Votes
 
     listed = Utterances.read(utterances)
-    module = importlib.import_module(f"models.exchange.{format}")
+    module = importlib.import_module(f"ambivox.models.exchange.{format}")
     if format == "label_studio":
         found, rejects = module.read_votes(source, listed)
     else:
@@ -55,6 +55,6 @@ def import_votes(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(import_votes)

@@ -46,16 +46,16 @@ def ingest(
     Raises:
         UserError: the corpus is not as expected; the message says where.
     """
-    from models.files import atomic_folder, write_json
-    from models.ingestion.checking import ingest as make
-    from models.ingestion.corpus import load
-    from models.ingestion.profile import markdown, summary
-    from models.ingestion.splits import parse_shares
-    from models.pictures.profile import picture
-    from models.pictures.style import save
+    from ambivox.models.corpora import load_corpus
+    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.ingestion.checking import ingest as make
+    from ambivox.models.ingestion.profile import markdown, summary
+    from ambivox.models.ingestion.splits import parse_shares
+    from ambivox.models.reporting.figures.profile import picture
+    from ambivox.models.reporting.figures.style import save
 
     made = make(
-        load(corpus, root, options),
+        load_corpus(corpus, root, options),
         corpus,
         schema_name=schema,
         shares=None if shares is None else parse_shares(shares),
@@ -80,6 +80,6 @@ def ingest(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(ingest)

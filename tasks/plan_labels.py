@@ -43,17 +43,16 @@ def plan_labels(
     import numpy as np
     import polars as pl
 
-    from models.bundle import Bundle
-    from models.errors import UserError
-    from models.exchange import label_studio
-    from models.files import atomic_folder, write_json
-    from models.pictures.allocation import savings
-    from models.pictures.style import save
-    from models.pooling.allocation import plan, simulate
-    from models.pooling.fit import fit_pooling
-    from models.pooling.sources import FIT_SPLITS, gather, human_votes
-    from models.pooling.synthetic import read_synthetic
-    from models.tables import Utterances, Votes
+    from ambivox.models.errors import UserError
+    from ambivox.models.exchange import Bundle, label_studio
+    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.pooling.allocation import plan, simulate
+    from ambivox.models.pooling.fit import fit_pooling
+    from ambivox.models.pooling.sources import FIT_SPLITS, gather, human_votes
+    from ambivox.models.pooling.synthetic import read_synthetic
+    from ambivox.models.reporting.figures.allocation import savings
+    from ambivox.models.reporting.figures.style import save
+    from ambivox.models.tables import Utterances, Votes
 
     chosen = Utterances.read(utterances).in_splits("train", "development", "test")
     given = human_votes(Votes.read(votes))
@@ -64,9 +63,13 @@ def plan_labels(
     split_N = chosen.frame["split"].to_numpy()
     names = [one.alm for one in opinions]
     model = fit_pooling(
-        given.labels, names, evidence.rows(np.isin(split_N, FIT_SPLITS)), evidence.n_NK.sum(1),
-        criterion=criterion, seed=seed,
-    )  # fmt: skip
+        given.labels,
+        names,
+        evidence.rows(np.isin(split_N, FIT_SPLITS)),
+        evidence.n_NK.sum(1),
+        criterion=criterion,
+        seed=seed,
+    )
     allowed_N = np.isin(split_N, split)
     if not allowed_N.any():
         raise UserError(f"no utterance is in the splits {', '.join(split)}")
@@ -74,12 +77,13 @@ def plan_labels(
     batch = (
         chosen.frame.filter(pl.Series(allowed_N))
         .with_columns(
-            votes_wanted=pl.Series(votes_M), expected_fall=pl.Series(fall_M),
+            votes_wanted=pl.Series(votes_M),
+            expected_fall=pl.Series(fall_M),
             human_votes=pl.Series(evidence.n_NK[allowed_N].sum(1)),
         )
         .filter(pl.col("votes_wanted") > 0)
         .sort("expected_fall", "utterance_id", descending=[True, False])
-    )  # fmt: skip
+    )
     shown = ["utterance_id", "votes_wanted", "expected_fall", "human_votes", "audio", "transcript", "speaker"]
     played = None
     if heldout is not None:
@@ -87,9 +91,13 @@ def plan_labels(
         everything = Votes.check(pl.concat([given.frame, more.frame], how="diagonal"), given.labels)
         whole = gather(chosen, everything, opinions)
         several = fit_pooling(
-            given.labels, names, whole.rows(np.isin(split_N, FIT_SPLITS)), np.arange(1.0, 6.0),
-            criterion=criterion, seed=seed,
-        )  # fmt: skip
+            given.labels,
+            names,
+            whole.rows(np.isin(split_N, FIT_SPLITS)),
+            np.arange(1.0, 6.0),
+            criterion=criterion,
+            seed=seed,
+        )
         played = simulate(several, whole.rows(split_N == "test"), seed=seed)
     with atomic_folder(out) as folder:
         batch.select(shown).write_csv(folder / "batch.csv")
@@ -116,6 +124,6 @@ def plan_labels(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(plan_labels)

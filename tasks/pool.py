@@ -24,7 +24,7 @@ def pool(
     """Turn votes into distributions: human, synthetic, combined (the paper's count) and pooled.
 
     Writes a folder with human.parquet, synthetic.parquet, combined.parquet, pooled.parquet (utterances of the
-    splits train, development and test), pooling.json and pictures. The pooled distribution is
+    splits train, development and test), pooling.json and figures. The pooled distribution is
     p = (n + kappa q) / (N + kappa): q is the ALM's calibrated distribution and kappa how many human votes
     it is worth, both learned from the votes on speakers of the splits train and development, never on test speakers.
 
@@ -50,18 +50,18 @@ def pool(
     """
     import polars as pl
 
-    from models.annotation.checks import that_hear
-    from models.files import atomic_folder, write_json
-    from models.pictures import pooling as pictures
-    from models.pictures.style import save
-    from models.pooling.sources import human_votes, make_sources, statements, summary
-    from models.pooling.vote_file import VoteFile
-    from models.tables import Utterances, Votes
+    from ambivox.models.annotation.checks import drop_audio_insensitive
+    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.pooling.sources import human_votes, make_sources, statements, summary
+    from ambivox.models.pooling.vote_file import VoteFile
+    from ambivox.models.reporting.figures import pooling as figures
+    from ambivox.models.reporting.figures.style import save
+    from ambivox.models.tables import Utterances, Votes
 
     everyone = Utterances.read(utterances)
     weighed = None
     if raters != "alike":
-        from models.pooling.raters import reliability
+        from ambivox.models.pooling.raters import reliability
 
         given = human_votes(Votes.read(votes))
         known = everyone.frame.filter(pl.col("split") != "test")["utterance_id"]
@@ -70,7 +70,7 @@ def pool(
     made = make_sources(
         everyone,
         VoteFile.open(votes),
-        that_hear((annotations, *(Path(path) for path in more_annotations)), insist=insist),
+        drop_audio_insensitive((annotations, *(Path(path) for path in more_annotations)), insist=insist),
         criterion=criterion,
         weighed_votes=weighed,
         synthetic_votes=synthetic_votes,
@@ -82,9 +82,9 @@ def pool(
         for source, table in made.tables.items():
             table.write(folder / f"{source}.parquet")
         write_json(folder / "pooling.json", summary(made))
-        save(pictures.worth(made), folder / "worth.svg")
-        save(pictures.calibration(made), folder / "calibration.svg")
-        save(pictures.examples(made), folder / "examples.svg")
+        save(figures.worth(made), folder / "worth.svg")
+        save(figures.calibration(made), folder / "calibration.svg")
+        save(figures.examples(made), folder / "examples.svg")
     print(f"pooled {len(made.tables['pooled'])} utterances into {out}")
     for statement in statements(made):
         print(f"  {statement}")
@@ -97,6 +97,6 @@ def pool(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(pool)

@@ -29,12 +29,12 @@ def predict(
         on_error: What to do with an utterance whose audio cannot be read.
         cache: Folder where the audio tower's states are kept by audio hash.
     """
-    from models.finetuning import prepare_libraries
-    from models.finetuning.card import read_card
+    from ambivox.models.alm_backbones.libraries import prepare_libraries
+    from ambivox.models.finetuning.model.card import read_card
 
     prepare_libraries(four_bit=read_card(model).quantised)
-    from models.finetuning import predict as prediction
-    from models.tables import Utterances
+    from ambivox.models.finetuning import predict as prediction
+    from ambivox.models.tables import Utterances
 
     predictions, left_out = prediction.predict(
         Utterances.read(utterances).in_splits(*splits),
@@ -52,6 +52,6 @@ def predict(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(predict)

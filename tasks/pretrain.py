@@ -37,8 +37,8 @@ def pretrain(
 
     from rich.console import Console
 
-    from models.tables import Utterances, Votes
-    from models.tiny.pretraining import pretrain as train
+    from ambivox.models.embedded_alm.pretraining import pretrain as train
+    from ambivox.models.tables import Utterances, Votes
 
     start = time.monotonic()
     done = train(
@@ -59,6 +59,6 @@ def pretrain(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(pretrain)

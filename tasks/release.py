@@ -28,11 +28,11 @@ def release(
     Raises:
         UserError: the version exists, is malformed, or the outputs are not what the pipeline would make now.
     """
-    from models.errors import UserError
-    from models.files import atomic_path, write_json
-    from models.lifecycle.datacard import card, facts
-    from models.lifecycle.versioning import Versions
-    from models.report.reading import Run
+    from ambivox.models.errors import UserError
+    from ambivox.models.files import atomic_path, write_json
+    from ambivox.models.releases.versioning import Versions
+    from ambivox.models.reporting.data_card import card, facts
+    from ambivox.models.reporting.reading import Run
 
     if not data.is_dir():
         raise UserError(f"{data}: no such folder; expected data/<corpus> with the outputs of a run")
@@ -58,6 +58,6 @@ def release(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(release)

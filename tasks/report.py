@@ -20,8 +20,8 @@ def report(*, data: Path, out: Path, title: str | None = None, examples: int = 8
     Raises:
         UserError: the folder is missing or holds no outputs.
     """
-    from models.files import atomic_path
-    from models.report.page import page
+    from ambivox.models.files import atomic_path
+    from ambivox.models.reporting.page import page
 
     html = page(data, title, examples)
     with atomic_path(out) as temporary:
@@ -31,6 +31,6 @@ def report(*, data: Path, out: Path, title: str | None = None, examples: int = 8
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(report)

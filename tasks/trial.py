@@ -46,15 +46,15 @@ def trial(
     """
     import polars as pl
 
-    from models.errors import UserError
-    from models.files import atomic_folder, write_json
-    from models.pictures.style import save
-    from models.pictures.trial import ratios
-    from models.pooling.sources import human_votes
-    from models.pooling.synthetic import read_synthetic
-    from models.tables import Utterances, Votes
-    from models.validation.trial import markdown, scores, table
-    from models.validation.trial import trial as run
+    from ambivox.models.errors import UserError
+    from ambivox.models.evaluation.sparse_vote_trial import markdown, scores, table
+    from ambivox.models.evaluation.sparse_vote_trial import trial as run
+    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.pooling.sources import human_votes
+    from ambivox.models.pooling.synthetic import read_synthetic
+    from ambivox.models.reporting.figures.style import save
+    from ambivox.models.reporting.figures.trial import ratios
+    from ambivox.models.tables import Utterances, Votes
 
     try:
         kept = tuple(sorted({int(number) for number in votes_kept.split(",")}))
@@ -73,9 +73,16 @@ def trial(
         for one in read_synthetic(path, ids, given.labels)
     )
     made = run(
-        everyone, given, opinions, kept=kept, draws=draws, criterion=criterion,
-        synthetic_votes=synthetic_votes, resamples=resamples, seed=seed,
-    )  # fmt: skip
+        everyone,
+        given,
+        opinions,
+        kept=kept,
+        draws=draws,
+        criterion=criterion,
+        synthetic_votes=synthetic_votes,
+        resamples=resamples,
+        seed=seed,
+    )
     rows = table(made)
     with atomic_folder(out) as folder:
         write_json(
@@ -89,6 +96,6 @@ def trial(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(trial)

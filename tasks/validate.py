@@ -23,7 +23,7 @@ def validate(
 
     Writes a folder with metrics.json (per source the paper's measures with bootstrap intervals over
     speakers), details.json (paired tests, ambiguity tertiles, saturation, calibration, labels, speaker
-    groups), scores.parquet (one row per utterance) and pictures. JS is the base-2 divergence, not its root.
+    groups), scores.parquet (one row per utterance) and figures. JS is the base-2 divergence, not its root.
 
     Args:
         utterances: utterances.parquet of ingest.
@@ -41,15 +41,15 @@ def validate(
     Raises:
         UserError: tables that are missing, damaged or about other labels, or no vote to score against.
     """
-    from models.errors import UserError
-    from models.files import atomic_folder, write_json
-    from models.pictures import validation as pictures
-    from models.pictures.style import save
-    from models.pooling.sources import human_votes
-    from models.pooling.synthetic import read_synthetic
-    from models.tables import SOURCES, Distributions, Utterances, Votes
-    from models.validation.comparison import validate as compare
-    from models.validation.tables import details, headline, scores
+    from ambivox.models.errors import UserError
+    from ambivox.models.evaluation.comparison import validate as compare
+    from ambivox.models.evaluation.comparison_tables import details, headline, scores
+    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.pooling.sources import human_votes
+    from ambivox.models.pooling.synthetic import read_synthetic
+    from ambivox.models.reporting.figures import validation as figures
+    from ambivox.models.reporting.figures.style import save
+    from ambivox.models.tables import SOURCES, Distributions, Utterances, Votes
 
     everyone, kept = Utterances.read(utterances), human_votes(Votes.read(votes))
     found = {path.stem: Distributions.read(path) for path in sorted(distributions.glob("*.parquet"))}
@@ -64,24 +64,31 @@ def validate(
         for one in read_synthetic(path, test.frame["utterance_id"], kept.labels)
     )
     made = compare(
-        everyone, kept, human_votes(Votes.read(heldout)), found, opinions, test,
+        everyone,
+        kept,
+        human_votes(Votes.read(heldout)),
+        found,
+        opinions,
+        test,
         truth=Distributions.read(truth) if truth else None,
-        saturation_votes=saturation_votes, resamples=resamples, seed=seed,
-    )  # fmt: skip
+        saturation_votes=saturation_votes,
+        resamples=resamples,
+        seed=seed,
+    )
     rows = headline(made)
     with atomic_folder(out) as folder:
         write_json(folder / "metrics.json", rows)
         write_json(folder / "details.json", details(made))
         scores(made).write_parquet(folder / "scores.parquet")
         for draw in (
-            pictures.sources,
-            pictures.tertiles,
-            pictures.saturation,
-            pictures.calibration,
-            pictures.labels,
+            figures.sources,
+            figures.tertiles,
+            figures.saturation,
+            figures.calibration,
+            figures.labels,
         ):
             save(draw(made), folder / f"{draw.__name__}.svg")
-        save(pictures.groups(made), folder / "groups.svg")
+        save(figures.groups(made), folder / "groups.svg")
     print(
         f"{len(made.truth_NK)} test utterances against {made.target}; JS is the base-2 divergence, 95 % over speakers"
     )
@@ -95,6 +102,6 @@ def validate(
 
 
 if __name__ == "__main__":
-    from tasks._main import main
+    from ambivox.tasks._main import main
 
     main(validate)

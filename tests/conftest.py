@@ -1,7 +1,7 @@
 """Fixtures that tests of many folders share."""
 
-from tests.annotation_fixtures import make_utterances, small_alm, vllm_engine
-from tests.s3_server import flaky_s3, s3
-from tests.tiny_fixtures import demo_corpus, tiny_alm
+from tests.support.annotation_fixtures import make_utterances, small_alm, vllm_engine
+from tests.support.s3_server import flaky_s3, s3
+from tests.support.tiny_fixtures import demo_corpus, tiny_alm
 
 __all__ = ["demo_corpus", "flaky_s3", "make_utterances", "s3", "small_alm", "tiny_alm", "vllm_engine"]

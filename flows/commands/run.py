@@ -41,9 +41,9 @@ def run(
         force: Run every stage, up to date or not.
         workers: How many independent stages may run side by side.
     """
-    from flows import local
-    from flows.outcome import show
-    from flows.project import Job, enter
+    from ambivox.flows import local
+    from ambivox.flows.outcome import show
+    from ambivox.flows.project import Job, enter
 
     local.project_here(project)
     job = Job(key or corpus, corpus, root, alm, flags or {}, trial, sources, dime_aug)

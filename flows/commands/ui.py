@@ -18,8 +18,8 @@ def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> 
     import subprocess
     import sys
 
-    from flows import local
-    from models.errors import UserError
+    from ambivox.flows import local
+    from ambivox.models.errors import UserError
 
     local.project_here(project)
     local.prepare(project)

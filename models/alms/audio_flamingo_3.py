@@ -1,6 +1,6 @@
 """Audio-Flamingo-3 (NVIDIA, arXiv 2507.08128): a Whisper-style encoder in 30 s windows before Qwen2.5."""
 
-from models.annotation.alm import Alm
+from ambivox.models.prompting.alm_spec import Alm
 
 ALM = Alm(
     checkpoint="nvidia/audio-flamingo-3-hf",

@@ -1,6 +1,6 @@
 """Gemma-3n-E2B-it (Google): a USM-based encoder (6.25 frames a second) before a MatFormer; hears 30 s."""
 
-from models.annotation.alm import Alm
+from ambivox.models.prompting.alm_spec import Alm
 
 ALM = Alm(
     checkpoint="google/gemma-3n-E2B-it",

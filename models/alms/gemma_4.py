@@ -1,6 +1,6 @@
 """Gemma-4-E4B-it (Google): text, images and audio in; hears 30 s. Thinking is left off."""
 
-from models.annotation.alm import Alm
+from ambivox.models.prompting.alm_spec import Alm
 
 ALM = Alm(
     checkpoint="google/gemma-4-E4B-it",

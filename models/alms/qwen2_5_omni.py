@@ -4,7 +4,7 @@ Its audio front end and audio tokens are those of Qwen2-Audio, whose processor s
 without the vision libraries that its own asks for.
 """
 
-from models.annotation.alm import Alm
+from ambivox.models.prompting.alm_spec import Alm
 
 ALM = Alm(
     checkpoint="Qwen/Qwen2.5-Omni-7B",

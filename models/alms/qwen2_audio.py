@@ -3,7 +3,7 @@
 The tiny ALM that the project trains has this architecture too.
 """
 
-from models.annotation.alm import Alm
+from ambivox.models.prompting.alm_spec import Alm
 
 ALM = Alm(
     checkpoint="Qwen/Qwen2-Audio-7B-Instruct",

@@ -1,6 +1,6 @@
 """Qwen3-Omni-30B-A3B-Instruct (Qwen, arXiv 2509.17765), its thinker only, with thinking turned off."""
 
-from models.annotation.alm import Alm
+from ambivox.models.prompting.alm_spec import Alm
 
 ALM = Alm(
     checkpoint="Qwen/Qwen3-Omni-30B-A3B-Instruct",

@@ -3,7 +3,7 @@
 It has no published weights: train it on a corpus and give its folder as --alm.
 """
 
-from models.annotation.alm import Alm
+from ambivox.models.prompting.alm_spec import Alm
 
 ALM = Alm(
     checkpoint=None,

@@ -1,6 +1,6 @@
 """Voxtral-Mini-3B-2507 (Mistral, arXiv 2507.13264): Whisper's encoder in 30 s chunks before Ministral 3B."""
 
-from models.annotation.alm import Alm
+from ambivox.models.prompting.alm_spec import Alm
 
 ALM = Alm(
     checkpoint="mistralai/Voxtral-Mini-3B-2507",

@@ -10,8 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.annotation.alm import Resolved
-from models.annotation.elicitation import (
+from ambivox.models.annotation.elicitation import (
     JSON_TOKENS,
     REFUSAL_MASS,
     Question,
@@ -21,11 +20,13 @@ from models.annotation.elicitation import (
     parse_percentages,
     percentage_schema,
     to_labels,
-)  # fmt: skip
-from models.annotation.questions import ITEMS
-from models.annotation.store import SCHEMA
-from models.engines import Engine, Request, Writing
-from models.sound.audio import AudioError, decode_many, windows
+)
+from ambivox.models.annotation.vote_store import SCHEMA
+from ambivox.models.annotation.work_items import ITEMS
+from ambivox.models.audio.decoding import AudioError, decode_many, windows
+from ambivox.models.engines import Engine, Writing
+from ambivox.models.prompting.alm_spec import ResolvedAlm
+from ambivox.models.prompting.request import Request
 
 OnLong = Literal["window", "error"]
 
@@ -38,7 +39,7 @@ class Computing:
 
     engine: Engine
     questions: tuple[Question, ...]
-    resolved: Resolved
+    resolved: ResolvedAlm
     on_long: OnLong = "window"
 
     def answer(
@@ -51,7 +52,7 @@ class Computing:
             advance: told how many more clips have been taken up.
 
         Returns:
-            Answers (models/annotation/store.py's SCHEMA) and rejects (REJECTS): items whose audio cannot be heard.
+            Answers (models/annotation/vote_store.py's SCHEMA) and rejects (REJECTS): items whose audio cannot be heard.
 
         Raises:
             UserError: the engine failed for good.
@@ -87,8 +88,13 @@ class Computing:
         refused = mass_G < REFUSAL_MASS
         # Seven digits are what float32 knows; more would store the order of additions.
         kept = [None if no else row for no, row in zip(refused, logprobs_GK.round(6).tolist(), strict=True)]
-        return asked.answers(heard, logprobs=kept, label_mass=mass_G.round(7).tolist(), refused=refused.tolist(),
-                             windows=np.bincount(group).tolist())  # fmt: skip
+        return asked.answers(
+            heard,
+            logprobs=kept,
+            label_mass=mass_G.round(7).tolist(),
+            refused=refused.tolist(),
+            windows=np.bincount(group).tolist(),
+        )
 
     def _written(self, asked: _Asked, rows: NDArray[np.int64]) -> pl.DataFrame:
         owner: list[int] = []
@@ -119,8 +125,14 @@ class Computing:
         for place, found in shares.items():
             logprobs[place] = normalised(np.mean(found, axis=0)[None])[0][0].round(6).tolist()
         refused = [said is None and spread is None for said, spread in zip(label, logprobs, strict=True)]
-        return asked.answers(heard, logprobs=logprobs, label=label, response=response, refused=refused,
-                             windows=np.bincount(group).tolist())  # fmt: skip
+        return asked.answers(
+            heard,
+            logprobs=logprobs,
+            label=label,
+            response=response,
+            refused=refused,
+            windows=np.bincount(group).tolist(),
+        )
 
     def _one_window(
         self, asked: _Asked, owners: NDArray[np.int64], seconds: NDArray[np.float64]
@@ -166,14 +178,14 @@ class _Asked:
         """(row, seconds heard, request), a window's requests next to each other; rejects on the way."""
         questions = self._computing.questions
         silent = np.array(
-            [questions[self.number(row)].prompt.arm == "transcript" for row in rows], dtype=bool
+            [questions[self.number(row)].prompt.modality == "transcript" for row in rows], dtype=bool
         )
         for row in rows[silent]:
             transcript = self._columns["transcript"][row]
             if transcript and transcript.strip():
                 yield int(row), 1.0, self._request(row, None, "")
             else:
-                self._rejected[int(row)] = ("no transcript", "the arm transcript needs one")
+                self._rejected[int(row)] = ("no transcript", "the modality transcript needs one")
         alm = self._computing.resolved.alm
         for clip, audio in self._clips(rows[~silent], alm.rate_hz):
             if isinstance(audio, AudioError):

@@ -16,13 +16,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.annotation.elicitation import Question, ask
-from models.annotation.personas import Persona
-from models.annotation.prompts import Arm
-from models.annotation.questions import plan, with_keys
-from models.errors import UserError
-from models.tables import Annotations, Utterances
-from models.validation.metrics import entropy, jensen_shannon
+from ambivox.models.annotation.elicitation import Question, ask
+from ambivox.models.annotation.work_items import plan, with_keys
+from ambivox.models.errors import UserError
+from ambivox.models.prompting.personas import Persona
+from ambivox.models.prompting.prompts import Modality
+from ambivox.models.statistics.metrics import entropy, jensen_shannon
+from ambivox.models.tables import Annotations, Utterances
 
 SAMPLE = 32
 # Mean base-2 Jensen-Shannon divergence between the answers to the right clip and to another one. A model that
@@ -37,24 +37,26 @@ class Checks:
         utterances: those that are annotated.
         persona: the one that the checks speak with.
         orders: how many option orders.
-        arm: the run's arm.
+        modality: the run's modality.
     """
 
-    def __init__(self, utterances: Utterances, persona: Persona, orders: int, arm: Arm) -> None:
-        self.arm = arm
+    def __init__(self, utterances: Utterances, persona: Persona, orders: int, modality: Modality) -> None:
+        self.modality = modality
         self.labels = utterances.labels
         # By content, so that the sample does not change with the order of the table.
         frame = utterances.frame.unique("audio_sha256", keep="first", maintain_order=True)
         frame = frame.sort("audio_sha256").head(SAMPLE)
         self.sample = Utterances.check(frame, self.labels)
         arms = (
-            get_args(Arm)
+            get_args(Modality)
             if frame["transcript"].drop_nulls().str.strip_chars().str.len_chars().sum()
-            else (arm,)
+            else (modality,)
         )
         self.questions: dict[str, tuple[Question, ...]] = {
-            each: ask(self.labels, (persona,), elicitation="exact", orders=orders, arm=each, votes=0, seed=0)
-            for each in {arm: None, **dict.fromkeys(arms)}
+            each: ask(
+                self.labels, (persona,), elicitation="exact", orders=orders, modality=each, votes=0, seed=0
+            )
+            for each in {modality: None, **dict.fromkeys(arms)}
         }
 
     @property
@@ -63,25 +65,25 @@ class Checks:
         return tuple(question for asked in self.questions.values() for question in asked)
 
     def items(self) -> pl.DataFrame:
-        """All items of the checks (models/annotation/questions.py's ITEMS)."""
-        return pl.concat([*(self._of(arm) for arm in self.questions), self._swapped()])
+        """All items of the checks (models/annotation/work_items.py's ITEMS)."""
+        return pl.concat([*(self._of(modality) for modality in self.questions), self._swapped()])
 
     def report(self, answers: pl.DataFrame) -> dict[str, Any]:
         """What canary and arms came to, out of the answers to ``items`` (JSON-ready)."""
-        own = {arm: self._distributions(self._of(arm), answers) for arm in self.questions}
+        own = {modality: self._distributions(self._of(modality), answers) for modality in self.questions}
         canary: dict[str, Any] = {"clips": 0, "js": None, "changed_label": None}
         hears = None
-        if self.arm != "transcript" and len(self.sample) > 1:
+        if self.modality != "transcript" and len(self.sample) > 1:
             swapped = self._distributions(self._swapped(), answers)
-            p_NK, q_NK = _both(own[self.arm], swapped)
+            p_NK, q_NK = _both(own[self.modality], swapped)
             if len(p_NK):
                 js = float(jensen_shannon(p_NK, q_NK).mean())
                 changed = float((p_NK.argmax(1) != q_NK.argmax(1)).mean())
                 canary = {"clips": len(p_NK), "js": round(js, 6), "changed_label": round(changed, 4)}
                 hears = js >= HEARS_JS
         arms: dict[str, Any] = {
-            arm: {"clips": len(found), "entropy_bits": round(float(entropy(_array(found)).mean()), 4)}
-            for arm, found in own.items()
+            modality: {"clips": len(found), "entropy_bits": round(float(entropy(_array(found)).mean()), 4)}
+            for modality, found in own.items()
             if found
         }
         pairs = [(a, b) for a in own for b in own if a < b and own[a] and own[b]]
@@ -92,31 +94,33 @@ class Checks:
             "arms": {"each": arms, "js": between},
         }
 
-    def _number(self, arm: str) -> int:
+    def _number(self, modality: str) -> int:
         before = 0
         for each, asked in self.questions.items():
-            if each == arm:
+            if each == modality:
                 break
             before += len(asked)
         return before
 
-    def _of(self, arm: str) -> pl.DataFrame:
+    def _of(self, modality: str) -> pl.DataFrame:
         frame = self.sample
-        if arm == "transcript":
+        if modality == "transcript":
             spoken = frame.frame.filter(pl.col("transcript").str.strip_chars().str.len_chars() > 0)
             frame = Utterances(spoken, self.labels)
-        items = plan(frame, self.questions[arm])
-        return items.with_columns(pl.col("question") + self._number(arm))
+        items = plan(frame, self.questions[modality])
+        return items.with_columns(pl.col("question") + self._number(modality))
 
     def _swapped(self) -> pl.DataFrame:
-        """The run's own arm with each clip's audio replaced by the next one's in the sample."""
-        if self.arm == "transcript" or len(self.sample) < 2:
-            return self._of(self.arm).clear()
+        """The run's own modality with each clip's audio replaced by the next one's in the sample."""
+        if self.modality == "transcript" or len(self.sample) < 2:
+            return self._of(self.modality).clear()
         frame = self.sample.frame
         moved = pl.concat([frame.slice(1), frame.head(1)])
         swapped = frame.with_columns(audio=moved["audio"], audio_sha256=moved["audio_sha256"])
-        items = plan(Utterances(swapped, self.labels), self.questions[self.arm])
-        return with_keys(items.with_columns(pl.col("question") + self._number(self.arm)), self.all_questions)
+        items = plan(Utterances(swapped, self.labels), self.questions[self.modality])
+        return with_keys(
+            items.with_columns(pl.col("question") + self._number(self.modality)), self.all_questions
+        )
 
     def _distributions(self, items: pl.DataFrame, answers: pl.DataFrame) -> dict[str, NDArray[np.float64]]:
         """Mean over orders of every utterance that has all its answers."""
@@ -127,7 +131,7 @@ class Checks:
         return {name: p_K / p_K.sum() for name, p_K in found.items()}
 
 
-def that_hear(files: tuple[Path, ...], *, insist: bool = False) -> tuple[Path, ...]:
+def drop_audio_insensitive(files: tuple[Path, ...], *, insist: bool = False) -> tuple[Path, ...]:
     """Those annotations files whose annotator hears, or was not checked (no checks.json beside the file).
 
     Args:

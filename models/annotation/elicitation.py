@@ -17,9 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.annotation.personas import Persona
-from models.annotation.prompts import ALPHABETS, Arm, Elicitation, Prompt, build_prompts, option_orders
-from models.errors import UserError
+from ambivox.models.errors import UserError
+from ambivox.models.prompting.personas import Persona
+from ambivox.models.prompting.prompts import (
+    ALPHABETS,
+    Elicitation,
+    Modality,
+    Prompt,
+    build_prompts,
+    option_orders,
+)
 
 LADDER = ((0.1, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 0.93))
 _JITTER = 0.05
@@ -53,7 +60,7 @@ def ask(
     *,
     elicitation: Elicitation,
     orders: int,
-    arm: Arm,
+    modality: Modality,
     votes: int,
     seed: int,
     codes: str = ALPHABETS[0],
@@ -65,7 +72,7 @@ def ask(
         personas: P of them. exact and verbalised ask P x ``orders`` questions.
         elicitation: see the module.
         orders: balanced option orders (see ``option_orders``).
-        arm: what the model is given: audio, transcript, both.
+        modality: what the model is given: audio, transcript, both.
         votes: synthetic annotators, one question each; for sampled only.
         seed: of the annotators' temperatures and answers.
         codes: the answer codes.
@@ -73,7 +80,7 @@ def ask(
     Raises:
         UserError: labels or orders that cannot be shown, or no votes to sample.
     """
-    prompts = build_prompts(labels, personas, orders, arm=arm, elicitation=elicitation, codes=codes)
+    prompts = build_prompts(labels, personas, orders, modality=modality, elicitation=elicitation, codes=codes)
     if elicitation != "sampled":
         return tuple(Question(prompt) for prompt in prompts)
     if votes < 1:

@@ -21,12 +21,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.augmentation.dime_aug import Lineage, mix
-from models.errors import UserError
-from models.files import atomic_path
-from models.progress import track
-from models.sound.audio import RATE_HZ, AudioError, decode_many
-from models.tables import Distributions, Utterances
+from ambivox.models.audio.decoding import RATE_HZ, AudioError, decode_many
+from ambivox.models.augmentation.dime_aug import Lineage, mix
+from ambivox.models.errors import UserError
+from ambivox.models.files import atomic_path
+from ambivox.models.progress import track
+from ambivox.models.tables import Distributions, Utterances
 
 ON_THE_FLY = "mixed on the fly"
 _RECIPE_VERSION = "1"
@@ -80,7 +80,9 @@ def mixed(samples: Utterances, parents: Utterances) -> Iterator[tuple[str, NDArr
     pairs = samples.frame.select("parent_first", "parent_second").rows()
     absent = [parent for pair in pairs for parent in pair if parent not in audio]
     if absent:
-        raise UserError(f"augmented samples name {len(absent)} parents that are not in the table of utterances, the first is {absent[0]!r}")  # fmt: skip
+        raise UserError(
+            f"augmented samples name {len(absent)} parents that are not in the table of utterances, the first is {absent[0]!r}"
+        )
     heard = decode_many([audio[parent] for pair in pairs for parent in pair], RATE_HZ)
     columns = samples.frame.select("utterance_id", "mixing_weight", "match_loudness")
     for utterance_id, weight, match_loudness in columns.iter_rows():
@@ -102,7 +104,10 @@ def write_audio(samples: Utterances, parents: Utterances, folder: Path) -> tuple
     for shard, start in enumerate(range(0, len(samples), _SHARD_SAMPLES)):
         count = min(_SHARD_SAMPLES, len(samples) - start)
         shard_name = f"audio-{shard:05d}.tar"
-        with atomic_path(folder / shard_name) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:  # fmt: skip
+        with (
+            atomic_path(folder / shard_name) as temporary,
+            tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar,
+        ):
             for _ in range(count):
                 utterance_id, samples_16bit, scaled = next(made)
                 content = _flac(samples_16bit)
@@ -137,7 +142,9 @@ def waveforms(
         return
     import soundfile
 
-    place = samples.frame.select("utterance_id", pl.col("audio").str.split_exact("/", 1).struct.rename_fields(["shard", "member"])).unnest("audio")  # fmt: skip
+    place = samples.frame.select(
+        "utterance_id", pl.col("audio").str.split_exact("/", 1).struct.rename_fields(["shard", "member"])
+    ).unnest("audio")
     for (shard,), rows in place.group_by("shard", maintain_order=True):
         with tarfile.open(folder / str(shard), "r:") as tar:
             for utterance_id, member in rows.select("utterance_id", "member").iter_rows():

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.augmentation.frames import BINS, FRAME, RATE_HZ, Floats, Frames, Rows
+from ambivox.models.augmentation.frames import BINS, FRAME, RATE_HZ, Floats, Frames, Rows
 
 CHROMA = 12
 # Bins from 150 to 4,000 Hz, and steps of a hundredth of a semitone.

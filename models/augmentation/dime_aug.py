@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import UserError
+from ambivox.models.errors import UserError
 
 Classes = Literal["dominant", "mass"]
 Floats = NDArray[np.float64]

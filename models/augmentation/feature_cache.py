@@ -13,12 +13,12 @@ import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from models.augmentation.frames import blocks, frame_count
-from models.augmentation.sound_features import SOUND_FEATURES, VERSION, sound_features
-from models.files import atomic_path
-from models.progress import track
-from models.sound.audio import RATE_HZ, AudioError, decode
-from models.tables import Utterances
+from ambivox.models.audio.decoding import RATE_HZ, AudioError, decode
+from ambivox.models.augmentation.frames import blocks, frame_count
+from ambivox.models.augmentation.sound_features import SOUND_FEATURES, VERSION, sound_features
+from ambivox.models.files import atomic_path
+from ambivox.models.progress import track
+from ambivox.models.tables import Utterances
 
 _SCHEMA = pl.Schema({"audio_sha256": pl.String(), "sound": pl.Array(pl.Float64(), SOUND_FEATURES)})
 

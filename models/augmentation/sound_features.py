@@ -15,8 +15,15 @@ from functools import lru_cache
 import numpy as np
 import scipy.fft
 
-from models.augmentation.chroma import CHROMA, Partials, of_strongest, partials, pitch_classes, tunings
-from models.augmentation.frames import (
+from ambivox.models.augmentation.chroma import (
+    CHROMA,
+    Partials,
+    of_strongest,
+    partials,
+    pitch_classes,
+    tunings,
+)
+from ambivox.models.augmentation.frames import (
     BINS,
     FRAME,
     HOP,

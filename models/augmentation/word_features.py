@@ -20,10 +20,13 @@ def word_features(transcript: str | None) -> NDArray[np.float64]:
     consonants = sum(character.isalpha() for character in lower) - vowels
     return np.array(
         [
-            len(text), len(words), *(text.count(mark) for mark in "!?.,"),
-            vowels / characters, consonants / characters,
+            len(text),
+            len(words),
+            *(text.count(mark) for mark in "!?.,"),
+            vowels / characters,
+            consonants / characters,
             sum(map(len, words)) / max(len(words), 1),
             sum(character.isupper() for character in text) / characters,
         ],
         dtype=np.float64,
-    )  # fmt: skip
+    )

@@ -21,8 +21,8 @@ from typing import Literal
 
 import polars as pl
 
-from models.ingestion.corpus import Loaded, rejected, require_layout
-from models.ingestion.reading import read_csv
+from ambivox.models.ingestion.corpus import Loaded, rejected, require_layout
+from ambivox.models.ingestion.reading import read_csv
 
 LABELS = {"A": "anger", "D": "disgust", "F": "fear", "H": "happiness", "N": "neutral", "S": "sadness"}
 MODALITIES = {"voice": 1, "face": 2, "both": 3}
@@ -73,13 +73,16 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
     heard = rows.filter(~broken & (pl.col("number") // 100_000 == MODALITIES[modality]))
     name = pl.col("utterance_id").str.extract_groups(_NAME)
     utterances = heard.select(
-        "utterance_id", "file", "line",
-        audio=pl.col("utterance_id").replace_strict(_audio(root), default=None, return_dtype=pl.String)
+        "utterance_id",
+        "file",
+        "line",
+        audio=pl.col("utterance_id")
+        .replace_strict(_audio(root), default=None, return_dtype=pl.String)
         .fill_null(pl.lit(f"{root / 'AudioWAV'}/") + pl.col("utterance_id") + ".wav"),
         speaker=name.struct.field("1"),
         transcript=name.struct.field("2").replace_strict(SENTENCES, default=None, return_dtype=pl.String),
         language=pl.lit("en"),
-    )  # fmt: skip
+    )
     if people.exists():
         demographics = read_csv(people, ["ActorID", "Age", "Sex"]).select(
             speaker="ActorID",
@@ -113,7 +116,9 @@ def _votes(heard: pl.DataFrame) -> pl.DataFrame:
     )
     each = counts.filter(pl.col("votes") > 0).select(pl.all().repeat_by("votes").explode())
     return each.sort("number", "letter").select(
-        "utterance_id", "file", "line",
+        "utterance_id",
+        "file",
+        "line",
         annotator_id=pl.format("{}/{}", "number", pl.col("letter").cum_count().over("number")),
         label=pl.col("letter").replace_strict(LABELS, return_dtype=pl.String),
-    )  # fmt: skip
+    )

@@ -2,7 +2,7 @@
 
 Made by this file, nothing is downloaded: ``root`` is filled on the first call (audio/*.wav, about 25 MB) and
 read after. Every utterance has a hidden mixture of five emotions, some nearly pure, some ambiguous; the voice
-(pitch, range, slope, rate, loudness, breath, tilt, tremor: models/sound/voice.py) follows the mixture on top of who
+(pitch, range, slope, rate, loudness, breath, tilt, tremor: models/audio/speech_synthesis.py) follows the mixture on top of who
 speaks, with chance. Each utterance is heard by 3 to 10 of 20 raters. A rater reads the mixture through a confusion
 matrix of their own (a lapse rate, favourite labels); the truth is the mean over all raters, so votes are unbiased
 for it, while any one rater is not.
@@ -21,10 +21,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.errors import UserError
-from models.files import atomic_folder, write_json
-from models.ingestion.corpus import Loaded
-from models.sound.voice import CONSONANTS, RATE_HZ, VOWELS, Voices, synthesise
+from ambivox.models.audio.speech_synthesis import CONSONANTS, RATE_HZ, VOWELS, Voices, synthesise
+from ambivox.models.errors import UserError
+from ambivox.models.files import atomic_folder, write_json
+from ambivox.models.ingestion.corpus import Loaded
 
 LABELS = ("anger", "fear", "happiness", "neutral", "sadness")
 # How `ambivox run` uses the corpus unless told otherwise.
@@ -54,9 +54,15 @@ _PROFILES: dict[str, tuple[float, float, float, float, float]] = {
     "tremor_semitones": (0.15, 1.2, 0.1, 0.0, 0.3),
 }
 _CHANCE = {
-    "pitch_semitones": 0.8, "range_semitones": 0.4, "slope_semitones": 1.0, "rate_share": 0.05, "level_db": 1.2,
-    "breath": 0.05, "tilt_db": 0.6, "tremor_semitones": 0.06,
-}  # fmt: skip
+    "pitch_semitones": 0.8,
+    "range_semitones": 0.4,
+    "slope_semitones": 1.0,
+    "rate_share": 0.05,
+    "level_db": 1.2,
+    "breath": 0.05,
+    "tilt_db": 0.6,
+    "tremor_semitones": 0.06,
+}
 _RECIPE = "recipe.json"
 _VERSION = 3  # goes up with every change of the sound
 _RATERS = 20
@@ -103,9 +109,14 @@ def load(root: Path, *, speakers: int = 30, utterances: int = 18, seed: int = 0)
     )
     notes = ("the recordings are synthetic, the votes are drawn from distributions that are known",)
     return Loaded(
-        labels=LABELS, utterances=people, votes=world.votes(), licence="MIT", truth=truth,
-        shares=(0.5, 0.2, 0.1, 0.2), notes=notes,
-    )  # fmt: skip
+        labels=LABELS,
+        utterances=people,
+        votes=world.votes(),
+        licence="MIT",
+        truth=truth,
+        shares=(0.5, 0.2, 0.1, 0.2),
+        notes=notes,
+    )
 
 
 def _is_there(root: Path, recipe: dict[str, object]) -> bool:

@@ -27,9 +27,9 @@ from typing import Literal
 
 import polars as pl
 
-from models.errors import UserError
-from models.ingestion.corpus import REJECTS, Loaded, require_layout
-from models.ingestion.reading import read_text
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.corpus import REJECTS, Loaded, require_layout
+from ambivox.models.ingestion.reading import read_text
 
 LABELS = {
     "Anger": "anger",

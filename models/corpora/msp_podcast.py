@@ -28,10 +28,10 @@ from typing import Any
 
 import polars as pl
 
-from models.errors import UserError
-from models.ingestion.corpus import Loaded, rejected, require_layout
-from models.ingestion.reading import read_csv, read_text
-from models.ingestion.spread import spread
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.corpus import Loaded, rejected, require_layout
+from ambivox.models.ingestion.reading import read_csv, read_text
+from ambivox.models.parallel import spread
 
 LABELS = {
     "angry": "anger",
@@ -73,9 +73,11 @@ def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> Loaded:
     broken = pl.any_horizontal(pl.col("FileName", "split").is_null())
     detail = pl.format("Split_Set is {}", pl.col("Split_Set").fill_null("missing"))
     left_out = is_test & ~pl.col("_set").is_in([name.lower() for name in tests])
-    notes = [f"{number} sentences of other test sets than {', '.join(tests)} are left out"] if (
-        number := rows.filter(~broken & left_out).height
-    ) else []  # fmt: skip
+    notes = (
+        [f"{number} sentences of other test sets than {', '.join(tests)} are left out"]
+        if (number := rows.filter(~broken & left_out).height)
+        else []
+    )
     utterances = _utterances(rows.filter(~broken & ~left_out), root)
     votes, bad_votes, shape = _votes(root / "Labels")
     votes = votes.join(rows.filter(~broken & left_out), on="utterance_id", how="anti")
@@ -99,12 +101,15 @@ def _utterances(rows: pl.DataFrame, root: Path) -> pl.DataFrame:
     speaker = pl.col("SpkrID")
     sex = pl.col("Gender").str.to_lowercase()
     known = rows.select(
-        "utterance_id", "split", "file", "line",
+        "utterance_id",
+        "split",
+        "file",
+        "line",
         audio=pl.lit(f"{audio}/") + pl.col("FileName"),
         speaker=pl.when(speaker.str.to_lowercase() != "unknown").then(speaker),
         sex=pl.when(sex.is_in(["female", "male"])).then(sex),
         language=pl.lit("en"),
-    )  # fmt: skip
+    )
     words = _transcripts(root / "Transcripts", known["utterance_id"].to_list())
     return known.with_columns(pl.Series("transcript", words, dtype=pl.String))
 

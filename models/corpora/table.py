@@ -21,15 +21,23 @@ from typing import Literal
 
 import polars as pl
 
-from models.errors import UserError
-from models.ingestion.corpus import Loaded, no_rejects, rejected
-from models.ingestion.reading import read_table
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.corpus import Loaded, no_rejects, rejected
+from ambivox.models.ingestion.reading import read_table
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _SPLITS = {
-    "pretrain": "pretrain", "train": "train", "training": "train", "development": "development", "dev": "development",
-    "validation": "development", "valid": "development", "val": "development", "test": "test", "testing": "test",
-}  # fmt: skip
+    "pretrain": "pretrain",
+    "train": "train",
+    "training": "train",
+    "development": "development",
+    "dev": "development",
+    "validation": "development",
+    "valid": "development",
+    "val": "development",
+    "test": "test",
+    "testing": "test",
+}
 
 
 def load(
@@ -95,9 +103,12 @@ def load(
         "age": age,
     }
     listed = table.select(
-        "line", _text(utterance).alias("utterance_id"), _text(audio).alias("audio"), pl.lit(str(path)).alias("file"),
+        "line",
+        _text(utterance).alias("utterance_id"),
+        _text(audio).alias("audio"),
+        pl.lit(str(path)).alias("file"),
         *(_text(column).alias(name) for name, column in optional.items() if column in table.columns),
-    )  # fmt: skip
+    )
     listed, bad_rows = _tidy(listed, path.parent)
     votes_path = _find(folder, "votes", votes) or path
     cast = _votes(votes_path, shape, labels, utterance, annotator, label, weight, separator)

@@ -16,22 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.annotation.prompts import Prompt
-from models.errors import MissingExtraError
-
-
-@dataclass(frozen=True)
-class Request:
-    """One prompt about one clip.
-
-    ``audio`` is mono float32, shape (samples,), at the ALM's rate, or None where the model hears nothing;
-    ``audio_name`` identifies its content (engines cache what they compute from it).
-    """
-
-    prompt: Prompt
-    audio: NDArray[np.float32] | None
-    audio_name: str
-    transcript: str | None = None
+from ambivox.models.errors import MissingExtraError
+from ambivox.models.prompting.request import Request
 
 
 @dataclass(frozen=True)
@@ -139,7 +125,7 @@ def _close() -> None:
 
 
 def _module(engine: str) -> ModuleType:
-    from models import engines
-    from models.registry import find
+    from ambivox.models import engines
+    from ambivox.models.registry import find
 
     return find(engines, engine, "engine")

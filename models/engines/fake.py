@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engines import EngineChoice, Request, Writing
+from ambivox.models.engines import EngineChoice, Writing
+from ambivox.models.prompting.request import Request
 
 _HEARING = 1.5  # standard deviation of the logit that audio and label give
 _PERSONA = 0.2

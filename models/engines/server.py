@@ -23,11 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.annotation.alm import resolve
-from models.annotation.chat import Chat, load_chat
-from models.engines import EngineChoice, Request, Writing
-from models.engines._patience import NonsenseError, PatientClient
-from models.errors import UserError
+from ambivox.models.alms import resolve
+from ambivox.models.engines import EngineChoice, Writing
+from ambivox.models.engines._retrying_client import NonsenseError, RetryingClient
+from ambivox.models.errors import UserError
+from ambivox.models.prompting.chat import Chat, load_chat
+from ambivox.models.prompting.request import Request
 
 KEY_VARIABLE = "AMBIVOX_SERVER_KEY"
 _CONCURRENCY = 32
@@ -36,7 +37,7 @@ _CONCURRENCY = 32
 class ServerEngine:
     """Sends up to 32 requests at once; the server batches them."""
 
-    def __init__(self, client: PatientClient, chat: Chat, rate_hz: int, model: str, name: str) -> None:
+    def __init__(self, client: RetryingClient, chat: Chat, rate_hz: int, model: str, name: str) -> None:
         self.version = name
         self.client = client
         self.chat = chat
@@ -52,9 +53,12 @@ class ServerEngine:
                 if not ids:
                     ids.extend(self._code_ids(request))
                 body = self._body(request) | {
-                    "max_tokens": 1, "temperature": 0, "logprobs": True, "logprob_token_ids": ids,
+                    "max_tokens": 1,
+                    "temperature": 0,
+                    "logprobs": True,
+                    "logprob_token_ids": ids,
                     "return_tokens_as_token_ids": True,
-                }  # fmt: skip
+                }
                 yield partial(self._ask, body, partial(_read_logprobs, ids=ids))
 
         rows = list(_in_parallel(calls()))
@@ -67,8 +71,10 @@ class ServerEngine:
             ids: list[int] = []
             for request, writing in zip(requests, writings, strict=True):
                 body = self._body(request) | {
-                    "max_tokens": writing.max_tokens, "temperature": writing.temperature, "seed": writing.seed,
-                }  # fmt: skip
+                    "max_tokens": writing.max_tokens,
+                    "temperature": writing.temperature,
+                    "seed": writing.seed,
+                }
                 if writing.choices:
                     ids = ids or self._code_ids(request)
                     body["allowed_token_ids"] = ids[: len(writing.choices)]
@@ -132,14 +138,14 @@ def version(choice: EngineChoice) -> str:
     return f"vllm-server {_root_client(choice).call('/version', None, _read_version)}"
 
 
-def _client(choice: EngineChoice) -> PatientClient:
-    return PatientClient(choice.url, os.environ.get(KEY_VARIABLE, ""), choice.patience_seconds)
+def _client(choice: EngineChoice) -> RetryingClient:
+    return RetryingClient(choice.url, os.environ.get(KEY_VARIABLE, ""), choice.patience_seconds)
 
 
-def _root_client(choice: EngineChoice) -> PatientClient:
+def _root_client(choice: EngineChoice) -> RetryingClient:
     """For what vLLM serves beside the OpenAI protocol."""
     root = choice.url.rstrip("/").removesuffix("/v1")
-    return PatientClient(root, os.environ.get(KEY_VARIABLE, ""), choice.patience_seconds)
+    return RetryingClient(root, os.environ.get(KEY_VARIABLE, ""), choice.patience_seconds)
 
 
 def _in_parallel(calls: Iterable[Callable[[], Any]]) -> Iterator[Any]:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.annotation.alm import Resolved, resolve
-from models.annotation.chat import Chat, load_chat
-from models.engines import EngineChoice, Request, Writing
-from models.errors import MissingExtraError, UserError
+from ambivox.models.alms import resolve
+from ambivox.models.engines import EngineChoice, Writing
+from ambivox.models.errors import MissingExtraError, UserError
+from ambivox.models.prompting.alm_spec import ResolvedAlm
+from ambivox.models.prompting.chat import Chat, load_chat
+from ambivox.models.prompting.request import Request
 
 if TYPE_CHECKING:
     import torch
@@ -138,7 +140,7 @@ def _precision() -> str:
     return "bfloat16" if torch.cuda.is_available() else "float32"
 
 
-def _load(resolved: Resolved) -> Any:
+def _load(resolved: ResolvedAlm) -> Any:
     try:
         import torch
         import transformers
@@ -152,9 +154,12 @@ def _load(resolved: Resolved) -> Any:
     revision = None if resolved.is_local else resolved.revision
     try:
         model = kind.from_pretrained(
-            resolved.source, revision=revision, dtype=getattr(torch, _precision()),
-            local_files_only=resolved.is_local, use_safetensors=True,
-        )  # fmt: skip
+            resolved.source,
+            revision=revision,
+            dtype=getattr(torch, _precision()),
+            local_files_only=resolved.is_local,
+            use_safetensors=True,
+        )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{resolved.source}: its weights cannot be loaded ({reason})") from error

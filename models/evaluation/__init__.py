@@ -1,1 +1,1 @@
-"""The matrix of fine-tuned models against human votes."""
+"""How close distributions come to human votes that nobody trained on."""

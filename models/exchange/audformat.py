@@ -12,9 +12,9 @@ from typing import Any
 
 import polars as pl
 
-from models.bundle import Bundle
-from models.errors import MissingExtraError, UserError
-from models.tables import Distributions, Utterances, Votes
+from ambivox.models.errors import MissingExtraError, UserError
+from ambivox.models.exchange import Bundle
+from ambivox.models.tables import Distributions, Utterances, Votes
 
 _KINDS: dict[Any, str] = {pl.String: "str", pl.Float64: "float", pl.Int64: "int"}
 _VOTE_NAMES = {"utterance_id": "utterance", "annotator_id": "rater", "label": "emotion"}

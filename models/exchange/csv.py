@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import polars as pl
 
-from models.bundle import Bundle
-from models.errors import UserError
-from models.files import atomic_path, write_json
-from models.tables import Distributions, Table, Utterances, Votes
+from ambivox.models.errors import UserError
+from ambivox.models.exchange import Bundle
+from ambivox.models.files import atomic_path, write_json
+from ambivox.models.tables import Distributions, Table, Utterances, Votes
 
 SomeTable = TypeVar("SomeTable", bound=Table)
 

@@ -16,12 +16,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.bundle import Bundle
-from models.errors import UserError
-from models.files import atomic_path
-from models.tables import SPLITS, Distributions, Utterances, Votes
+from ambivox.models.errors import UserError
+from ambivox.models.exchange import Bundle
+from ambivox.models.files import atomic_path
+from ambivox.models.tables import SPLITS, Distributions, Utterances, Votes
 
-_FIXED = ("source", "human_votes", "effective_synthetic_votes")
+_FIXED = ("source", "human_votes", "equivalent_votes")
 _DTYPES: dict[Any, str] = {pl.String: "string", pl.Float64: "float64", pl.Int64: "int64"}
 
 
@@ -93,7 +93,7 @@ def _features(bundle: Bundle) -> dict[str, Any]:
     opinion = {"annotator_id": text, "annotator_kind": text, "label": _class_label(bundle), "weight": number}
     features["votes"] = {"feature": opinion, "_type": "List"}
     if bundle.distributions is not None:
-        features |= {"source": text, "human_votes": number, "effective_synthetic_votes": number}
+        features |= {"source": text, "human_votes": number, "equivalent_votes": number}
         features["distribution"] = {"feature": number, "_type": "List"}
     return features
 

@@ -21,12 +21,12 @@ from xml.sax.saxutils import quoteattr
 
 import polars as pl
 
-from models.bundle import Bundle
-from models.errors import UserError
-from models.files import atomic_path, write_json
-from models.ingestion.corpus import rejected
-from models.ingestion.reading import read_text
-from models.tables import Utterances, Votes
+from ambivox.models.errors import UserError
+from ambivox.models.exchange import Bundle
+from ambivox.models.files import atomic_path, write_json
+from ambivox.models.ingestion.corpus import rejected
+from ambivox.models.ingestion.reading import read_text
+from ambivox.models.tables import Utterances, Votes
 
 CHOICE = "emotion"
 
@@ -112,10 +112,17 @@ def read_votes(path: Path, utterances: Utterances) -> tuple[Votes, pl.DataFrame]
     labels = usable.filter(last).explode("label").unique(maintain_order=True)
     strange = ~pl.col("label").is_in(list(utterances.labels))
     rejects.append(rejected(labels.filter(strange), "unknown label", pl.col("label")))
-    votes = labels.filter(~strange).select(
-        "utterance_id", "annotator_id", annotator_kind=pl.lit("human"), label="label",
-        weight=1 / pl.len().over("utterance_id", "annotator_id"),
-    ).sort("utterance_id", "annotator_id", "label")  # fmt: skip
+    votes = (
+        labels.filter(~strange)
+        .select(
+            "utterance_id",
+            "annotator_id",
+            annotator_kind=pl.lit("human"),
+            label="label",
+            weight=1 / pl.len().over("utterance_id", "annotator_id"),
+        )
+        .sort("utterance_id", "annotator_id", "label")
+    )
     return Votes.check(votes, utterances.labels, str(path)), pl.concat(rejects).sort(
         pl.all(), nulls_last=True
     )

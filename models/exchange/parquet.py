@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.bundle import Bundle
-from models.tables import Distributions, Utterances, Votes
+from ambivox.models.exchange import Bundle
+from ambivox.models.tables import Distributions, Utterances, Votes
 
 
 def write(bundle: Bundle, folder: Path) -> None:

@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from models.annotation.prompts import prompt_version
-from models.errors import UserError
-from models.files import atomic_folder, atomic_path, write_json
-from models.finetuning.audio_states import AudioStates
-from models.finetuning.backbone import Backbone, best_device, load
-from models.finetuning.card import Card
-from models.finetuning.checkpoint import Checkpoints
-from models.finetuning.checks import check_before_training
-from models.finetuning.examples import Examples, answer_codes, examples_of, join, mixed_examples_of
-from models.finetuning.model import adapted_modules, add_adapters
-from models.finetuning.prediction import standardise_head
-from models.finetuning.prior import corrected, log_ratio
-from models.finetuning.processes import Processes
-from models.finetuning.saved import save_model
-from models.finetuning.settings import Preset, Settings, choose
-from models.finetuning.training import Result, train
-from models.pictures.finetuning import curves_figure
-from models.pictures.style import save
-from models.tables import Distributions, Utterances
+from ambivox.models.alm_backbones.audio_states import AudioStates
+from ambivox.models.alm_backbones.backbone import Backbone, best_device, load
+from ambivox.models.errors import UserError
+from ambivox.models.files import atomic_folder, atomic_path, write_json
+from ambivox.models.finetuning.data.examples import (
+    Examples,
+    answer_codes,
+    examples_of,
+    join,
+    mixed_examples_of,
+)
+from ambivox.models.finetuning.distributed.processes import Processes
+from ambivox.models.finetuning.model.card import Card
+from ambivox.models.finetuning.model.distribution_model import adapted_modules, add_adapters
+from ambivox.models.finetuning.model.label_shift import corrected, log_ratio
+from ambivox.models.finetuning.model.model_folder import save_model
+from ambivox.models.finetuning.settings import Preset, Settings, choose
+from ambivox.models.finetuning.training.checkpoint import Checkpoints
+from ambivox.models.finetuning.training.checks import check_before_training
+from ambivox.models.finetuning.training.inference import standardise_head
+from ambivox.models.finetuning.training.loop import Result, train
+from ambivox.models.prompting.prompts import prompt_version
+from ambivox.models.tables import Distributions, Utterances
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,19 @@ class Report:
 
 
 def finetune(
-    utterances: Utterances, distributions: Distributions, augmented: Path | None, alm: str, out: Path, *,
-    preset: Preset, options: Mapping[str, Any], cache: Path | None, runs: Path, tensorboard: Path | None,
-) -> Report:  # fmt: skip
+    utterances: Utterances,
+    distributions: Distributions,
+    augmented: Path | None,
+    alm: str,
+    out: Path,
+    *,
+    preset: Preset,
+    options: Mapping[str, Any],
+    cache: Path | None,
+    runs: Path,
+    tensorboard: Path | None,
+    draw: Callable[[Result, Path], object] = lambda _result, _folder: None,
+) -> Report:
     """Train on the splits train and development and write the model folder ``out``.
 
     Args:
@@ -69,6 +83,7 @@ def finetune(
         cache: where the audio tower's states are kept.
         runs: where checkpoints are kept until the run is complete.
         tensorboard: where to write TensorBoard's events, if at all.
+        draw: adds pictures of the training run to the model folder.
 
     Raises:
         UserError: no training utterances, a target or a recording is missing, or the ALM cannot be trained.
@@ -87,10 +102,15 @@ def finetune(
             utterances, distributions, augmented, backbone, states, settings
         )
     model = add_adapters(
-        backbone, len(utterances.labels), settings.lora_rank, settings.lora_alpha, settings.lora_dropout,
-        settings.seed, settings.gradient_checkpointing,
-        answer_codes(backbone, utterances.labels, settings.arm) if settings.from_answer else None,
-    )  # fmt: skip
+        backbone,
+        len(utterances.labels),
+        settings.lora_rank,
+        settings.lora_alpha,
+        settings.lora_dropout,
+        settings.seed,
+        settings.gradient_checkpointing,
+        answer_codes(backbone, utterances.labels, settings.modality) if settings.from_answer else None,
+    )
     trained = sum(value.numel() for value in model.trainable().values())
     held = processes.shard(model)
     if settings.standardise:
@@ -103,9 +123,16 @@ def finetune(
     result = train(model, training, development, states, settings, checkpoints, processes, tensorboard)
     source = str(distributions.frame["source"][0])
     card = Card(
-        utterances.labels, settings.arm, alm, backbone.resolved.name, backbone.resolved.revision, prompt_version(),
-        source, augmented is not None, settings.deciding() | {"preset": name},
-    )  # fmt: skip
+        utterances.labels,
+        settings.modality,
+        alm,
+        backbone.resolved.name,
+        backbone.resolved.revision,
+        prompt_version(),
+        source,
+        augmented is not None,
+        settings.deciding() | {"preset": name},
+    )
     weights = model.weights()
     if settings.prior == "recorded":
         weights = corrected(weights, log_ratio(training, mixed))
@@ -113,34 +140,53 @@ def finetune(
         with atomic_folder(out) as folder:
             save_model(model, weights, card, folder)
             _write_run(folder, result, findings.as_dict(), adapted_modules(backbone.model), left_out)
+            draw(result, folder)
         checkpoints.remove()
     processes.wait()
     return Report(
-        name, parameters, trained, len(training) - mixed, mixed, len(development or ()), left_out, result,
-        processes.count, held, processes.first,
-    )  # fmt: skip
+        name,
+        parameters,
+        trained,
+        len(training) - mixed,
+        mixed,
+        len(development or ()),
+        left_out,
+        result,
+        processes.count,
+        held,
+        processes.first,
+    )
 
 
 def _examples(
-    utterances: Utterances, distributions: Distributions, augmented: Path | None, backbone: Backbone,
-    states: AudioStates, settings: Settings,
-) -> tuple[Examples, int, Examples | None, dict[str, str]]:  # fmt: skip
+    utterances: Utterances,
+    distributions: Distributions,
+    augmented: Path | None,
+    backbone: Backbone,
+    states: AudioStates,
+    settings: Settings,
+) -> tuple[Examples, int, Examples | None, dict[str, str]]:
     """Training examples (recorded, then mixed), how many are mixed, development examples, and who is left out."""
     train_table = utterances.in_splits("train")
     if not len(train_table):
         raise UserError("no utterance is in the split train")
     variants = settings.perturbed_variants if settings.perturbation else 0
     training, left_out = examples_of(
-        train_table, backbone, states, settings.arm, settings.on_error, distributions, variants
+        train_table, backbone, states, settings.modality, settings.on_error, distributions, variants
     )
     if not len(training):
         raise UserError(f"none of the {len(train_table)} training utterances can be read")
     mixed = 0
     if augmented is not None:
-        extra = mixed_examples_of(augmented, utterances, backbone, states, settings.arm, variants)
+        extra = mixed_examples_of(augmented, utterances, backbone, states, settings.modality, variants)
         training, mixed = join(training, extra), len(extra)
     development, left_out_too = examples_of(
-        utterances.in_splits("development"), backbone, states, settings.arm, settings.on_error, distributions
+        utterances.in_splits("development"),
+        backbone,
+        states,
+        settings.modality,
+        settings.on_error,
+        distributions,
     )
     return training, mixed, development if len(development) else None, left_out | left_out_too
 
@@ -148,7 +194,11 @@ def _examples(
 def _key(settings: Settings, backbone: Backbone, training: Examples, development: Examples | None) -> str:
     """The run's hash: equal runs, and no others, go on from each other's checkpoints."""
     digest = hashlib.sha256()
-    digest.update(json.dumps([settings.deciding(), backbone.resolved.revision, str(backbone.dtype)], sort_keys=True).encode())  # fmt: skip
+    digest.update(
+        json.dumps(
+            [settings.deciding(), backbone.resolved.revision, str(backbone.dtype)], sort_keys=True
+        ).encode()
+    )
     for examples in (training, development):
         if examples is not None:
             digest.update(json.dumps([examples.utterance_ids, examples.keys, examples.tokens]).encode())
@@ -165,10 +215,17 @@ def _write_run(
     write_json(folder / "curves.json", {"curves": result.curves, "best_epoch": result.best_epoch})
     write_json(
         folder / "training.json",
-        {"checks": findings, "adapted": adapted, "best_epoch": result.best_epoch,
-         "epochs": len(result.curves), "stopped_early": result.stopped_early},
-    )  # fmt: skip
-    rejects = pl.DataFrame({"utterance_id": list(left_out), "reason": list(left_out.values())}, schema={"utterance_id": pl.String, "reason": pl.String})  # fmt: skip
+        {
+            "checks": findings,
+            "adapted": adapted,
+            "best_epoch": result.best_epoch,
+            "epochs": len(result.curves),
+            "stopped_early": result.stopped_early,
+        },
+    )
+    rejects = pl.DataFrame(
+        {"utterance_id": list(left_out), "reason": list(left_out.values())},
+        schema={"utterance_id": pl.String, "reason": pl.String},
+    )
     with atomic_path(folder / "rejects.parquet") as temporary:
         rejects.write_parquet(temporary)
-    save(curves_figure(result.curves, result.best_epoch), folder / "curves.svg")

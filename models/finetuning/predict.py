@@ -6,14 +6,14 @@ from pathlib import Path
 
 import polars as pl
 
-from models.errors import UserError
-from models.finetuning.audio_states import AudioStates
-from models.finetuning.backbone import best_device
-from models.finetuning.examples import examples_of
-from models.finetuning.prediction import predict_rows
-from models.finetuning.saved import load_model
-from models.finetuning.settings import OnError
-from models.tables import Distributions, Utterances
+from ambivox.models.alm_backbones.audio_states import AudioStates
+from ambivox.models.alm_backbones.backbone import best_device
+from ambivox.models.errors import UserError
+from ambivox.models.finetuning.data.examples import examples_of
+from ambivox.models.finetuning.model.model_folder import load_model
+from ambivox.models.finetuning.settings import OnError
+from ambivox.models.finetuning.training.inference import predict_rows
+from ambivox.models.tables import Distributions, Utterances
 
 
 def predict(
@@ -27,11 +27,13 @@ def predict(
     device, dtype = best_device()
     loaded, card = load_model(model, alm, device, dtype)
     if card.labels != utterances.labels:
-        raise UserError(f"{model} answers with {', '.join(card.labels)}; the utterances' labels are {', '.join(utterances.labels)}")  # fmt: skip
+        raise UserError(
+            f"{model} answers with {', '.join(card.labels)}; the utterances' labels are {', '.join(utterances.labels)}"
+        )
     if not len(utterances):
         raise UserError("no utterance to predict: none is in the splits that were asked for")
     states = AudioStates(loaded.backbone, cache)
-    examples, left_out = examples_of(utterances, loaded.backbone, states, card.arm, on_error)
+    examples, left_out = examples_of(utterances, loaded.backbone, states, card.modality, on_error)
     p_NK = predict_rows(loaded, examples, states, batch, show=True)
     ids = pl.Series("utterance_id", examples.utterance_ids, dtype=pl.String)
     return Distributions.of(ids, card.source, p_NK, card.labels), left_out

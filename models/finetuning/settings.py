@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from models.annotation.prompts import Arm
-from models.errors import UserError
+from ambivox.models.errors import UserError
+from ambivox.models.prompting.prompts import Modality
 
 Preset = Literal["auto", "paper", "small"]
 OnError = Literal["stop", "leave-out"]
@@ -38,7 +38,7 @@ class Settings:
     perturbed_variants: int = 2
     standardise: bool = False
     from_answer: bool = False
-    arm: Arm = "both"
+    modality: Modality = "both"
     prior: Prior = "augmented"
     loss_weights: LossWeights = "equal"
     on_error: OnError = "stop"
@@ -64,7 +64,7 @@ class Settings:
 
 PAPER = Settings()
 # A model of a few million parameters takes larger steps, and its head corrects what the ALM itself would answer
-# (models/finetuning/distribution_head.py). Audio is not perturbed: its tower takes a larger share of the time than that is worth.
+# (models/finetuning/model/distribution_head.py). Audio is not perturbed: its tower takes a larger share of the time than that is worth.
 # The loss is the votes' likelihood: JS to the shares of three votes, mostly one-hot, is least at a prediction that is
 # certain (docs/decisions/05-likelihood-for-few-votes.md has the figures).
 SMALL = replace(

@@ -13,14 +13,14 @@ from typing import Any
 
 import polars as pl
 
-from models.errors import UserError
-from models.ingestion.corpus import REJECTS, Loaded, rejected
-from models.ingestion.labels import Schema, schema, share_votes
-from models.ingestion.profile import profile
-from models.ingestion.splits import DEFAULT_SHARES, Shares, UnknownSpeakers, assign, straddling
-from models.sound.probe import probe
-from models.tables import Distributions, Utterances, Votes
-from models.validation.holdout import hold_out
+from ambivox.models.audio.probing import probe
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.corpus import REJECTS, Loaded, rejected
+from ambivox.models.ingestion.holdout import hold_out
+from ambivox.models.ingestion.labels import Schema, schema, share_votes
+from ambivox.models.ingestion.profile import profile
+from ambivox.models.ingestion.splits import DEFAULT_SHARES, Shares, UnknownSpeakers, assign, straddling
+from ambivox.models.tables import Distributions, Utterances, Votes
 
 
 @dataclass(frozen=True)
@@ -135,13 +135,18 @@ def _check_votes(
     strange = ~pl.col("label").is_in(list(loaded.labels))
     weight = pl.col("weight") if "weight" in votes.columns else pl.lit(1.0)
     status = (
-        pl.when(incomplete).then(pl.lit("incomplete vote"))
-        .when(strange).then(pl.lit("unknown label"))
-        .when(~((weight > 0) & weight.is_finite()).fill_null(value=False)).then(pl.lit("unusable weight"))
-        .when(pl.col("utterance_id").is_in(kept["utterance_id"].implode())).then(pl.lit(""))
-        .when(pl.col("utterance_id").is_in(unheard["utterance_id"].implode())).then(pl.lit("unheard"))
+        pl.when(incomplete)
+        .then(pl.lit("incomplete vote"))
+        .when(strange)
+        .then(pl.lit("unknown label"))
+        .when(~((weight > 0) & weight.is_finite()).fill_null(value=False))
+        .then(pl.lit("unusable weight"))
+        .when(pl.col("utterance_id").is_in(kept["utterance_id"].implode()))
+        .then(pl.lit(""))
+        .when(pl.col("utterance_id").is_in(unheard["utterance_id"].implode()))
+        .then(pl.lit("unheard"))
         .otherwise(pl.lit("vote for an unknown utterance"))
-    )  # fmt: skip
+    )
     votes = votes.with_columns(_status=status)
     bad = votes.filter(~pl.col("_status").is_in(["", "unheard"]))
     detail = pl.format(

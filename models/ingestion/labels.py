@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from models.errors import UserError
+from ambivox.models.errors import UserError
 
 # The words for emotions that corpora share. A corpus may add its own where none of these fits.
 WORDS = (

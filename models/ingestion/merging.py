@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from models.errors import UserError
-from models.tables import Utterances, Votes
+from ambivox.models.errors import UserError
+from ambivox.models.tables import Utterances, Votes
 
 
 def add_votes(old: Votes | None, new: Votes, utterances: Utterances) -> tuple[Votes, int]:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.ingestion.splits import straddling
-from models.tables import SPLITS, Utterances, Votes
-from models.validation.agreement import fleiss_kappa, krippendorff_alpha
-from models.validation.metrics import entropy
+from ambivox.models.ingestion.splits import straddling
+from ambivox.models.statistics.agreement import fleiss_kappa, krippendorff_alpha
+from ambivox.models.statistics.metrics import entropy
+from ambivox.models.tables import SPLITS, Utterances, Votes
 
 ENTROPY_BINS = 12
 

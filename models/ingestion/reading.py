@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from models.errors import UserError
+from ambivox.models.errors import UserError
 
 
 def decode_text(content: bytes) -> tuple[str, bool]:

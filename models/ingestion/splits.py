@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from models.errors import UserError
-from models.tables import SPLITS
+from ambivox.models.errors import UserError
+from ambivox.models.tables import SPLITS
 
 Shares = tuple[float, float, float, float]
 DEFAULT_SHARES: Shares = (0.6, 0.15, 0.05, 0.2)
@@ -94,9 +94,12 @@ def assign(
         .agg(pl.col("split").min())
     )
     homed = utterances.with_columns(
-        pl.col("split").fill_null(pl.col("speaker").replace_strict(homes["speaker"], homes["split"],
-        default=None)) if homes.height else pl.col("split")
-    )  # fmt: skip
+        pl.col("split").fill_null(
+            pl.col("speaker").replace_strict(homes["speaker"], homes["split"], default=None)
+        )
+        if homes.height
+        else pl.col("split")
+    )
     filled = set(utterances["split"].drop_nulls().unique())
     left = [0.0 if split in filled else share for split, share in zip(SPLITS, shares or default, strict=True)]
     rest = homed.filter(pl.col("split").is_null())

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.errors import UserError
-from models.pooling.fit import Evidence
-from models.pooling.pooled import PoolingModel, pool
-from models.pooling.vote_draws import draw_votes
-from models.validation.bootstrap import Interval
-from models.validation.metrics import jensen_shannon
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.fit import Evidence
+from ambivox.models.pooling.pooled import PoolingModel, pool
+from ambivox.models.statistics.bootstrap import Interval
+from ambivox.models.statistics.metrics import jensen_shannon
+from ambivox.models.statistics.vote_draws import draw_votes
 
 MOST_PER_UTTERANCE = 20
 

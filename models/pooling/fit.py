@@ -19,11 +19,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import minimize
 
-from models.errors import UserError
-from models.pooling.calibration import FLOOR, fit_calibration
-from models.pooling.loss import START_LOG_KAPPA, Problem
-from models.pooling.pooled import CRITERIA, FEATURES, AlmModel, Criterion, PoolingModel, features, pool
-from models.pooling.vote_draws import draw_votes, leave_one_out, predictive_votes
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.calibration import FLOOR, fit_calibration
+from ambivox.models.pooling.loss import START_LOG_KAPPA, Problem
+from ambivox.models.pooling.pooled import (
+    CRITERIA,
+    FEATURES,
+    AlmModel,
+    Criterion,
+    PoolingModel,
+    features,
+    pool,
+)
+from ambivox.models.statistics.vote_draws import draw_votes, leave_one_out, predictive_votes
 
 _ROWS = 10_000  # of the fit; more utterances than that are sampled
 _DRAWS = 4  # of the votes that play the known ones
@@ -85,10 +93,19 @@ def fit_pooling(
         says = informs(voted.n_NK, voted.q_NAK[:, a], voted.speaker_N, matrix=matrix)
         fitted_alms.append(AlmModel(alm, calibration, start_F, says))
     model = PoolingModel(
-        tuple(labels), prior_K, tuple(fitted_alms), np.eye(count), np.zeros(count), criterion,
-        {"utterances": len(voted.n_NK), "votes": float(voted.n_NK.sum()),
-         "speakers": len(np.unique(voted.speaker_N)), "target": "none"},
-    )  # fmt: skip
+        tuple(labels),
+        prior_K,
+        tuple(fitted_alms),
+        np.eye(count),
+        np.zeros(count),
+        criterion,
+        {
+            "utterances": len(voted.n_NK),
+            "votes": float(voted.n_NK.sum()),
+            "speakers": len(np.unique(voted.speaker_N)),
+            "target": "none",
+        },
+    )
     answered_N = np.isfinite(voted.q_NAK).all(2)[:, [alm.informs for alm in fitted_alms]].any(1)
     if count == 1 or not answered_N.any():
         return model  # nothing to weigh: the humans alone
@@ -186,9 +203,15 @@ def _optimise(
     # Every left-out vote counts once; of a split every utterance does, as in the mean that is reported.
     share_M = held_M if criterion == "likelihood" else np.ones(len(held_M))
     problem = Problem(
-        in_MK, held_MK / held_M[:, None], share_M / share_M.sum(), np.nan_to_num(q_MAK),
-        np.isfinite(q_MAK).all(2).astype(np.float64), f_MAF, criterion, utterances,
-    )  # fmt: skip
+        in_MK,
+        held_MK / held_M[:, None],
+        share_M / share_M.sum(),
+        np.nan_to_num(q_MAK),
+        np.isfinite(q_MAK).all(2).astype(np.float64),
+        f_MAF,
+        criterion,
+        utterances,
+    )
     weights_AF = np.stack([model.alms[a].weights_F for a in index])
     start = problem.pack(weights_AF, model.response_KK, model.response_bias_K)
     found = minimize(

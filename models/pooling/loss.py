@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.pooling.pooled import RESPONSE_FLOOR, Criterion, kappa, posterior_mean, respond
+from ambivox.models.pooling.pooled import RESPONSE_FLOOR, Criterion, kappa, posterior_mean, respond
 
 START_LOG_KAPPA = float(np.log(2.0))
 # Penalties on the mean loss: features of kappa, its constant, the response's matrix and its bias. They suit

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import softmax
 
-from models.pooling.calibration import Calibration
+from ambivox.models.pooling.calibration import Calibration
 
 Criterion = Literal["js", "balanced", "likelihood"]
 CRITERIA: tuple[Criterion, ...] = ("js", "balanced", "likelihood")
@@ -82,10 +82,14 @@ def pool_blocks(
     """As ``pool``, block by block, so that what is only needed on the way takes no more memory than a block."""
     starts = range(0, max(len(n_NK), 1), block)
     parts = [
-        pool(model, n_NK[at : at + block], q_NAK[at : at + block],
-             None if label_mass_NA is None else label_mass_NA[at : at + block])
+        pool(
+            model,
+            n_NK[at : at + block],
+            q_NAK[at : at + block],
+            None if label_mass_NA is None else label_mass_NA[at : at + block],
+        )
         for at in starts
-    ]  # fmt: skip
+    ]
     return Pooled(
         *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Pooled))
     )

@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from models.errors import MissingExtraError, UserError
-from models.tables import Votes
+from ambivox.models.errors import MissingExtraError, UserError
+from ambivox.models.tables import Votes
 
 Method = Literal["dawid_skene", "mace"]
 METHODS: tuple[Method, ...] = ("dawid_skene", "mace")

@@ -15,14 +15,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.errors import UserError
-from models.pooling.fit import Evidence, fit_pooling
-from models.pooling.pooled import FEATURES, Criterion, Pooled, PoolingModel, counted, pool_blocks, stack
-from models.pooling.synthetic import Synthetic, read_synthetic
-from models.pooling.vote_file import Counted
-from models.pooling.worth import Worth, worth
-from models.tables import Distributions, Utterances, Votes
-from models.validation.bootstrap import Interval
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.equivalent_votes import Worth, worth
+from ambivox.models.pooling.fit import Evidence, fit_pooling
+from ambivox.models.pooling.pooled import (
+    FEATURES,
+    Criterion,
+    Pooled,
+    PoolingModel,
+    counted,
+    pool_blocks,
+    stack,
+)
+from ambivox.models.pooling.synthetic import Synthetic, read_synthetic
+from ambivox.models.pooling.vote_file import Counted
+from ambivox.models.statistics.bootstrap import Interval
+from ambivox.models.tables import Distributions, Utterances, Votes
 
 FIT_SPLITS = ("train", "development")  # speakers that pooling may learn from
 _WORTH_ROWS, _MEAN_ROWS = 4_000, 100_000  # of a refit, and of the mean of kappa: intervals need no more
@@ -153,15 +161,18 @@ def summary(made: Sources) -> dict[str, Any]:
             "kappa_deciles": np.quantile(made.pooled.kappa_NA[:, a], np.linspace(0, 1, 11)).tolist(),
         }
     return {
-        "labels": list(labels), "criterion": model.criterion, "fitted_on": model.fitted_on,
-        "prior": by_label(model.prior_K), "alms": alms,
+        "labels": list(labels),
+        "criterion": model.criterion,
+        "fitted_on": model.fitted_on,
+        "prior": by_label(model.prior_K),
+        "alms": alms,
         "response": {"matrix": model.response_KK.tolist(), "bias": by_label(model.response_bias_K)},
         "utterances": len(made.pooled.p_NK),
         "without_human_votes": int((made.evidence.n_NK.sum(1) <= 0).sum()),
         "from_alm_alone": int(made.pooled.from_alm_N.sum()),
         "from_prior_alone": int(made.pooled.from_prior_N.sum()),
         "statements": statements(made),
-    }  # fmt: skip
+    }
 
 
 def statements(made: Sources) -> list[str]:

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from models.errors import UserError
-from models.pooling.vote_file import exact_sum
-from models.tables import Annotations
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.vote_file import exact_sum
+from ambivox.models.tables import Annotations
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from models.errors import UserError
-from models.tables import Votes
+from ambivox.models.errors import UserError
+from ambivox.models.tables import Votes
 
 _UNIT = 2.0**40
 

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import pytest
 
-from models.engines import EngineChoice
-from models.engines.fake import FakeEngine
-from models.errors import UserError
-from tasks.annotate import annotate as step
+from ambivox.models.engines import EngineChoice
+from ambivox.models.engines.fake import FakeEngine
+from ambivox.models.errors import UserError
+from ambivox.tasks.annotate import annotate as step
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
 
 
 @pytest.fixture
 def options(make_utterances, tmp_path, monkeypatch):
-    monkeypatch.setattr("models.engines._started", {})
+    monkeypatch.setattr("ambivox.models.engines._started", {})
     return {
-        "utterances": str(make_utterances(12)), "alm": "qwen2_audio", "engine": "fake", "shard": 3,
-        "store": str(tmp_path / "store"), "out": str(tmp_path / "out"),
-    }  # fmt: skip
+        "utterances": str(make_utterances(12)),
+        "alm": "qwen2_audio",
+        "engine": "fake",
+        "shard": 3,
+        "store": str(tmp_path / "store"),
+        "out": str(tmp_path / "out"),
+    }
 
 
 def whole(options, tmp_path):
     """The same run by the step alone."""
     out = tmp_path / "whole"
     step(
-        utterances=tmp_path / "utterances.parquet", alm="qwen2_audio", engine="fake", shard=3,
-        store=str(tmp_path / "other"), out=out,
-    )  # fmt: skip
+        utterances=tmp_path / "utterances.parquet",
+        alm="qwen2_audio",
+        engine="fake",
+        shard=3,
+        store=str(tmp_path / "other"),
+        out=out,
+    )
     return out
 
 
@@ -41,12 +49,12 @@ def artifacts(key):
 
 
 def test_the_flow_fills_the_store_and_the_step_writes_the_tables(options, tmp_path, monkeypatch):
-    from flows import annotate as module
+    from ambivox.flows import annotate as module
 
     started: list[EngineChoice] = []
-    start = module_start = __import__("models.engines.fake", fromlist=["start"]).start
+    start = module_start = __import__("ambivox.models.engines.fake", fromlist=["start"]).start
     monkeypatch.setattr(
-        "models.engines.fake.start", lambda choice: started.append(choice) or module_start(choice)
+        "ambivox.models.engines.fake.start", lambda choice: started.append(choice) or module_start(choice)
     )
     module._prepared.cache_clear()
     module.annotate(**options, workers=2)
@@ -62,7 +70,7 @@ def test_the_flow_fills_the_store_and_the_step_writes_the_tables(options, tmp_pa
 
 
 def test_a_shard_that_fails_is_retried_by_itself_and_the_rest_is_stored(options, monkeypatch, tmp_path):
-    from flows import annotate as module
+    from ambivox.flows import annotate as module
 
     score, calls = FakeEngine.score, []
 
@@ -86,7 +94,7 @@ def test_a_shard_that_fails_is_retried_by_itself_and_the_rest_is_stored(options,
 
 def test_shards_run_on_a_ray_cluster_of_two_workers(options, tmp_path):
     pytest.importorskip("prefect_ray")
-    from flows import annotate as module
+    from ambivox.flows import annotate as module
 
     module._prepared.cache_clear()
     module.annotate(**options, runner="ray", workers=2)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import flows.commands
-import tasks
-from models.registry import find, keys
+import ambivox.flows.commands
+import ambivox.tasks
+from ambivox.models.registry import find, keys
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
@@ -44,7 +44,8 @@ def ambivox(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPro
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], *([key.replace("_", "-"), "--help"] for key in keys(tasks)), ["run", "--help"]]
+    "arguments",
+    [["--help"], *([key.replace("_", "-"), "--help"] for key in keys(ambivox.tasks)), ["run", "--help"]],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     shown = subprocess.run(
@@ -56,8 +57,8 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 
 
 def test_every_step_is_one_documented_keyword_only_function() -> None:
-    for key in keys(tasks):
-        step = getattr(find(tasks, key, "step"), key)
+    for key in keys(ambivox.tasks):
+        step = getattr(find(ambivox.tasks, key, "step"), key)
         parameters = inspect.signature(step).parameters
         assert all(one.kind is one.KEYWORD_ONLY for one in parameters.values()), key
         documented = set(
@@ -80,13 +81,13 @@ def test_the_pipeline_speaks_the_steps_own_language() -> None:
         words = command.split()
         assert words[:2] == ["ambivox", step.replace("_", "-")]
         flags = {word[2:].replace("-", "_") for word in words if word.startswith("--")}
-        allowed = set(inspect.signature(getattr(find(tasks, step, "step"), step)).parameters)
+        allowed = set(inspect.signature(getattr(find(ambivox.tasks, step, "step"), step)).parameters)
         assert flags <= allowed, f"{name}: {flags - allowed} are not parameters of {step}"
 
 
 def test_a_command_is_named_like_its_file() -> None:
-    for key in keys(flows.commands):
-        assert callable(getattr(find(flows.commands, key, "command"), key))
+    for key in keys(ambivox.flows.commands):
+        assert callable(getattr(find(ambivox.flows.commands, key, "command"), key))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_doctor_names_what_it_looks_for() -> None:
     ],
 )
 def test_a_flag_takes_several_values(given: list[str]) -> None:
-    from flows.cli import build
+    from ambivox.flows.cli import build
 
     _, bound, _ = build().parse_args(["run", *given], exit_on_error=False, print_error=False)
     assert bound.arguments == {"sources": ("human", "pooled"), "dime_aug": ("on", "off")}

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from flows import dashboard
+from ambivox.flows import dashboard
 from tests.flows.test_deployments import free_port, wait_for
-from tests.pooling_tables import world, write_files
+from tests.support.pooling_tables import world, write_files
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -136,15 +136,23 @@ def test_a_browser_shows_the_figures_and_the_pictures(
 
 
 def test_a_table_puts_the_closest_first_and_the_references_last() -> None:
-    table = dashboard.measures({
-        "prior": {"js": 0.3}, "human": {"js": 0.2, "js_low": 0.1, "js_high": 0.25}, "ceiling": {"js": 0.1},
-        "pooled": {"js": 0.15, "macro_f1": 0.5}, "note": "words",
-    })  # fmt: skip
+    table = dashboard.measures(
+        {
+            "prior": {"js": 0.3},
+            "human": {"js": 0.2, "js_low": 0.1, "js_high": 0.25},
+            "ceiling": {"js": 0.1},
+            "pooled": {"js": 0.15, "macro_f1": 0.5},
+            "note": "words",
+        }
+    )
     lines = table.splitlines()
     assert lines[0] == "|  | JS ↓ | macro F1 ↑ |"
     assert [line.split(" | ")[0].strip("| ") for line in lines[2:]] == [
-        "pooled", "human", "human ceiling", "corpus prior",
-    ]  # fmt: skip
+        "pooled",
+        "human",
+        "human ceiling",
+        "corpus prior",
+    ]
     assert lines[3] == "| human | 0.200 [0.100, 0.250] |  |"
 
 

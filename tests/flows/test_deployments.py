@@ -109,13 +109,19 @@ class Team:
         base = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | quiet
         base["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), base["PATH"]])
         self.server_environment = base | {
-            "PREFECT_SERVER_API_AUTH_STRING": PASSWORD, "PREFECT_API_DATABASE_CONNECTION_URL": database.url,
-            "PREFECT_API_DATABASE_TIMEOUT": "10", "PREFECT_UI_API_URL": "/api",
-        }  # fmt: skip
+            "PREFECT_SERVER_API_AUTH_STRING": PASSWORD,
+            "PREFECT_API_DATABASE_CONNECTION_URL": database.url,
+            "PREFECT_API_DATABASE_TIMEOUT": "10",
+            "PREFECT_UI_API_URL": "/api",
+        }
         self.environment = base | {
-            "PREFECT_API_URL": self.api, "PREFECT_API_AUTH_STRING": PASSWORD, "AMBIVOX_PROJECT": str(folder / "project"),
-            "PYTHONPATH": str(ROOT), "PREFECT_WORKER_QUERY_SECONDS": "1", "OMP_NUM_THREADS": "1",
-        }  # fmt: skip
+            "PREFECT_API_URL": self.api,
+            "PREFECT_API_AUTH_STRING": PASSWORD,
+            "AMBIVOX_PROJECT": str(folder / "project"),
+            "PYTHONPATH": str(ROOT),
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "OMP_NUM_THREADS": "1",
+        }
         self.client = httpx.Client(base_url=self.api, auth=tuple(PASSWORD.split(":", 1)), timeout=30)  # type: ignore[arg-type]
         self.server: subprocess.Popen[bytes] | None = None
         self.log = folder / "server.log"
@@ -328,9 +334,12 @@ def test_an_event_starts_reannotate(team: Team, deployed: dict[str, Any]) -> Non
     def send(event: str, payload: dict[str, Any]) -> dict[str, Any]:
         before = {one["id"] for one in runs()}
         body = {
-            "occurred": datetime.now(UTC).isoformat(), "event": event, "id": str(uuid4()),
-            "resource": {"prefect.resource.id": "ambivox.source"}, "payload": payload,
-        }  # fmt: skip
+            "occurred": datetime.now(UTC).isoformat(),
+            "event": event,
+            "id": str(uuid4()),
+            "resource": {"prefect.resource.id": "ambivox.source"},
+            "payload": payload,
+        }
         team.client.post("/events", json=[body]).raise_for_status()
         made = wait_for(
             lambda: [one for one in runs() if one["id"] not in before], 60, "the event makes a run"

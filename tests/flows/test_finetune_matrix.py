@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 import yaml
 
-from flows import project as projects
-from models.errors import UserError
-from models.tables import Annotations, Utterances, Votes
-from tests.annotation_fixtures import build_small_alm
+from ambivox.flows import project as projects
+from ambivox.models.errors import UserError
+from ambivox.models.tables import Annotations, Utterances, Votes
 from tests.models.finetuning.conftest import LABELS, tone_corpus
-from tests.pooling_tables import annotation_frame
+from tests.support.annotation_fixtures import build_small_alm
+from tests.support.pooling_tables import annotation_frame
 
 pytestmark = pytest.mark.server
 ROOT = Path(__file__).parents[2]
@@ -64,7 +64,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.timeout(600)
 def test_a_corpus_enters_the_matrix_and_its_cell_is_trained_once(project: Path, prefect_server: None) -> None:
-    from flows.finetune_matrix import finetune_matrix
+    from ambivox.flows.finetune_matrix import finetune_matrix
     from tests.flows.test_annotate_flow import artifacts
 
     assert finetune_matrix(project=str(project), corpora=("tones",)) == {"ran": 4, "up_to_date": 0}
@@ -86,7 +86,7 @@ def test_a_corpus_enters_the_matrix_and_its_cell_is_trained_once(project: Path, 
 
 
 def test_a_corpus_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
-    from flows.finetune_matrix import widen
+    from ambivox.flows.finetune_matrix import widen
 
     params = tmp_path / "params.yaml"
     params.write_text("corpora: {tones: {}}\nmatrix: {corpora: [], sources: [], dime_aug: []}\n")

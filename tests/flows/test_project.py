@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from flows import local, machine, outcome, project
-from flows.pipeline import stages
-from models.errors import UserError
+from ambivox.flows import local, machine, outcome, project
+from ambivox.flows.pipeline import stages
+from ambivox.models.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,9 +34,15 @@ def real_project(tmp_path: Path) -> Path:
 
 def add(where: Path, **changed: object) -> bool:
     given = {
-        "key": "mine", "corpus": "crema_d", "root": ROOT / "docs", "alm": "tiny", "flags": {}, "trial": None,
-        "sources": ("human", "pooled"), "dime_aug": ("on",),
-    }  # fmt: skip
+        "key": "mine",
+        "corpus": "crema_d",
+        "root": ROOT / "docs",
+        "alm": "tiny",
+        "flags": {},
+        "trial": None,
+        "sources": ("human", "pooled"),
+        "dime_aug": ("on",),
+    }
     return project.enter(where, project.Job(**(given | changed)))  # type: ignore[arg-type]
 
 

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from models.errors import UserError
-from models.lifecycle.ledger import Entry, Ledger
-from models.lifecycle.watch import Candidate, SourceError
-from tests.flows.alms import make_alm, make_clips, make_project, vote_like
-from tests.hub_server import HubServer
+from ambivox.models.annotator_registry.ledger import Entry, Ledger
+from ambivox.models.annotator_registry.watch import Candidate, SourceError
+from ambivox.models.errors import UserError
+from tests.support.hub_alms import make_alm, make_clips, make_project, vote_like
+from tests.support.hub_server import HubServer
 
 pytestmark = pytest.mark.server
 
@@ -103,10 +103,10 @@ def test_the_story_of_two_releases(
     project: Path, hub: HubServer, prefect_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """First ALM, v1; a better one appears, is found, tried, promoted; v2; v1 is still there. The broken and the worse stay out."""
-    from flows.annotators import install, standing, track
-    from flows.reannotate import reannotate
-    from flows.reproduce import reproduce
-    from tasks.release import release
+    from ambivox.flows.annotators import install, standing, track
+    from ambivox.flows.reannotate import reannotate
+    from ambivox.flows.reproduce import reproduce
+    from ambivox.tasks.release import release
 
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -130,9 +130,15 @@ def test_the_story_of_two_releases(
 
     def run(*sources: str) -> Any:
         return reannotate(
-            project=str(project), corpus="unit", sources=sources, pilot_size=30, margin=0.02, engine="transformers",
-            timeout_seconds=180, return_state=True,
-        )  # fmt: skip
+            project=str(project),
+            corpus="unit",
+            sources=sources,
+            pilot_size=30,
+            margin=0.02,
+            engine="transformers",
+            timeout_seconds=180,
+            return_state=True,
+        )
 
     hub.trouble = "500"  # the hub is down: skipped; the folder is looked at all the same
     state = run("hub:author=Qwen", f"folder:{project / 'shelf'}")
@@ -194,8 +200,8 @@ def test_the_story_of_two_releases(
 
 
 def test_a_second_run_of_the_same_corpus_steps_back(tmp_path: Path, prefect_server: None) -> None:
-    from flows.annotators import alone
-    from flows.reannotate import reannotate
+    from ambivox.flows.annotators import alone
+    from ambivox.flows.reannotate import reannotate
 
     with alone(tmp_path, "unit") as first:
         assert first
@@ -206,7 +212,7 @@ def test_a_second_run_of_the_same_corpus_steps_back(tmp_path: Path, prefect_serv
 def test_mistyped_and_silent_sources_fail_the_run_plainly(
     tmp_path: Path, hub: HubServer, prefect_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.reannotate import look, reannotate
+    from ambivox.flows.reannotate import look, reannotate
 
     for sources, expected in (
         ((), "no sources"),
@@ -218,7 +224,7 @@ def test_mistyped_and_silent_sources_fail_the_run_plainly(
         with pytest.raises(UserError, match=expected):
             state.result()
     monkeypatch.setattr(look, "retry_delay_seconds", 0)
-    monkeypatch.setattr("models.lifecycle.watch._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("ambivox.models.annotator_registry.watch._PAUSE_SECONDS", 0.01)
     hub.trouble = "nonsense"
     state = reannotate(project=str(tmp_path), corpus="unit", sources=("hub:author=Qwen",), return_state=True)
     with pytest.raises(SourceError, match="none of the sources answered"):
@@ -226,18 +232,30 @@ def test_mistyped_and_silent_sources_fail_the_run_plainly(
 
 
 def trial(name: str, js: float, better: bool) -> Any:
-    from flows.reannotate import Trial
+    from ambivox.flows.reannotate import Trial
 
     candidate = Candidate(name, "0" * 40, "folder:x", "x")
     entry = Entry(
-        datetime(2026, 1, 1, tzinfo=UTC), "unit", name, "0" * 40, "folder:x", "rejected", "", "old", 30, js, 0.3, 0.3 - js,
-        0.01, 0.2,
-    )  # fmt: skip
+        datetime(2026, 1, 1, tzinfo=UTC),
+        "unit",
+        name,
+        "0" * 40,
+        "folder:x",
+        "rejected",
+        "",
+        "old",
+        30,
+        js,
+        0.3,
+        0.3 - js,
+        0.01,
+        0.2,
+    )
     return Trial(candidate, entry, better)
 
 
 def test_only_the_best_is_promoted_and_it_comes_last() -> None:
-    from flows.reannotate import _decide
+    from ambivox.flows.reannotate import _decide
 
     promoted, entries = _decide([trial("b", 0.2, True), trial("a", 0.1, True), trial("c", 0.4, False)], False)
     assert promoted is not None
@@ -263,7 +281,7 @@ def test_a_person_decides_when_asked(prefect_server: None, promote: bool) -> Non
     from prefect.flow_runs import resume_flow_run
     from prefect.runtime import flow_run as running
 
-    from flows.reannotate import _decide
+    from ambivox.flows.reannotate import _decide
 
     known: list[str] = []
 
@@ -288,7 +306,7 @@ def test_a_person_decides_when_asked(prefect_server: None, promote: bool) -> Non
 
 
 def test_the_pilots_process_leaves_nobody_behind(tmp_path: Path) -> None:
-    from flows.pilot_process import Pilot, PilotFailedError, run
+    from ambivox.flows.pilot_process import Pilot, PilotFailedError, run
 
     pilot = Pilot(
         Candidate("x", "1", "folder:x", str(tmp_path / "nowhere")),

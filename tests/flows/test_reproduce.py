@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.pipeline import LockHeldError, StageFailedError, reproduce_stage, stages
-from models.errors import UserError
+from ambivox.flows.pipeline import LockHeldError, StageFailedError, reproduce_stage, stages
+from ambivox.models.errors import UserError
 from tests.flows.conftest import WRITES
 
 pytestmark = pytest.mark.server
@@ -25,7 +25,7 @@ def ran(project: Path) -> list[str]:
 
 
 def test_everything_runs_once_and_then_nothing(prefect_server: None, toy_project: Path) -> None:
-    from flows.reproduce import reproduce
+    from ambivox.flows.reproduce import reproduce
 
     assert reproduce(project=str(toy_project)) == {"ran": 6, "up_to_date": 0}
     assert len(ran(toy_project)) == 6
@@ -38,7 +38,7 @@ def test_everything_runs_once_and_then_nothing(prefect_server: None, toy_project
 
 
 def test_a_changed_parameter_reruns_what_hangs_on_it_alone(prefect_server: None, toy_project: Path) -> None:
-    from flows.reproduce import reproduce
+    from ambivox.flows.reproduce import reproduce
 
     reproduce(project=str(toy_project))
     ran(toy_project)
@@ -60,7 +60,7 @@ def test_upstream_comes_first_and_staleness_spreads(toy_project: Path) -> None:
 
 
 def test_a_mistake_is_not_retried_and_its_exit_code_survives(prefect_server: None, toy_project: Path) -> None:
-    from flows.reproduce import reproduce
+    from ambivox.flows.reproduce import reproduce
 
     (toy_project / "params.yaml").write_text("corpora:\n  a: {text: mistake}\n  b: {text: two}\n")
     with pytest.raises(StageFailedError) as failed:
@@ -78,7 +78,7 @@ def test_a_mistake_is_not_retried_and_its_exit_code_survives(prefect_server: Non
 def test_a_passing_failure_is_retried(
     prefect_server: None, toy_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows import reproduce as module
+    from ambivox.flows import reproduce as module
 
     monkeypatch.setattr(
         module, "bring_up_to_date", module.bring_up_to_date.with_options(retry_delay_seconds=0)
@@ -153,8 +153,13 @@ def test_a_run_keeps_its_history_in_the_project_and_a_run_with_nothing_to_do_sta
     history = toy_project / ".ambivox" / "prefect" / "prefect.db"
     for said in ("3 stages run, 0 up to date", "0 stages run, 3 up to date"):
         done = subprocess.run(
-            [sys.executable, "-c", code], cwd=toy_project, env=environment, capture_output=True, text=True, check=True
-        )  # fmt: skip
+            [sys.executable, "-c", code],
+            cwd=toy_project,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert said in " ".join(done.stdout.split())
         assert history.is_file()
         assert "Starting temporary server" not in done.stderr

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from models.files import atomic_folder, atomic_path, write_json
+from ambivox.models.files import atomic_folder, atomic_path, write_json
 
 WRITES_FOREVER = """
 import sys, time
 from pathlib import Path
-from models.files import atomic_path
+from ambivox.models.files import atomic_path
 with atomic_path(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     print("writing", flush=True)
@@ -77,7 +77,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 import numpy as np, polars as pl
-from models.files import DiskFullError, atomic_folder, atomic_path
+from ambivox.models.files import DiskFullError, atomic_folder, atomic_path
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1))
 folder = Path(sys.argv[1])
 frame = pl.DataFrame({"a": np.random.default_rng(0).random(100_000)})

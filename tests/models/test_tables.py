@@ -10,17 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.errors import UserError
-from models.tables import Annotations, Distributions, Utterances, Votes
+from ambivox.models.errors import UserError
+from ambivox.models.tables import Annotations, Distributions, Utterances, Votes
 
 LABELS = ("anger", "joy")
 
 
 def utterances(**changed: object) -> pl.DataFrame:
     row = {
-        "utterance_id": ["a", "b"], "corpus": ["x", "x"], "audio": ["a.wav", "b.wav"], "audio_sha256": ["1", "2"],
-        "duration_seconds": [1.0, 2.0], "sample_rate_hz": [16000, 16000], "split": ["train", "test"],
-    }  # fmt: skip
+        "utterance_id": ["a", "b"],
+        "corpus": ["x", "x"],
+        "audio": ["a.wav", "b.wav"],
+        "audio_sha256": ["1", "2"],
+        "duration_seconds": [1.0, 2.0],
+        "sample_rate_hz": [16000, 16000],
+        "split": ["train", "test"],
+    }
     return pl.DataFrame(row | changed)
 
 
@@ -28,11 +33,20 @@ def votes(ids: list[str], labels: list[str], weights: list[float] | None = None)
     rows = len(ids)
     return pl.DataFrame(
         {
-            "utterance_id": ids, "annotator_id": [f"r{i}" for i in range(rows)], "annotator_kind": ["human"] * rows,
-            "label": labels, "weight": weights or [1.0] * rows,
+            "utterance_id": ids,
+            "annotator_id": [f"r{i}" for i in range(rows)],
+            "annotator_kind": ["human"] * rows,
+            "label": labels,
+            "weight": weights or [1.0] * rows,
         },
-        schema_overrides={"utterance_id": pl.String, "annotator_id": pl.String, "annotator_kind": pl.String, "label": pl.String, "weight": pl.Float64},
-    )  # fmt: skip
+        schema_overrides={
+            "utterance_id": pl.String,
+            "annotator_id": pl.String,
+            "annotator_kind": pl.String,
+            "label": pl.String,
+            "weight": pl.Float64,
+        },
+    )
 
 
 def test_a_round_trip_keeps_rows_and_labels_and_is_the_same_bytes_twice(tmp_path: Path) -> None:
@@ -101,10 +115,18 @@ def test_aligned_follows_the_asked_order_and_names_what_is_absent() -> None:
 
 def test_logprobs_must_have_one_number_per_label() -> None:
     row = {
-        "utterance_id": ["a"], "alm": ["tiny"], "revision": ["r"], "elicitation": ["exact"], "persona": ["p"],
-        "option_order": ["0"], "temperature": [0.0], "refused": [False], "prompt_sha256": ["s"], "engine": ["fake"],
+        "utterance_id": ["a"],
+        "alm": ["tiny"],
+        "revision": ["r"],
+        "elicitation": ["exact"],
+        "persona": ["p"],
+        "option_order": ["0"],
+        "temperature": [0.0],
+        "refused": [False],
+        "prompt_sha256": ["s"],
+        "engine": ["fake"],
         "logprobs": [[-0.1, -0.2, -0.3]],
-    }  # fmt: skip
+    }
     with pytest.raises(UserError, match=r"logprobs hold \[3\] numbers, but there are 2 labels"):
         Annotations.check(pl.DataFrame(row), LABELS)
 

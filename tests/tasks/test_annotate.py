@@ -15,12 +15,12 @@ import polars as pl
 import pytest
 import soundfile
 
-from models.engines import EngineChoice, open_engine
-from models.engines.fake import FakeEngine
-from models.errors import UserError
-from models.tables import Annotations, Utterances, Votes
-from tasks.annotate import annotate
-from tests.annotation_fixtures import LABELS, RATE_HZ, utterance_row, write_clip
+from ambivox.models.engines import EngineChoice, open_engine
+from ambivox.models.engines.fake import FakeEngine
+from ambivox.models.errors import UserError
+from ambivox.models.tables import Annotations, Utterances, Votes
+from ambivox.tasks.annotate import annotate
+from tests.support.annotation_fixtures import LABELS, RATE_HZ, utterance_row, write_clip
 
 ALL = ("train", "test")
 
@@ -28,7 +28,7 @@ ALL = ("train", "test")
 @pytest.fixture(autouse=True)
 def fresh_engine(monkeypatch):
     """No engine of another test; the one that a whole session shares is left alone."""
-    monkeypatch.setattr("models.engines._started", {})
+    monkeypatch.setattr("ambivox.models.engines._started", {})
 
 
 @pytest.fixture
@@ -109,9 +109,9 @@ def test_the_same_clip_under_two_names_is_asked_once(tmp_path, make_utterances, 
     before = Utterances.read(utterances)
     twin = before.frame.with_columns(utterance_id=pl.lit("twin"))
     Utterances.check(pl.concat([before.frame, twin]), before.labels).write(utterances)
-    out = run(utterances, splits=ALL, transcript="audio")
+    out = run(utterances, splits=ALL, modality="audio")
     assert table(out).frame.group_by("utterance_id").len()["len"].to_list() == [4, 4]
-    # two personas in two orders, and the transcript arm and both arm of the checks
+    # two personas in two orders, and the transcript modality and both modality of the checks
     assert asked() == 4 + 4
 
 
@@ -170,8 +170,17 @@ def test_sampled_answers_are_rows_with_a_label_and_repeat_by_seed(make_utterance
         and frame["label"].is_in(LABELS).all()
         and frame["temperature"].is_between(0.1, 1).all()
     )
-    same = table(run(utterances, "b", elicitation="sampled", personas=("paper",), votes=10, splits=ALL,
-                     store=str(tmp_path / "other"))).frame  # fmt: skip
+    same = table(
+        run(
+            utterances,
+            "b",
+            elicitation="sampled",
+            personas=("paper",),
+            votes=10,
+            splits=ALL,
+            store=str(tmp_path / "other"),
+        )
+    ).frame
     assert same.equals(frame)
     other = table(
         run(utterances, "c", elicitation="sampled", personas=("paper",), votes=10, splits=ALL, seed=1)
@@ -196,7 +205,7 @@ def test_verbalised_answers_are_distributions(make_utterances, run):
 
 
 def test_a_refusal_is_kept_and_counted(make_utterances, run, monkeypatch):
-    monkeypatch.setattr("models.engines.fake._MASS", 0.004)
+    monkeypatch.setattr("ambivox.models.engines.fake._MASS", 0.004)
     out = run(make_utterances(2), splits=ALL)
     assert table(out).frame["refused"].all() and table(out).frame["logprobs"].null_count() == 8
     assert checks(out)["refusals"] == 8 and checks(out)["label_mass"]["mean"] == pytest.approx(0.004)
@@ -212,7 +221,7 @@ def test_a_sampled_answer_that_names_no_label_is_a_refusal(make_utterances, run,
 def test_an_annotator_that_does_not_hear_is_flagged(make_utterances, run, monkeypatch, capsys):
     utterances = make_utterances(8)
     assert checks(run(utterances, splits=ALL))["hears"] is True
-    monkeypatch.setattr("models.engines.fake._logprobs", lambda _: np.log([0.4, 0.3, 0.2, 0.09]))
+    monkeypatch.setattr("ambivox.models.engines.fake._logprobs", lambda _: np.log([0.4, 0.3, 0.2, 0.09]))
     out = run(utterances, "deaf", splits=ALL, store=str(out_of(utterances) / "deaf-store"))
     assert checks(out)["hears"] is False and checks(out)["canary"]["js"] == 0
     assert "does not hear" in capsys.readouterr().out
@@ -224,7 +233,7 @@ def out_of(path: Path) -> Path:
 
 def test_order_bias_is_measured(make_utterances, run, monkeypatch):
     first_wins = np.log(np.array([0.7, 0.1, 0.1, 0.1]))
-    monkeypatch.setattr("models.engines.fake._logprobs", lambda _: first_wins)
+    monkeypatch.setattr("ambivox.models.engines.fake._logprobs", lambda _: first_wins)
     biased = checks(run(make_utterances(4), orders=8, splits=ALL))["order_bias"]
     assert biased["positions"] == [0.7, 0.1, 0.1, 0.1] and biased["js"] > 0.1
 
@@ -244,7 +253,7 @@ def test_the_transcript_arm_hears_nothing_and_needs_a_transcript(make_utterances
         audio=pl.lit("/nowhere.wav"),
     )
     Utterances.check(spoken, before.labels).write(utterances)
-    out = run(utterances, transcript="transcript", splits=ALL)
+    out = run(utterances, modality="transcript", splits=ALL)
     assert table(out).frame["utterance_id"].n_unique() == 3 and checks(out)["hears"] is None
     assert pl.read_parquet(out / "rejects.parquet")["reason"].to_list() == ["no transcript"]
 
@@ -321,7 +330,7 @@ def test_long_clips_are_cut_into_windows_or_refused_never_in_silence(tmp_path, r
         return score(self, requests)
 
     monkeypatch.setattr(FakeEngine, "score", listen)
-    out = run(utterances, transcript="audio")
+    out = run(utterances, modality="audio")
     lengths = dict(heard)
     assert (
         len(lengths) == 3 and sum(lengths.values()) == 70 * RATE_HZ and max(lengths.values()) <= 30 * RATE_HZ
@@ -337,7 +346,7 @@ def test_long_clips_are_cut_into_windows_or_refused_never_in_silence(tmp_path, r
 
 def test_other_answers_to_the_same_questions_are_another_version(tmp_path, run):
     """Where this fails and should, ``ANSWERS_VERSION`` is to be raised: stores hold answers of the code before."""
-    from models.annotation.questions import ANSWERS_VERSION
+    from ambivox.models.annotation.work_items import ANSWERS_VERSION
 
     rows = []
     for number, seconds in ((0, 0.5), (1, 65.0)):
@@ -349,9 +358,11 @@ def test_other_answers_to_the_same_questions_are_another_version(tmp_path, run):
     frame = table(run(utterances, splits=ALL, personas=("tone",), orders=2)).frame
     found = np.exp(np.array(frame["logprobs"].to_list()))
     pinned = [
-        [0.064913, 0.19902, 0.457099, 0.278967], [0.056908, 0.186503, 0.45788, 0.298709],
-        [0.149243, 0.195433, 0.224524, 0.4308], [0.130791, 0.18275, 0.226472, 0.459987],
-    ]  # fmt: skip
+        [0.064913, 0.19902, 0.457099, 0.278967],
+        [0.056908, 0.186503, 0.45788, 0.298709],
+        [0.149243, 0.195433, 0.224524, 0.4308],
+        [0.130791, 0.18275, 0.226472, 0.459987],
+    ]
     assert ANSWERS_VERSION == 1
     np.testing.assert_allclose(found, pinned, atol=1e-5)
     sampled = run(utterances, "sampled", splits=ALL, elicitation="sampled", votes=8, seed=3)
@@ -361,12 +372,15 @@ def test_other_answers_to_the_same_questions_are_another_version(tmp_path, run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"alm": "nonesuch"}, "unknown ALM"), ({"engine": "nonesuch"}, "unknown engine"),
-        ({"personas": ("nonesuch",)}, "unknown persona"), ({"orders": 3}, "even number"),
-        ({"elicitation": "sampled"}, "--votes"), ({"alm": "tiny"}, "no published weights"),
+        ({"alm": "nonesuch"}, "unknown ALM"),
+        ({"engine": "nonesuch"}, "unknown engine"),
+        ({"personas": ("nonesuch",)}, "unknown persona"),
+        ({"orders": 3}, "even number"),
+        ({"elicitation": "sampled"}, "--votes"),
+        ({"alm": "tiny"}, "no published weights"),
         ({"engine": "server"}, "--server"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_setting_is_said_in_one_line(make_utterances, run, options, message):
     with pytest.raises(UserError, match=message):
         run(make_utterances(1), splits=ALL, **options)
@@ -375,8 +389,8 @@ def test_a_wrong_setting_is_said_in_one_line(make_utterances, run, options, mess
 SLOW = """
 import sys, time
 from pathlib import Path
-from models.engines.fake import FakeEngine
-from tasks.annotate import annotate
+from ambivox.models.engines.fake import FakeEngine
+from ambivox.tasks.annotate import annotate
 fast = FakeEngine.score
 def score(self, requests):
     time.sleep(float(sys.argv[4]))

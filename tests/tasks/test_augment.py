@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 import soundfile
 
-from models.augmentation import augmented
-from models.errors import UserError
-from models.sound.audio import decode
-from models.tables import Distributions, Utterances
-from tasks.augment import augment
+from ambivox.models.audio.decoding import decode
+from ambivox.models.augmentation import augmented
+from ambivox.models.errors import UserError
+from ambivox.models.tables import Distributions, Utterances
+from ambivox.tasks.augment import augment
 
 LABELS = ("anger", "neutral", "sadness")
 RATE_HZ = 16_000
@@ -33,12 +33,16 @@ def write_corpus(folder: Path, rate_hz: int = RATE_HZ) -> tuple[Path, Path]:
         soundfile.write(file, wave, rate_hz)
         rows.append(
             {
-                "utterance_id": f"u{number:02d}", "corpus": "noise", "audio": str(file),
-                "audio_sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "duration_seconds": len(wave) / rate_hz,
-                "sample_rate_hz": rate_hz, "split": ("train", "train", "development", "test")[number // 6],
+                "utterance_id": f"u{number:02d}",
+                "corpus": "noise",
+                "audio": str(file),
+                "audio_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+                "duration_seconds": len(wave) / rate_hz,
+                "sample_rate_hz": rate_hz,
+                "split": ("train", "train", "development", "test")[number // 6],
                 "transcript": f"sentence number {number}",
             }
-        )  # fmt: skip
+        )
         p_NK.append(np.eye(3)[label] * 0.7 + 0.1)
     utterances = Utterances.check(pl.DataFrame(rows), LABELS)
     ids = utterances.frame["utterance_id"]
@@ -147,7 +151,8 @@ def test_an_unreadable_recording_stops_by_name_or_is_left_out_and_counted(corpus
 def test_features_are_computed_once(corpus, tmp_path, monkeypatch) -> None:
     run(corpus, tmp_path / "one")
     monkeypatch.setattr(
-        "models.augmentation.feature_cache.decode", lambda *_: pytest.fail("decoded for features again")
+        "ambivox.models.augmentation.feature_cache.decode",
+        lambda *_: pytest.fail("decoded for features again"),
     )
     assert contents(run(corpus, tmp_path / "two")) == contents(tmp_path / "one")
 

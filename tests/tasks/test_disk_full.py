@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.annotate import annotate
-from tasks.pool import pool
-from tests.pooling_tables import world, write_files
+from ambivox.tasks.annotate import annotate
+from ambivox.tasks.pool import pool
+from tests.support.pooling_tables import world, write_files
 
 ROOT = Path(__file__).parents[2]
 STORY = """
@@ -24,8 +24,8 @@ import json, os, subprocess, sys
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
-from flows.cli import build
-from tasks._main import run
+from ambivox.flows.cli import build
+from ambivox.tasks._main import run
 
 here, disk = Path(sys.argv[1]), Path(sys.argv[1]) / "disk"
 told = []
@@ -70,17 +70,33 @@ def test_the_disk_fills_and_the_same_command_goes_on(make_utterances, tmp_path: 
     namespace = ["unshare", "--user", "--map-root-user", "--mount"]
     if shutil.which("unshare") is None or subprocess.run([*namespace, "true"], check=False).returncode:
         pytest.skip("this machine permits no mount namespaces")
-    monkeypatch.setattr("models.engines._started", {})
+    monkeypatch.setattr("ambivox.models.engines._started", {})
     utterances = make_utterances(24)
-    whole = annotate(utterances=utterances, alm="qwen2_audio", engine="fake", shard=2, store=str(tmp_path / "other"), out=tmp_path / "whole")  # fmt: skip
+    whole = annotate(
+        utterances=utterances,
+        alm="qwen2_audio",
+        engine="fake",
+        shard=2,
+        store=str(tmp_path / "other"),
+        out=tmp_path / "whole",
+    )
     (tmp_path / "made_up").mkdir()
     files = write_files(tmp_path / "made_up", world(rows=200, votes=9))
-    pooled = pool(utterances=files.utterances, votes=files.votes, annotations=files.annotations, resamples=0, seed=1, out=tmp_path / "p")  # fmt: skip
+    pooled = pool(
+        utterances=files.utterances,
+        votes=files.votes,
+        annotations=files.annotations,
+        resamples=0,
+        seed=1,
+        out=tmp_path / "p",
+    )
     (tmp_path / "disk").mkdir()
     subprocess.run(
-        [*namespace, sys.executable, "-c", STORY, str(tmp_path)], cwd=ROOT, check=True,
+        [*namespace, sys.executable, "-c", STORY, str(tmp_path)],
+        cwd=ROOT,
+        check=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"},
-    )  # fmt: skip
+    )
     annotating, again, pooling, refused, mended = json.loads((tmp_path / "told.json").read_text())
 
     shards = len(list((tmp_path / "other").rglob("*.parquet")))

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from models.errors import UserError
-from models.tables import Annotations, Distributions, Utterances, Votes
-from tasks.evaluate import evaluate
+from ambivox.models.errors import UserError
+from ambivox.models.tables import Annotations, Distributions, Utterances, Votes
+from ambivox.tasks.evaluate import evaluate
 
 LABELS = ("anger", "neutral", "sadness")
 N = 60
@@ -21,8 +21,10 @@ N = 60
 def votes_table(rows: list[tuple[str, str, str, str]]) -> Votes:
     """Votes from (utterance, annotator, kind, label)."""
     frame = pl.DataFrame(
-        rows, schema=dict.fromkeys(("utterance_id", "annotator_id", "annotator_kind", "label"), pl.String), orient="row"
-    )  # fmt: skip
+        rows,
+        schema=dict.fromkeys(("utterance_id", "annotator_id", "annotator_kind", "label"), pl.String),
+        orient="row",
+    )
     return Votes.check(frame.with_columns(weight=pl.lit(1.0)), LABELS)
 
 
@@ -34,11 +36,18 @@ def made(tmp_path: Path) -> dict[str, Path]:
     split = ["train" if n < 30 else "development" if n < 40 else "test" for n in range(N)]
     frame = pl.DataFrame(
         {
-            "utterance_id": ids, "corpus": "x", "audio": "x.wav", "audio_sha256": "0", "duration_seconds": 1.0,
-            "sample_rate_hz": 16000, "split": split, "speaker": [f"s{n % 5}" for n in range(N)],
-            "sex": ["female" if n % 2 else "male" for n in range(N)], "age": [20.0 + n % 25 for n in range(N)],
+            "utterance_id": ids,
+            "corpus": "x",
+            "audio": "x.wav",
+            "audio_sha256": "0",
+            "duration_seconds": 1.0,
+            "sample_rate_hz": 16000,
+            "split": split,
+            "speaker": [f"s{n % 5}" for n in range(N)],
+            "sex": ["female" if n % 2 else "male" for n in range(N)],
+            "age": [20.0 + n % 25 for n in range(N)],
         }
-    )  # fmt: skip
+    )
     truth_NK = random.dirichlet([0.6, 0.6, 0.6], N)
     observed, held = [], []
     for name, p in zip(ids, truth_NK, strict=True):
@@ -54,18 +63,28 @@ def made(tmp_path: Path) -> dict[str, Path]:
     Distributions.of(ids, "human", uniform_NK, LABELS).write(tmp_path / "distributions" / "human.parquet")
     annotations = pl.DataFrame(
         {
-            "utterance_id": [*ids, *ids], "alm": "tiny", "revision": "r", "elicitation": "exact", "persona": "tone",
-            "option_order": "0-1-2", "temperature": 1.0, "refused": False, "prompt_sha256": "0", "engine": "fake",
+            "utterance_id": [*ids, *ids],
+            "alm": "tiny",
+            "revision": "r",
+            "elicitation": "exact",
+            "persona": "tone",
+            "option_order": "0-1-2",
+            "temperature": 1.0,
+            "refused": False,
+            "prompt_sha256": "0",
+            "engine": "fake",
             "logprobs": [np.log([0.5, 0.3, 0.2]).tolist()] * N + [np.log([0.1, 0.7, 0.2]).tolist()] * N,
         }
-    )  # fmt: skip
+    )
     return {
         "utterances": Utterances.check(frame, LABELS).write(tmp_path / "utterances.parquet"),
         "votes": votes_table(observed).write(tmp_path / "votes.parquet"),
         "heldout": votes_table(held).write(tmp_path / "heldout.parquet"),
         "annotations": Annotations.check(annotations, LABELS).write(tmp_path / "annotations.parquet"),
-        "distributions": tmp_path / "distributions", "predictions": folder, "out": tmp_path / "evaluation",
-    }  # fmt: skip
+        "distributions": tmp_path / "distributions",
+        "predictions": folder,
+        "out": tmp_path / "evaluation",
+    }
 
 
 def target_of(votes: Path, made: dict[str, Path]) -> np.ndarray:

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.errors import UserError
-from models.tables import Distributions, Utterances, Votes
-from tasks.export import export
-from tasks.import_votes import import_votes
+from ambivox.models.errors import UserError
+from ambivox.models.tables import Distributions, Utterances, Votes
+from ambivox.tasks.export import export
+from ambivox.tasks.import_votes import import_votes
 
 LABELS = ("anger", "neutral")
 
@@ -24,10 +24,15 @@ def tables(tmp_path: Path) -> dict[str, Path]:
     ids = [f"u{number:02}" for number in range(20)]
     utterances = pl.DataFrame(
         {
-            "utterance_id": ids, "corpus": "test", "audio": [f"{name}.wav" for name in ids], "audio_sha256": "0" * 64,
-            "duration_seconds": 1.0, "sample_rate_hz": 16_000, "split": ["train"] * 12 + ["test"] * 8,
+            "utterance_id": ids,
+            "corpus": "test",
+            "audio": [f"{name}.wav" for name in ids],
+            "audio_sha256": "0" * 64,
+            "duration_seconds": 1.0,
+            "sample_rate_hz": 16_000,
+            "split": ["train"] * 12 + ["test"] * 8,
         }
-    )  # fmt: skip
+    )
     votes = [(name, f"r{rater}", "human", LABELS[rng.integers(2)], 1.0) for name in ids for rater in range(4)]
     p_NK = rng.dirichlet([1, 1], 20)
     return {

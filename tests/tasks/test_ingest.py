@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 import soundfile
 
-from models.ingestion.profile import markdown
-from models.tables import Utterances, Votes
-from models.validation.agreement import fleiss_kappa, krippendorff_alpha
-from tasks.ingest import ingest
+from ambivox.models.ingestion.profile import markdown
+from ambivox.models.statistics.agreement import fleiss_kappa, krippendorff_alpha
+from ambivox.models.tables import Utterances, Votes
+from ambivox.tasks.ingest import ingest
 
 NASTY = "<script>alert(1)</script> | $x$ \x1b[31mred"
 
@@ -57,9 +57,14 @@ def test_writes_its_tables_and_the_same_bytes_twice(root: Path, tmp_path: Path) 
     second = run(root, tmp_path / "two", keep_votes=2, seed=3)
     assert hashes(first) == hashes(second)
     assert set(hashes(first)) == {
-        "utterances.parquet", "votes.parquet", "heldout.parquet", "rejects.parquet",
-        "profile.json", "profile.md", "profile.svg",
-    }  # fmt: skip
+        "utterances.parquet",
+        "votes.parquet",
+        "heldout.parquet",
+        "rejects.parquet",
+        "profile.json",
+        "profile.md",
+        "profile.svg",
+    }
     other = run(root, tmp_path / "other", keep_votes=2, seed=4)
     assert hashes(first)["votes.parquet"] != hashes(other)["votes.parquet"]
     utterances = Utterances.read(first / "utterances.parquet")
@@ -129,7 +134,7 @@ def test_schema_file_and_what_it_drops_is_shown(
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The step as DVC and the shell call it."""
-    line = [sys.executable, "-m", "tasks.ingest", *arguments]
+    line = [sys.executable, "-m", "ambivox.tasks.ingest", *arguments]
     return subprocess.run(line, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[2])
 
 

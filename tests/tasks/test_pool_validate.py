@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.errors import UserError
-from models.tables import SOURCES, Annotations, Distributions, Utterances, Votes
-from models.validation import metrics
-from tasks.pool import pool
-from tasks.validate import validate
-from tests.pooling_tables import Files, annotation_frame, vote_table, world, write_files
+from ambivox.models.errors import UserError
+from ambivox.models.statistics import metrics
+from ambivox.models.tables import SOURCES, Annotations, Distributions, Utterances, Votes
+from ambivox.tasks.pool import pool
+from ambivox.tasks.validate import validate
+from tests.support.pooling_tables import Files, annotation_frame, vote_table, world, write_files
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,15 @@ def pooled(files: Files) -> Path:
 @pytest.fixture(scope="module")
 def validated(files: Files, pooled: Path) -> Path:
     return validate(
-        utterances=files.utterances, votes=files.votes, heldout=files.heldout, annotations=files.annotations,
-        distributions=pooled, truth=files.truth, out=files.utterances.parent / "validation", resamples=200,
-    )  # fmt: skip
+        utterances=files.utterances,
+        votes=files.votes,
+        heldout=files.heldout,
+        annotations=files.annotations,
+        distributions=pooled,
+        truth=files.truth,
+        out=files.utterances.parent / "validation",
+        resamples=200,
+    )
 
 
 def test_pool_writes_four_sources_for_the_same_utterances(files: Files, pooled: Path) -> None:
@@ -45,7 +51,7 @@ def test_pool_writes_four_sources_for_the_same_utterances(files: Files, pooled: 
         assert set(table.frame["source"]) == {source}
         assert table.frame["fallback"].null_count() == len(table)
     assert set(tables["human"].frame["human_votes"]) == {3.0}
-    assert set(tables["combined"].frame["effective_synthetic_votes"]) == {10.0}
+    assert set(tables["combined"].frame["equivalent_votes"]) == {10.0}
     names = {path.name for path in pooled.iterdir()}
     assert {"pooling.json", "worth.svg", "calibration.svg", "examples.svg"} <= names
 
@@ -79,9 +85,12 @@ def test_test_speakers_votes_do_not_reach_the_model(files: Files, pooled: Path, 
     turned = pl.when(pl.col("utterance_id").is_in(test)).then(pl.lit("label03")).otherwise(pl.col("label"))
     Votes.check(votes.frame.with_columns(label=turned), votes.labels).write(tmp_path / "votes.parquet")
     other = pool(
-        utterances=files.utterances, votes=tmp_path / "votes.parquet", annotations=files.annotations,
-        out=tmp_path / "x", resamples=0,
-    )  # fmt: skip
+        utterances=files.utterances,
+        votes=tmp_path / "votes.parquet",
+        annotations=files.annotations,
+        out=tmp_path / "x",
+        resamples=0,
+    )
     first, second = (json.loads((folder / "pooling.json").read_text()) for folder in (pooled, other))
     for part in ("prior", "response", "fitted_on"):
         assert first[part] == second[part]
@@ -138,9 +147,14 @@ def test_without_held_out_votes_the_targets_are_all_votes_and_it_says_so(
     votes = Votes.read(files.votes)
     Votes(votes.frame.clear(), votes.labels).write(tmp_path / "none.parquet")
     out = validate(
-        utterances=files.utterances, votes=files.votes, heldout=tmp_path / "none.parquet",
-        annotations=files.annotations, distributions=pooled, out=tmp_path / "v", resamples=50,
-    )  # fmt: skip
+        utterances=files.utterances,
+        votes=files.votes,
+        heldout=tmp_path / "none.parquet",
+        annotations=files.annotations,
+        distributions=pooled,
+        out=tmp_path / "v",
+        resamples=50,
+    )
     rows = json.loads((out / "metrics.json").read_text())
     assert rows["human"]["js"] == 0.0 and rows["human"]["made_from_the_target"]
     assert "made_from_the_target" not in rows["synthetic"]
@@ -151,9 +165,13 @@ def test_no_vote_on_the_test_speakers(files: Files, pooled: Path, tmp_path: Path
     Votes(votes.frame.clear(), votes.labels).write(tmp_path / "none.parquet")
     with pytest.raises(UserError, match="split test"):
         validate(
-            utterances=files.utterances, votes=tmp_path / "none.parquet", heldout=tmp_path / "none.parquet",
-            annotations=files.annotations, distributions=pooled, out=tmp_path / "v",
-        )  # fmt: skip
+            utterances=files.utterances,
+            votes=tmp_path / "none.parquet",
+            heldout=tmp_path / "none.parquet",
+            annotations=files.annotations,
+            distributions=pooled,
+            out=tmp_path / "v",
+        )
 
 
 def test_gaps_fall_back_and_are_marked(files: Files, tmp_path: Path) -> None:
@@ -168,9 +186,12 @@ def test_gaps_fall_back_and_are_marked(files: Files, tmp_path: Path) -> None:
     q_NK[5:15] = np.nan
     Annotations.check(annotation_frame(q_NK, files.ids), files.names).write(tmp_path / "a.parquet")
     out = pool(
-        utterances=files.utterances, votes=tmp_path / "v.parquet", annotations=tmp_path / "a.parquet",
-        out=tmp_path / "d", resamples=0,
-    )  # fmt: skip
+        utterances=files.utterances,
+        votes=tmp_path / "v.parquet",
+        annotations=tmp_path / "a.parquet",
+        out=tmp_path / "d",
+        resamples=0,
+    )
     tables = {source: Distributions.read(out / f"{source}.parquet").frame[:15] for source in SOURCES}
     assert tables["human"]["fallback"].to_list() == ["prior"] * 10 + [None] * 5
     assert tables["human"]["human_votes"].to_list() == [0.0] * 10 + [3.0] * 5
@@ -186,15 +207,23 @@ def test_an_alm_that_never_answers_and_an_empty_table(files: Files, tmp_path: Pa
     for name, table in (("silent", silent), ("empty", Annotations(silent.frame.clear(), silent.labels))):
         table.write(tmp_path / f"{name}.parquet")
         out = pool(
-            utterances=files.utterances, votes=files.votes, annotations=tmp_path / f"{name}.parquet",
-            out=tmp_path / name, resamples=2,
-        )  # fmt: skip
+            utterances=files.utterances,
+            votes=files.votes,
+            annotations=tmp_path / f"{name}.parquet",
+            out=tmp_path / name,
+            resamples=2,
+        )
         human, pooled = (Distributions.read(out / f"{source}.parquet") for source in ("human", "pooled"))
         assert pooled.frame.select(files.names).equals(human.frame.select(files.names))
         validate(
-            utterances=files.utterances, votes=files.votes, heldout=files.heldout,
-            annotations=tmp_path / f"{name}.parquet", distributions=out, out=tmp_path / f"{name}-v", resamples=20,
-        )  # fmt: skip
+            utterances=files.utterances,
+            votes=files.votes,
+            heldout=files.heldout,
+            annotations=tmp_path / f"{name}.parquet",
+            distributions=out,
+            out=tmp_path / f"{name}-v",
+            resamples=20,
+        )
 
 
 def test_alms_votes_among_the_votes_are_not_taken_for_humans(
@@ -204,9 +233,12 @@ def test_alms_votes_among_the_votes_are_not_taken_for_humans(
     more = vote_table(np.tile([5.0, 0, 0, 0], (1500, 1)), files.ids, files.names, kind="alm")
     Votes.check(pl.concat([votes.frame, more.frame]), votes.labels).write(tmp_path / "v.parquet")
     out = pool(
-        utterances=files.utterances, votes=tmp_path / "v.parquet", annotations=files.annotations, out=tmp_path / "d",
+        utterances=files.utterances,
+        votes=tmp_path / "v.parquet",
+        annotations=files.annotations,
+        out=tmp_path / "d",
         resamples=0,
-    )  # fmt: skip
+    )
     assert (out / "human.parquet").read_bytes() == (pooled / "human.parquet").read_bytes()
 
 
@@ -263,9 +295,14 @@ def test_any_number_of_labels_from_files_to_files(labels: int, tmp_path: Path) -
         resamples=0,
     )
     found = validate(
-        utterances=files.utterances, votes=files.votes, heldout=files.heldout, annotations=files.annotations,
-        distributions=out, out=tmp_path / "v", resamples=20,
-    )  # fmt: skip
+        utterances=files.utterances,
+        votes=files.votes,
+        heldout=files.heldout,
+        annotations=files.annotations,
+        distributions=out,
+        out=tmp_path / "v",
+        resamples=20,
+    )
     rows = json.loads((found / "metrics.json").read_text())
     if labels == 1:
         assert all(row["js"] == 0.0 for row in rows.values())  # there is nothing to disagree about
@@ -277,9 +314,12 @@ def test_no_human_vote_at_all(files: Files, tmp_path: Path) -> None:
     votes = Votes.read(files.votes)
     Votes(votes.frame.clear(), votes.labels).write(tmp_path / "none.parquet")
     out = pool(
-        utterances=files.utterances, votes=tmp_path / "none.parquet", annotations=files.annotations,
-        out=tmp_path / "d", resamples=2,
-    )  # fmt: skip
+        utterances=files.utterances,
+        votes=tmp_path / "none.parquet",
+        annotations=files.annotations,
+        out=tmp_path / "d",
+        resamples=2,
+    )
     for source in ("human", "pooled"):
         frame = Distributions.read(out / f"{source}.parquet").frame
         assert set(frame["fallback"]) == {"prior"}  # nothing was learned of the ALM, so it is not trusted

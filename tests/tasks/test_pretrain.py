@@ -12,14 +12,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.annotation.personas import BUILT_IN
-from models.annotation.prompts import Prompt
-from models.errors import UserError
-from models.tables import Distributions, Utterances, Votes
-from models.tiny import pretraining
-from models.tiny.tokenizer import LETTERS, SPECIAL_TOKENS
-from models.validation.metrics import jensen_shannon
-from tests.tiny_fixtures import IngestedDemo
+from ambivox.models.embedded_alm import pretraining
+from ambivox.models.embedded_alm.tokenizer import LETTERS, SPECIAL_TOKENS
+from ambivox.models.errors import UserError
+from ambivox.models.prompting.personas import BUILT_IN
+from ambivox.models.prompting.prompts import Prompt
+from ambivox.models.statistics.metrics import jensen_shannon
+from ambivox.models.tables import Distributions, Utterances, Votes
+from tests.support.tiny_fixtures import IngestedDemo
 
 
 class Listening:
@@ -35,7 +35,7 @@ class Listening:
         """Distributions over labels and label mass, one row a prompt and recording."""
         import torch
 
-        from models.sound.audio import decode
+        from ambivox.models.audio.decoding import decode
 
         tokenizer = self.processor.tokenizer
         texts = [
@@ -98,7 +98,7 @@ def test_another_clip_gets_another_answer_and_another_order_the_same(
         test["audio"][int(p_NK[:, table.labels.index(label)].argmax())] for label in ("anger", "sadness")
     )
     first = Prompt(BUILT_IN[0], (0, 1, 2, 3, 4), table.labels)
-    turned = Prompt(BUILT_IN[5], (4, 2, 0, 3, 1), table.labels, arm="both")
+    turned = Prompt(BUILT_IN[5], (4, 2, 0, 3, 1), table.labels, modality="both")
     q_NK, _ = listening.ask([first, first, turned, turned], [angry, sad, angry, sad])
     k = table.labels.index("anger")
     assert q_NK[0, k] > q_NK[1, k] + 0.1 and q_NK[2, k] > q_NK[3, k] + 0.1
@@ -137,7 +137,7 @@ def test_a_killed_run_is_taken_up_and_ends_with_the_same_bytes(
     def decodes_again(*_: object, **__: object) -> None:
         raise AssertionError("the spectrograms are there already")
 
-    monkeypatch.setattr("models.tiny.mels.decode_many", decodes_again)
+    monkeypatch.setattr("ambivox.models.embedded_alm.mels.decode_many", decodes_again)
     pretraining.pretrain(utterances, votes, tmp_path / "again", epochs=3, cache=tmp_path / "b")
     assert digest(tmp_path / "whole") == digest(tmp_path / "again")
     assert not list((tmp_path / "b").rglob("mels.float16"))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import UserError
-from models.files import write_json
-from tasks.release import release
+from ambivox.models.errors import UserError
+from ambivox.models.files import write_json
+from ambivox.tasks.release import release
 from tests.tasks.test_report import make_run
 
 STAGES = ("ingest", "annotations", "distributions", "validation")
@@ -79,8 +79,16 @@ def test_two_versions_through_s3(project: Path, s3: str) -> None:
     dvc("remote", "modify", "team", "endpointurl", s3, cwd=project)
     page = release(data=Path("data/unit"), version="v1", licence="ODbL 1.0", push=True)
     text = page.read_text()
-    for expected in ("# unit v1", "ODbL 1.0", "angry, happy, neutral, sad", "tiny is worth | 2.47 [2.10, 2.90] human votes", "abc123",
-                     "0.160 [0.152, 0.169]", "dvc get --rev unit-v1", "| train | 15 | 3 |"):  # fmt: skip
+    for expected in (
+        "# unit v1",
+        "ODbL 1.0",
+        "angry, happy, neutral, sad",
+        "tiny is worth | 2.47 [2.10, 2.90] human votes",
+        "abc123",
+        "0.160 [0.152, 0.169]",
+        "dvc get --rev unit-v1",
+        "| train | 15 | 3 |",
+    ):
         assert expected in text
     assert git("tag", cwd=project).split() == ["unit-v1"]
     assert git("status", "--porcelain", cwd=project) == ""

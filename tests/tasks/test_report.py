@@ -13,13 +13,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.errors import UserError
-from models.files import write_json
-from models.pictures import style
-from models.report.estimates import Estimate, as_estimate, estimate, number, written
-from models.report.parts import sheets
-from models.tables import Annotations, Distributions, Utterances, Votes
-from tasks.report import report
+from ambivox.models.errors import UserError
+from ambivox.models.files import write_json
+from ambivox.models.reporting.estimates import Estimate, as_estimate, estimate, number, written
+from ambivox.models.reporting.figures import style
+from ambivox.models.reporting.parts import sheets
+from ambivox.models.tables import Annotations, Distributions, Utterances, Votes
+from ambivox.tasks.report import report
 
 LABELS = ("angry", "happy", "neutral", "sad")
 HOSTILE = "</script><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)> & {{ 7*7 }}"
@@ -31,11 +31,19 @@ def make_run(root: Path, utterances: int = 120, hostile: str | None = None, seed
     ids = [f"u{row:04d}" for row in range(utterances)]
     split = np.array(["pretrain", "train", "development", "test"])[np.arange(utterances) % 4]
     text = [hostile if hostile and row % 7 == 3 else f"sentence {row}" for row in range(utterances)]
-    frame = pl.DataFrame({
-        "utterance_id": ids, "corpus": "unit", "audio": [f"{name}.wav" for name in ids], "audio_sha256": "0" * 64,
-        "duration_seconds": rng.uniform(1, 3, utterances), "sample_rate_hz": 16000, "split": split,
-        "transcript": text, "speaker": [f"s{row % 12:02d}" for row in range(utterances)],
-    })  # fmt: skip
+    frame = pl.DataFrame(
+        {
+            "utterance_id": ids,
+            "corpus": "unit",
+            "audio": [f"{name}.wav" for name in ids],
+            "audio_sha256": "0" * 64,
+            "duration_seconds": rng.uniform(1, 3, utterances),
+            "sample_rate_hz": 16000,
+            "split": split,
+            "transcript": text,
+            "speaker": [f"s{row % 12:02d}" for row in range(utterances)],
+        }
+    )
     Utterances.check(frame, LABELS).write(root / "ingest/utterances.parquet")
     truth_NK = rng.dirichlet(np.full(4, 0.6), utterances)
     for name, count in (("votes", 3), ("heldout", 7)):
@@ -57,12 +65,24 @@ def make_run(root: Path, utterances: int = 120, hostile: str | None = None, seed
     voting = frame.filter(pl.col("split") != "pretrain")["utterance_id"]
     guess_NK = 0.5 * truth_NK[frame["utterance_id"].is_in(voting.to_list()).to_numpy()] + 0.125
     Annotations.check(
-        pl.DataFrame({
-            "utterance_id": voting, "alm": "tiny", "revision": "abc123", "elicitation": "exact", "persona": "plain",
-            "option_order": "0123", "temperature": 0.0, "refused": False, "prompt_sha256": "f" * 64, "engine": "fake",
-            "logprobs": np.log(guess_NK).tolist(), "label_mass": 0.97,
-        }), LABELS,
-    ).write(root / "annotations/annotations.parquet")  # fmt: skip
+        pl.DataFrame(
+            {
+                "utterance_id": voting,
+                "alm": "tiny",
+                "revision": "abc123",
+                "elicitation": "exact",
+                "persona": "plain",
+                "option_order": "0123",
+                "temperature": 0.0,
+                "refused": False,
+                "prompt_sha256": "f" * 64,
+                "engine": "fake",
+                "logprobs": np.log(guess_NK).tolist(),
+                "label_mass": 0.97,
+            }
+        ),
+        LABELS,
+    ).write(root / "annotations/annotations.parquet")
     write_json(
         root / "annotations/checks.json", {"canary": {"js_other_clip": 0.21, "passed": True}, "refusals": 0}
     )
@@ -83,26 +103,45 @@ def make_run(root: Path, utterances: int = 120, hostile: str | None = None, seed
     figures, axes = style.figure()
     axes[0].plot([1, 2, 3])
     style.save(figures, root / "validation/tertiles.svg")
-    write_json(root / "validation/metrics.json", {
-        "human": {"js": {"value": 0.228, "low": 0.219, "high": 0.236}, "bc": 0.80, "accuracy": 0.61},
-        "synthetic": {"js": {"value": 0.222, "low": 0.214, "high": 0.231}, "bc": 0.81, "accuracy": 0.66},
-        "combined": {"js": {"value": 0.205, "low": 0.197, "high": 0.214}, "bc": 0.83, "accuracy": 0.68},
-        "pooled": {"js": {"value": 0.160, "low": 0.152, "high": 0.169}, "bc": 0.87, "accuracy": 0.72},
-        "ceiling": {"js": {"value": 0.118, "low": 0.112, "high": 0.123}, "bc": 0.91, "accuracy": 0.78},
-        "prior": {"js": {"value": 0.317, "low": 0.310, "high": 0.324}, "bc": 0.71, "accuracy": 0.40},
-    })  # fmt: skip
+    write_json(
+        root / "validation/metrics.json",
+        {
+            "human": {"js": {"value": 0.228, "low": 0.219, "high": 0.236}, "bc": 0.80, "accuracy": 0.61},
+            "synthetic": {"js": {"value": 0.222, "low": 0.214, "high": 0.231}, "bc": 0.81, "accuracy": 0.66},
+            "combined": {"js": {"value": 0.205, "low": 0.197, "high": 0.214}, "bc": 0.83, "accuracy": 0.68},
+            "pooled": {"js": {"value": 0.160, "low": 0.152, "high": 0.169}, "bc": 0.87, "accuracy": 0.72},
+            "ceiling": {"js": {"value": 0.118, "low": 0.112, "high": 0.123}, "bc": 0.91, "accuracy": 0.78},
+            "prior": {"js": {"value": 0.317, "low": 0.310, "high": 0.324}, "bc": 0.71, "accuracy": 0.40},
+        },
+    )
     levels = {
         "human": {"js": 0.3, "low": 0.28, "high": 0.32},
         "pooled": {"js": 0.2, "low": 0.19, "high": 0.21},
     }
-    write_json(root / "validation/details.json", {
-        "paired_tests": [{"first": "pooled", "second": "human", "difference": -0.07, "low": -0.08, "high": -0.06, "p_holm": 0.0007}],
-        "tertiles": {"paper": {"low": levels, "high": levels}}, "per_group": {"sex": {"female": levels}},
-    })  # fmt: skip
-    write_json(root / "evaluation/metrics.json", {
-        "human-on": {"js": 0.24, "js_low": 0.23, "js_high": 0.25, "bc": 0.79, "accuracy": 0.6},
-        "pooled-on": {"js": {"value": 0.21, "low": 0.20, "high": 0.22}, "bc": 0.82, "accuracy": 0.63},
-    })  # fmt: skip
+    write_json(
+        root / "validation/details.json",
+        {
+            "paired_tests": [
+                {
+                    "first": "pooled",
+                    "second": "human",
+                    "difference": -0.07,
+                    "low": -0.08,
+                    "high": -0.06,
+                    "p_holm": 0.0007,
+                }
+            ],
+            "tertiles": {"paper": {"low": levels, "high": levels}},
+            "per_group": {"sex": {"female": levels}},
+        },
+    )
+    write_json(
+        root / "evaluation/metrics.json",
+        {
+            "human-on": {"js": 0.24, "js_low": 0.23, "js_high": 0.25, "bc": 0.79, "accuracy": 0.6},
+            "pooled-on": {"js": {"value": 0.21, "low": 0.20, "high": 0.22}, "bc": 0.82, "accuracy": 0.63},
+        },
+    )
     return root
 
 
@@ -291,11 +330,26 @@ def test_a_browser_draws_it_without_sideways_scrolling(run: Path, tmp_path: Path
         'document.title="wide "+d.scrollWidth+" "+d.scrollHeight}</script>'
     )
     drawn = subprocess.run(
-        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-         "--disable-component-update", "--disable-sync", "--allow-file-access-from-files", "--virtual-time-budget=3000",
-         f"--user-data-dir={tmp_path}/profile", "--dump-dom", probe.as_uri()],
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+        [
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--no-first-run",
+            "--disable-component-update",
+            "--disable-sync",
+            "--allow-file-access-from-files",
+            "--virtual-time-budget=3000",
+            f"--user-data-dir={tmp_path}/profile",
+            "--dump-dom",
+            probe.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     measured = re.search(r"wide (\d+) (\d+)", drawn.stdout)
     assert measured is not None, drawn.stdout[:500]
     assert int(measured[1]) <= width

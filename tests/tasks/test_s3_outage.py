@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from models.engines import EngineChoice, open_engine
-from models.engines.fake import FakeEngine
-from models.errors import UserError
-from tasks.annotate import annotate
-from tests.s3_server import BUCKET, FlakyS3, Trouble
+from ambivox.models.engines import EngineChoice, open_engine
+from ambivox.models.engines.fake import FakeEngine
+from ambivox.models.errors import UserError
+from ambivox.tasks.annotate import annotate
+from tests.support.s3_server import BUCKET, FlakyS3, Trouble
 
 pytestmark = pytest.mark.server
 TABLES = ("annotations.parquet", "votes.parquet", "checks.json")
@@ -18,7 +18,7 @@ TABLES = ("annotations.parquet", "votes.parquet", "checks.json")
 
 @pytest.fixture(autouse=True)
 def fresh_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.engines._started", {})
+    monkeypatch.setattr("ambivox.models.engines._started", {})
 
 
 def asked() -> int:

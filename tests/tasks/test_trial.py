@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.errors import UserError
-from models.tables import Annotations, Utterances
-from tasks.ingest import ingest
-from tasks.trial import trial
-from tests.pooling_tables import Files, annotation_frame, world, write_files
+from ambivox.models.errors import UserError
+from ambivox.models.tables import Annotations, Utterances
+from ambivox.tasks.ingest import ingest
+from ambivox.tasks.trial import trial
+from tests.support.pooling_tables import Files, annotation_frame, world, write_files
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,14 @@ def test_the_fewer_the_votes_the_more_pooling_gains(
     files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = trial(
-        utterances=files.utterances, votes=files.votes, heldout=files.heldout, annotations=files.annotations,
-        out=tmp_path / "t", draws=2, resamples=100,
-    )  # fmt: skip
+        utterances=files.utterances,
+        votes=files.votes,
+        heldout=files.heldout,
+        annotations=files.annotations,
+        out=tmp_path / "t",
+        draws=2,
+        resamples=100,
+    )
     rows = _rows(out)
     gains = [rows[k, "pooled"]["over_human"]["value"] for k in (1, 3, 5)]
     assert gains == sorted(gains) and gains[-1] < 1
@@ -74,10 +79,15 @@ def test_the_intended_emotion_is_an_oracle_where_names_tell_it(files: Files, tmp
         table = pl.read_parquet(path).with_columns(pl.col("utterance_id").replace_strict(renamed))
         Utterances(table, files.names).write(tmp_path / path.name)
     out = trial(
-        utterances=tmp_path / "utterances.parquet", votes=tmp_path / "votes.parquet",
-        heldout=tmp_path / "heldout.parquet", annotations=tmp_path / "annotations.parquet", out=tmp_path / "t",
-        votes_kept="3", draws=1, resamples=50,
-    )  # fmt: skip
+        utterances=tmp_path / "utterances.parquet",
+        votes=tmp_path / "votes.parquet",
+        heldout=tmp_path / "heldout.parquet",
+        annotations=tmp_path / "annotations.parquet",
+        out=tmp_path / "t",
+        votes_kept="3",
+        draws=1,
+        resamples=50,
+    )
     rows = _rows(out)
     assert rows[3, "intent"]["over_human"]["value"] < 0.9
 
@@ -97,9 +107,13 @@ def test_on_crema_d_pooling_with_the_acted_intent_reaches_its_targets(tmp_path: 
     empty = annotation_frame(np.full((1, len(names)), np.nan), ["u"]).clear()
     Annotations.check(empty, names).write(tmp_path / "none.parquet")
     out = trial(
-        utterances=data / "utterances.parquet", votes=data / "votes.parquet", annotations=tmp_path / "none.parquet",
-        out=tmp_path / "t", draws=2, resamples=200,
-    )  # fmt: skip
+        utterances=data / "utterances.parquet",
+        votes=data / "votes.parquet",
+        annotations=tmp_path / "none.parquet",
+        out=tmp_path / "t",
+        draws=2,
+        resamples=200,
+    )
     rows = _rows(out)
     for k, target in ((1, 0.46), (3, 0.74), (5, 0.87)):
         assert rows[k, "intent"]["over_human"]["value"] <= target

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from models.annotation.checks import that_hear
-from models.errors import UserError
+from ambivox.models.annotation.checks import drop_audio_insensitive
+from ambivox.models.errors import UserError
 
 
 def annotations(folder: Path, hears: object = "unchecked") -> Path:
@@ -24,21 +24,21 @@ def test_the_deaf_are_left_out(tmp_path):
         annotations(tmp_path / name, hears)
         for name, hears in {"a": True, "b": False, "c": None, "d": "unchecked"}.items()
     )
-    assert that_hear((good, deaf, silent, unchecked)) == (good, silent, unchecked)
-    assert that_hear((good, deaf), insist=True) == (good, deaf)
+    assert drop_audio_insensitive((good, deaf, silent, unchecked)) == (good, silent, unchecked)
+    assert drop_audio_insensitive((good, deaf), insist=True) == (good, deaf)
 
 
 def test_when_none_hears_it_is_said(tmp_path):
     with pytest.raises(UserError, match=r"does not hear.*--insist"):
-        that_hear((annotations(tmp_path / "a", False),))
+        drop_audio_insensitive((annotations(tmp_path / "a", False),))
 
 
 def test_the_step_pool_asks(tmp_path, make_utterances):
     import polars as pl
 
-    from models.tables import Votes
-    from tasks.pool import pool
-    from tests.annotation_fixtures import LABELS
+    from ambivox.models.tables import Votes
+    from ambivox.tasks.pool import pool
+    from tests.support.annotation_fixtures import LABELS
 
     rows = pl.DataFrame(
         {
@@ -52,5 +52,8 @@ def test_the_step_pool_asks(tmp_path, make_utterances):
     votes = Votes.check(rows, LABELS).write(tmp_path / "votes.parquet")
     with pytest.raises(UserError, match="does not hear"):
         pool(
-            utterances=make_utterances(4), votes=votes, annotations=annotations(tmp_path / "a", False), out=tmp_path / "out"
-        )  # fmt: skip
+            utterances=make_utterances(4),
+            votes=votes,
+            annotations=annotations(tmp_path / "a", False),
+            out=tmp_path / "out",
+        )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.annotation.elicitation import (
+from ambivox.models.annotation.elicitation import (
     LADDER,
     ask,
     average_windows,
@@ -20,16 +20,16 @@ from models.annotation.elicitation import (
     percentage_schema,
     to_labels,
 )
-from models.annotation.personas import PAPER, Persona
-from models.annotation.prompts import Prompt
-from models.errors import UserError
+from ambivox.models.errors import UserError
+from ambivox.models.prompting.personas import PAPER, Persona
+from ambivox.models.prompting.prompts import Prompt
 
 LABELS = ("anger", "sad", "sadness")
 PROMPT = Prompt(Persona("p", "Listen."), (2, 0, 1), LABELS)
 
 
 def questions(elicitation, votes=0, orders=2):
-    return ask(LABELS, PAPER, elicitation=elicitation, orders=orders, arm="audio", votes=votes, seed=3)
+    return ask(LABELS, PAPER, elicitation=elicitation, orders=orders, modality="audio", votes=votes, seed=3)
 
 
 def test_exact_asks_every_persona_in_every_order():
@@ -83,12 +83,23 @@ def test_mass_is_what_all_labels_got_and_the_rest_is_normalised():
 @pytest.mark.parametrize(
     ("answer", "label"),
     [
-        ("A", "sadness"), (" b. ", None), ("B.", "anger"), ("(C)", "sad"), ("Sadness", "sadness"), ("SAD", "sad"),
-        ("The speaker sounds sad, I think", "sad"), ("deep sadness", "sadness"), ("anger or sadness", None),
-        ("A: sadness", "sadness"), ("C) it is", "sad"), ("I cannot tell", None), ("", None), ("D", None),
+        ("A", "sadness"),
+        (" b. ", None),
+        ("B.", "anger"),
+        ("(C)", "sad"),
+        ("Sadness", "sadness"),
+        ("SAD", "sad"),
+        ("The speaker sounds sad, I think", "sad"),
+        ("deep sadness", "sadness"),
+        ("anger or sadness", None),
+        ("A: sadness", "sadness"),
+        ("C) it is", "sad"),
+        ("I cannot tell", None),
+        ("", None),
+        ("D", None),
         ("<|im_end|>", None),
     ],
-)  # fmt: skip
+)
 def test_answers_are_read_as_the_paper_reads_them(answer, label):
     assert parse_letter(answer, PROMPT) == label
 
@@ -96,11 +107,18 @@ def test_answers_are_read_as_the_paper_reads_them(answer, label):
 @pytest.mark.parametrize(
     ("answer", "shares"),
     [
-        ('{"A": 50, "B": 30, "C": 20}', [0.5, 0.3, 0.2]), ('Sure: {"A": 1, "B": 1}', [0.5, 0.5, 0.0]),
-        ('{"A": 0, "B": 0, "C": 0}', None), ('{"A": -1, "B": 2}', None), ('{"A": "much"}', None), ("no", None),
-        ('{"A": true}', None), ('{"A": 1e999}', None), ('["A"]', None), ('{"A": NaN}', None),
+        ('{"A": 50, "B": 30, "C": 20}', [0.5, 0.3, 0.2]),
+        ('Sure: {"A": 1, "B": 1}', [0.5, 0.5, 0.0]),
+        ('{"A": 0, "B": 0, "C": 0}', None),
+        ('{"A": -1, "B": 2}', None),
+        ('{"A": "much"}', None),
+        ("no", None),
+        ('{"A": true}', None),
+        ('{"A": 1e999}', None),
+        ('["A"]', None),
+        ('{"A": NaN}', None),
     ],
-)  # fmt: skip
+)
 def test_percentages(answer, shares):
     found = parse_percentages(answer, PROMPT)
     assert (found is None) == (shares is None)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.augmentation.dime_aug import Recipe, class_sizes, mix, plan, standardised
-from models.errors import UserError
+from ambivox.models.augmentation.dime_aug import Recipe, class_sizes, mix, plan, standardised
+from ambivox.models.errors import UserError
 
 
 def corpus(sizes: tuple[int, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -8,8 +8,8 @@ import warnings
 import numpy as np
 import pytest
 
-from models.augmentation.frames import BLOCK_FRAMES, HOP, RATE_HZ
-from models.augmentation.sound_features import SOUND_FEATURES, sound_features
+from ambivox.models.augmentation.frames import BLOCK_FRAMES, HOP, RATE_HZ
+from ambivox.models.augmentation.sound_features import SOUND_FEATURES, sound_features
 
 
 def librosa_features(samples: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.augmentation.word_features import word_features
+from ambivox.models.augmentation.word_features import word_features
 
 
 def test_words_by_hand() -> None:

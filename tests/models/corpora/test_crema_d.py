@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 import soundfile
 
-from models.corpora.crema_d import SENTENCES, load
-from models.errors import UserError
-from models.ingestion.checking import ingest
+from ambivox.models.corpora.crema_d import SENTENCES, load
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.checking import ingest
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "crema-d"
 HEADER = '"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote","meanEmoResp"'
@@ -55,8 +55,10 @@ def counts(root: Path, **options: object) -> dict[str, list[float]]:
 
 def test_votes_of_those_who_heard(root: Path) -> None:
     assert counts(root) == {
-        "1001_IEO_NEU_XX": [0, 0, 0, 1, 10, 0], "1002_DFA_FEA_HI": [1, 0, 2, 0, 0, 0], "1002_ITH_SAD_X": [0] * 6,
-    }  # fmt: skip
+        "1001_IEO_NEU_XX": [0, 0, 0, 1, 10, 0],
+        "1002_DFA_FEA_HI": [1, 0, 2, 0, 0, 0],
+        "1002_ITH_SAD_X": [0] * 6,
+    }
 
 
 @pytest.mark.parametrize(
@@ -93,8 +95,11 @@ def test_damaged_rows(root: Path) -> None:
     found = ingest(load(root), "crema_d", shares=(0, 0.5, 0, 0.5), cache=root.parent / "cache.sqlite")
     by_table = found.rejects.filter(file=str(path))
     assert sorted(by_table.select("line", "reason").drop_nulls().rows()) == [
-        (8, "duplicate utterance"), (9, "unreadable row"), (10, "unreadable row"), (11, "unreadable row"),
-    ]  # fmt: skip
+        (8, "duplicate utterance"),
+        (9, "unreadable row"),
+        (10, "unreadable row"),
+        (11, "unreadable row"),
+    ]
     assert counts(root)["1001_IEO_NEU_XX"] == [
         0,
         0,

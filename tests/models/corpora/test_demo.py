@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.corpora import demo
-from models.errors import UserError
-from models.validation.metrics import jensen_shannon
+from ambivox.models.corpora import demo
+from ambivox.models.errors import UserError
+from ambivox.models.statistics.metrics import jensen_shannon
 
 SMALL = {"speakers": 6, "utterances": 5}
 

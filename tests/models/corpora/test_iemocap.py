@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 import soundfile
 
-from models.corpora.iemocap import load
-from models.errors import UserError
-from models.ingestion.checking import Ingested, ingest
-from models.ingestion.labels import FOUR
+from ambivox.models.corpora.iemocap import load
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.checking import Ingested, ingest
+from ambivox.models.ingestion.labels import FOUR
 
 IMPRO = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
 
@@ -99,16 +99,31 @@ def votes_of(found: Ingested, turn: str) -> dict[tuple[str, str], float]:
 def test_every_outside_evaluator_has_one_vote(root: Path, tmp_path: Path) -> None:
     found = ingested(root, tmp_path)
     assert votes_of(found, "Ses01F_impro05_F019") == {
-        ("E1", "anger"): 1.0, ("E3", "anger"): 0.5, ("E3", "frustration"): 0.5, ("E4", "anger"): 1.0,
-    }  # fmt: skip
+        ("E1", "anger"): 1.0,
+        ("E3", "anger"): 0.5,
+        ("E3", "frustration"): 0.5,
+        ("E4", "anger"): 1.0,
+    }
     assert votes_of(found, "Ses01F_impro05_M003") == {
-        ("E1", "happiness"): 0.5, ("E1", "excitement"): 0.5, ("E3", "neutral"): 1.0, ("E4", "other"): 1.0,
-    }  # fmt: skip
+        ("E1", "happiness"): 0.5,
+        ("E1", "excitement"): 0.5,
+        ("E3", "neutral"): 1.0,
+        ("E4", "other"): 1.0,
+    }
     assert found.rejects.height == 0
     assert found.profile["votes"] == 2 * 3 + 15 * 3
     assert found.votes.labels == (
-        "anger", "happiness", "excitement", "sadness", "neutral", "frustration", "fear", "surprise", "disgust", "other",
-    )  # fmt: skip
+        "anger",
+        "happiness",
+        "excitement",
+        "sadness",
+        "neutral",
+        "frustration",
+        "fear",
+        "surprise",
+        "disgust",
+        "other",
+    )
     assert votes_of(found, "Ses02M_script01_1_M000") == {(f"E{rater}", "neutral"): 1.0 for rater in (1, 2, 3)}
 
 
@@ -183,12 +198,17 @@ def test_damage_has_a_file_and_a_line(root: Path, tmp_path: Path) -> None:
         if row["file"] == str(path)
     ]
     assert rows == [
-        (4, "unknown label"), (11, "unreadable line"), (12, "vote outside a turn"), (13, "vote outside a turn"),
+        (4, "unknown label"),
+        (11, "unreadable line"),
+        (12, "vote outside a turn"),
+        (13, "vote outside a turn"),
         (14, "unreadable line"),
-    ]  # fmt: skip
+    ]
     assert votes_of(found, "Ses01F_impro05_F019") == {
-        ("E3", "anger"): 0.5, ("E3", "frustration"): 0.5, ("E4", "anger"): 1.0,
-    }  # fmt: skip
+        ("E3", "anger"): 0.5,
+        ("E3", "frustration"): 0.5,
+        ("E4", "anger"): 1.0,
+    }
     assert found.profile["rejects"]["audio is missing"] == 1
     assert found.profile["rejects"]["votes for an utterance without audio"] == 1
 

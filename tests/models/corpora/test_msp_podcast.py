@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 import soundfile
 
-from models.corpora.msp_podcast import load
-from models.errors import UserError
-from models.ingestion.checking import Ingested, ingest
+from ambivox.models.corpora.msp_podcast import load
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.checking import Ingested, ingest
 
 CONSENSUS = """FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set
 MSP-PODCAST_0001_0008.wav,N,2.2,4.0,2.6,127,Female,Train

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 import soundfile
 
-from models.corpora.table import load
-from models.errors import UserError
-from models.ingestion.checking import Ingested, ingest
-from models.ingestion.corpus import load as load_by_key
+from ambivox.models.corpora import load_corpus
+from ambivox.models.corpora.table import load
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.checking import Ingested, ingest
 
 UTTERANCES = pl.DataFrame(
     {
@@ -65,8 +65,10 @@ def check(found: Ingested) -> None:
     assert found.rejects.height == 0
     frame = found.utterances.frame
     assert frame.select("utterance_id", "transcript", "speaker", "split").rows() == [
-        ("a", "Hi, there", "anna", "train"), ("b", None, "ben", "development"), ("c", "Grüß Gott", None, "test"),
-    ]  # fmt: skip
+        ("a", "Hi, there", "anna", "train"),
+        ("b", None, "ben", "development"),
+        ("c", "Grüß Gott", None, "test"),
+    ]
     assert found.votes.labels == ("anger", "neutral")
     np.testing.assert_array_equal(found.votes.counts(frame["utterance_id"]), [[2, 0], [0, 1], [1, 2]])
 
@@ -107,10 +109,18 @@ def test_columns_are_mapped_from_the_command_line(root: Path) -> None:
         root / "ratings.csv",
     )
     options = {
-        "utterances": "clips.csv", "votes": "ratings.csv", "utterance": "id", "audio": "wav file", "transcript": "text",
-        "speaker": "who", "split": "set", "annotator": "rater", "label": "emotion", "labels": "anger, neutral",
-    }  # fmt: skip
-    check(ingest(load_by_key("table", root, options), "table", cache=root.parent / "cache.sqlite"))
+        "utterances": "clips.csv",
+        "votes": "ratings.csv",
+        "utterance": "id",
+        "audio": "wav file",
+        "transcript": "text",
+        "speaker": "who",
+        "split": "set",
+        "annotator": "rater",
+        "label": "emotion",
+        "labels": "anger, neutral",
+    }
+    check(ingest(load_corpus("table", root, options), "table", cache=root.parent / "cache.sqlite"))
 
 
 def test_weights_share_a_rater_s_one_vote(root: Path) -> None:
@@ -234,16 +244,16 @@ def test_messages_name_file_and_line(root: Path) -> None:
 def test_options_are_checked_by_name_and_kind(root: Path) -> None:
     write(UTTERANCES, root / "utterances.csv")
     with pytest.raises(UserError, match="unknown option of corpus table 'speakr'; known: age, annotator"):
-        load_by_key("table", root, {"speakr": "x"})
+        load_corpus("table", root, {"speakr": "x"})
     with pytest.raises(
         UserError, match="unknown option shape of corpus table 'row'; known: counts, list, rows"
     ):
-        load_by_key("table", root, {"shape": "row"})
+        load_corpus("table", root, {"shape": "row"})
     with pytest.raises(
         UserError, match=r"option self_reports of corpus iemocap: expected true or false, found 'ja'"
     ):
-        load_by_key("iemocap", root, {"self_reports": "ja"})
+        load_corpus("iemocap", root, {"self_reports": "ja"})
     with pytest.raises(UserError, match=r"option test_session of corpus iemocap: expected int, found 'last'"):
-        load_by_key("iemocap", root, {"test_session": "last"})
+        load_corpus("iemocap", root, {"test_session": "last"})
     with pytest.raises(UserError, match="unknown corpus 'ravdess'; known: "):
-        load_by_key("ravdess", root)
+        load_corpus("ravdess", root)

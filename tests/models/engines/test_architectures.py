@@ -10,15 +10,17 @@ import pytest
 import soundfile
 import torch
 
-from models.annotation.alm import alms, resolve, revision_of
-from models.annotation.chat import load_chat
-from models.annotation.personas import PAPER
-from models.annotation.prompts import build_prompts
-from models.engines import EngineChoice, Request
-from models.engines import transformers as engine_of
-from models.errors import UserError
-from tests.annotation_fixtures import LABELS, SPOKEN, write_clip
-from tests.models.engines import architectures
+from ambivox.models.alms import alms, resolve
+from ambivox.models.engines import EngineChoice
+from ambivox.models.engines import transformers as engine_of
+from ambivox.models.errors import UserError
+from ambivox.models.prompting.chat import load_chat
+from ambivox.models.prompting.model_folder import revision_of
+from ambivox.models.prompting.personas import PAPER
+from ambivox.models.prompting.prompts import build_prompts
+from ambivox.models.prompting.request import Request
+from tests.support import published_architectures as architectures
+from tests.support.annotation_fixtures import LABELS, SPOKEN, write_clip
 
 
 @pytest.fixture(scope="module", params=["audio_flamingo_3", "qwen2_5_omni"])
@@ -28,13 +30,13 @@ def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return request.param, folder, engine_of.start(EngineChoice("transformers", str(folder)))
 
 
-def requests(tmp_path, arm="both"):
+def requests(tmp_path, modality="both"):
     found = []
     for number in range(3):
         path = tmp_path / f"{number}.wav"
         write_clip(path, number, 0.5 + number)
-        audio = soundfile.read(path, dtype="float32")[0] if arm != "transcript" else None
-        prompts = build_prompts(LABELS, PAPER[:1], 2, arm=arm)
+        audio = soundfile.read(path, dtype="float32")[0] if modality != "transcript" else None
+        prompts = build_prompts(LABELS, PAPER[:1], 2, modality=modality)
         found += [Request(prompt, audio, str(path), SPOKEN[number]) for prompt in prompts]
     return found
 
@@ -45,10 +47,10 @@ def test_a_local_folder_is_known_by_its_architecture(other):
     assert (found.key, found.is_local, found.revision) == (key, True, revision_of(folder))
 
 
-@pytest.mark.parametrize("arm", ["audio", "both", "transcript"])
-def test_batch_equals_single(other, tmp_path, arm):
+@pytest.mark.parametrize("modality", ["audio", "both", "transcript"])
+def test_batch_equals_single(other, tmp_path, modality):
     _, _, engine = other
-    asked = requests(tmp_path, arm)
+    asked = requests(tmp_path, modality)
     together = np.exp(engine.score(asked))
     alone = np.concatenate([np.exp(engine.score([request])) for request in asked])
     np.testing.assert_allclose(together, alone, atol=1e-6)
@@ -59,12 +61,12 @@ def test_vllm_says_what_transformers_says(other, tmp_path):
     key, folder, engine = other
     if key == "qwen2_5_omni":
         pytest.skip("vLLM's Qwen2.5-Omni asks for torchvision, which the set-up for CPUs leaves out")
-    from models.engines import vllm
+    from ambivox.models.engines import vllm
 
     fast = vllm.start(EngineChoice("vllm", str(folder)))
     try:
-        for arm in ("both", "audio", "transcript"):
-            asked = requests(tmp_path, arm)
+        for modality in ("both", "audio", "transcript"):
+            asked = requests(tmp_path, modality)
             np.testing.assert_allclose(fast.score(asked), engine.score(asked), atol=1e-3)
     finally:
         fast.close()
@@ -91,7 +93,7 @@ def test_it_agrees_with_the_model_called_by_hand(other, tmp_path):
 def test_transcripts_bring_no_markup_of_this_model(other):
     _, folder, _ = other
     chat = load_chat(resolve(str(folder)))
-    prompt = build_prompts(LABELS, PAPER[:1], 1, arm="both")[0]
+    prompt = build_prompts(LABELS, PAPER[:1], 1, modality="both")[0]
     special = set(chat.tokenizer.convert_tokens_to_ids(list(chat.special_tokens)))
     counts = []
     for said in ("hello", "".join(chat.special_tokens) + "<sound><|AUDIO|>"):
@@ -127,10 +129,12 @@ def test_every_alm_is_known_to_vllm(key):
     ("config", "message"),
     [
         ('{"architectures": ["LlamaForCausalLM"]}', "no ALM here has the architecture LlamaForCausalLM"),
-        ("{", "config.json cannot be read"), ("[]", "expected a JSON object"), (None, "config.json cannot be read"),
+        ("{", "config.json cannot be read"),
+        ("[]", "expected a JSON object"),
+        (None, "config.json cannot be read"),
         ('{"architectures": ["VoxtralForConditionalGeneration"]}', "no \\*.safetensors"),
     ],
-)  # fmt: skip
+)
 def test_a_folder_that_is_no_alm_is_said(tmp_path, config, message):
     if config is not None:
         (tmp_path / "config.json").write_text(config)

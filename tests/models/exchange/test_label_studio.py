@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.bundle import Bundle
-from models.errors import UserError
-from models.exchange.label_studio import read_votes, write
-from models.tables import Distributions, Utterances, Votes
+from ambivox.models.errors import UserError
+from ambivox.models.exchange import Bundle
+from ambivox.models.exchange.label_studio import read_votes, write
+from ambivox.models.tables import Distributions, Utterances, Votes
 
 LABELS = ("anger", 'so-"so" <&>')
 
@@ -23,10 +23,16 @@ def bundle() -> Bundle:
     """Two utterances, three votes, one of them shared, and what a model says of the first."""
     utterances = pl.DataFrame(
         {
-            "utterance_id": ["a", "b"], "corpus": "test", "audio": ["s3://bucket/a.wav", "b.wav"], "audio_sha256": "0" * 64,
-            "duration_seconds": 1.0, "sample_rate_hz": 16_000, "split": "test", "transcript": ["<b>Hi</b>", None],
+            "utterance_id": ["a", "b"],
+            "corpus": "test",
+            "audio": ["s3://bucket/a.wav", "b.wav"],
+            "audio_sha256": "0" * 64,
+            "duration_seconds": 1.0,
+            "sample_rate_hz": 16_000,
+            "split": "test",
+            "transcript": ["<b>Hi</b>", None],
         }
-    )  # fmt: skip
+    )
     votes = [("a", "x@y.org", "human", "anger", 1.0), ("b", "x@y.org", "human", "anger", 1.0)]
     votes += [("a", "7", "human", label, 0.5) for label in LABELS]
     frame = pl.DataFrame(votes, list(Votes.required), orient="row")
@@ -48,10 +54,18 @@ def test_tasks_and_interface(bundle: Bundle, tmp_path: Path) -> None:
     assert first["data"]["utterance_id"] == "a"
     assert first["predictions"] == [
         {
-            "model_version": "synthetic", "score": 0.75,
-            "result": [{"from_name": "emotion", "to_name": "audio", "type": "choices", "value": {"choices": [LABELS[1]]}}],
+            "model_version": "synthetic",
+            "score": 0.75,
+            "result": [
+                {
+                    "from_name": "emotion",
+                    "to_name": "audio",
+                    "type": "choices",
+                    "value": {"choices": [LABELS[1]]},
+                }
+            ],
         }
-    ]  # fmt: skip
+    ]
     assert second["predictions"] == []
     root = ElementTree.parse(tmp_path / "config.xml").getroot()  # noqa: S314 - we wrote it
     choices = root.find("Choices")
@@ -106,10 +120,14 @@ def test_a_result_with_all_its_oddities(bundle: Bundle, tmp_path: Path) -> None:
         ("a", "two@x.org", "human", LABELS[1], 0.5),
     ]
     assert sorted(rejects.select("utterance_id", "reason").rows()) == [
-        ("a", "no label chosen"), ("a", "no label chosen"), ("a", "replaced by a later annotation"),
-        ("a", "skipped by the annotator"), ("a", "unknown label"), ("task 2", "vote for an unknown utterance"),
+        ("a", "no label chosen"),
+        ("a", "no label chosen"),
+        ("a", "replaced by a later annotation"),
+        ("a", "skipped by the annotator"),
+        ("a", "unknown label"),
+        ("task 2", "vote for an unknown utterance"),
         ("zz", "vote for an unknown utterance"),
-    ]  # fmt: skip
+    ]
 
 
 def test_json_min(bundle: Bundle, tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import models.exchange
-from models.bundle import Bundle
-from models.errors import UserError
-from models.registry import keys
-from models.tables import Distributions, Utterances, Votes
+import ambivox.models.exchange
+from ambivox.models.errors import UserError
+from ambivox.models.exchange import Bundle
+from ambivox.models.registry import keys
+from ambivox.models.tables import Distributions, Utterances, Votes
 
-FORMATS = [key for key in keys(models.exchange) if key != "label_studio"]
+FORMATS = [key for key in keys(ambivox.models.exchange) if key != "label_studio"]
 text = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=12)
 
 
@@ -41,14 +41,20 @@ def bundles(draw: st.DrawFn) -> Bundle:
     texts = [draw(st.lists(st.none() | text, min_size=number, max_size=number)) for _ in range(3)]
     utterances = pl.DataFrame(
         {
-            "utterance_id": ids, "corpus": "test", "audio": [f"audio/{draw(text).replace('/', '')}{name}.wav" for name in ids],
-            "audio_sha256": [f"{index:064x}" for index in range(number)], "duration_seconds": rng.random(number) * 10,
-            "sample_rate_hz": rng.integers(8000, 48000, number), "split": rng.choice(["train", "test"], number),
-            "transcript": texts[0], "speaker": texts[1], "sex": texts[2],
+            "utterance_id": ids,
+            "corpus": "test",
+            "audio": [f"audio/{draw(text).replace('/', '')}{name}.wav" for name in ids],
+            "audio_sha256": [f"{index:064x}" for index in range(number)],
+            "duration_seconds": rng.random(number) * 10,
+            "sample_rate_hz": rng.integers(8000, 48000, number),
+            "split": rng.choice(["train", "test"], number),
+            "transcript": texts[0],
+            "speaker": texts[1],
+            "sex": texts[2],
             "age": [None if age < 0.3 else age * 100 for age in rng.random(number)],
         },
         schema_overrides={"transcript": pl.String, "speaker": pl.String, "sex": pl.String, "age": pl.Float64},
-    )  # fmt: skip
+    )
     rows = [
         (name, f"rater {rater}", "human" if rater else "alm", labels[code], 1 / len(codes))
         for name in ids
@@ -73,7 +79,7 @@ def bundles(draw: st.DrawFn) -> Bundle:
 )
 @given(bundle=bundles())
 def test_round_trip(key: str, bundle: Bundle) -> None:
-    module = importlib.import_module(f"models.exchange.{key}")
+    module = importlib.import_module(f"ambivox.models.exchange.{key}")
     with TemporaryDirectory() as folder:
         module.write(bundle, Path(folder))
         back = module.read(Path(folder))
@@ -91,16 +97,27 @@ def small() -> Bundle:
     labels = ("anger", "neutral")
     utterances = pl.DataFrame(
         {
-            "utterance_id": ["a", "b", "c"], "corpus": "test", "audio": ["a.wav", "b.wav", "s3://x/c.wav"],
-            "audio_sha256": "0" * 64, "duration_seconds": [1.0, 2.0, 3.0], "sample_rate_hz": 16_000,
-            "split": ["train", "train", "test"], "transcript": ["Hi", None, "<b>&"], "language": ["en", "deu", "x-home"],
+            "utterance_id": ["a", "b", "c"],
+            "corpus": "test",
+            "audio": ["a.wav", "b.wav", "s3://x/c.wav"],
+            "audio_sha256": "0" * 64,
+            "duration_seconds": [1.0, 2.0, 3.0],
+            "sample_rate_hz": 16_000,
+            "split": ["train", "train", "test"],
+            "transcript": ["Hi", None, "<b>&"],
+            "language": ["en", "deu", "x-home"],
         }
-    )  # fmt: skip
+    )
     votes = pl.DataFrame(
-        [("a", "r1", "human", "anger", 1.0), ("a", "r2", "human", "anger", 0.5), ("a", "r2", "human", "neutral", 0.5),
-         ("c", "r1", "human", "neutral", 1.0)],
-        list(Votes.required), orient="row",
-    )  # fmt: skip
+        [
+            ("a", "r1", "human", "anger", 1.0),
+            ("a", "r2", "human", "anger", 0.5),
+            ("a", "r2", "human", "neutral", 0.5),
+            ("c", "r1", "human", "neutral", 1.0),
+        ],
+        list(Votes.required),
+        orient="row",
+    )
     p_NK = np.array([[0.75, 0.25], [1 / 3, 2 / 3]])
     distributions = Distributions.of(pl.Series(["a", "b"]), "synthetic", p_NK, labels)
     return Bundle.of(Utterances.check(utterances, labels), Votes.check(votes, labels), distributions)
@@ -110,7 +127,7 @@ def small() -> Bundle:
 def test_same_bytes_twice_and_a_message_where_there_is_nothing(
     key: str, small: Bundle, tmp_path: Path
 ) -> None:
-    module = importlib.import_module(f"models.exchange.{key}")
+    module = importlib.import_module(f"ambivox.models.exchange.{key}")
     found = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -129,7 +146,7 @@ def test_same_bytes_twice_and_a_message_where_there_is_nothing(
 
 def test_hugging_face_reads_it(small: Bundle, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
-    importlib.import_module("models.exchange.huggingface").write(small, tmp_path / "data set")
+    importlib.import_module("ambivox.models.exchange.huggingface").write(small, tmp_path / "data set")
     loaded = datasets.load_dataset(str(tmp_path / "data set"), cache_dir=str(tmp_path / "cache"))
     assert {split: len(rows) for split, rows in loaded.items()} == {"train": 2, "test": 1}
     first = loaded["train"][0]
@@ -143,7 +160,7 @@ def test_hugging_face_reads_it(small: Bundle, tmp_path: Path) -> None:
 
 def test_audformat_s_own_reading(small: Bundle, tmp_path: Path) -> None:
     audformat = pytest.importorskip("audformat")
-    importlib.import_module("models.exchange.audformat").write(small, tmp_path)
+    importlib.import_module("ambivox.models.exchange.audformat").write(small, tmp_path)
     db = audformat.Database.load(str(tmp_path), load_data=True)
     assert db.name == "test"
     assert db.languages == ["deu", "eng"]
@@ -153,7 +170,7 @@ def test_audformat_s_own_reading(small: Bundle, tmp_path: Path) -> None:
     assert db["votes"].df["emotion"].value_counts().to_dict() == {"anger": 2, "neutral": 2}
     twice = small.utterances.frame.with_columns(audio=pl.lit("same.wav"))
     with pytest.raises(UserError, match=r"same\.wav belongs to several utterances"):
-        importlib.import_module("models.exchange.audformat").write(
+        importlib.import_module("ambivox.models.exchange.audformat").write(
             Bundle.of(Utterances.check(twice, small.labels), small.votes), tmp_path / "x"
         )
 

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 import soundfile
 
-from models.tables import Distributions, Utterances, Votes
-from tests.tiny_fixtures import Tables
+from ambivox.models.tables import Distributions, Utterances, Votes
+from tests.support.tiny_fixtures import Tables
 
 LABELS = ("anger", "neutral", "sadness")
 RATE_HZ = 16_000
@@ -42,12 +42,18 @@ def tone_corpus(folder: Path, seed: int = 0, per_split: tuple[int, int, int] = (
             soundfile.write(file, wave, RATE_HZ, subtype="PCM_16")
             rows.append(
                 {
-                    "utterance_id": name, "corpus": "tones", "audio": str(file), "duration_seconds": len(time) / RATE_HZ,
-                    "audio_sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "sample_rate_hz": RATE_HZ,
-                    "split": split, "speaker": f"{split}-speaker-{number % 3}", "sex": "female" if number % 3 else "male",
+                    "utterance_id": name,
+                    "corpus": "tones",
+                    "audio": str(file),
+                    "duration_seconds": len(time) / RATE_HZ,
+                    "audio_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+                    "sample_rate_hz": RATE_HZ,
+                    "split": split,
+                    "speaker": f"{split}-speaker-{number % 3}",
+                    "sex": "female" if number % 3 else "male",
                     "transcript": ("it is late", "the door is open now", "so it goes")[number % 3],
                 }
-            )  # fmt: skip
+            )
             for rater in range(5):
                 heard = label if random.random() < 0.75 else int(random.integers(3))
                 votes.append((name, f"rater-{rater}", "human", LABELS[heard], 1.0))
@@ -73,15 +79,15 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 def random_alm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Qwen2-Audio's architecture, tiny, with random weights: the folder."""
     torch = pytest.importorskip("torch")
-    from models.annotation.personas import PAPER
-    from models.annotation.prompts import build_prompts
-    from models.tiny.architecture import Shape, build_model, save_folder
-    from models.tiny.tokenizer import build_tokenizer
+    from ambivox.models.embedded_alm.architecture import Shape, build_model, save_folder
+    from ambivox.models.embedded_alm.tokenizer import build_tokenizer
+    from ambivox.models.prompting.personas import PAPER
+    from ambivox.models.prompting.prompts import build_prompts
 
     torch.manual_seed(7)
     texts = [
         prompt.text("it is late, the door is open now")
-        for prompt in build_prompts(LABELS, PAPER, 1, arm="both")
+        for prompt in build_prompts(LABELS, PAPER, 1, modality="both")
     ]
     tokenizer = build_tokenizer(LABELS, texts)
     shape = Shape(

@@ -9,7 +9,12 @@ from scipy.stats import entropy
 
 torch = pytest.importorskip("torch")
 
-from models.finetuning.distribution_head import DistributionHead, distribution_loss, js_nats, last_token  # noqa: E402
+from ambivox.models.finetuning.model.distribution_head import (  # noqa: E402
+    DistributionHead,
+    distribution_loss,
+    js_nats,
+    last_token,
+)
 
 
 def random_rows(rows: int = 50, labels: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

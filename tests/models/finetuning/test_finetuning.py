@@ -19,21 +19,25 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from models.errors import UserError  # noqa: E402
-from models.finetuning.audio_states import AudioStates  # noqa: E402
-from models.finetuning.backbone import Backbone, load  # noqa: E402
-from models.finetuning.checks import check_before_training  # noqa: E402
-from models.finetuning.distribution_head import DistributionHead  # noqa: E402
-from models.finetuning.examples import answer_codes, examples_of, mixed_examples_of  # noqa: E402
-from models.finetuning.model import DistributionModel, adapted_modules, add_adapters  # noqa: E402
-from models.finetuning.prediction import predict_rows  # noqa: E402
-from models.finetuning.saved import load_model, merge  # noqa: E402
-from models.sound.audio import decode  # noqa: E402
-from models.tables import Distributions, Utterances  # noqa: E402
-from models.validation.metrics import jensen_shannon  # noqa: E402
-from tasks.augment import augment  # noqa: E402
-from tasks.finetune import finetune  # noqa: E402
-from tasks.predict import predict  # noqa: E402
+from ambivox.models.alm_backbones.audio_states import AudioStates  # noqa: E402
+from ambivox.models.alm_backbones.backbone import Backbone, load  # noqa: E402
+from ambivox.models.audio.decoding import decode  # noqa: E402
+from ambivox.models.errors import UserError  # noqa: E402
+from ambivox.models.finetuning.data.examples import answer_codes, examples_of, mixed_examples_of  # noqa: E402
+from ambivox.models.finetuning.model.distribution_head import DistributionHead  # noqa: E402
+from ambivox.models.finetuning.model.distribution_model import (  # noqa: E402
+    DistributionModel,
+    adapted_modules,
+    add_adapters,
+)
+from ambivox.models.finetuning.model.model_folder import load_model, merge  # noqa: E402
+from ambivox.models.finetuning.training.checks import check_before_training  # noqa: E402
+from ambivox.models.finetuning.training.inference import predict_rows  # noqa: E402
+from ambivox.models.statistics.metrics import jensen_shannon  # noqa: E402
+from ambivox.models.tables import Distributions, Utterances  # noqa: E402
+from ambivox.tasks.augment import augment  # noqa: E402
+from ambivox.tasks.finetune import finetune  # noqa: E402
+from ambivox.tasks.predict import predict  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = {"epochs": 3, "learning_rate": 3e-3, "batch": 8, "seed": 5}
@@ -49,17 +53,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def augmented(tones, folder: Path) -> Path:
     """DiME-Aug's samples for the corpus of tones."""
     return augment(
-        utterances=tones.utterances, distributions=tones.human, out=folder / "augmented", ratio=0.6, cache=folder / "features"
-    )  # fmt: skip
+        utterances=tones.utterances,
+        distributions=tones.human,
+        out=folder / "augmented",
+        ratio=0.6,
+        cache=folder / "features",
+    )
 
 
 @pytest.fixture(scope="module")
 def model(tones, random_alm: Path, augmented: Path, folder: Path) -> Path:
     """A model that was trained without interruption."""
     return finetune(
-        utterances=tones.utterances, distributions=tones.human, augmented=augmented, alm=str(random_alm),
-        out=folder / "model", cache=folder / "states", runs=folder / "runs", tensorboard=folder / "events", **OPTIONS,
-    )  # fmt: skip
+        utterances=tones.utterances,
+        distributions=tones.human,
+        augmented=augmented,
+        alm=str(random_alm),
+        out=folder / "model",
+        cache=folder / "states",
+        runs=folder / "runs",
+        tensorboard=folder / "events",
+        **OPTIONS,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +109,12 @@ def test_equal_runs_give_equal_bytes_and_other_seeds_others(
     tones, random_alm, augmented, model, folder
 ) -> None:
     common = {
-        "utterances": tones.utterances, "distributions": tones.human, "augmented": augmented, "alm": str(random_alm),
+        "utterances": tones.utterances,
+        "distributions": tones.human,
+        "augmented": augmented,
+        "alm": str(random_alm),
         "runs": folder / "runs",
-    }  # fmt: skip
+    }
     again = finetune(**common, out=folder / "again", cache=folder / "other-states", **OPTIONS)
     assert contents(again) == contents(model)
     other = finetune(
@@ -109,15 +127,24 @@ def test_equal_runs_give_equal_bytes_and_other_seeds_others(
 
 def test_the_prior_that_dime_aug_changed_is_taken_back(tones, random_alm, augmented, folder) -> None:
     common = {
-        "utterances": tones.utterances, "distributions": tones.human, "augmented": augmented, "alm": str(random_alm),
-        "runs": folder / "runs", "cache": folder / "states",
-    }  # fmt: skip
+        "utterances": tones.utterances,
+        "distributions": tones.human,
+        "augmented": augmented,
+        "alm": str(random_alm),
+        "runs": folder / "runs",
+        "cache": folder / "states",
+    }
     answers = {}
     for prior in ("recorded", "augmented"):
         made = finetune(**common, out=folder / f"prior-{prior}", **(OPTIONS | {"epochs": 1, "prior": prior}))
         found = Distributions.read(
-            predict(utterances=tones.utterances, model=made, out=folder / f"prior-{prior}.parquet", cache=folder / "states")
-        )  # fmt: skip
+            predict(
+                utterances=tones.utterances,
+                model=made,
+                out=folder / f"prior-{prior}.parquet",
+                cache=folder / "states",
+            )
+        )
         answers[prior] = found.aligned(found.frame["utterance_id"])
     recorded = Distributions.read(tones.human)
     train = Utterances.read(tones.utterances).in_splits("train").frame["utterance_id"]
@@ -137,10 +164,27 @@ def test_a_run_killed_with_kill_9_goes_on_to_the_same_model(
 ) -> None:
     runs = folder / "killed-runs"
     command = [
-        sys.executable, "-m", "tasks.finetune", "--utterances", tones.utterances, "--distributions", tones.human,
-        "--augmented", augmented, "--alm", random_alm, "--out", folder / "killed", "--cache", folder / "states",
-        "--runs", runs, "--checkpoint-seconds", "0", *(str(part) for name, value in OPTIONS.items() for part in (f"--{name.replace('_', '-')}", value)),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "ambivox.tasks.finetune",
+        "--utterances",
+        tones.utterances,
+        "--distributions",
+        tones.human,
+        "--augmented",
+        augmented,
+        "--alm",
+        random_alm,
+        "--out",
+        folder / "killed",
+        "--cache",
+        folder / "states",
+        "--runs",
+        runs,
+        "--checkpoint-seconds",
+        "0",
+        *(str(part) for name, value in OPTIONS.items() for part in (f"--{name.replace('_', '-')}", value)),
+    ]
     # As many threads as this process has: how sums are split among them is part of their last bits.
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(torch.get_num_threads())}
     running = subprocess.Popen(
@@ -155,15 +199,26 @@ def test_a_run_killed_with_kill_9_goes_on_to_the_same_model(
     assert found
     assert not (folder / "killed").exists()
     resumed = finetune(
-        utterances=tones.utterances, distributions=tones.human, augmented=augmented, alm=str(random_alm),
-        out=folder / "killed", cache=folder / "states", runs=runs, checkpoint_seconds=0, **OPTIONS,
-    )  # fmt: skip
+        utterances=tones.utterances,
+        distributions=tones.human,
+        augmented=augmented,
+        alm=str(random_alm),
+        out=folder / "killed",
+        cache=folder / "states",
+        runs=runs,
+        checkpoint_seconds=0,
+        **OPTIONS,
+    )
     assert contents(resumed) == contents(model)
     assert not list(runs.glob("*/checkpoint.safetensors"))
 
 
 def test_only_the_language_models_attention_is_adapted(backbone: Backbone) -> None:
-    tower_has_the_same_names = [name for name, _ in backbone.model.named_modules() if name.endswith("audio_tower.layers.0.self_attn.q_proj")]  # fmt: skip
+    tower_has_the_same_names = [
+        name
+        for name, _ in backbone.model.named_modules()
+        if name.endswith("audio_tower.layers.0.self_attn.q_proj")
+    ]
     assert tower_has_the_same_names
     model = add_adapters(backbone, 3, 8, 16, 0.2, seed=0)
     layers = backbone.model.config.text_config.num_hidden_layers
@@ -188,9 +243,9 @@ def test_the_short_window_says_what_the_whole_30_seconds_say(tones, backbone: Ba
             return_tensors="pt",
             padding="max_length",
         )
-        valid, tokens = backbone.anatomy.lengths(whole["attention_mask"].sum(-1))
+        valid, tokens = backbone.architecture.lengths(whole["attention_mask"].sum(-1))
         assert len(states) == int(tokens[0])
-        mask = backbone.anatomy.tower_mask(valid, 1500)
+        mask = backbone.architecture.tower_mask(valid, 1500)
         with torch.no_grad():
             expected = backbone.model.model.audio_tower(
                 whole["input_features"], attention_mask=mask
@@ -244,7 +299,9 @@ def test_the_chosen_transcript_is_in_the_prompt(tones, backbone, augmented, fold
     for tokens, row in zip(examples.tokens, samples.iter_rows(named=True), strict=True):
         speaking = row["parent_first"] if row["mixing_weight"] < 0.5 else row["parent_second"]
         assert f'"{words[speaking]}"' in backbone.tokenizer.decode(tokens)
-        assert tokens.count(backbone.audio_token_id) == len(states[examples.keys[examples.utterance_ids.index(row["utterance_id"])]])  # fmt: skip
+        assert tokens.count(backbone.audio_token_id) == len(
+            states[examples.keys[examples.utterance_ids.index(row["utterance_id"])]]
+        )
 
 
 def test_samples_of_other_than_training_parents_are_refused(tones, backbone, augmented, folder) -> None:
@@ -254,7 +311,9 @@ def test_samples_of_other_than_training_parents_are_refused(tones, backbone, aug
         split=pl.when(pl.col("utterance_id") == victim).then(pl.lit("test")).otherwise(pl.col("split"))
     )
     with pytest.raises(UserError, match="not in the split train"):
-        mixed_examples_of(augmented, Utterances.check(moved, parents.labels), backbone, AudioStates(backbone, None), "both")  # fmt: skip
+        mixed_examples_of(
+            augmented, Utterances.check(moved, parents.labels), backbone, AudioStates(backbone, None), "both"
+        )
 
 
 def test_an_unreadable_recording_stops_the_run_by_name_or_is_left_out(
@@ -263,14 +322,23 @@ def test_an_unreadable_recording_stops_the_run_by_name_or_is_left_out(
     parents = Utterances.read(tones.utterances)
     (tmp_path / "broken.wav").write_bytes(b"RIFF nonsense")
     broken = parents.frame.with_columns(
-        audio=pl.when(pl.col("utterance_id") == "train-004").then(pl.lit(str(tmp_path / "broken.wav"))).otherwise(pl.col("audio")),
-        audio_sha256=pl.when(pl.col("utterance_id") == "train-004").then(pl.lit("0" * 64)).otherwise(pl.col("audio_sha256")),
-    )  # fmt: skip
+        audio=pl.when(pl.col("utterance_id") == "train-004")
+        .then(pl.lit(str(tmp_path / "broken.wav")))
+        .otherwise(pl.col("audio")),
+        audio_sha256=pl.when(pl.col("utterance_id") == "train-004")
+        .then(pl.lit("0" * 64))
+        .otherwise(pl.col("audio_sha256")),
+    )
     table = Utterances.check(broken, parents.labels).write(tmp_path / "utterances.parquet")
     common = {
-        "utterances": table, "distributions": tones.human, "alm": str(random_alm), "out": tmp_path / "model",
-        "cache": folder / "states", "runs": tmp_path / "runs", "epochs": 1,
-    }  # fmt: skip
+        "utterances": table,
+        "distributions": tones.human,
+        "alm": str(random_alm),
+        "out": tmp_path / "model",
+        "cache": folder / "states",
+        "runs": tmp_path / "runs",
+        "epochs": 1,
+    }
     with pytest.raises(UserError, match="train-004"):
         finetune(**common)
     rejects = pl.read_parquet(finetune(**common, on_error="leave-out") / "rejects.parquet")
@@ -327,19 +395,36 @@ def test_tensorboard_gets_the_curves(model, folder) -> None:
 
 
 def test_neighbours_by_the_alms_own_embedding(tones, random_alm, backbone, folder) -> None:
-    out = augment(utterances=tones.utterances, distributions=tones.human, out=folder / "by-alm", ratio=0.6, features="alm", alm=random_alm)  # fmt: skip
+    out = augment(
+        utterances=tones.utterances,
+        distributions=tones.human,
+        out=folder / "by-alm",
+        ratio=0.6,
+        features="alm",
+        alm=random_alm,
+    )
     samples = Utterances.read(out / "utterances.parquet").frame
     train = Utterances.read(tones.utterances).in_splits("train").frame
     means_NF = np.stack(
         [backbone.audio_states([decode(audio)])[0].mean(dim=0).numpy() for audio in train["audio"]]
     )
     standard_NF = (means_NF - means_NF.mean(0)) / means_NF.std(0)
-    dominant = dict(zip(train["utterance_id"], Distributions.read(tones.human).aligned(train["utterance_id"]).argmax(1), strict=True))  # fmt: skip
+    dominant = dict(
+        zip(
+            train["utterance_id"],
+            Distributions.read(tones.human).aligned(train["utterance_id"]).argmax(1),
+            strict=True,
+        )
+    )
     row_of = {name: row for row, name in enumerate(train["utterance_id"])}
     assert samples.height > 5
     for sample in samples.iter_rows(named=True):
         first = row_of[sample["parent_first"]]
-        members = [row for name, row in row_of.items() if dominant[name] == dominant[sample["parent_first"]] and row != first]  # fmt: skip
+        members = [
+            row
+            for name, row in row_of.items()
+            if dominant[name] == dominant[sample["parent_first"]] and row != first
+        ]
         nearest = sorted(members, key=lambda row: np.linalg.norm(standard_NF[row] - standard_NF[first]))
         assert nearest[sample["neighbour_rank"] - 1] == row_of[sample["parent_second"]]
 
@@ -348,16 +433,31 @@ def test_neighbours_by_the_alms_own_embedding(tones, random_alm, backbone, folde
 def four_bit(tones, random_alm: Path, folder: Path) -> Path:
     """A model that was trained on 4-bit weights, and its merged weights beside it."""
     return finetune(
-        utterances=tones.utterances, distributions=tones.human, alm=str(random_alm), out=folder / "four-bit", quantise=True,
-        cache=folder / "states", runs=folder / "runs", merged=folder / "four-bit-merged", **(OPTIONS | {"epochs": 2}),
-    )  # fmt: skip
+        utterances=tones.utterances,
+        distributions=tones.human,
+        alm=str(random_alm),
+        out=folder / "four-bit",
+        quantise=True,
+        cache=folder / "states",
+        runs=folder / "runs",
+        merged=folder / "four-bit-merged",
+        **(OPTIONS | {"epochs": 2}),
+    )
 
 
 @pytest.fixture(scope="module")
 def said_of_development(tones, four_bit: Path, folder: Path) -> Distributions:
     """What it predicts for the development split."""
     out = folder / "four-bit.parquet"
-    return Distributions.read(predict(utterances=tones.utterances, model=four_bit, out=out, splits=("development",), cache=folder / "states"))  # fmt: skip
+    return Distributions.read(
+        predict(
+            utterances=tones.utterances,
+            model=four_bit,
+            out=out,
+            splits=("development",),
+            cache=folder / "states",
+        )
+    )
 
 
 def test_qlora_trains_on_four_bit_weights(random_alm, four_bit) -> None:
@@ -379,7 +479,10 @@ def test_what_was_trained_on_four_bits_predicts_with_four_bits(
     found = float(jensen_shannon(target_NK, said_of_development.aligned(ids)).mean())
     assert found == pytest.approx(measured, abs=1e-7)
     # On the base as it was before it was packed, the same adapters answer otherwise.
-    (model, _), (unpacked, _) = (load_model(four_bit, None, torch.device("cpu"), torch.float32, unpacked=after) for after in (False, True))  # fmt: skip
+    (model, _), (unpacked, _) = (
+        load_model(four_bit, None, torch.device("cpu"), torch.float32, unpacked=after)
+        for after in (False, True)
+    )
     whole = load(str(random_alm), torch.device("cpu"), torch.float32).model.state_dict()
     name = "model.language_model.layers.0.mlp.up_proj.weight"
     assert (
@@ -423,7 +526,7 @@ def test_without_bitsandbytes_qlora_says_what_to_install(random_alm, monkeypatch
 
 
 def test_the_first_version_of_fsdp_is_refused_by_name(monkeypatch) -> None:
-    from models.finetuning.processes import Processes
+    from ambivox.models.finetuning.distributed.processes import Processes
 
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(UserError, match="--fsdp_version 2"):
@@ -479,16 +582,41 @@ def steps(tones, random_alm: Path, augmented: Path, folder: Path) -> list[object
     # Parts of a step that two processes cannot share evenly; the head's own dropout is seeded by step and part, so
     # that the processes draw what one would.
     return [
-        "--utterances", tones.utterances, "--distributions", tones.human, "--augmented", augmented, "--alm", random_alm,
-        "--cache", folder / "states", "--lora-dropout", "0", "--epochs", "2", "--batch", "8", "--accumulation", "3",
-        "--seed", "2", "--preset", "paper", "--perturbation", "0", "--learning-rate", "1e-3", "--checkpoint-seconds", "0",
-    ]  # fmt: skip
+        "--utterances",
+        tones.utterances,
+        "--distributions",
+        tones.human,
+        "--augmented",
+        augmented,
+        "--alm",
+        random_alm,
+        "--cache",
+        folder / "states",
+        "--lora-dropout",
+        "0",
+        "--epochs",
+        "2",
+        "--batch",
+        "8",
+        "--accumulation",
+        "3",
+        "--seed",
+        "2",
+        "--preset",
+        "paper",
+        "--perturbation",
+        "0",
+        "--learning-rate",
+        "1e-3",
+        "--checkpoint-seconds",
+        "0",
+    ]
 
 
 @pytest.fixture(scope="module")
 def alone(steps, folder: Path) -> Path:
     """The model of that run in one process."""
-    from tasks._main import app, run
+    from ambivox.tasks._main import app, run
 
     alone = app("finetune", "")
     alone.default(finetune)
@@ -498,12 +626,24 @@ def alone(steps, folder: Path) -> Path:
 
 def in_two_processes(folder: Path, *options: object, **environment: str) -> subprocess.Popen[str]:
     """The step under torchrun, which is what accelerate's launcher starts, too."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "tasks.finetune"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "ambivox.tasks.finetune",
+    ]
     return subprocess.Popen(
-        list(map(str, [*command, *options])), cwd=folder, text=True,
+        list(map(str, [*command, *options])),
+        cwd=folder,
+        text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def curves_of(model: Path) -> list[list[float]]:
@@ -543,14 +683,26 @@ def test_sharded_over_two_processes_and_killed_it_comes_to_the_same_model(
     said, errors = running.communicate(timeout=240)
     assert running.returncode == 0, errors[-2000:]
     millions, trained, held = (
-        float(found[1]) for found in (re.search(pattern, said) for pattern in (r"\(([\d.]+) M par", r", ([\d.]+) M trained", r"([\d.]+) M parameters held")) if found
-    )  # fmt: skip
+        float(found[1])
+        for found in (
+            re.search(pattern, said)
+            for pattern in (r"\(([\d.]+) M par", r", ([\d.]+) M trained", r"([\d.]+) M parameters held")
+        )
+        if found
+    )
     assert "went on from step" in said
     assert held == pytest.approx((millions + trained) / 2, abs=0.06)
     np.testing.assert_allclose(curves_of(folder / "sharded"), curves_of(alone), atol=1e-5)
     answers = [
-        Distributions.read(predict(utterances=tones.utterances, model=model, out=folder / f"{model.name}.parquet", cache=folder / "states"))
+        Distributions.read(
+            predict(
+                utterances=tones.utterances,
+                model=model,
+                out=folder / f"{model.name}.parquet",
+                cache=folder / "states",
+            )
+        )
         for model in (folder / "sharded", alone)
-    ]  # fmt: skip
+    ]
     ids = answers[0].frame["utterance_id"]
     np.testing.assert_allclose(answers[0].aligned(ids), answers[1].aligned(ids), atol=1e-4)

@@ -7,10 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from models.augmentation.dime_aug import Recipe, plan  # noqa: E402
-from models.finetuning.distribution_head import DistributionHead  # noqa: E402
-from models.finetuning.examples import Examples  # noqa: E402
-from models.finetuning.prior import corrected, log_ratio  # noqa: E402
+from ambivox.models.augmentation.dime_aug import Recipe, plan  # noqa: E402
+from ambivox.models.finetuning.data.examples import Examples  # noqa: E402
+from ambivox.models.finetuning.model.distribution_head import DistributionHead  # noqa: E402
+from ambivox.models.finetuning.model.label_shift import corrected, log_ratio  # noqa: E402
 
 
 def examples_of(target_NK: np.ndarray, weight_N: np.ndarray | None = None) -> Examples:

@@ -7,9 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from models.errors import UserError  # noqa: E402
-from models.finetuning.distribution_head import distribution_loss  # noqa: E402
-from models.finetuning.settings import PAPER, SMALL, Settings, choose  # noqa: E402
+from ambivox.models.errors import UserError  # noqa: E402
+from ambivox.models.finetuning.model.distribution_head import distribution_loss  # noqa: E402
+from ambivox.models.finetuning.settings import PAPER, SMALL, Settings, choose  # noqa: E402
 
 TRUTH = np.array([0.55, 0.25, 0.15, 0.05])
 

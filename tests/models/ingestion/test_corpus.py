@@ -10,16 +10,17 @@ from types import ModuleType
 
 import pytest
 
-import models.corpora
-from models.errors import UserError
-from models.ingestion.checking import ingest
-from models.ingestion.corpus import Loaded, keys, load, parse_options, require_layout
-from models.registry import find
+import ambivox.models.corpora
+from ambivox.models.corpora import keys, load_corpus, parse_options
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.checking import ingest
+from ambivox.models.ingestion.corpus import Loaded, require_layout
+from ambivox.models.registry import find
 
 
 @pytest.mark.parametrize("key", keys())
 def test_a_corpus_says_what_it_is_and_types_its_options(key: str) -> None:
-    module = find(models.corpora, key, "corpus")
+    module = find(ambivox.models.corpora, key, "corpus")
     text = (module.__doc__ or "").lower()
     for word in ("licence", "known defects", "row"):
         assert word in text, f"{key}'s docstring does not mention its {word}"
@@ -42,7 +43,7 @@ def test_a_corpus_says_what_it_is_and_types_its_options(key: str) -> None:
 @pytest.mark.parametrize("key", [key for key in keys() if key != "demo"])
 def test_a_folder_that_is_not_there_is_a_user_s_mistake(key: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere"):
-        load(key, tmp_path / "nowhere")
+        load_corpus(key, tmp_path / "nowhere")
 
 
 def test_layout_found_one_folder_too_deep_or_too_high(tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_three_shapes_of_a_made_corpus_are_one(tmp_path: Path) -> None:
     made = []
     for shape in bench.SHAPES:
         bench.reshape(root, shape)
-        made.append(ingest(load("msp_podcast", root), "msp_podcast", cache=cache))
+        made.append(ingest(load_corpus("msp_podcast", root), "msp_podcast", cache=cache))
     for one in made:
         assert one.profile["votes"] == votes
         assert one.rejects.height == 0

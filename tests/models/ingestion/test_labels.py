@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from models.errors import UserError
-from models.ingestion.labels import schema
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.labels import schema
 
 LABELS = ("anger", "excitement", "fear", "happiness", "neutral", "sadness")
 VOTES = pl.DataFrame(
@@ -34,8 +34,10 @@ def test_four_merges_and_counts_what_it_drops() -> None:
     assert four.labels == ("anger", "happiness", "neutral", "sadness")
     votes, dropped = four.votes(VOTES)
     assert sorted(votes.select("utterance_id", "annotator_id", "label", "weight").rows()) == [
-        ("a", "r1", "anger", 1.0), ("a", "r2", "happiness", 1.0), ("c", "r1", "anger", 1.0),
-    ]  # fmt: skip
+        ("a", "r1", "anger", 1.0),
+        ("a", "r2", "happiness", 1.0),
+        ("c", "r1", "anger", 1.0),
+    ]
     assert dropped == {"fear": 3}
     with pytest.raises(UserError, match="schema four: the corpus has no label"):
         schema("four", ("calm", "happiness", "neutral", "sadness"))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.errors import UserError
-from models.ingestion.splits import assign, draw, parse_shares, straddling
-from models.tables import SPLITS
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.splits import assign, draw, parse_shares, straddling
+from ambivox.models.tables import SPLITS
 
 
 def table(speakers: list[str | None], splits: list[str | None] | None = None) -> pl.DataFrame:

@@ -10,21 +10,26 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.errors import UserError
-from models.pooling.allocation import expected_fall, plan, simulate
-from models.pooling.calibration import identity
-from models.pooling.fit import Evidence, fit_pooling
-from models.pooling.pooled import AlmModel, PoolingModel
-from models.tables import Votes
-from models.validation.metrics import jensen_shannon
-from tasks.plan_labels import plan_labels
-from tests.pooling_tables import World, label_names, world, write_files
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.allocation import expected_fall, plan, simulate
+from ambivox.models.pooling.calibration import identity
+from ambivox.models.pooling.fit import Evidence, fit_pooling
+from ambivox.models.pooling.pooled import AlmModel, PoolingModel
+from ambivox.models.statistics.metrics import jensen_shannon
+from ambivox.models.tables import Votes
+from ambivox.tasks.plan_labels import plan_labels
+from tests.support.pooling_tables import World, label_names, world, write_files
 
 _WEIGHTS = np.array([np.log(2.0), 0.0, 0.0, 0.0, 0.0, 0.0])  # kappa = 2 everywhere
 _MODEL = PoolingModel(
-    ("a", "b"), np.array([0.5, 0.5]), (AlmModel("x", identity(2), _WEIGHTS, True),), np.eye(2), np.zeros(2),
-    "likelihood", {},
-)  # fmt: skip
+    ("a", "b"),
+    np.array([0.5, 0.5]),
+    (AlmModel("x", identity(2), _WEIGHTS, True),),
+    np.eye(2),
+    np.zeros(2),
+    "likelihood",
+    {},
+)
 
 
 def _evidence(n_NK: list[list[float]], q_NK: list[list[float]]) -> Evidence:
@@ -72,9 +77,13 @@ def test_planning_needs_a_quarter_fewer_votes_than_chance() -> None:
 def test_plan_labels_writes_a_batch_for_label_studio(tmp_path: Path) -> None:
     files = write_files(tmp_path, world(rows=400, votes=9))
     out = plan_labels(
-        utterances=files.utterances, votes=files.votes, annotations=files.annotations, out=tmp_path / "plan",
-        budget=50, split=("train",),
-    )  # fmt: skip
+        utterances=files.utterances,
+        votes=files.votes,
+        annotations=files.annotations,
+        out=tmp_path / "plan",
+        budget=50,
+        split=("train",),
+    )
     batch = pl.read_csv(out / "batch.csv")
     assert batch["votes_wanted"].sum() == 50
     assert batch["expected_fall"].is_sorted(descending=True)
@@ -84,6 +93,10 @@ def test_plan_labels_writes_a_batch_for_label_studio(tmp_path: Path) -> None:
     assert len(Votes.read(files.votes)) == 1200
     with pytest.raises(UserError, match="no utterance is in the splits nowhere"):
         plan_labels(
-            utterances=files.utterances, votes=files.votes, annotations=files.annotations, out=tmp_path / "x",
-            budget=5, split=("nowhere",),
-        )  # fmt: skip
+            utterances=files.utterances,
+            votes=files.votes,
+            annotations=files.annotations,
+            out=tmp_path / "x",
+            budget=5,
+            split=("nowhere",),
+        )

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
-from models.pooling.calibration import fit_calibration, identity
+from ambivox.models.pooling.calibration import fit_calibration, identity
 
 
 def _votes(p_NK: np.ndarray, seed: int = 0) -> np.ndarray:

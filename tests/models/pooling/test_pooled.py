@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
-from models.errors import UserError
-from models.pooling.calibration import identity
-from models.pooling.fit import Evidence, fit_pooling, informs
-from models.pooling.loss import Problem
-from models.pooling.pooled import (
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.calibration import identity
+from ambivox.models.pooling.fit import Evidence, fit_pooling, informs
+from ambivox.models.pooling.loss import Problem
+from ambivox.models.pooling.pooled import (
     CRITERIA,
     FEATURES,
     AlmModel,
@@ -23,11 +23,11 @@ from models.pooling.pooled import (
     pool,
     posterior_mean,
     respond,
-)  # fmt: skip
-from models.pooling.vote_draws import draw_votes
-from models.validation import metrics
-from models.validation.ambiguity import shares
-from tests.pooling_tables import World, label_names, world
+)
+from ambivox.models.statistics import metrics
+from ambivox.models.statistics.ambiguity import shares
+from ambivox.models.statistics.vote_draws import draw_votes
+from tests.support.pooling_tables import World, label_names, world
 
 
 def _fit(made: World, criterion: Criterion = "js", in_use: float = 3.0, seed: int = 0) -> PoolingModel:
@@ -64,10 +64,16 @@ def test_kappa_zero_is_the_humans_and_a_unit_response_changes_nothing() -> None:
 def test_features_by_hand() -> None:
     f_F = features(np.array([[2.0, 2.0, 1.0]]), np.array([[0.5, 0.25, 0.25]]), np.array([0.8]))[0]
     doubt = -(0.5 * np.log(0.5) + 0.5 * np.log(0.25)) / np.log(3)
-    assert dict(zip(FEATURES, f_F, strict=True)) == pytest.approx({
-        "constant": 1.0, "agreement": 0.4, "mass_on_top": 0.75, "doubt": doubt, "agreement_x_mass": 0.3,
-        "label_mass": 0.2,
-    })  # fmt: skip
+    assert dict(zip(FEATURES, f_F, strict=True)) == pytest.approx(
+        {
+            "constant": 1.0,
+            "agreement": 0.4,
+            "mass_on_top": 0.75,
+            "doubt": doubt,
+            "agreement_x_mass": 0.3,
+            "label_mass": 0.2,
+        }
+    )
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
@@ -231,8 +237,13 @@ def test_combined_counts_drawn_votes_alike() -> None:
 
 def test_an_alm_model_is_applied_as_stored() -> None:
     model = PoolingModel(
-        ("a", "b"), np.array([0.5, 0.5]), (AlmModel("x", identity(2), np.array([np.log(3.0), 0, 0, 0, 0, 0]), True),),
-        np.eye(2), np.zeros(2), "likelihood", {},
-    )  # fmt: skip
+        ("a", "b"),
+        np.array([0.5, 0.5]),
+        (AlmModel("x", identity(2), np.array([np.log(3.0), 0, 0, 0, 0, 0]), True),),
+        np.eye(2),
+        np.zeros(2),
+        "likelihood",
+        {},
+    )
     pooled = pool(model, np.array([[1.0, 0.0]]), np.array([[[0.2, 0.8]]]))
     assert pooled.p_NK == pytest.approx(np.array([[1.6 / 4, 2.4 / 4]]), abs=1e-6)

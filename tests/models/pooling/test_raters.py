@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.errors import UserError
-from models.pooling.raters import METHODS, Method, reliability
-from models.tables import Votes
-from tests.pooling_tables import label_names, vote_table
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.raters import METHODS, Method, reliability
+from ambivox.models.tables import Votes
+from tests.support.pooling_tables import label_names, vote_table
 
 _NAMES = label_names(4)
 
@@ -22,10 +22,17 @@ def _votes() -> Votes:
     for rater in range(12):
         careful_N = np.where(rng.random(300) < 0.85, truth_N, rng.integers(0, 4, 300))
         said_N = rng.integers(0, 4, 300) if rater >= 10 else careful_N
-        rows.append(pl.DataFrame({
-            "utterance_id": [f"{number}" for number in range(300)], "annotator_id": [f"r{rater:02d}"] * 300,
-            "annotator_kind": ["human"] * 300, "label": [_NAMES[label] for label in said_N], "weight": [1.0] * 300,
-        }))  # fmt: skip
+        rows.append(
+            pl.DataFrame(
+                {
+                    "utterance_id": [f"{number}" for number in range(300)],
+                    "annotator_id": [f"r{rater:02d}"] * 300,
+                    "annotator_kind": ["human"] * 300,
+                    "label": [_NAMES[label] for label in said_N],
+                    "weight": [1.0] * 300,
+                }
+            )
+        )
     return Votes.check(pl.concat(rows), _NAMES)
 
 

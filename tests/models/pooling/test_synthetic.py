@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.errors import UserError
-from models.pooling.synthetic import synthetic
-from models.tables import Annotations
-from tests.pooling_tables import annotation_frame, label_names
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.synthetic import synthetic
+from ambivox.models.tables import Annotations
+from tests.support.pooling_tables import annotation_frame, label_names
 
 _NAMES = label_names(3)
 
@@ -33,9 +33,11 @@ def test_the_mean_over_prompts_and_alms_apart() -> None:
 def test_sampled_answers_are_counted_with_half_a_pseudo_vote() -> None:
     frame = pl.concat([annotation_frame(np.full((1, 3), np.nan), ["u"])] * 4)
     frame = frame.with_columns(
-        label=pl.Series(["label00", "label00", "label02", None]), refused=pl.Series([False, False, False, True]),
-        elicitation=pl.lit("sampled"), label_mass=pl.lit(None, dtype=pl.Float64),
-    )  # fmt: skip
+        label=pl.Series(["label00", "label00", "label02", None]),
+        refused=pl.Series([False, False, False, True]),
+        elicitation=pl.lit("sampled"),
+        label_mass=pl.lit(None, dtype=pl.Float64),
+    )
     (found,) = synthetic(Annotations.check(frame, _NAMES), pl.Series(["u", "never asked"]))
     assert found.q_NK[0] == pytest.approx(np.array([2.5, 0.5, 1.5]) / 4.5)
     assert np.isnan(found.q_NK[1]).all() and np.isnan(found.label_mass_N).all()
@@ -58,7 +60,7 @@ def test_logprobs_of_no_distribution_are_refused() -> None:
 
 
 def test_other_labels_are_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    from models.pooling.synthetic import read_synthetic
+    from ambivox.models.pooling.synthetic import read_synthetic
 
     path = Annotations.check(annotation_frame(np.full((1, 3), 1 / 3), ["u"]), _NAMES).write(
         tmp_path / "a.parquet"

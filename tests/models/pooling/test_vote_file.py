@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.errors import UserError
-from models.pooling.vote_file import VoteFile
-from models.tables import Votes
-from tests.pooling_tables import label_names, vote_table
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.vote_file import VoteFile
+from ambivox.models.tables import Votes
+from tests.support.pooling_tables import label_names, vote_table
 
 _NAMES = label_names(3)
 _IDS = [f"u{number}" for number in range(200)]

@@ -1,0 +1,1 @@
+"""A published ALM opened up for training: architecture, frozen audio tower, language model."""

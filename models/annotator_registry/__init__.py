@@ -1,0 +1,1 @@
+"""Watching for new ALMs, trying them, and promoting the better one."""

@@ -1,0 +1,1 @@
+"""Recordings: decoding, probing, resampling, perturbation, and synthetic speech."""

@@ -1,0 +1,1 @@
+"""Training in several processes: data-parallel, or with sharded weights."""

@@ -1,0 +1,1 @@
+"""The distribution head, the adapted ALM, and the folder they are saved in."""

@@ -1,0 +1,109 @@
+"""The README of a fine-tuned model: the code that loads it with transformers and peft alone.
+
+A test runs that code as it stands and compares it with ``predict``.
+"""
+
+from __future__ import annotations
+
+from ambivox.models.alm_backbones.backbone import FOUR_BIT
+from ambivox.models.prompting.alm_spec import Alm
+
+_TEMPLATE = """# Emotion distributions from speech
+
+A LoRA adapter and a distribution head for {alm} (revision {revision}), trained by Ambivox after "Scaling
+Ambiguity" (arXiv 2601.14620). It answers with one probability per label: {labels}.
+
+    pip install torch transformers peft safetensors{also}
+
+```python
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+from torch import nn
+from transformers import {imports}
+
+LABELS = {labels_list}
+PROMPT = {prompt}
+CODES = {codes}  # the answer codes' tokens, where the head corrects the model's own answer
+
+
+class Head(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, 8, batch_first=True)
+        self.project = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.Dropout(0.15), nn.GELU())
+        self.narrow = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width // 2), nn.Dropout(0.1), nn.GELU()
+        )
+        self.answer = nn.Sequential(nn.LayerNorm(width // 2), nn.Linear(width // 2, len(LABELS)))
+        self.gain = nn.Parameter(torch.ones(1)) if CODES else None
+        self.register_buffer("centre", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+
+    def forward(self, hidden, logits):  # one utterance, no padding: (1, tokens, width), (1, vocabulary)
+        hidden = (hidden - self.centre) / self.scale
+        pooled = self.attention(hidden[:, -1:], hidden, hidden)[0][:, 0]
+        answer = self.answer(self.narrow(pooled + self.project(pooled)))
+        return (answer + self.gain * logits[:, CODES] if CODES else answer).softmax(-1)
+
+
+def load(folder, alm):
+    processor = {processor_class}.from_pretrained(alm)
+    base = {model_class}.from_pretrained(alm, dtype=torch.float32{loading})
+    model = PeftModel.from_pretrained(base, folder).eval()
+    head = Head(base.config.get_text_config().hidden_size).eval()
+    head.load_state_dict(load_file(f"{{folder}}/distribution_head.safetensors"))
+    return processor, model, head
+
+
+@torch.no_grad()
+def distribution(processor, model, head, samples, transcript):  # samples: float32, mono, 16 kHz
+{reading}
+    said = model(**inputs, output_hidden_states=True)
+    return dict(zip(LABELS, head(said.hidden_states[-1], said.logits[:, -1])[0].tolist()))
+```
+"""
+
+
+def README(  # noqa: N802
+    labels: tuple[str, ...],
+    alm: str,
+    revision: str,
+    prompt: str,
+    codes: list[int],
+    kind: Alm,
+    reading: str,
+    quantised: bool,
+) -> str:
+    """The README's text.
+
+    Args:
+        labels: K labels, in the head's order.
+        alm: the base ALM's name.
+        revision: its revision.
+        prompt: the whole prompt with the chat markup, the word TRANSCRIPT where the transcript goes.
+        codes: tokens of the answer codes, empty for the paper's head.
+        kind: names the classes of transformers that load the ALM and its processor.
+        reading: the lines that make its inputs (``Architecture.reading``).
+        quantised: whether it was trained on 4-bit weights, and is to be loaded with such.
+    """
+    classes = [kind.processor_class, kind.transformers_class]
+    loading = ""
+    if quantised:
+        classes.append("BitsAndBytesConfig")
+        packing = ", ".join(f"{name}={value!r}" for name, value in FOUR_BIT.items())
+        loading = f", quantization_config=BitsAndBytesConfig({packing}, bnb_4bit_compute_dtype=torch.float32)"
+    return _TEMPLATE.format(
+        alm=alm,
+        revision=revision,
+        labels=", ".join(labels),
+        labels_list=list(labels),
+        prompt=repr(prompt),
+        codes=codes,
+        model_class=kind.transformers_class,
+        processor_class=kind.processor_class,
+        reading=reading,
+        imports=", ".join(classes),
+        loading=loading,
+        also=" bitsandbytes" if quantised else "",
+    )

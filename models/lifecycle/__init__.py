@@ -1,1 +1,0 @@
-"""Through time: new ALMs, promotion, the ledger, releases of datasets."""

@@ -1,1 +1,0 @@
-"""Pictures: one file a subject, each function data in, matplotlib Figure out; ``style`` is shared."""

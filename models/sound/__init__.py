@@ -1,1 +1,0 @@
-"""Sound: decoding, probing, resampling, synthesis and small changes of it."""

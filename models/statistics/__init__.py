@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: metrics, agreement, ambiguity, bootstrap intervals, vote draws."""

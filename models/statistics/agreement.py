@@ -1,0 +1,79 @@
+"""How far the raters agree among themselves, from counts of votes alone (raters need no identity).
+
+``n_NK`` holds votes per utterance and label. Utterances may have different numbers of votes; those with fewer
+than two say nothing about agreement and are left out. Fleiss (1971) for a varying number of raters as in
+Fleiss, Levin and Paik (2003), section 18.3; Krippendorff (2004), chapter 11, for nominal data with missing
+values.
+
+Votes may be fractional (a rater who named two labels gives half a vote to each); a rater's own two halves are
+then counted as if two raters had disagreed, which errs on the side of less agreement.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ambivox.models.errors import UserError
+
+
+def fleiss_kappa(n_NK: np.ndarray) -> float:
+    """Fleiss' kappa with a varying number of raters, at most 1; 0 is agreement by chance.
+
+    ``(P - P_e) / (1 - P_e)``: P is the mean over utterances of the share of agreeing pairs of votes, P_e the
+    sum of the squared shares of the labels among all votes. nan where no utterance has two votes, or where
+    all votes are for one label: there is then no variation to agree about.
+
+    Raises:
+        UserError: counts that are negative, missing or not a table.
+
+    Examples:
+        >>> fleiss_kappa(np.array([[3, 0], [0, 3]]))
+        1.0
+    """
+    n_NK = _paired(n_NK)
+    if not len(n_NK):
+        return float("nan")
+    votes_N = n_NK.sum(1)
+    agreement_N = np.maximum(n_NK * (n_NK - 1), 0).sum(1) / (votes_N * (votes_N - 1))
+    share_K = n_NK.sum(0) / n_NK.sum()
+    chance = float((share_K**2).sum())
+    if chance > 1 - 1e-12:
+        return float("nan")
+    return float((agreement_N.mean() - chance) / (1 - chance))
+
+
+def krippendorff_alpha(n_NK: np.ndarray) -> float:
+    """Krippendorff's alpha for nominal labels, at most 1; 0 is agreement by chance.
+
+    ``1 - D_o / D_e`` from the coincidence matrix ``o_kl = sum_n n_nk (n_nl - [k = l]) / (N_n - 1)``, so an
+    utterance counts in proportion to its votes. nan where no utterance has two votes or all are for one
+    label.
+
+    Raises:
+        UserError: counts that are negative, missing or not a table.
+
+    Examples:
+        >>> krippendorff_alpha(np.array([[2, 0], [0, 2]]))
+        1.0
+    """
+    n_NK = _paired(n_NK)
+    if not len(n_NK):
+        return float("nan")
+    votes_N = n_NK.sum(1)
+    total = votes_N.sum()
+    agreeing = (np.maximum(n_NK * (n_NK - 1), 0).sum(1) / (votes_N - 1)).sum()
+    marginal_K = n_NK.sum(0)
+    expected = 1 - (marginal_K * (marginal_K - 1)).sum() / (total * (total - 1))
+    if expected < 1e-12:
+        return float("nan")
+    return float(1 - (1 - agreeing / total) / expected)
+
+
+def _paired(n_NK: np.ndarray) -> np.ndarray:
+    """The rows with at least two votes, as float64."""
+    n_NK = np.asarray(n_NK, dtype=np.float64)
+    if n_NK.ndim != 2 or not np.isfinite(n_NK).all() or (n_NK < 0).any():
+        raise UserError(
+            f"votes must be a table of counts from 0 up, utterances by labels; found the shape {n_NK.shape}"
+        )
+    return n_NK[n_NK.sum(1) >= 2]

@@ -1,1 +1,0 @@
-"""How good a distribution is: measures, agreement, intervals, saturation, the sparse-vote trial."""

@@ -1,0 +1,38 @@
+"""The saturation curve against its closed form, and the saturation point of a known curve."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ambivox.models.errors import UserError
+from ambivox.models.evaluation.saturation import _fit, saturation
+
+
+def test_point_of_a_known_curve() -> None:
+    votes_V = np.arange(1, 21)
+    fit, point = _fit(votes_V, 0.2 + 0.3 * np.exp(-0.5 * votes_V))
+    assert fit == pytest.approx((0.2, -0.3, 0.5), abs=1e-4)
+    assert point == 6  # 1 + ln 10 / 0.5 = 5.6
+
+
+def test_one_vote_against_the_expectation_of_one_vote() -> None:
+    truth_NK = np.tile([0.5, 0.5], (20_000, 1))
+    found = saturation(truth_NK, np.tile([0.9, 0.1], (20_000, 1)), votes=8)
+    assert found.js_V[0] == pytest.approx(0.3112781, abs=1e-6)  # either vote is as far from (1/2, 1/2)
+    both = (0.9**2 + 0.1**2) * 0.3112781  # of two votes: alike, else equal to the truth
+    assert found.js_V[1] == pytest.approx(both, abs=0.003)
+    assert found.js_V[-1] > found.asymptote
+
+
+def test_a_curve_that_does_not_fall_has_no_point() -> None:
+    truth_NK = np.tile([1.0, 0.0], (50, 1))
+    found = saturation(truth_NK, truth_NK)
+    assert found.point is None and found.fit is None and found.js_V.max() == 0.0
+
+
+def test_bad_input() -> None:
+    with pytest.raises(UserError, match="4 or more votes"):
+        saturation(np.ones((1, 1)), np.ones((1, 1)), votes=3)
+    with pytest.raises(UserError, match="utterances"):
+        saturation(np.ones((0, 1)), np.ones((0, 1)))

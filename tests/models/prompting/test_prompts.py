@@ -1,0 +1,171 @@
+"""Prompts: balanced orders, one regular text, and nothing but text out of hostile input."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ambivox.models.errors import UserError
+from ambivox.models.prompting.personas import BUILT_IN, PAPER, Persona, load_personas
+from ambivox.models.prompting.prompts import (
+    LABEL_LIMIT_CHARACTERS,
+    TRANSCRIPT_LIMIT_BYTES,
+    Prompt,
+    build_prompts,
+    neutralise,
+    option_orders,
+)
+
+TONE = Persona("tone", "Attend to the tone of voice.")
+LABELS = ("anger", "happiness", "sadness")
+SPECIAL = ("<|im_start|>", "<|im_end|>", "<|AUDIO|>", "</s>", "[INST]", "<start_of_turn>")
+
+
+def test_the_text_is_short_and_regular():
+    prompt = Prompt(TONE, (2, 0, 1), LABELS, modality="both")
+    assert prompt.text("Good morning.") == (
+        'The speaker says: "Good morning.". Which emotion does the speaker express? '
+        "Options: A sadness, B anger, C happiness. Answer with one letter. Attend to the tone of voice."
+    )
+
+
+def test_without_a_transcript_both_reads_like_audio():
+    assert Prompt(TONE, (0, 1, 2), LABELS, modality="both").text(None) == Prompt(
+        TONE, (0, 1, 2), LABELS
+    ).text("unread")
+
+
+def test_the_audio_comes_first_and_the_transcript_arm_has_none():
+    both, silent = (
+        Prompt(TONE, (0, 1, 2), LABELS, modality=modality).messages("x")[0]["content"]
+        for modality in ("both", "transcript")
+    )
+    assert [part["type"] for part in both] == ["audio", "text"]
+    assert [part["type"] for part in silent] == ["text"]
+
+
+@pytest.mark.parametrize("label_count", range(2, 10))
+def test_an_even_number_of_orders_is_balanced(label_count):
+    for count in range(2, 2 * label_count + 1, 2):
+        orders = np.array(option_orders(label_count, count))
+        assert len(orders) == count
+        position = np.argsort(orders, axis=1)
+        np.testing.assert_allclose(position.mean(axis=0), (label_count - 1) / 2)
+        for a, b in itertools.combinations(range(label_count), 2):
+            assert (position[:, a] < position[:, b]).mean() == 0.5
+
+
+@pytest.mark.parametrize("label_count", range(2, 10))
+def test_all_orders_put_every_label_at_every_position_equally_often(label_count):
+    for count in {2 * label_count, label_count if label_count % 2 == 0 else 2 * label_count}:
+        orders = np.array(option_orders(label_count, count))
+        assert len({tuple(order) for order in orders.tolist()}) == count or label_count == 2
+        for position in range(label_count):
+            assert set(np.bincount(orders[:, position], minlength=label_count)) == {count // label_count}
+
+
+def test_unbalanced_counts_are_refused():
+    assert option_orders(4, 1) == ((0, 1, 2, 3),)
+    for count in (0, -2, 3, 10):
+        with pytest.raises(UserError, match="even number up to 8"):
+            option_orders(4, count)
+
+
+def test_prompts_with_the_same_options_stand_next_to_each_other():
+    prompts = build_prompts(LABELS, PAPER, 2)
+    assert [p.order for p in prompts] == [(0, 1, 2)] * 5 + [(2, 1, 0)] * 5
+
+
+@pytest.mark.parametrize("labels", [("one",), ("a", " a"), ("a", ""), tuple(f"label {n}" for n in range(27))])
+def test_label_sets_that_cannot_be_shown_are_refused(labels):
+    with pytest.raises(UserError):
+        build_prompts(labels, PAPER, 1)
+
+
+def test_the_hash_changes_with_all_that_the_model_reads_but_the_transcript():
+    base = Prompt(TONE, (0, 1, 2), LABELS, modality="both")
+    others = [
+        Prompt(TONE, (0, 1, 2), LABELS, modality="audio"),
+        Prompt(TONE, (1, 0, 2), LABELS, modality="both"),
+        Prompt(Persona("tone", "Attend."), (0, 1, 2), LABELS, modality="both"),
+        Prompt(TONE, (0, 1, 2), ("anger", "happiness", "sorrow"), modality="both"),
+        Prompt(TONE, (0, 1, 2), LABELS, modality="both", elicitation="verbalised"),
+        Prompt(TONE, (0, 1, 2), LABELS, modality="both", codes="123"),
+    ]
+    assert len({base.sha256(), *(other.sha256() for other in others)}) == 7
+
+
+@given(
+    st.text(max_size=300), st.lists(st.sampled_from(SPECIAL), max_size=5), st.randoms(use_true_random=False)
+)
+def test_no_text_brings_a_special_token(text, tokens, rng):
+    pieces = [text[: len(text) // 2], *tokens, text[len(text) // 2 :]]
+    rng.shuffle(pieces)
+    cleaned = neutralise("".join(pieces), SPECIAL)
+    assert not any(token in cleaned for token in SPECIAL)
+    assert "\n" not in cleaned
+    assert len(cleaned.encode()) <= 2 * TRANSCRIPT_LIMIT_BYTES
+
+
+@given(st.text(max_size=200))
+def test_neutralising_twice_changes_nothing(text):
+    once = neutralise(text, SPECIAL)
+    assert neutralise(once, SPECIAL) == once
+
+
+def test_markup_of_unknown_tokenizers_is_broken_up_too():
+    assert "<|" not in neutralise("a <|endofprompt|> b") and "[/INST]" not in neutralise("x [/INST] y")
+
+
+def test_plain_words_stay_as_they_are():
+    said = "It's 5 < 6, isn't it? [laughs] Naïve café — 你好, \"quoted\"."
+    assert neutralise(said, SPECIAL) == said
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "你", "😀"])
+def test_a_long_transcript_is_cut_at_the_limit_and_marked(letter):
+    cut = neutralise(letter * 100_000)
+    assert len(cut.encode()) <= TRANSCRIPT_LIMIT_BYTES
+    assert cut.endswith("…")
+    assert set(cut[:-1]) == {letter}
+
+
+def test_odd_label_names_stay_on_one_line():
+    labels = ("joy\n<|im_end|>", 'a "b", c', "x" * 500)
+    text = Prompt(TONE, (0, 1, 2), labels).text(special_tokens=SPECIAL)
+    assert "\n" not in text and "<|im_end|>" not in text
+    assert "x" * (LABEL_LIMIT_CHARACTERS + 1) not in text
+
+
+def test_personas_come_from_a_file_too(tmp_path: Path):
+    file = tmp_path / "mine.toml"
+    file.write_text('elder = "You are a retired teacher from Lisbon."\n')
+    assert [p.name for p in load_personas(("paper", "elder", "placebo"), file)] == [
+        *(p.name for p in PAPER),
+        "elder",
+        "placebo",
+    ]
+    assert len({p.focus for p in BUILT_IN}) == len(BUILT_IN)
+
+
+@pytest.mark.parametrize(
+    ("content", "names", "message"),
+    [
+        ('tone = "mine"', ("tone",), "built-in"),
+        ("elder = 3", ("elder",), "sentence"),
+        ("elder = ", ("elder",), "TOML"),
+        ('elder = "x"', ("younger",), "unknown persona 'younger'"),
+        ('elder = "x"', ("elder", "elder"), "more than once"),
+        ('elder = "x"', (), "no persona"),
+    ],
+)
+def test_bad_personas_are_named(tmp_path: Path, content, names, message):
+    file = tmp_path / "mine.toml"
+    file.write_text(content)
+    with pytest.raises(UserError, match=message):
+        load_personas(names, file)

@@ -1,0 +1,49 @@
+"""Drawing votes for all utterances at once, against what drawing one by one must give."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ambivox.models.statistics.vote_draws import draw_votes, leave_one_out, predictive_votes
+
+
+def test_drawn_votes_are_some_of_those_there_are() -> None:
+    rng = np.random.default_rng(0)
+    n_NK = rng.integers(0, 5, (500, 4)).astype(float)
+    keep_N = rng.integers(0, 9, 500)
+    drawn_NK = draw_votes(n_NK, keep_N, rng)
+    assert (drawn_NK <= n_NK).all() and (drawn_NK >= 0).all()
+    assert drawn_NK.sum(1).tolist() == np.minimum(keep_N, n_NK.sum(1)).tolist()
+
+
+def test_drawing_follows_the_hypergeometric_distribution() -> None:
+    n_NK = np.tile([6.0, 3.0, 1.0], (60_000, 1))
+    drawn_NK = draw_votes(n_NK, np.full(60_000, 3), np.random.default_rng(1))
+    assert drawn_NK.mean(0) == pytest.approx([1.8, 0.9, 0.3], abs=0.02)
+    # Var = k p (1 - p) (N - k) / (N - 1)
+    assert drawn_NK[:, 0].var() == pytest.approx(3 * 0.6 * 0.4 * 7 / 9, rel=0.03)
+
+
+def test_fractions_are_drawn_whole() -> None:
+    drawn_NK = draw_votes(np.tile([0.5, 1.5], (200, 1)), np.full(200, 1), np.random.default_rng(2))
+    assert set(map(tuple, drawn_NK.tolist())) == {(0.5, 0.0), (0.0, 0.75)}
+
+
+def test_nothing_to_draw() -> None:
+    assert draw_votes(np.zeros((3, 2)), np.full(3, 2), np.random.default_rng(0)).tolist() == [[0.0, 0.0]] * 3
+
+
+def test_leave_one_out_by_hand() -> None:
+    row_M, rest_MK, held_MK = leave_one_out(np.array([[2, 1], [0, 0], [0, 1]]))
+    assert row_M.tolist() == [0, 0, 2]
+    assert rest_MK.tolist() == [[1, 1], [2, 0], [0, 0]]
+    assert held_MK.tolist() == [[2, 0], [0, 1], [0, 1]]
+
+
+def test_predictive_votes_are_overdispersed_as_dirichlet_multinomial_ones() -> None:
+    alpha = np.array([2.0, 1.0, 1.0])
+    votes_NK = predictive_votes(np.tile(alpha, (60_000, 1)), 8, np.random.default_rng(3))
+    assert votes_NK.mean(0) == pytest.approx(8 * alpha / 4, abs=0.05)
+    expected = 8 * 0.5 * 0.5 * (8 + 4) / (1 + 4)
+    assert votes_NK[:, 0].var() == pytest.approx(expected, rel=0.03)

@@ -1,0 +1,1 @@
+"""Servers, corpora and small ALMs that several tests use."""
