@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
+
+# What a step does with an item that it cannot use: put it into rejects.parquet with a reason and count it on the
+# screen, or stop. The same choice, with the same default ("reject"), in every step.
+OnError = Literal["reject", "stop"]
 
 
 class UserError(ValueError):
