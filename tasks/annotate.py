@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ambivox.models.errors import OnError
+
+if TYPE_CHECKING:
+    from ambivox.models.annotation.run import Annotator
 
 _logger = logging.getLogger(__name__)
 
@@ -73,13 +76,12 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
         UserError: A wrong setting, an unknown ALM, an engine that cannot be started, or, with on_error "stop",
             an utterance that cannot be annotated.
     """
-    from ambivox.models.annotation.run import prepare
     from ambivox.models.errors import UserError
     from ambivox.models.files import atomic_folder, write_json
     from ambivox.models.progress import bar
     from ambivox.models.reporting.figures.annotation import draw_annotation
 
-    run = prepare(utterances, alm=alm, **_settings(options))
+    run = prepare_run(utterances, alm, options)
     work = [missing for part in run.parts if (missing := run.missing(part)).height]
     asked = sum(part.height for part in work)
     _logger.info(
@@ -116,11 +118,23 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
     return out
 
 
-def _settings(options: AnnotateOptions) -> dict[str, Any]:
-    """The options that ``prepare`` takes: all but what this step does itself."""
-    return {
+def prepare_run(utterances: Path, alm: str, options: AnnotateOptions) -> Annotator:
+    """The run that these options describe; no engine is started.
+
+    Args:
+        utterances: The table of utterances.
+        alm: A key in models/alms/, or a local model folder.
+        options: See AnnotateOptions.
+
+    Raises:
+        UserError: A wrong setting or an unknown ALM.
+    """
+    from ambivox.models.annotation.run import prepare
+
+    settings = {
         name: value for name, value in vars(options).items() if name not in ("on_error", "server_timeout")
-    } | {"patience": options.server_timeout}
+    }
+    return prepare(utterances, alm=alm, **settings, patience=options.server_timeout)
 
 
 if __name__ == "__main__":
