@@ -55,8 +55,8 @@ def command_of(step: Callable[..., Any]) -> Callable[..., Any]:
         else:
             parameters.append(parameter.replace(annotation=hint))
 
-    def command(**arguments: Any) -> Any:
-        return step(**arguments)
+    def command(*positional: Any, **named: Any) -> Any:
+        return step(*positional, **named)
 
     command.__doc__, command.__name__ = step.__doc__, step.__name__
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
