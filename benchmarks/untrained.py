@@ -17,7 +17,7 @@ def untrained(labels: tuple[str, ...], folder: Path, longer: Iterable[str] = ())
     import torch
 
     from ambivox.models.embedded_alm.architecture import build_model, save_folder
-    from ambivox.models.embedded_alm.pretraining import BASE
+    from ambivox.models.embedded_alm.pretraining_settings import BASE
     from ambivox.models.embedded_alm.tokenizer import build_tokenizer
     from ambivox.models.prompting.personas import BUILT_IN
     from ambivox.models.prompting.prompts import build_prompts
