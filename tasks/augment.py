@@ -43,8 +43,8 @@ def augment(
     """
     from functools import partial
 
-    from ambivox.models.augmentation import augmentation
-    from ambivox.models.augmentation.dime_aug import Recipe
+    from ambivox.models.augmentation import augment as augmentation
+    from ambivox.models.augmentation.dime_aug import DimeAugSettings
     from ambivox.models.files import atomic_folder
     from ambivox.models.reporting.figures.augmentation import balance
     from ambivox.models.reporting.figures.style import save
@@ -59,13 +59,15 @@ def augment(
         summary = augmentation.augment(
             Utterances.read(utterances),
             Distributions.read(distributions),
-            Recipe(ratio=ratio, neighbours=neighbours, alpha=mixing_alpha, classes=classes, seed=seed),
+            DimeAugSettings(
+                ratio=ratio, neighbours=neighbours, mixing_alpha=mixing_alpha, classes=classes, seed=seed
+            ),
             folder,
             features=features,
             embed=embed,
             audio=audio,
             match_loudness=match_loudness,
-            on_error=on_error,
+            on_error="reject" if on_error == "leave-out" else on_error,
             cache=cache,
         )
         save(balance(summary), folder / "balance.svg")
@@ -81,8 +83,8 @@ def augment(
         )
     for label in summary["unfilled"]:
         print(f"class {label} stays below {summary['target']:.0f}: too few members to find neighbours among")
-    if summary["left_out"]:
-        print(f"{summary['left_out']} recordings could not be read and were left out (rejects.parquet)")
+    if summary["rejects"]:
+        print(f"{summary['rejects']} recordings could not be read and were left out (rejects.parquet)")
     if summary["scaled_down"]:
         print(f"{summary['scaled_down']} mixes exceeded full scale and were scaled to a peak of 1")
     return out

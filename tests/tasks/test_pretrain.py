@@ -150,7 +150,9 @@ def test_a_killed_run_is_resumed_and_ends_with_the_same_bytes(
 def test_unusable_input_is_a_one_line_error(demo_corpus: IngestedDemo, tmp_path: Path) -> None:
     utterances, votes = Utterances.read(demo_corpus.utterances), Votes.read(demo_corpus.votes)
     none = Utterances(utterances.frame.filter(pl.col("split") != "pretrain"), utterances.labels)
-    with pytest.raises(UserError, match=r"found 0 utterances with votes in the split 'pretrain', expected at least 20"):
+    with pytest.raises(
+        UserError, match=r"found 0 utterances with votes in the split 'pretrain', expected at least 20"
+    ):
         pretraining.pretrain(none, votes, tmp_path / "out")
     with pytest.raises(UserError, match="--epochs must be at least 1"):
         pretraining.pretrain(utterances, votes, tmp_path / "out", epochs=0)
