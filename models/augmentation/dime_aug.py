@@ -44,6 +44,11 @@ class DimeAugSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            UserError: a value is out of range.
+        """
         if not 0 <= self.ratio <= 1:
             raise UserError(f"ratio must be in [0, 1], found {self.ratio}; the paper uses 0.20 to 0.30")
         if self.neighbours < 1:

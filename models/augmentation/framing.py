@@ -46,6 +46,7 @@ class FramedRecordings:
     """
 
     def __init__(self, recordings: Sequence[Samples]) -> None:
+        """Concatenate mono recordings at RATE_HZ."""
         lengths_N = np.array([len(recording) for recording in recordings], dtype=np.int64)
         hops_N = FRAME_SAMPLES // HOP_SAMPLES - (-lengths_N // HOP_SAMPLES)
         before_N = np.cumsum(hops_N) - hops_N

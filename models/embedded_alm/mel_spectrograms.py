@@ -35,6 +35,7 @@ class MelSpectrograms:
     """
 
     def __init__(self, values: NDArray[np.float16], frames_N: NDArray[np.int64]) -> None:
+        """Take values in the order of the recordings."""
         self.values = values
         self.frames_N = frames_N
         self._starts_N = np.concatenate([[0], np.cumsum(frames_N + MARGIN_FRAMES)[:-1]]).astype(np.int64)
