@@ -20,7 +20,7 @@ from ambivox.models.alm_backbones.audio_states import (
     variant_key,
 )
 from ambivox.models.alm_backbones.backbone import Backbone
-from ambivox.models.augmentation import augmented
+from ambivox.models.augmentation import mixed_samples
 from ambivox.models.errors import UserError
 from ambivox.models.finetuning.data.batches import Batch, Side, collate
 from ambivox.models.finetuning.settings import OnError
@@ -114,7 +114,7 @@ def mixed_examples_of(
     Raises:
         UserError: a parent is not in the split train of ``parents``, or labels differ.
     """
-    samples, distributions = augmented.read(folder)
+    samples, distributions = mixed_samples.read(folder)
     check_parents(samples, parents, folder)
     by_id = dict(samples.frame.select("utterance_id", "audio_sha256").iter_rows())
 
@@ -124,7 +124,7 @@ def mixed_examples_of(
             "audio_sha256", maintain_order=True
         )
         missing = Utterances(chosen, samples.labels)
-        for utterance_id, recording in augmented.waveforms(missing, parents, folder):
+        for utterance_id, recording in mixed_samples.waveforms(missing, parents, folder):
             yield by_id[utterance_id], recording
 
     return _examples(samples, backbone, states, modality, "stop", distributions, loader, variants)[0]

@@ -1,4 +1,4 @@
-"""The 72 features of the sound, against librosa's own separate calls, alone and among neighbours."""
+"""The 72 acoustic features, against separate calls of librosa, for single recordings and several at once."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import warnings
 import numpy as np
 import pytest
 
-from ambivox.models.augmentation.frames import BLOCK_FRAMES, HOP, RATE_HZ
-from ambivox.models.augmentation.sound_features import SOUND_FEATURES, sound_features
+from ambivox.models.augmentation.acoustic_features import ACOUSTIC_FEATURES, acoustic_features
+from ambivox.models.augmentation.framing import BLOCK_FRAMES, HOP_SAMPLES, RATE_HZ
 
 
 def librosa_features(samples: np.ndarray) -> np.ndarray:
-    """The paper's way: one librosa call a feature, each with a Fourier transform of its own."""
+    """As the paper computes them: one librosa call per feature, each with its own Fourier transform."""
     librosa = pytest.importorskip("librosa")
     sound = {"y": samples, "sr": RATE_HZ}
     with warnings.catch_warnings():
@@ -33,7 +33,7 @@ def librosa_features(samples: np.ndarray) -> np.ndarray:
 
 
 def voice(seed: int, seconds: float = 1.7, pitch_hz: float = 173.0) -> np.ndarray:
-    """Harmonics with vibrato and noise: something with partials, valleys and silence."""
+    """Harmonics with vibrato, noise and silence."""
     random = np.random.default_rng(seed)
     time = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
     phase = 2 * np.pi * (pitch_hz * time + 2 * np.sin(2 * np.pi * 5 * time))
@@ -44,7 +44,9 @@ def voice(seed: int, seconds: float = 1.7, pitch_hz: float = 173.0) -> np.ndarra
 @pytest.mark.parametrize("seed", range(4))
 def test_equal_to_separate_librosa_calls(seed: int) -> None:
     samples = voice(seed, seconds=0.9 + 0.4 * seed, pitch_hz=110 + 37 * seed)
-    np.testing.assert_allclose(sound_features([samples])[0], librosa_features(samples), rtol=2e-4, atol=2e-3)
+    np.testing.assert_allclose(
+        acoustic_features([samples])[0], librosa_features(samples), rtol=2e-4, atol=2e-3
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,45 +54,47 @@ def test_equal_to_separate_librosa_calls(seed: int) -> None:
     [np.zeros(RATE_HZ, np.float32), np.ones(300, np.float32) * 0.1, voice(9)[:401], np.zeros(1, np.float32)],
     ids=["silence", "constant", "short", "one sample"],
 )
-def test_odd_sounds_give_finite_numbers_like_librosas(samples: np.ndarray) -> None:
-    (found,) = sound_features([samples])
-    assert found.shape == (SOUND_FEATURES,)
-    assert np.isfinite(found).all()
-    np.testing.assert_allclose(found, librosa_features(samples), rtol=2e-4, atol=2e-3)
+def test_degenerate_recordings_give_finite_numbers_equal_to_librosas(samples: np.ndarray) -> None:
+    (features,) = acoustic_features([samples])
+    assert features.shape == (ACOUSTIC_FEATURES,)
+    assert np.isfinite(features).all()
+    np.testing.assert_allclose(features, librosa_features(samples), rtol=2e-4, atol=2e-3)
 
 
-LONG = (BLOCK_FRAMES + 100) * HOP / RATE_HZ
+LONG = (BLOCK_FRAMES + 100) * HOP_SAMPLES / RATE_HZ
 
 
-def test_a_recording_in_several_pieces_is_like_librosas() -> None:
+def test_a_recording_in_several_chunks_equals_librosas() -> None:
     samples = voice(5, seconds=LONG)
-    np.testing.assert_allclose(sound_features([samples])[0], librosa_features(samples), rtol=2e-4, atol=2e-3)
+    np.testing.assert_allclose(
+        acoustic_features([samples])[0], librosa_features(samples), rtol=2e-4, atol=2e-3
+    )
 
 
-def test_neighbours_change_no_bit() -> None:
-    odd = [np.zeros(RATE_HZ, np.float32), np.ones(300, np.float32), np.zeros(1, np.float32)]
+def test_other_recordings_in_the_call_change_no_bit() -> None:
+    degenerate = [np.zeros(RATE_HZ, np.float32), np.ones(300, np.float32), np.zeros(1, np.float32)]
     lengths = [0.3, 1.7, 2.9, 0.02, 4.1, LONG, 0.5, 11.0, 3.3, 9.9]
-    loud = [voice(seed, seconds, 90 + 17 * seed) * 10 ** (seed % 3) for seed, seconds in enumerate(lengths)]
-    recordings = [*odd, *loud]
-    alone = np.concatenate([sound_features([recording]) for recording in recordings])
-    np.testing.assert_array_equal(sound_features(recordings), alone)
+    voices = [voice(seed, seconds, 90 + 17 * seed) * 10 ** (seed % 3) for seed, seconds in enumerate(lengths)]
+    recordings = [*degenerate, *voices]
+    alone = np.concatenate([acoustic_features([recording]) for recording in recordings])
+    np.testing.assert_array_equal(acoustic_features(recordings), alone)
     random = np.random.default_rng(0)
     for _ in range(2):
         order = random.permutation(len(recordings))
-        np.testing.assert_array_equal(sound_features([recordings[row] for row in order]), alone[order])
+        np.testing.assert_array_equal(acoustic_features([recordings[row] for row in order]), alone[order])
 
 
-def test_no_recordings_have_no_rows() -> None:
-    assert sound_features([]).shape == (0, SOUND_FEATURES)
+def test_no_recordings_give_no_rows() -> None:
+    assert acoustic_features([]).shape == (0, ACOUSTIC_FEATURES)
 
 
 def test_a_long_recording_takes_a_few_times_its_own_memory() -> None:
     samples = np.random.default_rng(0).standard_normal(300 * RATE_HZ).astype(np.float32)
     tracemalloc.start()
     try:
-        sound_features([samples])
+        acoustic_features([samples])
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    # Noise is the worst case: partials everywhere. Spectrum, magnitude and frames, kept whole, would be 8 times more.
+    # Noise is the worst case, with most spectral peaks. Complete spectra, magnitudes and frames would need 8 times more.
     assert peak < 6 * samples.nbytes

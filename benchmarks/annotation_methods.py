@@ -1,4 +1,4 @@
-"""The ways of benchmarks/annotation.py, and what the engine counts while they run."""
+"""The methods that benchmarks/annotation.py compares, with the engine's counters."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from ambivox.models.prompting.request import Request
 from ambivox.models.tables import Utterances
 
 VOTES = 20
-# The parts of the paper's prompt and about as many words as its public code has, in our own.
-_LIKE_THE_PAPERS = """You know emotions in speech well and judge them reliably.
+# The parts of the paper's prompt, in other words, with about as many words as its public code has.
+_LONG_PROMPT = """You know emotions in speech well and judge them reliably.
 
 Hear the recording and consider how this person speaks. Take your time and pick the ONE emotion that is strongest in it.
 
@@ -42,28 +42,35 @@ Please do this:
 Which one emotion fits this recording best? Choose only from: {options}"""
 
 
-def ratio(one: float, other: float) -> float:
-    """One by the other, for people to read."""
-    return round(one / other, 2)
+def ratio(numerator: float, denominator: float) -> float:
+    """The ratio, rounded to two decimals."""
+    return round(numerator / denominator, 2)
 
 
 @dataclass(frozen=True)
 class LongPrompt(Prompt):
-    """A prompt of the paper's length."""
+    """A prompt as long as the paper's."""
 
     def text(self, transcript: str | None = None, special_tokens: Iterable[str] = ()) -> str:
-        """The text of the turn."""
+        """The text of the user's turn."""
         options = ", ".join(
             f"{code} {self.labels[label]}" for code, label in zip(self.codes, self.order, strict=False)
         )
-        heard = neutralise(transcript or "", special_tokens)
-        return _LIKE_THE_PAPERS.format(transcript=heard, options=options, focus=self.persona.focus)
+        shown_transcript = neutralise(transcript or "", special_tokens)
+        return _LONG_PROMPT.format(transcript=shown_transcript, options=options, focus=self.persona.focus)
 
 
 class Bench:
-    """One engine, the questions of each way, and the counters."""
+    """One engine, the prompts of each method, and the counters.
+
+    Args:
+        engine: the engine that all methods use.
+        alm: key or folder of its ALM.
+        labels: the label set.
+    """
 
     def __init__(self, engine: VllmEngine, alm: str, labels: tuple[str, ...]) -> None:
+        """Build the prompts and start counting the engine's tokens."""
         self.engine = engine
         self.resolved = resolve(alm)
         self.exact = ask(labels, PAPER, elicitation="exact", orders=2, modality="both", votes=0, seed=0)
@@ -82,17 +89,20 @@ class Bench:
         frame: pl.DataFrame,
         rounds: int,
     ) -> dict[str, Any]:
-        """Each run's best round, rounds by turns."""
+        """The fastest round of each method; methods take turns."""
         for run in runs.values():
             run(warm_up)
-        found: dict[str, list[dict[str, float]]] = {name: [] for name in runs}
+        rounds_by_name: dict[str, list[dict[str, float]]] = {name: [] for name in runs}
         for _ in range(rounds):
             for name, run in runs.items():
-                found[name].append(self.timed(run, frame))
-        return {name: min(each, key=lambda one: one["seconds"]) for name, each in found.items()}
+                rounds_by_name[name].append(self.timed(run, frame))
+        return {
+            name: min(results, key=lambda result: result["seconds"])
+            for name, results in rounds_by_name.items()
+        }
 
     def timed(self, run: Callable[[pl.DataFrame], None], frame: pl.DataFrame) -> dict[str, float]:
-        """Wall-clock seconds, processor time and the engine's counters over one run, its caches empty at the start."""
+        """Wall-clock seconds, processor time and the engine's counters of one run that starts with empty caches."""
         self.engine.llm.reset_prefix_cache()
         before, began = self._counters(), time.perf_counter()
         run(frame)
@@ -112,7 +122,7 @@ class Bench:
         }
 
     def answer(self, frame: pl.DataFrame, questions: tuple[Question, ...]) -> None:
-        """As the product does it."""
+        """Annotate as ``ambivox annotate`` does."""
         self._round += 1
         items = plan(Utterances(self._fresh(frame), self.exact[0].prompt.labels), questions)
         answers, rejects = Computing(self.engine, questions, self.resolved).answer(items)
@@ -124,30 +134,30 @@ class Bench:
         *,
         is_short: bool = False,
         at_once: bool = False,
-        keeps_audio: bool = True,
-        shares_prefix: bool = False,
+        reuses_audio: bool = True,
+        reuses_prefix: bool = False,
     ) -> None:
-        """Twenty sampled requests an utterance.
+        """Annotate with VOTES sampled requests per utterance.
 
         Args:
             frame: the utterances.
-            is_short: in the words of exact's prompts, less than half as long as the paper's.
-            at_once: hand all requests over together; else one after the other, each waiting for the last.
-            keeps_audio: a clip's features and encoder output serve all its requests.
-            shares_prefix: the prefix cache may serve them.
+            is_short: use the prompts of exact elicitation, less than half as long as the paper's.
+            at_once: submit all requests together; otherwise each request waits for the previous answer.
+            reuses_audio: reuse an utterance's features and encoder output in all its requests.
+            reuses_prefix: allow the prefix cache.
         """
         prompt, generate = self.engine.prompt, self.engine.generate
         numbers = itertools.count()
 
-        def own(request: Request) -> dict[str, Any]:
-            made = prompt(request)
-            if not shares_prefix:
-                made["cache_salt"] = str(next(numbers))
-            if not keeps_audio:
-                made["multi_modal_uuids"] = {"audio": f"{request.audio_name}-{next(numbers)}"}
-            return made
+        def isolated_prompt(request: Request) -> dict[str, Any]:
+            inputs = prompt(request)
+            if not reuses_prefix:
+                inputs["cache_salt"] = str(next(numbers))
+            if not reuses_audio:
+                inputs["multi_modal_uuids"] = {"audio": f"{request.audio_name}-{next(numbers)}"}
+            return inputs
 
-        self.engine.prompt = own  # type: ignore[method-assign]
+        self.engine.prompt = isolated_prompt  # type: ignore[method-assign]
         if not at_once:
             self.engine.generate = lambda requests, writings: [  # type: ignore[method-assign]
                 generate([request], [writing])[0] for request, writing in zip(requests, writings, strict=True)
@@ -157,31 +167,33 @@ class Bench:
         finally:
             self.engine.prompt, self.engine.generate = prompt, generate  # type: ignore[method-assign]
 
-    def by_block(self, frame: pl.DataFrame, paper: float) -> dict[str, float]:
-        """How many times fewer tokens exact takes than the paper's ``paper`` an utterance, by the size of a block."""
+    def by_block_size(self, frame: pl.DataFrame, paper_tokens: float) -> dict[str, float]:
+        """Ratio of ``paper_tokens`` per utterance to those of exact elicitation, by block size of the prefix cache."""
         prompts: list[list[int]] = []
         finish = self.engine._finish
 
-        def kept() -> list[Any]:
+        def recorded_finish() -> list[Any]:
             outputs = finish()
             prompts.extend(list(output.prompt_token_ids) for output in outputs)
             return outputs
 
-        self.engine._finish = kept  # type: ignore[method-assign]
+        self.engine._finish = recorded_finish  # type: ignore[method-assign]
         try:
             self.answer(frame, self.exact)
         finally:
             self.engine._finish = finish  # type: ignore[method-assign]
-        each = len(self.exact)
-        clips = [prompts[start : start + each] for start in range(0, len(prompts), each)]
-        found = {}
-        for block in (32, 16, 1):
-            computed = sum(_computed(clip, block) for clip in clips) / len(clips)
-            found[str(block)] = ratio(paper, computed + each)
-        return found
+        count = len(self.exact)
+        by_utterance = [prompts[start : start + count] for start in range(0, len(prompts), count)]
+        ratios = {}
+        for block_size in (32, 16, 1):
+            computed = sum(_computed_tokens(tokens, block_size) for tokens in by_utterance) / len(
+                by_utterance
+            )
+            ratios[str(block_size)] = ratio(paper_tokens, computed + count)
+        return ratios
 
     def parts(self, frame: pl.DataFrame, results: dict[str, Any]) -> dict[str, float]:
-        """Of what exact spends its time on, each part measured by itself."""
+        """Milliseconds per utterance of decoding and features alone, and of the complete methods."""
         began = time.perf_counter()
         audio = [decode(path) for path in frame["audio"]]
         decoding = time.perf_counter() - began
@@ -192,14 +204,14 @@ class Bench:
         features = time.perf_counter() - began
         per = 1000 / frame.height
         return {
-            "decoding and resampling, alone": round(decoding * per, 2),
-            "log-mel features, alone": round(features * per, 2),
-            "floor: one prompt with audio": round(results["floor"]["seconds"] * per, 2),
-            "exact: ten prompts with audio": round(results["exact"]["seconds"] * per, 2),
+            "decoding and resampling only": round(decoding * per, 2),
+            "log-mel features only": round(features * per, 2),
+            "single prompt with audio": round(results["single prompt"]["seconds"] * per, 2),
+            "exact, ten prompts with audio": round(results["exact"]["seconds"] * per, 2),
         }
 
     def _fresh(self, frame: pl.DataFrame) -> pl.DataFrame:
-        # Another name for the same clip in every round, so that no round lives on the features of another.
+        # Another hash for the same audio in every round, so that no round reuses features of another.
         return frame.with_columns(audio_sha256=pl.col("audio_sha256") + f"-{self._round}")
 
     def _counted(self) -> list[Any]:
@@ -211,21 +223,21 @@ class Bench:
         return outputs
 
     def _counters(self) -> dict[str, float]:
-        """Tokens since the engine started, and processor seconds of this process and of the engine's."""
-        me = psutil.Process()
-        engine = [child.cpu_times() for child in me.children(recursive=True)]
-        here = sum(me.cpu_times()[:2])
+        """Tokens since the engine started, and processor seconds of this process and of the engine's processes."""
+        process = psutil.Process()
+        engine = [child.cpu_times() for child in process.children(recursive=True)]
+        here = sum(process.cpu_times()[:2])
         return {**self._tokens, "here": here, "engine": sum(times.user + times.system for times in engine)}
 
 
-def _computed(prompts: list[list[int]], block: int) -> int:
-    """Tokens computed for prompts of one clip in turn, where whole blocks of a known prefix are not."""
+def _computed_tokens(prompts: list[list[int]], block_size: int) -> int:
+    """Tokens computed for the prompts of one utterance in turn, with complete blocks of known prefixes reused."""
     known: set[tuple[int, ...]] = set()
     computed = 0
     for tokens in prompts:
-        ends = range(block, len(tokens) + 1, block)
-        # The last token is always computed: its output is what is asked for.
-        shared = max((end for end in ends if end < len(tokens) and tuple(tokens[:end]) in known), default=0)
-        computed += len(tokens) - shared
+        ends = range(block_size, len(tokens) + 1, block_size)
+        # The last token is always computed: its output is the answer.
+        reused = max((end for end in ends if end < len(tokens) and tuple(tokens[:end]) in known), default=0)
+        computed += len(tokens) - reused
         known.update(tuple(tokens[:end]) for end in ends)
     return computed
