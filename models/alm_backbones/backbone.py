@@ -141,7 +141,9 @@ def load(
     model.eval()
     found = Backbone(model, processor, resolved, device, dtype)
     architecture = found.architecture  # An ALM that cannot be opened up is refused here.
-    if not quantise:
+    if quantise:
+        _disable_inference_packing(model)
+    else:
         for part in architecture.hearing if to_be_sharded else [model]:
             part.to(device)
     return found
@@ -155,6 +157,18 @@ def best_device() -> tuple[torch.device, torch.dtype]:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         return device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     return torch.device("cpu"), torch.float32
+
+
+def _disable_inference_packing(model: Any) -> None:
+    """Keep 4-bit weights in the layout that training needs, on every CPU.
+
+    On CPUs with avx512_bf16, a ``Linear4bit`` in evaluation mode repacks its weights in place for a bfloat16 kernel.
+    That kernel has no gradient, so training after any forward pass in evaluation mode fails; and its rounding would
+    make predictions differ between machines.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _four_bit(dtype: torch.dtype) -> Any:

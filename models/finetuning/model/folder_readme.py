@@ -50,7 +50,7 @@ class Head(nn.Module):
 def load(folder, alm):
     processor = {processor_class}.from_pretrained(alm)
     base = {model_class}.from_pretrained(alm, dtype=torch.float32{loading})
-    model = PeftModel.from_pretrained(base, folder).eval()
+{after_loading}    model = PeftModel.from_pretrained(base, folder).eval()
     head = Head(base.config.get_text_config().hidden_size).eval()
     head.load_state_dict(load_file(f"{{folder}}/distribution_head.safetensors"))
     return processor, model, head
@@ -62,6 +62,11 @@ def distribution(processor, model, head, samples, transcript):  # samples: float
     said = model(**inputs, output_hidden_states=True)
     return dict(zip(LABELS, head(said.hidden_states[-1], said.logits[:, -1])[0].tolist()))
 ```
+"""
+
+# Without it, bitsandbytes computes in bfloat16 on CPUs that have avx512_bf16.
+_FULL_PRECISION = """    for module in base.modules():  # float32 arithmetic on every CPU, as in training
+        module.support_avx512bf16_for_cpu = False
 """
 
 
@@ -88,11 +93,12 @@ def README(  # noqa: N802
         quantised: whether it was trained on 4-bit weights, and is to be loaded with such.
     """
     classes = [kind.processor_class, kind.transformers_class]
-    loading = ""
+    loading, after_loading = "", ""
     if quantised:
         classes.append("BitsAndBytesConfig")
         packing = ", ".join(f"{name}={value!r}" for name, value in FOUR_BIT.items())
         loading = f", quantization_config=BitsAndBytesConfig({packing}, bnb_4bit_compute_dtype=torch.float32)"
+        after_loading = _FULL_PRECISION
     return _TEMPLATE.format(
         alm=alm,
         revision=revision,
@@ -105,5 +111,6 @@ def README(  # noqa: N802
         reading=reading,
         imports=", ".join(classes),
         loading=loading,
+        after_loading=after_loading,
         also=" bitsandbytes" if quantised else "",
     )
