@@ -22,7 +22,8 @@ from rich.console import Console
 from ambivox.models.alm_backbones.backbone import Backbone
 from ambivox.models.alms import alms
 from ambivox.models.finetuning.data.batches import Batch, collate
-from ambivox.models.finetuning.model.distribution_head import DistributionHead, distribution_loss
+from ambivox.models.finetuning.model.distribution_head import DistributionHead
+from ambivox.models.finetuning.model.distribution_loss import distribution_loss
 from ambivox.models.finetuning.model.distribution_model import (
     DistributionModel,
     adapted_modules,
@@ -70,7 +71,7 @@ def measure(steps: int, batch: int, seconds: tuple[float, float], gradient_check
     """Train for ``steps`` on one batch of recordings between so many seconds long."""
     device = torch.device("cuda")
     backbone = build(device)
-    parameters = backbone.parameters()
+    parameters = backbone.parameter_count()
     model = add_adapters(backbone, LABELS, 8, 16, 0.0, 0, gradient_checkpointing)
     data = noise(model, batch, seconds)
     hearing = _hearing(model, data)
@@ -85,7 +86,7 @@ def measure(steps: int, batch: int, seconds: tuple[float, float], gradient_check
             began = time.perf_counter()
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast("cuda", torch.bfloat16):
-            loss = distribution_loss(data.target_BK.to(device), model.answer(data)).mean()
+            loss = distribution_loss(data.target_BK.to(device), model.predict_batch(data)).mean()
         loss.backward()
         optimiser.step()
         losses.append(loss.detach())
@@ -197,10 +198,10 @@ def _hearing(model: DistributionModel, data: Batch) -> tuple[float, float]:
     model.eval()
     heard = data.audio_XD.to(model.backbone.device).requires_grad_()
     with torch.autocast("cuda", torch.bfloat16):
-        log_p = model.answer(replace(data, audio_XD=heard))
+        log_p = model.predict_batch(replace(data, audio_XD=heard))
         distribution_loss(data.target_BK.to(log_p.device), log_p).sum().backward()
         with torch.no_grad():
-            other = model.answer(replace(data, audio_XD=heard.detach().flip(0)))
+            other = model.predict_batch(replace(data, audio_XD=heard.detach().flip(0)))
     model.zero_grad(set_to_none=True)
     assert heard.grad is not None
     return float(heard.grad.norm()), float((other.exp() - log_p.detach().exp()).abs().max())
@@ -212,7 +213,7 @@ def _difference(model: DistributionModel, data: Batch) -> float:
     model.eval()
     assert isinstance(model.head, DistributionHead)
     with torch.autocast("cuda", torch.bfloat16):
-        together = model.answer(data).exp()
+        together = model.predict_batch(data).exp()
         alone, first = [], 0
         for row in range(len(data.ids_BT)):
             ids = data.ids_BT[row][data.mask_BT[row].bool()][None]
@@ -224,7 +225,7 @@ def _difference(model: DistributionModel, data: Batch) -> float:
                 data.target_BK[row : row + 1],
                 data.weight_B[row : row + 1],
             )
-            alone.append(model.answer(one).exp())
+            alone.append(model.predict_batch(one).exp())
             first += count
     return float((together - torch.cat(alone)).abs().max())
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.errors import OnError
+
 
 def finetune(
     *,
@@ -17,7 +19,7 @@ def finetune(
     preset: Literal["auto", "paper", "small"] = "auto",
     learning_rate: float | None = None,
     epochs: int | None = None,
-    patience: int | None = None,
+    early_stopping_patience: int | None = None,
     batch: int | None = None,
     accumulation: int | None = None,
     lora_rank: int | None = None,
@@ -27,9 +29,9 @@ def finetune(
     entropy_weight: float | None = None,
     perturbation: float | None = None,
     modality: Literal["audio", "both"] | None = None,
-    prior: Literal["recorded", "augmented"] | None = None,
+    correct_label_shift: bool | None = None,
     loss_weights: Literal["equal", "votes"] = "equal",
-    on_error: Literal["stop", "leave-out"] = "stop",
+    on_error: OnError = "reject",
     gradient_checkpointing: bool = False,
     quantise: bool = False,
     cache: Path = Path(".ambivox/audio-states"),
@@ -55,7 +57,7 @@ def finetune(
         preset: The paper's settings, those for a small model, or by the ALM's size.
         learning_rate: Peak learning rate.
         epochs: At most this many.
-        patience: Stop after so many epochs without a better loss on the development split.
+        early_stopping_patience: Stop after so many epochs without a better loss on the development split.
         batch: Utterances in a batch.
         accumulation: Batches in a step.
         lora_rank: Rank of the adapters.
@@ -65,8 +67,7 @@ def finetune(
         entropy_weight: Weight of the prediction's entropy in the loss.
         perturbation: Chance that a training utterance is heard shifted in pitch or stretched.
         modality: Whether the model reads the transcript, too.
-        prior: Answer with emotions as common as among all training examples (the paper), or take back what
-            DiME-Aug's samples changed of that (docs/decisions/08-the-prior-of-people.md).
+        correct_label_shift: Undo the change of label frequencies by DiME-Aug's samples (docs/decisions/08-the-prior-of-people.md).
         loss_weights: Weigh utterances alike, or by their human and effective synthetic votes.
         on_error: What to do with an utterance whose audio cannot be read.
         gradient_checkpointing: Spend time to save memory.
@@ -89,7 +90,7 @@ def finetune(
     chosen = {
         "learning_rate": learning_rate,
         "epochs": epochs,
-        "patience": patience,
+        "early_stopping_patience": early_stopping_patience,
         "batch": batch,
         "accumulation": accumulation,
         "lora_rank": lora_rank,
@@ -99,7 +100,7 @@ def finetune(
         "entropy_weight": entropy_weight,
         "perturbation": perturbation,
         "modality": modality,
-        "prior": prior,
+        "correct_label_shift": correct_label_shift,
     }
     report = finetuning.finetune(
         Utterances.read(utterances),
@@ -124,17 +125,19 @@ def finetune(
             curves_figure(result.curves, result.best_epoch), folder / "curves.svg"
         ),
     )
-    if not report.first:
+    if not report.is_main:
         return out
-    result = report.result
+    result = report.training_result
     print(
         f"preset {report.preset} ({report.parameters / 1e6:.1f} M parameters, "
-        f"{report.trained_parameters / 1e6:.2f} M trained): {report.training} utterances + {report.mixed} mixed"
+        f"{report.trained_parameters / 1e6:.2f} M trained): {report.training_utterances} utterances + {report.mixed_samples} mixed"
     )
     if result.resumed_at:
         print(f"went on from step {result.resumed_at} of an unfinished run")
     if report.processes > 1:
-        print(f"{report.processes} processes, {report.held / 1e6:.3f} M parameters held in this one")
+        print(
+            f"{report.processes} processes, {report.local_parameters / 1e6:.3f} M parameters held in this one"
+        )
     last = result.curves[result.best_epoch - 1]
     js = (
         f", development JS {last['development_js']:.4f}"
@@ -149,8 +152,8 @@ def finetune(
 
         merge(out, alm, merged)
         print(f"merged weights: {merged}")
-    if report.left_out:
-        print(f"{len(report.left_out)} utterances could not be read and were left out (rejects.parquet)")
+    if report.rejects:
+        print(f"{len(report.rejects)} utterances could not be read and were rejected (rejects.parquet)")
     return out
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+
+from ambivox.models.errors import OnError
 
 
 def predict(
@@ -14,7 +15,7 @@ def predict(
     alm: str | None = None,
     splits: tuple[str, ...] = ("test",),
     batch: int = 32,
-    on_error: Literal["stop", "leave-out"] = "stop",
+    on_error: OnError = "reject",
     cache: Path = Path(".ambivox/audio-states"),
 ) -> Path:
     """Write one distribution per utterance, as the fine-tuned model gives it.
@@ -36,7 +37,7 @@ def predict(
     from ambivox.models.finetuning import predict as prediction
     from ambivox.models.tables import Utterances
 
-    predictions, left_out = prediction.predict(
+    predictions, rejects = prediction.predict(
         Utterances.read(utterances).in_splits(*splits),
         model,
         alm,
@@ -46,8 +47,8 @@ def predict(
     )
     predictions.write(out)
     print(f"{len(predictions)} utterances predicted ({', '.join(splits)})")
-    for utterance_id, reason in left_out.items():
-        print(f"left out {utterance_id}: {reason}")
+    for utterance_id, reason in rejects.items():
+        print(f"rejected {utterance_id}: {reason}")
     return out
 
 
