@@ -110,7 +110,10 @@ def _corpus(root: Path, folder: Path) -> Path:
     """CREMA-D, ingested into ``folder``."""
     from ambivox.tasks.ingest import IngestOptions, ingest
 
-    return ingest(corpus="crema_d", root=root, out=folder / "ingest", options=IngestOptions()) / "utterances.parquet"
+    return (
+        ingest(corpus="crema_d", root=root, out=folder / "ingest", options=IngestOptions())
+        / "utterances.parquet"
+    )
 
 
 def _untrained(labels: tuple[str, ...], folder: Path) -> str:

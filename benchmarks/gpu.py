@@ -22,7 +22,8 @@ from rich.console import Console
 from ambivox.models.alm_backbones.backbone import Backbone
 from ambivox.models.alms import alms
 from ambivox.models.finetuning.data.batches import Batch, collate
-from ambivox.models.finetuning.model.distribution_head import DistributionHead, distribution_loss
+from ambivox.models.finetuning.model.distribution_head import DistributionHead
+from ambivox.models.finetuning.model.distribution_loss import distribution_loss
 from ambivox.models.finetuning.model.distribution_model import (
     DistributionModel,
     adapted_modules,
@@ -89,7 +90,7 @@ def measure(steps: int, batch: int, seconds: tuple[float, float], gradient_check
     """
     device = torch.device("cuda")
     backbone = build(device)
-    parameters = backbone.parameters()
+    parameters = backbone.parameter_count()
     model = add_adapters(backbone, LABELS, 8, 16, 0.0, 0, gradient_checkpointing)
     data = noise(model, batch, seconds)
     audio_effect = _audio_effect(model, data)
@@ -104,7 +105,7 @@ def measure(steps: int, batch: int, seconds: tuple[float, float], gradient_check
             start = time.perf_counter()
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast("cuda", torch.bfloat16):
-            loss = distribution_loss(data.target_BK.to(device), model.answer(data)).mean()
+            loss = distribution_loss(data.target_BK.to(device), model.predict_batch(data)).mean()
         loss.backward()
         optimiser.step()
         losses.append(loss.detach())
@@ -217,10 +218,10 @@ def _audio_effect(model: DistributionModel, data: Batch) -> tuple[float, float]:
     model.eval()
     audio_XD = data.audio_XD.to(model.backbone.device).requires_grad_()
     with torch.autocast("cuda", torch.bfloat16):
-        log_p = model.answer(replace(data, audio_XD=audio_XD))
+        log_p = model.predict_batch(replace(data, audio_XD=audio_XD))
         distribution_loss(data.target_BK.to(log_p.device), log_p).sum().backward()
         with torch.no_grad():
-            reversed_log_p = model.answer(replace(data, audio_XD=audio_XD.detach().flip(0)))
+            reversed_log_p = model.predict_batch(replace(data, audio_XD=audio_XD.detach().flip(0)))
     model.zero_grad(set_to_none=True)
     assert audio_XD.grad is not None
     return float(audio_XD.grad.norm()), float((reversed_log_p.exp() - log_p.detach().exp()).abs().max())
@@ -232,7 +233,7 @@ def _difference(model: DistributionModel, data: Batch) -> float:
     model.eval()
     assert isinstance(model.head, DistributionHead)
     with torch.autocast("cuda", torch.bfloat16):
-        together = model.answer(data).exp()
+        together = model.predict_batch(data).exp()
         alone, first = [], 0
         for row in range(len(data.ids_BT)):
             ids = data.ids_BT[row][data.mask_BT[row].bool()][None]
@@ -244,7 +245,7 @@ def _difference(model: DistributionModel, data: Batch) -> float:
                 data.target_BK[row : row + 1],
                 data.weight_B[row : row + 1],
             )
-            alone.append(model.answer(single).exp())
+            alone.append(model.predict_batch(single).exp())
             first += count
     return float((together - torch.cat(alone)).abs().max())
 

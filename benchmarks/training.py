@@ -30,8 +30,9 @@ from ambivox.models.alm_backbones.audio_states import AudioStates
 from ambivox.models.alm_backbones.backbone import Backbone, load
 from ambivox.models.audio.decoding import decode
 from ambivox.models.finetuning.data.batches import Batch, shuffled_by_length
-from ambivox.models.finetuning.data.examples import Examples, examples_of
-from ambivox.models.finetuning.model.distribution_head import distribution_loss
+from ambivox.models.finetuning.data.example_building import build_examples
+from ambivox.models.finetuning.data.examples import Examples
+from ambivox.models.finetuning.model.distribution_loss import distribution_loss
 from ambivox.models.finetuning.model.distribution_model import DistributionModel, add_adapters
 from ambivox.models.finetuning.settings import PAPER, SMALL
 from ambivox.models.tables import Utterances
@@ -69,7 +70,7 @@ def _measure(utterances: Utterances, backbone: Backbone, steps: int, rounds: int
     recordings = [decode(audio) for audio in utterances.frame["audio"]]
     backbone.audio_states(recordings[:1])
     start = time.perf_counter()
-    examples, _ = examples_of(utterances, backbone, states, "both", "stop")
+    examples, _ = build_examples(utterances, backbone, states, "both", "stop")
     one_pass = time.perf_counter() - start
     model = add_adapters(backbone, len(utterances.labels), 8, 16, 0.2, seed=0)
     # Warm-up: the first steps of a process are slower.
@@ -119,7 +120,10 @@ def _corpus(folder: Path) -> Path:
     """Generate and ingest the demo corpus."""
     from ambivox.tasks.ingest import IngestOptions, ingest
 
-    return ingest(corpus="demo", root=folder / "raw", out=folder / "ingest", options=IngestOptions()) / "utterances.parquet"
+    return (
+        ingest(corpus="demo", root=folder / "raw", out=folder / "ingest", options=IngestOptions())
+        / "utterances.parquet"
+    )
 
 
 def _paper(
@@ -158,7 +162,7 @@ def _ours(
 def _step(model: DistributionModel, optimiser: torch.optim.Optimizer, batch: Batch) -> None:
     model.train()
     optimiser.zero_grad(set_to_none=True)
-    distribution_loss(batch.target_BK, model.answer(batch)).mean().backward()
+    distribution_loss(batch.target_BK, model.predict_batch(batch)).mean().backward()
     optimiser.step()
 
 

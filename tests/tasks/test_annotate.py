@@ -19,8 +19,8 @@ from ambivox.models.engines import EngineChoice, open_engine
 from ambivox.models.engines.fake import FakeEngine
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Annotations, Utterances, Votes
-from tests.support.steps import annotate
 from tests.support.annotation_fixtures import LABELS, RATE_HZ, utterance_row, write_clip
+from tests.support.steps import annotate
 
 ALL = ("train", "test")
 

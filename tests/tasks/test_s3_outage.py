@@ -9,8 +9,8 @@ import pytest
 from ambivox.models.engines import EngineChoice, open_engine
 from ambivox.models.engines.fake import FakeEngine
 from ambivox.models.errors import UserError
-from tests.support.steps import annotate
 from tests.support.s3_server import BUCKET, FlakyS3, Trouble
+from tests.support.steps import annotate
 
 pytestmark = pytest.mark.server
 TABLES = ("annotations.parquet", "votes.parquet", "checks.json")

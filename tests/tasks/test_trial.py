@@ -11,9 +11,8 @@ import pytest
 
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Annotations, Utterances
-from tests.support.steps import ingest
-from tests.support.steps import trial
 from tests.support.pooling_tables import Files, annotation_frame, world, write_files
+from tests.support.steps import ingest, trial
 
 
 @pytest.fixture(scope="module")

@@ -37,8 +37,8 @@ def test_the_step_pool_asks(tmp_path, make_utterances):
     import polars as pl
 
     from ambivox.models.tables import Votes
-    from tests.support.steps import pool
     from tests.support.annotation_fixtures import LABELS
+    from tests.support.steps import pool
 
     rows = pl.DataFrame(
         {

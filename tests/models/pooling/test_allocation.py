@@ -17,8 +17,8 @@ from ambivox.models.pooling.fit import Evidence, fit_pooling
 from ambivox.models.pooling.pooled import AlmModel, PoolingModel
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Votes
-from tests.support.steps import plan_labels
 from tests.support.pooling_tables import World, label_names, world, write_files
+from tests.support.steps import plan_labels
 
 _WEIGHTS = np.array([np.log(2.0), 0.0, 0.0, 0.0, 0.0, 0.0])  # kappa = 2 everywhere
 _MODEL = PoolingModel(
