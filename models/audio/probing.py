@@ -28,7 +28,7 @@ from ambivox.models.audio.decoding import (
 from ambivox.models.audio.wav_header import HEAD_BYTES, wav_header
 from ambivox.models.errors import UserError
 from ambivox.models.object_store import object_info
-from ambivox.models.parallel import spread
+from ambivox.models.parallel import map_in_batches
 
 _READ_BYTES = 1 << 20
 _TABLE = """
@@ -86,7 +86,7 @@ def probe(audio: Sequence[str], cache: Path | None = None, workers: int | None =
     names = list(dict.fromkeys(audio))
     workers = workers or (16 if any(name.startswith("s3://") for name in names) else os.cpu_count() or 1)
     with closing(_open(cache or cache_file())) as store, ThreadPoolExecutor(workers) as pool:
-        stamps = dict(zip(names, spread(pool, _stamp, names, "looking for audio"), strict=True))
+        stamps = dict(zip(names, map_in_batches(pool, _stamp, names, "looking for audio"), strict=True))
         # A name in the cache holds wherever the project is run from; S3's hold anywhere.
         here = f"{Path.cwd()}/"
         keys = {name: name if name.startswith(("/", "s3://")) else here + name for name in names}
@@ -94,7 +94,7 @@ def probe(audio: Sequence[str], cache: Path | None = None, workers: int | None =
         new = [name for name in names if name not in known]
         facts: dict[str, Facts | AudioError] = {}
         try:
-            for name, found in zip(new, spread(pool, _examine, new, "probing audio"), strict=True):
+            for name, found in zip(new, map_in_batches(pool, _examine, new, "probing audio"), strict=True):
                 facts[name] = found
         finally:  # what was hashed before an interruption need not be hashed again
             _remember(store, stamps, keys, facts)

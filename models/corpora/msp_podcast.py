@@ -31,7 +31,7 @@ import polars as pl
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.corpus import Loaded, rejected, require_layout
 from ambivox.models.ingestion.reading import read_csv, read_text
-from ambivox.models.parallel import spread
+from ambivox.models.parallel import map_in_batches
 
 LABELS = {
     "angry": "anger",
@@ -123,7 +123,7 @@ def _transcripts(folder: Path, utterance_ids: list[str]) -> list[str | None]:
         return " ".join(read_text(f"{folder}/{name}")[0].split()) or None if name in there else None
 
     with ThreadPoolExecutor() as pool:
-        return list(spread(pool, words, utterance_ids, "reading transcripts"))
+        return list(map_in_batches(pool, words, utterance_ids, "reading transcripts"))
 
 
 def _votes(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame, str]:
