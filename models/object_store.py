@@ -185,6 +185,8 @@ def _call(url: str, request: Callable[[Any], T]) -> T:
     environment = tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("AWS_")))
     try:
         return request(_client(environment))
+    except ObjectStoreError as error:
+        raise ObjectStoreError(f"{url}: {error}") from error
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code in _ABSENT:
@@ -205,4 +207,7 @@ def _client(environment: tuple[tuple[str, str], ...]) -> Any:
     retries: Any = {"max_attempts": _ATTEMPTS, "mode": "standard"}
     attempts_are_set = any(name == "AWS_MAX_ATTEMPTS" for name, _ in environment)
     config = Config(retries=None if attempts_are_set else retries, max_pool_connections=32)
-    return boto3.client("s3", config=config)
+    try:
+        return boto3.client("s3", config=config)
+    except ValueError as error:  # an endpoint that is not a URL
+        raise ObjectStoreError(f"{error}; check AWS_ENDPOINT_URL") from error
