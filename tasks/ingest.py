@@ -48,35 +48,45 @@ def ingest(
     """
     from ambivox.models.corpora import load_corpus
     from ambivox.models.files import atomic_folder, write_json
-    from ambivox.models.ingestion.checking import ingest as make
+    from ambivox.models.ingestion.ingest import ingest as ingest_corpus
     from ambivox.models.ingestion.profile import markdown, summary
-    from ambivox.models.ingestion.splits import parse_shares
+    from ambivox.models.ingestion.splits import check_shares
     from ambivox.models.reporting.figures.profile import picture
     from ambivox.models.reporting.figures.style import save
 
-    made = make(
+    ingested = ingest_corpus(
         load_corpus(corpus, root, options),
         corpus,
         schema_name=schema,
-        shares=None if shares is None else parse_shares(shares),
+        shares=None if shares is None else check_shares(_numbers(shares)),
         seed=seed,
         keep_votes=keep_votes,
         unknown_speakers=unknown_speakers,
         cache=cache,
     )
     with atomic_folder(out) as folder:
-        made.utterances.write(folder / "utterances.parquet")
-        made.votes.write(folder / "votes.parquet")
-        made.heldout.write(folder / "heldout.parquet")
-        made.rejects.write_parquet(folder / "rejects.parquet", compression="zstd")
-        if made.truth is not None:
-            made.truth.write(folder / "truth.parquet")
-        write_json(folder / "profile.json", made.profile)
-        (folder / "profile.md").write_text(markdown(made.profile), encoding="utf-8")
-        save(picture(made.profile), folder / "profile.svg")
-    print(summary(made.profile))
+        ingested.utterances.write(folder / "utterances.parquet")
+        ingested.votes.write(folder / "votes.parquet")
+        ingested.heldout.write(folder / "heldout.parquet")
+        ingested.rejects.write_parquet(folder / "rejects.parquet", compression="zstd")
+        if ingested.truth is not None:
+            ingested.truth.write(folder / "truth.parquet")
+        write_json(folder / "profile.json", ingested.profile)
+        (folder / "profile.md").write_text(markdown(ingested.profile), encoding="utf-8")
+        save(picture(ingested.profile), folder / "profile.svg")
+    print(summary(ingested.profile))
     print(f"ingest: {out}")
     return out
+
+
+def _numbers(text: str) -> list[float]:
+    """Read "0,0.7,0.1,0.2" or "0 0.7 0.1 0.2"."""
+    from ambivox.models.errors import UserError
+
+    try:
+        return [float(part) for part in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise UserError(f"shares {text!r}: expected four numbers from 0 to 1 that sum to 1") from error
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Literal
 
 import polars as pl
 
-from ambivox.models.ingestion.corpus import Loaded, rejected, require_layout
+from ambivox.models.ingestion.corpus import CorpusData, rejected, require_layout
 from ambivox.models.ingestion.reading import read_csv
 
 LABELS = {"A": "anger", "D": "disgust", "F": "fear", "H": "happiness", "N": "neutral", "S": "sadness"}
@@ -47,7 +47,7 @@ AUDIO_SUFFIXES = (".wav", ".opus", ".flac", ".ogg", ".mp3")
 _NAME = r"^(\d{4})_([A-Z]{3})_([A-Z]{3})_(XX|LO|MD|HI|X)$"
 
 
-def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") -> Loaded:
+def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") -> CorpusData:
     """Read CREMA-D.
 
     Args:
@@ -90,7 +90,7 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
             age=pl.col("Age").cast(pl.Float64, strict=False),
         )
         utterances = utterances.join(demographics.unique("speaker", keep="first"), on="speaker", how="left")
-    return Loaded(
+    return CorpusData(
         labels=tuple(LABELS.values()),
         utterances=utterances,
         votes=_votes(heard),

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ambivox.models.audio.speech_synthesis import CONSONANTS, RATE_HZ, VOWELS, Voices, synthesise
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_folder, write_json
-from ambivox.models.ingestion.corpus import Loaded
+from ambivox.models.ingestion.corpus import CorpusData
 
 LABELS = ("anger", "fear", "happiness", "neutral", "sadness")
 # How `ambivox run` uses the corpus unless told otherwise.
@@ -68,7 +68,7 @@ _VERSION = 3  # goes up with every change of the sound
 _RATERS = 20
 
 
-def load(root: Path, *, speakers: int = 30, utterances: int = 18, seed: int = 0) -> Loaded:
+def load(root: Path, *, speakers: int = 30, utterances: int = 18, seed: int = 0) -> CorpusData:
     """Make the corpus in ``root`` where it is not there yet, and read it.
 
     Args:
@@ -108,7 +108,7 @@ def load(root: Path, *, speakers: int = 30, utterances: int = 18, seed: int = 0)
         {"utterance_id": world.ids} | {label: world.truth_NK[:, k] for k, label in enumerate(LABELS)}
     )
     notes = ("the recordings are synthetic, the votes are drawn from distributions that are known",)
-    return Loaded(
+    return CorpusData(
         labels=LABELS,
         utterances=people,
         votes=world.votes(),

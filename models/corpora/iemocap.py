@@ -28,7 +28,7 @@ from typing import Literal
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.corpus import REJECTS, Loaded, require_layout
+from ambivox.models.ingestion.corpus import REJECTS, CorpusData, require_layout
 from ambivox.models.ingestion.reading import read_text
 
 LABELS = {
@@ -59,7 +59,7 @@ def load(
     merge_excited: bool = False,
     dialogs: Literal["all", "improvised", "scripted"] = "all",
     test_session: int | None = None,
-) -> Loaded:
+) -> CorpusData:
     """Read IEMOCAP.
 
     Args:
@@ -123,7 +123,7 @@ class _Reader:
             if spoken := _SPOKEN.fullmatch(line):
                 self.words[spoken["turn"]] = spoken["words"].strip()
 
-    def loaded(self, *, merge_excited: bool, test_session: int | None, notes: list[str]) -> Loaded:
+    def loaded(self, *, merge_excited: bool, test_session: int | None, notes: list[str]) -> CorpusData:
         """Everything read, as tables."""
         columns = ["utterance_id", "audio", "speaker", "sex", "file", "line"]
         utterances = pl.DataFrame(
@@ -160,7 +160,7 @@ class _Reader:
             votes = votes.unique(["utterance_id", "annotator_id", "label"], keep="first", maintain_order=True)
         if self.not_utf8:
             notes = [*notes, f"{self.not_utf8} files are not UTF-8 and were read as Windows-1252"]
-        return Loaded(
+        return CorpusData(
             labels=tuple(label for label in dict.fromkeys(LABELS.values()) if label != gone),
             utterances=utterances,
             votes=votes,

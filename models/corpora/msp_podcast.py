@@ -29,7 +29,7 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.corpus import Loaded, rejected, require_layout
+from ambivox.models.ingestion.corpus import CorpusData, rejected, require_layout
 from ambivox.models.ingestion.reading import read_csv, read_text
 from ambivox.models.parallel import map_in_batches
 
@@ -49,7 +49,7 @@ _SPLITS = {"train": "train", "development": "development", "validation": "develo
 _WORKER_COLUMNS = ("Worker", "Workers")
 
 
-def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> Loaded:
+def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> CorpusData:
     """Read MSP-Podcast.
 
     Args:
@@ -81,7 +81,7 @@ def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> Loaded:
     utterances = _utterances(rows.filter(~broken & ~left_out), root)
     votes, bad_votes, shape = _votes(root / "Labels")
     votes = votes.join(rows.filter(~broken & left_out), on="utterance_id", how="anti")
-    return Loaded(
+    return CorpusData(
         labels=tuple(LABELS.values()),
         utterances=utterances,
         votes=votes,

@@ -22,7 +22,7 @@ from typing import Literal
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.corpus import Loaded, no_rejects, rejected
+from ambivox.models.ingestion.corpus import CorpusData, no_rejects, rejected
 from ambivox.models.ingestion.reading import read_table
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -59,7 +59,7 @@ def load(
     label: str = "label",
     weight: str = "weight",
     separator: str = ";",
-) -> Loaded:
+) -> CorpusData:
     """Read a table of utterances and its votes.
 
     Args:
@@ -118,7 +118,7 @@ def load(
     is_human = pl.col("annotator_kind") == "human" if "annotator_kind" in cast.columns else pl.lit(value=True)
     of_alms = rejected(cast.filter(~is_human), "vote of an ALM", "only people's votes are ingested")
     votes_of_people = cast.filter(is_human)
-    return Loaded(
+    return CorpusData(
         found, listed, votes_of_people, licence="the owner's", rejects=pl.concat([bad_rows, of_alms])
     )
 

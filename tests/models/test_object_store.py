@@ -156,6 +156,6 @@ def test_a_server_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyP
 
 def test_an_endpoint_that_is_no_url_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "not a url")
-    with pytest.raises(ObjectStoreError, match="s3://speech/a: .*check AWS_ENDPOINT_URL") as caught:
+    with pytest.raises(ObjectStoreError, match=r"s3://speech/a: .*check AWS_ENDPOINT_URL") as caught:
         read_object("s3://speech/a")
     assert "\n" not in str(caught.value)
