@@ -225,7 +225,7 @@ def test_messages_name_file_and_line(root: Path) -> None:
     write(UTTERANCES, root / "utterances.csv")
     with pytest.raises(UserError, match=r"utterances\.csv: columns \['label'\] are missing"):
         load(root)
-    with pytest.raises(UserError, match="need the columns"):
+    with pytest.raises(UserError, match="need the names of their columns"):
         load(root, shape="counts")
     write(COUNTS.with_columns(anger=pl.Series(["1", "two", "3"])), root / "utterances.csv")
     with pytest.raises(UserError, match=r"utterances\.csv:3: anger is 'two'"):
