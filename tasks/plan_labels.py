@@ -62,7 +62,7 @@ def plan_labels(
     import polars as pl
 
     from ambivox.models.errors import UserError
-    from ambivox.models.exchange import Bundle, label_studio
+    from ambivox.models.exchange import LinkedTables, label_studio
     from ambivox.models.files import atomic_folder, write_json
     from ambivox.models.pooling.allocation import plan, simulate
     from ambivox.models.pooling.fit import fit_pooling
@@ -120,7 +120,7 @@ def plan_labels(
     with atomic_folder(out) as folder:
         batch.select(shown).write_csv(folder / "batch.csv")
         wanted = Utterances(batch.select(chosen.frame.columns), chosen.labels)
-        label_studio.write(Bundle.of(wanted, Votes(given.frame.clear(), given.labels), None), folder)
+        label_studio.write(LinkedTables.of(wanted, Votes(given.frame.clear(), given.labels), None), folder)
         if played is not None:
             saved = {f"{budget:g}": vars(found) for budget, found in played.saved.items()}
             curves = {

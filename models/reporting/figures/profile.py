@@ -14,7 +14,7 @@ from ambivox.models.tables import SPLITS
 
 
 def picture(found: dict[str, Any]) -> Figure:
-    """Four panels from what ``ambivox.models.ingestion.profile.profile`` found (or from its JSON, whose keys are sorted)."""
+    """Four panels from what ``ambivox.models.ingestion.profile.corpus_profile`` returned (or from its JSON, whose keys are sorted)."""
     made, (votes, prior, ambiguity, splits) = figure(columns=2, rows=2, width=8.6, height=5.8)
     _votes(votes, found["votes_per_utterance"])
     _prior(prior, {label: found["label_prior"][label] for label in found["labels"]})

@@ -36,11 +36,7 @@ from ambivox.models.finetuning.model.distribution_model import (  # noqa: E402
 from ambivox.models.finetuning.model.model_folder import load_model, merge  # noqa: E402
 from ambivox.models.statistics.metrics import jensen_shannon  # noqa: E402
 from ambivox.models.tables import Distributions, Utterances  # noqa: E402
-from tests.support.steps import (
-    augment,
-    finetune,
-    predict,
-)
+from tests.support.steps import augment, finetune, predict  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = {"epochs": 3, "learning_rate": 3e-3, "batch": 8, "seed": 5}
