@@ -26,7 +26,7 @@ from ambivox.models.errors import MissingExtraError
 from ambivox.tasks.annotate import annotate as annotate_step
 
 if TYPE_CHECKING:
-    from ambivox.models.annotation.run import Annotator
+    from ambivox.models.annotation.run import AnnotationRun
 
 
 @task(
@@ -40,7 +40,7 @@ def fill(number: int, options: str) -> dict[str, float]:
     """Compute what a shard of the run lacks and store it; ``options`` is JSON, the same for all shards."""
     began = time.monotonic()
     run = _prepared(options)
-    missing = run.missing(run.parts[number])
+    missing = run.missing(run.shards[number])
     rejected = run.fill(missing)
     return {
         "clips": missing["audio_sha256"].n_unique(),
@@ -116,8 +116,8 @@ def annotate(
     }
     options = json.dumps(asked, sort_keys=True)
     run = _prepared(options)
-    numbers = [number for number, part in enumerate(run.parts) if run.missing(part).height]
-    get_run_logger().info("%d of %d shards are not in the store yet", len(numbers), len(run.parts))
+    numbers = [number for number, part in enumerate(run.shards) if run.missing(part).height]
+    get_run_logger().info("%d of %d shards are not in the store yet", len(numbers), len(run.shards))
     if numbers:
         _fill_all(
             numbers, options, _task_runner(runner, workers, ray_address, gpus_per_worker), gpus_per_worker
@@ -184,12 +184,13 @@ def _summarise(out: Path) -> None:
 
 
 @lru_cache(maxsize=1)
-def _prepared(options: str) -> Annotator:
+def _prepared(options: str) -> AnnotationRun:
     """The run, planned once in a process however many shards it fills."""
     from ambivox.models.annotation.run import prepare
 
     asked = json.loads(options)
-    fixed: dict[str, Any] = {"persona_file": None, "temperature": 1.0, "on_long": "window", "patience": 300.0}
+    fixed: dict[str, Any] = {"persona_file": None, "temperature": 1.0, "on_long": "window"}
+    fixed |= {"server_timeout": 300.0, "on_error": "reject"}
     path = Path(asked.pop("utterances"))
     listed: dict[str, Any] = {"personas": tuple(asked.pop("personas")), "splits": tuple(asked.pop("splits"))}
     return prepare(path, **listed, **fixed, **asked)

@@ -56,8 +56,7 @@ def annotate(
             utterance that cannot be asked about.
     """
     from ambivox.models.annotation.run import prepare
-    from ambivox.models.errors import UserError
-    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.files import atomic_folder
     from ambivox.models.progress import bar
     from ambivox.models.reporting.figures.annotation import draw_annotation
 
@@ -76,43 +75,23 @@ def annotate(
         on_long=on_long,
         splits=splits,
         server=server,
-        patience=patience,
+        server_timeout=patience,
         seed=seed,
         shard=shard,
+        on_error="stop" if strict else "reject",
     )
-    work = [missing for part in run.parts if (missing := run.missing(part)).height]
-    asked = sum(part.height for part in work)
-    print(
-        f"{len(run.utterances)} utterances, {run.items.height} questions to {run.resolved.name} on {run.version}"
-        f"{' (chosen by --engine auto)' if engine == 'auto' else ''}; {asked} prompts are not in the store yet"
-    )
-    rejects = run.fill(run.items.clear())
+    missing = run.missing_items()
+    print(run.describe(missing))
     with bar() as progress:
-        clips = sum(part["audio_sha256"].n_unique() for part in work)
-        shown = progress.add_task("annotate", total=clips, note=run.version)
-        for part in work:
-            rejected = run.fill(part, lambda done: progress.advance(shown, done))
-            if strict and rejected.height:
-                raise UserError(f"{rejected['detail'][0]} (--strict stops here)")
-            rejects = rejects.vstack(rejected)
-    result = run.result(rejects)
+        clips = sum(items["audio_sha256"].n_unique() for items in missing)
+        task = progress.add_task("annotate", total=clips, note=run.engine_version)
+        result = run.annotate(missing, lambda done: progress.advance(task, done))
     with atomic_folder(out) as folder:
-        result.annotations.write(folder / "annotations.parquet")
-        result.votes.write(folder / "votes.parquet")
-        result.rejects.write_parquet(folder / "rejects.parquet", compression="zstd")
-        write_json(folder / "checks.json", result.checks)
+        result.write(folder)
         draw_annotation(result.annotations, result.checks, folder)
-    mass = result.checks["label_mass"]["mean"]
-    print(
-        f"{len(result.annotations)} answers, {result.checks['refusals']} refusals, "
-        f"{result.rejects.height} utterances rejected"
-        f"{f', label mass {mass:.3f}' if mass is not None else ''} -> {out}"
-    )
-    if result.checks["hears"] is False:
-        print(
-            f"WARNING: {run.resolved.name} does not hear: another clip's audio leaves its answers as they are "
-            f"(mean JS {result.checks['canary']['js']:.4f} bit)"
-        )
+    print(f"{result.describe()} -> {out}")
+    if warning := result.warning():
+        print(f"WARNING: {warning}")
     return out
 
 

@@ -50,7 +50,7 @@ def pool(
     """
     import polars as pl
 
-    from ambivox.models.annotation.checks import drop_audio_insensitive
+    from ambivox.models.annotation.checks_file import drop_audio_insensitive
     from ambivox.models.files import atomic_folder, write_json
     from ambivox.models.pooling.sources import human_votes, make_sources, statements, summary
     from ambivox.models.pooling.vote_file import VoteFile
@@ -70,7 +70,9 @@ def pool(
     made = make_sources(
         everyone,
         VoteFile.open(votes),
-        drop_audio_insensitive((annotations, *(Path(path) for path in more_annotations)), insist=insist),
+        drop_audio_insensitive(
+            (annotations, *(Path(path) for path in more_annotations)), allow_audio_insensitive=insist
+        ),
         criterion=criterion,
         weighed_votes=weighed,
         synthetic_votes=synthetic_votes,
