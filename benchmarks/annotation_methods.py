@@ -12,13 +12,14 @@ import polars as pl
 import psutil
 
 from ambivox.models.alms import resolve
-from ambivox.models.annotation.answering import Computing
-from ambivox.models.annotation.elicitation import Question, ask
-from ambivox.models.annotation.work_items import plan
+from ambivox.models.annotation.elicitation import Question, plan_questions
+from ambivox.models.annotation.prompt_runner import PromptRunner
+from ambivox.models.annotation.work_items import plan_items
 from ambivox.models.audio.decoding import decode
 from ambivox.models.engines.vllm.engine import VllmEngine
+from ambivox.models.prompting.neutralising import neutralise
 from ambivox.models.prompting.personas import PAPER
-from ambivox.models.prompting.prompts import Prompt, neutralise
+from ambivox.models.prompting.prompts import Prompt
 from ambivox.models.prompting.request import Request
 from ambivox.models.tables import Utterances
 
@@ -73,8 +74,12 @@ class Bench:
         """Build the prompts and start counting the engine's tokens."""
         self.engine = engine
         self.resolved = resolve(alm)
-        self.exact = ask(labels, PAPER, elicitation="exact", orders=2, modality="both", votes=0, seed=0)
-        sampled = ask(labels, PAPER, elicitation="sampled", orders=1, modality="both", votes=VOTES, seed=0)
+        self.exact = plan_questions(
+            labels, PAPER, elicitation="exact", orders=2, modality="both", votes=0, seed=0
+        )
+        sampled = plan_questions(
+            labels, PAPER, elicitation="sampled", orders=1, modality="both", votes=VOTES, seed=0
+        )
         self._short = tuple(replace(q, prompt=replace(q.prompt, audio_first=False)) for q in sampled)
         self._long = tuple(replace(q, prompt=LongPrompt(**vars(q.prompt))) for q in self._short)
         self._round = 0
@@ -124,8 +129,8 @@ class Bench:
     def answer(self, frame: pl.DataFrame, questions: tuple[Question, ...]) -> None:
         """Annotate as ``ambivox annotate`` does."""
         self._round += 1
-        items = plan(Utterances(self._fresh(frame), self.exact[0].prompt.labels), questions)
-        answers, rejects = Computing(self.engine, questions, self.resolved).answer(items)
+        items = plan_items(Utterances(self._fresh(frame), self.exact[0].prompt.labels), questions)
+        answers, rejects = PromptRunner(self.engine, questions, self.resolved).answer(items)
         assert answers.height == items.height and not rejects.height
 
     def paper(
@@ -159,8 +164,8 @@ class Bench:
 
         self.engine.prompt = isolated_prompt  # type: ignore[method-assign]
         if not at_once:
-            self.engine.generate = lambda requests, writings: [  # type: ignore[method-assign]
-                generate([request], [writing])[0] for request, writing in zip(requests, writings, strict=True)
+            self.engine.generate = lambda requests, settings: [  # type: ignore[method-assign]
+                generate([request], [setting])[0] for request, setting in zip(requests, settings, strict=True)
             ]
         try:
             self.answer(frame, self._short if is_short else self._long)

@@ -28,7 +28,7 @@ from ambivox.tasks.annotate import AnnotateOptions, prepare_run
 from ambivox.tasks.annotate import annotate as annotate_step
 
 if TYPE_CHECKING:
-    from ambivox.models.annotation.run import Annotator
+    from ambivox.models.annotation.run import AnnotationRun
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def fill(number: int, request: AnnotationRequest) -> dict[str, float]:
     """Compute what a shard of the run lacks and store it."""
     began = time.monotonic()
     run = _prepared(request)
-    missing = run.missing(run.parts[number])
+    missing = run.missing(run.shards[number])
     rejected = run.fill(missing)
     return {
         "clips": missing["audio_sha256"].n_unique(),
@@ -93,8 +93,8 @@ def annotate(
     options = options or AnnotateOptions()
     request = AnnotationRequest(utterances, alm, options)
     run = _prepared(request)
-    numbers = [number for number, part in enumerate(run.parts) if run.missing(part).height]
-    get_run_logger().info("%d of %d shards are not in the store yet", len(numbers), len(run.parts))
+    numbers = [number for number, shard in enumerate(run.shards) if run.missing(shard).height]
+    get_run_logger().info("%d of %d shards are not in the store yet", len(numbers), len(run.shards))
     if numbers:
         _fill_all(
             numbers, request, _task_runner(runner, workers, ray_address, gpus_per_worker), gpus_per_worker
@@ -160,6 +160,6 @@ def _summarise(out: Path) -> None:
 
 
 @lru_cache(maxsize=1)
-def _prepared(request: AnnotationRequest) -> Annotator:
+def _prepared(request: AnnotationRequest) -> AnnotationRun:
     """The run, planned once per process however many shards it fills."""
     return prepare_run(Path(request.utterances), request.alm, request.options)

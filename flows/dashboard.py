@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from ambivox.models.annotation.checks_file import rename_checks
 from ambivox.models.errors import UserError
 from ambivox.models.releases.versioning import Versions
 
@@ -117,6 +118,7 @@ def measures(metrics: dict[str, Any]) -> str:
 
 def annotator(checks: dict[str, Any]) -> list[tuple[str, Any]]:
     """What an annotation run came to, from its checks.json: who answered, refusals, whether it listens."""
+    checks = rename_checks(checks)
     return [
         ("ALM", f"{checks['alm']} {checks['revision']} on {checks['engine']}"),
         ("utterances", checks["utterances"]),
@@ -124,10 +126,10 @@ def annotator(checks: dict[str, Any]) -> list[tuple[str, Any]]:
         ("refusals", checks["refusals"]),
         ("rejected", checks["rejected"]),
         ("mean label mass", checks["label_mass"]["mean"]),
-        ("hears", checks["hears"]),
+        ("audio-sensitive", checks["audio_sensitive"]),
         ("canary JS (bits)", checks["canary"]["js"]),
         ("order bias JS (bits)", checks["order_bias"]["js"]),
-        *((f"arms {pair} JS (bits)", js) for pair, js in checks["arms"]["js"].items()),
+        *((f"modalities {pair} JS (bits)", js) for pair, js in checks["modalities"]["js"].items()),
     ]
 
 

@@ -252,18 +252,17 @@ class _Setting:
         decision: Decision = "rejected",
     ) -> Entry:
         """The ledger entry of a pilot that went through; ``reason`` holds what speaks against trusting it."""
-        import json
-
+        from ambivox.models.annotation.checks_file import read_checks
         from ambivox.models.annotator_registry.promotion import answers, compare, objections
         from ambivox.models.tables import Annotations
 
         out = folder / f"{candidate.short.replace('@', '-')}-{candidate.revision[8:16]}"
         given = Annotations.read(out / "annotations.parquet")
-        checks = json.loads((out / "checks.json").read_text(encoding="utf-8"))
+        checks = read_checks(out / "checks.json")
         found = compare(votes, tried, answers(given, tried.frame["utterance_id"]), baseline, self.seed)
         mass = given.frame["label_mass"].drop_nulls().to_numpy()
         against = (
-            objections(given, checks.get("hears"))
+            objections(given, checks.get("audio_sensitive"))
             if decision != "standing"
             else ["in use when the ledger began"]
         )
@@ -284,7 +283,7 @@ class _Setting:
             found.gain.high,
             float(mass.mean()) if len(mass) else None,
             float(given.frame["refused"].to_numpy().mean()) if len(given) else None,
-            checks.get("hears"),
+            checks.get("audio_sensitive"),
             time.monotonic() - started,
             candidate.location,
         )

@@ -61,7 +61,7 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     """
     import polars as pl
 
-    from ambivox.models.annotation.checks import drop_audio_insensitive
+    from ambivox.models.annotation.checks_file import drop_audio_insensitive
     from ambivox.models.files import atomic_folder, write_json
     from ambivox.models.pooling.sources import human_votes, make_sources, statements, summary
     from ambivox.models.pooling.vote_file import VoteFile
@@ -82,9 +82,15 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
         everyone,
         VoteFile.open(votes),
         drop_audio_insensitive(
+<<<<<<< HEAD
             (annotations, *options.more_annotations), insist=options.allow_audio_insensitive
         ),
         criterion=options.criterion,
+=======
+            (annotations, *(Path(path) for path in more_annotations)), allow_audio_insensitive=insist
+        ),
+        criterion=criterion,
+>>>>>>> annotation
         weighed_votes=weighed,
         synthetic_votes=options.synthetic_votes,
         matrix=options.matrix,

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ambivox.models.prompting.prompts import ALPHABETS, LABEL_LIMIT_CHARACTERS, check_labels, neutralise
+from ambivox.models.prompting.neutralising import neutralise
+from ambivox.models.prompting.prompts import ALPHABETS, LABEL_LIMIT_CHARACTERS, check_labels
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

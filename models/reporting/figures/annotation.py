@@ -48,7 +48,7 @@ def _checks(annotations: Annotations, checks: dict[str, Any], path: Path) -> Pat
     left.set(title="Share by position of the option", xlabel="position", ylabel="mean share")
     left.set_ylim(bottom=0)
     moved = {"other clip's audio": checks["canary"]["js"], "order of options": checks["order_bias"]["js"]}
-    moved |= checks["arms"]["js"]
+    moved |= checks["modalities"]["js"]
     known = {name: value for name, value in moved.items() if value is not None}
     right.barh(list(known), list(known.values()), color=COLOURS["synthetic"])
     right.axvline(checks["canary"]["threshold_js"], color=COLOURS["ceiling"], linestyle="--")

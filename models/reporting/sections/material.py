@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.annotation.checks_file import rename_checks
 from ambivox.models.reporting.parts import ROWS, Section, Sheet, cell, pictures, sheets
 from ambivox.models.reporting.reading import Run
 
@@ -100,7 +101,7 @@ def annotation(run: Run) -> Section:
                 f"Label mass (what the model gave to the labels together): mean {float(mass.to_numpy().mean()):.3f}, "
                 f"lowest tenth below {mass.quantile(0.1):.3f}."
             )
-    checks = run.json("annotations/checks.json")
+    checks = rename_checks(run.json("annotations/checks.json"))
     section.text += _hearing(checks, section)
     section.details = sheets(checks) + sheets(run.json("alm/training.json"), "Training of the embedded ALM")
     section.pictures = pictures(run.root / "annotations") + pictures(run.root / "alm")
@@ -108,7 +109,7 @@ def annotation(run: Run) -> Section:
 
 
 def _hearing(checks: dict[str, Any], section: Section) -> list[str]:
-    hears = checks.get("hears")
+    hears = checks.get("audio_sensitive")
     canary = checks.get("canary")
     if hears is None and isinstance(canary, dict):
         hears = next((canary[name] for name in ("hears", "passed", "ok", "pass") if name in canary), None)
