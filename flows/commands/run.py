@@ -41,11 +41,11 @@ def run(
         force: Run every stage, up to date or not.
         workers: How many independent stages may run side by side.
     """
-    from ambivox.flows import local
+    from ambivox.flows import prefect_settings
     from ambivox.flows.outcome import show
     from ambivox.flows.project import Job, enter
 
-    local.project_here(project)
+    prefect_settings.check_project(project)
     job = Job(key or corpus, corpus, root, alm, flags or {}, trial, sources, dime_aug)
     enter(project, job)
     show(project, job.key, force=force, workers=workers)
