@@ -1,8 +1,8 @@
-"""The flow ``annotate``: fills the vote store shard by shard, in parallel, then writes the tables by the step.
+"""The flow ``annotate``: fills the vote store shard by shard, in parallel, then runs the step, which writes the tables.
 
-A shard is one mapped task of some hundreds of clips, retried by itself; a shard that is stored already costs
-nothing. Each worker process starts its engine once. With ``runner="ray"`` the shards run on a Ray cluster, a
-GPU a worker.
+A shard is one mapped task of some hundreds of clips, retried independently; shards that are in the store are
+skipped. Each worker process starts its engine once. With ``runner="ray"`` the shards run on a Ray cluster, one
+GPU per worker.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from ambivox.flows.dashboard import annotator
+from ambivox.flows.dashboard import annotation_summary
 from ambivox.models.errors import MissingExtraError
 from ambivox.tasks.annotate import annotate as annotate_step
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     task_run_name="shard {number}",
 )
 def fill(number: int, options: str) -> dict[str, float]:
-    """Compute what a shard of the run lacks and store it; ``options`` is JSON, the same for all shards."""
+    """Compute and store the answers that a shard lacks; ``options`` is JSON, the same for all shards."""
     began = time.monotonic()
     run = _prepared(options)
     missing = run.missing(run.parts[number])
@@ -79,17 +79,17 @@ def annotate(
         out: Folder for the step's tables.
         store: The vote store, a folder or s3://bucket/prefix; all workers must reach it.
         engine: What runs the ALM.
-        elicitation: How it is asked.
+        elicitation: How the ALM votes: exact, sampled or verbalised.
         personas: Names of personas.
-        orders: Balanced orders of the options.
-        modality: What the model is given.
+        orders: Number of balanced option orders.
+        modality: What the prompt contains: audio, transcript, or both.
         votes: Synthetic annotators (sampled), or votes drawn per persona.
-        splits: Which utterances.
+        splits: The splits to annotate.
         server: Address of the vLLM server, for engine "server".
-        seed: Of sampled answers and drawn votes.
-        shard: Clips a shard.
-        workers: How many shards at once. Threads of one process share one engine.
-        runner: Threads here, or processes of a Ray cluster.
+        seed: Seed of sampled answers and drawn votes.
+        shard: Clips per shard.
+        workers: How many shards run at the same time. Threads of one process share one engine.
+        runner: Threads of this process, or processes of a Ray cluster.
         ray_address: The cluster; empty starts one on this machine with ``workers`` processes.
         gpus_per_worker: GPUs that a Ray worker reserves.
 
@@ -97,7 +97,7 @@ def annotate(
         ``out``.
 
     Raises:
-        UserError: A wrong setting; shards that failed for good make the run fail after all others are stored.
+        UserError: A wrong setting. Shards that failed after all retries make the run fail once all others are stored.
     """
     asked: dict[str, Any] = {
         "utterances": utterances,
@@ -168,7 +168,7 @@ def _task_runner(runner: str, workers: int, address: str, gpus: float) -> TaskRu
 
 
 def _resources(gpus: float) -> AbstractContextManager[Any]:
-    """What each task reserves on the cluster."""
+    """The GPUs that each task reserves on the cluster."""
     if not gpus:
         return nullcontext()
     from prefect_ray.context import remote_options
@@ -178,14 +178,14 @@ def _resources(gpus: float) -> AbstractContextManager[Any]:
 
 
 def _summarise(out: Path) -> None:
-    rows = annotator(json.loads((out / "checks.json").read_text(encoding="utf-8")))
+    rows = annotation_summary(json.loads((out / "checks.json").read_text(encoding="utf-8")))
     table = [{"what": what, "value": "none" if value is None else str(value)} for what, value in rows]
-    create_table_artifact(table=table, key="annotate-summary", description="What the annotator said")
+    create_table_artifact(table=table, key="annotate-summary", description="Summary of the annotation run")
 
 
 @lru_cache(maxsize=1)
 def _prepared(options: str) -> Annotator:
-    """The run, planned once in a process however many shards it fills."""
+    """The run, planned once per process for all its shards."""
     from ambivox.models.annotation.run import prepare
 
     asked = json.loads(options)

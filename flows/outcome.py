@@ -27,9 +27,9 @@ def show(project: Path, key: str, force: bool, workers: int) -> None:
         return
     # Prefect reads its settings when it is imported.
     prefect_settings.apply_settings(project)
-    from ambivox.flows.reproduce import reproduce, side_by_side
+    from ambivox.flows.reproduce import reproduce, thread_runner
 
-    flow = reproduce.with_options(task_runner=side_by_side(workers))
+    flow = reproduce.with_options(task_runner=thread_runner(workers))
     try:
         counted = flow(project=str(project), corpora=(key,), force=force)
     except StageFailedError as failed:

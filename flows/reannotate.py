@@ -130,13 +130,13 @@ def _listed(sources: tuple[str, ...]) -> list[Candidate]:
     for source in sources:
         state = list_candidates(source, return_state=True)
         result = state.result(raise_on_failure=False)
-        if state.is_completed():
-            candidates += result
-        elif isinstance(result, SourceError):
+        if isinstance(result, SourceError):
             get_run_logger().warning("skipped: %s", result)
             errors.append(str(result))
+        elif isinstance(result, Exception):
+            raise result
         else:
-            raise result if isinstance(result, Exception) else RuntimeError(str(result))
+            candidates += result
     if len(errors) == len(sources):
         raise SourceError(f"none of the sources answered: {'; '.join(errors)}")
     return list({(found.alm, found.version): found for found in candidates}.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ambivox.models.annotator_registry.ledger import Entry
+from ambivox.models.annotator_registry.ledger import Decision, Entry
 from ambivox.models.annotator_registry.trial import Trial
 
 
@@ -37,7 +37,7 @@ def decided_entries(trials: Sequence[Trial], verdict: Verdict) -> list[Entry]:
 
 def _decided(trial: Trial, best: Trial | None, verdict: Verdict) -> Entry:
     if trial is best:
-        decision = "promoted" if verdict.promote else "declined"
+        decision: Decision = "promoted" if verdict.promote else "declined"
         return replace(trial.entry, decision=decision, reason=verdict.reason)
     if trial.better and best is not None:
         return replace(

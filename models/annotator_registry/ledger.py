@@ -113,11 +113,11 @@ _FORMER_COLUMNS = {
 }
 
 
+@dataclass(frozen=True)
 class Ledger:
-    """The ledger in one Parquet file; a missing file is an empty ledger."""
+    """The ledger in the Parquet file ``path``; a missing file is an empty ledger."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path
 
     def read(self) -> pl.DataFrame:
         """Every row, in the order of writing; a ledger of an earlier release is converted.
