@@ -1,8 +1,8 @@
-"""The flow ``annotate``: fills the vote store shard by shard, in parallel, then writes the tables by the step.
+"""The flow ``annotate``: fills the vote store shard by shard, in parallel, then runs the step, which writes the tables.
 
-A shard is one mapped task of some hundreds of clips, retried by itself; a shard that is stored already costs
-nothing. Each worker process starts its engine once. With ``runner="ray"`` the shards run on a Ray cluster, a
-GPU a worker.
+A shard is one mapped task of some hundreds of clips, retried independently; shards that are in the store are
+skipped. Each worker process starts its engine once. With ``runner="ray"`` the shards run on a Ray cluster, one
+GPU per worker.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from ambivox.flows.dashboard import annotator
+from ambivox.flows.dashboard import annotation_summary
 from ambivox.models.errors import MissingExtraError
 from ambivox.tasks.annotate import AnnotateOptions, prepare_run
 from ambivox.tasks.annotate import annotate as annotate_step
@@ -79,7 +79,7 @@ def annotate(
         alm: A key in models/alms/, or a local model folder.
         out: Folder for the step's tables.
         options: Options of the step annotate; all workers must reach its vote store.
-        workers: How many shards at once. Threads of one process share one engine.
+        workers: How many shards run at the same time. Threads of one process share one engine.
         runner: Threads of this process, or processes of a Ray cluster.
         ray_address: The cluster; empty starts one on this machine with ``workers`` processes.
         gpus_per_worker: GPUs that a Ray worker reserves.
@@ -88,7 +88,7 @@ def annotate(
         ``out``.
 
     Raises:
-        UserError: A wrong setting; shards that failed for good make the run fail after all others are stored.
+        UserError: A wrong setting. Shards that failed after all retries make the run fail once all others are stored.
     """
     options = options or AnnotateOptions()
     request = AnnotationRequest(utterances, alm, options)
@@ -144,7 +144,7 @@ def _task_runner(runner: str, workers: int, address: str, gpus: float) -> TaskRu
 
 
 def _resources(gpus: float) -> AbstractContextManager[Any]:
-    """What each task reserves on the cluster."""
+    """The GPUs that each task reserves on the cluster."""
     if not gpus:
         return nullcontext()
     from prefect_ray.context import remote_options
@@ -154,9 +154,9 @@ def _resources(gpus: float) -> AbstractContextManager[Any]:
 
 
 def _summarise(out: Path) -> None:
-    rows = annotator(json.loads((out / "checks.json").read_text(encoding="utf-8")))
+    rows = annotation_summary(json.loads((out / "checks.json").read_text(encoding="utf-8")))
     table = [{"what": what, "value": "none" if value is None else str(value)} for what, value in rows]
-    create_table_artifact(table=table, key="annotate-summary", description="What the annotator said")
+    create_table_artifact(table=table, key="annotate-summary", description="Summary of the annotation run")
 
 
 @lru_cache(maxsize=1)

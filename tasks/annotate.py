@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ambivox.models.errors import OnError
 
 if TYPE_CHECKING:
-    from ambivox.models.annotation.run import Annotator
+    from ambivox.models.annotation.run import AnnotationRun
 
 _logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
     return out
 
 
-def prepare_run(utterances: Path, alm: str, options: AnnotateOptions) -> Annotator:
+def prepare_run(utterances: Path, alm: str, options: AnnotateOptions) -> AnnotationRun:
     """The run that these options describe; no engine is started.
 
     Args:
@@ -109,10 +109,7 @@ def prepare_run(utterances: Path, alm: str, options: AnnotateOptions) -> Annotat
     """
     from ambivox.models.annotation.run import prepare
 
-    settings = {
-        name: value for name, value in vars(options).items() if name not in ("on_error", "server_timeout")
-    }
-    return prepare(utterances, alm=alm, **settings, patience=options.server_timeout)
+    return prepare(utterances, alm=alm, **vars(options))
 
 
 if __name__ == "__main__":

@@ -82,15 +82,10 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
         everyone,
         VoteFile.open(votes),
         drop_audio_insensitive(
-<<<<<<< HEAD
-            (annotations, *options.more_annotations), insist=options.allow_audio_insensitive
+            (annotations, *options.more_annotations),
+            allow_audio_insensitive=options.allow_audio_insensitive,
         ),
         criterion=options.criterion,
-=======
-            (annotations, *(Path(path) for path in more_annotations)), allow_audio_insensitive=insist
-        ),
-        criterion=criterion,
->>>>>>> annotation
         weighed_votes=weighed,
         synthetic_votes=options.synthetic_votes,
         matrix=options.matrix,

@@ -74,7 +74,7 @@ class Table:
             if column not in frame.columns
         )
         try:
-            frame = frame.cast(dict(cls.required | cls.optional))
+            frame = frame.cast(pl.Schema(cls.required | cls.optional))
         except pl.exceptions.PolarsError as error:
             raise UserError(f"{where}a column of {cls.name} has the wrong type: {error}") from error
         for column in cls.required:

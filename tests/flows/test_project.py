@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ambivox.flows import local, machine, project, run_pipeline
+from ambivox.flows import diagnostics, prefect_settings, project, run_pipeline
 from ambivox.flows.pipeline import stages
 from ambivox.models.errors import UserError
 
@@ -142,22 +142,22 @@ def test_a_broken_params_file_is_named(tmp_path: Path) -> None:
 
 def test_the_users_own_prefect_settings_win(tmp_path: Path) -> None:
     users = {"PREFECT_API_URL": "http://team.example/api", "PREFECT_HOME": "/elsewhere"}
-    added = local.settings(tmp_path, users)
+    added = prefect_settings.missing_settings(tmp_path, users)
     assert not users.keys() & added.keys()
-    assert local.settings(tmp_path, {})["PREFECT_HOME"].startswith(str(tmp_path))
+    assert prefect_settings.missing_settings(tmp_path, {})["PREFECT_HOME"].startswith(str(tmp_path))
 
 
 def test_a_server_that_went_away_is_not_used(tmp_path: Path) -> None:
-    local.remember(tmp_path, "http://127.0.0.1:9/api")
-    assert local.running(tmp_path) is None
-    assert not local.answers("file:///etc/passwd")
+    prefect_settings.record_server(tmp_path, "http://127.0.0.1:9/api")
+    assert prefect_settings.running_server(tmp_path) is None
+    assert not prefect_settings.is_healthy("file:///etc/passwd")
 
 
 def test_doctor_marks_what_stops_the_main_job(tmp_path: Path) -> None:
-    states = {one.what: one.state for one in machine.findings(tmp_path)}
+    states = {one.what: one.state for one in diagnostics.findings(tmp_path)}
     assert states["DVC project"] == "missing"
     assert states["Python"] == "ok"
-    assert {one.what: one for one in machine.findings(ROOT)}["DVC remote"].state in ("ok", "optional")
+    assert {one.what: one for one in diagnostics.findings(ROOT)}["DVC remote"].state in ("ok", "optional")
 
 
 def test_the_short_table_has_a_row_a_source_and_the_ceiling() -> None:

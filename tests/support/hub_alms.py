@@ -96,7 +96,7 @@ def make_project(project: Path, clips: list[Path]) -> None:
 
 def vote_like(project: Path, alm: Path, votes: int = 10, seed: int = 0) -> None:
     """Human votes drawn from what ``alm`` answers, so that ``alm`` is the better annotator by construction."""
-    from ambivox.models.annotator_registry.promotion import answers
+    from ambivox.models.annotator_registry.promotion import mean_answers
     from ambivox.models.tables import Annotations, Utterances, Votes
     from tests.support.steps import annotate
 
@@ -109,7 +109,7 @@ def vote_like(project: Path, alm: Path, votes: int = 10, seed: int = 0) -> None:
         store=str(project / "other-store"),
     )
     ids = Utterances.read(place / "utterances.parquet").frame["utterance_id"]
-    q_NK = answers(Annotations.read(project / "truth/annotations.parquet"), ids)
+    q_NK = mean_answers(Annotations.read(project / "truth/annotations.parquet"), ids)
     rng = np.random.default_rng(seed)
     rows = [
         (name, f"r{a}", "human", LABELS[k], 1.0)
