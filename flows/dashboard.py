@@ -33,7 +33,7 @@ class Page:
 PAGES = {
     "ingest": Page("ingest", ("profile",)),
     "annotate": Page("annotations", ("answers", "checks")),
-    "pool": Page("distributions", ("worth", "calibration", "examples")),
+    "pool": Page("distributions", ("equivalent_votes", "calibration", "examples")),
     "validate": Page("validation", ("sources", "tertiles", "labels", "groups")),
     "trial": Page("trial", ("trial",)),
     "augment": Page("augmented/{cell}", ("balance",)),
@@ -45,7 +45,7 @@ _MEASURES = {
     "JS ↓": ("js",),
     "BC ↑": ("bc",),
     "accuracy ↑": ("accuracy",),
-    "macro F1 ↑": ("f1_macro", "macro_f1"),
+    "macro F1 ↑": ("f1_macro",),
     "ECE ↓": ("ece",),
     "entropy, bits": ("entropy",),
     "JS, low ambiguity": ("js_low_ambiguity",),

@@ -17,7 +17,7 @@ from ambivox.flows import project as projects
 from ambivox.flows.reproduce import reproduce, side_by_side
 from ambivox.models.errors import UserError
 
-_FIGURES = ("js", "bc", "accuracy", "macro_f1", "ece")
+_FIGURES = ("js", "bc", "accuracy", "f1_macro", "ece")
 
 
 def _run_name() -> str:

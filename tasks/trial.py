@@ -47,11 +47,12 @@ def trial(
     import polars as pl
 
     from ambivox.models.errors import UserError
-    from ambivox.models.evaluation.sparse_vote_trial import markdown, scores, table
+    from ambivox.models.evaluation.intended_emotion import intended_emotions
+    from ambivox.models.evaluation.sparse_vote_tables import trial_markdown, trial_rows, trial_scores
     from ambivox.models.evaluation.sparse_vote_trial import trial as run
     from ambivox.models.files import atomic_folder, write_json
-    from ambivox.models.pooling.sources import human_votes
-    from ambivox.models.pooling.synthetic import read_synthetic
+    from ambivox.models.pooling.inputs import keep_human_votes
+    from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.reporting.figures.trial import ratios
     from ambivox.models.tables import Utterances, Votes
@@ -60,9 +61,9 @@ def trial(
         kept = tuple(sorted({int(number) for number in votes_kept.split(",")}))
     except ValueError as error:
         raise UserError(f"votes-kept must be whole numbers like 1,3,5, found {votes_kept!r}") from error
-    everyone, given = Utterances.read(utterances), human_votes(Votes.read(votes))
+    everyone, given = Utterances.read(utterances), keep_human_votes(Votes.read(votes))
     if heldout is not None:
-        more = human_votes(Votes.read(heldout))
+        more = keep_human_votes(Votes.read(heldout))
         if more.labels != given.labels:
             raise UserError(f"{heldout} is about other labels than {votes}")
         given = Votes.check(pl.concat([given.frame, more.frame], how="diagonal"), given.labels)
@@ -70,12 +71,13 @@ def trial(
     opinions = tuple(
         one
         for path in (annotations, *(Path(name) for name in more_annotations))
-        for one in read_synthetic(path, ids, given.labels)
+        for one in read_synthetic_distributions(path, ids, given.labels)
     )
     made = run(
         everyone,
         given,
         opinions,
+        intents=intended_emotions(everyone),
         kept=kept,
         draws=draws,
         criterion=criterion,
@@ -83,15 +85,19 @@ def trial(
         resamples=resamples,
         seed=seed,
     )
-    rows = table(made)
+    rows = trial_rows(made)
     with atomic_folder(out) as folder:
         write_json(
-            folder / "trial.json", {"rows": rows, "mean_kappa": {str(k): v for k, v in made.kappa.items()}}
+            folder / "trial.json",
+            {
+                "rows": rows,
+                "mean_equivalent_votes": {str(k): votes for k, votes in made.equivalent_votes.items()},
+            },
         )
-        (folder / "trial.md").write_text(markdown(rows), encoding="utf-8")
-        scores(made).write_parquet(folder / "scores.parquet")
+        (folder / "trial.md").write_text(trial_markdown(rows), encoding="utf-8")
+        trial_scores(made).write_parquet(folder / "scores.parquet")
         save(ratios(rows), folder / "trial.svg")
-    print(markdown(rows), end="")
+    print(trial_markdown(rows), end="")
     return out
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.pooling.synthetic import synthetic
+from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
 from ambivox.models.statistics.bootstrap import Interval, paired_test
+from ambivox.models.statistics.corpus_prior import corpus_prior
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Annotations, Utterances, Votes
 
@@ -64,7 +65,7 @@ def answers(annotations: Annotations, utterance_ids: pl.Series) -> np.ndarray:
 
     A refusing annotator is thus scored as knowing nothing, so that silence never looks better than an answer.
     """
-    found = [one.q_NK for one in synthetic(annotations, utterance_ids)]
+    found = [one.q_NK for one in synthetic_distributions(annotations, utterance_ids)]
     if len(found) > 1:
         raise UserError(f"the answers are of {len(found)} ALMs; expected one")
     uniform_NK = np.full((len(utterance_ids), len(annotations.labels)), 1 / len(annotations.labels))
@@ -72,9 +73,9 @@ def answers(annotations: Annotations, utterance_ids: pl.Series) -> np.ndarray:
 
 
 def prior(votes: Votes, utterance_ids: pl.Series) -> np.ndarray:
-    """The mean human distribution, the same for every utterance: what a first annotator must beat."""
-    p_NK = _shares(votes.counts(utterance_ids))
-    return np.broadcast_to(p_NK.mean(0), p_NK.shape)
+    """The corpus prior, the same for every utterance: what a first annotator must beat."""
+    n_NK = votes.counts(utterance_ids)
+    return np.broadcast_to(corpus_prior(n_NK), n_NK.shape)
 
 
 def compare(

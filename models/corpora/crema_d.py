@@ -45,6 +45,14 @@ SENTENCES = {
 RUN_DEFAULTS = {"ingest": "--keep-votes 3", "trial": "1,3,5"}
 AUDIO_SUFFIXES = (".wav", ".opus", ".flac", ".ogg", ".mp3")
 _NAME = r"^(\d{4})_([A-Z]{3})_([A-Z]{3})_(XX|LO|MD|HI|X)$"
+_EMOTIONS = {
+    "ANG": "anger",
+    "DIS": "disgust",
+    "FEA": "fear",
+    "HAP": "happiness",
+    "NEU": "neutral",
+    "SAD": "sadness",
+}
 
 
 def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") -> Loaded:
@@ -97,6 +105,23 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
         licence="Open Database License 1.0; contents: Database Contents License 1.0",
         rejects=rejects,
     )
+
+
+def intended_emotion(utterance_ids: pl.Series) -> pl.Series:
+    """The emotion that the actor was told to express, from the clip's name.
+
+    Args:
+        utterance_ids: such as 1001_IEO_NEU_XX.
+
+    Returns:
+        One emotion per utterance; null where the id is not a clip's name.
+
+    Examples:
+        >>> intended_emotion(pl.Series(["1001_IEO_NEU_XX", "other"])).to_list()
+        ['neutral', None]
+    """
+    code = utterance_ids.str.extract(_NAME, 3)
+    return code.replace_strict(_EMOTIONS, default=None, return_dtype=pl.String).alias("intended_emotion")
 
 
 def _audio(root: Path) -> dict[str, str]:
