@@ -96,7 +96,8 @@ def _write(folder: Path, votes: int, utterances: int) -> Path:
 
 
 def _measure(step: str, folder: Path, utterances: int) -> dict[str, float]:
-    from ambivox.models.pooling.fit import Evidence, fit_pooling
+    from ambivox.models.pooling.fit import fit_pooling
+    from ambivox.models.pooling.inputs import PoolingInputs
     from ambivox.models.pooling.pooled import pool_blocks
     from ambivox.models.pooling.vote_file import VoteFile
     from ambivox.models.tables import Votes
@@ -114,7 +115,7 @@ def _measure(step: str, folder: Path, utterances: int) -> dict[str, float]:
         q_NK = rng.dirichlet(np.full(len(LABELS), 0.5), utterances)
         n_NK = rng.multinomial(3, rng.dirichlet(np.full(len(LABELS), 0.5), utterances)).astype(float)
         n_NK[:, :] += rng.multinomial(2, q_NK)
-        evidence = Evidence(n_NK, q_NK[:, None], np.ones((utterances, 1)), np.arange(utterances) % 500)
+        evidence = PoolingInputs(n_NK, q_NK[:, None], np.ones((utterances, 1)), np.arange(utterances) % 500)
         train = evidence.rows(np.arange(min(utterances, 40_000)))
         started = time.perf_counter()
         model = fit_pooling(LABELS, ["alm"], train, n_NK.sum(1))

@@ -13,8 +13,9 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.pooling.synthetic import synthetic
+from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
 from ambivox.models.statistics.bootstrap import Interval, paired_test
+from ambivox.models.statistics.corpus_prior import corpus_prior
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Annotations, Utterances, Votes
 
@@ -77,7 +78,7 @@ def mean_answers(annotations: Annotations, utterance_ids: pl.Series) -> np.ndarr
     Raises:
         UserError: The annotations are of more than one ALM.
     """
-    per_alm = synthetic(annotations, utterance_ids)
+    per_alm = synthetic_distributions(annotations, utterance_ids)
     if len(per_alm) > 1:
         raise UserError(f"the annotations are of {len(per_alm)} ALMs; expected one")
     uniform_NK = np.full((len(utterance_ids), len(annotations.labels)), 1 / len(annotations.labels))
@@ -87,10 +88,10 @@ def mean_answers(annotations: Annotations, utterance_ids: pl.Series) -> np.ndarr
     return np.where(np.isnan(q_NK), uniform_NK, q_NK)
 
 
-def corpus_prior(votes: Votes, utterance_ids: pl.Series) -> np.ndarray:
-    """The mean human distribution, repeated per utterance (N, K): the baseline of a corpus's first annotator."""
-    p_NK = _shares(votes.counts(utterance_ids))
-    return np.broadcast_to(p_NK.mean(0), p_NK.shape)
+def prior_per_utterance(votes: Votes, utterance_ids: pl.Series) -> np.ndarray:
+    """The corpus prior, repeated per utterance (N, K): the baseline of a corpus's first annotator."""
+    n_NK = votes.counts(utterance_ids)
+    return np.broadcast_to(corpus_prior(n_NK), n_NK.shape)
 
 
 def compare(

@@ -45,6 +45,14 @@ SENTENCES = {
 RUN_DEFAULTS = {"ingest": {"keep_votes": 3}, "trial": {"votes_kept": [1, 3, 5]}}
 AUDIO_SUFFIXES = (".wav", ".opus", ".flac", ".ogg", ".mp3")
 _NAME = r"^(\d{4})_([A-Z]{3})_([A-Z]{3})_(XX|LO|MD|HI|X)$"
+_EMOTIONS = {
+    "ANG": "anger",
+    "DIS": "disgust",
+    "FEA": "fear",
+    "HAP": "happiness",
+    "NEU": "neutral",
+    "SAD": "sadness",
+}
 
 
 def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") -> CorpusData:
@@ -112,6 +120,23 @@ def _audio_files(root: Path) -> dict[str, str]:
     paths = [path for path in (root / "AudioWAV").iterdir() if path.suffix.lower() in AUDIO_SUFFIXES]
     paths.sort(key=lambda path: (-AUDIO_SUFFIXES.index(path.suffix.lower()), path.name))
     return {path.stem: str(path) for path in paths}
+
+
+def intended_emotion(utterance_ids: pl.Series) -> pl.Series:
+    """The emotion that the actor was told to express, from the clip's name.
+
+    Args:
+        utterance_ids: Such as 1001_IEO_NEU_XX.
+
+    Returns:
+        One emotion per utterance; null where the id is not a clip's name.
+
+    Examples:
+        >>> intended_emotion(pl.Series(["1001_IEO_NEU_XX", "other"])).to_list()
+        ['neutral', None]
+    """
+    code = utterance_ids.str.extract(_NAME, 3)
+    return code.replace_strict(_EMOTIONS, default=None, return_dtype=pl.String).alias("intended_emotion")
 
 
 def _votes(rows: pl.DataFrame) -> pl.DataFrame:

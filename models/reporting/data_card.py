@@ -55,8 +55,8 @@ def facts(run: Run, licence: str) -> dict[str, Any]:
             pl.col("label_mass").mean().round(4).alias("label_mass"),
         )
         found["annotators"] = kinds.sort("alm", "revision", "elicitation", "engine").to_dicts()
-    if worth := run.worth():
-        found["worth_in_human_votes"] = {
+    if worth := run.equivalent_votes():
+        found["equivalent_votes"] = {
             name: {"value": one.value, "low": one.low, "high": one.high} for name, one in worth.items()
         }
     metrics = run.json("validation/metrics.json")
@@ -89,7 +89,7 @@ def card(name: str, version: str, found: dict[str, Any], revision: str) -> str:
             lines.append(
                 f"| {title} | {_plain(', '.join(map(str, value)) if isinstance(value, list) else value)} |"
             )
-    for alm, worth in found.get("worth_in_human_votes", {}).items():
+    for alm, worth in found.get("equivalent_votes", found.get("worth_in_human_votes", {})).items():
         lines.append(f"| {_plain(alm)} is worth | {written(as_estimate(worth))} human votes |")
     lines += ["", "## Splits, by speaker", "", "| split | utterances | speakers |", "|---|---|---|"]
     lines += [

@@ -19,8 +19,6 @@ NAMES = {
     "ece": "ECE",
     "r2": "R²",
     "f1": "F1",
-    "macro_f1": "macro F1",
-    "weighted_f1": "weighted F1",
     "alm": "ALM",
     "kappa": "κ",
     "fleiss_kappa": "Fleiss’ κ",
@@ -127,5 +125,5 @@ def written(found: Estimate | None) -> str:
 
 
 def humanised(name: str) -> str:
-    """``macro_f1`` as a reader would write it."""
+    """``f1_macro`` as a reader would write it."""
     return NAMES.get(name, name.replace("_", " ").strip())

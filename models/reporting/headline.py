@@ -11,6 +11,7 @@ from markupsafe import Markup
 from ambivox.models.reporting.drawing import interval
 from ambivox.models.reporting.estimates import Estimate, estimate, number, written
 from ambivox.models.reporting.reading import Run
+from ambivox.models.statistics.ambiguity import TERTILES
 
 #: Rows of the table, in reading order: the keys they may have in metrics.json, and what they are called.
 ROWS = {
@@ -26,7 +27,6 @@ ROWS = {
     "prior": (("prior", "corpus_prior"), "corpus prior", "the same average for every utterance"),
 }
 #: Measure -> (heading, better is lower).
-LEVELS = ("low", "medium", "high")
 # Below this p a difference is called one; beyond this share a loss is worth a sentence.
 _SURE, _HARM = 0.05, 0.02
 MEASURES = {"js": ("JS ↓", True), "bc": ("BC ↑", False), "accuracy": ("accuracy ↑", False)}
@@ -130,7 +130,7 @@ def _sentences(js: Mapping[str, Estimate | None], run: Run) -> list[str]:
         said.append(
             f"People themselves: one half of the raters stands at JS {number(ceiling.value)} from the other half."
         )
-    for name, worth in run.worth().items():
+    for name, worth in run.equivalent_votes().items():
         said.append(f"What {name} says of an utterance is worth about {written(worth)} human votes.")
     return said
 
@@ -173,7 +173,7 @@ def _harmed(run: Run) -> str:
     said = []
     if not isinstance(levels, dict):
         return ""
-    for level in LEVELS:
+    for level in TERTILES:
         sources = levels.get(level)
         if not isinstance(sources, dict):
             continue

@@ -94,12 +94,12 @@ class Run:
         """The human votes that estimates are judged by."""
         return self.heldout if self.heldout is not None else self.votes
 
-    def worth(self) -> dict[str, Estimate]:
-        """How many human votes each ALM is worth, from pooling.json."""
+    def equivalent_votes(self) -> dict[str, Estimate]:
+        """How many human votes each ALM is worth, from pooling.json (whose key was once worth_in_human_votes)."""
         pooling = self.json("distributions/pooling.json")
         alms = pooling.get("alms")
         found = {
-            str(name): as_estimate(one.get("worth_in_human_votes"))
+            str(name): as_estimate(one.get("equivalent_votes", one.get("worth_in_human_votes")))
             for name, one in (alms.items() if isinstance(alms, dict) else ())
             if isinstance(one, dict)
         }

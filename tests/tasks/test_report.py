@@ -94,8 +94,8 @@ def make_run(root: Path, utterances: int = 120, hostile: str | None = None, seed
         {
             "alms": {
                 "tiny": {
-                    "worth_in_human_votes": {"value": 2.47, "low": 2.1, "high": 2.9},
-                    "worth_by_ambiguity": {"low": 1.5, "high": 3.1},
+                    "equivalent_votes": {"value": 2.47, "low": 2.1, "high": 2.9},
+                    "equivalent_votes_by_ambiguity": {"low": 1.5, "high": 3.1},
                 }
             }
         },

@@ -76,6 +76,8 @@ def test_the_intended_emotion_is_an_oracle_where_names_tell_it(files: Files, tmp
     }
     for path in (files.utterances, files.votes, files.heldout, files.annotations):
         table = pl.read_parquet(path).with_columns(pl.col("utterance_id").replace_strict(renamed))
+        if "corpus" in table.columns:
+            table = table.with_columns(corpus=pl.lit("crema_d"))
         Utterances(table, files.names).write(tmp_path / path.name)
     out = trial(
         utterances=tmp_path / "utterances.parquet",

@@ -9,6 +9,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from ambivox.models.reporting.figures.style import COLOURS, PALETTE, figure
+from ambivox.models.statistics.ambiguity import TERTILES
 
 _PAPER_MARKERS = "*^vD"
 
@@ -74,13 +75,12 @@ def matrix(metrics: dict[str, Any], paper: dict[str, dict[str, dict[str, float]]
 def tertiles(metrics: dict[str, Any]) -> Figure:
     """JS by ambiguity of the human votes, a line a row."""
     made, (axes,) = figure(width=6.8)
-    names = ("low", "medium", "high")
     for name, row in metrics.items():
-        found = [row.get(f"js_{tertile}_ambiguity") for tertile in names]
+        found = [row.get(f"js_{tertile}_ambiguity") for tertile in TERTILES]
         if None in found:
             continue
         style = "--" if name.endswith("-off") else "-"
-        axes.plot(names, found, marker="o", markersize=4, linestyle=style, color=colour(name), label=name)
+        axes.plot(TERTILES, found, marker="o", markersize=4, linestyle=style, color=colour(name), label=name)
     axes.set_xlabel("ambiguity of the human votes (thirds by rank)")
     axes.set_ylabel("JS (base 2)")
     axes.set_ylim(bottom=0)

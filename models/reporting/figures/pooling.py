@@ -13,23 +13,23 @@ _EXAMPLES = 6
 _BINS = 10
 
 
-def worth(made: Sources) -> Figure:
-    """Human votes that each ALM is worth, overall and by ambiguity, with intervals."""
+def equivalent_votes(made: Sources) -> Figure:
+    """Equivalent votes of each ALM, overall and by ambiguity, with intervals."""
     picture, (axes,) = figure(width=6.4, height=3.2)
     groups = ("overall", *TERTILES)
-    width = 0.8 / max(len(made.worth), 1)
-    for a, value in enumerate(made.worth):
+    width = 0.8 / max(len(made.equivalent_votes), 1)
+    for a, value in enumerate(made.equivalent_votes):
         found = [value.overall, *(value.by_ambiguity[third] for third in TERTILES)]
         mean_G = np.nan_to_num([one.value for one in found])
         below_G = np.nan_to_num([one.value - one.low for one in found])
         above_G = np.nan_to_num([one.high - one.value for one in found])
-        at_G = np.arange(len(groups)) + (a - (len(made.worth) - 1) / 2) * width
+        at_G = np.arange(len(groups)) + (a - (len(made.equivalent_votes) - 1) / 2) * width
         axes.bar(at_G, mean_G, width * 0.9, color=PALETTE[a % len(PALETTE)], label=value.alm)
         axes.errorbar(at_G, mean_G, [below_G, above_G], fmt="none", ecolor="#333333", capsize=3)
     axes.set_xticks(range(len(groups)), [groups[0], *(f"{third} ambiguity" for third in TERTILES)])
-    axes.set_ylabel("kappa (human votes)")
+    axes.set_ylabel("equivalent human votes")
     axes.set_title("What an ALM's opinion is worth")
-    if made.worth:
+    if made.equivalent_votes:
         axes.legend()
     else:
         axes.text(0.5, 0.5, "no ALM", transform=axes.transAxes, ha="center")
@@ -38,10 +38,10 @@ def worth(made: Sources) -> Figure:
 
 def calibration(made: Sources) -> Figure:
     """Predicted probability of a label against the share of human votes it got, before and after calibration."""
-    alms = max(len(made.opinions), 1)
+    alms = max(len(made.synthetic), 1)
     picture, grid = figure(columns=min(alms, 3), rows=-(-alms // 3), width=3.4 * min(alms, 3), height=3.3)
-    n_NK = made.evidence.n_NK
-    for a, opinion in enumerate(made.opinions):
+    n_NK = made.inputs.n_NK
+    for a, opinion in enumerate(made.synthetic):
         axes = grid[a]
         axes.plot([0, 1], [0, 1], color="#888888", lw=0.8, ls="--")
         for name, q_NK, colour in (
@@ -61,7 +61,7 @@ def examples(made: Sources) -> Figure:
     """Utterances from the least to the most ambiguous, and their distribution from every source."""
     names, labels = tuple(made.tables), made.model.labels
     p_NK = made.tables["pooled"].frame.select(labels).to_numpy()
-    rows = np.flatnonzero(made.evidence.n_NK.sum(1) > 0)
+    rows = np.flatnonzero(made.inputs.n_NK.sum(1) > 0)
     rows = rows if len(rows) else np.arange(len(p_NK))
     order = rows[np.argsort(-p_NK[rows].max(1), kind="stable")]
     picked = order[np.linspace(0, len(order) - 1, min(_EXAMPLES, len(order))).astype(int)]

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ambivox.models.evaluation.comparison import Validation
-from ambivox.models.evaluation.comparison_tables import by_group, by_label, by_tertile
+from ambivox.models.evaluation.validation import Validation
+from ambivox.models.evaluation.validation_tables import by_group, by_label, by_tertile
 from ambivox.models.reporting.figures.style import COLOURS, PALETTE, figure
 from ambivox.models.statistics.ambiguity import TERTILES
-from ambivox.models.statistics.metrics import calibration_curve
+from ambivox.models.statistics.confidence_calibration import calibration_curve
 
 _JS = "JS divergence (base 2) to the target votes"
 

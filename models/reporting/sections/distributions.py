@@ -9,8 +9,8 @@ import polars as pl
 from ambivox.models.reporting.estimates import as_estimate, estimate, humanised, number, written
 from ambivox.models.reporting.parts import Section, Sheet, cell, folded, pictures, sheets
 from ambivox.models.reporting.reading import Run
+from ambivox.models.statistics.ambiguity import TERTILES
 
-_LEVELS = ("low", "medium", "high")
 _ORDER = ("human", "synthetic", "combined", "pooled", "ceiling", "prior")
 
 
@@ -18,7 +18,7 @@ def pooling(run: Run) -> Section:
     """What an ALM's answer is worth, in human votes."""
     section = Section("pooling", "Pooling: what the ALM is worth")
     found = run.json("distributions/pooling.json")
-    for name, worth in run.worth().items():
+    for name, worth in run.equivalent_votes().items():
         section.text.append(
             f"{name} is worth {written(worth)} human votes: pooled = (n + κ q̃) / (N + κ), where κ is that number, "
             "fitted utterance by utterance, and q̃ the ALM’s distribution after calibration."
@@ -28,7 +28,7 @@ def pooling(run: Run) -> Section:
                 else ""
             )
         )
-    section.sheets = _worth_by_ambiguity(found)
+    section.sheets = _votes_by_ambiguity(found)
     pooled = run.distributions.get("pooled")
     if pooled is not None and pooled.frame["equivalent_votes"].max() != 0:
         votes = pooled.frame["equivalent_votes"]
@@ -46,15 +46,19 @@ def pooling(run: Run) -> Section:
     return section
 
 
-def _worth_by_ambiguity(found: dict[str, Any]) -> list[Sheet]:
+def _votes_by_ambiguity(found: dict[str, Any]) -> list[Sheet]:
     rows = []
     alms = found.get("alms")
     for name, one in alms.items() if isinstance(alms, dict) else ():
-        by = one.get("worth_by_ambiguity") if isinstance(one, dict) else None
+        by = (
+            one.get("equivalent_votes_by_ambiguity", one.get("worth_by_ambiguity"))
+            if isinstance(one, dict)
+            else None
+        )
         if isinstance(by, dict):
-            rows.append([str(name), *(written(as_estimate(by.get(level))) for level in _LEVELS)])
+            rows.append([str(name), *(written(as_estimate(by.get(level))) for level in TERTILES)])
     return (
-        [Sheet("Worth in human votes, by ambiguity of the utterance", ["ALM", *_LEVELS], rows)]
+        [Sheet("Worth in human votes, by ambiguity of the utterance", ["ALM", *TERTILES], rows)]
         if rows
         else []
     )
@@ -95,12 +99,12 @@ def _by_tertile(found: dict[str, Any]) -> list[Sheet]:
         return []
     names = list(dict.fromkeys(name for one in levels.values() if isinstance(one, dict) for name in one))
     rows = [
-        [name, *(_js(levels.get(level, {}).get(name)) for level in _LEVELS)]
+        [name, *(_js(levels.get(level, {}).get(name)) for level in TERTILES)]
         for name in sorted(names, key=_place)
     ]
     return [
         Sheet(
-            "JS by ambiguity of the utterance (tertiles, the paper’s definition)", ["source", *_LEVELS], rows
+            "JS by ambiguity of the utterance (tertiles, the paper’s definition)", ["source", *TERTILES], rows
         )
     ]
 
@@ -155,7 +159,7 @@ def sparse_votes(run: Run) -> Section:
         "alone: below 1 is better than asking k people and no one else; by thirds of the votes' entropy. "
         "Intent stands for the label the actor was told to play, with a fitted weight: an oracle."
     )
-    columns = ["votes kept", "source", "JS ↓", "over human ↓", *(f"{level} ambiguity" for level in _LEVELS)]
+    columns = ["votes kept", "source", "JS ↓", "over human ↓", *(f"{level} ambiguity" for level in TERTILES)]
     body = []
     for row in rows:
         thirds = row.get("entropy")
@@ -166,7 +170,7 @@ def sparse_votes(run: Run) -> Section:
                 humanised(cell(row.get("source"))),
                 written(estimate(row, "js")),
                 written(estimate(row, "over_human")),
-                *(number(found.value) if (found := estimate(thirds, level)) else "–" for level in _LEVELS),
+                *(number(found.value) if (found := estimate(thirds, level)) else "–" for level in TERTILES),
             ]
         )
     section.sheets = [Sheet("JS to the votes that were not kept", columns, body, wide=True)]

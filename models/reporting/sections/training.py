@@ -37,7 +37,7 @@ def finetuning(run: Run) -> Section:
 def _matrix(metrics: dict[str, Any]) -> list[Sheet]:
     rows = []
     for name, measures in _rows_of(metrics):
-        wanted = ("js", "bc", "accuracy", "f1_macro" if "f1_macro" in measures else "macro_f1", "ece")
+        wanted = ("js", "bc", "accuracy", "f1_macro", "ece")
         figures = [estimate(measures, measure) for measure in wanted]
         if figures[0] is not None:
             rows.append((figures[0].value, [name, *(written(figure) for figure in figures)]))

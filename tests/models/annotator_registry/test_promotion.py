@@ -8,7 +8,7 @@ import pytest
 
 from ambivox.models.annotator_registry.promotion import (
     compare,
-    corpus_prior,
+    prior_per_utterance,
     mean_answers,
     objections,
     pilot_utterances,
@@ -40,7 +40,7 @@ def test_better_is_promoted_and_worse_or_equal_is_not() -> None:
     assert not compare(votes, pilot, poor_NK, good_NK).better_by(0.0)
     assert not compare(votes, pilot, good_NK, good_NK).better_by(0.0)
     assert not compare(votes, pilot, good_NK, poor_NK).better_by(0.5)
-    comparison = compare(votes, pilot, good_NK, corpus_prior(votes, pilot.frame["utterance_id"]))
+    comparison = compare(votes, pilot, good_NK, prior_per_utterance(votes, pilot.frame["utterance_id"]))
     assert comparison.gain.low <= comparison.gain.value <= comparison.gain.high
     assert comparison.gain.value == pytest.approx(comparison.js_baseline - comparison.js_candidate)
 

@@ -1,4 +1,4 @@
-"""Raters who guess are found by both methods and weigh less; raters without identity are refused."""
+"""Annotators who guess weigh less by both methods; annotators without identity are refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from ambivox.models.errors import UserError
-from ambivox.models.pooling.raters import METHODS, Method, reliability
+from ambivox.models.pooling.annotator_reliability import METHODS, Method, reliability
 from ambivox.models.tables import Votes
 from tests.support.pooling_tables import label_names, vote_table
 
@@ -21,14 +21,14 @@ def _votes() -> Votes:
     rows = []
     for rater in range(12):
         careful_N = np.where(rng.random(300) < 0.85, truth_N, rng.integers(0, 4, 300))
-        said_N = rng.integers(0, 4, 300) if rater >= 10 else careful_N
+        answer_N = rng.integers(0, 4, 300) if rater >= 10 else careful_N
         rows.append(
             pl.DataFrame(
                 {
                     "utterance_id": [f"{number}" for number in range(300)],
                     "annotator_id": [f"r{rater:02d}"] * 300,
                     "annotator_kind": ["human"] * 300,
-                    "label": [_NAMES[label] for label in said_N],
+                    "label": [_NAMES[label] for label in answer_N],
                     "weight": [1.0] * 300,
                 }
             )
