@@ -59,7 +59,8 @@ def annotate(
     from ambivox.models.errors import UserError
     from ambivox.models.files import atomic_folder, write_json
     from ambivox.models.progress import bar
-    from ambivox.models.reporting.figures.annotation import draw_annotation
+    from ambivox.models.reporting.figures.annotation import answers_figure, checks_figure
+    from ambivox.models.reporting.figures.style import save
 
     run = prepare(
         utterances,
@@ -101,7 +102,8 @@ def annotate(
         result.votes.write(folder / "votes.parquet")
         result.rejects.write_parquet(folder / "rejects.parquet", compression="zstd")
         write_json(folder / "checks.json", result.checks)
-        draw_annotation(result.annotations, result.checks, folder)
+        save(answers_figure(result.annotations), folder / "answers.svg")
+        save(checks_figure(result.checks, result.annotations.labels), folder / "checks.svg")
     mass = result.checks["label_mass"]["mean"]
     print(
         f"{len(result.annotations)} answers, {result.checks['refusals']} refusals, "

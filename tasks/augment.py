@@ -46,7 +46,7 @@ def augment(
     from ambivox.models.augmentation import augmentation
     from ambivox.models.augmentation.dime_aug import Recipe
     from ambivox.models.files import atomic_folder
-    from ambivox.models.reporting.figures.augmentation import balance
+    from ambivox.models.reporting.figures.augmentation import class_balance_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Distributions, Utterances
 
@@ -68,7 +68,7 @@ def augment(
             on_error=on_error,
             cache=cache,
         )
-        save(balance(summary), folder / "balance.svg")
+        save(class_balance_figure(summary), folder / "balance.svg")
     made = ", ".join(
         f"{label} {summary['before'][label]:.0f} -> {size:.0f}" for label, size in summary["after"].items()
     )

@@ -49,10 +49,10 @@ def ingest(
     from ambivox.models.corpora import load_corpus
     from ambivox.models.files import atomic_folder, write_json
     from ambivox.models.ingestion.checking import ingest as make
-    from ambivox.models.ingestion.profile import markdown, summary
     from ambivox.models.ingestion.splits import parse_shares
-    from ambivox.models.reporting.figures.profile import picture
+    from ambivox.models.reporting.figures.profile import profile_figure
     from ambivox.models.reporting.figures.style import save
+    from ambivox.models.reporting.profile_page import profile_markdown, profile_summary
 
     made = make(
         load_corpus(corpus, root, options),
@@ -72,9 +72,9 @@ def ingest(
         if made.truth is not None:
             made.truth.write(folder / "truth.parquet")
         write_json(folder / "profile.json", made.profile)
-        (folder / "profile.md").write_text(markdown(made.profile), encoding="utf-8")
-        save(picture(made.profile), folder / "profile.svg")
-    print(summary(made.profile))
+        (folder / "profile.md").write_text(profile_markdown(made.profile), encoding="utf-8")
+        save(profile_figure(made.profile), folder / "profile.svg")
+    print(profile_summary(made.profile))
     print(f"ingest: {out}")
     return out
 

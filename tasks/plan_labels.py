@@ -50,7 +50,7 @@ def plan_labels(
     from ambivox.models.pooling.fit import fit_pooling
     from ambivox.models.pooling.sources import FIT_SPLITS, gather, human_votes
     from ambivox.models.pooling.synthetic import read_synthetic
-    from ambivox.models.reporting.figures.allocation import savings
+    from ambivox.models.reporting.figures.allocation import savings_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Utterances, Votes
 
@@ -110,7 +110,7 @@ def plan_labels(
                 for name in ("votes_per_utterance", "planned", "at_random")
             }
             write_json(folder / "simulation.json", {"saved_by_random_votes_per_utterance": saved} | curves)
-            save(savings(played), folder / "simulation.svg")
+            save(savings_figure(played), folder / "simulation.svg")
     print(
         f"{int(votes_M.sum())} votes for {batch.height} of {int(allowed_N.sum())} utterances: {out / 'batch.csv'}"
     )

@@ -82,9 +82,9 @@ def pool(
         for source, table in made.tables.items():
             table.write(folder / f"{source}.parquet")
         write_json(folder / "pooling.json", summary(made))
-        save(figures.worth(made), folder / "worth.svg")
-        save(figures.calibration(made), folder / "calibration.svg")
-        save(figures.examples(made), folder / "examples.svg")
+        save(figures.equivalent_votes_figure(made), folder / "worth.svg")
+        save(figures.calibration_figure(made), folder / "calibration.svg")
+        save(figures.examples_figure(made), folder / "examples.svg")
     print(f"pooled {len(made.tables['pooled'])} utterances into {out}")
     for statement in statements(made):
         print(f"  {statement}")

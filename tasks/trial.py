@@ -47,13 +47,14 @@ def trial(
     import polars as pl
 
     from ambivox.models.errors import UserError
-    from ambivox.models.evaluation.sparse_vote_trial import markdown, scores, table
+    from ambivox.models.evaluation.sparse_vote_trial import scores, table
     from ambivox.models.evaluation.sparse_vote_trial import trial as run
     from ambivox.models.files import atomic_folder, write_json
     from ambivox.models.pooling.sources import human_votes
     from ambivox.models.pooling.synthetic import read_synthetic
     from ambivox.models.reporting.figures.style import save
-    from ambivox.models.reporting.figures.trial import ratios
+    from ambivox.models.reporting.figures.trial import js_ratio_figure
+    from ambivox.models.reporting.trial_page import trial_markdown
     from ambivox.models.tables import Utterances, Votes
 
     try:
@@ -88,10 +89,10 @@ def trial(
         write_json(
             folder / "trial.json", {"rows": rows, "mean_kappa": {str(k): v for k, v in made.kappa.items()}}
         )
-        (folder / "trial.md").write_text(markdown(rows), encoding="utf-8")
+        (folder / "trial.md").write_text(trial_markdown(rows), encoding="utf-8")
         scores(made).write_parquet(folder / "scores.parquet")
-        save(ratios(rows), folder / "trial.svg")
-    print(markdown(rows), end="")
+        save(js_ratio_figure(rows), folder / "trial.svg")
+    print(trial_markdown(rows), end="")
     return out
 
 

@@ -230,25 +230,6 @@ def _plain(found: Interval) -> dict[str, float]:
     return {"value": found.value, "low": found.low, "high": found.high}
 
 
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """The table as Markdown; tertiles by the plain entropy of all votes; 95 % intervals over speakers."""
-    lines = [
-        "JS (base-2 divergence) to the votes not kept, over that of the humans alone [95 % over speakers]",
-        "",
-        "| votes | source | JS | over human | low | medium | high |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        thirds = " | ".join(f"{row['entropy'][name]['value']:.2f}" for name in TERTILES)
-        ratio = row["over_human"]
-        lines.append(
-            f"| {row['votes']} | {row['source']} | {row['js']['value']:.3f} "
-            f"[{row['js']['low']:.3f}, {row['js']['high']:.3f}] | {ratio['value']:.2f} "
-            f"[{ratio['low']:.2f}, {ratio['high']:.2f}] | {thirds} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
 def scores(made: Trial) -> pl.DataFrame:
     """One row per number of kept votes and utterance: tertiles, and the JS of every source."""
     return pl.concat(

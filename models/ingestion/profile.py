@@ -56,74 +56,6 @@ def profile(utterances: Utterances, votes: Votes, heldout: Votes) -> dict[str, A
     }
 
 
-def markdown(found: dict[str, Any]) -> str:
-    """The profile as tables in Markdown, for a terminal, a file or a dashboard. Names from disk are escaped."""
-    lines = [f"# {_plain(found['corpus'])}", "", "| | |", "|---|---|"]
-    lines += [f"| {_plain(name)} | {_plain(value)} |" for name, value in rows(found)]
-    lines += ["", "| split | utterances | speakers | hours | votes |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {split} | {its['utterances']:,} | {its['speakers']:,} | {its['hours']:.2f} | {its['votes']:,} |"
-        for split, its in _splits(found)
-    ]
-    lines += ["", "| label | share of votes | votes dropped |", "|---|---|---|"]
-    dropped = found["dropped_votes"]
-    lines += [f"| {_plain(label)} | {share:.1%} | |" for label, share in _prior(found)]
-    lines += [f"| {_plain(label)} | | {count:,} |" for label, count in dropped.items()]
-    if found["rejects"]:
-        lines += ["", "| rejected | rows |", "|---|---|"]
-        lines += [f"| {_plain(reason)} | {count:,} |" for reason, count in found["rejects"].items()]
-    lines += ["", *(f"- {_plain(note)}" for note in found["notes"])] if found["notes"] else []
-    return "\n".join(lines) + "\n"
-
-
-def summary(found: dict[str, Any]) -> str:
-    """The profile as plain lines for a terminal; nothing that came from disk can move its cursor."""
-    width = max(len(name) for name, _ in rows(found))
-    lines = [f"{name:<{width}}  {value}" for name, value in rows(found)]
-    splits = [f"{split} {its['utterances']:,}" for split, its in _splits(found) if its["utterances"]]
-    lines.append(f"{'splits':<{width}}  {', '.join(splits)}")
-    prior = ", ".join(f"{label} {share:.1%}" for label, share in _prior(found))
-    lines.append(f"{'labels':<{width}}  {prior}")
-    for what in ("dropped_votes", "rejects"):
-        if found[what]:
-            counts = ", ".join(f"{name} {count:,}" for name, count in found[what].items())
-            lines.append(f"{what.replace('_', ' '):<{width}}  {counts}")
-    lines += [f"note: {note}" for note in found["notes"]]
-    return "\n".join("".join(sign for sign in line if sign.isprintable()) for line in lines)
-
-
-def rows(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """The headline figures, named, as text."""
-    counts = {int(votes): count for votes, count in found["votes_per_utterance"].items()}
-    mean = found["votes"] / found["utterances"] if found["utterances"] else 0.0
-    spread = f"{min(counts)} to {max(counts)}, mean {mean:.2f}" if counts else "none"
-    without, crossing = found["without"], found["straddling"]
-    return [
-        ("utterances", f"{found['utterances']:,}"),
-        ("speakers", f"{found['speakers']:,} ({without['speaker']:,} utterances of unknown speakers)"),
-        ("hours", f"{found['hours']:.2f}"),
-        ("votes", f"{found['votes']:,} ({found['votes_held_back']:,} held back)"),
-        ("votes per utterance", spread),
-        ("utterances without usable audio", f"{without['audio']:,}"),
-        ("utterances without votes", f"{without['votes']:,}"),
-        ("utterances without transcript", f"{without['transcript']:,}"),
-        ("Fleiss' kappa", _figure(found["fleiss_kappa"])),
-        ("Krippendorff's alpha", _figure(found["krippendorff_alpha"])),
-        ("mean entropy of votes", f"{_figure(found['mean_entropy_bits'])} bits"),
-        ("speakers in several splits", f"{crossing['speakers']:,}"),
-        ("licence", found["licence"]),
-    ]
-
-
-def _splits(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The splits in their order, which JSON with sorted keys has lost."""
-    return [(split, found["splits"][split]) for split in SPLITS]
-
-
-def _prior(found: dict[str, Any]) -> list[tuple[str, float]]:
-    return [(label, found["label_prior"][label]) for label in found["labels"]]
-
-
 def _split(frame: pl.DataFrame, votes_N: np.ndarray, split: str) -> dict[str, float | int]:
     inside = (frame["split"] == split).to_numpy()
     its = frame.filter(inside)
@@ -147,13 +79,3 @@ def _defined(figure: float) -> float | None:
 def _digits(figure: float) -> float:
     """Ten digits: sums on several threads differ beyond, and the same corpus must give the same bytes."""
     return float(f"{figure:.10g}")
-
-
-def _figure(found: float | None) -> str:
-    return "not defined" if found is None else f"{found:.3f}"
-
-
-def _plain(text: object) -> str:
-    """One line that no table or renderer takes for markup."""
-    line = " ".join(str(text).split())
-    return "".join(f"\\{sign}" if sign in r"\`*_{}[]<>#|!~" else sign for sign in line)
