@@ -46,3 +46,14 @@ def caption(folder: str, picture: str) -> str:
         picture: the file name without its suffix.
     """
     return CAPTIONS.get(folder, {}).get(picture) or display_name(picture.replace("-", " ")).capitalize()
+
+
+def picture_order(folder: str, picture: str) -> int:
+    """Return the place of a picture in reading order; unknown pictures come last.
+
+    Args:
+        folder: the step's folder below data/<key>/, such as ``validation``.
+        picture: the file name without its suffix.
+    """
+    known = list(CAPTIONS.get(folder, {}))
+    return known.index(picture) if picture in known else len(known)

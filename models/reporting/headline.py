@@ -153,17 +153,19 @@ def _exception(run: Run) -> str:
     """The levels of ambiguity at which pooled is further from the target than the human votes alone."""
     tertiles = run.json("validation/details.json").get("tertiles")
     levels = tertiles.get("paper") if isinstance(tertiles, dict) else None
+    by_level = levels if isinstance(levels, dict) else {}
     worse = []
-    for level in TERTILES if isinstance(levels, dict) else ():
-        sources = levels.get(level)
+    for level in TERTILES:
+        sources = by_level.get(level)
         if not isinstance(sources, dict):
             continue
         human, pooled = (parse_measure(sources.get(source), "js") for source in ("human", "pooled"))
         if human and pooled and pooled.value > human.value * (1 + _HARM_SHARE):
-            worse.append(f"{level} (JS {format_number(pooled.value)} against {format_number(human.value)})")
+            js = f"JS {format_number(pooled.value)} against {format_number(human.value)}"
+            worse.append(f"{level} ambiguity ({js})")
     if not worse:
         return ""
-    return f"Exception: pooled is further from the human distribution at ambiguity {', '.join(worse)}."
+    return f"Exception: pooled is further from the human distribution at {', '.join(worse)}."
 
 
 def _votes_per_utterance(run: Run) -> str:

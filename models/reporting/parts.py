@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ambivox.models.reporting.captions import caption
+from ambivox.models.reporting.captions import caption, picture_order
 from ambivox.models.reporting.tables import Table
 
-_WIDE_RATIO = 2.1
-_VIEW_BOX = re.compile(r'viewBox="0 0 ([0-9.]+) ([0-9.]*[1-9][0-9.]*)"')
+_WIDE_POINTS = 520
+_VIEW_BOX = re.compile(r'viewBox="0 0 ([0-9.]+) ')
 _MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
@@ -67,10 +67,10 @@ class Section:
 
 
 def pictures(folder: Path) -> list[Picture]:
-    """Return every SVG and PNG file in ``folder`` and its subfolders, in order of their names."""
+    """Return every SVG and PNG file in ``folder`` and its subfolders, in reading order."""
     paths = [path for path in folder.rglob("*") if path.suffix in _MEDIA_TYPES] if folder.is_dir() else []
     found = []
-    for path in sorted(paths):
+    for path in sorted(paths, key=lambda path: (picture_order(folder.name, path.stem), path)):
         subfolder = path.relative_to(folder).parent.as_posix()
         encoded = base64.b64encode(path.read_bytes()).decode("ascii")
         found.append(
@@ -89,4 +89,4 @@ def _is_wide(path: Path) -> bool:
         return False
     with path.open(encoding="utf-8", errors="replace") as file:
         box = _VIEW_BOX.search(file.read(2000))
-    return box is not None and float(box[1]) > _WIDE_RATIO * float(box[2])
+    return box is not None and float(box[1]) > _WIDE_POINTS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ambivox.models.reporting.tables import markdown_table, plain_markdown
@@ -15,7 +15,7 @@ def profile_markdown(profile: Mapping[str, Any]) -> str:
     Args:
         profile: what profile.json holds (``ambivox.models.ingestion.profile``).
     """
-    tables = [
+    tables: list[tuple[tuple[str, ...], Sequence[tuple[str, ...]]]] = [
         (("", ""), _overview(profile)),
         (
             ("split", "utterances", "speakers", "hours", "votes"),

@@ -39,6 +39,7 @@ SOURCE_NAMES = {
 #: Further rows of the fine-tuning matrix and of the sparse-vote trial.
 OTHER_NAMES = {
     "zero-shot": SourceName("zero-shot", "ALM without fine-tuning", "#D55E00"),
+    "votes": SourceName("human votes", "the human votes that the models were trained on", "#000000"),
     "intent": SourceName("intent (oracle)", "emotion that the actor was asked to express", "#56B4E9"),
     "pooled_k_everywhere": SourceName(
         "pooled, k votes everywhere", "pooled; k votes of training speakers too", "#66C2A5"

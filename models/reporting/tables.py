@@ -12,6 +12,7 @@ from rich.text import Text
 
 Alignment = Literal["left", "right"]
 _MARKDOWN_SIGNS = frozenset(r"\`*_{}[]<>#|!~")
+_NUMBER_SIGNS = frozenset("0123456789.,[]%+-e ")
 _RULES: dict[Alignment, str] = {"left": "---", "right": "---:"}
 
 
@@ -71,18 +72,19 @@ class Table:
         if self.caption:
             parts.append(f"<figcaption>{escape(self.caption)}</figcaption>")
         parts.append('<div class="scroll"><table>')
-        sides = [' class="right"' if side == "right" else "" for side in self.alignments]
         if any(self.columns):
             headings = "".join(
-                f'<th scope="col"{side}>{escape(heading)}</th>'
-                for heading, side in zip(self.columns, sides, strict=True)
+                f'<th scope="col"{_classes("", side)}>{escape(heading)}</th>'
+                for heading, side in zip(self.columns, self.alignments, strict=True)
             )
             parts.append(f"<thead><tr>{headings}</tr></thead>")
         parts.append("<tbody>")
         for row in self.rows:
-            cells = [f"<td{side}>{escape(cell)}</td>" for cell, side in zip(row, sides, strict=True)]
-            cells[0] = f'<th scope="row"{sides[0]}>{escape(row[0])}</th>'
-            parts.append(f"<tr>{''.join(cells)}</tr>")
+            classes = [_classes(cell, side) for cell, side in zip(row, self.alignments, strict=True)]
+            cells = [
+                f"<td{names}>{escape(cell)}</td>" for cell, names in zip(row[1:], classes[1:], strict=True)
+            ]
+            parts.append(f'<tr><th scope="row"{classes[0]}>{escape(row[0])}</th>{"".join(cells)}</tr>')
         parts.append("</tbody></table></div></figure>")
         return Markup("\n".join(parts))  # noqa: S704  (every text above is escaped)
 
@@ -135,3 +137,13 @@ def plain_markdown(text: str) -> str:
 
 def _markdown_row(cells: Sequence[str]) -> str:
     return "|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|"
+
+
+def _classes(cell: str, side: Alignment) -> str:
+    """The HTML classes of a cell: numbers and their intervals stay on one line."""
+    names = [name for name, applies in (("number", _is_number(cell)), ("right", side == "right")) if applies]
+    return f' class="{" ".join(names)}"' if names else ""
+
+
+def _is_number(cell: str) -> bool:
+    return bool(cell) and cell[0] in "-0123456789" and set(cell) <= _NUMBER_SIGNS

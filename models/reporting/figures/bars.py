@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,7 @@ _GROUP_WIDTH = 0.84
 def grouped_bars(
     axes: Axes,
     groups: Sequence[str],
-    sources: Sequence[str],
-    estimate: Callable[[str, int], Mapping[str, Any]],
+    estimates: Mapping[str, Sequence[Mapping[str, Any]]],
     value: str = "value",
 ) -> None:
     """Draw one bar per group and source, with its interval; undefined values are drawn as 0.
@@ -26,15 +25,13 @@ def grouped_bars(
     Args:
         axes: where to draw.
         groups: names of the groups, along the x axis.
-        sources: keys of the sources, in the order of the bars.
-        estimate: returns the estimate of a source in the group of an index: its value, ``low`` and ``high``.
+        estimates: per source, in the order of the bars, one estimate per group: its value, ``low`` and ``high``.
         value: the key of the value in an estimate.
     """
-    width = _GROUP_WIDTH / max(len(sources), 1)
-    for s, source in enumerate(sources):
-        estimates = [estimate(source, g) for g in range(len(groups))]
+    width = _GROUP_WIDTH / max(len(estimates), 1)
+    for s, (source, by_group) in enumerate(estimates.items()):
         value_G, low_G, high_G = (
-            np.array([np.nan if one[key] is None else one[key] for one in estimates], dtype=float)
+            np.array([np.nan if one[key] is None else one[key] for one in by_group], dtype=float)
             for key in (value, "low", "high")
         )
         below_G = np.maximum(np.nan_to_num(value_G - low_G), 0)

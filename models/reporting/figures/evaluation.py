@@ -42,8 +42,8 @@ def matrix_figure(
         row, colour = rows[name], source_colour(name)
         axes.plot([row["js_low"], row["js_high"]], [place, place], color=colour, linewidth=2)
         axes.plot(row["js"], place, marker=_marker(name), color=colour)
-        at = (row["js_high"], place)
-        axes.annotate(f"{row['js']:.3f}", at, (6, 0), textcoords="offset points", va="center", fontsize=SMALL)
+        at = (row["js"], place)
+        axes.annotate(f"{row['js']:.3f}", at, (0, 6), textcoords="offset points", ha="center", fontsize=SMALL)
     if "ceiling" in metrics:
         axes.axvline(
             metrics["ceiling"]["js"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ambivox.models.reporting.figures.style import DARK, new_figure, styled
 from ambivox.models.reporting.source_names import PALETTE
@@ -26,7 +27,7 @@ def training_curves_figure(curves: Sequence[dict[str, float]], best_epoch: int) 
         js = [row["development_js"] for row in curves]
         axes.plot(epochs, js, color=PALETTE[1], label="development JS (base 2)")
         axes.axvline(best_epoch, color=DARK, linestyle="--", linewidth=1, label=f"kept: epoch {best_epoch}")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="epoch", ylabel="loss, JS", title="Fine-tuning")
     axes.set_ylim(bottom=0)
     axes.legend()

@@ -25,16 +25,14 @@ def js_ratio_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     by_key = {(row["votes"], row["source"]): row for row in rows}
     sources = [source for source in _SOURCES if (kept[0], source) in by_key]
     figure, grid = new_figure(columns=len(kept) + 1, width=2.9 * (len(kept) + 1), height=3.6)
-    grouped_bars(
-        grid[0], [str(k) for k in kept], sources, lambda source, g: by_key[kept[g], source]["over_human"]
-    )
+    overall = {source: [by_key[k, source]["over_human"] for k in kept] for source in sources}
+    grouped_bars(grid[0], [str(k) for k in kept], overall)
     grid[0].set_xlabel("human votes kept")
     grid[0].set_ylabel("JS relative to the human votes alone")
     grid[0].set_title("Overall")
     for axes, k in zip(grid[1:], kept, strict=True):
-        grouped_bars(
-            axes, TERTILES, sources, lambda source, g, k=k: by_key[k, source]["entropy"][TERTILES[g]]
-        )
+        ratios = {source: [by_key[k, source]["entropy"][name] for name in TERTILES] for source in sources}
+        grouped_bars(axes, TERTILES, ratios)
         axes.set_xlabel("ambiguity")
         axes.set_title(f"{k} vote{'s' if k > 1 else ''} kept")
     for axes in grid:

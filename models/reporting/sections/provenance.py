@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import polars as pl
 
+from ambivox.models.reporting.estimates import display_name
 from ambivox.models.reporting.json_tables import format_cell
 from ambivox.models.reporting.parts import Section
 from ambivox.models.reporting.reading import Run
@@ -48,7 +49,7 @@ def provenance(run: Run) -> Section:
             pl.col("prompt_sha256").n_unique().alias("prompts"), pl.len().alias("answers")
         )
         rows = [[format_cell(value) for value in row] for row in annotators.sort(pl.all()).rows()]
-        section.tables.append(Table.of(annotators.columns, rows, "Annotators"))
+        section.tables.append(Table.of([display_name(key) for key in annotators.columns], rows, "Annotators"))
     section.tables.append(Table.of(["package", "version"], _versions(), "Software"))
     return section
 
