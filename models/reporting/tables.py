@@ -33,6 +33,7 @@ class Table:
     alignment: tuple[Alignment, ...] = ()
 
     def __post_init__(self) -> None:
+        """Check that rows and alignment fit the columns."""
         width = len(self.columns)
         assert all(len(row) == width for row in self.rows), "every row has one cell per column"
         assert len(self.alignment) in (0, width), "one alignment per column"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ambivox.models.evaluation.comparison import Validation
 from ambivox.models.evaluation.comparison_tables import by_group, by_label, by_tertile
@@ -69,7 +70,8 @@ def tertiles_figure(validation: Validation) -> Figure:
     figure, grid = new_figure(columns=len(tables), width=8.8, height=3.6)
     for axes, (definition, table) in zip(grid, tables.items(), strict=True):
         sources = sorted(table[TERTILES[0]], key=source_order)
-        grouped_bars(axes, TERTILES, sources, lambda source, g, table=table: table[TERTILES[g]][source], "js")
+        js = {source: [table[tertile][source] for tertile in TERTILES] for source in sources}
+        grouped_bars(axes, TERTILES, js, "js")
         axes.set_title(_DEFINITION_TITLES.get(definition, definition))
         axes.set_xlabel("ambiguity of the target votes (tertiles)")
     grid[0].set_ylabel(JS_AXIS)
@@ -92,13 +94,8 @@ def speaker_groups_figure(validation: Validation) -> Figure:
     for axes, (kind, table) in zip(grid, tables.items(), strict=False):
         groups = tuple(table)
         sources = sorted(table[groups[0]], key=source_order)
-        grouped_bars(
-            axes,
-            [plain_text(group) for group in groups],
-            sources,
-            lambda source, g, table=table, groups=groups: table[groups[g]][source],
-            "js",
-        )
+        js = {source: [measures[source] for measures in table.values()] for source in sources}
+        grouped_bars(axes, [plain_text(group) for group in groups], js, "js")
         axes.set_title(f"JS by {plain_text(kind)} of the speaker")
     grid[0].set_ylabel(JS_AXIS)
     shared_legend(figure, grid[0])
@@ -163,7 +160,7 @@ def saturation_figure(validation: Validation) -> Figure:
         axes.legend()
     else:
         axes.text(0.5, 0.5, "no ALM answers on the split test", transform=axes.transAxes, ha="center")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("synthetic votes per utterance")
     axes.set_ylabel(JS_AXIS)
     axes.set_title("JS by number of synthetic votes")
