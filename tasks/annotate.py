@@ -78,7 +78,8 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
     """
     from ambivox.models.files import atomic_folder
     from ambivox.models.progress import bar
-    from ambivox.models.reporting.figures.annotation import draw_annotation
+    from ambivox.models.reporting.figures.annotation import answers_figure, checks_figure
+    from ambivox.models.reporting.figures.style import save
 
     run = prepare_run(utterances, alm, options)
     missing = run.missing_items()
@@ -89,7 +90,8 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
         result = run.annotate(missing, lambda done: progress.advance(task, done))
     with atomic_folder(out) as folder:
         result.write(folder)
-        draw_annotation(result.annotations, result.checks, folder)
+        save(answers_figure(result.annotations), folder / "answers.svg")
+        save(checks_figure(result.checks, result.annotations.labels), folder / "checks.svg")
     _logger.info(f"{result.describe()} -> {out}")
     if warning := result.warning():
         _logger.warning(warning)

@@ -66,7 +66,7 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
     from ambivox.models.augmentation import augment as augmentation
     from ambivox.models.augmentation.dime_aug import DimeAugSettings
     from ambivox.models.files import atomic_folder
-    from ambivox.models.reporting.figures.augmentation import balance
+    from ambivox.models.reporting.figures.augmentation import class_balance_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Distributions, Utterances
 
@@ -94,7 +94,7 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
             on_error=options.on_error,
             cache=options.cache,
         )
-        save(balance(summary), folder / "balance.svg")
+        save(class_balance_figure(summary), folder / "balance.svg")
     made = ", ".join(
         f"{label} {summary['before'][label]:.0f} -> {size:.0f}" for label, size in summary["after"].items()
     )

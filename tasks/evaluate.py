@@ -69,14 +69,14 @@ def evaluate(
     with atomic_folder(out) as folder:
         written = write_evaluation(models, references, wanted, folder, options.resamples, options.seed)
         write_json(folder / "summary.json", summary_figures(written.metrics))
-        save(figures.matrix(written.metrics, PAPER), folder / "matrix.svg")
-        save(figures.tertiles(written.metrics), folder / "tertiles.svg")
-        save(figures.calibration(written.calibration, written.models), folder / "calibration.svg")
+        save(figures.matrix_figure(written.metrics, PAPER), folder / "matrix.svg")
+        save(figures.tertiles_figure(written.metrics), folder / "tertiles.svg")
+        save(figures.calibration_figure(written.calibration, written.models), folder / "calibration.svg")
         if written.confusion is not None:
             name, labels, counts = written.confusion
-            save(figures.confusion(counts, labels, name), folder / "confusion.svg")
+            save(figures.confusion_figure(counts, labels, name), folder / "confusion.svg")
         if written.groups.height:
-            save(figures.groups(written.groups, written.models), folder / "groups.svg")
+            save(figures.speaker_groups_figure(written.groups, written.models), folder / "groups.svg")
     metrics = written.metrics
     kind = "held-out votes" if wanted.held_out else "votes"
     _logger.info(f"{wanted.frame.height} test utterances, {wanted.n_NK.sum():.0f} human {kind}; JS is base 2")

@@ -110,7 +110,7 @@ def finetune(
 
     prepare_libraries(four_bit=options.quantise)
     from ambivox.models.finetuning import finetune as finetuning
-    from ambivox.models.reporting.figures.finetuning import curves_figure
+    from ambivox.models.reporting.figures.finetuning import training_curves_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Distributions, Utterances
 
@@ -126,7 +126,7 @@ def finetune(
         runs=options.runs,
         tensorboard=options.tensorboard,
         draw=lambda result, folder: save(
-            curves_figure(result.curves, result.best_epoch), folder / "curves.svg"
+            training_curves_figure(result.curves, result.best_epoch), folder / "curves.svg"
         ),
     )
     if not report.is_main:

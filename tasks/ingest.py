@@ -64,10 +64,10 @@ def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Pat
     from ambivox.models.corpora import load_corpus
     from ambivox.models.files import atomic_folder, write_json
     from ambivox.models.ingestion.ingest import ingest as ingest_corpus
-    from ambivox.models.ingestion.profile import markdown, summary
     from ambivox.models.ingestion.splits import check_shares
-    from ambivox.models.reporting.figures.profile import picture
+    from ambivox.models.reporting.figures.profile import profile_figure
     from ambivox.models.reporting.figures.style import save
+    from ambivox.models.reporting.profile_page import profile_markdown, profile_summary
 
     ingested = ingest_corpus(
         load_corpus(corpus, root, options.options),
@@ -88,9 +88,9 @@ def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Pat
         if ingested.truth is not None:
             ingested.truth.write(folder / "truth.parquet")
         write_json(folder / "profile.json", ingested.profile)
-        (folder / "profile.md").write_text(markdown(ingested.profile), encoding="utf-8")
-        save(picture(ingested.profile), folder / "profile.svg")
-    _logger.info(summary(ingested.profile))
+        (folder / "profile.md").write_text(profile_markdown(ingested.profile), encoding="utf-8")
+        save(profile_figure(ingested.profile), folder / "profile.svg")
+    _logger.info(profile_summary(ingested.profile))
     _logger.info(f"ingest: {out}")
     return out
 

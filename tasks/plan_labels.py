@@ -69,7 +69,7 @@ def plan_labels(
     from ambivox.models.pooling.fit import fit_pooling
     from ambivox.models.pooling.inputs import FIT_SPLITS, keep_human_votes, pooling_inputs
     from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
-    from ambivox.models.reporting.figures.allocation import savings
+    from ambivox.models.reporting.figures.allocation import savings_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Utterances, Votes
 
@@ -129,7 +129,7 @@ def plan_labels(
                 for name in ("votes_per_utterance", "planned", "at_random")
             }
             write_json(folder / "simulation.json", {"saved_by_random_votes_per_utterance": saved} | curves)
-            save(savings(played), folder / "simulation.svg")
+            save(savings_figure(played), folder / "simulation.svg")
     _logger.info(
         f"{int(votes_M.sum())} votes for {batch.height} of {int(allowed_N.sum())} utterances: {out / 'batch.csv'}"
     )

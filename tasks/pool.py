@@ -98,9 +98,9 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
         for source, table in made.tables.items():
             table.write(folder / f"{source}.parquet")
         write_json(folder / "pooling.json", summary(made))
-        save(figures.equivalent_votes(made), folder / "equivalent_votes.svg")
-        save(figures.calibration(made), folder / "calibration.svg")
-        save(figures.examples(made), folder / "examples.svg")
+        save(figures.equivalent_votes_figure(made), folder / "equivalent_votes.svg")
+        save(figures.calibration_figure(made), folder / "calibration.svg")
+        save(figures.examples_figure(made), folder / "examples.svg")
     _logger.info(f"pooled {len(made.tables['pooled'])} utterances into {out}")
     for statement in statements(made):
         _logger.info(f"  {statement}")

@@ -66,13 +66,14 @@ def trial(
 
     from ambivox.models.errors import UserError
     from ambivox.models.evaluation.intended_emotion import intended_emotions
-    from ambivox.models.evaluation.sparse_vote_tables import trial_markdown, trial_rows, trial_scores
+    from ambivox.models.evaluation.sparse_vote_tables import trial_rows, trial_scores
     from ambivox.models.evaluation.sparse_vote_trial import trial as run
     from ambivox.models.files import atomic_folder, write_json
     from ambivox.models.pooling.inputs import keep_human_votes
     from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
     from ambivox.models.reporting.figures.style import save
-    from ambivox.models.reporting.figures.trial import ratios
+    from ambivox.models.reporting.figures.trial import js_ratio_figure
+    from ambivox.models.reporting.trial_page import trial_markdown
     from ambivox.models.tables import Utterances, Votes
 
     if not options.votes_kept or min(options.votes_kept) < 1:
@@ -112,7 +113,7 @@ def trial(
         )
         (folder / "trial.md").write_text(trial_markdown(rows), encoding="utf-8")
         trial_scores(made).write_parquet(folder / "scores.parquet")
-        save(ratios(rows), folder / "trial.svg")
+        save(js_ratio_figure(rows), folder / "trial.svg")
     _logger.info(trial_markdown(rows).rstrip())
     return out
 

@@ -101,15 +101,15 @@ def validate(
         write_json(folder / "summary.json", summary_figures(rows, _equivalent_votes(distributions)))
         write_json(folder / "details.json", details(made))
         scores_by_utterance(made).write_parquet(folder / "scores.parquet")
-        for draw in (
-            figures.sources,
-            figures.tertiles,
-            figures.saturation,
-            figures.calibration,
-            figures.labels,
+        for draw, name in (
+            (figures.sources_figure, "sources"),
+            (figures.tertiles_figure, "tertiles"),
+            (figures.saturation_figure, "saturation"),
+            (figures.calibration_figure, "calibration"),
+            (figures.labels_figure, "labels"),
+            (figures.speaker_groups_figure, "groups"),
         ):
-            save(draw(made), folder / f"{draw.__name__}.svg")
-        save(figures.groups(made), folder / "groups.svg")
+            save(draw(made), folder / f"{name}.svg")
     _logger.info(
         f"{len(made.truth_NK)} test utterances against {made.targets.description}; JS is the base-2 divergence, 95 % over speakers"
     )

@@ -13,10 +13,10 @@ from ambivox.models.annotator_registry.candidate import Candidate
 from ambivox.models.annotator_registry.ledger import Entry
 from ambivox.models.annotator_registry.promotion import (
     compare,
-    prior_per_utterance,
     mean_answers,
     objections,
     pilot_utterances,
+    prior_per_utterance,
 )
 from ambivox.models.tables import Annotations, Utterances, Votes
 
@@ -64,7 +64,9 @@ class Pilot:
 
     def prior(self) -> Baseline:
         """The corpus prior: the baseline where a corpus has no annotator yet."""
-        return Baseline("the corpus prior", prior_per_utterance(self.votes, self.utterances.frame["utterance_id"]))
+        return Baseline(
+            "the corpus prior", prior_per_utterance(self.votes, self.utterances.frame["utterance_id"])
+        )
 
     def answers_of(self, candidate: Candidate, out: Path) -> Baseline:
         """A candidate's own answers as a baseline, from the tables of ``annotate`` in ``out``."""

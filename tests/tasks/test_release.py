@@ -13,8 +13,8 @@ import pytest
 
 from ambivox.models.errors import UserError
 from ambivox.models.files import write_json
+from tests.support.report_run import make_run
 from tests.support.steps import release
-from tests.tasks.test_report import make_run
 
 STAGES = ("ingest", "annotations", "distributions", "validation")
 DVC_YAML = "metrics:\n  - data/unit/validation/metrics.json\nstages:\n" + "".join(
@@ -83,7 +83,7 @@ def test_two_versions_through_s3(project: Path, s3: str) -> None:
         "# unit v1",
         "ODbL 1.0",
         "angry, happy, neutral, sad",
-        "tiny is worth | 2.47 [2.10, 2.90] human votes",
+        "| Equivalent votes of tiny | 2.47 [2.10, 2.90] |",
         "abc123",
         "0.160 [0.152, 0.169]",
         "dvc get --rev unit-v1",

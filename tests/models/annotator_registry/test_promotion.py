@@ -8,10 +8,10 @@ import pytest
 
 from ambivox.models.annotator_registry.promotion import (
     compare,
-    prior_per_utterance,
     mean_answers,
     objections,
     pilot_utterances,
+    prior_per_utterance,
 )
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Annotations
