@@ -39,12 +39,19 @@ lint: setup ## Format, lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Flows wait for servers most of the time, so they are tested beside all the rest.
-test: lint ## The whole test suite
-	@echo "Testing flows beside the rest; what it says of them comes last"
-	@$(BIN)/python -m pytest tests/flows >.flows.log 2>&1 & flows=$$!; \
-	$(BIN)/python -m pytest --ignore tests/flows; rest=$$?; \
-	wait $$flows; failed=$$?; cat .flows.log; exit $$((rest + failed))
+COVERAGE := --cov --cov-report= --cov-fail-under=0
+
+# The tests of flows/ spend most of their time waiting for servers, so they run in parallel with the others.
+test: lint ## The whole test suite, the examples in docstrings, and the coverage of both
+	@rm -f .coverage .coverage.*
+	@echo "Running the tests of flows/ in parallel; their output comes after that of the others"
+	@COVERAGE_FILE=.coverage.flows $(BIN)/python -m pytest $(COVERAGE) tests/flows >.flows.log 2>&1 & flows=$$!; \
+	COVERAGE_FILE=.coverage.examples $(BIN)/python -m pytest $(COVERAGE) --quiet --doctest-modules \
+		$$(grep -Rl --include='*.py' '>>> ' src/ambivox); examples=$$?; \
+	COVERAGE_FILE=.coverage.others $(BIN)/python -m pytest $(COVERAGE) --ignore tests/flows; others=$$?; \
+	wait $$flows; flows=$$?; cat .flows.log; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report --format=total; coverage=$$?; \
+	exit $$((examples + others + flows + coverage))
 
 bench: setup ## Side-by-side measurements
 	for file in benchmarks/*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
@@ -57,5 +64,5 @@ crema-d: setup ## The main job on CREMA-D (CREMA_D=folder), the sparse-vote tria
 		--heldout data/crema_d/ingest/heldout.parquet --annotations data/crema_d/annotations/annotations.parquet \
 		--budget 1000 --out data/crema_d/plan
 
-clean: ## Remove what runs left behind, not .venv
-	rm -rf .ambivox .pytest_cache .mypy_cache .ruff_cache
+clean: ## Remove caches and what runs left behind, but not .venv and data/
+	rm -rf .ambivox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* .flows.log build

@@ -69,7 +69,10 @@ def test_the_lock_satisfies_pyproject_and_names_no_address() -> None:
         assert requirement.specifier.contains(versions[name]), (
             f"{requirement}, but {versions[name]} is locked"
         )
-    assert not set(PYPROJECT["tool"]["uv"]["exclude-dependencies"]) & set(versions)
+    uv = PYPROJECT["tool"]["uv"]
+    assert not set(uv["exclude-dependencies"]) & set(versions)
+    assert [f"torch=={versions['torch']}"] == uv["override-dependencies"]
+    assert [entry["version"] for entry in uv["dependency-metadata"]] == [versions["torch"]]
 
 
 @pytest.fixture(scope="module")
