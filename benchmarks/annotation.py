@@ -108,7 +108,7 @@ def _processor(found: dict[str, float]) -> float:
 
 def _corpus(root: Path, folder: Path) -> Path:
     """CREMA-D, ingested into ``folder``."""
-    from ambivox.tasks.ingest import ingest
+    from tests.support.steps import ingest
 
     return ingest(corpus="crema_d", root=root, out=folder / "ingest") / "utterances.parquet"
 

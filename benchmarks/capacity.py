@@ -98,7 +98,7 @@ def annotating(clips: int = 1024) -> tuple[float, float]:
     import soundfile
 
     from ambivox.models.tables import Utterances
-    from ambivox.tasks.annotate import annotate
+    from tests.support.steps import annotate
 
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:

@@ -114,7 +114,7 @@ def _measure(utterances: Utterances, backbone: Backbone, steps: int, rounds: int
 
 def _corpus(folder: Path) -> Path:
     """The demo corpus, made and ingested here."""
-    from ambivox.tasks.ingest import ingest
+    from tests.support.steps import ingest
 
     return ingest(corpus="demo", root=folder / "raw", out=folder / "ingest") / "utterances.parquet"
 

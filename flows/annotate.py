@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,10 +24,20 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from ambivox.flows.dashboard import annotator
 from ambivox.models.errors import MissingExtraError
+from ambivox.tasks.annotate import AnnotateOptions, prepare_run
 from ambivox.tasks.annotate import annotate as annotate_step
 
 if TYPE_CHECKING:
     from ambivox.models.annotation.run import Annotator
+
+
+@dataclass(frozen=True)
+class AnnotationRequest:
+    """What every shard of a run needs to know: the table, the ALM and the options."""
+
+    utterances: str
+    alm: str
+    options: AnnotateOptions
 
 
 @task(
@@ -36,10 +47,10 @@ if TYPE_CHECKING:
     cache_policy=NO_CACHE,
     task_run_name="shard {number}",
 )
-def fill(number: int, options: str) -> dict[str, float]:
-    """Compute what a shard of the run lacks and store it; ``options`` is JSON, the same for all shards."""
+def fill(number: int, request: AnnotationRequest) -> dict[str, float]:
+    """Compute what a shard of the run lacks and store it."""
     began = time.monotonic()
-    run = _prepared(options)
+    run = _prepared(request)
     missing = run.missing(run.parts[number])
     rejected = run.fill(missing)
     return {
@@ -55,17 +66,7 @@ def annotate(
     utterances: str,
     alm: str,
     out: str,
-    store: str = ".ambivox/store",
-    engine: Literal["auto", "vllm", "server", "transformers", "fake"] = "auto",
-    elicitation: Literal["exact", "sampled", "verbalised"] = "exact",
-    personas: tuple[str, ...] = ("voice_and_words", "tone"),
-    orders: int = 2,
-    modality: Literal["audio", "transcript", "both"] = "both",
-    votes: int = 0,
-    splits: tuple[str, ...] = ("train", "development", "test"),
-    server: str = "",
-    seed: int = 0,
-    shard: int = 256,
+    options: AnnotateOptions | None = None,
     workers: int = 1,
     runner: Literal["threads", "ray"] = "threads",
     ray_address: str = "",
@@ -77,19 +78,9 @@ def annotate(
         utterances: The table of utterances.
         alm: A key in models/alms/, or a local model folder.
         out: Folder for the step's tables.
-        store: The vote store, a folder or s3://bucket/prefix; all workers must reach it.
-        engine: What runs the ALM.
-        elicitation: How it is asked.
-        personas: Names of personas.
-        orders: Balanced orders of the options.
-        modality: What the model is given.
-        votes: Synthetic annotators (sampled), or votes drawn per persona.
-        splits: Which utterances.
-        server: Address of the vLLM server, for engine "server".
-        seed: Of sampled answers and drawn votes.
-        shard: Clips a shard.
+        options: Options of the step annotate; all workers must reach its vote store.
         workers: How many shards at once. Threads of one process share one engine.
-        runner: Threads here, or processes of a Ray cluster.
+        runner: Threads of this process, or processes of a Ray cluster.
         ray_address: The cluster; empty starts one on this machine with ``workers`` processes.
         gpus_per_worker: GPUs that a Ray worker reserves.
 
@@ -99,36 +90,21 @@ def annotate(
     Raises:
         UserError: A wrong setting; shards that failed for good make the run fail after all others are stored.
     """
-    asked: dict[str, Any] = {
-        "utterances": utterances,
-        "alm": alm,
-        "store": store,
-        "engine": engine,
-        "elicitation": elicitation,
-        "personas": list(personas),
-        "orders": orders,
-        "modality": modality,
-        "votes": votes,
-        "splits": list(splits),
-        "server": server,
-        "seed": seed,
-        "shard": shard,
-    }
-    options = json.dumps(asked, sort_keys=True)
-    run = _prepared(options)
+    options = options or AnnotateOptions()
+    request = AnnotationRequest(utterances, alm, options)
+    run = _prepared(request)
     numbers = [number for number, part in enumerate(run.parts) if run.missing(part).height]
     get_run_logger().info("%d of %d shards are not in the store yet", len(numbers), len(run.parts))
     if numbers:
         _fill_all(
-            numbers, options, _task_runner(runner, workers, ray_address, gpus_per_worker), gpus_per_worker
+            numbers, request, _task_runner(runner, workers, ray_address, gpus_per_worker), gpus_per_worker
         )
-    step = asked | {"utterances": Path(utterances), "personas": personas, "splits": splits, "out": Path(out)}
-    annotate_step(**step)
+    annotate_step(utterances=Path(utterances), alm=alm, out=Path(out), options=options)
     _summarise(Path(out))
     return out
 
 
-def _fill_all(numbers: list[int], options: str, runner: TaskRunner[Any], gpus: float) -> None:
+def _fill_all(numbers: list[int], request: AnnotationRequest, runner: TaskRunner[Any], gpus: float) -> None:
     began = time.monotonic()
     progress = create_progress_artifact(0.0, key="annotate-progress", description="starting the engine")
     assert isinstance(progress, UUID)  # in a flow that is not async
@@ -137,7 +113,7 @@ def _fill_all(numbers: list[int], options: str, runner: TaskRunner[Any], gpus: f
     clips = 0.0
     with runner, _resources(gpus):
         shard: Any = fill
-        futures = runner.map(shard, {"number": numbers, "options": unmapped(options)})
+        futures = runner.map(shard, {"number": numbers, "request": unmapped(request)})
         for future in as_completed(futures):
             done += 1
             result = future.result(raise_on_failure=False)
@@ -184,12 +160,6 @@ def _summarise(out: Path) -> None:
 
 
 @lru_cache(maxsize=1)
-def _prepared(options: str) -> Annotator:
-    """The run, planned once in a process however many shards it fills."""
-    from ambivox.models.annotation.run import prepare
-
-    asked = json.loads(options)
-    fixed: dict[str, Any] = {"persona_file": None, "temperature": 1.0, "on_long": "window", "patience": 300.0}
-    path = Path(asked.pop("utterances"))
-    listed: dict[str, Any] = {"personas": tuple(asked.pop("personas")), "splits": tuple(asked.pop("splits"))}
-    return prepare(path, **listed, **fixed, **asked)
+def _prepared(request: AnnotationRequest) -> Annotator:
+    """The run, planned once per process however many shards it fills."""
+    return prepare_run(Path(request.utterances), request.alm, request.options)

@@ -13,7 +13,7 @@ from cyclopts import App
 import ambivox.flows.commands
 import ambivox.tasks
 from ambivox.models.registry import keys
-from ambivox.tasks._main import app, run
+from ambivox.tasks._main import app, command_of, run
 
 SUMMARY = """Trustworthy emotion distributions for speech: human votes, audio-language models (ALMs) as
 synthetic annotators, and the statistics between them. Start with: ambivox run"""
@@ -25,7 +25,7 @@ def build() -> App:
     for package, group in ((ambivox.flows.commands, "Running and looking"), (ambivox.tasks, "Steps")):
         for key in keys(package):
             module = importlib.import_module(f"{package.__name__}.{key}")
-            whole.command(getattr(module, key), name=key.replace("_", "-"), group=group)
+            whole.command(command_of(getattr(module, key)), name=key.replace("_", "-"), group=group)
     return whole
 
 

@@ -88,7 +88,7 @@ def _last_line(log: Path) -> str:
 
 def main(arguments: list[str]) -> int:
     """Fetch the candidate and have it annotate the pilot."""
-    from ambivox.tasks.annotate import annotate
+    from ambivox.tasks.annotate import AnnotateOptions, annotate
 
     asked = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     pilot = Pilot(**(asked | {"candidate": Candidate(**asked["candidate"])}))
@@ -98,9 +98,7 @@ def main(arguments: list[str]) -> int:
             utterances=Path(pilot.utterances),
             alm=str(folder),
             out=Path(pilot.out),
-            store=pilot.store,
-            engine=pilot.engine,  # type: ignore[arg-type]
-            orders=pilot.orders,
+            options=AnnotateOptions(store=pilot.store, engine=pilot.engine, orders=pilot.orders),  # type: ignore[arg-type]
         )
     except (UserError, SourceError) as error:
         print(f"ambivox: {error}", file=sys.stderr)

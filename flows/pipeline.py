@@ -5,22 +5,27 @@ DVC alone decides what is stale and writes data/ and dvc.lock; this module asks 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ambivox.flows.stage_process import LOCK_HELD
 from ambivox.models.errors import UserError
+from ambivox.tasks._main import LOG_FILE
 
 if TYPE_CHECKING:
     import networkx
 
-_PATIENCE_SECONDS = 6 * 3600.0  # a stage may train for hours, and holds what it writes
+_TIMEOUT_SECONDS = 6 * 3600.0  # a stage may train for hours, and holds what it writes
 _PAUSE_SECONDS = 2.0
+_LOG_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,12 @@ class Stage:
 
 
 class StageFailedError(RuntimeError):
-    """A stage's command ended badly; ``exit_code`` is what the command itself returned."""
+    """A stage's command failed; ``exit_code`` is what the command itself returned, ``reason`` its last error."""
 
-    def __init__(self, address: str, exit_code: int) -> None:
-        super().__init__(f"stage {address} ended with exit code {exit_code}")
+    def __init__(self, address: str, exit_code: int, reason: str = "") -> None:
+        super().__init__(
+            f"stage {address} failed with exit code {exit_code}{f': {reason}' if reason else ''}"
+        )
         self.address, self.exit_code = address, exit_code
 
 
@@ -58,7 +65,7 @@ def stages(
     project: Path,
     corpora: tuple[str, ...] = (),
     steps: tuple[str, ...] = (),
-    patience_seconds: float = _PATIENCE_SECONDS,
+    timeout_seconds: float = _TIMEOUT_SECONDS,
 ) -> list[Stage]:
     """The stages of these corpora (all, if none is named), upstream first, each marked stale or not.
 
@@ -67,13 +74,13 @@ def stages(
 
     Raises:
         UserError: dvc.yaml or params.yaml cannot be read, or name a corpus that is not there, or another run
-            kept its files to itself for longer than ``patience_seconds``.
+            kept its files to itself for longer than ``timeout_seconds``.
     """
     import networkx
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
 
-    give_up, told = time.monotonic() + patience_seconds, False
+    give_up, told = time.monotonic() + timeout_seconds, False
     while True:
         try:
             graph, asked_as, targets, changed = _ask(project, corpora)
@@ -125,12 +132,20 @@ def _ask(
     return graph, asked_as, targets, changed
 
 
-def reproduce_stage(project: Path, address: str, force: bool = False) -> None:
-    """Bring one stage up to date in a process of its own; what its command prints goes to this terminal.
+def reproduce_stage(
+    project: Path, address: str, force: bool = False, on_log: Callable[[str, str], None] = lambda *_: None
+) -> None:
+    """Bring one stage up to date in a process of its own; what its command logs goes to this terminal.
+
+    Args:
+        project: The folder that holds dvc.yaml.
+        address: The stage, such as pool@demo.
+        force: Run it whether it is stale or not.
+        on_log: Called with the level and the text of everything that the step logs, while it runs.
 
     Raises:
-        LockHeldError: another process holds DVC's lock.
-        StageFailedError: the stage's command ended badly.
+        LockHeldError: Another process holds DVC's lock.
+        StageFailedError: The stage's command failed; the message carries the step's own last error.
     """
     command = [
         sys.executable,
@@ -142,8 +157,31 @@ def reproduce_stage(project: Path, address: str, force: bool = False) -> None:
     ]
     # The stage's command is `ambivox ...`: the one beside this interpreter, whatever the shell's PATH says.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    exit_code = subprocess.run(command, cwd=project, check=False, env=os.environ | {"PATH": path}).returncode
-    if exit_code == LOCK_HELD:
+    last_error = ""
+    with tempfile.NamedTemporaryFile("r", prefix="ambivox-", suffix=".log", encoding="utf-8") as log:
+        environment = os.environ | {"PATH": path, LOG_FILE: log.name}
+        with subprocess.Popen(command, cwd=project, env=environment) as process:
+            while True:
+                ended = process.poll() is not None
+                for level, message in _records(log):
+                    last_error = message if level == "ERROR" else last_error
+                    on_log(level, message)
+                if ended:
+                    break
+                time.sleep(_LOG_SECONDS)
+    if process.returncode == LOCK_HELD:
         raise LockHeldError(f"DVC's lock is held by another process; {address} waits for it")
-    if exit_code:
-        raise StageFailedError(address, exit_code)
+    if process.returncode:
+        raise StageFailedError(address, process.returncode, last_error)
+
+
+def _records(log: IO[str]) -> Iterator[tuple[str, str]]:
+    """The complete lines that were added to a step's log since the last call."""
+    while True:
+        start = log.tell()
+        line = log.readline()
+        if not line.endswith("\n"):
+            log.seek(start)
+            return
+        record = json.loads(line)
+        yield record["level"], record["message"]

@@ -1,4 +1,4 @@
-"""A project's params.yaml: which corpora the pipeline runs on, and the fine-tuning matrix."""
+"""A project's params.yaml: which corpora the pipeline runs on, with which options, and the fine-tuning matrix."""
 
 from __future__ import annotations
 
@@ -19,27 +19,49 @@ TINY = "tiny"
 # The stages are in the project's own dvc.yaml; this one, beside a corpus's data, only says what to compare.
 _FIGURES = """\
 metrics:
-  - validation/metrics.json
-  - evaluation/metrics.json
+  - validation/summary.json
+  - evaluation/summary.json
 plots:
   - evaluation/rows.csv: {template: bar_horizontal, x: js, y: model, title: JS to human votes by model}
   - evaluation/tertiles.csv: {template: bar_horizontal_sorted, x: js, y: model, title: JS by ambiguity}
   - evaluation/calibration.csv: {template: scatter, x: confidence, y: accuracy, title: Calibration}
 """
-_NO_PRETRAINING = "--shares 0,0.7,0.1,0.2"
-_FLAGGED = ("ingest", "annotate", "pool", "validate")
+# Speakers need not be reserved for an ALM that is trained already.
+_NO_PRETRAINING = {"ingest": {"shares": [0.0, 0.7, 0.1, 0.2]}}
+# Steps with options in an entry of params.yaml: corpora.<key>.<step>.
+CORPUS_STEPS = (
+    "ingest",
+    "annotate",
+    "pool",
+    "validate",
+    "augment",
+    "finetune",
+    "predict",
+    "evaluate",
+    "report",
+)
+# Steps with a section of their own, <step>.<key>: not every corpus has them.
+SECTION_STEPS = ("pretrain", "trial")
 
 
 def load(project: Path) -> Any:
-    """params.yaml, with its comments, as ruamel.yaml's mapping."""
+    """params.yaml, with its comments, as ruamel.yaml's mapping.
+
+    Raises:
+        UserError: It cannot be read, or lacks a section.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     path = project / "params.yaml"
     try:
-        return YAML().load(path)
-    except (OSError, YAMLError) as error:
+        params = YAML().load(path)
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise UserError(f"{path}: cannot be read as YAML ({error})") from error
+    sections = ("corpora", *SECTION_STEPS, "matrix")
+    if not isinstance(params, Mapping) or not all(isinstance(params.get(name), Mapping) for name in sections):
+        raise UserError(f"{path}: expected the mappings {', '.join(sections)}")
+    return params
 
 
 def save(project: Path, params: Any) -> None:
@@ -54,14 +76,25 @@ def save(project: Path, params: Any) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """The main job on one corpus, as the user asked for it; what was not asked for is None."""
+    """The main job on one corpus, as the user asked for it; what was not asked for is None or absent.
+
+    Attributes:
+        key: The corpus's name in params.yaml and data/.
+        corpus: Its key in models/corpora/.
+        root: The folder or s3:// URL that holds it.
+        alm: "tiny", a key in models/alms/, or a model folder.
+        settings: Options by step, as params.yaml holds them.
+        trial: Numbers of votes to keep in the sparse-vote trial; empty for no trial.
+        sources: Distributions to fine-tune on.
+        dime_aug: Fine-tune with DiME-Aug ("on"), without ("off"), or both.
+    """
 
     key: str
     corpus: str
     root: Path | None
     alm: str
-    flags: Mapping[str, str]
-    trial: str | None
+    settings: Mapping[str, Mapping[str, Any]]
+    trial: tuple[int, ...] | None
     sources: tuple[str, ...]
     dime_aug: tuple[str, ...]
 
@@ -70,47 +103,70 @@ def enter(project: Path, job: Job) -> bool:
     """Enter a job into params.yaml, or change its entry; returns whether anything changed.
 
     What was not asked for stays as it was entered before, else is what the corpus's own file says
-    (``RUN_DEFAULTS`` in models/corpora/). With the ALM "tiny" one is trained on the corpus (stage pretrain);
-    any other is noted in data/<key>/alm.
+    (``RUN_DEFAULTS`` in models/corpora/). With the ALM "tiny", one is trained on the corpus (stage pretrain);
+    any other is named in data/<key>/alm.
 
     Raises:
-        UserError: an unknown corpus, ALM or step, a folder that is not there, a key that cannot name a stage.
+        UserError: An unknown corpus, ALM, step or option, a folder that does not exist, a key that cannot name a
+            stage.
     """
-    defaults = _checked(job)
+    defaults = _checked_defaults(job)
     params = load(project)
     before = repr(params)
-    known = params["corpora"].get(job.key, {})
-    root = job.root or Path(known.get("root", f"data/{job.key}/raw"))
+    entry = params["corpora"].get(job.key, {})
+    root = job.root or Path(entry.get("root", f"data/{job.key}/raw"))
     if job.corpus != "demo" and not (root.is_dir() or str(root).startswith("s3:")):
         raise UserError(f"{root}: no such folder; expected the root of a {job.corpus} corpus")
-    trained = params["pretrain"].get(job.key, {})
-    trial = (
-        job.trial
-        if job.trial is not None
-        else params["trial"].get(job.key, {}).get("votes_kept", defaults.get("trial"))
-    )
-    wanted = {
+    options = {step: _options(job, defaults, step, entry.get(step)) for step in CORPUS_STEPS}
+    pretrain = _options(job, defaults, "pretrain", params["pretrain"].get(job.key))
+    trial = _trial_options(job, defaults, params["trial"].get(job.key))
+    new_entry = {
         "corpus": job.corpus,
         "root": str(root),
         "watch": "models/corpora/demo.py" if job.corpus == "demo" else str(root),
+        "report_after": f"data/{job.key}/validation/metrics.json"
+        if trial is None
+        else f"data/{job.key}/trial",
     }
-    wanted |= {step: job.flags.get(step, known.get(step, defaults.get(step, ""))) for step in _FLAGGED}
-    wanted["report_after"] = f"data/{job.key}/trial" if trial else f"data/{job.key}/validation/metrics.json"
-    _put(params["corpora"], job.key, wanted)
-    _put(params["trial"], job.key, {"votes_kept": trial} if trial else None)
-    tiny = {"flags": job.flags.get("pretrain", trained.get("flags", defaults.get("pretrain", "")))}
-    _put(params["pretrain"], job.key, tiny if job.alm == TINY else None)
+    _put(params["corpora"], job.key, new_entry | options)
+    _put(params["trial"], job.key, trial)
+    _put(params["pretrain"], job.key, pretrain if job.alm == TINY else None)
     _note_alm(project / "data" / job.key / "alm", job.alm)
     _declare_figures(project / "data" / job.key / "dvc.yaml")
     for name, asked in (("corpora", (job.key,)), ("sources", job.sources), ("dime_aug", job.dime_aug)):
-        params["matrix"][name].extend(one for one in asked if one not in params["matrix"][name])
+        params["matrix"][name].extend(value for value in asked if value not in params["matrix"][name])
     if repr(params) == before:
         return False
     save(project, params)
     return True
 
 
-def _checked(job: Job) -> dict[str, str]:
+def _options(
+    job: Job, defaults: Mapping[str, Mapping[str, Any]], step: str, entered: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """A step's options: asked for now, else entered before, else the corpus's own; checked."""
+    from ambivox.flows.step_options import build_options
+
+    known = dict(defaults.get(step, {})) if entered is None else dict(entered)
+    options = known | dict(job.settings.get(step, {}))
+    build_options(step, options, f"params.yaml: {job.key}: {step}")
+    return options
+
+
+def _trial_options(
+    job: Job, defaults: Mapping[str, Mapping[str, Any]], entered: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """Options of the trial; None for no trial."""
+    if job.trial is None and entered is None and not (defaults.get("trial") or job.settings.get("trial")):
+        return None
+    options = _options(job, defaults, "trial", entered)
+    if job.trial is not None:
+        options["votes_kept"] = list(job.trial)
+    return options if options.get("votes_kept") else None
+
+
+def _checked_defaults(job: Job) -> dict[str, dict[str, Any]]:
+    """Options by step that the corpus's own file recommends."""
     if not _KEY.fullmatch(job.key):
         raise UserError(
             f"{job.key!r} cannot name a corpus in dvc.yaml; expected lower-case letters, digits and _, a letter first"
@@ -118,30 +174,30 @@ def _checked(job: Job) -> dict[str, str]:
     corpus = find(ambivox.models.corpora, job.corpus, "corpus")
     if job.alm not in keys(ambivox.models.alms) and not Path(job.alm).is_dir():
         raise unknown("ALM (and not a folder either)", job.alm, keys(ambivox.models.alms))
-    for step in job.flags:
-        if step not in (*_FLAGGED, "pretrain"):
-            raise unknown("step in --flags", step, (*_FLAGGED, "pretrain"))
-    defaults: dict[str, str] = getattr(corpus, "RUN_DEFAULTS", {})
-    own = {name: value.format(key=job.key) for name, value in defaults.items()}
+    for step in job.settings:
+        if step not in (*CORPUS_STEPS, *SECTION_STEPS):
+            raise unknown("step in --set", step, (*CORPUS_STEPS, *SECTION_STEPS))
+    recommended: Mapping[str, Mapping[str, Any]] = getattr(corpus, "RUN_DEFAULTS", {})
+    defaults = {step: dict(options) for step, options in recommended.items()}
     if job.alm != TINY:
-        # No speakers need to be set aside for an ALM that is trained already.
-        own["ingest"] = f"{own.get('ingest', '')} {_NO_PRETRAINING}".strip()
-    return own
+        for step, options in _NO_PRETRAINING.items():
+            defaults[step] = options | defaults.get(step, {})
+    return defaults
 
 
-def _put(mapping: Any, key: str, value: dict[str, str] | None) -> None:
+def _put(mapping: Any, key: str, value: Mapping[str, Any] | None) -> None:
     """Set, change or drop an entry, touching only what differs, so that comments and order stay."""
     if value is None:
         mapping.pop(key, None)
         return
     entry = mapping.setdefault(key, {})
-    for name, one in value.items():
-        if entry.get(name) != one:
-            entry[name] = one
+    for name, new in value.items():
+        if name not in entry or entry[name] != new:
+            entry[name] = new
 
 
 def _note_alm(note: Path, alm: str) -> None:
-    """Note an ALM from elsewhere; where a tiny one is to be trained, the stage makes a folder of that name."""
+    """Name an ALM from elsewhere; where a tiny one is to be trained, the stage makes a folder of that name."""
     if alm == TINY:
         if note.is_file():
             note.unlink()
@@ -152,6 +208,6 @@ def _note_alm(note: Path, alm: str) -> None:
 
 def _declare_figures(path: Path) -> None:
     """Tell DVC which of a corpus's files are figures, so that `dvc metrics diff` and `dvc plots diff` work."""
-    if not path.is_file():
+    if not path.is_file() or path.read_text(encoding="utf-8") != _FIGURES:
         with atomic_path(path) as temporary:
             temporary.write_text(_FIGURES, encoding="utf-8")

@@ -6,6 +6,7 @@ stage failed for want of something that may come back; independent stages run si
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -53,7 +54,12 @@ def bring_up_to_date(stage: Stage, project: str, force: bool = False) -> State[A
         return Completed(name="UpToDate", message="Nothing it depends on has changed")
     print(f"── {stage.address}", flush=True)
     started = time.monotonic()
-    reproduce_stage(Path(project), stage.address, force)
+    reproduce_stage(
+        Path(project),
+        stage.address,
+        force,
+        on_log=lambda level, message: logger.log(logging.getLevelName(level), "%s", message),
+    )
     seconds = time.monotonic() - started
     logger.info("%s took %.1f s", stage.address, seconds)
     publish_stage(stage, Path(project), seconds)

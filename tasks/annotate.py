@@ -1,90 +1,92 @@
 """Have an audio-language model vote: one table of its answers, and the checks that say what they are worth."""
 
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from ambivox.models.errors import OnError
+
+if TYPE_CHECKING:
+    from ambivox.models.annotation.run import Annotator
+
+_logger = logging.getLogger(__name__)
 
 
-def annotate(
-    *,
-    utterances: Path,
-    alm: str,
-    out: Path,
-    store: str = ".ambivox/store",
-    engine: Literal["auto", "vllm", "server", "transformers", "fake"] = "auto",
-    elicitation: Literal["exact", "sampled", "verbalised"] = "exact",
-    personas: tuple[str, ...] = ("voice_and_words", "tone"),
-    persona_file: Path | None = None,
-    orders: int = 2,
-    modality: Literal["audio", "transcript", "both"] = "both",
-    votes: int = 0,
-    temperature: float = 1.0,
-    on_long: Literal["window", "error"] = "window",
-    splits: tuple[str, ...] = ("train", "development", "test"),
-    server: str = "",
-    patience: float = 300.0,
-    seed: int = 0,
-    shard: int = 256,
-    strict: bool = False,
-) -> Path:
-    """Ask an ALM what every utterance expresses; answers that the vote store has already are not asked again.
+@dataclass(frozen=True, kw_only=True)
+class AnnotateOptions:
+    """Options of the step ``annotate``.
+
+    Attributes:
+        store: The vote store, a folder or s3://bucket/prefix (endpoint from AWS_ENDPOINT_URL).
+        engine: What runs the ALM; auto is vLLM where it is installed, else transformers.
+        elicitation: exact (the distribution from one pass per prompt), sampled (the paper's way: --votes answers
+            along a temperature ladder) or verbalised (the model writes percentages).
+        personas: Names of personas; "paper" stands for the paper's five, "placebo" is the control.
+        persona_file: A TOML file of further personas, name = "sentence".
+        orders: Balanced orders of the options: 1, or an even number up to twice the number of labels.
+        modality: What the model is given: the audio, the transcript, or both (where there is a transcript).
+        votes: sampled: the number of synthetic annotators; else: votes drawn per persona for votes.parquet.
+        temperature: Reshapes exact distributions, p^(1/T).
+        on_long: A clip longer than the ALM takes is cut into windows whose answers are averaged, or refused.
+        splits: Which utterances; pretrain is what the embedded ALM was trained on.
+        server: Address of an OpenAI-compatible vLLM server (engine server), such as http://localhost:8000/v1;
+            its API key is read from AMBIVOX_SERVER_KEY.
+        server_timeout: Seconds for which the server may give no answer at all, for example while it restarts.
+        on_error: What to do with an utterance that cannot be annotated: reject it, or stop.
+        shard: Clips per shard of the store; also what is lost at most when a run is killed.
+        seed: Seed of sampled answers and drawn votes.
+    """
+
+    store: str = ".ambivox/store"
+    engine: Literal["auto", "vllm", "server", "transformers", "fake"] = "auto"
+    elicitation: Literal["exact", "sampled", "verbalised"] = "exact"
+    personas: tuple[str, ...] = ("voice_and_words", "tone")
+    persona_file: Path | None = None
+    orders: int = 2
+    modality: Literal["audio", "transcript", "both"] = "both"
+    votes: int = 0
+    temperature: float = 1.0
+    on_long: Literal["window", "error"] = "window"
+    splits: tuple[str, ...] = ("train", "development", "test")
+    server: str = ""
+    server_timeout: float = 300.0
+    on_error: OnError = "reject"
+    shard: int = 256
+    seed: int = 0
+
+
+def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions) -> Path:
+    """Ask an ALM which emotion each utterance expresses; what the vote store holds already is not asked again.
+
+    Writes a folder with annotations.parquet, votes.parquet, rejects.parquet, checks.json and figures.
 
     Args:
-        utterances: the table of utterances.
-        alm: a key in models/alms/, or a local model folder.
-        out: folder for annotations.parquet, votes.parquet, rejects.parquet, checks.json and pictures.
-        store: the vote store, a folder or s3://bucket/prefix (endpoint from AWS_ENDPOINT_URL).
-        engine: what runs the ALM; auto is vLLM where it is installed, else transformers.
-        elicitation: exact (the distribution from one pass a prompt), sampled (the paper's way: --votes answers
-            along a temperature ladder) or verbalised (the model writes percentages).
-        personas: names of personas; "paper" stands for the paper's five, "placebo" is the control.
-        persona_file: a TOML file of further personas, name = "sentence".
-        orders: balanced orders of the options: 1, or an even number up to twice the number of labels.
-        modality: what the model is given: the audio, the transcript, or both (where there is a transcript).
-        votes: sampled: how many synthetic annotators answer; else: votes drawn per persona for votes.parquet.
-        temperature: reshapes exact distributions, p^(1/T).
-        on_long: a clip longer than the ALM hears is cut into windows whose answers are averaged, or refused.
-        splits: which utterances; pretrain is what the embedded ALM learned from.
-        server: address of an OpenAI-compatible vLLM server (engine server), such as http://localhost:8000/v1;
-            its API key is read from AMBIVOX_SERVER_KEY.
-        patience: seconds for which that server may give no answer at all, while it restarts say.
-        seed: of sampled answers and drawn votes.
-        shard: clips a shard of the store; also what is lost at most when a run is killed.
-        strict: stop at the first utterance that cannot be asked about, instead of listing it in rejects.parquet.
+        utterances: The table of utterances.
+        alm: A key in models/alms/, or a local model folder.
+        out: The folder to write.
+        options: See AnnotateOptions.
+
+    Returns:
+        The folder.
 
     Raises:
-        UserError: a wrong setting, an unknown ALM, an engine that cannot be started, or, with strict, an
-            utterance that cannot be asked about.
+        UserError: A wrong setting, an unknown ALM, an engine that cannot be started, or, with on_error "stop",
+            an utterance that cannot be annotated.
     """
-    from ambivox.models.annotation.run import prepare
     from ambivox.models.errors import UserError
     from ambivox.models.files import atomic_folder, write_json
     from ambivox.models.progress import bar
     from ambivox.models.reporting.figures.annotation import draw_annotation
 
-    run = prepare(
-        utterances,
-        alm=alm,
-        store=store,
-        engine=engine,
-        elicitation=elicitation,
-        personas=personas,
-        persona_file=persona_file,
-        orders=orders,
-        modality=modality,
-        votes=votes,
-        temperature=temperature,
-        on_long=on_long,
-        splits=splits,
-        server=server,
-        patience=patience,
-        seed=seed,
-        shard=shard,
-    )
+    run = prepare_run(utterances, alm, options)
     work = [missing for part in run.parts if (missing := run.missing(part)).height]
     asked = sum(part.height for part in work)
-    print(
+    _logger.info(
         f"{len(run.utterances)} utterances, {run.items.height} questions to {run.resolved.name} on {run.version}"
-        f"{' (chosen by --engine auto)' if engine == 'auto' else ''}; {asked} prompts are not in the store yet"
+        f"{' (chosen by --engine auto)' if options.engine == 'auto' else ''}; {asked} prompts are not in the store yet"
     )
     rejects = run.fill(run.items.clear())
     with bar() as progress:
@@ -92,8 +94,8 @@ def annotate(
         shown = progress.add_task("annotate", total=clips, note=run.version)
         for part in work:
             rejected = run.fill(part, lambda done: progress.advance(shown, done))
-            if strict and rejected.height:
-                raise UserError(f"{rejected['detail'][0]} (--strict stops here)")
+            if options.on_error == "stop" and rejected.height:
+                raise UserError(f"{rejected['detail'][0]} (--on-error stop ends the run here)")
             rejects = rejects.vstack(rejected)
     result = run.result(rejects)
     with atomic_folder(out) as folder:
@@ -103,17 +105,36 @@ def annotate(
         write_json(folder / "checks.json", result.checks)
         draw_annotation(result.annotations, result.checks, folder)
     mass = result.checks["label_mass"]["mean"]
-    print(
+    _logger.info(
         f"{len(result.annotations)} answers, {result.checks['refusals']} refusals, "
         f"{result.rejects.height} utterances rejected"
         f"{f', label mass {mass:.3f}' if mass is not None else ''} -> {out}"
     )
     if result.checks["hears"] is False:
-        print(
-            f"WARNING: {run.resolved.name} does not hear: another clip's audio leaves its answers as they are "
-            f"(mean JS {result.checks['canary']['js']:.4f} bit)"
+        _logger.warning(
+            f"{run.resolved.name} is audio-insensitive: another clip's audio does not change its answers "
+            f"(mean JS {result.checks['canary']['js']:.4f} bits)"
         )
     return out
+
+
+def prepare_run(utterances: Path, alm: str, options: AnnotateOptions) -> Annotator:
+    """The run that these options describe; no engine is started.
+
+    Args:
+        utterances: The table of utterances.
+        alm: A key in models/alms/, or a local model folder.
+        options: See AnnotateOptions.
+
+    Raises:
+        UserError: A wrong setting or an unknown ALM.
+    """
+    from ambivox.models.annotation.run import prepare
+
+    settings = {
+        name: value for name, value in vars(options).items() if name not in ("on_error", "server_timeout")
+    }
+    return prepare(utterances, alm=alm, **settings, patience=options.server_timeout)
 
 
 if __name__ == "__main__":

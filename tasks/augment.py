@@ -2,44 +2,64 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.errors import OnError
 
-def augment(
-    *,
-    utterances: Path,
-    distributions: Path,
-    out: Path,
-    ratio: float = 0.25,
-    neighbours: int = 3,
-    mixing_alpha: float = 1.0,
-    classes: Literal["dominant", "mass"] = "dominant",
-    features: Literal["paper", "alm"] = "paper",
-    alm: Path | None = None,
-    audio: Literal["stored", "on-the-fly"] = "stored",
-    match_loudness: bool = False,
-    on_error: Literal["stop", "leave-out"] = "stop",
-    cache: Path = Path(".ambivox/features"),
-    seed: int = 0,
-) -> Path:
-    """Fill small emotion classes of the training split by mixing neighbouring utterances (DiME-Aug).
+_logger = logging.getLogger(__name__)
 
-    Args:
-        utterances: Table of utterances; only the split train is read.
-        distributions: Table of their distributions, from any source.
-        out: Folder for utterances.parquet, distributions.parquet, audio-*.tar, augmentation.json, balance.svg.
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentOptions:
+    """Options of the step ``augment``.
+
+    Attributes:
         ratio: Fill every class up to this share of the largest (the paper: 0.20 to 0.30).
         neighbours: Mix with one of this many nearest neighbours.
         mixing_alpha: Draw mixing weights from Beta(alpha, alpha); 1 is uniform, the paper's.
         classes: By dominant label (the paper), or by expected label mass.
-        features: What neighbours are near in: the paper's 72 + 10 features, or the ALM's audio-tower embedding.
+        features: Neighbours are close in the paper's 72 + 10 features, or in the ALM's audio-tower embedding.
         alm: Folder of the ALM, for --features alm.
         audio: Write the mixed audio once, or mix it when it is needed (same bits).
-        match_loudness: Bring the second recording to the first's loudness before mixing (the paper does not).
-        on_error: What to do with a recording that cannot be read.
+        match_loudness: Match the second recording's loudness to the first's before mixing (the paper does not).
+        on_error: What to do with a recording that cannot be read: reject it, or stop.
         cache: Folder where features are kept by audio hash.
-        seed: The same seed gives the same samples.
+        seed: Seed of the samples.
+    """
+
+    ratio: float = 0.25
+    neighbours: int = 3
+    mixing_alpha: float = 1.0
+    classes: Literal["dominant", "mass"] = "dominant"
+    features: Literal["paper", "alm"] = "paper"
+    alm: Path | None = None
+    audio: Literal["stored", "on-the-fly"] = "stored"
+    match_loudness: bool = False
+    on_error: OnError = "reject"
+    cache: Path = Path(".ambivox/features")
+    seed: int = 0
+
+
+def augment(*, utterances: Path, distributions: Path, out: Path, options: AugmentOptions) -> Path:
+    """Fill small emotion classes of the training split by mixing neighbouring utterances (DiME-Aug).
+
+    Writes a folder with utterances.parquet, distributions.parquet, audio-*.tar, augmentation.json and balance.svg.
+
+    Args:
+        utterances: Table of utterances; only the split train is read.
+        distributions: Table of their distributions, from any source.
+        out: The folder to write.
+        options: See AugmentOptions.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: No training utterances, a training utterance without a distribution, or, with on_error "stop",
+            a recording that cannot be read.
     """
     from functools import partial
 
@@ -51,40 +71,50 @@ def augment(
     from ambivox.models.tables import Distributions, Utterances
 
     embed = None
-    if features == "alm" and alm is not None:
+    if options.features == "alm" and options.alm is not None:
         from ambivox.models.alm_backbones.audio_states import mean_audio_states
 
-        embed = partial(mean_audio_states, alm=alm)
+        embed = partial(mean_audio_states, alm=options.alm)
     with atomic_folder(out) as folder:
         summary = augmentation.augment(
             Utterances.read(utterances),
             Distributions.read(distributions),
-            Recipe(ratio=ratio, neighbours=neighbours, alpha=mixing_alpha, classes=classes, seed=seed),
+            Recipe(
+                ratio=options.ratio,
+                neighbours=options.neighbours,
+                alpha=options.mixing_alpha,
+                classes=options.classes,
+                seed=options.seed,
+            ),
             folder,
-            features=features,
+            features=options.features,
             embed=embed,
-            audio=audio,
-            match_loudness=match_loudness,
-            on_error=on_error,
-            cache=cache,
+            audio=options.audio,
+            match_loudness=options.match_loudness,
+            on_error="stop" if options.on_error == "stop" else "leave-out",
+            cache=options.cache,
         )
         save(balance(summary), folder / "balance.svg")
     made = ", ".join(
         f"{label} {summary['before'][label]:.0f} -> {size:.0f}" for label, size in summary["after"].items()
     )
-    print(
+    _logger.info(
         f"{summary['samples']} mixed samples from {summary['training_utterances']} training utterances: {made}"
     )
     if not summary["samples"] and not summary["unfilled"]:
-        print(
-            f"no class lies below {ratio:.0%} of the largest: there is nothing to fill; a larger --ratio mixes more"
+        _logger.info(
+            f"no class lies below {options.ratio:.0%} of the largest: there is nothing to fill; a larger --ratio mixes more"
         )
     for label in summary["unfilled"]:
-        print(f"class {label} stays below {summary['target']:.0f}: too few members to find neighbours among")
+        _logger.info(
+            f"class {label} stays below {summary['target']:.0f}: too few members to find neighbours among"
+        )
     if summary["left_out"]:
-        print(f"{summary['left_out']} recordings could not be read and were left out (rejects.parquet)")
+        _logger.info(
+            f"{summary['left_out']} recordings could not be read and were left out (rejects.parquet)"
+        )
     if summary["scaled_down"]:
-        print(f"{summary['scaled_down']} mixes exceeded full scale and were scaled to a peak of 1")
+        _logger.info(f"{summary['scaled_down']} mixes exceeded full scale and were scaled to a peak of 1")
     return out
 
 

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """Options of the step ``evaluate``.
+
+    Attributes:
+        resamples: Bootstrap resamples of each interval.
+        seed: Seed of the resampling.
+    """
+
+    resamples: int = 1000
+    seed: int = 0
 
 
 def evaluate(
@@ -14,23 +31,27 @@ def evaluate(
     heldout: Path | None = None,
     annotations: Path | None = None,
     distributions: Path | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
+    options: EvaluateOptions,
 ) -> Path:
-    """Measure fine-tuned models, the zero-shot ALM, the prior and people themselves on the split test.
+    """Compare fine-tuned models, the zero-shot ALM, the corpus prior and the human ceiling on the split test.
 
-    Targets are human votes only: the held-back ones where there are any, else all.
+    Targets are human votes only: the held-out ones where there are any, else all.
 
     Args:
         utterances: Table of utterances.
         votes: Table of observed votes.
-        predictions: Folder of predictions, one table a model (such as pooled-on.parquet).
-        out: Folder for metrics.json, tables and pictures.
-        heldout: Table of held-back votes; empty where none were.
+        predictions: Folder of predictions, one table per model (such as pooled-on.parquet).
+        out: Folder for summary.json, metrics.json, tables and figures.
+        heldout: Table of held-out votes; empty where none were held out.
         annotations: Table of the ALM's answers, for the row zero-shot.
         distributions: Folder of distributions, for the row votes.
-        resamples: Bootstrap resamples of each interval.
-        seed: Of the resampling.
+        options: See EvaluateOptions.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: A table is missing, damaged or about other labels, or there is no vote to score against.
     """
     from ambivox.models.evaluation import finetuning_matrix
     from ambivox.models.evaluation.finetuning_tables import PAPER, write_evaluation
@@ -44,7 +65,7 @@ def evaluate(
     models = finetuning_matrix.matrix_rows(predictions, wanted)
     references = finetuning_matrix.reference_rows(table, observed, annotations, distributions, wanted)
     with atomic_folder(out) as folder:
-        written = write_evaluation(models, references, wanted, folder, resamples, seed)
+        written = write_evaluation(models, references, wanted, folder, options.resamples, options.seed)
         save(figures.matrix(written.metrics, PAPER), folder / "matrix.svg")
         save(figures.tertiles(written.metrics), folder / "tertiles.svg")
         save(figures.calibration(written.calibration, written.models), folder / "calibration.svg")
@@ -55,11 +76,11 @@ def evaluate(
             save(figures.groups(written.groups, written.models), folder / "groups.svg")
     metrics = written.metrics
     kind = "held-back votes" if wanted.held_back else "votes"
-    print(f"{wanted.frame.height} test utterances, {wanted.n_NK.sum():.0f} human {kind}; JS is base 2")
+    _logger.info(f"{wanted.frame.height} test utterances, {wanted.n_NK.sum():.0f} human {kind}; JS is base 2")
     for name, row in sorted(metrics.items(), key=lambda pair: pair[1].get("js", 1.0)):
         if "js" in row:
             interval = f" [{row['js_low']:.3f}, {row['js_high']:.3f}]" if "js_low" in row else ""
-            print(
+            _logger.info(
                 f"{name:<16} JS {row['js']:.3f}{interval}  BC {row['bc']:.3f}  accuracy {row['accuracy']:.3f}"
             )
     return out

@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """Options of the step ``export``.
+
+    Attributes:
+        format: csv; parquet; huggingface (for datasets.load_dataset); audformat (with raters); label_studio
+            (config.xml and tasks.json).
+        splits: Only these splits; all by default.
+    """
+
+    format: Literal["csv", "parquet", "huggingface", "audformat", "label_studio"] = "csv"
+    splits: tuple[str, ...] = ()
+
 
 def export(
-    *,
-    utterances: Path,
-    votes: Path,
-    out: Path,
-    format: Literal["csv", "parquet", "huggingface", "audformat", "label_studio"] = "csv",  # noqa: A002 - the flag's name
-    distributions: Path | None = None,
-    split: tuple[str, ...] = (),
+    *, utterances: Path, votes: Path, out: Path, distributions: Path | None = None, options: ExportOptions
 ) -> Path:
     """Write the tables of a corpus in another tool's format.
 
-    All but label_studio are read back exactly by import-votes. For label_studio, the distributions become
-    predictions that raters see before they choose, which pulls them towards it: leave them out for
-    independent votes.
+    All formats but label_studio are read back exactly by import-votes. For label_studio, the distributions become
+    predictions that raters see before they choose, which biases them: leave them out for independent votes.
 
     Args:
         utterances: utterances.parquet.
         votes: votes.parquet; votes about other utterances are left out and counted.
         out: The folder to write.
-        format: csv; parquet; huggingface (for datasets.load_dataset); audformat (with raters); label_studio
-            (config.xml and tasks.json).
-        distributions: A table of distributions to go with them.
-        split: Only these splits; all by default.
+        distributions: A table of distributions to export with them.
+        options: See ExportOptions.
+
+    Returns:
+        The folder.
 
     Raises:
-        UserError: a table cannot be read, or the format cannot hold it.
+        UserError: A table cannot be read, or the format cannot hold it.
     """
     import importlib
 
@@ -41,7 +53,7 @@ def export(
     from ambivox.models.files import atomic_folder
     from ambivox.models.tables import SPLITS, Distributions, Utterances, Votes
 
-    listed = Utterances.read(utterances).in_splits(*(split or SPLITS))
+    listed = Utterances.read(utterances).in_splits(*(options.splits or SPLITS))
     about = pl.col("utterance_id").is_in(listed.frame["utterance_id"].implode())
     given = Votes.read(votes)
     kept = Votes(given.frame.filter(about), given.labels)
@@ -51,14 +63,14 @@ def export(
         made = Distributions(whole.frame.filter(about), whole.labels)
     bundle = Bundle.of(listed, kept, made)
     with atomic_folder(out) as folder:
-        importlib.import_module(f"ambivox.models.exchange.{format}").write(bundle, folder)
+        importlib.import_module(f"ambivox.models.exchange.{options.format}").write(bundle, folder)
     left_out = len(given) - len(kept)
-    print(
-        f"{len(listed):,} utterances, {len(kept):,} votes, {len(made) if made else 0:,} distributions as {format}"
+    _logger.info(
+        f"{len(listed):,} utterances, {len(kept):,} votes, {len(made) if made else 0:,} distributions as {options.format}"
     )
     if left_out:
-        print(f"{left_out:,} votes about other utterances are left out")
-    print(f"export: {out}")
+        _logger.info(f"{left_out:,} votes about other utterances are left out")
+    _logger.info(f"export: {out}")
     return out
 
 

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportVotesOptions:
+    """Options of the step ``import-votes``.
+
+    Attributes:
+        format: label_studio, csv, parquet, huggingface or audformat.
+    """
+
+    format: Literal["csv", "parquet", "huggingface", "audformat", "label_studio"] = "label_studio"
+
 
 def import_votes(
-    *,
-    source: Path,
-    utterances: Path,
-    out: Path,
-    format: Literal["csv", "parquet", "huggingface", "audformat", "label_studio"] = "label_studio",  # noqa: A002 - the flag's name
-    votes: Path | None = None,
+    *, source: Path, utterances: Path, out: Path, votes: Path | None = None, options: ImportVotesOptions
 ) -> Path:
-    """Read votes from another tool's format: Label Studio's result, or what export wrote.
+    """Read votes from another tool's format: a Label Studio export, or what export wrote.
 
-    Writes a folder with votes.parquet and rejects.parquet: annotations that were skipped, have no label or a
-    strange one, or are about an utterance that is not there.
+    Writes a folder with votes.parquet and rejects.parquet: annotations that were skipped, have no label or an
+    unknown one, or are about an unknown utterance.
 
     Args:
         source: Label Studio's JSON or JSON-MIN export; for other formats the folder that export wrote.
         utterances: utterances.parquet; its labels are the ones allowed.
         out: The folder to write.
-        format: label_studio, csv, parquet, huggingface or audformat.
-        votes: Votes to add these to. Where an annotator has voted on an utterance before, the new vote
-            counts.
+        votes: Votes to add these to. Where an annotator has voted on an utterance before, the new vote counts.
+        options: See ImportVotesOptions.
+
+    Returns:
+        The folder.
 
     Raises:
-        UserError: the source cannot be read or has other labels.
+        UserError: The source cannot be read or has other labels.
     """
     import importlib
 
@@ -38,8 +50,8 @@ def import_votes(
     from ambivox.models.tables import Utterances, Votes
 
     listed = Utterances.read(utterances)
-    module = importlib.import_module(f"ambivox.models.exchange.{format}")
-    if format == "label_studio":
+    module = importlib.import_module(f"ambivox.models.exchange.{options.format}")
+    if options.format == "label_studio":
         found, rejects = module.read_votes(source, listed)
     else:
         found, rejects = module.read(source).votes, no_rejects()
@@ -47,10 +59,10 @@ def import_votes(
     with atomic_folder(out) as folder:
         whole.write(folder / "votes.parquet")
         rejects.write_parquet(folder / "rejects.parquet", compression="zstd")
-    print(f"{len(found):,} votes read, {replaced:,} replace earlier ones, {rejects.height:,} rejected")
+    _logger.info(f"{len(found):,} votes read, {replaced:,} replace earlier ones, {rejects.height:,} rejected")
     for reason, count in rejects["reason"].value_counts().sort("reason").iter_rows():
-        print(f"  {reason}: {count:,}")
-    print(f"import_votes: {out}")
+        _logger.info(f"  {reason}: {count:,}")
+    _logger.info(f"import_votes: {out}")
     return out
 
 

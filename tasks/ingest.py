@@ -2,67 +2,81 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.errors import OnError
 
-def ingest(
-    *,
-    corpus: str,
-    root: Path,
-    out: Path,
-    options: dict[str, str] | None = None,
-    schema: str = "full",
-    shares: str | None = None,
-    keep_votes: int | None = None,
-    unknown_speakers: Literal["train", "alone"] = "train",
-    seed: int = 0,
-    cache: Path | None = None,
-) -> Path:
-    """Read a corpus: utterances, votes, splits, and a profile of it.
+_logger = logging.getLogger(__name__)
 
-    Writes a folder with utterances.parquet, votes.parquet, heldout.parquet, rejects.parquet, truth.parquet
-    (where the corpus knows it), profile.json, profile.md and profile.svg. What could not be used is in
-    rejects.parquet, with file and line, and is counted on the screen.
 
-    Args:
-        corpus: Its key: the name of a file in models/corpora/ (demo, crema_d, iemocap, msp_podcast, table).
-        root: The corpus's folder, in its official layout (for a table: the folder or file).
-        out: The folder to write.
-        options: Options of this corpus, such as --options.modality face; a wrong name lists the known ones.
+@dataclass(frozen=True, kw_only=True)
+class IngestOptions:
+    """Options of the step ``ingest``.
+
+    Attributes:
+        options: Options of this corpus, such as --options.modality face; an unknown name lists the known ones.
         schema: The labels: full, four (anger, happiness, neutral, sadness), or a TOML or JSON file that maps
             them.
-        shares: Of pretrain, train, development and test, like 0.6,0.15,0.05,0.2 (the default). Speakers
-            reserved for pretrain train the small ALM and nothing else; with another ALM use 0,0.7,0.1,0.2.
-            Official splits stay as they are; only a pretrain share given here is taken from the official
-            train.
-        keep_votes: Keep the votes of so many annotators an utterance, drawn by seed; the rest goes to
+        shares: Shares of the splits pretrain, train, development and test (default: 0.6 0.15 0.05 0.2). Speakers
+            in pretrain train the embedded ALM and nothing else; with another ALM use 0 0.7 0.1 0.2. Official
+            splits stay as they are; only a pretrain share given here is taken from the official train.
+        keep_votes: Keep the votes of this many annotators per utterance, drawn at random; the rest goes to
             heldout.parquet.
         unknown_speakers: Utterances of unknown speakers go to train, or each counts as a speaker of its own
             (alone).
-        seed: Of the splits and of the votes kept.
+        on_error: What to do with a row or recording that cannot be used: reject it, or stop.
         cache: The file that remembers probed audio; by default in the user's cache folder.
+        seed: Seed of the splits and of the kept votes.
+    """
+
+    options: dict[str, str] = field(default_factory=dict)
+    schema: str = "full"
+    shares: tuple[float, float, float, float] | None = None
+    keep_votes: int | None = None
+    unknown_speakers: Literal["train", "alone"] = "train"
+    on_error: OnError = "reject"
+    cache: Path | None = None
+    seed: int = 0
+
+
+def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Path:
+    """Read a corpus: utterances, votes, splits, and a profile of it.
+
+    Writes a folder with utterances.parquet, votes.parquet, heldout.parquet, rejects.parquet, truth.parquet
+    (where the true distributions are known), profile.json, profile.md and profile.svg. What could not be used is
+    in rejects.parquet, with file and line, and its number is shown.
+
+    Args:
+        corpus: The corpus: the name of a file in models/corpora/ (demo, crema_d, iemocap, msp_podcast, table).
+        root: The corpus's folder, in its official layout (for a table: the folder or file).
+        out: The folder to write.
+        options: See IngestOptions.
+
+    Returns:
+        The folder.
 
     Raises:
-        UserError: the corpus is not as expected; the message says where.
+        UserError: The corpus is not as expected; the message says where.
     """
     from ambivox.models.corpora import load_corpus
     from ambivox.models.files import atomic_folder, write_json
     from ambivox.models.ingestion.checking import ingest as make
     from ambivox.models.ingestion.profile import markdown, summary
-    from ambivox.models.ingestion.splits import parse_shares
     from ambivox.models.reporting.figures.profile import picture
     from ambivox.models.reporting.figures.style import save
 
     made = make(
-        load_corpus(corpus, root, options),
+        load_corpus(corpus, root, options.options),
         corpus,
-        schema_name=schema,
-        shares=None if shares is None else parse_shares(shares),
-        seed=seed,
-        keep_votes=keep_votes,
-        unknown_speakers=unknown_speakers,
-        cache=cache,
+        schema_name=options.schema,
+        shares=options.shares,
+        seed=options.seed,
+        keep_votes=options.keep_votes,
+        unknown_speakers=options.unknown_speakers,
+        cache=options.cache,
     )
     with atomic_folder(out) as folder:
         made.utterances.write(folder / "utterances.parquet")
@@ -74,8 +88,8 @@ def ingest(
         write_json(folder / "profile.json", made.profile)
         (folder / "profile.md").write_text(markdown(made.profile), encoding="utf-8")
         save(picture(made.profile), folder / "profile.svg")
-    print(summary(made.profile))
-    print(f"ingest: {out}")
+    _logger.info(summary(made.profile))
+    _logger.info(f"ingest: {out}")
     return out
 
 

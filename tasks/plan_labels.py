@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanLabelsOptions:
+    """Options of the step ``plan-labels``.
+
+    Attributes:
+        splits: Utterances of these splits may get votes.
+        more_annotations: Further files of annotations, by other ALMs.
+        criterion: What the pooling fit minimises; see pool.
+        seed: Seed of all random draws.
+    """
+
+    splits: tuple[str, ...] = ("train", "development", "test")
+    more_annotations: tuple[Path, ...] = ()
+    criterion: Literal["js", "balanced", "likelihood"] = "js"
+    seed: int = 0
 
 
 def plan_labels(
@@ -13,16 +34,13 @@ def plan_labels(
     annotations: Path,
     out: Path,
     budget: int,
-    split: tuple[str, ...] = ("train", "development", "test"),
     heldout: Path | None = None,
-    more_annotations: tuple[str, ...] = (),
-    criterion: Literal["js", "balanced", "likelihood"] = "js",
-    seed: int = 0,
+    options: PlanLabelsOptions,
 ) -> Path:
     """Spend a budget of human votes where they are expected to improve the pooled distributions most.
 
-    Writes a folder with batch.csv (utterances in order of their expected gain, with the number of votes wanted),
-    and config.xml and tasks.json for Label Studio. With held-back votes it also plays the plan against random
+    Writes a folder with batch.csv (utterances in order of their expected gain, with the number of votes to ask for),
+    and config.xml and tasks.json for Label Studio. With held-out votes it also simulates the plan against random
     allocation on the test speakers, and writes simulation.json and simulation.svg.
 
     Args:
@@ -30,15 +48,15 @@ def plan_labels(
         votes: votes.parquet of ingest.
         annotations: annotations.parquet of annotate.
         out: The folder to write.
-        budget: How many human votes can be had.
-        split: Utterances of these splits may get votes.
+        budget: The number of human votes.
         heldout: heldout.parquet of ingest, for the simulation.
-        more_annotations: Further annotations files, of other ALMs.
-        criterion: What the pooling fit aims at; see pool.
-        seed: Of all drawing.
+        options: See PlanLabelsOptions.
+
+    Returns:
+        The folder.
 
     Raises:
-        UserError: tables that are missing, damaged or about other labels, or a budget below 1.
+        UserError: A table is missing, damaged or about other labels, or the budget is below 1.
     """
     import numpy as np
     import polars as pl
@@ -57,7 +75,7 @@ def plan_labels(
     chosen = Utterances.read(utterances).in_splits("train", "development", "test")
     given = human_votes(Votes.read(votes))
     ids = chosen.frame["utterance_id"]
-    files = (annotations, *(Path(name) for name in more_annotations))
+    files = (annotations, *options.more_annotations)
     opinions = tuple(one for path in files for one in read_synthetic(path, ids, given.labels))
     evidence = gather(chosen, given, opinions)
     split_N = chosen.frame["split"].to_numpy()
@@ -67,12 +85,12 @@ def plan_labels(
         names,
         evidence.rows(np.isin(split_N, FIT_SPLITS)),
         evidence.n_NK.sum(1),
-        criterion=criterion,
-        seed=seed,
+        criterion=options.criterion,
+        seed=options.seed,
     )
-    allowed_N = np.isin(split_N, split)
+    allowed_N = np.isin(split_N, options.splits)
     if not allowed_N.any():
-        raise UserError(f"no utterance is in the splits {', '.join(split)}")
+        raise UserError(f"no utterance is in the splits {', '.join(options.splits)}")
     votes_M, fall_M = plan(model, evidence.rows(allowed_N), budget)
     batch = (
         chosen.frame.filter(pl.Series(allowed_N))
@@ -95,10 +113,10 @@ def plan_labels(
             names,
             whole.rows(np.isin(split_N, FIT_SPLITS)),
             np.arange(1.0, 6.0),
-            criterion=criterion,
-            seed=seed,
+            criterion=options.criterion,
+            seed=options.seed,
         )
-        played = simulate(several, whole.rows(split_N == "test"), seed=seed)
+        played = simulate(several, whole.rows(split_N == "test"), seed=options.seed)
     with atomic_folder(out) as folder:
         batch.select(shown).write_csv(folder / "batch.csv")
         wanted = Utterances(batch.select(chosen.frame.columns), chosen.labels)
@@ -111,12 +129,12 @@ def plan_labels(
             }
             write_json(folder / "simulation.json", {"saved_by_random_votes_per_utterance": saved} | curves)
             save(savings(played), folder / "simulation.svg")
-    print(
+    _logger.info(
         f"{int(votes_M.sum())} votes for {batch.height} of {int(allowed_N.sum())} utterances: {out / 'batch.csv'}"
     )
     if played is not None:
         for votes_each, found in played.saved.items():
-            print(
+            _logger.info(
                 f"  to reach the JS of {votes_each:g} random votes per utterance, planning needs {found.value:.0%} "
                 f"[{found.low:.0%}, {found.high:.0%}] fewer"
             )

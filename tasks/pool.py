@@ -2,51 +2,62 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+_logger = logging.getLogger(__name__)
 
-def pool(
-    *,
-    utterances: Path,
-    votes: Path,
-    annotations: Path,
-    out: Path,
-    more_annotations: tuple[str, ...] = (),
-    criterion: Literal["js", "balanced", "likelihood"] = "js",
-    raters: Literal["alike", "dawid_skene", "mace"] = "alike",
-    synthetic_votes: int = 10,
-    matrix: bool = True,
-    resamples: int = 20,
-    seed: int = 0,
-    insist: bool = False,
-) -> Path:
+
+@dataclass(frozen=True, kw_only=True)
+class PoolOptions:
+    """Options of the step ``pool``.
+
+    Attributes:
+        more_annotations: Further files of annotations, by other ALMs.
+        criterion: What the fit minimises. js: the divergence to the votes that further raters would give;
+            balanced: the same, with the mean distribution kept at that of the votes (js favours the most frequent
+            label a little); likelihood: the negative log-likelihood (the plain posterior mean, less sharp).
+        raters: Whether pooled weights votes by the reliability of their raters, estimated on all but test
+            utterances; needs raters with identities, and the extra raters.
+        synthetic_votes: How many votes, drawn from the ALM's distribution, count in combined.
+        matrix: Whether the calibration has a confusion matrix beside temperature and biases.
+        resamples: Refits on resampled speakers, for the intervals of the equivalent votes (0: none).
+        allow_audio_insensitive: Also pool an annotator that fails its own check of sensitivity to the audio.
+        seed: Seed of all random draws.
+    """
+
+    more_annotations: tuple[Path, ...] = ()
+    criterion: Literal["js", "balanced", "likelihood"] = "js"
+    raters: Literal["alike", "dawid_skene", "mace"] = "alike"
+    synthetic_votes: int = 10
+    matrix: bool = True
+    resamples: int = 20
+    allow_audio_insensitive: bool = False
+    seed: int = 0
+
+
+def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options: PoolOptions) -> Path:
     """Turn votes into distributions: human, synthetic, combined (the paper's count) and pooled.
 
     Writes a folder with human.parquet, synthetic.parquet, combined.parquet, pooled.parquet (utterances of the
     splits train, development and test), pooling.json and figures. The pooled distribution is
-    p = (n + kappa q) / (N + kappa): q is the ALM's calibrated distribution and kappa how many human votes
-    it is worth, both learned from the votes on speakers of the splits train and development, never on test speakers.
+    p = (n + kappa q) / (N + kappa): q is the calibrated distribution of the ALM and kappa the number of human votes
+    that it is equivalent to. Both are learned from votes on speakers of the splits train and development only.
 
     Args:
         utterances: utterances.parquet of ingest.
         votes: votes.parquet of ingest.
         annotations: annotations.parquet of annotate.
         out: The folder to write.
-        more_annotations: Further annotations files, of other ALMs.
-        criterion: What the fit aims at: js comes closest to the votes that further listeners would give;
-            balanced does so while the mean distribution stays that of the votes (js favours the commonest
-            label a little); likelihood is the plain posterior mean (flatter).
-        raters: Whether pooled weighs votes by their raters' reliability, estimated on all but test utterances;
-            needs raters with identities, and the extra raters.
-        synthetic_votes: How many votes, drawn from the ALMs' distribution, count in combined.
-        matrix: Whether the calibration has a confusion matrix besides temperature and biases.
-        resamples: Refits on resampled speakers, for the intervals of kappa (0: none).
-        seed: Of all drawing.
-        insist: Pool an annotator too that, by its own checks, does not hear.
+        options: See PoolOptions.
+
+    Returns:
+        The folder.
 
     Raises:
-        UserError: tables that are missing, damaged or about other labels, or no annotator that hears.
+        UserError: A table is missing, damaged or about other labels, or every annotator is audio-insensitive.
     """
     import polars as pl
 
@@ -60,23 +71,25 @@ def pool(
 
     everyone = Utterances.read(utterances)
     weighed = None
-    if raters != "alike":
+    if options.raters != "alike":
         from ambivox.models.pooling.raters import reliability
 
         given = human_votes(Votes.read(votes))
         known = everyone.frame.filter(pl.col("split") != "test")["utterance_id"]
         seen = Votes(given.frame.filter(pl.col("utterance_id").is_in(known.implode())), given.labels)
-        weighed = reliability(seen, raters, seed=seed).weigh(given)
+        weighed = reliability(seen, options.raters, seed=options.seed).weigh(given)
     made = make_sources(
         everyone,
         VoteFile.open(votes),
-        drop_audio_insensitive((annotations, *(Path(path) for path in more_annotations)), insist=insist),
-        criterion=criterion,
+        drop_audio_insensitive(
+            (annotations, *options.more_annotations), insist=options.allow_audio_insensitive
+        ),
+        criterion=options.criterion,
         weighed_votes=weighed,
-        synthetic_votes=synthetic_votes,
-        matrix=matrix,
-        resamples=resamples,
-        seed=seed,
+        synthetic_votes=options.synthetic_votes,
+        matrix=options.matrix,
+        resamples=options.resamples,
+        seed=options.seed,
     )
     with atomic_folder(out) as folder:
         for source, table in made.tables.items():
@@ -85,12 +98,12 @@ def pool(
         save(figures.worth(made), folder / "worth.svg")
         save(figures.calibration(made), folder / "calibration.svg")
         save(figures.examples(made), folder / "examples.svg")
-    print(f"pooled {len(made.tables['pooled'])} utterances into {out}")
+    _logger.info(f"pooled {len(made.tables['pooled'])} utterances into {out}")
     for statement in statements(made):
-        print(f"  {statement}")
+        _logger.info(f"  {statement}")
     alone, prior = int(made.pooled.from_alm_N.sum()), int(made.pooled.from_prior_N.sum())
     if alone or prior:
-        print(
+        _logger.info(
             f"  without human votes: {alone} rest on the ALMs alone, {prior} on the corpus prior (column fallback)"
         )
     return out

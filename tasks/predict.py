@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+
+from ambivox.models.errors import OnError
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """Options of the step ``predict``.
+
+    Attributes:
+        splits: Predict for these splits.
+        batch: Utterances per batch.
+        on_error: What to do with an utterance whose audio cannot be read: reject it, or stop.
+        cache: Folder where the audio tower's states are kept by audio hash.
+    """
+
+    splits: tuple[str, ...] = ("test",)
+    batch: int = 32
+    on_error: OnError = "reject"
+    cache: Path = Path(".ambivox/audio-states")
 
 
 def predict(
-    *,
-    utterances: Path,
-    model: Path,
-    out: Path,
-    alm: str | None = None,
-    splits: tuple[str, ...] = ("test",),
-    batch: int = 32,
-    on_error: Literal["stop", "leave-out"] = "stop",
-    cache: Path = Path(".ambivox/audio-states"),
+    *, utterances: Path, model: Path, out: Path, alm: str | None = None, options: PredictOptions
 ) -> Path:
-    """Write one distribution per utterance, as the fine-tuned model gives it.
+    """Write one distribution per utterance, as the fine-tuned model predicts it.
 
     Args:
         utterances: Table of utterances.
-        model: Folder that finetune made.
+        model: Folder that finetune wrote.
         out: Table of distributions to write.
-        alm: Folder or key of the base ALM, where it is not where it was when the model was trained.
-        splits: Predict for these splits.
-        batch: Utterances in a batch.
-        on_error: What to do with an utterance whose audio cannot be read.
-        cache: Folder where the audio tower's states are kept by audio hash.
+        alm: Folder or key of the base ALM, where it has moved since the model was trained.
+        options: See PredictOptions.
+
+    Returns:
+        The table.
+
+    Raises:
+        UserError: Other labels than the model's, no utterances, or, with on_error "stop", a recording that cannot be
+            read.
     """
     from ambivox.models.alm_backbones.libraries import prepare_libraries
     from ambivox.models.finetuning.model.card import read_card
@@ -37,17 +55,17 @@ def predict(
     from ambivox.models.tables import Utterances
 
     predictions, left_out = prediction.predict(
-        Utterances.read(utterances).in_splits(*splits),
+        Utterances.read(utterances).in_splits(*options.splits),
         model,
         alm,
-        batch=batch,
-        on_error=on_error,
-        cache=cache,
+        batch=options.batch,
+        on_error="stop" if options.on_error == "stop" else "leave-out",
+        cache=options.cache,
     )
     predictions.write(out)
-    print(f"{len(predictions)} utterances predicted ({', '.join(splits)})")
+    _logger.info(f"{len(predictions)} utterances predicted ({', '.join(options.splits)})")
     for utterance_id, reason in left_out.items():
-        print(f"left out {utterance_id}: {reason}")
+        _logger.info(f"left out {utterance_id}: {reason}")
     return out
 
 

@@ -2,59 +2,74 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+_logger = logging.getLogger(__name__)
 
-def pretrain(
-    *,
-    utterances: Path,
-    votes: Path,
-    out: Path,
-    size: Literal["auto", "small", "base"] = "auto",
-    epochs: int | None = None,
-    seed: int = 0,
-    cache: Path = Path(".ambivox/pretrain"),
-) -> Path:
-    """Train the embedded ALM, a tiny Qwen2-Audio, on the speakers of split pretrain.
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainOptions:
+    """Options of the step ``pretrain``.
+
+    Attributes:
+        size: Size of the audio tower; auto takes small below 1500 clips.
+        epochs: Passes over the clips; by default what the size needs.
+        cache: Folder for spectrograms until the model is written.
+        seed: Seed of the training; equal seeds and data give equal models.
+    """
+
+    size: Literal["auto", "small", "base"] = "auto"
+    epochs: int | None = None
+    cache: Path = Path(".ambivox/pretrain")
+    seed: int = 0
+
+
+def pretrain(*, utterances: Path, votes: Path, out: Path, options: PretrainOptions) -> Path:
+    """Train the embedded ALM, a tiny Qwen2-Audio, on the speakers of the split pretrain.
 
     Writes a model folder that transformers and vLLM load like any other, with training.json (curves, and the
-    JS to the votes of speakers who were cut off for that). A run that was killed finds its spectrograms again.
+    JS to the votes of speakers that were held out). A run that was killed reuses its spectrograms.
 
     Args:
         utterances: utterances.parquet of ingest.
         votes: votes.parquet of ingest.
         out: The model folder to write.
-        size: Of the part that listens; auto takes small below 1500 clips.
-        epochs: Passes over the clips; by default what the size needs.
-        seed: The same seed and data give the same model.
-        cache: Where spectrograms are kept until the model is written.
+        options: See PretrainOptions.
+
+    Returns:
+        The model folder.
 
     Raises:
-        UserError: too few utterances of split pretrain with votes, or audio that cannot be heard.
+        UserError: Too few utterances of the split pretrain with votes, or audio that cannot be read.
     """
     import time
-
-    from rich.console import Console
 
     from ambivox.models.embedded_alm.pretraining import pretrain as train
     from ambivox.models.tables import Utterances, Votes
 
     start = time.monotonic()
     done = train(
-        Utterances.read(utterances), Votes.read(votes), out, size=size, epochs=epochs, seed=seed, cache=cache
+        Utterances.read(utterances),
+        Votes.read(votes),
+        out,
+        size=options.size,
+        epochs=options.epochs,
+        seed=options.seed,
+        cache=options.cache,
     )
-    console = Console(soft_wrap=True)
-    console.print(
+    _logger.info(
         f"tiny ALM: {done.parameters / 1e6:.1f} million parameters, {done.clips} clips of {done.speakers} speakers, "
         f"{time.monotonic() - start:.0f} s"
     )
-    console.print(
+    _logger.info(
         f"on {done.kept_back_clips} clips of {done.kept_back_speakers} speakers kept back: JS to the votes "
         f"{done.js:.3f} (prior {done.prior_js:.3f}; base 2), dominant label {done.accuracy:.0%} "
         f"(prior {done.prior_accuracy:.0%}), label mass {done.label_mass:.3f}"
     )
-    console.print(str(out))
+    _logger.info(str(out))
     return out
 
 

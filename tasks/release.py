@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 
+_logger = logging.getLogger(__name__)
 
-def release(
-    *,
-    data: Path,
-    version: str,
-    out: Path = Path("releases"),
-    licence: str = "that of the corpus",
-    push: bool = False,
-) -> Path:
-    """Write a data card, commit it with dvc.lock, and tag that commit <corpus>-<version>.
 
-    A consumer then gets exactly this version with `dvc get --rev <corpus>-<version> REPOSITORY data/<corpus>/distributions`.
-    Run it in the project's root; what DVC knows to be stale is not released.
+@dataclass(frozen=True, kw_only=True)
+class ReleaseOptions:
+    """Options of the step ``release``.
+
+    Attributes:
+        licence: The terms under which the distributions may be used; stated in the card.
+        push: Also send the content to the DVC remote (git push remains yours to do).
+    """
+
+    licence: str = "that of the corpus"
+    push: bool = False
+
+
+def release(*, data: Path, version: str, out: Path = Path("releases"), options: ReleaseOptions) -> Path:
+    """Write a data card, commit it with dvc.lock, and tag that commit CORPUS-VERSION.
+
+    A consumer then gets exactly this version with `dvc get --rev CORPUS-VERSION REPOSITORY data/CORPUS/distributions`.
+    Run it in the project's root. Outputs that DVC knows to be stale are not released.
 
     Args:
-        data: The corpus's folder, data/<key>.
+        data: The corpus's folder, data/KEY.
         version: The version, such as v1 or v1.2.
-        out: The folder of data cards, <key>-<version>.md and .json.
-        licence: Under what terms the distributions may be used; stated in the card.
-        push: Also send the content to the DVC remote (git push remains yours to do).
+        out: The folder of data cards, KEY-VERSION.md and .json.
+        options: See ReleaseOptions.
+
+    Returns:
+        The data card.
 
     Raises:
-        UserError: the version exists, is malformed, or the outputs are not what the pipeline would make now.
+        UserError: The version exists or is malformed, or the outputs are stale.
     """
     from ambivox.models.errors import UserError
     from ambivox.models.files import atomic_path, write_json
@@ -40,19 +52,19 @@ def release(
     key = data.name
     tag = versions.free_tag(key, version)
     versions.check_up_to_date(key)
-    found = facts(Run(data), licence)
+    found = facts(Run(data), options.licence)
     if "distributions/human.parquet" not in found["files"]:
         raise UserError(f"{data}: no distributions here yet; run the pipeline first (ambivox run)")
     page = out / f"{tag}.md"
     with atomic_path(page) as temporary:
         temporary.write_text(card(key, version, found, versions.revision()), encoding="utf-8")
     write_json(page.with_suffix(".json"), found | {"version": version, "name": key})
-    if push:
+    if options.push:
         versions.push(key)
     versions.commit_and_tag(tag, [page, page.with_suffix(".json")])
-    print(
+    _logger.info(
         f"release: {tag} tagged, data card {page}"
-        + ("" if push else "; send it with: dvc push && git push --follow-tags")
+        + ("" if options.push else "; send it with: dvc push && git push --follow-tags")
     )
     return page
 

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 
+_logger = logging.getLogger(__name__)
 
-def report(*, data: Path, out: Path, title: str | None = None, examples: int = 8) -> Path:
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """Options of the step ``report``.
+
+    Attributes:
+        title: The title of the page; the corpus's name by default.
+        examples: How many ambiguous utterances to show (0 for none).
+    """
+
+    title: str | None = None
+    examples: int = 8
+
+
+def report(*, data: Path, out: Path, options: ReportOptions) -> Path:
     """Write one self-contained HTML page about the outputs of a run.
 
-    The page asks for nothing over the network, escapes whatever comes from the data, and depends on the
-    inputs alone: the same outputs give the same bytes. Parts that are not there yet are named as missing.
+    The page needs no network, escapes everything that comes from the data, and depends on the inputs alone:
+    equal outputs give equal bytes. Parts that do not exist yet are named as missing.
 
     Args:
-        data: The run's folder, data/<key>, holding ingest/, annotations/, distributions/, validation/, ...
+        data: The run's folder, data/KEY, with ingest/, annotations/, distributions/, validation/, ...
         out: The HTML file to write.
-        title: The page's title; the corpus's name by default.
-        examples: How many ambiguous utterances to show (0 for none).
+        options: See ReportOptions.
+
+    Returns:
+        The HTML file.
 
     Raises:
-        UserError: the folder is missing or holds no outputs.
+        UserError: The folder is missing or holds no outputs.
     """
     from ambivox.models.files import atomic_path
     from ambivox.models.reporting.page import page
 
-    html = page(data, title, examples)
+    html = page(data, options.title, options.examples)
     with atomic_path(out) as temporary:
         temporary.write_text(html, encoding="utf-8")
-    print(f"report: {out} ({len(html) / 1e6:.1f} MB)")
+    _logger.info(f"report: {out} ({len(html) / 1e6:.1f} MB)")
     return out
 
 

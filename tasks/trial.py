@@ -2,8 +2,35 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialOptions:
+    """Options of the step ``trial``.
+
+    Attributes:
+        votes_kept: Numbers of votes to keep, such as 1 3 5.
+        draws: Random draws of the kept votes; scores are averaged over them.
+        more_annotations: Further files of annotations, by other ALMs.
+        criterion: What the fit minimises; see pool.
+        synthetic_votes: How many votes, drawn from the ALM's distribution, count in combined.
+        resamples: Resamples of every bootstrap.
+        seed: Seed of all random draws.
+    """
+
+    votes_kept: tuple[int, ...] = (1, 3, 5)
+    draws: int = 5
+    more_annotations: tuple[Path, ...] = ()
+    criterion: Literal["js", "balanced", "likelihood"] = "js"
+    synthetic_votes: int = 10
+    resamples: int = 1000
+    seed: int = 0
 
 
 def trial(
@@ -13,13 +40,7 @@ def trial(
     annotations: Path,
     out: Path,
     heldout: Path | None = None,
-    votes_kept: str = "1,3,5",
-    draws: int = 5,
-    more_annotations: tuple[str, ...] = (),
-    criterion: Literal["js", "balanced", "likelihood"] = "js",
-    synthetic_votes: int = 10,
-    resamples: int = 1000,
-    seed: int = 0,
+    options: TrialOptions,
 ) -> Path:
     """Run the sparse-vote trial on a corpus with many raters.
 
@@ -32,17 +53,14 @@ def trial(
         votes: votes.parquet of ingest.
         annotations: annotations.parquet of annotate.
         out: The folder to write.
-        heldout: heldout.parquet of ingest: joined with the votes, and drawn anew.
-        votes_kept: Numbers of votes to keep, such as 1,3,5.
-        draws: Of the kept votes; scores are averaged over them.
-        more_annotations: Further annotations files, of other ALMs.
-        criterion: What the fit aims at; see pool.
-        synthetic_votes: How many votes, drawn from the ALMs' distribution, count in combined.
-        resamples: Of every bootstrap.
-        seed: Of all drawing.
+        heldout: heldout.parquet of ingest: joined with the votes before the votes to keep are drawn.
+        options: See TrialOptions.
+
+    Returns:
+        The folder.
 
     Raises:
-        UserError: tables that are missing, damaged or about other labels, or too few votes.
+        UserError: A table is missing, damaged or about other labels, or there are too few votes.
     """
     import polars as pl
 
@@ -56,10 +74,8 @@ def trial(
     from ambivox.models.reporting.figures.trial import ratios
     from ambivox.models.tables import Utterances, Votes
 
-    try:
-        kept = tuple(sorted({int(number) for number in votes_kept.split(",")}))
-    except ValueError as error:
-        raise UserError(f"votes-kept must be whole numbers like 1,3,5, found {votes_kept!r}") from error
+    if not options.votes_kept or min(options.votes_kept) < 1:
+        raise UserError(f"votes-kept must be whole numbers of 1 or more, found {list(options.votes_kept)}")
     everyone, given = Utterances.read(utterances), human_votes(Votes.read(votes))
     if heldout is not None:
         more = human_votes(Votes.read(heldout))
@@ -69,19 +85,19 @@ def trial(
     ids = everyone.in_splits("train", "development", "test").frame["utterance_id"]
     opinions = tuple(
         one
-        for path in (annotations, *(Path(name) for name in more_annotations))
+        for path in (annotations, *options.more_annotations)
         for one in read_synthetic(path, ids, given.labels)
     )
     made = run(
         everyone,
         given,
         opinions,
-        kept=kept,
-        draws=draws,
-        criterion=criterion,
-        synthetic_votes=synthetic_votes,
-        resamples=resamples,
-        seed=seed,
+        kept=tuple(sorted(set(options.votes_kept))),
+        draws=options.draws,
+        criterion=options.criterion,
+        synthetic_votes=options.synthetic_votes,
+        resamples=options.resamples,
+        seed=options.seed,
     )
     rows = table(made)
     with atomic_folder(out) as folder:
@@ -91,7 +107,7 @@ def trial(
         (folder / "trial.md").write_text(markdown(rows), encoding="utf-8")
         scores(made).write_parquet(folder / "scores.parquet")
         save(ratios(rows), folder / "trial.svg")
-    print(markdown(rows), end="")
+    _logger.info(markdown(rows).rstrip())
     return out
 
 

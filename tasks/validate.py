@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from pathlib import Path
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidateOptions:
+    """Options of the step ``validate``.
+
+    Attributes:
+        more_annotations: Further files of annotations, by other ALMs.
+        saturation_votes: The largest number of synthetic votes in the saturation analysis.
+        resamples: Resamples of every bootstrap.
+        seed: Seed of all random draws.
+    """
+
+    more_annotations: tuple[Path, ...] = ()
+    saturation_votes: int = 20
+    resamples: int = 1000
+    seed: int = 0
 
 
 def validate(
@@ -14,16 +35,14 @@ def validate(
     distributions: Path,
     out: Path,
     truth: Path | None = None,
-    more_annotations: tuple[str, ...] = (),
-    saturation_votes: int = 20,
-    resamples: int = 1000,
-    seed: int = 0,
+    options: ValidateOptions,
 ) -> Path:
     """Compare the sources with the human votes of the test speakers.
 
-    Writes a folder with metrics.json (per source the paper's measures with bootstrap intervals over
-    speakers), details.json (paired tests, ambiguity tertiles, saturation, calibration, labels, speaker
-    groups), scores.parquet (one row per utterance) and figures. JS is the base-2 divergence, not its root.
+    Writes a folder with summary.json (the figures that matter, for `dvc metrics`), metrics.json (per source all
+    metrics with bootstrap intervals over speakers), details.json (paired tests, ambiguity tertiles, saturation,
+    calibration, labels, speaker groups), scores.parquet (one row per utterance) and figures. JS is the base-2
+    divergence, not its square root.
 
     Args:
         utterances: utterances.parquet of ingest.
@@ -32,14 +51,14 @@ def validate(
         annotations: annotations.parquet of annotate, for the saturation analysis.
         distributions: The folder of pool.
         out: The folder to write.
-        truth: truth.parquet of ingest, where the corpus knows it.
-        more_annotations: Further annotations files, of other ALMs.
-        saturation_votes: The longest run of synthetic votes in the saturation analysis.
-        resamples: Of every bootstrap.
-        seed: Of all drawing.
+        truth: truth.parquet of ingest, where the true distributions are known.
+        options: See ValidateOptions.
+
+    Returns:
+        The folder.
 
     Raises:
-        UserError: tables that are missing, damaged or about other labels, or no vote to score against.
+        UserError: A table is missing, damaged or about other labels, or there is no vote to score against.
     """
     from ambivox.models.errors import UserError
     from ambivox.models.evaluation.comparison import validate as compare
@@ -60,7 +79,7 @@ def validate(
     test = everyone.in_splits("test")
     opinions = tuple(
         one
-        for path in (annotations, *(Path(name) for name in more_annotations))
+        for path in (annotations, *options.more_annotations)
         for one in read_synthetic(path, test.frame["utterance_id"], kept.labels)
     )
     made = compare(
@@ -71,9 +90,9 @@ def validate(
         opinions,
         test,
         truth=Distributions.read(truth) if truth else None,
-        saturation_votes=saturation_votes,
-        resamples=resamples,
-        seed=seed,
+        saturation_votes=options.saturation_votes,
+        resamples=options.resamples,
+        seed=options.seed,
     )
     rows = headline(made)
     with atomic_folder(out) as folder:
@@ -89,7 +108,7 @@ def validate(
         ):
             save(draw(made), folder / f"{draw.__name__}.svg")
         save(figures.groups(made), folder / "groups.svg")
-    print(
+    _logger.info(
         f"{len(made.truth_NK)} test utterances against {made.target}; JS is the base-2 divergence, 95 % over speakers"
     )
     for source, row in sorted(rows.items(), key=lambda item: item[1]["js"] or 0.0):
@@ -97,7 +116,7 @@ def validate(
         note = "  (made from the target votes)" if row.get("made_from_the_target") else ""
         interval = f"[{row['js_low']:.3f}, {row['js_high']:.3f}]" if row["js_low"] is not None else ""
         value = f"{row['js']:.3f}" if row["js"] is not None else "undefined"
-        print(f"  {source:<10} JS {value} {interval}  BC {row['bc'] or 0:.3f}{extra}{note}")
+        _logger.info(f"  {source:<10} JS {value} {interval}  BC {row['bc'] or 0:.3f}{extra}{note}")
     return out
 
 

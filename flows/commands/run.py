@@ -15,15 +15,15 @@ def run(
     root: Path | None = None,
     key: str | None = None,
     alm: str = "tiny",
-    flags: dict[str, str] | None = None,
-    trial: str | None = None,
+    set: tuple[str, ...] = (),  # noqa: A002 - the flag's name
+    trial: tuple[int, ...] | None = None,
     sources: tuple[Source, ...] = ("human", "pooled"),
     dime_aug: tuple[Switch, ...] = ("on",),
     project: Path = Path(),
     force: bool = False,
     workers: int = 2,
 ) -> None:
-    """Run the whole pipeline on one corpus: ingest to report. What is up to date already is not run again.
+    """Run the whole pipeline on one corpus: ingest to report. Stages that are up to date are not run again.
 
     The corpus is entered into params.yaml first, so that `dvc repro` alone reproduces the same afterwards.
 
@@ -32,20 +32,27 @@ def run(
         root: The folder that holds the corpus.
         key: The name of this corpus in params.yaml and data/; its corpus key if not given.
         alm: The annotator: "tiny" trains one on the corpus's pretrain speakers; else a key or a model folder.
-        flags: Further flags of a step, as in --flags.ingest "--keep-votes 5" (ingest, pretrain, annotate, pool,
-            validate); they are remembered in params.yaml.
-        trial: Votes to keep in the sparse-vote trial, such as 1,3,5; "" for none.
+        set: Options of steps, as in --set ingest.keep_votes=5 pool.criterion=likelihood; they are remembered in
+            params.yaml. A value is YAML: 5, true, [1, 3].
+        trial: Numbers of votes to keep in the sparse-vote trial, such as 1 3 5; 0 for no trial.
         sources: The distributions to fine-tune on.
         dime_aug: Whether to fine-tune with DiME-Aug, without, or both.
         project: The folder that holds dvc.yaml.
         force: Run every stage, up to date or not.
         workers: How many independent stages may run side by side.
     """
+    import logging
+
     from ambivox.flows import local
-    from ambivox.flows.outcome import show
+    from ambivox.flows.params_conversion import convert
     from ambivox.flows.project import Job, enter
+    from ambivox.flows.run_pipeline import run_pipeline
+    from ambivox.flows.step_options import parse_settings
 
     local.project_here(project)
-    job = Job(key or corpus, corpus, root, alm, flags or {}, trial, sources, dime_aug)
+    for note in convert(project):
+        logging.getLogger(__name__).warning(f"params.yaml: converted to the form of version 0.2: {note}")
+    votes_kept = None if trial is None else tuple(number for number in trial if number)
+    job = Job(key or corpus, corpus, root, alm, parse_settings(set), votes_kept, sources, dime_aug)
     enter(project, job)
-    show(project, job.key, force=force, workers=workers)
+    run_pipeline(project, job.key, force=force, workers=workers)

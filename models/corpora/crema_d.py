@@ -42,7 +42,7 @@ SENTENCES = {
 }
 # How `ambivox run` uses the corpus unless told otherwise: with nine raters a clip, three votes are kept and the
 # rest judges the result.
-RUN_DEFAULTS = {"ingest": "--keep-votes 3", "trial": "1,3,5"}
+RUN_DEFAULTS = {"ingest": {"keep_votes": 3}, "trial": {"votes_kept": [1, 3, 5]}}
 AUDIO_SUFFIXES = (".wav", ".opus", ".flac", ".ogg", ".mp3")
 _NAME = r"^(\d{4})_([A-Z]{3})_([A-Z]{3})_(XX|LO|MD|HI|X)$"
 

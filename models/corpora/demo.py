@@ -28,7 +28,7 @@ from ambivox.models.ingestion.corpus import Loaded
 
 LABELS = ("anger", "fear", "happiness", "neutral", "sadness")
 # How `ambivox run` uses the corpus unless told otherwise.
-RUN_DEFAULTS = {"ingest": "--keep-votes 3", "validate": "--truth data/{key}/ingest/truth.parquet"}
+RUN_DEFAULTS = {"ingest": {"keep_votes": 3}}
 # As in real corpora, neutral is common and fear is rare, so that DiME-Aug has a class to fill.
 _PRIOR_K = np.array([0.16, 0.07, 0.17, 0.44, 0.16])
 # What is taken for what, where an utterance is ambiguous (rows: the main emotion).

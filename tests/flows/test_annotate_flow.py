@@ -7,7 +7,7 @@ import pytest
 from ambivox.models.engines import EngineChoice
 from ambivox.models.engines.fake import FakeEngine
 from ambivox.models.errors import UserError
-from ambivox.tasks.annotate import annotate as step
+from tests.support.steps import annotate as step
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
 

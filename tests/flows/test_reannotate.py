@@ -106,7 +106,7 @@ def test_the_story_of_two_releases(
     from ambivox.flows.annotators import install, standing, track
     from ambivox.flows.reannotate import reannotate
     from ambivox.flows.reproduce import reproduce
-    from ambivox.tasks.release import release
+    from tests.support.steps import release
 
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

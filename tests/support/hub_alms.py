@@ -97,7 +97,7 @@ def vote_like(project: Path, alm: Path, votes: int = 10, seed: int = 0) -> None:
     """Human votes drawn from what ``alm`` answers, so that ``alm`` is the better annotator by construction."""
     from ambivox.models.annotator_registry.promotion import answers
     from ambivox.models.tables import Annotations, Utterances, Votes
-    from ambivox.tasks.annotate import annotate
+    from tests.support.steps import annotate
 
     place = project / "data/unit/ingest"
     annotate(

@@ -42,7 +42,7 @@ class IngestedDemo(Tables):
 @pytest.fixture(scope="session")
 def demo_corpus(tmp_path_factory: pytest.TempPathFactory) -> IngestedDemo:
     """Sixteen speakers with fourteen utterances each, three votes kept: seconds to make."""
-    from ambivox.tasks.ingest import ingest
+    from tests.support.steps import ingest
 
     root = tmp_path_factory.mktemp("demo")
     ingest(
@@ -59,7 +59,7 @@ def demo_corpus(tmp_path_factory: pytest.TempPathFactory) -> IngestedDemo:
 @pytest.fixture(scope="session")
 def tiny_alm(demo_corpus: IngestedDemo, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny ALM trained on ``demo_corpus`` (under a minute)."""
-    from ambivox.tasks.pretrain import pretrain
+    from tests.support.steps import pretrain
 
     folder = tmp_path_factory.mktemp("tiny")
     return pretrain(

@@ -19,7 +19,7 @@ from ambivox.models.engines import EngineChoice, open_engine
 from ambivox.models.engines.fake import FakeEngine
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Annotations, Utterances, Votes
-from ambivox.tasks.annotate import annotate
+from tests.support.steps import annotate
 from tests.support.annotation_fixtures import LABELS, RATE_HZ, utterance_row, write_clip
 
 ALL = ("train", "test")
@@ -390,7 +390,7 @@ SLOW = """
 import sys, time
 from pathlib import Path
 from ambivox.models.engines.fake import FakeEngine
-from ambivox.tasks.annotate import annotate
+from tests.support.steps import annotate
 fast = FakeEngine.score
 def score(self, requests):
     time.sleep(float(sys.argv[4]))

@@ -16,7 +16,7 @@ from ambivox.models.audio.decoding import decode
 from ambivox.models.augmentation import augmented
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Distributions, Utterances
-from ambivox.tasks.augment import augment
+from tests.support.steps import augment
 
 LABELS = ("anger", "neutral", "sadness")
 RATE_HZ = 16_000
@@ -142,7 +142,7 @@ def test_an_unreadable_recording_stops_by_name_or_is_left_out_and_counted(corpus
     Path(utterances.frame["audio"][4]).unlink()
     with pytest.raises(UserError, match="u04"):
         run(corpus, tmp_path / "out")
-    out = run(corpus, tmp_path / "out", on_error="leave-out")
+    out = run(corpus, tmp_path / "out", on_error="reject")
     assert pl.read_parquet(out / "rejects.parquet")["utterance_id"].to_list() == ["u04"]
     samples = augmented.read(out)[0].frame
     assert "u04" not in {*samples["parent_first"], *samples["parent_second"]}

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from ambivox.tasks.annotate import annotate
-from ambivox.tasks.pool import pool
+from tests.support.steps import annotate
+from tests.support.steps import pool
 from tests.support.pooling_tables import world, write_files
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from scipy.spatial.distance import jensenshannon
 
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Annotations, Distributions, Utterances, Votes
-from ambivox.tasks.evaluate import evaluate
+from tests.support.steps import evaluate
 
 LABELS = ("anger", "neutral", "sadness")
 N = 60

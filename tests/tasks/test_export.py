@@ -11,8 +11,8 @@ import pytest
 
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Distributions, Utterances, Votes
-from ambivox.tasks.export import export
-from ambivox.tasks.import_votes import import_votes
+from tests.support.steps import export
+from tests.support.steps import import_votes
 
 LABELS = ("anger", "neutral")
 
@@ -56,7 +56,7 @@ def test_there_and_back(tables: dict[str, Path], tmp_path: Path, format: str) ->
 
 
 def test_one_split_only(tables: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = export(**tables, out=tmp_path / "out", format="parquet", split=("test",))
+    out = export(**tables, out=tmp_path / "out", format="parquet", splits=("test",))
     assert (
         len(Utterances.read(out / "utterances.parquet"))
         == len(Distributions.read(out / "distributions.parquet"))

@@ -16,7 +16,7 @@ import soundfile
 from ambivox.models.ingestion.profile import markdown
 from ambivox.models.statistics.agreement import fleiss_kappa, krippendorff_alpha
 from ambivox.models.tables import Utterances, Votes
-from ambivox.tasks.ingest import ingest
+from tests.support.steps import ingest
 
 NASTY = "<script>alert(1)</script> | $x$ \x1b[31mred"
 

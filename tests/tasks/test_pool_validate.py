@@ -12,8 +12,8 @@ import pytest
 from ambivox.models.errors import UserError
 from ambivox.models.statistics import metrics
 from ambivox.models.tables import SOURCES, Annotations, Distributions, Utterances, Votes
-from ambivox.tasks.pool import pool
-from ambivox.tasks.validate import validate
+from tests.support.steps import pool
+from tests.support.steps import validate
 from tests.support.pooling_tables import Files, annotation_frame, vote_table, world, write_files
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from ambivox.models.errors import UserError
 from ambivox.models.files import write_json
-from ambivox.tasks.release import release
+from tests.support.steps import release
 from tests.tasks.test_report import make_run
 
 STAGES = ("ingest", "annotations", "distributions", "validation")

@@ -19,7 +19,7 @@ from ambivox.models.reporting.estimates import Estimate, as_estimate, estimate, 
 from ambivox.models.reporting.figures import style
 from ambivox.models.reporting.parts import sheets
 from ambivox.models.tables import Annotations, Distributions, Utterances, Votes
-from ambivox.tasks.report import report
+from tests.support.steps import report
 
 LABELS = ("angry", "happy", "neutral", "sad")
 HOSTILE = "</script><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)> & {{ 7*7 }}"

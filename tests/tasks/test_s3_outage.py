@@ -9,7 +9,7 @@ import pytest
 from ambivox.models.engines import EngineChoice, open_engine
 from ambivox.models.engines.fake import FakeEngine
 from ambivox.models.errors import UserError
-from ambivox.tasks.annotate import annotate
+from tests.support.steps import annotate
 from tests.support.s3_server import BUCKET, FlakyS3, Trouble
 
 pytestmark = pytest.mark.server

@@ -11,8 +11,8 @@ import pytest
 
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Annotations, Utterances
-from ambivox.tasks.ingest import ingest
-from ambivox.tasks.trial import trial
+from tests.support.steps import ingest
+from tests.support.steps import trial
 from tests.support.pooling_tables import Files, annotation_frame, world, write_files
 
 
@@ -60,11 +60,11 @@ def test_bad_numbers_of_votes(files: Files, tmp_path: Path) -> None:
         "out": tmp_path / "t",
     }
     with pytest.raises(UserError, match="whole numbers like 1,3,5"):
-        trial(**common, votes_kept="1,x")
+        trial(**common, votes_kept=(-1,))
     with pytest.raises(UserError, match="more than the 3 votes"):
-        trial(**common, votes_kept="3")  # only 3 were kept, and the others are not given
+        trial(**common, votes_kept=(3,))  # only 3 were kept, and the others are not given
     with pytest.raises(UserError, match="more than the 0 votes"):
-        trial(**common, votes_kept="0")
+        trial(**common, votes_kept=(0,))
 
 
 def test_the_intended_emotion_is_an_oracle_where_names_tell_it(files: Files, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_intended_emotion_is_an_oracle_where_names_tell_it(files: Files, tmp
         heldout=tmp_path / "heldout.parquet",
         annotations=tmp_path / "annotations.parquet",
         out=tmp_path / "t",
-        votes_kept="3",
+        votes_kept=(3,),
         draws=1,
         resamples=50,
     )

@@ -17,8 +17,8 @@ from ambivox.models.audio.decoding import decode  # noqa: E402
 from ambivox.models.errors import UserError  # noqa: E402
 from ambivox.models.finetuning.data.examples import question  # noqa: E402
 from ambivox.models.tables import Distributions, Utterances  # noqa: E402
-from ambivox.tasks.finetune import finetune  # noqa: E402
-from ambivox.tasks.predict import predict  # noqa: E402
+from tests.support.steps import finetune  # noqa: E402
+from tests.support.steps import predict  # noqa: E402
 from tests.models.finetuning.conftest import LABELS, tone_corpus  # noqa: E402
 from tests.support import published_architectures as architectures  # noqa: E402
 
@@ -75,7 +75,7 @@ def test_it_trains_with_the_audio_reaching_it_and_a_stranger_gets_the_same_answe
         out=tmp_path / "model",
         preset="small",
         epochs=3,
-        patience=3,
+        early_stopping_patience=3,
         batch=3,
         learning_rate=1e-3,
         cache=tmp_path / "states",

@@ -37,7 +37,7 @@ def test_the_step_pool_asks(tmp_path, make_utterances):
     import polars as pl
 
     from ambivox.models.tables import Votes
-    from ambivox.tasks.pool import pool
+    from tests.support.steps import pool
     from tests.support.annotation_fixtures import LABELS
 
     rows = pl.DataFrame(

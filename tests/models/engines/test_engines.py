@@ -296,7 +296,7 @@ def test_the_step_on_vllm_and_on_transformers(
     vllm_engine, transformers_engine, small_alm, make_utterances, tmp_path, monkeypatch, capsys
 ):
     from ambivox.models.tables import Annotations
-    from ambivox.tasks.annotate import annotate
+    from tests.support.steps import annotate
 
     utterances = make_utterances(5, seconds=0.8)
 

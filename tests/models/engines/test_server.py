@@ -25,7 +25,7 @@ from ambivox.models.engines import transformers as reference
 from ambivox.models.engines.server import KEY_VARIABLE, start
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Annotations, Utterances
-from ambivox.tasks.annotate import annotate
+from tests.support.steps import annotate
 
 
 class Scripted:

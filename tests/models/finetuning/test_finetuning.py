@@ -35,9 +35,9 @@ from ambivox.models.finetuning.training.checks import check_before_training  # n
 from ambivox.models.finetuning.training.inference import predict_rows  # noqa: E402
 from ambivox.models.statistics.metrics import jensen_shannon  # noqa: E402
 from ambivox.models.tables import Distributions, Utterances  # noqa: E402
-from ambivox.tasks.augment import augment  # noqa: E402
-from ambivox.tasks.finetune import finetune  # noqa: E402
-from ambivox.tasks.predict import predict  # noqa: E402
+from tests.support.steps import augment  # noqa: E402
+from tests.support.steps import finetune  # noqa: E402
+from tests.support.steps import predict  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = {"epochs": 3, "learning_rate": 3e-3, "batch": 8, "seed": 5}
@@ -341,7 +341,7 @@ def test_an_unreadable_recording_stops_the_run_by_name_or_is_left_out(
     }
     with pytest.raises(UserError, match="train-004"):
         finetune(**common)
-    rejects = pl.read_parquet(finetune(**common, on_error="leave-out") / "rejects.parquet")
+    rejects = pl.read_parquet(finetune(**common, on_error="reject") / "rejects.parquet")
     assert rejects["utterance_id"].to_list() == ["train-004"]
 
 

@@ -17,7 +17,7 @@ from ambivox.models.pooling.fit import Evidence, fit_pooling
 from ambivox.models.pooling.pooled import AlmModel, PoolingModel
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Votes
-from ambivox.tasks.plan_labels import plan_labels
+from tests.support.steps import plan_labels
 from tests.support.pooling_tables import World, label_names, world, write_files
 
 _WEIGHTS = np.array([np.log(2.0), 0.0, 0.0, 0.0, 0.0, 0.0])  # kappa = 2 everywhere
@@ -82,7 +82,7 @@ def test_plan_labels_writes_a_batch_for_label_studio(tmp_path: Path) -> None:
         annotations=files.annotations,
         out=tmp_path / "plan",
         budget=50,
-        split=("train",),
+        splits=("train",),
     )
     batch = pl.read_csv(out / "batch.csv")
     assert batch["votes_wanted"].sum() == 50
@@ -98,5 +98,5 @@ def test_plan_labels_writes_a_batch_for_label_studio(tmp_path: Path) -> None:
             annotations=files.annotations,
             out=tmp_path / "x",
             budget=5,
-            split=("nowhere",),
+            splits=("nowhere",),
         )

@@ -1,4 +1,4 @@
-"""What ``ambivox run`` shows at its end: how many stages ran, the short table, and where the report lies."""
+"""Running the pipeline on one corpus for ``ambivox run``, and what it shows at the end: a short table and the report's path."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ambivox.flows.pipeline import StageFailedError, stages
 from ambivox.models.tables import SOURCES
 
 
-def show(project: Path, key: str, force: bool, workers: int) -> None:
+def run_pipeline(project: Path, key: str, force: bool, workers: int) -> None:
     """Run the flow ``reproduce`` on one corpus and print the outcome; exit with the failed stage's code if one failed."""
     console = Console()
     started = time.monotonic()
@@ -34,7 +34,7 @@ def show(project: Path, key: str, force: bool, workers: int) -> None:
         counted = flow(project=str(project), corpora=(key,), force=force)
     except StageFailedError as failed:
         print(
-            f"ambivox: {failed}; what it printed stands above; the same command goes on from here",
+            f"ambivox: {failed}; the same command resumes",
             file=sys.stderr,
         )
         raise SystemExit(failed.exit_code if 0 < failed.exit_code < 256 else 1) from None

@@ -1,0 +1,113 @@
+"""Options of a step from text and from params.yaml, checked against the step's own dataclass.
+
+``tasks/<step>.py`` declares the options once. The command line, params.yaml, ``--set`` and Prefect's forms all become
+that dataclass, so that a wrong name or value is one line wherever it was written.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import ambivox.tasks
+from ambivox.models.errors import UserError, unknown
+from ambivox.models.registry import find, keys
+
+
+def options_class(step: str) -> type[Any]:
+    """The dataclass of options of a step.
+
+    Raises:
+        UserError: There is no such step.
+    """
+    function = getattr(find(ambivox.tasks, step, "step"), step)
+    declared: type[Any] = typing.get_type_hints(function)["options"]
+    return declared
+
+
+def build_options(step: str, values: Any, where: str) -> Any:
+    """Options of ``step`` from a mapping of names to values; absent ones take their defaults.
+
+    Args:
+        step: The step's name.
+        values: What params.yaml holds.
+        where: The place of the mapping, for messages, such as "params.yaml: corpora.demo.pool".
+
+    Raises:
+        UserError: It is not a mapping, a name is unknown, or a value does not fit.
+    """
+    if not isinstance(values, Mapping):
+        raise UserError(
+            f"{where}: expected a mapping of options such as {{seed: 1}}, found {values!r}; "
+            "`ambivox run` converts a params.yaml of before version 0.2"
+        )
+    declared = options_class(step)
+    hints = typing.get_type_hints(declared)
+    names = {field.name for field in fields(declared)}
+    for name in values:
+        if name not in names:
+            raise unknown(f"option of {step} in {where}", str(name), names)
+    checked = {name: _checked(hints[name], value, f"{where}.{name}") for name, value in values.items()}
+    return declared(**checked)
+
+
+def parse_settings(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Settings such as ``pool.criterion=balanced`` by step, as values for params.yaml.
+
+    A value is YAML: ``5``, ``true``, ``[1, 3, 5]``; anything else is text.
+
+    Raises:
+        UserError: A setting has another form, names an unknown step or option, or its value does not fit.
+    """
+    by_step: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        step, dot, option = name.partition(".")
+        option = option.replace("-", "_")
+        if not (equals and dot):
+            raise UserError(f"--set {setting}: expected STEP.OPTION=VALUE, such as ingest.keep_votes=5")
+        step = step.replace("-", "_")
+        if step not in keys(ambivox.tasks):
+            raise unknown("step in --set", step, keys(ambivox.tasks))
+        option, _, inner = option.partition(".")
+        value = _value(step, option, {inner: text} if inner else text)
+        if inner:
+            value = by_step.get(step, {}).get(option, {}) | value
+        by_step.setdefault(step, {})[option] = value
+    return by_step
+
+
+def _value(step: str, option: str, text: Any) -> Any:
+    """The text as YAML where the option takes that, else as it is."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        parsed = YAML(typ="safe").load(text) if isinstance(text, str) else text
+        build_options(step, {option: parsed}, f"--set {step}")
+    except YAMLError:
+        parsed = text
+    except UserError:
+        build_options(step, {option: text}, f"--set {step}")
+        return text
+    return parsed
+
+
+def _checked(hint: Any, value: Any, where: str) -> Any:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(hint).validate_python(value)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise UserError(f"{where}: {reason[0].lower()}{reason[1:]}, found {value!r}") from error
+
+
+def plain(value: Any) -> Any:
+    """An option's value as YAML holds it: paths as text, tuples as lists."""
+    if isinstance(value, Path):
+        return str(value)
+    return [plain(item) for item in value] if isinstance(value, tuple | list) else value
