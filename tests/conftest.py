@@ -1,4 +1,4 @@
-"""Fixtures that tests of many folders share."""
+"""Fixtures shared by the tests of several folders."""
 
 from tests.support.annotation_fixtures import make_utterances, small_alm, vllm_engine
 from tests.support.s3_server import flaky_s3, s3

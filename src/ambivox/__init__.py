@@ -1,5 +1,5 @@
 """Ambivox: trustworthy emotion distributions from a few human votes and audio-language models.
 
 The package is installed as ``ambivox.flows``, ``ambivox.tasks`` and ``ambivox.models``. These are links to the
-top-level folders of the repository, so that nothing else called ``models`` or ``tasks`` can take their place.
+top-level folders of the repository. Packages called ``models``, ``tasks`` or ``flows`` in a user's project cannot clash with them.
 """
