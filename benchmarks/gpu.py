@@ -31,8 +31,7 @@ from ambivox.models.finetuning.model.distribution_model import (
 )
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 
-LABELS = 4
-PROMPT_TOKENS = 60
+LABELS, PROMPT_TOKENS = 4, 60
 AUDIO_TOKENS_PER_SECOND = 25
 
 
@@ -198,13 +197,11 @@ def operations(model: DistributionModel, data: Batch) -> float:
 def bf16_rate(device: torch.device) -> float:
     """Floating-point operations per second in dense bfloat16."""
     known = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
-    name = torch.cuda.get_device_name(device)
     for chip, rate in known.items():
-        if chip in name:
+        if chip in torch.cuda.get_device_name(device):
             return rate
     matrix = torch.randn(8192, 8192, device=device, dtype=torch.bfloat16)
-    for _ in range(3):
-        matrix @ matrix
+    matrix @ matrix  # warm-up
     torch.cuda.synchronize()
     start = time.perf_counter()
     for _ in range(10):

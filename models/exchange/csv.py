@@ -68,6 +68,7 @@ def _read(folder: Path, table: type[SomeTable], labels: tuple[str, ...]) -> Some
     try:
         stream = io.StringIO(path.read_bytes().decode("utf-8"), newline="")
         header = next(csv.reader(stream), [])  # polars does not remove quotes from a header
+        header = [table.renamed.get(column, column) for column in header]
         if header != list(columns):
             raise UserError(f"{path}: expected the columns {list(columns)}, found {header}")
         body = stream.read().encode()

@@ -78,7 +78,7 @@ def read(folder: Path) -> LinkedTables:
     if not paths:
         raise UserError(f"{folder}: no data/<split>.parquet here; expected a dataset that Ambivox exported")
     labels = _labels(paths[0])
-    rows = pl.concat([pl.read_parquet(path) for path in paths])
+    rows = pl.concat([pl.read_parquet(path) for path in paths]).rename(Distributions.renamed, strict=False)
     names = dict(enumerate(labels))
     votes = rows.select("utterance_id", "votes").explode("votes", empty_as_null=False).unnest("votes")
     votes = votes.with_columns(pl.col("label").replace_strict(names, return_dtype=pl.String))

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from ambivox.models.exchange import LinkedTables
 from ambivox.models.registry import keys
 from ambivox.models.tables import Distributions, Utterances, Votes
 
+EARLIER_NAME = "effective_synthetic_votes"
 FORMATS = [key for key in keys(ambivox.models.exchange) if key != "label_studio"]
 text = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=12)
 
@@ -173,6 +175,32 @@ def test_audformat_s_own_reading(small: LinkedTables, tmp_path: Path) -> None:
         importlib.import_module("ambivox.models.exchange.audformat").write(
             LinkedTables.of(Utterances.check(twice, small.labels), small.votes), tmp_path / "x"
         )
+
+
+def rename_equivalent_votes(folder: Path) -> None:
+    """Give the column its earlier name in every file."""
+    for path in folder.rglob("*.*"):
+        if path.suffix == ".parquet":
+            table = pq.read_table(path)
+            names = [name.replace("equivalent_votes", EARLIER_NAME) for name in table.column_names]
+            metadata = {
+                key: value for key, value in pq.read_metadata(path).metadata.items() if key != b"ARROW:schema"
+            }
+            pq.write_table(table.rename_columns(names).replace_schema_metadata(metadata), path)
+        else:
+            path.write_text(path.read_text().replace("equivalent_votes", EARLIER_NAME))
+
+
+@pytest.mark.parametrize("key", FORMATS)
+def test_exports_with_the_column_s_earlier_name_are_read(
+    key: str, small: LinkedTables, tmp_path: Path
+) -> None:
+    module = importlib.import_module(f"ambivox.models.exchange.{key}")
+    module.write(small, tmp_path)
+    rename_equivalent_votes(tmp_path)
+    assert any(EARLIER_NAME.encode() in path.read_bytes() for path in tmp_path.rglob("*.*"))
+    back = module.read(tmp_path).distributions
+    assert back.frame.equals(small.distributions.frame)
 
 
 def test_tables_that_do_not_belong_together(small: LinkedTables) -> None:
