@@ -40,7 +40,7 @@ class FinetuneSettings:
         from_answer: Let the head correct the ALM's own answer instead of starting from random weights.
         modality: Whether the prompt contains the transcript.
         correct_label_shift: Undo the change of label frequencies by DiME-Aug's samples
-            (docs/decisions/08-the-prior-of-people.md). Without it, predictions follow the label frequencies of all
+            (docs/decisions/08-label-shift-from-dime-aug.md). Without it, predictions follow the label frequencies of all
             training examples, as in the paper.
         loss_weights: Weigh utterances equally, or by their human and equivalent votes.
         on_error: What to do with an utterance whose audio cannot be read.
