@@ -55,7 +55,9 @@ def load(project: Path) -> Any:
 
     path = project / "params.yaml"
     try:
-        params = YAML().load(path)
+        yaml = YAML()
+        yaml.preserve_quotes = True
+        params = yaml.load(path)
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise UserError(f"{path}: cannot be read as YAML ({error})") from error
     sections = ("corpora", *SECTION_STEPS, "matrix")
@@ -69,7 +71,8 @@ def save(project: Path, params: Any) -> None:
     from ruamel.yaml import YAML
 
     yaml = YAML()
-    yaml.width = 200
+    yaml.width = 1000
+    yaml.indent(mapping=2, sequence=4, offset=2)
     with atomic_path(project / "params.yaml") as temporary, temporary.open("w", encoding="utf-8") as file:
         yaml.dump(params, file)
 
@@ -144,11 +147,11 @@ def enter(project: Path, job: Job) -> bool:
 def _options(
     job: Job, defaults: Mapping[str, Mapping[str, Any]], step: str, entered: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """A step's options: asked for now, else entered before, else the corpus's own; checked."""
-    from ambivox.flows.step_options import build_options
+    """A step's options: asked for now, else entered before, else the corpus's own, else the step's defaults."""
+    from ambivox.flows.step_options import build_options, default_values
 
-    known = dict(defaults.get(step, {})) if entered is None else dict(entered)
-    options = known | dict(job.settings.get(step, {}))
+    known = defaults.get(step, {}) if entered is None else entered
+    options = default_values(step) | dict(known) | dict(job.settings.get(step, {}))
     build_options(step, options, f"params.yaml: {job.key}: {step}")
     return options
 
@@ -192,7 +195,9 @@ def _put(mapping: Any, key: str, value: Mapping[str, Any] | None) -> None:
         return
     entry = mapping.setdefault(key, {})
     for name, new in value.items():
-        if name not in entry or entry[name] != new:
+        if name in entry and isinstance(entry[name], dict) and isinstance(new, Mapping):
+            _put(entry, name, new)
+        elif name not in entry or entry[name] != new:
             entry[name] = new
 
 

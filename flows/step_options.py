@@ -16,6 +16,8 @@ import ambivox.tasks
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.registry import find, keys
 
+_NOT_RECORDED = frozenset({"seed", "cache", "runs", "store", "tensorboard", "merged"})
+
 
 def options_class(step: str) -> type[Any]:
     """The dataclass of options of a step.
@@ -104,6 +106,16 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise UserError(f"{where}: {reason[0].lower()}{reason[1:]}, found {value!r}") from error
+
+
+def default_values(step: str) -> dict[str, Any]:
+    """Every option of a step with its default, as params.yaml holds it, so that `dvc exp run -S` can name it.
+
+    Left out are the seed, which the whole pipeline shares, and where a machine keeps caches and stores.
+    """
+    options = options_class(step)()
+    names = (field.name for field in fields(options))
+    return {name: plain(getattr(options, name)) for name in names if name not in _NOT_RECORDED}
 
 
 def plain(value: Any) -> Any:

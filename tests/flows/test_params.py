@@ -232,3 +232,40 @@ def test_nothing_in_params_yaml_runs_a_second_command(table_project: Path, chang
     lines = [line for line in done.stderr.splitlines() if line.startswith("ambivox:")]
     assert change is _key or len(lines) == 1
     assert "Traceback" not in done.stderr
+
+
+def test_dvc_experiments_change_an_option_by_name(table_project: Path) -> None:
+    import polars as pl
+
+    from ambivox.flows.project import Job, enter
+
+    root = table_project.parent / "recordings"
+    write_corpus(root)
+    settings = {"ingest": {"shares": [0.0, 0.5, 0.0, 0.5], "cache": "cache.sqlite"}}
+    enter(table_project, Job("mine", "table", root, "tiny", settings, None, ("human",), ("on",)))
+    assert reproduce(table_project, "ingest@mine").returncode == 0
+    # The code is a link here; git would keep the link, and DVC wants its deps outside of git.
+    (table_project / ".gitignore").write_text("/models\n/tasks\ncache.sqlite\n")
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in ([*git, "add", "-A"], [*git, "commit", "-qm", "before"]):
+        subprocess.run(command, cwd=table_project, check=True)
+    setting = "corpora.mine.ingest.keep_votes=1"
+    command = [sys.executable, "-m", "dvc", "exp", "run", "--single-item", "-S", setting, "ingest@mine"]
+    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src")}
+    environment |= {
+        f"GIT_{who}_{what}": "t@e" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
+    done = subprocess.run(
+        command, cwd=table_project, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    votes = pl.read_parquet(table_project / "data" / "mine" / "ingest" / "votes.parquet")
+    assert votes.height == 12
+    shown = subprocess.run(
+        [sys.executable, "-m", "dvc", "params", "diff"],
+        cwd=table_project,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "corpora.mine.ingest.keep_votes" in shown
