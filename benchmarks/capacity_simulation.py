@@ -1,8 +1,9 @@
-"""Plays a big annotation run through: workers on GPUs, one scheduler, machines that die. ``python -m benchmarks.capacity_simulation``
+"""Simulates a large annotation run with GPU workers, one scheduler and machine failures.
 
-A worker asks the scheduler for a shard (the scheduler serves one request at a time), computes it, stores it, and asks
-again. A machine dies now and then: the shard in hand is lost and, since nobody is told, its GPU stands still until the
-silence is noticed. What the ALM takes is stated, as in capacity.py; what the scheduler takes was measured there.
+Run it with ``python -m benchmarks.capacity_simulation``. A worker requests a shard from the scheduler, which serves one
+request at a time, computes it, stores it, and requests the next. When a machine fails, its current shard is lost, and its
+GPU is idle until the missing heartbeat is detected. The speed of the ALM is assumed, as in capacity.py; the time that the
+scheduler takes was measured there.
 """
 
 from __future__ import annotations
