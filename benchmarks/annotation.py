@@ -1,17 +1,16 @@
-"""What annotation costs: the paper's way, exact elicitation, and the floor under both, on one vLLM engine in one run.
+"""Cost of annotation: the paper's method, exact elicitation, and a single prompt, on one vLLM engine in one run.
 
-paper   20 requests an utterance, one after the other as a notebook asks them, the text before the audio, one sampled
-        letter each ("Scaling Ambiguity", arXiv 2601.14620): five focus phrases along the temperature ladder, in a
-        prompt of the paper's parts and length. The engine keeps a clip's features and encoder output between its
-        requests, but shares no prefix. Beside it other readings: nothing kept between requests (what the released
-        code's remote requests amount to), and the kinder ones: the short words of exact's prompts, vLLM's prefix
-        cache, and all requests handed over at once.
-exact   5 personas x 2 option orders, audio first: ten prompts that share their prefix, one pass each.
-floor   one prompt an utterance and nothing else: decoding, one audio preprocessing, one pass.
+paper          20 requests per utterance, one after the other as in a notebook, text before audio, one sampled letter each
+               ("Scaling Ambiguity", arXiv 2601.14620): five focus phrases at each temperature of the ladder, in a prompt
+               with the parts and the length of the paper's. The engine reuses an utterance's features and encoder output,
+               but no prefix. Variants change one condition each: no reuse between requests (as with the remote requests of
+               the released code), the shorter prompts of exact elicitation, vLLM's prefix cache, all requests at once.
+exact          5 personas x 2 option orders, audio first: ten prompts with a common prefix, one forward pass each.
+single prompt  one prompt per utterance: decoding, one audio preprocessing, one forward pass. A lower bound for both.
 
-Tokens are those the engine reports with each answer: of the prompt, computed (not found in its cache), and generated. Beside
-them stands what exact would compute with other sizes of the cache's blocks (vLLM shares whole ones, of 16 tokens here),
-counted from the same prompts.
+The engine reports tokens with each answer: of the prompt, computed (not found in its cache), and generated. Computed tokens of
+exact elicitation with other block sizes of the prefix cache (vLLM reuses complete blocks, here of 16 tokens) are counted from
+the same prompts.
 
     python -m benchmarks.annotation [--alm data/demo/alm] [--root ../shared/crema-d]
 """
@@ -31,20 +30,20 @@ from ambivox.models.files import write_json
 from ambivox.models.prompting.personas import BUILT_IN
 from ambivox.models.prompting.prompts import build_prompts
 from ambivox.models.tables import Utterances
-from benchmarks.annotation_ways import VOTES, Bench, LongPrompt, ratio
-from benchmarks.untrained import untrained
+from benchmarks.annotation_methods import VOTES, Bench, LongPrompt, ratio
+from benchmarks.untrained_alm import untrained_alm
 
 
 def main() -> None:
     """Measure, print a table, write annotation.json."""
     arguments = _arguments()
     if arguments.utterances is None and not arguments.root.is_dir():
-        print(f"annotation: skipped, {arguments.root} is not there")
+        print(f"annotation: skipped, {arguments.root} does not exist; give another folder as --root")
         return
-    with tempfile.TemporaryDirectory() as made:
-        utterances = arguments.utterances or _corpus(arguments.root, Path(made))
+    with tempfile.TemporaryDirectory() as folder:
+        utterances = arguments.utterances or _corpus(arguments.root, Path(folder))
         table = Utterances.read(utterances)
-        alm = arguments.alm or _untrained(table.labels, Path(made))
+        alm = arguments.alm or _untrained(table.labels, Path(folder))
         _measure(arguments, table, alm)
 
 
@@ -56,44 +55,45 @@ def _measure(arguments: argparse.Namespace, table: Utterances, alm: str) -> None
     engine = open_engine(EngineChoice("vllm", alm))
     assert isinstance(engine, VllmEngine)
     bench = Bench(engine, alm, table.labels)
-    # By turns, so that a busy minute of the machine does not fall on one of them alone.
-    main = {
-        "floor": lambda frame: bench.answer(frame, bench.exact[:1]),
+    # Methods take turns, so that other load on the machine affects all of them.
+    methods = {
+        "single prompt": lambda frame: bench.answer(frame, bench.exact[:1]),
         "exact": lambda frame: bench.answer(frame, bench.exact),
         "paper": lambda frame: bench.paper(frame),
-        "paper, short words": lambda frame: bench.paper(frame, is_short=True),
+        "paper, short prompt": lambda frame: bench.paper(frame, is_short=True),
     }
-    results: dict[str, Any] = bench.compare(main, warm_up, measured, arguments.rounds)
-    others = {
-        "paper, nothing kept between requests": lambda frame: bench.paper(frame, keeps_audio=False),
-        "paper, with prefix cache": lambda frame: bench.paper(frame, shares_prefix=True),
+    results: dict[str, Any] = bench.compare(methods, warm_up, measured, arguments.rounds)
+    variants = {
+        "paper, no reuse between requests": lambda frame: bench.paper(frame, reuses_audio=False),
+        "paper, with prefix cache": lambda frame: bench.paper(frame, reuses_prefix=True),
         "paper, all requests at once": lambda frame: bench.paper(frame, at_once=True),
-        "paper, short words, all at once, with prefix cache": lambda frame: bench.paper(
-            frame, is_short=True, at_once=True, shares_prefix=True
+        "paper, short prompt, all at once, with prefix cache": lambda frame: bench.paper(
+            frame, is_short=True, at_once=True, reuses_prefix=True
         ),
     }
-    some = measured.head(max(1, measured.height // 4))
-    results |= bench.compare(others, warm_up, some, 1)
+    quarter = measured.head(max(1, measured.height // 4))
+    results |= bench.compare(variants, warm_up, quarter, 1)
     exact = results["exact"]
-    ways = [name for name in results if name.startswith("paper")]
-    speed = {name: found["utterances_per_second"] for name, found in results.items()}
-    tokens = {name: found["tokens_per_utterance"] for name, found in results.items()}
+    single = results["single prompt"]
+    papers = [name for name in results if name.startswith("paper")]
+    speed = {name: result["utterances_per_second"] for name, result in results.items()}
+    tokens = {name: result["tokens_per_utterance"] for name, result in results.items()}
     results["ratios"] = {
-        "throughput, exact to": {name: ratio(speed["exact"], speed[name]) for name in ways},
-        "tokens, to exact": {name: ratio(tokens[name], tokens["exact"]) for name in ways},
-        "tokens, paper to exact, blocks of": bench.by_block(measured, tokens["paper"]),
-        "processor time, exact to floor": ratio(_processor(exact), _processor(results["floor"])),
-        "time, exact to floor": ratio(exact["seconds"], results["floor"]["seconds"]),
+        "throughput, exact to": {name: ratio(speed["exact"], speed[name]) for name in papers},
+        "tokens, to exact": {name: ratio(tokens[name], tokens["exact"]) for name in papers},
+        "tokens, paper to exact, by block size": bench.by_block_size(measured, tokens["paper"]),
+        "processor time, exact to single prompt": ratio(_processor_time(exact), _processor_time(single)),
+        "time, exact to single prompt": ratio(exact["seconds"], single["seconds"]),
     }
-    results["milliseconds an utterance"] = bench.parts(measured, results)
+    results["milliseconds per utterance"] = bench.parts(measured, results)
     results["setting"] = {
         "utterances": measured.height,
-        "utterances of the other readings": some.height,
+        "utterances of the variants": quarter.height,
         "engine": engine.version,
         "alm": bench.resolved.revision,
-        "votes of the paper's way": VOTES,
+        "votes of the paper's method": VOTES,
         "prompts of exact": len(bench.exact),
-        "rounds, the best counts": arguments.rounds,
+        "rounds, of which the fastest counts": arguments.rounds,
         "cores": os.cpu_count(),
         "load at the end": [round(load, 1) for load in os.getloadavg()],
     }
@@ -102,31 +102,36 @@ def _measure(arguments: argparse.Namespace, table: Utterances, alm: str) -> None
     close_engines()
 
 
-def _processor(found: dict[str, float]) -> float:
-    return sum(spent for name, spent in found.items() if name.startswith("processor"))
+def _processor_time(result: dict[str, float]) -> float:
+    return sum(value for name, value in result.items() if name.startswith("processor"))
 
 
 def _corpus(root: Path, folder: Path) -> Path:
     """CREMA-D, ingested into ``folder``."""
-    from tests.support.steps import ingest
+    from ambivox.tasks.ingest import IngestOptions, ingest
 
-    return ingest(corpus="crema_d", root=root, out=folder / "ingest") / "utterances.parquet"
+    return (
+        ingest(corpus="crema_d", root=root, out=folder / "ingest", options=IngestOptions())
+        / "utterances.parquet"
+    )
 
 
 def _untrained(labels: tuple[str, ...], folder: Path) -> str:
-    """An ALM that knows the words of the long prompts too: others it spells, which no ALM of that language does."""
+    """An untrained ALM whose tokenizer has the words of the long prompts, as that of a published ALM has."""
     short = build_prompts(labels, BUILT_IN, 2, modality="both")
-    longer = [LongPrompt(**vars(prompt)).text("It's eleven o'clock.") for prompt in short]
-    return untrained(labels, folder, longer)
+    long = [LongPrompt(**vars(prompt)).text("It's eleven o'clock.") for prompt in short]
+    return untrained_alm(labels, folder, long)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--alm", help="a local model folder; without one, the tiny ALM's shape, untrained")
+    parser.add_argument("--alm", help="a local model folder (default: an untrained tiny ALM)")
     parser.add_argument(
-        "--utterances", type=Path, help="an ingested corpus; without one, CREMA-D from --root"
+        "--utterances",
+        type=Path,
+        help="utterances.parquet of an ingested corpus (default: CREMA-D at --root)",
     )
     parser.add_argument("--root", type=Path, default=Path("../shared/crema-d"))
     parser.add_argument("--count", type=int, default=200)

@@ -1,9 +1,11 @@
-"""What a million and a hundred million utterances take: unit costs measured here, multiplied by numbers that are stated.
+"""Resources for one million and for 100 million utterances: measured unit costs times stated rates.
 
-Measured on this machine: bytes of each table and of the store a row, seconds of decoding, of everything in ``annotate``
-but the ALM, of pooling's inputs, of Prefect's task runs, of DVC's hashing. Seconds of one process are CPU seconds, which
-other jobs on the machine disturb little. Stated, not measured: the rate of a 7B ALM on a GPU, prices, S3's answers.
-``python -m benchmarks.capacity``; capacity_simulation.py plays a run through with them.
+Measured on this machine: bytes per row of each table and of the vote store; seconds of decoding, of ``annotate`` without the
+ALM, of counting votes, of Prefect's task runs and of DVC's hashing. Seconds of a single process are CPU seconds, which
+other load on the machine hardly changes. Assumed, not measured: the throughput of a 7B ALM on a GPU, and prices.
+Simulated runs with these costs are in capacity_simulation.py.
+
+    python -m benchmarks.capacity
 """
 
 from __future__ import annotations
@@ -20,15 +22,15 @@ LABELS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
 PROMPTS = 4  # 2 personas x 2 orders, the default
 SHARD = 256
 VOTES = 3
-# Stated. Prompts a second of one data-centre GPU (H100 class) on a 7B ALM, one token each, audio encoded once:
-# about 750 audio tokens of a 30 s window at most, 100 for 4 s. Set it to what `ambivox annotate` shows you.
+# Assumed: prompts per second of a 7B ALM on one data-centre GPU (H100 class), one token each, audio encoded once (at most
+# 750 audio tokens for 30 s, 100 for 4 s). Replace it by the rate that `ambivox annotate` shows.
 GPU_PROMPTS_PER_SECOND = 60.0
 GPU_HOUR_PRICE = 3.0
 STORE_GB_MONTH_PRICE = 0.023
 
 
 def table_bytes(rows: int = 100_000) -> dict[str, float]:
-    """Parquet bytes per row of each table, written as the steps write them."""
+    """Bytes per row of each table in the Parquet files that the steps write."""
     from ambivox.models.tables import Annotations, Distributions, Votes
 
     rng = np.random.default_rng(0)
@@ -59,7 +61,7 @@ def table_bytes(rows: int = 100_000) -> dict[str, float]:
             "label_mass": rng.random(rows).round(6),
         }
     )
-    made = {
+    tables = {
         "human vote": Votes.check(votes, LABELS),
         "annotation": Annotations.check(annotations, LABELS),
         "distribution": Distributions.of(ids, "pooled", p_NK, LABELS, 3.0, rng.random(rows)),
@@ -67,12 +69,12 @@ def table_bytes(rows: int = 100_000) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         return {
             name: table.write(Path(folder) / f"{name}.parquet").stat().st_size / rows
-            for name, table in made.items()
+            for name, table in tables.items()
         }
 
 
 def decoding_seconds(clips: int = 200, seconds: float = 4.0, rate_hz: int = 16_000) -> float:
-    """CPU seconds to decode a FLAC clip, and to resample it where ``rate_hz`` is not the ALM's 16 kHz."""
+    """CPU seconds per FLAC file for decoding, and for resampling if ``rate_hz`` is not the ALM's 16 kHz."""
     import soundfile
 
     from ambivox.models.audio.decoding import decode
@@ -92,7 +94,7 @@ def decoding_seconds(clips: int = 200, seconds: float = 4.0, rate_hz: int = 16_0
 
 
 def annotating(clips: int = 1024) -> tuple[float, float]:
-    """CPU seconds an utterance of ``annotate`` beside the ALM (a fake answers at once), and bytes of the store an answer."""
+    """CPU seconds per utterance of ``annotate`` with a fake ALM, and bytes per answer in the vote store."""
     import hashlib
 
     import soundfile
@@ -121,20 +123,20 @@ def annotating(clips: int = 1024) -> tuple[float, float]:
                 }
             )
         frame = pl.DataFrame(rows)
-        some = Utterances.check(frame.head(8), LABELS).write(folder / "some.parquet")
-        every = Utterances.check(frame, LABELS).write(folder / "all.parquet")
-        store, asked = folder / "store", {"alm": "qwen2_audio", "engine": "fake", "shard": SHARD}
-        annotate(utterances=some, store=str(folder / "warm"), out=folder / "first", **asked)  # type: ignore[arg-type]
+        warm_up = Utterances.check(frame.head(8), LABELS).write(folder / "warm-up.parquet")
+        complete = Utterances.check(frame, LABELS).write(folder / "all.parquet")
+        store, options = folder / "store", {"alm": "qwen2_audio", "engine": "fake", "shard": SHARD}
+        annotate(utterances=warm_up, store=str(folder / "warm"), out=folder / "first", **options)  # type: ignore[arg-type]
         started = time.process_time()
-        annotate(utterances=every, store=str(store), out=folder / "out", **asked)  # type: ignore[arg-type]
-        spent = (time.process_time() - started) / clips
+        annotate(utterances=complete, store=str(store), out=folder / "out", **options)  # type: ignore[arg-type]
+        seconds = (time.process_time() - started) / clips
         shards = list(store.rglob("*.parquet"))
         answers = sum(pl.scan_parquet(path).select(pl.len()).collect().item() for path in shards)
-        return spent, sum(path.stat().st_size for path in shards) / answers
+        return seconds, sum(path.stat().st_size for path in shards) / answers
 
 
 def counting_seconds(rows: int = 1_000_000) -> float:
-    """Seconds to count a million votes into arrays."""
+    """Seconds to count one million votes into arrays."""
     from ambivox.models.tables import Votes
 
     rng = np.random.default_rng(0)
@@ -155,29 +157,29 @@ def counting_seconds(rows: int = 1_000_000) -> float:
 
 
 def task_run_seconds(count: int = 60) -> float:
-    """Seconds of Prefect's own work per task run, on a server with SQLite."""
+    """Seconds of Prefect's overhead per task run, on a server with SQLite."""
     os.environ |= {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     from prefect import flow, task
     from prefect.testing.utilities import prefect_test_harness
 
     @task(persist_result=False)
-    def nothing(number: int) -> int:
+    def identity(number: int) -> int:
         return number
 
     @flow
-    def many(number: int) -> None:
-        for future in nothing.map(range(number)):
+    def many_tasks(number: int) -> None:
+        for future in identity.map(range(number)):
             future.result()
 
     with prefect_test_harness(server_startup_timeout=120):
-        many(2)
+        many_tasks(2)
         started = time.perf_counter()
-        many(count)
+        many_tasks(count)
         return (time.perf_counter() - started) / count
 
 
 def hashing_bytes_per_second(size: int = 200_000_000) -> float:
-    """DVC's hashing (MD5) of one file."""
+    """Bytes per second that DVC hashes (MD5) in one file."""
     from dvc_data.hashfile.hash import file_md5
     from dvc_objects.fs.local import LocalFileSystem
 
@@ -190,7 +192,7 @@ def hashing_bytes_per_second(size: int = 200_000_000) -> float:
 
 
 def plan(utterances: float, unit: dict[str, float], task: float) -> dict[str, str]:
-    """What ``utterances`` take."""
+    """Resources for ``utterances`` utterances, given bytes per row (``unit``) and seconds per task run (``task``)."""
     prompts = utterances * PROMPTS
     gpu_hours = prompts / GPU_PROMPTS_PER_SECOND / 3600
     shards = utterances / SHARD
@@ -205,33 +207,33 @@ def plan(utterances: float, unit: dict[str, float], task: float) -> dict[str, st
         "days on 8 GPUs": f"{gpu_hours / 8 / 24:,.1f}",
         "GPU cost": f"${gpu_hours * GPU_HOUR_PRICE:,.0f}",
         "shards = task runs = store files": f"{shards:,.0f}",
-        "Prefect's own time": f"{shards * task / 3600:,.2f} h",
+        "overhead of Prefect": f"{shards * task / 3600:,.2f} h",
         "tables and store": f"{stored:,.1f} GB",
-        "storage a month": f"${stored * STORE_GB_MONTH_PRICE:,.2f}",
-        "audio, 4 s of FLAC": f"{utterances * 64e3 / 1e9:,.0f} GB",
+        "storage per month": f"${stored * STORE_GB_MONTH_PRICE:,.2f}",
+        "audio, 4 s of FLAC each": f"{utterances * 64e3 / 1e9:,.0f} GB",
     }
 
 
 def main() -> None:
-    """Measure, multiply, print."""
+    """Measure and print."""
     unit, counting, task, hashing = (
         table_bytes(),
         counting_seconds(),
         task_run_seconds(),
         hashing_bytes_per_second(),
     )
-    spent, stored = annotating()
+    seconds, stored = annotating()
     for name, size in unit.items():
-        print(f"{name}: {size:.1f} bytes")
-    print(f"vote store: {stored:.1f} bytes an answer")
+        print(f"{name}: {size:.1f} bytes per row")
+    print(f"vote store: {stored:.1f} bytes per answer")
     print(
         f"decoding 4 s of FLAC: {1000 * decoding_seconds():.2f} ms at 16 kHz, {1000 * decoding_seconds(rate_hz=44_100):.2f} ms at 44.1 kHz"
     )
     print(
-        f"annotate but for the ALM: {1000 * spent:.2f} ms of CPU an utterance of {PROMPTS} prompts, decoding included"
+        f"annotate without the ALM: {1000 * seconds:.2f} ms of CPU per utterance with {PROMPTS} prompts, decoding included"
     )
-    print(f"counting: {counting:.2f} s a million votes")
-    print(f"Prefect: {1000 * task:.0f} ms a task run")
+    print(f"counting: {counting:.2f} s per million votes")
+    print(f"Prefect: {1000 * task:.0f} ms per task run")
     print(f"DVC: {hashing / 1e6:.0f} MB/s hashed")
     unit["stored answer"] = stored
     small, large = plan(1e6, unit, task), plan(1e8, unit, task)

@@ -1,9 +1,9 @@
-"""DiME-Aug's 72 sound features: from one Fourier transform, against one librosa call (and transform) a feature.
+"""DiME-Aug's 72 acoustic features: our code, with one Fourier transform, against one librosa call per feature.
 
-All ways get the same recordings and have to agree; a first pass of each is not counted (filters, compiled code).
-BLAS has one thread throughout, so the first two ways take one core each: their ratio is that of single cores, once
-by the clock and once by processor time, which other work on the machine moves less. The third uses all cores, with
-recordings shared out among threads as ``augment`` does it. Rounds go by turns, and the best of each way counts.
+All methods get the same recordings, and their results must agree. A first pass of each is not counted (filters, compiled
+code). BLAS has one thread, so the first two methods use one core each. Their ratio is given for wall-clock time and for
+processor time, which other load on the machine changes less. The third method uses all cores, with recordings
+distributed over threads as in ``augment``. Methods take turns, and the fastest round of each counts.
 
     python -m benchmarks.features [--root ../shared/crema-d] [--count 120] [--rounds 5]
 """
@@ -24,8 +24,8 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from ambivox.models.audio.decoding import decode
-from ambivox.models.augmentation.frames import RATE_HZ, blocks, frame_count
-from ambivox.models.augmentation.sound_features import sound_features
+from ambivox.models.augmentation.acoustic_features import acoustic_features
+from ambivox.models.augmentation.framing import RATE_HZ, blocks, frame_count
 
 Samples = np.ndarray
 
@@ -39,31 +39,31 @@ def main() -> None:
     arguments = parser.parse_args()
     recordings, origin = _recordings(arguments.root, arguments.count)
     workers = os.cpu_count() or 1
-    shared = [recordings[block] for block in blocks([frame_count(len(one)) for one in recordings])]
+    batches = [recordings[block] for block in blocks([frame_count(len(each)) for each in recordings])]
     seconds: dict[str, list[float]] = {}
     cpu_seconds: dict[str, list[float]] = {}
-    found = {}
+    features = {}
     with ThreadPoolExecutor(workers) as pool, threadpool_limits(1):
-        ways: dict[str, Callable[[], np.ndarray]] = {
-            "separate librosa calls": lambda: np.stack([librosa_features(one) for one in recordings]),
-            "one shared transform": lambda: sound_features(recordings),
-            f"one shared transform, {workers} threads (as augment runs it)": lambda: np.concatenate(
-                list(pool.map(sound_features, shared))
+        methods: dict[str, Callable[[], np.ndarray]] = {
+            "separate librosa calls": lambda: np.stack([librosa_features(each) for each in recordings]),
+            "one transform": lambda: acoustic_features(recordings),
+            f"one transform, {workers} threads (as in augment)": lambda: np.concatenate(
+                list(pool.map(acoustic_features, batches))
             ),
         }
-        for name, way in ways.items():
-            found[name], seconds[name], cpu_seconds[name] = way(), [], []
+        for name, method in methods.items():
+            features[name], seconds[name], cpu_seconds[name] = method(), [], []
         for _ in range(arguments.rounds):
-            for name, way in ways.items():
+            for name, method in methods.items():
                 start, start_cpu = time.perf_counter(), time.process_time()
-                way()
+                method()
                 seconds[name].append((time.perf_counter() - start) / len(recordings))
                 cpu_seconds[name].append((time.process_time() - start_cpu) / len(recordings))
     slow, *fast = (min(times) for times in seconds.values())
     slow_cpu = min(next(iter(cpu_seconds.values())))
     table = Table(
-        "way",
-        "ms an utterance (best, worst)",
+        "method",
+        "ms per utterance (best, worst)",
         "times as fast",
         "CPU ms",
         "times less CPU",
@@ -79,15 +79,15 @@ def main() -> None:
         )
     console = Console()
     console.print(table)
-    reference, *others = found.values()
+    reference, *others = features.values()
     difference = np.max([np.abs(reference - other) / np.maximum(np.abs(reference), 1) for other in others])
-    speeds = ", ".join(f"{slow / one:.1f}" for one in fast)
-    console.print(f"largest relative difference: {difference:.1e}; wanted: 10 times as fast, found {speeds}")
-    assert difference < 5e-3, "the ways disagree"
+    speeds = ", ".join(f"{slow / each:.1f}" for each in fast)
+    console.print(f"largest relative difference: {difference:.1e}; target: 10 times as fast, found {speeds}")
+    assert difference < 5e-3, "the methods disagree"
 
 
 def librosa_features(samples: Samples) -> np.ndarray:
-    """Each feature by its own call, as the paper's public code computes them."""
+    """One call per feature, as in the paper's public code."""
     import librosa
 
     with warnings.catch_warnings():
@@ -111,13 +111,13 @@ def _recordings(root: Path, count: int) -> tuple[list[Samples], str]:
     if files:
         return [decode(str(file)) for file in files], "CREMA-D"
     random = np.random.default_rng(0)
-    time_ = np.arange(int(2.5 * RATE_HZ)) / RATE_HZ
-    made = []
+    seconds = np.arange(int(2.5 * RATE_HZ)) / RATE_HZ
+    synthetic = []
     for _ in range(count):
-        phase = 2 * np.pi * random.uniform(90, 250) * time_
+        phase = 2 * np.pi * random.uniform(90, 250) * seconds
         voice = sum(np.sin(k * phase) / k for k in range(1, 20))
-        made.append((0.1 * voice + 0.003 * random.standard_normal(len(time_))).astype(np.float32))
-    return made, "synthetic"
+        synthetic.append((0.1 * voice + 0.003 * random.standard_normal(len(seconds))).astype(np.float32))
+    return synthetic, "synthetic"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Fine-tuning Qwen2-Audio-7B's architecture on a GPU: samples a second, peak memory, share of the bfloat16 rate.
+"""Fine-tuning Qwen2-Audio-7B's architecture on a GPU: samples per second, peak memory, model FLOPs utilisation.
 
-The architecture is the real one, its weights random (no hub is needed): LoRA r 8 on q/k/v/o of the language model
-and the distribution head, on noise of mixed lengths, the audio tower's states kept as in training.
+The architecture has its published sizes and random weights, so no hub is needed. LoRA of rank 8 on q/k/v/o of the language
+model and the distribution head are trained on noise of mixed lengths, with the audio tower's states cached as in training.
 
-The work of a step is counted as 2 (forward) + 2 (backward through frozen weights: activations only) operations a
-weight of the language model and token, attention and head besides; the rate is the dense bfloat16 rate
-of the chip where it is known, else measured with a large matrix product.
+A step is counted as 4 floating-point operations per weight of the language model and token: 2 forward and 2 backward, as
+frozen weights need gradients of activations only. Attention, adapters and head are added. Utilisation is relative to the
+dense bfloat16 rate of the chip, from its data sheet where it is known, otherwise measured with a large matrix product.
 
     python -m benchmarks.gpu
 """
@@ -22,7 +22,8 @@ from rich.console import Console
 from ambivox.models.alm_backbones.backbone import Backbone
 from ambivox.models.alms import alms
 from ambivox.models.finetuning.data.batches import Batch, collate
-from ambivox.models.finetuning.model.distribution_head import DistributionHead, distribution_loss
+from ambivox.models.finetuning.model.distribution_head import DistributionHead
+from ambivox.models.finetuning.model.distribution_loss import distribution_loss
 from ambivox.models.finetuning.model.distribution_model import (
     DistributionModel,
     adapted_modules,
@@ -30,14 +31,25 @@ from ambivox.models.finetuning.model.distribution_model import (
 )
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 
-LABELS = 4
-PROMPT_TOKENS = 60
-AUDIO_TOKENS_A_SECOND = 25
+LABELS, PROMPT_TOKENS = 4, 60
+AUDIO_TOKENS_PER_SECOND = 25
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run came to."""
+    """Results of one run.
+
+    Attributes:
+        parameters: of the model without adapters.
+        adapted: modules with adapters.
+        losses: loss of each step.
+        samples_per_second: throughput of training.
+        peak_gib: peak of allocated GPU memory, GiB.
+        share_of_peak: model FLOPs utilisation.
+        batch_difference: largest difference of a probability between a batch and its rows alone.
+        gradient: norm of the loss's gradient with respect to the audio.
+        change: largest change of a probability when the audio is reversed.
+    """
 
     parameters: int
     adapted: int
@@ -51,61 +63,68 @@ class Measured:
 
 
 def main() -> None:
-    """Measure and print, or say why not."""
+    """Measure and print; without a GPU, print the reason for skipping."""
     console = Console()
     if not torch.cuda.is_available():
-        console.print("gpu: skipped, there is no CUDA device here")
+        console.print("gpu: skipped, no CUDA device found")
         return
     for checkpointing in (False, True):
-        found = measure(steps=20, batch=8, seconds=(2.0, 12.0), gradient_checkpointing=checkpointing)
+        result = measure(steps=20, batch=8, seconds=(2.0, 12.0), gradient_checkpointing=checkpointing)
         console.print(
             f"{torch.cuda.get_device_name()}, gradient checkpointing {'on' if checkpointing else 'off'}: "
-            f"{found.samples_per_second:.1f} samples/s, peak {found.peak_gib:.1f} GiB, "
-            f"{found.share_of_peak:.0%} of the bfloat16 rate"
+            f"{result.samples_per_second:.1f} samples/s, peak {result.peak_gib:.1f} GiB, "
+            f"{result.share_of_peak:.0%} of the bfloat16 rate"
         )
         torch.cuda.empty_cache()
 
 
 def measure(steps: int, batch: int, seconds: tuple[float, float], gradient_checkpointing: bool) -> Measured:
-    """Train for ``steps`` on one batch of recordings between so many seconds long."""
+    """Train on one batch.
+
+    Args:
+        steps: optimiser steps, after two steps of warm-up.
+        batch: recordings in the batch.
+        seconds: shortest and longest recording.
+        gradient_checkpointing: whether to recompute activations in the backward pass.
+    """
     device = torch.device("cuda")
     backbone = build(device)
-    parameters = backbone.parameters()
+    parameters = backbone.parameter_count()
     model = add_adapters(backbone, LABELS, 8, 16, 0.0, 0, gradient_checkpointing)
     data = noise(model, batch, seconds)
-    hearing = _hearing(model, data)
+    audio_effect = _audio_effect(model, data)
     difference = _difference(model, data)
     optimiser = torch.optim.AdamW(model.trainable().values(), lr=1e-4)
     model.train()
-    losses, began = [], 0.0
+    losses, start = [], 0.0
     torch.cuda.reset_peak_memory_stats()
     for step in range(steps + 2):
         if step == 2:
             torch.cuda.synchronize()
-            began = time.perf_counter()
+            start = time.perf_counter()
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast("cuda", torch.bfloat16):
-            loss = distribution_loss(data.target_BK.to(device), model.answer(data)).mean()
+            loss = distribution_loss(data.target_BK.to(device), model.predict_batch(data)).mean()
         loss.backward()
         optimiser.step()
         losses.append(loss.detach())
     torch.cuda.synchronize()
-    took = time.perf_counter() - began
+    elapsed = time.perf_counter() - start
     work = operations(model, data) * (1.5 if gradient_checkpointing else 1.0) * steps
     return Measured(
         parameters,
         len(adapted_modules(backbone.model)),
         [float(loss) for loss in losses],
-        batch * steps / took,
+        batch * steps / elapsed,
         torch.cuda.max_memory_allocated() / 2**30,
-        work / took / bf16_rate(device),
+        work / elapsed / bf16_rate(device),
         difference,
-        *hearing,
+        *audio_effect,
     )
 
 
 def build(device: torch.device) -> Backbone:
-    """Qwen2-Audio-7B's architecture, frozen, in bfloat16: numbers of its published config.json."""
+    """Qwen2-Audio-7B's architecture, frozen, in bfloat16, with the sizes of its published config.json."""
     from transformers import (
         Qwen2AudioConfig,
         Qwen2AudioEncoderConfig,
@@ -134,13 +153,13 @@ def build(device: torch.device) -> Backbone:
     )
     config = Qwen2AudioConfig(audio_config=audio, text_config=text, audio_token_index=151646)
     torch.manual_seed(0)
-    standard = torch.get_default_dtype()
+    default_dtype = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
     try:
         with torch.device(device):
             model = Qwen2AudioForConditionalGeneration(config)
     finally:
-        torch.set_default_dtype(standard)
+        torch.set_default_dtype(default_dtype)
     model.requires_grad_(False)
     model.eval()
     alm = alms()["qwen2_audio"]
@@ -149,15 +168,15 @@ def build(device: torch.device) -> Backbone:
 
 
 def noise(model: DistributionModel, batch: int, seconds: tuple[float, float]) -> Batch:
-    """A batch of random prompts and random audio states, of evenly spread lengths."""
+    """A batch of random prompts and random audio states; lengths are evenly spaced."""
     random = np.random.default_rng(0)
     width = model.backbone.architecture.model.config.audio_config.d_model
     audio_id = model.backbone.audio_token_id
     ids, audio = [], []
     for length in np.linspace(*seconds, batch):
-        heard = int(length * AUDIO_TOKENS_A_SECOND)
-        ids.append([1, *[audio_id] * heard, *random.integers(2, 150_000, PROMPT_TOKENS).tolist()])
-        audio.append(torch.from_numpy(random.standard_normal((heard, width)).astype(np.float32)))
+        audio_tokens = int(length * AUDIO_TOKENS_PER_SECOND)
+        ids.append([1, *[audio_id] * audio_tokens, *random.integers(2, 150_000, PROMPT_TOKENS).tolist()])
+        audio.append(torch.from_numpy(random.standard_normal((audio_tokens, width)).astype(np.float32)))
     target_BK = torch.from_numpy(random.dirichlet(np.ones(LABELS), batch)).float()
     return collate(ids, audio, target_BK, torch.ones(batch), pad_id=0)
 
@@ -176,55 +195,54 @@ def operations(model: DistributionModel, data: Batch) -> float:
 
 
 def bf16_rate(device: torch.device) -> float:
-    """Operations a second in dense bfloat16."""
+    """Floating-point operations per second in dense bfloat16."""
     known = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "4090": 165e12}
-    name = torch.cuda.get_device_name(device)
     for chip, rate in known.items():
-        if chip in name:
+        if chip in torch.cuda.get_device_name(device):
             return rate
-    one = torch.randn(8192, 8192, device=device, dtype=torch.bfloat16)
-    for _ in range(3):
-        one @ one
+    matrix = torch.randn(8192, 8192, device=device, dtype=torch.bfloat16)
+    matrix @ matrix  # warm-up
     torch.cuda.synchronize()
     start = time.perf_counter()
     for _ in range(10):
-        one @ one
+        matrix @ matrix
     torch.cuda.synchronize()
     return 10 * 2 * 8192**3 / (time.perf_counter() - start)
 
 
-def _hearing(model: DistributionModel, data: Batch) -> tuple[float, float]:
+def _audio_effect(model: DistributionModel, data: Batch) -> tuple[float, float]:
+    """Norm of the gradient with respect to the audio, and the change of probabilities with reversed audio."""
     model.eval()
-    heard = data.audio_XD.to(model.backbone.device).requires_grad_()
+    audio_XD = data.audio_XD.to(model.backbone.device).requires_grad_()
     with torch.autocast("cuda", torch.bfloat16):
-        log_p = model.answer(replace(data, audio_XD=heard))
+        log_p = model.predict_batch(replace(data, audio_XD=audio_XD))
         distribution_loss(data.target_BK.to(log_p.device), log_p).sum().backward()
         with torch.no_grad():
-            other = model.answer(replace(data, audio_XD=heard.detach().flip(0)))
+            reversed_log_p = model.predict_batch(replace(data, audio_XD=audio_XD.detach().flip(0)))
     model.zero_grad(set_to_none=True)
-    assert heard.grad is not None
-    return float(heard.grad.norm()), float((other.exp() - log_p.detach().exp()).abs().max())
+    assert audio_XD.grad is not None
+    return float(audio_XD.grad.norm()), float((reversed_log_p.exp() - log_p.detach().exp()).abs().max())
 
 
 @torch.no_grad()
 def _difference(model: DistributionModel, data: Batch) -> float:
-    """The largest change of a probability between the batch and its rows alone."""
+    """Largest difference of a probability between the batch and its rows alone."""
     model.eval()
     assert isinstance(model.head, DistributionHead)
     with torch.autocast("cuda", torch.bfloat16):
-        together = model.answer(data).exp()
+        together = model.predict_batch(data).exp()
         alone, first = [], 0
         for row in range(len(data.ids_BT)):
             ids = data.ids_BT[row][data.mask_BT[row].bool()][None]
             count = int((ids == model.backbone.audio_token_id).sum())
-            one = Batch(
+            single = Batch(
                 ids,
                 torch.ones_like(ids),
                 data.audio_XD[first : first + count],
                 data.target_BK[row : row + 1],
                 data.weight_B[row : row + 1],
             )
-            alone.append(model.answer(one).exp())
+            alone.append(model.predict_batch(single).exp())
             first += count
     return float((together - torch.cat(alone)).abs().max())
 

@@ -1,9 +1,8 @@
-"""How long an MSP-Podcast-sized corpus takes to ingest, and how much memory: 150,000 utterances, 1 million votes.
+"""Time and memory of ingesting a corpus as large as MSP-Podcast: 150,000 utterances, one million votes.
 
-The corpus is made here in the official layout: a consensus file, every worker's answer in each of the three
-shapes, a transcript and a WAV file of an eighth of a second for each sentence (headers are what is probed;
-hashing reads whole files, whose speed is the disk's). Each ingest is a process of its own, first with nothing
-remembered about the audio, then with all of it.
+The corpus is generated in the official layout: a consensus file, the workers' answers in each of the three formats, and a
+transcript and a WAV file of an eighth of a second per sentence (probing reads headers only; hashing complete files is as
+fast as the disk). Each ingest is a separate process, first with an empty audio cache, then with a complete one.
 
     python -m benchmarks.ingest [--utterances 150000] [--out benchmarks/results/ingest.json]
 """
@@ -34,7 +33,7 @@ LIMIT_SECONDS, LIMIT_GIB = 60.0, 2.0
 
 
 def make_corpus(root: Path, utterances: int, seed: int = 0) -> int:
-    """Write the corpus under ``root`` with the votes in the named shape; returns how many votes there are."""
+    """Write the corpus under ``root`` with the votes in the format ``named``; return the number of votes."""
     rng = np.random.default_rng(seed)
     for folder in ("Labels", "Audios", "Transcripts"):
         (root / folder).mkdir(parents=True)
@@ -54,9 +53,9 @@ def make_corpus(root: Path, utterances: int, seed: int = 0) -> int:
     with (root / "Labels" / "labels_consensus.csv").open("w") as file:
         file.write("FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\n")
         for number, name in enumerate(names):
-            who = number // 40
+            speaker = number // 40
             file.write(
-                f"{name}.wav,N,4.0,4.0,4.0,{speakers[who]},{'Male' if who % 2 else 'Female'},{sets[who]}\n"
+                f"{name}.wav,N,4.0,4.0,4.0,{speakers[speaker]},{'Male' if speaker % 2 else 'Female'},{sets[speaker]}\n"
             )
     votes = rng.binomial(10, VOTES_PER_UTTERANCE / 10, utterances)
     starts = np.concatenate([[0], votes.cumsum()])
@@ -74,7 +73,7 @@ def make_corpus(root: Path, utterances: int, seed: int = 0) -> int:
 
 
 def reshape(root: Path, shape: str) -> None:
-    """Put the workers' answers into another of the three shapes."""
+    """Convert the workers' answers to another of the three formats."""
     import csv
 
     named = root / "Labels" / "named.csv"
@@ -103,8 +102,8 @@ def reshape(root: Path, shape: str) -> None:
 
 
 def measure(root: Path, out: Path, cache: Path) -> tuple[float, float, float]:
-    """Seconds by the clock and of CPU, and GiB (peak resident memory) of one ingest, as the shell runs it."""
-    line = [
+    """Wall-clock seconds, CPU seconds and peak resident memory (GiB) of one ingest in a process of its own."""
+    command = [
         sys.executable,
         "-m",
         "ambivox.tasks.ingest",
@@ -116,7 +115,7 @@ def measure(root: Path, out: Path, cache: Path) -> tuple[float, float, float]:
         str(out),
     ]
     started = time.perf_counter()
-    process = subprocess.Popen([*line, "--cache", str(cache)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, "--cache", str(cache)], cwd=ROOT, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -126,7 +125,7 @@ def measure(root: Path, out: Path, cache: Path) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    """Make the corpus, measure the three shapes cold and warm, check and print."""
+    """Generate the corpus, measure the three formats with and without audio cache, check and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -140,25 +139,25 @@ def main() -> None:
         print(
             f"{options.utterances:,} utterances, {votes:,} votes, {os.cpu_count()} cores, {platform.machine()}"
         )
-        print("| shape | audio remembered | seconds | CPU seconds | GiB |\n|---|---|---|---|---|")
+        print("| format | audio cached | seconds | CPU seconds | GiB |\n|---|---|---|---|---|")
         rows = []
         for shape in options.shapes:
             reshape(root, shape)
             cache.unlink(missing_ok=True)
-            for remembered in (False, True):
+            for is_cached in (False, True):
                 seconds, cpu, gib = measure(root, out, cache)
-                found = json.loads((out / "profile.json").read_text())
-                assert (found["utterances"], found["votes"], found["rejects"]) == (
+                profile = json.loads((out / "profile.json").read_text())
+                assert (profile["utterances"], profile["votes"], profile["rejects"]) == (
                     options.utterances,
                     votes,
                     {},
                 )
                 print(
-                    f"| {shape} | {'yes' if remembered else 'no'} | {seconds:.1f} | {cpu:.1f} | {gib:.2f} |",
+                    f"| {shape} | {'yes' if is_cached else 'no'} | {seconds:.1f} | {cpu:.1f} | {gib:.2f} |",
                     flush=True,
                 )
                 figures = {"seconds": round(seconds, 1), "cpu_seconds": round(cpu, 1), "gib": round(gib, 2)}
-                rows.append({"shape": shape, "remembered": remembered} | figures)
+                rows.append({"shape": shape, "cached": is_cached} | figures)
                 shutil.rmtree(out)
     result = {"utterances": options.utterances, "votes": votes, "cores": os.cpu_count(), "rows": rows}
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +165,7 @@ def main() -> None:
     slowest, largest = max(row["seconds"] for row in rows), max(row["gib"] for row in rows)
     if slowest > LIMIT_SECONDS or largest > LIMIT_GIB:
         raise SystemExit(
-            f"over the limit of {LIMIT_SECONDS:.0f} s and {LIMIT_GIB:.0f} GiB: {slowest} s, {largest} GiB"
+            f"found {slowest} s and {largest} GiB, expected at most {LIMIT_SECONDS:.0f} s and {LIMIT_GIB:.0f} GiB"
         )
 
 

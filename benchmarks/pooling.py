@@ -1,8 +1,9 @@
-"""How fast and in how much memory votes become distributions.
+"""Time and memory of pooling votes into distributions.
 
-Writes a file of made-up votes (by default 20 million on 2 million utterances), then measures, each in a process
-of its own: counting the votes by streaming and by loading the whole table; fitting the pooling model; pooling all
-utterances. Usage: python -m benchmarks.pooling [--votes 100_000_000 --utterances 10_000_000] [--folder DIR]
+Writes a file of synthetic votes (by default 20 million on 2 million utterances), then measures, each in a process of its
+own: counting votes by loading the complete table and by streaming; fitting the pooling model; pooling all utterances.
+
+    python -m benchmarks.pooling [--votes 100_000_000 --utterances 10_000_000] [--folder DIR]
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _CHUNK = 1_000_000
 
 
 def main() -> None:
-    """Run all measurements and print a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--votes", type=int, default=20_000_000)
     parser.add_argument("--utterances", type=int, default=2_000_000)
@@ -42,27 +43,27 @@ def main() -> None:
         path = _write(folder, options.votes, options.utterances)
         size = path.stat().st_size / 2**20
         print(f"{options.votes:,} votes on {options.utterances:,} utterances, {size:,.0f} MiB of Parquet\n")
-        print("| step | seconds | peak memory (MiB) | a second |\n|---|---|---|---|")
+        print("| step | seconds | peak memory (MiB) | rows per second |\n|---|---|---|---|")
         counts = {"load": options.votes, "stream": options.votes, "fit": 0, "pool": options.utterances}
         for step in options.steps.split(","):
             count = counts[step]
             command = [sys.executable, "-m", "benchmarks.pooling", "--only", step, "--folder", str(folder)]
-            done = subprocess.run(
+            process = subprocess.run(
                 [*command, "--utterances", str(options.utterances)],
                 capture_output=True,
                 text=True,
                 check=False,
             )
-            if done.returncode:
-                print(f"| {step} | failed (exit {done.returncode}) | | |")
+            if process.returncode:
+                print(f"| {step} | failed (exit {process.returncode}) | | |")
                 continue
-            found = json.loads(done.stdout)
-            rate = f"{count / found['seconds']:,.0f}" if count else ""
-            print(f"| {step} | {found['seconds']:.1f} | {found['peak_mib']:,.0f} | {rate} |", flush=True)
+            result = json.loads(process.stdout)
+            rate = f"{count / result['seconds']:,.0f}" if count else ""
+            print(f"| {step} | {result['seconds']:.1f} | {result['peak_mib']:,.0f} | {rate} |", flush=True)
 
 
 def _write(folder: Path, votes: int, utterances: int) -> Path:
-    """A votes table, written chunk by chunk in the order in which raters might have voted (shuffled)."""
+    """A votes table in random order, written in chunks."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -95,7 +96,8 @@ def _write(folder: Path, votes: int, utterances: int) -> Path:
 
 
 def _measure(step: str, folder: Path, utterances: int) -> dict[str, float]:
-    from ambivox.models.pooling.fit import Evidence, fit_pooling
+    from ambivox.models.pooling.fit import fit_pooling
+    from ambivox.models.pooling.inputs import PoolingInputs
     from ambivox.models.pooling.pooled import pool_blocks
     from ambivox.models.pooling.vote_file import VoteFile
     from ambivox.models.tables import Votes
@@ -104,8 +106,8 @@ def _measure(step: str, folder: Path, utterances: int) -> dict[str, float]:
     ids = pl.Series("utterance_id", np.arange(utterances)).cast(pl.String).str.zfill(9)
     if step in ("load", "stream"):
         started = time.perf_counter()
-        opened = Votes.read(path) if step == "load" else VoteFile.open(path)
-        counted_NK = opened.counts(ids)
+        votes = Votes.read(path) if step == "load" else VoteFile.open(path)
+        counted_NK = votes.counts(ids)
         seconds = time.perf_counter() - started
         assert counted_NK.sum() > 0
     else:
@@ -113,7 +115,7 @@ def _measure(step: str, folder: Path, utterances: int) -> dict[str, float]:
         q_NK = rng.dirichlet(np.full(len(LABELS), 0.5), utterances)
         n_NK = rng.multinomial(3, rng.dirichlet(np.full(len(LABELS), 0.5), utterances)).astype(float)
         n_NK[:, :] += rng.multinomial(2, q_NK)
-        evidence = Evidence(n_NK, q_NK[:, None], np.ones((utterances, 1)), np.arange(utterances) % 500)
+        evidence = PoolingInputs(n_NK, q_NK[:, None], np.ones((utterances, 1)), np.arange(utterances) % 500)
         train = evidence.rows(np.arange(min(utterances, 40_000)))
         started = time.perf_counter()
         model = fit_pooling(LABELS, ["alm"], train, n_NK.sum(1))

@@ -1,8 +1,8 @@
-"""The flow ``annotate``: fills the vote store shard by shard, in parallel, then writes the tables by the step.
+"""The flow ``annotate``: fills the vote store shard by shard, in parallel, then runs the step, which writes the tables.
 
-A shard is one mapped task of some hundreds of clips, retried by itself; a shard that is stored already costs
-nothing. Each worker process starts its engine once. With ``runner="ray"`` the shards run on a Ray cluster, a
-GPU a worker.
+A shard is one mapped task of some hundreds of clips, retried independently; shards that are in the store are
+skipped. Each worker process starts its engine once. With ``runner="ray"`` the shards run on a Ray cluster, one
+GPU per worker.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from ambivox.flows.dashboard import annotator
+from ambivox.flows.dashboard import annotation_summary
 from ambivox.models.errors import MissingExtraError
 from ambivox.tasks.annotate import AnnotateOptions, prepare_run
 from ambivox.tasks.annotate import annotate as annotate_step
 
 if TYPE_CHECKING:
-    from ambivox.models.annotation.run import Annotator
+    from ambivox.models.annotation.run import AnnotationRun
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def fill(number: int, request: AnnotationRequest) -> dict[str, float]:
     """Compute what a shard of the run lacks and store it."""
     began = time.monotonic()
     run = _prepared(request)
-    missing = run.missing(run.parts[number])
+    missing = run.missing(run.shards[number])
     rejected = run.fill(missing)
     return {
         "clips": missing["audio_sha256"].n_unique(),
@@ -79,7 +79,7 @@ def annotate(
         alm: A key in models/alms/, or a local model folder.
         out: Folder for the step's tables.
         options: Options of the step annotate; all workers must reach its vote store.
-        workers: How many shards at once. Threads of one process share one engine.
+        workers: How many shards run at the same time. Threads of one process share one engine.
         runner: Threads of this process, or processes of a Ray cluster.
         ray_address: The cluster; empty starts one on this machine with ``workers`` processes.
         gpus_per_worker: GPUs that a Ray worker reserves.
@@ -88,13 +88,13 @@ def annotate(
         ``out``.
 
     Raises:
-        UserError: A wrong setting; shards that failed for good make the run fail after all others are stored.
+        UserError: A wrong setting. Shards that failed after all retries make the run fail once all others are stored.
     """
     options = options or AnnotateOptions()
     request = AnnotationRequest(utterances, alm, options)
     run = _prepared(request)
-    numbers = [number for number, part in enumerate(run.parts) if run.missing(part).height]
-    get_run_logger().info("%d of %d shards are not in the store yet", len(numbers), len(run.parts))
+    numbers = [number for number, shard in enumerate(run.shards) if run.missing(shard).height]
+    get_run_logger().info("%d of %d shards are not in the store yet", len(numbers), len(run.shards))
     if numbers:
         _fill_all(
             numbers, request, _task_runner(runner, workers, ray_address, gpus_per_worker), gpus_per_worker
@@ -144,7 +144,7 @@ def _task_runner(runner: str, workers: int, address: str, gpus: float) -> TaskRu
 
 
 def _resources(gpus: float) -> AbstractContextManager[Any]:
-    """What each task reserves on the cluster."""
+    """The GPUs that each task reserves on the cluster."""
     if not gpus:
         return nullcontext()
     from prefect_ray.context import remote_options
@@ -154,12 +154,12 @@ def _resources(gpus: float) -> AbstractContextManager[Any]:
 
 
 def _summarise(out: Path) -> None:
-    rows = annotator(json.loads((out / "checks.json").read_text(encoding="utf-8")))
+    rows = annotation_summary(json.loads((out / "checks.json").read_text(encoding="utf-8")))
     table = [{"what": what, "value": "none" if value is None else str(value)} for what, value in rows]
-    create_table_artifact(table=table, key="annotate-summary", description="What the annotator said")
+    create_table_artifact(table=table, key="annotate-summary", description="Summary of the annotation run")
 
 
 @lru_cache(maxsize=1)
-def _prepared(request: AnnotationRequest) -> Annotator:
+def _prepared(request: AnnotationRequest) -> AnnotationRun:
     """The run, planned once per process however many shards it fills."""
     return prepare_run(Path(request.utterances), request.alm, request.options)

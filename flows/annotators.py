@@ -1,14 +1,12 @@
 """Which ALM annotates a corpus of a project, and putting another in its place.
 
 ``data/<corpus>/alm`` is the annotator: the output of stage ``pretrain``, a text file that names an ALM, or,
-once one was promoted, its folder, tracked by ``dvc add`` so that any revision of the project brings back the
-very annotator that it used, whether or not the place it came from still has it.
+after a promotion, its folder. That folder is tracked by ``dvc add``, so that any revision of the project
+restores the annotator that it used, even if the source of the ALM no longer has it.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import subprocess
 import sys
@@ -16,68 +14,79 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from ambivox.flows import project as projects
-from ambivox.models.annotator_registry.watch import Candidate
+from ambivox.models.annotator_registry import folder_source
+from ambivox.models.annotator_registry.candidate import Candidate
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_folder
 
 LEDGER = "ledger.parquet"
+_NOT_COPIED = ("*.py", "*.bin", "*.pt", ".cache")  # code and pickles: nothing here loads them
 
 
-def standing(project: Path, corpus: str) -> Candidate | None:
+def current_annotator(project: Path, corpus: str) -> Candidate | None:
     """The annotator in use; None where the corpus has none yet."""
     from ambivox.models.alms import resolve
 
-    place = project / "data" / corpus / "alm"
-    if not place.exists():
+    path = project / "data" / corpus / "alm"
+    if not path.exists():
         return None
-    found = resolve(str(place))
-    location = str(place.resolve()) if place.is_dir() else place.read_text(encoding="utf-8").strip()
-    return Candidate(found.name, found.revision, "folder:", location)
+    alm = resolve(str(path))
+    location = str(path.resolve()) if path.is_dir() else path.read_text(encoding="utf-8").strip()
+    return Candidate(alm.name, alm.revision, folder_source.PREFIX, location)
 
 
-def install(project: Path, corpus: str, folder: Path) -> None:
-    """Make the ALM in ``folder`` the annotator of ``corpus``: copied, tracked by DVC, and no longer trained here.
+def install_annotator(project: Path, corpus: str, folder: Path) -> None:
+    """Make the ALM in ``folder`` the annotator of ``corpus``: copy it, track it with DVC, drop stage ``pretrain``.
+
+    Args:
+        project: The folder that holds dvc.yaml.
+        corpus: The corpus's key in params.yaml.
+        folder: The ALM's model folder.
 
     Raises:
-        UserError: DVC refuses, with its last line.
+        UserError: DVC refuses; the message is its last line.
     """
-    place = project / "data" / corpus / "alm"
+    path = project / "data" / corpus / "alm"
     params = projects.load(project)
     if params.get("pretrain") and corpus in params["pretrain"]:
-        # Stage pretrain would put its own ALM there again.
+        # Stage pretrain would overwrite the folder with its own ALM.
         params["pretrain"].pop(corpus)
         projects.save(project, params)
-    if place.is_file():
-        place.unlink()
-    with atomic_folder(place) as temporary:
-        shutil.copytree(
-            folder,
-            temporary,
-            dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns("*.py", "*.bin", "*.pt", ".cache"),
-        )
-    track(project, place)
+    if path.is_file():
+        path.unlink()
+    with atomic_folder(path) as temporary:
+        shutil.copytree(folder, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+    track(project, path)
 
 
 def track(project: Path, path: Path) -> None:
-    """Have DVC keep this version of ``path`` (``dvc add``): its hash goes to git, its content to the cache."""
+    """Track this version of ``path`` with DVC (``dvc add``): its hash goes to git, its content to the cache.
+
+    Raises:
+        UserError: DVC refuses; the message is its last line.
+    """
     command = [sys.executable, "-m", "dvc", "add", "--quiet", str(path.relative_to(project))]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False, env=os.environ)
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise UserError(f"DVC cannot track {path}: {said[-1] if said else 'no reason given'}")
+    result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    if result.returncode:
+        lines = (result.stderr or result.stdout).strip().splitlines()
+        raise UserError(f"DVC cannot track {path}: {lines[-1] if lines else 'no reason given'}")
 
 
 @contextmanager
-def alone(project: Path, corpus: str) -> Iterator[bool]:
-    """Hold the corpus's lock; yields False where another process on this machine holds it."""
-    lock = project / ".ambivox" / f"reannotate-{corpus}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as opened:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
+def corpus_lock(project: Path, corpus: str) -> Iterator[bool]:
+    """Hold a corpus's lock; yields False where another process on this machine holds it."""
+    path = project / ".ambivox" / f"reannotate-{corpus}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    try:
         yield True
+    finally:
+        lock.release()

@@ -1,13 +1,15 @@
-"""What a team sees in the Prefect UI: each stage's figures and pictures as one artifact, and what changed since a release.
+"""What a team sees in the Prefect UI: figures and pictures of each stage as one artifact, and changes since a release.
 
-An artifact's page is ``/artifacts/artifact/<id>`` in the UI (``latest_id`` where a collection of the key was asked
-for), and every run lists those it made. Pictures are inline, so that the pages need nothing but the server.
+An artifact's page is ``/artifacts/artifact/<id>`` in the UI (``latest_id`` where a collection of the key was
+requested), and every run lists the artifacts that it created. Pictures are inline, so that a page needs nothing
+but the server.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from ambivox.models.annotation.checks_file import rename_checks
 from ambivox.models.errors import UserError
 from ambivox.models.releases.versioning import Versions
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Page:
-    """Where a step leaves its figures, below data/<corpus>/, and its most telling pictures, the first first."""
+    """Where a step leaves its figures, below data/<corpus>/, and its most informative pictures, the first one first."""
 
     folder: str
     pictures: tuple[str, ...]
@@ -33,90 +36,122 @@ class Page:
 PAGES = {
     "ingest": Page("ingest", ("profile",)),
     "annotate": Page("annotations", ("answers", "checks")),
-    "pool": Page("distributions", ("worth", "calibration", "examples")),
+    "pool": Page("distributions", ("equivalent_votes", "calibration", "examples")),
     "validate": Page("validation", ("sources", "tertiles", "labels", "groups")),
     "trial": Page("trial", ("trial",)),
     "augment": Page("augmented/{cell}", ("balance",)),
     "finetune": Page("finetuned/{cell}", ("curves",)),
     "evaluate": Page("evaluation", ("matrix", "tertiles", "calibration", "confusion")),
 }
-# Heading -> the names that validation and evaluation give the measure.
+# Heading -> key in metrics.json.
 _MEASURES = {
-    "JS ↓": ("js",),
-    "BC ↑": ("bc",),
-    "accuracy ↑": ("accuracy",),
-    "macro F1 ↑": ("f1_macro", "macro_f1"),
-    "ECE ↓": ("ece",),
-    "entropy, bits": ("entropy",),
-    "JS, low ambiguity": ("js_low_ambiguity",),
-    "medium": ("js_medium_ambiguity",),
-    "high": ("js_high_ambiguity",),
+    "JS ↓": "js",
+    "BC ↑": "bc",
+    "accuracy ↑": "accuracy",
+    "macro F1 ↑": "f1_macro",
+    "ECE ↓": "ece",
+    "entropy, bits": "entropy",
+    "JS, low ambiguity": "js_low_ambiguity",
+    "medium": "js_medium_ambiguity",
+    "high": "js_high_ambiguity",
 }
 _WITH_INTERVAL = ("js", "bc", "accuracy")
-# Not models or sources, but what they are read against: they come last.
+# Keys of earlier releases.
+_FORMER_KEYS = {"macro_f1": "f1_macro"}
+# References for comparison, not models or sources: they come last.
 _REFERENCES = ("ceiling", "prior")
 _NAMES = {"ceiling": "human ceiling", "prior": "corpus prior"}
 
 
-def publish_stage(stage: Stage, project: Path, took_seconds: float | None = None) -> None:
-    """Publish what a stage left behind as one markdown artifact, ``<corpus>-<step>`` (``<corpus>-finetune-pooled-on``)."""
+def publish_stage(stage: Stage, project: Path, seconds: float | None = None) -> None:
+    """Publish a stage's figures and pictures as one markdown artifact, ``<corpus>-<step>`` (``<corpus>-finetune-pooled-on``).
+
+    Args:
+        stage: The stage; a step without a page publishes nothing.
+        project: The folder that holds dvc.yaml.
+        seconds: How long the stage took.
+    """
     if stage.step not in PAGES:
         return
     name = stage.address.partition("@")[2]
     cell = name.partition("-")[2]
     folder = project / "data" / stage.corpus / PAGES[stage.step].folder.format(cell=cell)
-    took = "" if took_seconds is None else f", brought up to date in {took_seconds:.0f} s"
+    duration = "" if seconds is None else f", brought up to date in {seconds:.0f} s"
     create_markdown_artifact(
         page(stage.step, name, folder),
         key=_key(stage.corpus, stage.step, cell),
-        description=f"Figures of {stage.address}{took}",
+        description=f"Figures of {stage.address}{duration}",
     )
 
 
 def page(step: str, name: str, folder: Path) -> str:
-    """The markdown of a step's page: figures first, then pictures; what the folder does not hold is left out."""
+    """The markdown of a step's page: figures first, then pictures; what the folder does not hold is left out.
+
+    Args:
+        step: A key of ``PAGES``.
+        name: What follows the step in the stage's address.
+        folder: The folder of the stage's outputs.
+
+    Returns:
+        Markdown with inline pictures.
+    """
     parts = [f"# {step} · {name}"]
-    if figures := _read(folder / "metrics.json"):
+    if metrics := read_metrics(folder / "metrics.json"):
         parts += [
-            measures(figures),
-            "JS is the base-2 divergence to held-out human votes; 95 % over speakers.",
+            metrics_table(metrics),
+            "JS is the base-2 divergence to held-out human votes; 95 % intervals over speakers.",
         ]
-    if pooling := _read(folder / "pooling.json"):
-        parts += [f"**{said}**" for said in pooling.get("statements", [])]
-    if checks := _read(folder / "checks.json"):
-        parts.append(_table(("what the annotator said", ""), annotator(checks)))
-    if augmented := _read(folder / "augmentation.json"):
-        after, before = augmented.get("after", {}), augmented.get("before", {})
+    if pooling := _read_json(folder / "pooling.json"):
+        parts += [f"**{statement}**" for statement in pooling.get("statements", [])]
+    if checks := _read_json(folder / "checks.json"):
+        parts.append(_table(("annotation", ""), annotation_summary(checks)))
+    if augmentation := _read_json(folder / "augmentation.json"):
+        after, before = augmentation.get("after", {}), augmentation.get("before", {})
         balance = [(label, f"{before.get(label, 0):.0f}", f"{count:.0f}") for label, count in after.items()]
         parts.append(_table(("utterances by dominant emotion", "before", "after"), balance))
-    if training := _read(folder / "training.json"):
-        told = [
-            (one.replace("_", " "), training.get(one)) for one in ("epochs", "best_epoch", "stopped_early")
+    if training := _read_json(folder / "training.json"):
+        shown = [
+            (key.replace("_", " "), training.get(key)) for key in ("epochs", "best_epoch", "stopped_early")
         ]
-        parts.append(_table(("training", ""), told))
-    for written in (folder / "profile.md", folder / "trial.md"):
-        if written.is_file():
-            parts.append(written.read_text(encoding="utf-8"))
+        parts.append(_table(("training", ""), shown))
+    parts += [
+        path.read_text(encoding="utf-8")
+        for path in (folder / "profile.md", folder / "trial.md")
+        if path.is_file()
+    ]
     for picture in PAGES[step].pictures:
-        if (drawn := folder / f"{picture}.svg").is_file():
-            inline = base64.b64encode(drawn.read_bytes()).decode("ascii")
+        if (path := folder / f"{picture}.svg").is_file():
+            inline = base64.b64encode(path.read_bytes()).decode("ascii")
             parts.append(f"![{picture}](data:image/svg+xml;base64,{inline})")
     return "\n\n".join(parts)
 
 
-def measures(metrics: dict[str, Any]) -> str:
-    """A table of the rows of metrics.json, the closest to the humans first, intervals beside their figures."""
-    rows = {name: row for name, row in metrics.items() if isinstance(row, dict)}
-    order = sorted(rows, key=lambda name: (name in _REFERENCES, rows[name].get("js", 2.0), name))
-    shown = {
-        heading: names for heading, names in _MEASURES.items() if any(_found(rows[r], names) for r in order)
+def read_metrics(path: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a metrics.json, by model or source; keys of earlier releases are converted. Empty without a file."""
+    return {
+        name: {_FORMER_KEYS.get(str(key), str(key)): value for key, value in row.items()}
+        for name, row in _read_json(path).items()
+        if isinstance(row, dict)
     }
-    lines = [(_NAMES.get(one, one), *(_found(rows[one], names) for names in shown.values())) for one in order]
-    return _table(("", *shown), lines)
 
 
-def annotator(checks: dict[str, Any]) -> list[tuple[str, Any]]:
-    """What an annotation run came to, from its checks.json: who answered, refusals, whether it listens."""
+def metrics_table(metrics: dict[str, dict[str, Any]]) -> str:
+    """A table of the rows of metrics.json, lowest JS first, with intervals; ceiling and prior last."""
+    order = sorted(metrics, key=lambda name: (name in _REFERENCES, metrics[name].get("js", 2.0), name))
+    columns = {
+        heading: key
+        for heading, key in _MEASURES.items()
+        if any(_figure(metrics[name], key) for name in order)
+    }
+    lines = [
+        (_NAMES.get(name, name), *(_figure(metrics[name], key) for key in columns.values())) for name in order
+    ]
+    return _table(("", *columns), lines)
+
+
+def annotation_summary(checks: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Names and values that sum up an annotation run, from its checks.json: ALM, counts, checks."""
+    checks = rename_checks(checks)
     return [
         ("ALM", f"{checks['alm']} {checks['revision']} on {checks['engine']}"),
         ("utterances", checks["utterances"]),
@@ -124,10 +159,10 @@ def annotator(checks: dict[str, Any]) -> list[tuple[str, Any]]:
         ("refusals", checks["refusals"]),
         ("rejected", checks["rejected"]),
         ("mean label mass", checks["label_mass"]["mean"]),
-        ("hears", checks["hears"]),
+        ("audio-sensitive", checks["audio_sensitive"]),
         ("canary JS (bits)", checks["canary"]["js"]),
         ("order bias JS (bits)", checks["order_bias"]["js"]),
-        *((f"arms {pair} JS (bits)", js) for pair, js in checks["arms"]["js"].items()),
+        *((f"modalities {pair} JS (bits)", js) for pair, js in checks["modalities"]["js"].items()),
     ]
 
 
@@ -140,38 +175,39 @@ def publish_changes(project: Path, corpus: str) -> None:
         tag = versions.latest(corpus)
         changes = versions.changes(tag, corpus) if tag else {}
     except UserError as error:
-        # What was computed stands, whether or not git and DVC can compare it.
+        # The figures are valid whether or not git and DVC can compare them.
         get_run_logger().warning("no comparison with the last release of %s: %s", corpus, error)
         return
     if not tag:
         return
     rows = [
-        (_NAMES.get(source, source), heading, f"{was:.3f}", f"{now:.3f}", f"{now - was:+.3f}")
+        (_NAMES.get(source, source), heading, f"{before:.3f}", f"{now:.3f}", f"{now - before:+.3f}")
         for source, figures in sorted(changes.items())
-        for heading, names in _MEASURES.items()
-        for was, now in [figures.get(next((n for n in names if n in figures), ""), (None, None))]
-        if was is not None and now is not None
+        for heading, key in _MEASURES.items()
+        if key in figures
+        for before, now in [figures[key]]
+        if before is not None and now is not None
     ]
-    said = _table(("", "measure", tag, "now", "change"), rows) if rows else "Nothing changed."
+    text = _table(("", "measure", tag, "now", "change"), rows) if rows else "Nothing changed."
     create_markdown_artifact(
-        f"# {corpus} since {tag}\n\n{said}",
+        f"# {corpus} since {tag}\n\n{text}",
         key=_key(corpus, "changes"),
         description=f"What changed since the release {tag}",
     )
 
 
-def _found(row: dict[str, Any], names: tuple[str, ...]) -> str:
-    for name in names:
-        if isinstance(row.get(name), int | float):
-            ends = row.get(f"{name}_low"), row.get(f"{name}_high")
-            if name in _WITH_INTERVAL and all(isinstance(end, int | float) for end in ends):
-                return f"{row[name]:.3f} [{ends[0]:.3f}, {ends[1]:.3f}]"
-            return f"{row[name]:.3f}"
-    return ""
+def _figure(row: dict[str, Any], key: str) -> str:
+    value = row.get(key)
+    if not isinstance(value, int | float):
+        return ""
+    low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
+    if key in _WITH_INTERVAL and isinstance(low, int | float) and isinstance(high, int | float):
+        return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{value:.3f}"
 
 
-def _table(header: tuple[str, ...], rows: list[Any]) -> str:
-    lines = [header, ("---",) * len(header), *rows]
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    lines = [columns, ("---",) * len(columns), *rows]
     return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
 
 
@@ -181,11 +217,11 @@ def _cell(value: Any) -> str:
     return str(value).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
 
 
 def _key(*parts: str) -> str:

@@ -1,11 +1,10 @@
-"""The flow ``finetune_matrix``: every corpus x source x DiME-Aug on or off, in one run, to one table.
+"""The flow ``finetune_matrix``: fine-tunes every corpus x source x DiME-Aug setting, and publishes one table per corpus.
 
-What is up to date is not trained again; the cells of a corpus are independent stages of dvc.yaml.
+Cells that are up to date are not trained again; the cells of a corpus are independent stages of dvc.yaml.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,10 +13,11 @@ from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
 from ambivox.flows import project as projects
-from ambivox.flows.reproduce import reproduce, side_by_side
+from ambivox.flows.dashboard import read_metrics
+from ambivox.flows.reproduce import reproduce, thread_runner
 from ambivox.models.errors import UserError
 
-_FIGURES = ("js", "bc", "accuracy", "macro_f1", "ece")
+_FIGURES = ("js", "bc", "accuracy", "f1_macro", "ece")
 
 
 def _run_name() -> str:
@@ -32,33 +32,42 @@ def finetune_matrix(
     dime_aug: tuple[Literal["on", "off"], ...] = (),
     workers: int = 1,
 ) -> dict[str, int]:
-    """Fine-tune and evaluate the matrix of params.yaml, after entering what is asked for here.
+    """Fine-tune and evaluate the matrix of params.yaml, after adding the corpora and settings that are named here.
 
     Args:
         project: The folder that holds dvc.yaml.
         corpora: Which corpora; those of the matrix, if none is named.
-        sources: Sources to enter into the matrix beside those that are in it.
-        dime_aug: Likewise, DiME-Aug on or off.
-        workers: How many cells may train side by side (one a GPU).
+        sources: Sources to add to the matrix.
+        dime_aug: DiME-Aug settings to add to the matrix.
+        workers: How many cells may train at the same time (one per GPU).
+
+    Returns:
+        How many stages were run and how many were up to date already.
 
     Raises:
-        UserError: a corpus that params.yaml does not know.
-        StageFailedError: a cell failed for good; the others were still trained.
+        UserError: A corpus that is not in params.yaml.
+        StageFailedError: A cell failed after all retries; the others were still trained.
     """
-    here = Path(project).resolve()
-    corpora = corpora or tuple(projects.load(here)["matrix"]["corpora"])
-    widen(here, corpora, sources, dime_aug)
-    side = reproduce.with_options(task_runner=side_by_side(workers))
-    counted: dict[str, int] = side(project=project, corpora=corpora, steps=("evaluate", "report"))
+    root = Path(project).resolve()
+    corpora = corpora or tuple(projects.load(root)["matrix"]["corpora"])
+    extend_matrix(root, corpora, sources, dime_aug)
+    parallel_reproduce = reproduce.with_options(task_runner=thread_runner(workers))
+    counts: dict[str, int] = parallel_reproduce(
+        project=project, corpora=corpora, steps=("evaluate", "report")
+    )
     for corpus in corpora:
-        publish(here, corpus)
-    return counted
+        publish_matrix(root, corpus)
+    return counts
 
 
-def widen(
+def extend_matrix(
     project: Path, corpora: tuple[str, ...], sources: tuple[str, ...], dime_aug: tuple[str, ...]
 ) -> None:
-    """Enter corpora, sources and DiME-Aug settings into the matrix of params.yaml; what is there stays."""
+    """Add corpora, sources and DiME-Aug settings to the matrix of params.yaml; existing ones stay.
+
+    Raises:
+        UserError: A corpus that is not in params.yaml.
+    """
     params = projects.load(project)
     unknown = sorted(set(corpora) - set(params["corpora"]))
     if unknown:
@@ -66,40 +75,39 @@ def widen(
             f"unknown corpus {unknown[0]!r}; params.yaml has: {', '.join(sorted(params['corpora']))}"
         )
     changed = False
-    for name, wanted in (("corpora", corpora), ("sources", sources), ("dime_aug", dime_aug)):
-        absent = [one for one in wanted if one not in params["matrix"][name]]
-        params["matrix"][name].extend(absent)
-        changed = changed or bool(absent)
+    for axis, values in (("corpora", corpora), ("sources", sources), ("dime_aug", dime_aug)):
+        new_values = [value for value in values if value not in params["matrix"][axis]]
+        params["matrix"][axis].extend(new_values)
+        changed = changed or bool(new_values)
     if changed:
         projects.save(project, params)
 
 
-def publish(project: Path, corpus: str) -> None:
-    """The matrix of one corpus as a table artifact, best JS first."""
-    path = project / "data" / corpus / "evaluation" / "metrics.json"
-    if not path.is_file():
-        return
-    rows = matrix_rows(json.loads(path.read_text(encoding="utf-8")))
-    key = f"{corpus}-matrix".replace("_", "-")
-    create_table_artifact(
-        rows, key=key, description=f"Fine-tuned models of {corpus} against held-out human votes"
-    )
+def publish_matrix(project: Path, corpus: str) -> None:
+    """Publish the matrix of one corpus as a table artifact, ``<corpus>-matrix``, lowest JS first."""
+    metrics = read_metrics(project / "data" / corpus / "evaluation" / "metrics.json")
+    if metrics:
+        create_table_artifact(
+            matrix_rows(metrics),
+            key=f"{corpus}-matrix".replace("_", "-"),
+            description=f"Fine-tuned models of {corpus} against held-out human votes",
+        )
 
 
-def matrix_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of the artifact: model, figures, interval of JS."""
-    rows: list[dict[str, Any]] = []
-    for name, figures in metrics.items():
-        if isinstance(figures, dict) and isinstance(figures.get("js"), int | float):
-            shown: dict[str, Any] = {
-                one: round(float(figures[one]), 4)
-                for one in _FIGURES
-                if isinstance(figures.get(one), int | float)
-            }
-            interval = (
-                {"95 %": f"{figures['js_low']:.3f} to {figures['js_high']:.3f}"}
-                if "js_low" in figures
-                else {}
-            )
-            rows.append({"model": name} | shown | interval)
+def matrix_rows(metrics: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the artifact: model, figures, and the 95 % interval of JS; a model without JS is left out."""
+    rows = [
+        {"model": model} | _rounded_figures(row)
+        for model, row in metrics.items()
+        if isinstance(row.get("js"), int | float)
+    ]
     return sorted(rows, key=lambda row: (row["js"], row["model"]))
+
+
+def _rounded_figures(row: dict[str, Any]) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        key: round(float(row[key]), 4) for key in _FIGURES if isinstance(row.get(key), int | float)
+    }
+    if "js_low" in row:
+        figures["95 %"] = f"{row['js_low']:.3f} to {row['js_high']:.3f}"
+    return figures

@@ -1,7 +1,7 @@
 """One annotator's pilot in a process of its own: ``python -m ambivox.flows.pilot_process REQUEST.json``.
 
-A process, because a candidate may hang, run out of memory or take the interpreter down with it; whoever
-started this one stops it after a while and records that.
+A separate process, because a candidate may hang, run out of memory or crash the interpreter; the calling
+process stops it after a time limit and records the failure.
 """
 
 from __future__ import annotations
@@ -14,16 +14,29 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ambivox.models.annotator_registry.watch import Candidate, SourceError, fetch
+from ambivox.models.annotator_registry.candidate import Candidate, SourceError
+from ambivox.models.annotator_registry.watch import fetch_candidate
 from ambivox.models.errors import UserError
 from ambivox.models.files import write_json
 
 _GRACE_SECONDS = 10
+_MAX_REASON_CHARACTERS = 400
 
 
 @dataclass(frozen=True)
-class Pilot:
-    """What to try, on what, and where to put it. ``engine`` is as for ``ambivox annotate``."""
+class PilotRequest:
+    """What to try, on what, and where to write the result.
+
+    Attributes:
+        candidate: The ALM.
+        utterances: The table of the pilot's utterances.
+        out: Folder for the tables of ``annotate``; log and request lie beside it.
+        store: The vote store.
+        cache: Where downloaded ALMs are kept.
+        engine: As for ``ambivox annotate``.
+        orders: Balanced option orders.
+        known_revisions: Revisions that were decided on before; such an ALM is downloaded but not asked.
+    """
 
     candidate: Candidate
     utterances: str
@@ -32,26 +45,40 @@ class Pilot:
     cache: str
     engine: str
     orders: int
+    known_revisions: tuple[str, ...] = ()
+
+    @property
+    def revision_file(self) -> Path:
+        """Where the process writes the revision of the ALM that it loaded."""
+        return Path(self.out).with_suffix(".revision.json")
 
 
 class PilotFailedError(RuntimeError):
     """A candidate could not be tried: it did not load, crashed, or took too long."""
 
 
-def run(pilot: Pilot, timeout_seconds: float, project: Path) -> None:
-    """Try ``pilot`` in a process of its own and wait for it.
+def run_pilot(request: PilotRequest, timeout_seconds: float, project: Path) -> str:
+    """Try an ALM in a separate process and wait for it.
+
+    Args:
+        request: What to try.
+        timeout_seconds: The time limit, downloading included.
+        project: The working directory of the process.
+
+    Returns:
+        The ALM's revision. Where it is one of ``known_revisions``, nothing was annotated.
 
     Raises:
-        PilotFailedError: it failed or took longer than ``timeout_seconds``; the process and its children are gone.
+        PilotFailedError: The process failed or exceeded the time limit; it and its children have ended.
     """
-    out = Path(pilot.out)
-    request = write_json(out.with_suffix(".request.json"), asdict(pilot))
+    out = Path(request.out)
+    request_file = write_json(out.with_suffix(".request.json"), asdict(request))
     log = out.with_suffix(".log")
-    with log.open("wb") as written:
+    with log.open("wb") as log_file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ambivox.flows.pilot_process", str(request.resolve())],
+            [sys.executable, "-m", "ambivox.flows.pilot_process", str(request_file.resolve())],
             cwd=project,
-            stdout=written,
+            stdout=log_file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
@@ -63,13 +90,14 @@ def run(pilot: Pilot, timeout_seconds: float, project: Path) -> None:
             _stop(process)
     if exit_code:
         raise PilotFailedError(f"{_last_line(log)} (exit code {exit_code})")
+    return str(json.loads(request.revision_file.read_text(encoding="utf-8")))
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process and all it started: politely, then not."""
-    for kind in (signal.SIGTERM, signal.SIGKILL):
+    """End the process group: with SIGTERM, and with SIGKILL what is left of it."""
+    for signal_number in (signal.SIGTERM, signal.SIGKILL):
         try:
-            os.killpg(process.pid, kind)
+            os.killpg(process.pid, signal_number)
             process.wait(_GRACE_SECONDS)
         except ProcessLookupError:
             return
@@ -78,27 +106,35 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last_line(log: Path) -> str:
-    lines = [
-        line.strip()
-        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
-        if line.strip()
-    ]
-    return lines[-1].removeprefix("ambivox: ")[:400] if lines else "it ended without a word"
+    text = log.read_text(encoding="utf-8", errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (
+        lines[-1].removeprefix("ambivox: ")[:_MAX_REASON_CHARACTERS] if lines else "it ended without output"
+    )
 
 
 def main(arguments: list[str]) -> int:
-    """Fetch the candidate and have it annotate the pilot."""
+    """Fetch the candidate, note its revision, and have it annotate the pilot unless that revision is known."""
+    from ambivox.models.alms import resolve
     from ambivox.tasks.annotate import AnnotateOptions, annotate
 
-    asked = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    pilot = Pilot(**(asked | {"candidate": Candidate(**asked["candidate"])}))
+    values = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    request = PilotRequest(**(values | {"candidate": Candidate(**values["candidate"])}))
     try:
-        folder = fetch(pilot.candidate, Path(pilot.cache))
+        folder = fetch_candidate(request.candidate, Path(request.cache))
+        revision = resolve(str(folder)).revision
+        write_json(request.revision_file, revision)
+        if revision in request.known_revisions:
+            return 0
         annotate(
-            utterances=Path(pilot.utterances),
+            utterances=Path(request.utterances),
             alm=str(folder),
-            out=Path(pilot.out),
-            options=AnnotateOptions(store=pilot.store, engine=pilot.engine, orders=pilot.orders),  # type: ignore[arg-type]
+            out=Path(request.out),
+            options=AnnotateOptions(
+                store=request.store,
+                engine=request.engine,  # type: ignore[arg-type]  # checked by annotate
+                orders=request.orders,
+            ),
         )
     except (UserError, SourceError) as error:
         print(f"ambivox: {error}", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""The flow ``reproduce``: brings the recorded pipeline up to date, stage by stage, in Prefect's sight.
+"""The flow ``reproduce``: brings the pipeline up to date, one Prefect task per stage of dvc.yaml.
 
-Each stage is one task, tagged with its corpus and step, retried with jitter where DVC's lock is held or the
-stage failed for want of something that may come back; independent stages run side by side.
+Each task is tagged with its corpus and step. It is retried with jitter while another process holds DVC's lock,
+and after failures that may be transient. Independent stages run at the same time.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from ambivox.flows.dashboard import publish_changes, publish_stage
 from ambivox.flows.pipeline import LockHeldError, Stage, StageFailedError, reproduce_stage, stages
 from ambivox.tasks._main import INTERRUPTED, USER_MISTAKE
 
-# Not worth a second try: a user's mistake, Ctrl-C (as a code and as a signal).
-_FINAL = {USER_MISTAKE, INTERRUPTED, -2}
+# Exit codes that are not retried: a user's mistake, and Ctrl-C (as a code and as a signal).
+_NOT_RETRIED = {USER_MISTAKE, INTERRUPTED, -2}
 
 
-def _worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     try:
         state.result()
     except LockHeldError:
         return True
     except StageFailedError as failed:
-        return failed.exit_code not in _FINAL
-    except Exception:  # noqa: BLE001  (whatever else went wrong is not the stage's doing)
+        return failed.exit_code not in _NOT_RETRIED
+    except Exception:  # noqa: BLE001  (any other error is a fault of this flow; a retry would not help)
         return False
     return False
 
@@ -44,14 +44,14 @@ def _worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> 
     retries=4,
     retry_delay_seconds=[2, 5, 10, 20],
     retry_jitter_factor=1.0,
-    retry_condition_fn=_worth_retrying,
+    retry_condition_fn=_is_transient,
     persist_result=False,
 )
 def bring_up_to_date(stage: Stage, project: str, force: bool = False) -> State[Any]:
-    """Run one stage if it is stale; publish its figures as artifacts either way."""
+    """Run one stage if it is stale or ``force`` is set, and publish its figures."""
     logger = get_run_logger()
     if not (stage.stale or force):
-        return Completed(name="UpToDate", message="Nothing it depends on has changed")
+        return Completed(name="UpToDate", message="no dependency has changed")
     print(f"── {stage.address}", flush=True)
     started = time.monotonic()
     reproduce_stage(
@@ -63,11 +63,11 @@ def bring_up_to_date(stage: Stage, project: str, force: bool = False) -> State[A
     seconds = time.monotonic() - started
     logger.info("%s took %.1f s", stage.address, seconds)
     publish_stage(stage, Path(project), seconds)
-    return Completed(message=f"Brought up to date in {seconds:.1f} s")
+    return Completed(message=f"brought up to date in {seconds:.1f} s")
 
 
-def side_by_side(workers: int) -> TaskRunner[PrefectFuture[Any]]:
-    """A task runner that runs up to ``workers`` independent stages at once, each in a thread that waits for DVC."""
+def thread_runner(workers: int) -> TaskRunner[PrefectFuture[Any]]:
+    """A task runner for up to ``workers`` independent stages at the same time, each in a thread that waits for DVC."""
     return cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=workers))
 
 
@@ -76,7 +76,7 @@ def _run_name() -> str:
     return f"reproduce {', '.join(corpora)}"
 
 
-@flow(name="reproduce", flow_run_name=_run_name, task_runner=side_by_side(2))
+@flow(name="reproduce", flow_run_name=_run_name, task_runner=thread_runner(2))
 def reproduce(
     project: str = ".", corpora: tuple[str, ...] = (), steps: tuple[str, ...] = (), force: bool = False
 ) -> dict[str, int]:
@@ -85,27 +85,27 @@ def reproduce(
     Args:
         project: The folder that holds dvc.yaml.
         corpora: Which corpora of params.yaml; all, if none is named.
-        steps: Stop after these steps; all, if none is named.
+        steps: Run these steps and those that they depend on; all, if none is named.
         force: Run every stage, stale or not.
 
     Returns:
         How many stages were run and how many were up to date already.
 
     Raises:
-        StageFailedError: a stage failed for good; the stages that do not wait for it were still run.
+        StageFailedError: A stage failed after all retries; stages that do not depend on it were still run.
     """
-    todo = stages(Path(project), corpora, steps)
+    selected = stages(Path(project), corpora, steps)
     futures: dict[str, PrefectFuture[Any]] = {}
-    for stage in todo:
-        waits_for = [futures[address] for address in stage.upstream]
-        given = {"stage": stage, "project": project, "force": force}
+    for stage in selected:
+        upstream = [futures[address] for address in stage.upstream]
+        arguments = {"stage": stage, "project": project, "force": force}
         with tags(f"corpus:{stage.corpus}", f"step:{stage.step}"):
-            futures[stage.address] = bring_up_to_date.submit(**given, wait_for=waits_for)  # type: ignore[call-overload]
+            futures[stage.address] = bring_up_to_date.submit(**arguments, wait_for=upstream)  # type: ignore[call-overload]  # Prefect's overloads
     wait(list(futures.values()))
     for future in futures.values():
         if future.state.is_failed() or future.state.is_crashed():
             future.result()
-    ran = sum(stage.stale or force for stage in todo)
-    for corpus in sorted({stage.corpus for stage in todo if stage.stale or force}):
+    ran = sum(stage.stale or force for stage in selected)
+    for corpus in sorted({stage.corpus for stage in selected if stage.stale or force}):
         publish_changes(Path(project), corpus)
-    return {"ran": ran, "up_to_date": len(todo) - ran}
+    return {"ran": ran, "up_to_date": len(selected) - ran}

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ambivox.flows import local
+from ambivox.flows import prefect_settings
 from ambivox.flows.pipeline import StageFailedError, stages
 from ambivox.models.tables import SOURCES
 
@@ -26,10 +26,10 @@ def run_pipeline(project: Path, key: str, force: bool, workers: int) -> None:
         _print_outcome(console, project, key, {"ran": 0, "up_to_date": len(looked)}, started)
         return
     # Prefect reads its settings when it is imported.
-    local.prepare(project)
-    from ambivox.flows.reproduce import reproduce, side_by_side
+    prefect_settings.apply_settings(project)
+    from ambivox.flows.reproduce import reproduce, thread_runner
 
-    flow = reproduce.with_options(task_runner=side_by_side(workers))
+    flow = reproduce.with_options(task_runner=thread_runner(workers))
     try:
         counted = flow(project=str(project), corpora=(key,), force=force)
     except StageFailedError as failed:

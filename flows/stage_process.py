@@ -1,7 +1,7 @@
 """One stage in a process of its own: ``python -m ambivox.flows.stage_process ADDRESS [--force]``.
 
-The exit code is the stage command's own, or 75 (EX_TEMPFAIL) where another process holds DVC's lock; the
-terminal belongs to the command, whose progress bars and error lines pass through untouched.
+The exit code is that of the stage's command, or 75 (EX_TEMPFAIL) where another process holds DVC's lock. The
+command writes its progress bars and error lines directly to the terminal.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import signal
 import sys
 
 LOCK_HELD = 75
-_FAILED = re.compile(r"exited with (-?\d+)")
+_EXIT_CODE = re.compile(r"exited with (-?\d+)")
 
 
 def main(arguments: list[str]) -> int:
-    """Bring one stage up to date through DVC and translate how it went into an exit code."""
+    """Bring one stage up to date through DVC; returns the exit code."""
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
     from dvc.repo import Repo
 
-    # DVC's advice on what to type next is for its own command line.
+    # DVC logs advice for users of its own command line.
     logging.getLogger("dvc").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     address, force = arguments[0], "--force" in arguments[1:]
@@ -35,8 +35,8 @@ def main(arguments: list[str]) -> int:
         while cause is not None:
             if isinstance(cause, LockError):
                 return LOCK_HELD
-            if failed := _FAILED.search(str(cause)):
-                return int(failed[1])
+            if match := _EXIT_CODE.search(str(cause)):
+                return int(match[1])
             cause = cause.__cause__
         print(f"ambivox: DVC: {error}", file=sys.stderr)
         return 1

@@ -1,26 +1,40 @@
-"""The one exception that means "the user can mend this": shown as one line, exit code 2, no traceback."""
+"""Errors that the user can fix: shown as one line, exit code 2, no traceback."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Literal
 
-# What a step does with an item that it cannot use: put it into rejects.parquet with a reason and count it on the
-# screen, or stop. The same choice, with the same default ("reject"), in every step.
+# What a step does with an item that it cannot use. "reject": write it to rejects.parquet with a reason, and show the
+# count. "stop": raise an error. Every step has the same choice and the same default, "reject".
 OnError = Literal["reject", "stop"]
 
 
 class UserError(ValueError):
-    """What was found, what was expected, and what to do about it, in one line."""
+    """A mistake that the user can fix. The message is one line: what was found, what was expected, what to do."""
 
 
 class MissingExtraError(UserError):
-    """A library that an extra brings is not installed."""
+    """A library that an optional extra installs is not installed."""
 
     def __init__(self, library: str, extra: str) -> None:
+        """Name the ``library`` and the ``extra`` of this package that installs it."""
         super().__init__(f"{library} is not installed; run: pip install 'ambivox[{extra}]'")
 
 
-def unknown(kind: str, found: str, known: Iterable[str]) -> UserError:
-    """An error for a name that is not among the known ones, with the list of those."""
-    return UserError(f"unknown {kind} {found!r}; known: {', '.join(sorted(known))}")
+def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """Make the error for a name that is not one of the known names.
+
+    Args:
+        kind: What the name should be, such as "corpus".
+        name: The name that was given.
+        known: The names there are; the message lists them in alphabetical order.
+
+    Returns:
+        The error, to be raised by the caller.
+
+    Example:
+        >>> str(unknown("corpus", "ravdess", ["table", "demo"]))
+        "unknown corpus 'ravdess'; known: demo, table"
+    """
+    return UserError(f"unknown {kind} {name!r}; known: {', '.join(sorted(known))}")

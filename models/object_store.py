@@ -1,6 +1,6 @@
-"""Objects on S3, or on a server that speaks its protocol: the one client that audio, votes and ALMs use.
+"""The S3 client for audio, votes and ALM files; it works with any server that implements the S3 protocol.
 
-Endpoint, region, credentials and the number of attempts come from AWS's own variables and files
+Endpoint, region, credentials and the number of attempts come from AWS's environment variables and files
 (``AWS_ENDPOINT_URL``, ``AWS_MAX_ATTEMPTS``, ``~/.aws``). An object is named by its URL, ``s3://bucket/key``.
 """
 
@@ -18,21 +18,28 @@ from ambivox.models.errors import UserError
 
 T = TypeVar("T")
 SCHEME = "s3://"
-# Half a minute and more of 503s, time-outs and cut connections.
+# With exponential backoff, at least half a minute of 503 replies, time-outs and broken connections.
 _ATTEMPTS = 8
-# How often an object is read whose content breaks off on the way: botocore retries requests, but not contents.
+# Attempts to read an object whose content breaks off: botocore retries requests, but not the reading of a body.
 _READS = 4
 _ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
 _FORBIDDEN = frozenset({"403", "AccessDenied", "Forbidden"})
 
 
 class ObjectStoreError(UserError):
-    """S3 cannot be reached, refuses the credentials, or fails for longer than is retried."""
+    """S3 cannot be reached, rejects the credentials, or still fails after all retries."""
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """What S3 says of an object: its URL, size in bytes, content tag, and time of change (ns since 1970)."""
+    """An object's metadata.
+
+    Attributes:
+        url: ``s3://bucket/key``.
+        size: Bytes.
+        etag: The tag that changes with the content.
+        modified_ns: When the object was last changed, in nanoseconds since 1970.
+    """
 
     url: str
     size: int
@@ -41,53 +48,84 @@ class StoredObject:
 
 
 def is_object_url(name: str) -> bool:
-    """Whether ``name`` is an ``s3://`` URL."""
+    """Tell whether a name is an ``s3://`` URL.
+
+    Args:
+        name: A path or a URL.
+
+    Returns:
+        True for a URL.
+
+    Example:
+        >>> is_object_url("s3://speech/a.wav"), is_object_url("speech/a.wav")
+        (True, False)
+    """
     return name.startswith(SCHEME)
 
 
 def list_objects(url: str) -> list[StoredObject]:
-    """Every object whose URL begins with ``url``, in the order of their keys.
+    """List every object whose URL begins with ``url``.
+
+    Args:
+        url: ``s3://bucket/prefix``.
+
+    Returns:
+        The objects, in the order of their keys.
 
     Raises:
-        ObjectStoreError: see the class.
+        FileNotFoundError: There is no such bucket.
+        PermissionError: The bucket may not be listed.
+        ObjectStoreError: S3 fails otherwise.
     """
     bucket, prefix = _split(url)
 
-    def listed(client: Any) -> list[StoredObject]:
+    def list_pages(client: Any) -> list[StoredObject]:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return [
-            _described(f"{SCHEME}{bucket}/{entry['Key']}", entry["Size"], entry)
+            _stored_object(f"{SCHEME}{bucket}/{entry['Key']}", entry["Size"], entry)
             for page in pages
             for entry in page.get("Contents", [])
         ]
 
-    return _call(url, listed)
+    return _call(url, list_pages)
 
 
 def object_info(url: str) -> StoredObject:
-    """Size and tag of one object.
+    """Get the metadata of one object.
+
+    Args:
+        url: ``s3://bucket/key``.
+
+    Returns:
+        Its size, tag and time of change.
 
     Raises:
-        FileNotFoundError: there is no such object.
-        PermissionError: it may not be read.
-        ObjectStoreError: see the class.
+        FileNotFoundError: There is no such object.
+        PermissionError: The object may not be read.
+        ObjectStoreError: S3 fails otherwise.
     """
     bucket, key = _split(url)
     reply = _call(url, lambda client: client.head_object(Bucket=bucket, Key=key))
-    return _described(url, reply["ContentLength"], reply)
+    return _stored_object(url, reply["ContentLength"], reply)
 
 
 def read_object(url: str) -> bytes:
-    """The content of one object; a content that breaks off is read again.
+    """Read the content of one object; a content that breaks off is read again.
+
+    Args:
+        url: ``s3://bucket/key``.
+
+    Returns:
+        All bytes of the object.
 
     Raises:
-        FileNotFoundError: there is no such object.
-        PermissionError: it may not be read.
-        ObjectStoreError: see the class.
+        FileNotFoundError: There is no such object.
+        PermissionError: The object may not be read.
+        ObjectStoreError: S3 fails otherwise.
     """
     bucket, key = _split(url)
 
-    def content(client: Any) -> bytes:
+    def read_body(client: Any) -> bytes:
         from botocore.exceptions import ReadTimeoutError, ResponseStreamingError
 
         for _ in range(_READS - 1):
@@ -95,32 +133,42 @@ def read_object(url: str) -> bytes:
                 return bytes(client.get_object(Bucket=bucket, Key=key)["Body"].read())
         return bytes(client.get_object(Bucket=bucket, Key=key)["Body"].read())
 
-    return _call(url, content)
+    return _call(url, read_body)
 
 
 def write_object(url: str, content: bytes) -> None:
-    """Store an object. One PUT is atomic: readers see the whole object or none.
+    """Store an object in one PUT, which is atomic: readers see the complete object or none.
+
+    Args:
+        url: ``s3://bucket/key``.
+        content: All bytes of the object.
 
     Raises:
-        ObjectStoreError: see the class.
+        FileNotFoundError: There is no such bucket.
+        PermissionError: The bucket may not be written.
+        ObjectStoreError: S3 fails otherwise.
     """
     bucket, key = _split(url)
     _call(url, lambda client: client.put_object(Bucket=bucket, Key=key, Body=content))
 
 
 def download_object(url: str, path: Path) -> None:
-    """Write the content of one object to ``path``, in parts, so that memory does not grow with its size.
+    """Download one object to a file, in parts, so that memory does not grow with its size.
+
+    Args:
+        url: ``s3://bucket/key``.
+        path: The file to write.
 
     Raises:
-        FileNotFoundError: there is no such object.
-        PermissionError: it may not be read.
-        ObjectStoreError: see the class.
+        FileNotFoundError: There is no such object.
+        PermissionError: The object may not be read.
+        ObjectStoreError: S3 fails otherwise.
     """
     bucket, key = _split(url)
     _call(url, lambda client: client.download_file(bucket, key, str(path)))
 
 
-def _described(url: str, size: Any, reply: Any) -> StoredObject:
+def _stored_object(url: str, size: Any, reply: Any) -> StoredObject:
     return StoredObject(url, int(size), str(reply["ETag"]), int(reply["LastModified"].timestamp() * 1e9))
 
 
@@ -129,13 +177,16 @@ def _split(url: str) -> tuple[str, str]:
     return bucket, key
 
 
-def _call(url: str, ask: Callable[[Any], T]) -> T:
+def _call(url: str, request: Callable[[Any], T]) -> T:
+    """Run a request with the client, and turn botocore's errors into ours."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
     environment = tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("AWS_")))
     try:
-        return ask(_client(environment))
+        return request(_client(environment))
+    except ObjectStoreError as error:
+        raise ObjectStoreError(f"{url}: {error}") from error
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code in _ABSENT:
@@ -149,11 +200,14 @@ def _call(url: str, ask: Callable[[Any], T]) -> T:
 
 @lru_cache(maxsize=4)
 def _client(environment: tuple[tuple[str, str], ...]) -> Any:
-    """One client for each setting of AWS's variables; a client may be used by several threads."""
+    """Make the client, one per setting of AWS's variables; threads may share it."""
     import boto3
     from botocore.config import Config
 
     retries: Any = {"max_attempts": _ATTEMPTS, "mode": "standard"}
-    chosen_by_user = any(name == "AWS_MAX_ATTEMPTS" for name, _ in environment)
-    config = Config(retries=None if chosen_by_user else retries, max_pool_connections=32)
-    return boto3.client("s3", config=config)
+    attempts_are_set = any(name == "AWS_MAX_ATTEMPTS" for name, _ in environment)
+    config = Config(retries=None if attempts_are_set else retries, max_pool_connections=32)
+    try:
+        return boto3.client("s3", config=config)
+    except ValueError as error:  # an endpoint that is not a URL
+        raise ObjectStoreError(f"{error}; check AWS_ENDPOINT_URL") from error

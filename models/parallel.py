@@ -1,4 +1,4 @@
-"""Asking something of very many files: on threads, in batches, in order, with progress."""
+"""Applying a function to many file names on threads, in batches, in order, with a progress bar."""
 
 from __future__ import annotations
 
@@ -9,14 +9,25 @@ from typing import TypeVar
 from ambivox.models.progress import track
 
 T = TypeVar("T")
+# A future per file would cost more than reading a small file.
 _BATCH = 512
 
 
-def spread(
-    pool: ThreadPoolExecutor, function: Callable[[str], T], names: Sequence[str], what: str
+def map_in_batches(
+    pool: ThreadPoolExecutor, function: Callable[[str], T], names: Sequence[str], description: str
 ) -> Iterator[T]:
-    """``function`` of every name, in order. One future a batch: one a file costs more than reading a small file."""
+    """Apply ``function`` to every name; one future per batch of names.
+
+    Args:
+        pool: The threads.
+        function: Called once per name.
+        names: The arguments.
+        description: The text of the progress bar.
+
+    Yields:
+        The results, in the order of ``names``.
+    """
     batches = [names[start : start + _BATCH] for start in range(0, len(names), _BATCH)]
-    done = pool.map(lambda batch: [function(name) for name in batch], batches)
-    for results in track(done, what, total=len(batches)):
+    finished = pool.map(lambda batch: [function(name) for name in batch], batches)
+    for results in track(finished, description, total=len(batches)):
         yield from results

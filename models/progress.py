@@ -1,4 +1,4 @@
-"""Progress bars on standard error: what is done, how fast, how long still."""
+"""Progress bars on standard error: items done, rate, and remaining time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ class _Rate(ProgressColumn):
 
 
 def bar() -> Progress:
-    """A progress display; it draws nothing where standard error is not a terminal."""
+    """Make a progress display; it draws nothing where standard error is not a terminal.
+
+    Returns:
+        A display to use as a context manager; each task needs a field ``note``, shown at the end of its line.
+    """
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description:<24}"),
@@ -41,7 +45,16 @@ def bar() -> Progress:
 
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Yield ``items`` and draw how many have gone by."""
+    """Yield ``items`` and show how many have been yielded.
+
+    Args:
+        items: The items.
+        description: The text beside the bar.
+        total: How many items there are; by default their length, where they have one.
+
+    Yields:
+        The items, in order.
+    """
     if total is None and isinstance(items, Sized):
         total = len(items)
     with bar() as progress:

@@ -1,4 +1,4 @@
-"""Finding what a folder holds: a new corpus or ALM is one new file there, and its name is its key."""
+"""The modules of a package as a registry: a new corpus or ALM is one new file, and the file name is its key."""
 
 from __future__ import annotations
 
@@ -10,17 +10,32 @@ from ambivox.models.errors import unknown
 
 
 def keys(package: ModuleType) -> list[str]:
-    """The keys in ``package``: the names of its public modules, sorted. Nothing is imported."""
+    """List the keys in a package: the names of its public modules. Nothing is imported.
+
+    Args:
+        package: The package, such as ``ambivox.models.corpora``.
+
+    Returns:
+        The keys, sorted.
+    """
     return sorted(
-        found.name for found in pkgutil.iter_modules(package.__path__) if not found.name.startswith("_")
+        module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")
     )
 
 
 def find(package: ModuleType, key: str, kind: str) -> ModuleType:
-    """The module of ``package`` with this key.
+    """Import the module with a key.
+
+    Args:
+        package: The package, such as ``ambivox.models.corpora``.
+        key: The key: the module's name in the package.
+        kind: What a key of this package names, such as "corpus", for the error message.
+
+    Returns:
+        The module.
 
     Raises:
-        UserError: no such file; the message lists the known keys of this kind ("corpus", "ALM").
+        UserError: There is no such module; the message lists the known keys.
     """
     if key not in keys(package):
         raise unknown(kind, key, keys(package))

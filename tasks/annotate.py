@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ambivox.models.errors import OnError
 
 if TYPE_CHECKING:
-    from ambivox.models.annotation.run import Annotator
+    from ambivox.models.annotation.run import AnnotationRun
 
 _logger = logging.getLogger(__name__)
 
@@ -76,49 +76,29 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
         UserError: A wrong setting, an unknown ALM, an engine that cannot be started, or, with on_error "stop",
             an utterance that cannot be annotated.
     """
-    from ambivox.models.errors import UserError
-    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.files import atomic_folder
     from ambivox.models.progress import bar
-    from ambivox.models.reporting.figures.annotation import draw_annotation
+    from ambivox.models.reporting.figures.annotation import answers_figure, checks_figure
+    from ambivox.models.reporting.figures.style import save
 
     run = prepare_run(utterances, alm, options)
-    work = [missing for part in run.parts if (missing := run.missing(part)).height]
-    asked = sum(part.height for part in work)
-    _logger.info(
-        f"{len(run.utterances)} utterances, {run.items.height} questions to {run.resolved.name} on {run.version}"
-        f"{' (chosen by --engine auto)' if options.engine == 'auto' else ''}; {asked} prompts are not in the store yet"
-    )
-    rejects = run.fill(run.items.clear())
+    missing = run.missing_items()
+    _logger.info(run.describe(missing))
     with bar() as progress:
-        clips = sum(part["audio_sha256"].n_unique() for part in work)
-        shown = progress.add_task("annotate", total=clips, note=run.version)
-        for part in work:
-            rejected = run.fill(part, lambda done: progress.advance(shown, done))
-            if options.on_error == "stop" and rejected.height:
-                raise UserError(f"{rejected['detail'][0]} (--on-error stop ends the run here)")
-            rejects = rejects.vstack(rejected)
-    result = run.result(rejects)
+        clips = sum(items["audio_sha256"].n_unique() for items in missing)
+        task = progress.add_task("annotate", total=clips, note=run.engine_version)
+        result = run.annotate(missing, lambda done: progress.advance(task, done))
     with atomic_folder(out) as folder:
-        result.annotations.write(folder / "annotations.parquet")
-        result.votes.write(folder / "votes.parquet")
-        result.rejects.write_parquet(folder / "rejects.parquet", compression="zstd")
-        write_json(folder / "checks.json", result.checks)
-        draw_annotation(result.annotations, result.checks, folder)
-    mass = result.checks["label_mass"]["mean"]
-    _logger.info(
-        f"{len(result.annotations)} answers, {result.checks['refusals']} refusals, "
-        f"{result.rejects.height} utterances rejected"
-        f"{f', label mass {mass:.3f}' if mass is not None else ''} -> {out}"
-    )
-    if result.checks["hears"] is False:
-        _logger.warning(
-            f"{run.resolved.name} is audio-insensitive: another clip's audio does not change its answers "
-            f"(mean JS {result.checks['canary']['js']:.4f} bits)"
-        )
+        result.write(folder)
+        save(answers_figure(result.annotations), folder / "answers.svg")
+        save(checks_figure(result.checks, result.annotations.labels), folder / "checks.svg")
+    _logger.info(f"{result.describe()} -> {out}")
+    if warning := result.warning():
+        _logger.warning(warning)
     return out
 
 
-def prepare_run(utterances: Path, alm: str, options: AnnotateOptions) -> Annotator:
+def prepare_run(utterances: Path, alm: str, options: AnnotateOptions) -> AnnotationRun:
     """The run that these options describe; no engine is started.
 
     Args:
@@ -131,10 +111,7 @@ def prepare_run(utterances: Path, alm: str, options: AnnotateOptions) -> Annotat
     """
     from ambivox.models.annotation.run import prepare
 
-    settings = {
-        name: value for name, value in vars(options).items() if name not in ("on_error", "server_timeout")
-    }
-    return prepare(utterances, alm=alm, **settings, patience=options.server_timeout)
+    return prepare(utterances, alm=alm, **vars(options))
 
 
 if __name__ == "__main__":

@@ -63,10 +63,10 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
     """
     from functools import partial
 
-    from ambivox.models.augmentation import augmentation
-    from ambivox.models.augmentation.dime_aug import Recipe
+    from ambivox.models.augmentation import augment as augmentation
+    from ambivox.models.augmentation.dime_aug import DimeAugSettings
     from ambivox.models.files import atomic_folder
-    from ambivox.models.reporting.figures.augmentation import balance
+    from ambivox.models.reporting.figures.augmentation import class_balance_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Distributions, Utterances
 
@@ -79,10 +79,10 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
         summary = augmentation.augment(
             Utterances.read(utterances),
             Distributions.read(distributions),
-            Recipe(
+            DimeAugSettings(
                 ratio=options.ratio,
                 neighbours=options.neighbours,
-                alpha=options.mixing_alpha,
+                mixing_alpha=options.mixing_alpha,
                 classes=options.classes,
                 seed=options.seed,
             ),
@@ -91,10 +91,10 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
             embed=embed,
             audio=options.audio,
             match_loudness=options.match_loudness,
-            on_error="stop" if options.on_error == "stop" else "leave-out",
+            on_error=options.on_error,
             cache=options.cache,
         )
-        save(balance(summary), folder / "balance.svg")
+        save(class_balance_figure(summary), folder / "balance.svg")
     made = ", ".join(
         f"{label} {summary['before'][label]:.0f} -> {size:.0f}" for label, size in summary["after"].items()
     )
@@ -106,13 +106,9 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
             f"no class lies below {options.ratio:.0%} of the largest: there is nothing to fill; a larger --ratio mixes more"
         )
     for label in summary["unfilled"]:
-        _logger.info(
-            f"class {label} stays below {summary['target']:.0f}: too few members to find neighbours among"
-        )
-    if summary["left_out"]:
-        _logger.info(
-            f"{summary['left_out']} recordings could not be read and were left out (rejects.parquet)"
-        )
+        _logger.info(f"class {label} stays below {summary['target']:.0f}: it has too few members to mix")
+    if summary["rejects"]:
+        _logger.info(f"{summary['rejects']} recordings could not be read and were rejected (rejects.parquet)")
     if summary["scaled_down"]:
         _logger.info(f"{summary['scaled_down']} mixes exceeded full scale and were scaled to a peak of 1")
     return out

@@ -53,29 +53,32 @@ def evaluate(
     Raises:
         UserError: A table is missing, damaged or about other labels, or there is no vote to score against.
     """
-    from ambivox.models.evaluation import finetuning_matrix
     from ambivox.models.evaluation.finetuning_tables import PAPER, write_evaluation
-    from ambivox.models.files import atomic_folder
+    from ambivox.models.evaluation.human_targets import human_targets
+    from ambivox.models.evaluation.predictions import read_predictions, reference_predictions
+    from ambivox.models.evaluation.summary_figures import summary_figures
+    from ambivox.models.files import atomic_folder, write_json
     from ambivox.models.reporting.figures import evaluation as figures
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Utterances, Votes
 
     table, observed = Utterances.read(utterances), Votes.read(votes)
-    wanted = finetuning_matrix.targets(table, observed, Votes.read(heldout) if heldout else None)
-    models = finetuning_matrix.matrix_rows(predictions, wanted)
-    references = finetuning_matrix.reference_rows(table, observed, annotations, distributions, wanted)
+    wanted = human_targets(table, observed, Votes.read(heldout) if heldout else None)
+    models = read_predictions(predictions, wanted)
+    references = reference_predictions(table, observed, annotations, distributions, wanted)
     with atomic_folder(out) as folder:
         written = write_evaluation(models, references, wanted, folder, options.resamples, options.seed)
-        save(figures.matrix(written.metrics, PAPER), folder / "matrix.svg")
-        save(figures.tertiles(written.metrics), folder / "tertiles.svg")
-        save(figures.calibration(written.calibration, written.models), folder / "calibration.svg")
+        write_json(folder / "summary.json", summary_figures(written.metrics))
+        save(figures.matrix_figure(written.metrics, PAPER), folder / "matrix.svg")
+        save(figures.tertiles_figure(written.metrics), folder / "tertiles.svg")
+        save(figures.calibration_figure(written.calibration, written.models), folder / "calibration.svg")
         if written.confusion is not None:
             name, labels, counts = written.confusion
-            save(figures.confusion(counts, labels, name), folder / "confusion.svg")
+            save(figures.confusion_figure(counts, labels, name), folder / "confusion.svg")
         if written.groups.height:
-            save(figures.groups(written.groups, written.models), folder / "groups.svg")
+            save(figures.speaker_groups_figure(written.groups, written.models), folder / "groups.svg")
     metrics = written.metrics
-    kind = "held-back votes" if wanted.held_back else "votes"
+    kind = "held-out votes" if wanted.held_out else "votes"
     _logger.info(f"{wanted.frame.height} test utterances, {wanted.n_NK.sum():.0f} human {kind}; JS is base 2")
     for name, row in sorted(metrics.items(), key=lambda pair: pair[1].get("js", 1.0)):
         if "js" in row:

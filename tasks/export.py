@@ -49,7 +49,7 @@ def export(
 
     import polars as pl
 
-    from ambivox.models.exchange import Bundle
+    from ambivox.models.exchange import LinkedTables
     from ambivox.models.files import atomic_folder
     from ambivox.models.tables import SPLITS, Distributions, Utterances, Votes
 
@@ -61,7 +61,7 @@ def export(
     if distributions is not None:
         whole = Distributions.read(distributions)
         made = Distributions(whole.frame.filter(about), whole.labels)
-    bundle = Bundle.of(listed, kept, made)
+    bundle = LinkedTables.of(listed, kept, made)
     with atomic_folder(out) as folder:
         importlib.import_module(f"ambivox.models.exchange.{options.format}").write(bundle, folder)
     left_out = len(given) - len(kept)

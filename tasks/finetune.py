@@ -110,7 +110,7 @@ def finetune(
 
     prepare_libraries(four_bit=options.quantise)
     from ambivox.models.finetuning import finetune as finetuning
-    from ambivox.models.reporting.figures.finetuning import curves_figure
+    from ambivox.models.reporting.figures.finetuning import training_curves_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Distributions, Utterances
 
@@ -126,20 +126,22 @@ def finetune(
         runs=options.runs,
         tensorboard=options.tensorboard,
         draw=lambda result, folder: save(
-            curves_figure(result.curves, result.best_epoch), folder / "curves.svg"
+            training_curves_figure(result.curves, result.best_epoch), folder / "curves.svg"
         ),
     )
-    if not report.first:
+    if not report.is_main:
         return out
-    result = report.result
+    result = report.training_result
     _logger.info(
         f"preset {report.preset} ({report.parameters / 1e6:.1f} M parameters, "
-        f"{report.trained_parameters / 1e6:.2f} M trained): {report.training} utterances + {report.mixed} mixed"
+        f"{report.trained_parameters / 1e6:.2f} M trained): {report.training_utterances} utterances + {report.mixed_samples} mixed"
     )
     if result.resumed_at:
         _logger.info(f"resumed from step {result.resumed_at} of an unfinished run")
     if report.processes > 1:
-        _logger.info(f"{report.processes} processes, {report.held / 1e6:.3f} M parameters held in this one")
+        _logger.info(
+            f"{report.processes} processes, {report.local_parameters / 1e6:.3f} M parameters in this one"
+        )
     last = result.curves[result.best_epoch - 1]
     js = (
         f", development JS {last['development_js']:.4f}"
@@ -154,9 +156,9 @@ def finetune(
 
         merge(out, alm, options.merged)
         _logger.info(f"merged weights: {options.merged}")
-    if report.left_out:
+    if report.rejects:
         _logger.info(
-            f"{len(report.left_out)} utterances could not be read and were left out (rejects.parquet)"
+            f"{len(report.rejects)} utterances could not be read and were rejected (rejects.parquet)"
         )
     return out
 

@@ -63,32 +63,34 @@ def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Pat
     """
     from ambivox.models.corpora import load_corpus
     from ambivox.models.files import atomic_folder, write_json
-    from ambivox.models.ingestion.checking import ingest as make
-    from ambivox.models.ingestion.profile import markdown, summary
-    from ambivox.models.reporting.figures.profile import picture
+    from ambivox.models.ingestion.ingest import ingest as ingest_corpus
+    from ambivox.models.ingestion.splits import check_shares
+    from ambivox.models.reporting.figures.profile import profile_figure
     from ambivox.models.reporting.figures.style import save
+    from ambivox.models.reporting.profile_page import profile_markdown, profile_summary
 
-    made = make(
+    ingested = ingest_corpus(
         load_corpus(corpus, root, options.options),
         corpus,
         schema_name=options.schema,
-        shares=options.shares,
+        shares=None if options.shares is None else check_shares(options.shares),
         seed=options.seed,
         keep_votes=options.keep_votes,
         unknown_speakers=options.unknown_speakers,
+        on_error=options.on_error,
         cache=options.cache,
     )
     with atomic_folder(out) as folder:
-        made.utterances.write(folder / "utterances.parquet")
-        made.votes.write(folder / "votes.parquet")
-        made.heldout.write(folder / "heldout.parquet")
-        made.rejects.write_parquet(folder / "rejects.parquet", compression="zstd")
-        if made.truth is not None:
-            made.truth.write(folder / "truth.parquet")
-        write_json(folder / "profile.json", made.profile)
-        (folder / "profile.md").write_text(markdown(made.profile), encoding="utf-8")
-        save(picture(made.profile), folder / "profile.svg")
-    _logger.info(summary(made.profile))
+        ingested.utterances.write(folder / "utterances.parquet")
+        ingested.votes.write(folder / "votes.parquet")
+        ingested.heldout.write(folder / "heldout.parquet")
+        ingested.rejects.write_parquet(folder / "rejects.parquet", compression="zstd")
+        if ingested.truth is not None:
+            ingested.truth.write(folder / "truth.parquet")
+        write_json(folder / "profile.json", ingested.profile)
+        (folder / "profile.md").write_text(profile_markdown(ingested.profile), encoding="utf-8")
+        save(profile_figure(ingested.profile), folder / "profile.svg")
+    _logger.info(profile_summary(ingested.profile))
     _logger.info(f"ingest: {out}")
     return out
 

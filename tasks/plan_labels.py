@@ -62,22 +62,23 @@ def plan_labels(
     import polars as pl
 
     from ambivox.models.errors import UserError
-    from ambivox.models.exchange import Bundle, label_studio
+    from ambivox.models.exchange import LinkedTables, label_studio
     from ambivox.models.files import atomic_folder, write_json
-    from ambivox.models.pooling.allocation import plan, simulate
+    from ambivox.models.pooling.allocation import plan
+    from ambivox.models.pooling.allocation_simulation import simulate
     from ambivox.models.pooling.fit import fit_pooling
-    from ambivox.models.pooling.sources import FIT_SPLITS, gather, human_votes
-    from ambivox.models.pooling.synthetic import read_synthetic
-    from ambivox.models.reporting.figures.allocation import savings
+    from ambivox.models.pooling.inputs import FIT_SPLITS, keep_human_votes, pooling_inputs
+    from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
+    from ambivox.models.reporting.figures.allocation import savings_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Utterances, Votes
 
     chosen = Utterances.read(utterances).in_splits("train", "development", "test")
-    given = human_votes(Votes.read(votes))
+    given = keep_human_votes(Votes.read(votes))
     ids = chosen.frame["utterance_id"]
     files = (annotations, *options.more_annotations)
-    opinions = tuple(one for path in files for one in read_synthetic(path, ids, given.labels))
-    evidence = gather(chosen, given, opinions)
+    opinions = tuple(one for path in files for one in read_synthetic_distributions(path, ids, given.labels))
+    evidence = pooling_inputs(chosen, given, opinions)
     split_N = chosen.frame["split"].to_numpy()
     names = [one.alm for one in opinions]
     model = fit_pooling(
@@ -105,9 +106,9 @@ def plan_labels(
     shown = ["utterance_id", "votes_wanted", "expected_fall", "human_votes", "audio", "transcript", "speaker"]
     played = None
     if heldout is not None:
-        more = human_votes(Votes.read(heldout))
+        more = keep_human_votes(Votes.read(heldout))
         everything = Votes.check(pl.concat([given.frame, more.frame], how="diagonal"), given.labels)
-        whole = gather(chosen, everything, opinions)
+        whole = pooling_inputs(chosen, everything, opinions)
         several = fit_pooling(
             given.labels,
             names,
@@ -120,7 +121,7 @@ def plan_labels(
     with atomic_folder(out) as folder:
         batch.select(shown).write_csv(folder / "batch.csv")
         wanted = Utterances(batch.select(chosen.frame.columns), chosen.labels)
-        label_studio.write(Bundle.of(wanted, Votes(given.frame.clear(), given.labels), None), folder)
+        label_studio.write(LinkedTables.of(wanted, Votes(given.frame.clear(), given.labels), None), folder)
         if played is not None:
             saved = {f"{budget:g}": vars(found) for budget, found in played.saved.items()}
             curves = {
@@ -128,7 +129,7 @@ def plan_labels(
                 for name in ("votes_per_utterance", "planned", "at_random")
             }
             write_json(folder / "simulation.json", {"saved_by_random_votes_per_utterance": saved} | curves)
-            save(savings(played), folder / "simulation.svg")
+            save(savings_figure(played), folder / "simulation.svg")
     _logger.info(
         f"{int(votes_M.sum())} votes for {batch.height} of {int(allowed_N.sum())} utterances: {out / 'batch.csv'}"
     )

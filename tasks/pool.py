@@ -61,9 +61,11 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     """
     import polars as pl
 
-    from ambivox.models.annotation.checks import drop_audio_insensitive
+    from ambivox.models.annotation.checks_file import drop_audio_insensitive
     from ambivox.models.files import atomic_folder, write_json
-    from ambivox.models.pooling.sources import human_votes, make_sources, statements, summary
+    from ambivox.models.pooling.inputs import keep_human_votes
+    from ambivox.models.pooling.sources import make_sources
+    from ambivox.models.pooling.summary import statements, summary
     from ambivox.models.pooling.vote_file import VoteFile
     from ambivox.models.reporting.figures import pooling as figures
     from ambivox.models.reporting.figures.style import save
@@ -72,9 +74,9 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     everyone = Utterances.read(utterances)
     weighed = None
     if options.raters != "alike":
-        from ambivox.models.pooling.raters import reliability
+        from ambivox.models.pooling.annotator_reliability import reliability
 
-        given = human_votes(Votes.read(votes))
+        given = keep_human_votes(Votes.read(votes))
         known = everyone.frame.filter(pl.col("split") != "test")["utterance_id"]
         seen = Votes(given.frame.filter(pl.col("utterance_id").is_in(known.implode())), given.labels)
         weighed = reliability(seen, options.raters, seed=options.seed).weigh(given)
@@ -82,10 +84,11 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
         everyone,
         VoteFile.open(votes),
         drop_audio_insensitive(
-            (annotations, *options.more_annotations), insist=options.allow_audio_insensitive
+            (annotations, *options.more_annotations),
+            allow_audio_insensitive=options.allow_audio_insensitive,
         ),
         criterion=options.criterion,
-        weighed_votes=weighed,
+        weighted_votes=weighed,
         synthetic_votes=options.synthetic_votes,
         matrix=options.matrix,
         resamples=options.resamples,
@@ -95,9 +98,9 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
         for source, table in made.tables.items():
             table.write(folder / f"{source}.parquet")
         write_json(folder / "pooling.json", summary(made))
-        save(figures.worth(made), folder / "worth.svg")
-        save(figures.calibration(made), folder / "calibration.svg")
-        save(figures.examples(made), folder / "examples.svg")
+        save(figures.equivalent_votes_figure(made), folder / "equivalent_votes.svg")
+        save(figures.calibration_figure(made), folder / "calibration.svg")
+        save(figures.examples_figure(made), folder / "examples.svg")
     _logger.info(f"pooled {len(made.tables['pooled'])} utterances into {out}")
     for statement in statements(made):
         _logger.info(f"  {statement}")

@@ -54,18 +54,18 @@ def predict(
     from ambivox.models.finetuning import predict as prediction
     from ambivox.models.tables import Utterances
 
-    predictions, left_out = prediction.predict(
+    predictions, rejects = prediction.predict(
         Utterances.read(utterances).in_splits(*options.splits),
         model,
         alm,
         batch=options.batch,
-        on_error="stop" if options.on_error == "stop" else "leave-out",
+        on_error=options.on_error,
         cache=options.cache,
     )
     predictions.write(out)
     _logger.info(f"{len(predictions)} utterances predicted ({', '.join(options.splits)})")
-    for utterance_id, reason in left_out.items():
-        _logger.info(f"left out {utterance_id}: {reason}")
+    for utterance_id, reason in rejects.items():
+        _logger.info(f"rejected {utterance_id}: {reason}")
     return out
 
 

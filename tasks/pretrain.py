@@ -61,11 +61,11 @@ def pretrain(*, utterances: Path, votes: Path, out: Path, options: PretrainOptio
         cache=options.cache,
     )
     _logger.info(
-        f"tiny ALM: {done.parameters / 1e6:.1f} million parameters, {done.clips} clips of {done.speakers} speakers, "
+        f"tiny ALM: {done.parameters / 1e6:.1f} million parameters, {done.utterances} utterances of {done.speakers} speakers, "
         f"{time.monotonic() - start:.0f} s"
     )
     _logger.info(
-        f"on {done.kept_back_clips} clips of {done.kept_back_speakers} speakers kept back: JS to the votes "
+        f"on {done.validation_utterances} utterances of {done.validation_speakers} validation speakers: JS to the votes "
         f"{done.js:.3f} (prior {done.prior_js:.3f}; base 2), dominant label {done.accuracy:.0%} "
         f"(prior {done.prior_accuracy:.0%}), label mass {done.label_mass:.3f}"
     )

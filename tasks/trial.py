@@ -65,20 +65,22 @@ def trial(
     import polars as pl
 
     from ambivox.models.errors import UserError
-    from ambivox.models.evaluation.sparse_vote_trial import markdown, scores, table
+    from ambivox.models.evaluation.intended_emotion import intended_emotions
+    from ambivox.models.evaluation.sparse_vote_tables import trial_rows, trial_scores
     from ambivox.models.evaluation.sparse_vote_trial import trial as run
     from ambivox.models.files import atomic_folder, write_json
-    from ambivox.models.pooling.sources import human_votes
-    from ambivox.models.pooling.synthetic import read_synthetic
+    from ambivox.models.pooling.inputs import keep_human_votes
+    from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
     from ambivox.models.reporting.figures.style import save
-    from ambivox.models.reporting.figures.trial import ratios
+    from ambivox.models.reporting.figures.trial import js_ratio_figure
+    from ambivox.models.reporting.trial_page import trial_markdown
     from ambivox.models.tables import Utterances, Votes
 
     if not options.votes_kept or min(options.votes_kept) < 1:
         raise UserError(f"votes-kept must be whole numbers of 1 or more, found {list(options.votes_kept)}")
-    everyone, given = Utterances.read(utterances), human_votes(Votes.read(votes))
+    everyone, given = Utterances.read(utterances), keep_human_votes(Votes.read(votes))
     if heldout is not None:
-        more = human_votes(Votes.read(heldout))
+        more = keep_human_votes(Votes.read(heldout))
         if more.labels != given.labels:
             raise UserError(f"{heldout} is about other labels than {votes}")
         given = Votes.check(pl.concat([given.frame, more.frame], how="diagonal"), given.labels)
@@ -86,12 +88,13 @@ def trial(
     opinions = tuple(
         one
         for path in (annotations, *options.more_annotations)
-        for one in read_synthetic(path, ids, given.labels)
+        for one in read_synthetic_distributions(path, ids, given.labels)
     )
     made = run(
         everyone,
         given,
         opinions,
+        intents=intended_emotions(everyone),
         kept=tuple(sorted(set(options.votes_kept))),
         draws=options.draws,
         criterion=options.criterion,
@@ -99,15 +102,19 @@ def trial(
         resamples=options.resamples,
         seed=options.seed,
     )
-    rows = table(made)
+    rows = trial_rows(made)
     with atomic_folder(out) as folder:
         write_json(
-            folder / "trial.json", {"rows": rows, "mean_kappa": {str(k): v for k, v in made.kappa.items()}}
+            folder / "trial.json",
+            {
+                "rows": rows,
+                "mean_equivalent_votes": {str(k): votes for k, votes in made.equivalent_votes.items()},
+            },
         )
-        (folder / "trial.md").write_text(markdown(rows), encoding="utf-8")
-        scores(made).write_parquet(folder / "scores.parquet")
-        save(ratios(rows), folder / "trial.svg")
-    _logger.info(markdown(rows).rstrip())
+        (folder / "trial.md").write_text(trial_markdown(rows), encoding="utf-8")
+        trial_scores(made).write_parquet(folder / "scores.parquet")
+        save(js_ratio_figure(rows), folder / "trial.svg")
+    _logger.info(trial_markdown(rows).rstrip())
     return out
 
 

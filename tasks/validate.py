@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,16 +62,17 @@ def validate(
         UserError: A table is missing, damaged or about other labels, or there is no vote to score against.
     """
     from ambivox.models.errors import UserError
-    from ambivox.models.evaluation.comparison import validate as compare
-    from ambivox.models.evaluation.comparison_tables import details, headline, scores
+    from ambivox.models.evaluation.summary_figures import summary_figures
+    from ambivox.models.evaluation.validation import validate as compare
+    from ambivox.models.evaluation.validation_tables import details, metrics_by_source, scores_by_utterance
     from ambivox.models.files import atomic_folder, write_json
-    from ambivox.models.pooling.sources import human_votes
-    from ambivox.models.pooling.synthetic import read_synthetic
+    from ambivox.models.pooling.inputs import keep_human_votes
+    from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
     from ambivox.models.reporting.figures import validation as figures
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import SOURCES, Distributions, Utterances, Votes
 
-    everyone, kept = Utterances.read(utterances), human_votes(Votes.read(votes))
+    everyone, kept = Utterances.read(utterances), keep_human_votes(Votes.read(votes))
     found = {path.stem: Distributions.read(path) for path in sorted(distributions.glob("*.parquet"))}
     if not found:
         raise UserError(
@@ -80,36 +82,36 @@ def validate(
     opinions = tuple(
         one
         for path in (annotations, *options.more_annotations)
-        for one in read_synthetic(path, test.frame["utterance_id"], kept.labels)
+        for one in read_synthetic_distributions(path, test.frame["utterance_id"], kept.labels)
     )
     made = compare(
         everyone,
         kept,
-        human_votes(Votes.read(heldout)),
+        keep_human_votes(Votes.read(heldout)),
         found,
         opinions,
-        test,
         truth=Distributions.read(truth) if truth else None,
         saturation_votes=options.saturation_votes,
         resamples=options.resamples,
         seed=options.seed,
     )
-    rows = headline(made)
+    rows = metrics_by_source(made)
     with atomic_folder(out) as folder:
         write_json(folder / "metrics.json", rows)
+        write_json(folder / "summary.json", summary_figures(rows, _equivalent_votes(distributions)))
         write_json(folder / "details.json", details(made))
-        scores(made).write_parquet(folder / "scores.parquet")
-        for draw in (
-            figures.sources,
-            figures.tertiles,
-            figures.saturation,
-            figures.calibration,
-            figures.labels,
+        scores_by_utterance(made).write_parquet(folder / "scores.parquet")
+        for draw, name in (
+            (figures.sources_figure, "sources"),
+            (figures.tertiles_figure, "tertiles"),
+            (figures.saturation_figure, "saturation"),
+            (figures.calibration_figure, "calibration"),
+            (figures.labels_figure, "labels"),
+            (figures.speaker_groups_figure, "groups"),
         ):
-            save(draw(made), folder / f"{draw.__name__}.svg")
-        save(figures.groups(made), folder / "groups.svg")
+            save(draw(made), folder / f"{name}.svg")
     _logger.info(
-        f"{len(made.truth_NK)} test utterances against {made.target}; JS is the base-2 divergence, 95 % over speakers"
+        f"{len(made.truth_NK)} test utterances against {made.targets.description}; JS is the base-2 divergence, 95 % over speakers"
     )
     for source, row in sorted(rows.items(), key=lambda item: item[1]["js"] or 0.0):
         extra = f"  accuracy {row['accuracy']:.3f}" if row.get("accuracy") is not None else ""
@@ -118,6 +120,13 @@ def validate(
         value = f"{row['js']:.3f}" if row["js"] is not None else "undefined"
         _logger.info(f"  {source:<10} JS {value} {interval}  BC {row['bc'] or 0:.3f}{extra}{note}")
     return out
+
+
+def _equivalent_votes(distributions: Path) -> dict[str, float | None]:
+    """Equivalent votes by ALM, from what pool wrote beside the distributions."""
+    path = distributions / "pooling.json"
+    alms = json.loads(path.read_text(encoding="utf-8"))["alms"] if path.is_file() else {}
+    return {name: alm["equivalent_votes"]["value"] for name, alm in alms.items()}
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ def doctor(*, project: Path = Path()) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from ambivox.flows.machine import findings
+    from ambivox.flows.diagnostics import findings
 
     shown = Table(show_header=True, header_style="bold")
     for column in ("", "what", "found", "needed for, and how to get it"):

@@ -43,13 +43,13 @@ def run(
     """
     import logging
 
-    from ambivox.flows import local
+    from ambivox.flows import prefect_settings
     from ambivox.flows.params_conversion import convert
     from ambivox.flows.project import Job, enter
     from ambivox.flows.run_pipeline import run_pipeline
     from ambivox.flows.step_options import parse_settings
 
-    local.project_here(project)
+    prefect_settings.check_project(project)
     for note in convert(project):
         logging.getLogger(__name__).warning(f"params.yaml: converted to the form of version 0.2: {note}")
     votes_kept = None if trial is None else tuple(number for number in trial if number)

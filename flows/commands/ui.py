@@ -18,17 +18,17 @@ def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> 
     import subprocess
     import sys
 
-    from ambivox.flows import local
+    from ambivox.flows import prefect_settings
     from ambivox.models.errors import UserError
 
-    local.project_here(project)
-    local.prepare(project)
+    prefect_settings.check_project(project)
+    prefect_settings.apply_settings(project)
     with socket.socket() as probe:
         if probe.connect_ex((host, port)) == 0:
             raise UserError(
                 f"{host}:{port} is taken; a Prefect server may be there already, else choose another with --port"
             )
-    note = local.remember(project, f"http://{host}:{port}/api")
+    note = prefect_settings.record_server(project, f"http://{host}:{port}/api")
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     print(f"Prefect UI: http://{host}:{port}  (Ctrl-C ends it; the runs stay)", flush=True)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]

@@ -1,1 +1,1 @@
-"""A published ALM opened up for training: architecture, frozen audio tower, language model."""
+"""Access to the parts of a published ALM for training: its architecture, frozen audio tower and language model."""

@@ -1,6 +1,6 @@
-"""The frozen audio tower's states, computed once per recording and kept under its hash, in safetensors shards.
+"""The frozen audio tower's states: computed once per recording and cached by audio hash, in safetensors shards.
 
-Every run on the same ALM shares them: all sources, with and without DiME-Aug, training and predicting.
+Every run on the same ALM shares the cache: all sources, with and without DiME-Aug, training and prediction.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ambivox.models.progress import track
 from ambivox.models.tables import Utterances
 
 Recording = NDArray[np.float32] | AudioError
-# Yields (key, recording) for the keys asked for, in any order.
+# Yields (key, recording) for the requested keys, in any order.
 Loader = Callable[[list[str]], Iterator[tuple[str, Recording]]]
 
 _VERSION = "1"
@@ -31,9 +31,19 @@ _TOWER_BATCH = 16
 
 
 class AudioStates:
-    """States by key, (audio tokens, tower width) on the CPU; and the reason by key where there are none."""
+    """States by key, of shape (audio tokens, tower width), on the CPU.
+
+    Attributes:
+        errors: The reason by key, for recordings that cannot be read.
+    """
 
     def __init__(self, backbone: Backbone, cache: Path | None) -> None:
+        """Start with no states in memory.
+
+        Args:
+            backbone: The ALM that computes the states.
+            cache: Folder of the cache, or None to keep states in memory only.
+        """
         name = f"{backbone.resolved.revision}-{str(backbone.dtype).removeprefix('torch.')}-{_VERSION}"
         self._backbone = backbone
         self._folder = cache / name if cache else None
@@ -41,63 +51,67 @@ class AudioStates:
         self.errors: dict[str, AudioError] = {}
 
     def __getitem__(self, key: str) -> Tensor:
-        """The states of the recording with this key, which ``add`` was asked for."""
+        """The states of a recording that ``add`` has loaded."""
         return self._states[key]
 
     def add(self, keys: Iterable[str], loader: Loader) -> None:
-        """Read the states of ``keys`` from the cache; compute and keep those that are not there."""
-        wanted = dict.fromkeys(key for key in keys if key not in self._states)
-        self._read(set(wanted))
-        missing = [key for key in wanted if key not in self._states]
+        """Load the states of ``keys`` from the cache; compute and cache the missing ones."""
+        requested = dict.fromkeys(key for key in keys if key not in self._states)
+        self._read(set(requested))
+        missing = [key for key in requested if key not in self._states]
         recordings = track(loader(missing) if missing else iter(()), "Audio tower", len(missing))
         while chunk := list(islice(recordings, _SHARD_RECORDINGS)):
-            made = self._compute(chunk)
-            self._write(made)
-            self._states |= made
+            computed = self._compute(chunk)
+            self._write(computed)
+            self._states |= computed
 
     def _compute(self, chunk: list[tuple[str, Recording]]) -> dict[str, Tensor]:
-        heard: list[tuple[str, NDArray[np.float32]]] = []
+        readable: list[tuple[str, NDArray[np.float32]]] = []
         for key, recording in chunk:
             if isinstance(recording, AudioError):
                 self.errors[key] = recording
             else:
-                heard.append((key, recording))
-        heard.sort(key=lambda pair: len(pair[1]))
-        made: dict[str, Tensor] = {}
-        for start in range(0, len(heard), _TOWER_BATCH):
-            keys, recordings = zip(*heard[start : start + _TOWER_BATCH], strict=True)
+                readable.append((key, recording))
+        readable.sort(key=lambda pair: len(pair[1]))
+        computed: dict[str, Tensor] = {}
+        for start in range(0, len(readable), _TOWER_BATCH):
+            keys, recordings = zip(*readable[start : start + _TOWER_BATCH], strict=True)
             states = self._backbone.audio_states(recordings)
-            # A copy each: a slice would keep its whole padded batch in memory.
-            made |= {key: state.cpu().clone() for key, state in zip(keys, states, strict=True)}
-        return made
+            # A slice without a copy would keep its whole padded batch in memory.
+            computed |= {key: state.cpu().clone() for key, state in zip(keys, states, strict=True)}
+        return computed
 
-    def _read(self, wanted: set[str]) -> None:
+    def _read(self, keys: set[str]) -> None:
         from safetensors import safe_open
 
         files = sorted(self._folder.glob("*.safetensors")) if self._folder and self._folder.is_dir() else []
         for file in files:
             with safe_open(file, framework="pt") as shard:
-                for key in wanted.intersection(shard.keys()):
+                for key in keys.intersection(shard.keys()):
                     self._states[key] = shard.get_tensor(key)
 
-    def _write(self, made: dict[str, Tensor]) -> None:
+    def _write(self, states: dict[str, Tensor]) -> None:
         from safetensors.torch import save_file
 
-        if not self._folder or not made:
+        if not self._folder or not states:
             return
-        name = hashlib.sha256("".join(sorted(made)).encode()).hexdigest()[:32]
+        name = hashlib.sha256("".join(sorted(states)).encode()).hexdigest()[:32]
         with atomic_path(self._folder / f"{name}.safetensors") as temporary:
-            save_file(made, temporary)
+            save_file(states, temporary)
 
 
-def recorded(audio_by_key: dict[str, str]) -> Loader:
-    """A loader of audio files, by key."""
+def file_loader(audio_by_key: dict[str, str]) -> Loader:
+    """Build a loader that decodes audio files.
 
-    def loader(keys: list[str]) -> Iterator[tuple[str, Recording]]:
+    Args:
+        audio_by_key: The path or URL of each recording, by key.
+    """
+
+    def load_files(keys: list[str]) -> Iterator[tuple[str, Recording]]:
         for index, recording in decode_many([audio_by_key[key] for key in keys], RATE_HZ):
             yield keys[index], recording
 
-    return loader
+    return load_files
 
 
 def variant_key(key: str, variant: int) -> str:
@@ -105,31 +119,44 @@ def variant_key(key: str, variant: int) -> str:
     return f"{key}~{variant}" if variant else key
 
 
-def perturbed(loader: Loader) -> Loader:
-    """A loader of what ``variant_key`` names: the recording, its pitch or tempo changed as the key decides."""
+def perturbing_loader(loader: Loader) -> Loader:
+    """Build a loader of perturbed variants: ``variant_key`` determines the change of pitch or tempo.
 
-    def changed(keys: list[str]) -> Iterator[tuple[str, Recording]]:
-        key_of = {key.partition("~")[0]: key for key in keys}
-        for base, recording in loader(list(key_of)):
-            key = key_of[base]
-            yield key, recording if isinstance(recording, AudioError) else perturb(recording, key)
+    Args:
+        loader: The loader of the unperturbed recordings.
+    """
 
-    return changed
+    def load_perturbed(keys: list[str]) -> Iterator[tuple[str, Recording]]:
+        variant_of = {key.partition("~")[0]: key for key in keys}
+        for key, recording in loader(list(variant_of)):
+            variant = variant_of[key]
+            yield variant, recording if isinstance(recording, AudioError) else perturb(recording, variant)
+
+    return load_perturbed
 
 
 def mean_audio_states(
     utterances: Utterances, alm: Path, cache: Path | None = None
 ) -> tuple[NDArray[np.float64], dict[str, str]]:
-    """Each recording as its mean tower state, ``features_NF`` (NaN where unreadable), and reasons by id."""
+    """Compute the mean tower state of each recording.
+
+    Args:
+        utterances: N utterances.
+        alm: Folder of the ALM.
+        cache: Folder of cached states.
+
+    Returns:
+        ``features_NF`` (NaN for unreadable recordings), and the reason by utterance id for those.
+    """
     device, dtype = best_device()
     states = AudioStates(load(str(alm), device, dtype), cache)
     keys = utterances.frame["audio_sha256"].to_list()
-    states.add(keys, recorded(dict(utterances.frame.select("audio_sha256", "audio").iter_rows())))
+    states.add(keys, file_loader(dict(utterances.frame.select("audio_sha256", "audio").iter_rows())))
     ids = utterances.frame["utterance_id"].to_list()
     errors = {
         name: str(states.errors[key]) for name, key in zip(ids, keys, strict=True) if key in states.errors
     }
     means = {key: states[key].double().mean(dim=0).numpy() for key in keys if key not in states.errors}
     width = len(next(iter(means.values()))) if means else 1
-    missing = np.full(width, np.nan)
-    return np.stack([means.get(key, missing) for key in keys]), errors
+    missing_F = np.full(width, np.nan)
+    return np.stack([means.get(key, missing_F) for key in keys]), errors

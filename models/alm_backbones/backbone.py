@@ -1,7 +1,7 @@
-"""A loaded ALM: recordings to kept audio states, those and a prompt to the language model's last hidden states.
+"""A loaded ALM: recordings to audio states, and audio states with a prompt to the language model's hidden states.
 
-A frozen tower says the same of a recording every epoch, so its states are computed once and kept; what is
-trained reads them from there. How a particular ALM is built is in models/alm_backbones/architecture.py.
+The audio tower is frozen, so its states for a recording never change: they are computed once, cached, and read for
+training. models/alm_backbones/architecture.py describes how each ALM is built.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ambivox.models.alm_backbones.architecture import Architecture, architecture_of
+from ambivox.models.alm_backbones.architecture import Architecture, find_architecture
 from ambivox.models.alms import resolve
 from ambivox.models.errors import MissingExtraError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 
-# QLoRA (arXiv 2305.14314): what a base ALM is loaded with for ``--quantise``, and for whatever was trained so.
+# QLoRA (arXiv 2305.14314): how a base ALM is loaded for ``--quantise``, and for models that were trained so.
 FOUR_BIT: dict[str, Any] = {
     "load_in_4bit": True,
     "bnb_4bit_quant_type": "nf4",
     "bnb_4bit_use_double_quant": True,
-    # A pattern of the modules left as they are: all but the language model's. What a packed tower says would differ
-    # from what is kept of the same recordings for other runs.
+    # A pattern of the modules that are not quantised: all except the language model's. States of a quantised tower
+    # would differ from those that other runs cached for the same recordings.
     "llm_int8_skip_modules": [r"(?!.*language_model\.).+"],
 }
 
 
 @dataclass
 class Backbone:
-    """``model`` may be wrapped by peft, which changes the parts that ``architecture`` knows in place."""
+    """A frozen ALM. ``model`` may be wrapped by peft, which changes the modules of ``architecture`` in place."""
 
     model: Any
     processor: Any
@@ -43,12 +43,13 @@ class Backbone:
     dtype: torch.dtype
 
     def __post_init__(self) -> None:
+        """Remember the ALM without peft's wrapper."""
         self._alm = self.model
 
     @cached_property
     def architecture(self) -> Architecture:
-        """How this ALM is built."""
-        return architecture_of(self._alm, self.processor, self.resolved.alm)
+        """The ALM's architecture."""
+        return find_architecture(self._alm, self.processor, self.resolved.alm)
 
     @property
     def tokenizer(self) -> Any:
@@ -62,93 +63,104 @@ class Backbone:
 
     @property
     def embeddings(self) -> tuple[Any, Any]:
-        """The modules at the language model's two ends: token to vector, and hidden state to logits (or None)."""
+        """The language model's input embeddings and its output embeddings (None if it has none)."""
         return self.architecture.language_model.get_input_embeddings(), self._alm.get_output_embeddings()
 
     @property
     def audio_token_id(self) -> int:
-        """The token whose places the audio takes."""
+        """The token whose embeddings are replaced by audio embeddings."""
         return self.architecture.audio_token_id
 
-    def parameters(self) -> int:
-        """How many parameters the ALM has."""
+    def parameter_count(self) -> int:
+        """The number of parameters of the ALM."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
     def prompt_ids(self, messages: list[dict[str, Any]], audio_tokens: int) -> list[int]:
-        """The prompt's token ids, the audio token repeated ``audio_tokens`` times."""
+        """The prompt's token ids; the audio token is repeated ``audio_tokens`` times."""
         return self.architecture.prompt_ids(messages, audio_tokens)
 
     def audio_states(self, recordings: Sequence[NDArray[np.float32]]) -> list[Tensor]:
-        """What the frozen part of the ALM says of each recording, (audio tokens, width)."""
+        """The output of the frozen audio modules, (audio tokens, width) per recording."""
         return self.architecture.audio_states(recordings)
 
-    def hidden(self, ids_BT: Tensor, mask_BT: Tensor, audio_XD: Tensor) -> Tensor:
-        """The language model's last hidden states, (B, T, width).
+    def hidden_states(self, ids_BT: Tensor, mask_BT: Tensor, audio_XD: Tensor) -> Tensor:
+        """Compute the language model's last hidden states.
 
         Args:
-            ids_BT: token ids.
+            ids_BT: Token ids.
             mask_BT: 1 for tokens, 0 for padding, on either side.
-            audio_XD: the audio states of all rows, one after the other; as many as there are audio tokens.
+            audio_XD: The audio states of all rows, concatenated; one row per audio token of ``ids_BT``.
+
+        Returns:
+            Hidden states of shape (B, T, width).
         """
         language_model = self.architecture.language_model
         embedded_BTD = language_model.get_input_embeddings()(ids_BT)
-        heard_XD = self.architecture.embed(audio_XD).to(embedded_BTD.dtype)
-        embedded_BTD = embedded_BTD.masked_scatter((ids_BT == self.audio_token_id).unsqueeze(-1), heard_XD)
+        embedded_audio_XD = self.architecture.embed(audio_XD).to(embedded_BTD.dtype)
+        is_audio_BT1 = (ids_BT == self.audio_token_id).unsqueeze(-1)
+        embedded_BTD = embedded_BTD.masked_scatter(is_audio_BT1, embedded_audio_XD)
         position_BT = (mask_BT.cumsum(dim=-1) - 1).clamp_min(0)
-        hidden: Tensor = language_model(
+        hidden_BTD: Tensor = language_model(
             inputs_embeds=embedded_BTD, attention_mask=mask_BT, position_ids=position_BT, use_cache=False
         ).last_hidden_state
-        return hidden
+        return hidden_BTD
 
     def code_ids(self, messages: list[dict[str, Any]], codes: str) -> list[int]:
-        """The token of each answer code after this prompt."""
+        """The token id of each answer code after this prompt."""
         return self.architecture.code_ids(messages, codes)
 
-    def answer(self, last_BD: Tensor, code_ids: list[int]) -> Tensor:
-        """The language model's logits of these tokens, from its hidden states at the last position."""
+    def code_logits(self, last_BD: Tensor, code_ids: list[int]) -> Tensor:
+        """The language model's logits of these tokens, (B, codes), from hidden states at the last position."""
         return last_BD @ self._alm.get_output_embeddings().weight[code_ids].to(last_BD.dtype).T
 
 
 def load(
     alm: str, device: torch.device, dtype: torch.dtype, quantise: bool = False, to_be_sharded: bool = False
 ) -> Backbone:
-    """Load an ALM by folder or key, all of it frozen and in evaluation mode.
+    """Load an ALM by folder or key, frozen and in evaluation mode.
 
     Args:
-        alm: a local folder, or a key of models/alms/.
-        device: where it goes.
-        dtype: of its weights.
-        quantise: 4-bit weights for QLoRA (needs bitsandbytes).
-        to_be_sharded: the language model stays in the host's memory, from where its shards go to the devices: it
-            need not fit on one. What hears goes to the device whole.
+        alm: A local folder, or a key of models/alms/.
+        device: The device to load it to.
+        dtype: The type of its weights.
+        quantise: Load 4-bit weights for QLoRA (needs bitsandbytes).
+        to_be_sharded: Keep the language model in host memory, from where its shards move to the devices, so that it
+            need not fit on one device. The audio modules still move to ``device``.
+
+    Returns:
+        The loaded ALM.
 
     Raises:
-        UserError: no such ALM, or one that cannot be opened up.
+        UserError: There is no such ALM, or its architecture is not supported.
+        MissingExtraError: ``quantise`` without bitsandbytes.
     """
     import transformers
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     resolved = resolve(alm)
-    where: dict[str, Any] = {} if resolved.is_local else {"revision": resolved.revision}
-    where |= {"local_files_only": resolved.is_local, "trust_remote_code": False}
-    processor = getattr(transformers, resolved.alm.processor_class).from_pretrained(resolved.source, **where)
+    arguments: dict[str, Any] = {} if resolved.is_local else {"revision": resolved.revision}
+    arguments |= {"local_files_only": resolved.is_local, "trust_remote_code": False}
+    processor_class = getattr(transformers, resolved.alm.processor_class)
+    processor = processor_class.from_pretrained(resolved.source, **arguments)
     if quantise:
-        where |= {"quantization_config": _four_bit(dtype), "device_map": {"": device}}
-    kind = getattr(transformers, resolved.alm.transformers_class)
-    model = kind.from_pretrained(resolved.source, dtype=dtype, use_safetensors=True, **where)
+        arguments |= {"quantization_config": _four_bit_config(dtype), "device_map": {"": device}}
+    model_class = getattr(transformers, resolved.alm.transformers_class)
+    model = model_class.from_pretrained(resolved.source, dtype=dtype, use_safetensors=True, **arguments)
     model.requires_grad_(False)
     model.eval()
-    found = Backbone(model, processor, resolved, device, dtype)
-    architecture = found.architecture  # An ALM that cannot be opened up is refused here.
-    if not quantise:
-        for part in architecture.hearing if to_be_sharded else [model]:
-            part.to(device)
-    return found
+    backbone = Backbone(model, processor, resolved, device, dtype)
+    architecture = backbone.architecture  # Raises an error here if the architecture is not supported.
+    if quantise:
+        _disable_inference_packing(model)
+    else:
+        for module in architecture.audio_modules if to_be_sharded else [model]:
+            module.to(device)
+    return backbone
 
 
 def best_device() -> tuple[torch.device, torch.dtype]:
-    """The GPU with bfloat16 where there is one that has it, else float32."""
+    """Choose the GPU if there is one, with bfloat16 if it supports that; else the CPU. Weights are float32 otherwise."""
     if torch.cuda.is_available():
         import os
 
@@ -157,9 +169,19 @@ def best_device() -> tuple[torch.device, torch.dtype]:
     return torch.device("cpu"), torch.float32
 
 
-def _four_bit(dtype: torch.dtype) -> Any:
+def _disable_inference_packing(model: Any) -> None:
+    """Keep 4-bit weights in the layout that training needs, on every CPU."""
+    # On CPUs with avx512_bf16, a Linear4bit in evaluation mode repacks its weights in place for a bfloat16 kernel.
+    # That kernel has no gradient, so training fails after any forward pass in evaluation mode; and its rounding would
+    # make predictions differ between machines.
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
+def _four_bit_config(dtype: torch.dtype) -> Any:
     try:
-        import bitsandbytes  # noqa: F401
+        import bitsandbytes  # noqa: F401 - only whether it is installed
     except ImportError as error:
         raise MissingExtraError("bitsandbytes (for 4-bit weights)", "gpu") from error
     from transformers import BitsAndBytesConfig

@@ -1,4 +1,4 @@
-"""What must happen before torch is imported. This file does not import it."""
+"""Setup that must run before torch is imported. This file does not import torch."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from ambivox.models.errors import MissingExtraError, UserError
 
 
 def prepare_libraries(four_bit: bool = False) -> None:
-    """Call before torch is imported: says what to install where it, transformers or peft is missing.
+    """Check that the training libraries are installed and set up the process; call this before importing torch.
 
-    Threads that wait for each other are told to sleep instead of spinning: on a machine that does other things,
-    too, spinning makes the small steps of a small model many times slower.
+    OpenMP threads are made to sleep instead of spinning while they wait. On a machine with other work, spinning makes
+    the short steps of a small model many times slower.
 
     Args:
-        four_bit: whether a model with 4-bit weights will be loaded. peft imports bitsandbytes wherever it finds it, and
-            that torch's compiler: more than two seconds in every process, which only those who need it wait for.
+        four_bit: Whether a model with 4-bit weights will be loaded. peft imports bitsandbytes if it is installed,
+            which takes more than two seconds per process; without this option that import is prevented.
 
     Raises:
-        MissingExtraError: naming the first that is.
-        UserError: 4-bit weights in a process that was told before that it would need none.
+        MissingExtraError: A library is not installed; names the first.
+        UserError: 4-bit weights were requested after the process was set up without them.
     """
     for library in ("torch", "transformers", "peft", "safetensors"):
         if find_spec(library) is None:
             raise MissingExtraError(library, "train")
     if four_bit and sys.modules.get("bitsandbytes", sys) is None:
         raise UserError(
-            "this process began without 4-bit weights and cannot load any; start another for them"
+            "this process was set up without 4-bit weights and cannot load any; start a new process"
         )
     if not four_bit and "peft" not in sys.modules:
         sys.modules.setdefault("bitsandbytes", None)  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""Audio-language models that can vote: one file per ALM; the file name is its key.
+"""Audio-language models that can annotate: one file per ALM; the file name is its key.
 
-A local folder counts as the ALM whose architecture its config.json names, and its revision is the hash of what
-it holds, so that votes of two models are never mixed up, whatever their folders are called.
+The architecture in its config.json decides which ALM a local folder is. The hash of its content is its revision, so
+that the votes of two models are never mixed, whatever the names of the folders.
 """
 
 from __future__ import annotations
@@ -16,39 +16,45 @@ from ambivox.models.registry import find, keys
 
 
 def resolve(alm: str) -> ResolvedAlm:
-    """An ALM by its key in models/alms/, by a local folder, or by a text file that names one of the two.
+    """Find an ALM.
 
-    The text file is how the pipeline notes which ALM annotates a corpus (``data/<corpus>/alm``).
+    Args:
+        alm: a key in models/alms/, a local model folder, or a text file that names one of the two. The pipeline
+            stores the choice for a corpus in such a file, ``data/<corpus>/alm``.
+
+    Returns:
+        The ALM with its revision.
 
     Raises:
-        UserError: neither a key nor a folder, a folder without a readable config.json, or of an architecture
-            that no file in models/alms/ knows.
+        UserError: ``alm`` is neither a key nor a folder, or the folder has no readable config.json, no weights, or
+            an architecture that no file in models/alms/ names.
     """
     if Path(alm).is_file():
         alm = Path(alm).read_text(encoding="utf-8").strip()
     if not Path(alm).is_dir():
-        found = alms().get(alm)
-        if found is None:
+        spec = alms().get(alm)
+        if spec is None:
             raise unknown("ALM (a key or a local folder)", alm, alms())
-        if found.checkpoint is None or found.revision is None:
+        if spec.checkpoint is None or spec.revision is None:
             raise UserError(
-                f"the ALM {alm!r} has no published weights; train it and give its folder as --alm"
+                f"the ALM {alm!r} has no published weights; train it and pass its folder as --alm"
             )
-        return ResolvedAlm(alm, alm, found.revision, found.checkpoint, found)
+        return ResolvedAlm(alm, alm, spec.revision, spec.checkpoint, spec)
     folder = Path(alm)
     config = read_config(folder)
-    # The more particular description first.
-    for key, candidate in sorted(alms().items(), key=lambda item: item[1].widest is None):
-        if candidate.describes(config):
-            return ResolvedAlm(key, key, revision_of(folder), str(folder), candidate)
+    # Specifications with a width limit come first, because they are more specific.
+    for key, spec in sorted(alms().items(), key=lambda item: item[1].max_text_width is None):
+        if spec.matches(config):
+            return ResolvedAlm(key, key, revision_of(folder), str(folder), spec)
     architectures = config.get("architectures") or ["none"]
+    known = sorted({architecture for spec in alms().values() for architecture in spec.architectures})
     raise UserError(
-        f"{folder / 'config.json'}: no ALM here has the architecture {', '.join(map(str, architectures))}; "
-        f"known: {', '.join(sorted({a for candidate in alms().values() for a in candidate.architectures}))}"
+        f"{folder / 'config.json'}: no file in models/alms/ has the architecture "
+        f"{', '.join(map(str, architectures))}; known: {', '.join(known)}"
     )
 
 
 def alms() -> dict[str, Alm]:
-    """Every ALM in models/alms/, by key."""
+    """All ALMs in models/alms/, by key."""
     package = sys.modules[__name__]
     return {key: find(package, key, "ALM").ALM for key in keys(package)}

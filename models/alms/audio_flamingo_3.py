@@ -1,4 +1,4 @@
-"""Audio-Flamingo-3 (NVIDIA, arXiv 2507.08128): a Whisper-style encoder in 30 s windows before Qwen2.5."""
+"""Audio-Flamingo-3 (NVIDIA, arXiv 2507.08128): a Whisper-style encoder on 30 s windows and Qwen2.5."""
 
 from ambivox.models.prompting.alm_spec import Alm
 
@@ -8,6 +8,6 @@ ALM = Alm(
     architectures=("AudioFlamingo3ForConditionalGeneration",),
     licence="NVIDIA OneWay Noncommercial (research only)",
     transformers_class="AudioFlamingo3ForConditionalGeneration",
-    checked="run on the CPU with small random weights of its own configuration, vLLM and transformers",
+    tested="run on the CPU with a small random-weight model of the same architecture, vLLM and transformers",
     longest_seconds=600.0,
 )

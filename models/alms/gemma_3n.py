@@ -1,4 +1,4 @@
-"""Gemma-3n-E2B-it (Google): a USM-based encoder (6.25 frames a second) before a MatFormer; hears 30 s."""
+"""Gemma-3n-E2B-it (Google): a USM-based encoder (6.25 frames per second) and a MatFormer; up to 30 s of audio."""
 
 from ambivox.models.prompting.alm_spec import Alm
 
@@ -8,5 +8,5 @@ ALM = Alm(
     architectures=("Gemma3nForConditionalGeneration",),
     licence="Gemma terms of use",
     transformers_class="Gemma3nForConditionalGeneration",
-    checked="known to vLLM and transformers; not run",
+    tested="supported by vLLM and transformers; not run",
 )

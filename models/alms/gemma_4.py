@@ -1,4 +1,4 @@
-"""Gemma-4-E4B-it (Google): text, images and audio in; hears 30 s. Thinking is left off."""
+"""Gemma-4-E4B-it (Google): text, image and audio input; up to 30 s of audio. Thinking is turned off."""
 
 from ambivox.models.prompting.alm_spec import Alm
 
@@ -8,6 +8,6 @@ ALM = Alm(
     architectures=("Gemma4ForConditionalGeneration",),
     licence="Apache-2.0",
     transformers_class="Gemma4ForConditionalGeneration",
-    checked="known to vLLM and transformers; not run",
+    tested="supported by vLLM and transformers; not run",
     chat_arguments={"enable_thinking": False},
 )

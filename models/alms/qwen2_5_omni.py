@@ -1,7 +1,7 @@
-"""Qwen2.5-Omni-7B (Qwen, arXiv 2503.20215), its thinker only: text out of audio, no speech generated.
+"""Qwen2.5-Omni-7B (Qwen, arXiv 2503.20215), the thinker only: it generates text, not speech.
 
-Its audio front end and audio tokens are those of Qwen2-Audio, whose processor serves it with transformers
-without the vision libraries that its own asks for.
+The audio front end and the audio tokens are those of Qwen2-Audio. So transformers runs it with Qwen2-Audio's processor,
+which does not need the vision libraries of its own processor.
 """
 
 from ambivox.models.prompting.alm_spec import Alm
@@ -16,7 +16,7 @@ ALM = Alm(
     ),
     licence="Apache-2.0",
     transformers_class="Qwen2_5OmniThinkerForConditionalGeneration",
-    checked="run on the CPU with small random weights of its own configuration, transformers",
+    tested="run on the CPU with a small random-weight model of the same architecture, transformers",
     longest_seconds=300.0,
     processor_class="Qwen2AudioProcessor",
 )

@@ -1,6 +1,6 @@
-"""Qwen2-Audio-7B-Instruct (Qwen, arXiv 2407.10759): Whisper-large-v3's encoder before a Qwen 7B; hears 30 s.
+"""Qwen2-Audio-7B-Instruct (Qwen, arXiv 2407.10759): the Whisper-large-v3 encoder and Qwen 7B; up to 30 s.
 
-The tiny ALM that the project trains has this architecture too.
+The embedded ALM (tiny) has the same architecture.
 """
 
 from ambivox.models.prompting.alm_spec import Alm
@@ -11,5 +11,5 @@ ALM = Alm(
     architectures=("Qwen2AudioForConditionalGeneration",),
     licence="Apache-2.0",
     transformers_class="Qwen2AudioForConditionalGeneration",
-    checked="run on the CPU with weights of its own architecture (the tiny ALM), vLLM and transformers",
+    tested="run on the CPU with a small model of the same architecture (the tiny ALM), vLLM and transformers",
 )

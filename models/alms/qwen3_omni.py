@@ -1,4 +1,4 @@
-"""Qwen3-Omni-30B-A3B-Instruct (Qwen, arXiv 2509.17765), its thinker only, with thinking turned off."""
+"""Qwen3-Omni-30B-A3B-Instruct (Qwen, arXiv 2509.17765), the thinker only, with thinking turned off."""
 
 from ambivox.models.prompting.alm_spec import Alm
 
@@ -8,7 +8,7 @@ ALM = Alm(
     architectures=("Qwen3OmniMoeForConditionalGeneration", "Qwen3OmniMoeThinkerForConditionalGeneration"),
     licence="Apache-2.0",
     transformers_class="Qwen3OmniMoeThinkerForConditionalGeneration",
-    checked="known to vLLM and transformers; not run",
+    tested="supported by vLLM and transformers; not run",
     longest_seconds=300.0,
     chat_arguments={"enable_thinking": False},
 )

@@ -1,6 +1,6 @@
-"""The embedded ALM that `ambivox pretrain` trains from scratch; it has Qwen2-Audio's architecture.
+"""The embedded ALM that `ambivox pretrain` trains from scratch, with the architecture of Qwen2-Audio.
 
-It has no published weights: train it on a corpus and give its folder as --alm.
+There are no published weights: train it on a corpus and pass its folder as --alm.
 """
 
 from ambivox.models.prompting.alm_spec import Alm
@@ -11,6 +11,6 @@ ALM = Alm(
     architectures=("Qwen2AudioForConditionalGeneration",),
     licence="that of the corpus it was trained on",
     transformers_class="Qwen2AudioForConditionalGeneration",
-    checked="run on the CPU, trained, vLLM and transformers",
-    widest=512,
+    tested="trained and run on the CPU, vLLM and transformers",
+    max_text_width=512,
 )

@@ -1,4 +1,4 @@
-"""Voxtral-Mini-3B-2507 (Mistral, arXiv 2507.13264): Whisper's encoder in 30 s chunks before Ministral 3B."""
+"""Voxtral-Mini-3B-2507 (Mistral, arXiv 2507.13264): the Whisper encoder on 30 s chunks and Ministral 3B."""
 
 from ambivox.models.prompting.alm_spec import Alm
 
@@ -8,7 +8,7 @@ ALM = Alm(
     architectures=("VoxtralForConditionalGeneration",),
     licence="Apache-2.0",
     transformers_class="VoxtralForConditionalGeneration",
-    checked="fine-tuned on the CPU with small random weights of its own configuration, transformers; votes: not run",
+    tested="fine-tuned on the CPU with a small random-weight model of the same architecture, transformers; annotation: not run",
     longest_seconds=1200.0,
     engine_arguments={"tokenizer_mode": "mistral", "config_format": "mistral", "load_format": "mistral"},
 )

@@ -1,1 +1,1 @@
-"""How an ALM votes: prompts, personas, elicitation, the vote store, and the checks that go with every run."""
+"""Annotation by an ALM: elicitation, the vote store, the annotation run, and the checks of the annotator."""

@@ -1,9 +1,9 @@
-"""The vote store: what ALMs have answered, in immutable content-addressed Parquet shards, local or on S3.
+"""The vote store: the answers of ALMs in immutable, content-addressed Parquet shards, on a local disk or on S3.
 
-A space is one folder of the store: everything that decides an answer beside the clip and the question (ALM
-revision, engine version, prompt version, elicitation). Its name is the hash of that; space.json says it in
-words. A shard is named by the hash of its bytes and never changes, so two runs may write at once, a run that
-is killed loses only the shard it was computing, and a shard that is damaged is noticed.
+A space is a folder of the store. It stands for everything that decides an answer apart from the utterance and the
+question, such as ALM revision, engine version and prompt version. The hash of these values is its name; space.json
+lists them. A shard is named by the hash of its bytes and never changes. So several runs can write at the same time, a
+run that is killed loses only the shard that it was computing, and a damaged shard is detected.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ SCHEMA = pl.Schema(
 
 
 class _Files(Protocol):
+    """A flat collection of files."""
+
     def names(self) -> list[str]: ...
     def read(self, name: str) -> bytes: ...
     def write(self, name: str, content: bytes) -> None: ...
@@ -53,55 +55,74 @@ class VoteStore:
     """One space of a store.
 
     Args:
-        root: a local folder, or s3://bucket/prefix (endpoint from AWS_ENDPOINT_URL where set).
+        root: a local folder, or s3://bucket/prefix (with the endpoint AWS_ENDPOINT_URL where it is set).
         space: what decides the answers in it; equal mappings are the same space.
     """
 
     def __init__(self, root: str, space: Mapping[str, Any]) -> None:
         self.space = dict(space)
-        described = json.dumps(self.space, sort_keys=True)
-        self.name = hashlib.sha256(described.encode()).hexdigest()[:16]
+        canonical = json.dumps(self.space, sort_keys=True)
+        self.name = hashlib.sha256(canonical.encode()).hexdigest()[:16]
         self.location = f"{root.rstrip('/')}/{self.name}"
         self._files: _Files = _Objects(self.location) if is_object_url(root) else _Local(Path(self.location))
         self._shards: dict[str, pl.DataFrame] = {}
-        self._described = False
+        self._has_description = False
 
     def answers(self) -> pl.DataFrame:
-        """All answers stored here, one row a key (SCHEMA), those of other runs too.
+        """All answers in the space, including those of other runs.
 
-        Shards read once are kept: they never change.
+        Shards are cached in memory, because they never change.
+
+        Returns:
+            One row per key (SCHEMA).
 
         Raises:
-            UserError: a shard is damaged; the message says which.
+            UserError: a shard is damaged or the store cannot be reached.
         """
-        # Two runs at once may both have answered a key; which answer counts must not depend on who was first.
+        # Concurrent runs may answer a key twice; the order of the shard names decides, not the order of writing.
         return pl.concat(self._read()).unique("key", keep="first", maintain_order=True)
 
     def answered(self, keys: pl.Series) -> pl.Series:
-        """Those of ``keys`` that have an answer here, in any order, some perhaps twice.
+        """The keys that have an answer in the space.
+
+        Args:
+            keys: keys of work items.
+
+        Returns:
+            A subset of ``keys``, in any order, possibly with repetitions.
 
         Raises:
-            UserError: a shard is damaged; the message says which.
+            UserError: a shard is damaged or the store cannot be reached.
         """
         stored = pl.concat([shard.select("key") for shard in self._read()], rechunk=False)
         return stored["key"].filter(stored["key"].is_in(keys.implode()))
 
     def add(self, answers: pl.DataFrame) -> str:
-        """Store answers (SCHEMA) as one shard and return its name; nothing is written for no answers."""
+        """Store answers as one shard.
+
+        Args:
+            answers: rows of SCHEMA.
+
+        Returns:
+            The file name of the shard; "" for no answers, in which case nothing is written.
+
+        Raises:
+            UserError: the store cannot be reached.
+        """
         if not answers.height:
             return ""
         buffer = io.BytesIO()
         answers.select(list(SCHEMA)).cast(SCHEMA).sort("key").write_parquet(buffer, compression="zstd")
         content = buffer.getvalue()
         name = f"{hashlib.sha256(content).hexdigest()}.parquet"
-        if not self._described:
+        if not self._has_description:
             self._files.write("space.json", json.dumps(self.space, indent=2, sort_keys=True).encode())
-            self._described = True
+            self._has_description = True
         self._files.write(name, content)
         return name
 
     def _read(self) -> list[pl.DataFrame]:
-        """All shards in the order of their names; those read before are not read again."""
+        """All shards in the order of their names, after an empty one."""
         names = sorted(name for name in self._files.names() if name.endswith(".parquet"))
         for name in names:
             if name not in self._shards:
@@ -112,13 +133,15 @@ class VoteStore:
         content = self._files.read(name)
         if f"{hashlib.sha256(content).hexdigest()}.parquet" != name:
             raise UserError(
-                f"{self.location}/{name}: this shard of the vote store is damaged (its content does not match "
-                "its name); delete it and run again: its answers will be computed anew"
+                f"{self.location}/{name}: this shard of the vote store is damaged (its hash differs from its name); "
+                "delete it and run the same command again to recompute its answers"
             )
         return pl.read_parquet(io.BytesIO(content)).select(list(SCHEMA))
 
 
 class _Local:
+    """Files in a folder."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
@@ -138,30 +161,30 @@ class _Local:
 
 
 class _Objects:
-    """A prefix of a bucket."""
+    """Files under a prefix of a bucket."""
 
     def __init__(self, location: str) -> None:
         self._location = location
 
     def names(self) -> list[str]:
         prefix = f"{self._location}/"
-        with self._explained():
+        with self._user_errors():
             return [entry.url.removeprefix(prefix) for entry in list_objects(prefix)]
 
     def read(self, name: str) -> bytes:
-        with self._explained():
+        with self._user_errors():
             return read_object(f"{self._location}/{name}")
 
     def write(self, name: str, content: bytes) -> None:
-        with self._explained():
+        with self._user_errors():
             write_object(f"{self._location}/{name}", content)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _user_errors(self) -> Iterator[None]:
         try:
             yield
         except (ObjectStoreError, FileNotFoundError, PermissionError) as error:
             raise UserError(
-                f"{self._location}: the vote store cannot be reached ({error}); what is stored stays, and once it "
-                "answers the same command resumes"
+                f"{self._location}: the vote store cannot be reached ({error}); stored answers are kept, and the same "
+                "command resumes once the store is available"
             ) from error

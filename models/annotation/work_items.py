@@ -1,7 +1,7 @@
-"""From utterances to annotations: what has to be asked, what is stored already, and the table in the end.
+"""Work items: what an ALM has to answer, the shards it is computed in, and the annotations table.
 
-An item is one question about one clip; its key says all that decides the answer within a space of the vote
-store, so that whoever computes it computes the same.
+An item is one question about one utterance. Its key is the hash of all that decides the answer within a space of the
+vote store, so that every process computes the same key.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.prompts import prompt_version
 from ambivox.models.tables import Annotations, Utterances
 
-# To be raised with every change of this project's own code that gives other answers to the same questions
-# (decoding, windows, the reading of answers): what is stored under another number is not taken for them.
+# Raise this number with every change of this project's code that changes the answers to the same questions (decoding,
+# windows, parsing of responses). Answers that were stored under another number are not used.
 ANSWERS_VERSION = 1
 
 ITEMS = pl.Schema(
@@ -33,12 +33,20 @@ ITEMS = pl.Schema(
 )
 
 
-def space(resolved: ResolvedAlm, version: str) -> dict[str, Any]:
-    """What decides answers beside clip and question: the vote store's space."""
+def store_space(resolved: ResolvedAlm, engine_version: str) -> dict[str, Any]:
+    """What decides the answers apart from utterance and question: the space of the vote store.
+
+    Args:
+        resolved: the ALM.
+        engine_version: the version string of the engine.
+
+    Returns:
+        A JSON-serialisable mapping.
+    """
     return {
         "alm": resolved.name,
         "revision": resolved.revision,
-        "engine": version,
+        "engine": engine_version,
         "prompts": prompt_version(),
         "longest_seconds": resolved.alm.longest_seconds,
         "rate_hz": resolved.alm.rate_hz,
@@ -46,57 +54,94 @@ def space(resolved: ResolvedAlm, version: str) -> dict[str, Any]:
     }
 
 
-def plan(utterances: Utterances, questions: tuple[Question, ...]) -> pl.DataFrame:
-    """One item (ITEMS) for every utterance and question, the utterances in order."""
+def plan_items(utterances: Utterances, questions: tuple[Question, ...]) -> pl.DataFrame:
+    """One item for each utterance and question.
+
+    Args:
+        utterances: N utterances.
+        questions: Q questions.
+
+    Returns:
+        N x Q rows (ITEMS), in the order of the utterances; ``question`` is the index in ``questions``.
+    """
     columns = ["utterance_id", "audio", "audio_sha256", "transcript"]
     numbers = pl.DataFrame({"question": np.arange(len(questions), dtype=np.int64)})
-    return with_keys(utterances.frame.select(columns).join(numbers, how="cross"), questions)
+    return add_keys(utterances.frame.select(columns).join(numbers, how="cross"), questions)
 
 
-def with_keys(items: pl.DataFrame, questions: tuple[Question, ...]) -> pl.DataFrame:
-    """``items`` with the key of each: the hash of clip, prompt, transcript where it is read, and drawing."""
-    asked = [f"{q.prompt.sha256()}:{q.annotator}:{q.temperature}:{q.seed}" for q in questions]
-    hears = [q.prompt.modality != "transcript" for q in questions]
-    reads = [q.prompt.modality != "audio" for q in questions]
+def add_keys(items: pl.DataFrame, questions: tuple[Question, ...]) -> pl.DataFrame:
+    """Set the key of each item: the hash of the audio and transcript that the model is given, prompt and sampling.
+
+    Args:
+        items: the columns of ITEMS; ``key`` may be missing and is replaced.
+        questions: what the column ``question`` indexes.
+
+    Returns:
+        ``items`` with keys (ITEMS).
+    """
+    question_ids = [f"{q.prompt.sha256()}:{q.annotator}:{q.temperature}:{q.seed}" for q in questions]
+    uses_audio = [q.prompt.modality != "transcript" for q in questions]
+    uses_transcript = [q.prompt.modality != "audio" for q in questions]
     rows = zip(items["audio_sha256"], items["transcript"], items["question"], strict=True)
     keys = [
-        _hash(audio if hears[q] else "", transcript or "" if reads[q] else "", asked[q])
-        for audio, transcript, q in rows
+        _hash(
+            audio if uses_audio[number] else "",
+            transcript or "" if uses_transcript[number] else "",
+            question_ids[number],
+        )
+        for audio, transcript, number in rows
     ]
     return items.with_columns(pl.Series("key", keys, dtype=pl.String)).select(list(ITEMS)).cast(ITEMS)
 
 
-def slices(items: pl.DataFrame, clips: int) -> list[pl.DataFrame]:
-    """The items in parts of ``clips`` clips each, keys once only, a clip's items next to each other.
+def split_into_shards(items: pl.DataFrame, clips_per_shard: int) -> list[pl.DataFrame]:
+    """Split the items by audio clip; repeated keys are dropped and the items of a clip are adjacent.
 
-    The parts depend on the items alone, so that every runner cuts the same work the same way.
+    The result depends on the items only, so that all processes split the same work in the same way.
+
+    Args:
+        items: rows of ITEMS.
+        clips_per_shard: the number of distinct clips (by ``audio_sha256``) per shard.
+
+    Returns:
+        The shards (ITEMS), in the order of the clips' first items.
     """
     if not items.height:
         return []
-    order = items.unique("key", keep="first", maintain_order=True).with_row_index("_row")
-    # Every clip's place is where it is first asked about.
-    place = pl.col("_row").min().over("audio_sha256").rank("dense") - 1
-    order = (
-        order.with_columns(_place=place).sort("_place", "_row").with_columns(_part=pl.col("_place") // clips)
+    unique = items.unique("key", keep="first", maintain_order=True).with_row_index("_row")
+    clip = pl.col("_row").min().over("audio_sha256").rank("dense") - 1
+    ordered = (
+        unique.with_columns(_clip=clip)
+        .sort("_clip", "_row")
+        .with_columns(_shard=pl.col("_clip") // clips_per_shard)
     )
-    parts = order.partition_by("_part", maintain_order=True)
-    return [part.select(list(ITEMS)) for part in parts]
+    return [shard.select(list(ITEMS)) for shard in ordered.partition_by("_shard", maintain_order=True)]
 
 
-def gather(
+def annotations_table(
     items: pl.DataFrame,
     answers: pl.DataFrame,
     questions: tuple[Question, ...],
     labels: tuple[str, ...],
     resolved: ResolvedAlm,
-    version: str,
+    engine_version: str,
     temperature: float = 1.0,
 ) -> Annotations:
-    """The annotations table of these items, those without an answer left out, rows in the items' order.
+    """The annotations table of the items; items without an answer are left out.
 
-    ``temperature`` reshapes exact distributions in closed form: p^(1/T), normalised.
+    Args:
+        items: rows of ITEMS; the table keeps their order.
+        answers: rows of the vote store (``vote_store.SCHEMA``).
+        questions: what the column ``question`` indexes.
+        labels: K labels.
+        resolved: the ALM.
+        engine_version: the version string of the engine.
+        temperature: T, which rescales exact distributions in closed form: p^(1/T), normalised.
+
+    Returns:
+        The checked table.
     """
-    about = pl.DataFrame(
+    described = pl.DataFrame(
         {
             "question": np.arange(len(questions), dtype=np.int64),
             "persona": [q.prompt.persona.name for q in questions],
@@ -106,32 +151,31 @@ def gather(
             "temperature": [q.temperature for q in questions],
         }
     )
-    frame = items.join(about, on="question", maintain_order="left")
+    frame = items.join(described, on="question", maintain_order="left")
     frame = frame.join(answers.drop("audio_sha256"), on="key", how="inner", maintain_order="left")
     if temperature != 1.0:
-        exact = pl.col("elicitation") == "exact"
-        scaled = _tempered(frame["logprobs"], temperature)
+        is_exact = pl.col("elicitation") == "exact"
+        scaled = _scale_by_temperature(frame["logprobs"], temperature)
         frame = frame.with_columns(
-            logprobs=pl.when(exact).then(scaled).otherwise(pl.col("logprobs")),
-            temperature=pl.when(exact).then(pl.lit(temperature)).otherwise(pl.col("temperature")),
+            logprobs=pl.when(is_exact).then(scaled).otherwise(pl.col("logprobs")),
+            temperature=pl.when(is_exact).then(pl.lit(temperature)).otherwise(pl.col("temperature")),
         )
     frame = frame.with_columns(
-        alm=pl.lit(resolved.name), revision=pl.lit(resolved.revision), engine=pl.lit(version)
+        alm=pl.lit(resolved.name), revision=pl.lit(resolved.revision), engine=pl.lit(engine_version)
     )
     columns = [*Annotations.required, *Annotations.optional]
     return Annotations.check(frame.select(columns), labels)
 
 
-def _tempered(logprobs: pl.Series, temperature: float) -> pl.Series:
-    rows = [
-        None
-        if row is None
-        else (np.array(row) / temperature - np.logaddexp.reduce(np.array(row) / temperature))
-        for row in logprobs.to_list()
-    ]
-    return pl.Series(
-        [None if row is None else row.round(6).tolist() for row in rows], dtype=pl.List(pl.Float64)
-    )
+def _scale_by_temperature(logprobs: pl.Series, temperature: float) -> pl.Series:
+    rows: list[list[float] | None] = []
+    for row in logprobs.to_list():
+        if row is None:
+            rows.append(None)
+            continue
+        scaled_K = np.array(row) / temperature
+        rows.append((scaled_K - np.logaddexp.reduce(scaled_K)).round(6).tolist())
+    return pl.Series(rows, dtype=pl.List(pl.Float64))
 
 
 def _hash(*parts: str) -> str:

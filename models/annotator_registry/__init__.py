@@ -1,1 +1,1 @@
-"""Watching for new ALMs, trying them, and promoting the better one."""
+"""Finding new ALMs, comparing each with the annotator in use on a pilot, and recording every decision."""

@@ -1,92 +1,135 @@
-"""The ledger of annotators: every ALM that was ever tried on a corpus, what was found, and what was decided.
+"""The ledger of annotators: every ALM that was tried on a corpus, its result, and the decision.
 
-A row is written once and never changed. The file is Parquet, replaced whole under a lock, so that two
-processes that decide at once both leave their rows.
+A row is written once and never changed. The file is Parquet, replaced as a whole under a lock, so that two
+processes that decide at the same time both keep their rows.
 """
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import polars as pl
+from filelock import FileLock
 
+from ambivox.models.annotator_registry.candidate import Candidate
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
 
-Decision = Literal["promoted", "rejected", "declined", "failed", "standing"]
-DECISIONS: tuple[Decision, ...] = ("promoted", "rejected", "declined", "failed", "standing")
+Decision = Literal["promoted", "rejected", "declined", "failed", "duplicate", "initial"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One decision. JS is base 2 on the pilot; ``gain`` = JS of the one that stood - JS of the candidate."""
+    """One decision.
+
+    Attributes:
+        decided_at: When, in UTC.
+        corpus: The corpus's key.
+        alm: The candidate's name.
+        version: Its version in its source (candidate.py).
+        source: The source that offered it.
+        decision: ``promoted``, ``rejected`` (not better, or untrustworthy), ``declined`` (by a person), ``failed``
+            (could not be tried), ``duplicate`` (an ALM with this revision was decided on before), ``initial``
+            (in use when the ledger began).
+        reason: Why, in one line.
+        baseline: What it was compared with.
+        pilot_utterances: How many utterances it was tried on.
+        js: Its mean JS divergence (base 2) to the human votes of the pilot.
+        baseline_js: That of the baseline.
+        gain: ``baseline_js - js``.
+        gain_low: Lower end of the gain's 95 % interval over speakers.
+        gain_high: Upper end of that interval.
+        label_mass: Mean probability that it puts on the labels, all together.
+        refusal_rate: Share of prompts that it refused.
+        audio_sensitive: Whether another clip's audio changes its answers; None where that was not checked.
+        seconds: How long its pilot took.
+        location: Where it was loaded from.
+        revision: What the vote store knows it by: ``revision_of`` its folder. Empty where it was never loaded.
+    """
 
     decided_at: datetime
     corpus: str
     alm: str
-    revision: str
+    version: str
     source: str
     decision: Decision
     reason: str
-    against: str = ""
+    baseline: str = ""
     pilot_utterances: int = 0
     js: float | None = None
-    js_against: float | None = None
+    baseline_js: float | None = None
     gain: float | None = None
     gain_low: float | None = None
     gain_high: float | None = None
     label_mass: float | None = None
-    refused: float | None = None
-    hears: bool | None = None
+    refusal_rate: float | None = None
+    audio_sensitive: bool | None = None
     seconds: float | None = None
     location: str = ""
+    revision: str = ""
+
+    def __str__(self) -> str:
+        """One line: the ALM, the decision, the reason, and the figures where there are any."""
+        name = f"{self.alm}@{self.version[:8]}"
+        if self.js is None or self.gain is None or self.gain_low is None or self.gain_high is None:
+            return f"{name}: {self.decision} ({self.reason})"
+        return (
+            f"{name}: {self.decision} ({self.reason}); JS {self.js:.3f}, {self.baseline} {self.baseline_js:.3f}, "
+            f"gain {self.gain:+.3f} [{self.gain_low:+.3f}, {self.gain_high:+.3f}] on {self.pilot_utterances} utterances"
+        )
 
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "decided_at": pl.Datetime("us", "UTC"),
     "corpus": pl.String,
     "alm": pl.String,
-    "revision": pl.String,
+    "version": pl.String,
     "source": pl.String,
     "decision": pl.String,
     "reason": pl.String,
-    "against": pl.String,
+    "baseline": pl.String,
     "pilot_utterances": pl.Int64,
     "js": pl.Float64,
-    "js_against": pl.Float64,
+    "baseline_js": pl.Float64,
     "gain": pl.Float64,
     "gain_low": pl.Float64,
     "gain_high": pl.Float64,
     "label_mass": pl.Float64,
-    "refused": pl.Float64,
-    "hears": pl.Boolean,
+    "refusal_rate": pl.Float64,
+    "audio_sensitive": pl.Boolean,
     "seconds": pl.Float64,
     "location": pl.String,
+    "revision": pl.String,
+}
+_FORMER_COLUMNS = {
+    "revision": "version",
+    "against": "baseline",
+    "js_against": "baseline_js",
+    "refused": "refusal_rate",
+    "hears": "audio_sensitive",
 }
 
 
+@dataclass(frozen=True)
 class Ledger:
-    """The ledger in one Parquet file; no file is an empty ledger."""
+    """The ledger in the Parquet file ``path``; a missing file is an empty ledger."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path
 
     def read(self) -> pl.DataFrame:
-        """Every row, in the order of writing.
+        """Every row, in the order of writing; a ledger of an earlier release is converted.
 
         Raises:
-            UserError: the file is not a ledger.
+            UserError: The file is not a ledger.
         """
         if not self.path.is_file():
             return pl.DataFrame(schema=SCHEMA)
         try:
-            return pl.read_parquet(self.path).select(list(SCHEMA)).cast(SCHEMA)  # type: ignore[arg-type]
+            rows = _converted(pl.read_parquet(self.path))
+            return rows.select(list(SCHEMA)).cast(SCHEMA)  # type: ignore[arg-type]  # polars' stubs
         except (pl.exceptions.PolarsError, OSError) as error:
             raise UserError(
                 f"{self.path}: not a ledger of annotators ({error}); restore it with dvc checkout"
@@ -94,40 +137,55 @@ class Ledger:
 
     def append(self, *entries: Entry) -> None:
         """Add rows; a reader sees all of them or none."""
-        for entry in entries:
-            assert entry.decision in DECISIONS
+        assert all(entry.decision in get_args(Decision) for entry in entries)
         rows = pl.DataFrame([asdict(entry) for entry in entries], schema=SCHEMA)
-        with self._locked():
-            whole = pl.concat([self.read(), rows])
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path.with_name(f".{self.path.name}.lock")):
+            all_rows = pl.concat([self.read(), rows])
             with atomic_path(self.path) as temporary:
-                whole.write_parquet(temporary, compression="zstd")
+                all_rows.write_parquet(temporary, compression="zstd")
 
-    def seen(self, alm: str, revision: str) -> bool:
-        """Whether this revision was decided on. A failure counts: it is tried again only when it changes."""
-        frame = self.read()
-        return bool(frame.filter((pl.col("alm") == alm) & (pl.col("revision") == revision)).height)
+    def is_known(self, candidate: Candidate) -> bool:
+        """Whether this version, or the same weights under another name, was decided on.
 
-    def standing(self) -> Entry | None:
-        """The annotator in use: the last one promoted or entered as standing."""
-        rows = self.read().filter(pl.col("decision").is_in(["promoted", "standing"])).tail(1)
+        A failure counts: a candidate is tried again only when it changes.
+        """
+        same_version = (pl.col("alm") == candidate.alm) & (pl.col("version") == candidate.version)
+        same_weights = pl.col("revision") == candidate.version
+        return bool(self.read().filter(same_version | same_weights).height)
+
+    def revisions(self) -> dict[str, str]:
+        """Revision to name of every ALM that was loaded; the first name where it had several."""
+        loaded = self.read().filter(pl.col("revision") != "").unique("revision", keep="first")
+        return dict(loaded.select("revision", "alm").iter_rows())
+
+    def current(self) -> Entry | None:
+        """The annotator in use: the last one promoted, else the one that the ledger began with."""
+        rows = self.read().filter(pl.col("decision").is_in(["promoted", "initial"])).tail(1)
         return Entry(**rows.row(0, named=True)) if rows.height else None
 
     def leaderboard(self) -> pl.DataFrame:
-        """The best pilot result of every ALM revision, best JS first; those without a figure last."""
+        """The last result of every ALM version, the lowest JS first; those without a result last."""
         return (
             self.read()
+            .filter(pl.col("decision") != "duplicate")
             .sort("decided_at")
-            .group_by("alm", "revision", maintain_order=True)
+            .group_by("alm", "version", maintain_order=True)
             .last()
             .sort("js", "decided_at", nulls_last=True)
             .select(
-                "alm", "revision", "decision", "js", "gain", "gain_low", "gain_high", "reason", "decided_at"
+                "alm", "version", "decision", "js", "gain", "gain_low", "gain_high", "reason", "decided_at"
             )
         )
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_name(f".{self.path.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+
+def _converted(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a former ledger in today's columns; those of today as they are."""
+    if "version" in rows.columns:
+        return rows
+    initial = pl.col("decision") == "standing"
+    return rows.rename(_FORMER_COLUMNS).with_columns(
+        # Only this row came from the annotator's folder; the others had a commit, or a digest of all files.
+        revision=pl.when(initial).then("version").otherwise(pl.lit("")),
+        decision=pl.when(initial).then(pl.lit("initial")).otherwise("decision"),
+    )

@@ -1,7 +1,7 @@
-"""Whether a new annotator is better than the one that stands: a pilot, checks, and a paired bootstrap.
+"""Whether a candidate is better than the annotator in use: a pilot, trust checks, and a paired bootstrap.
 
-The pilot is the utterances with the most human votes, of the train and development speakers: the test
-speakers judge the pipeline's results, so they must not choose its annotator. Both annotators' distributions
+The pilot is the utterances with the most human votes, of the train and development speakers: results are
+reported on the test speakers, so these must not choose the annotator. Both annotators' distributions
 are scored by JS (base 2) to the human votes of the same utterances; the gain's interval resamples speakers.
 """
 
@@ -13,98 +13,137 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.pooling.synthetic import synthetic
+from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
 from ambivox.models.statistics.bootstrap import Interval, paired_test
+from ambivox.models.statistics.corpus_prior import corpus_prior
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Annotations, Utterances, Votes
 
 PILOT_SPLITS = ("train", "development")
-MOST_REFUSALS = 0.2
-LEAST_LABEL_MASS = 0.01
+MAX_REFUSAL_RATE = 0.2
+MIN_LABEL_MASS = 0.01
+_RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """JS of both annotators on the pilot; ``gain`` is current - candidate, positive where the candidate is better."""
+    """A candidate beside a baseline on the pilot.
+
+    Attributes:
+        utterances: How many utterances.
+        js_candidate: Mean JS divergence (base 2, 0 to 1) of the candidate to the human votes.
+        js_baseline: That of the baseline.
+        gain: ``js_baseline - js_candidate`` with its 95 % interval over speakers; positive where the candidate
+            is better.
+        p_value: Two-sided, of the paired sign-flip test over speakers.
+    """
 
     utterances: int
     js_candidate: float
-    js_current: float
+    js_baseline: float
     gain: Interval
     p_value: float
 
     def better_by(self, margin: float) -> bool:
-        """Whether the gain reaches the margin and its interval lies above zero."""
+        """Whether the gain is at least ``margin`` and its interval lies above zero."""
         return bool(self.gain.value >= margin and self.gain.low > 0)
 
 
-def pilot(utterances: Utterances, votes: Votes, size: int) -> Utterances:
+def pilot_utterances(utterances: Utterances, votes: Votes, size: int) -> Utterances:
     """The ``size`` utterances of the pilot splits with the most human votes (ties by id).
 
     Raises:
-        UserError: no utterance of these splits has a human vote.
+        UserError: No utterance of these splits has a human vote.
     """
-    counted = votes.frame.filter(pl.col("annotator_kind") == "human").group_by("utterance_id")
+    human = votes.frame.filter(pl.col("annotator_kind") == "human").group_by("utterance_id")
     ranked = (
         utterances.in_splits(*PILOT_SPLITS)
-        .frame.join(counted.agg(pl.col("weight").sum().alias("_votes")), on="utterance_id")
+        .frame.join(human.agg(pl.col("weight").sum().alias("_votes")), on="utterance_id")
         .sort("_votes", "utterance_id", descending=[True, False])
         .head(size)
         .drop("_votes")
     )
     if not ranked.height:
         raise UserError(
-            f"no utterance of the splits {', '.join(PILOT_SPLITS)} has a human vote to try an annotator on"
+            f"no utterance of the splits {', '.join(PILOT_SPLITS)} has a human vote; a pilot needs some"
         )
     return Utterances.check(ranked, utterances.labels)
 
 
-def answers(annotations: Annotations, utterance_ids: pl.Series) -> np.ndarray:
+def mean_answers(annotations: Annotations, utterance_ids: pl.Series) -> np.ndarray:
     """An annotator's mean distribution per utterance, ``q_NK``; uniform where it refused every prompt.
 
-    A refusing annotator is thus scored as knowing nothing, so that silence never looks better than an answer.
+    The uniform distribution scores worse than an informed answer, so refusing never improves the score.
+
+    Raises:
+        UserError: The annotations are of more than one ALM.
     """
-    found = [one.q_NK for one in synthetic(annotations, utterance_ids)]
-    if len(found) > 1:
-        raise UserError(f"the answers are of {len(found)} ALMs; expected one")
+    per_alm = synthetic_distributions(annotations, utterance_ids)
+    if len(per_alm) > 1:
+        raise UserError(f"the annotations are of {len(per_alm)} ALMs; expected one")
     uniform_NK = np.full((len(utterance_ids), len(annotations.labels)), 1 / len(annotations.labels))
-    return np.where(np.isnan(found[0]), uniform_NK, found[0]) if found else uniform_NK
+    if not per_alm:
+        return uniform_NK
+    q_NK = per_alm[0].q_NK
+    return np.where(np.isnan(q_NK), uniform_NK, q_NK)
 
 
-def prior(votes: Votes, utterance_ids: pl.Series) -> np.ndarray:
-    """The mean human distribution, the same for every utterance: what a first annotator must beat."""
-    p_NK = _shares(votes.counts(utterance_ids))
-    return np.broadcast_to(p_NK.mean(0), p_NK.shape)
+def prior_per_utterance(votes: Votes, utterance_ids: pl.Series) -> np.ndarray:
+    """The corpus prior, repeated per utterance (N, K): the baseline of a corpus's first annotator."""
+    n_NK = votes.counts(utterance_ids)
+    return np.broadcast_to(corpus_prior(n_NK), n_NK.shape)
 
 
 def compare(
-    votes: Votes, tried: Utterances, candidate_NK: np.ndarray, current_NK: np.ndarray, seed: int = 0
+    votes: Votes, pilot: Utterances, candidate_NK: np.ndarray, baseline_NK: np.ndarray, seed: int = 0
 ) -> Comparison:
-    """Score both on the pilot's human votes; resample its speakers."""
-    truth_NK = _shares(votes.counts(tried.frame["utterance_id"]))
-    candidate_N, current_N = jensen_shannon(truth_NK, candidate_NK), jensen_shannon(truth_NK, current_NK)
-    test = paired_test(current_N, candidate_N, tried.frame["speaker"].to_list(), resamples=2000, seed=seed)
+    """Score both on the pilot's human votes; resample its speakers.
+
+    Args:
+        votes: The human votes.
+        pilot: The N utterances of the pilot.
+        candidate_NK: The candidate's distributions; rows sum to 1.
+        baseline_NK: The baseline's distributions.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        Both scores and the gain with its interval.
+    """
+    truth_NK = _shares(votes.counts(pilot.frame["utterance_id"]))
+    candidate_N, baseline_N = jensen_shannon(truth_NK, candidate_NK), jensen_shannon(truth_NK, baseline_NK)
+    speakers = pilot.frame["speaker"].to_list()
+    test = paired_test(baseline_N, candidate_N, speakers, resamples=_RESAMPLES, seed=seed)
     return Comparison(
-        len(tried), float(candidate_N.mean()), float(current_N.mean()), test.difference, test.p_value
+        len(pilot), float(candidate_N.mean()), float(baseline_N.mean()), test.difference, test.p_value
     )
 
 
-def objections(annotations: Annotations, hears: bool | None) -> list[str]:
-    """Why this annotator must not be trusted, whatever its score: deafness, refusals, answers beside the labels."""
-    found = []
-    if hears is False:
-        found.append("it does not hear: another clip hardly changes its answers")
+def objections(annotations: Annotations, audio_sensitive: bool | None) -> list[str]:
+    """Why an annotator must not be trusted, whatever its score; empty where nothing was found.
+
+    Args:
+        annotations: Its answers on the pilot.
+        audio_sensitive: Whether another clip's audio changes its answers; None where that was not checked.
+
+    Returns:
+        One phrase per failed check: audio sensitivity, refusals, probability on the labels.
+    """
+    reasons = []
+    if audio_sensitive is False:
+        reasons.append("its answers do not depend on the audio")
     if not len(annotations):
-        return [*found, "it gave no answers"]
-    refused = float(annotations.frame["refused"].to_numpy().mean())
-    if refused > MOST_REFUSALS:
-        found.append(f"it refused {refused:.0%} of the prompts")
-    mass = annotations.frame["label_mass"].drop_nulls().to_numpy()
-    if len(mass) and mass.mean() < LEAST_LABEL_MASS:
-        found.append(f"it puts {mass.mean():.2%} on the labels, the rest on other words")
-    return found
+        return [*reasons, "it gave no answers"]
+    refusal_rate = float(annotations.frame["refused"].to_numpy().mean())
+    if refusal_rate > MAX_REFUSAL_RATE:
+        reasons.append(f"it refused {refusal_rate:.0%} of the prompts")
+    label_mass = annotations.frame["label_mass"].drop_nulls().to_numpy()
+    if len(label_mass) and label_mass.mean() < MIN_LABEL_MASS:
+        reasons.append(
+            f"it puts {label_mass.mean():.2%} of its probability on the labels, expected at least {MIN_LABEL_MASS:.0%}"
+        )
+    return reasons
 
 
 def _shares(n_NK: np.ndarray) -> np.ndarray:
-    shares: np.ndarray = n_NK / n_NK.sum(1, keepdims=True)
-    return shares
+    shares_NK: np.ndarray = n_NK / n_NK.sum(1, keepdims=True)
+    return shares_NK

@@ -1,1 +1,1 @@
-"""Recordings: decoding, probing, resampling, perturbation, and synthetic speech."""
+"""Audio: decoding, probing, resampling, perturbation, and synthetic speech."""

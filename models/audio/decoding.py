@@ -1,7 +1,7 @@
-"""Audio as every model hears it: one channel, float32, one rate; from a file or from S3, in bounded memory.
+"""Audio in the form that every model receives: mono, float32, one sample rate; from a file or from S3.
 
-WAV, FLAC, MP3 and Ogg (Vorbis, Opus) are read by libsndfile and resampled by soxr at high quality.
-Whatever cannot be heard is an ``AudioError`` that names the file and the reason; nothing becomes silence.
+libsndfile reads WAV, FLAC, MP3 and Ogg (Vorbis, Opus); soxr resamples at high quality. Audio that cannot be used
+raises an ``AudioError`` that names the file and the reason; it is never replaced by silence.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ambivox.models.audio.wav_header import HEAD_BYTES, wav_header
 from ambivox.models.errors import UserError
-from ambivox.models.object_store import read_object
+from ambivox.models.object_store import is_object_url, read_object
 
 if TYPE_CHECKING:
     import soundfile
@@ -26,29 +26,40 @@ if TYPE_CHECKING:
 Reason = Literal["missing", "corrupt", "empty", "too short", "too long", "not finite"]
 
 RATE_HZ = 16_000
-# One 25 ms analysis window: the front ends of ALMs pad by reflection and fail below it.
+# One analysis window of 25 ms: the front ends of ALMs pad by reflection and fail on shorter audio.
 SHORTEST_SECONDS = 0.025
-# A guard against a damaged or hostile header, not a limit on speech: an hour is 230 MB once decoded.
+# Protects against damaged or hostile headers; decoded, an hour takes 230 MB.
 LONGEST_SECONDS = 3600.0
 
 
 class AudioError(UserError):
-    """An audio file that cannot be used: the ``audio`` it is about, and the ``reason`` in a word or two."""
+    """An audio file that cannot be used.
+
+    Attributes:
+        audio: The path or URL.
+        reason: Why, in one or two words.
+    """
 
     def __init__(self, audio: str, reason: Reason, detail: str = "") -> None:
+        """Make the message from the file, the reason, and an optional ``detail``."""
         super().__init__(f"{audio}: audio is {reason}{f' ({detail})' if detail else ''}")
         self.audio = audio
         self.reason: Reason = reason
 
 
 def decode(audio: str, rate_hz: int = RATE_HZ) -> NDArray[np.float32]:
-    """The samples of an audio file or ``s3://`` URL: mono float32 in about [-1, 1], shape (samples,).
+    """Decode an audio file, average its channels, and resample it.
 
-    They are resampled to ``rate_hz``; channels are averaged.
+    Args:
+        audio: A path or an ``s3://`` URL.
+        rate_hz: The sample rate of the result, in Hz.
+
+    Returns:
+        Mono float32 samples, approximately in [-1, 1], shape (samples,).
 
     Raises:
-        AudioError: the file is missing, corrupt (a WAV file cut short too), empty, shorter than
-            SHORTEST_SECONDS, longer than LONGEST_SECONDS, or holds numbers that are not finite.
+        AudioError: The file is missing, corrupt (a truncated WAV file, too), empty, shorter than
+            SHORTEST_SECONDS, longer than LONGEST_SECONDS, or has samples that are not finite.
     """
     with open_audio(audio) as source:
         return samples_of(source, audio, rate_hz)
@@ -57,9 +68,19 @@ def decode(audio: str, rate_hz: int = RATE_HZ) -> NDArray[np.float32]:
 def decode_many(
     audio: Sequence[str], rate_hz: int = RATE_HZ, workers: int | None = None, ahead: int = 16
 ) -> Iterator[tuple[int, NDArray[np.float32] | AudioError]]:
-    """Decode in parallel and yield ``(index, samples or error)`` in the order given.
+    """Decode many files in parallel, in bounded memory.
 
-    At most ``ahead`` decoded clips wait in memory, however long the list is and however slowly it is read.
+    Args:
+        audio: Paths or ``s3://`` URLs.
+        rate_hz: The sample rate of the results, in Hz.
+        workers: The number of threads; by default one per core, at most 8.
+        ahead: How many decoded files may wait in memory for the consumer, 1 or more.
+
+    Yields:
+        The index of each file and its samples, as in ``decode``, or the error; in the order of ``audio``.
+
+    Raises:
+        ValueError: ``ahead`` is less than 1.
     """
     if ahead < 1:
         raise ValueError(f"ahead must be at least 1, found {ahead}")
@@ -69,52 +90,86 @@ def decode_many(
             for index, name in enumerate(audio):
                 waiting.append((index, pool.submit(_decode_or_error, name, rate_hz)))
                 if len(waiting) >= ahead:
-                    done, future = waiting.popleft()
-                    yield done, future.result()
+                    first, future = waiting.popleft()
+                    yield first, future.result()
             while waiting:
-                done, future = waiting.popleft()
-                yield done, future.result()
+                first, future = waiting.popleft()
+                yield first, future.result()
         finally:
             for _, future in waiting:
                 future.cancel()
 
 
 def windows(samples: NDArray[np.float32], rate_hz: int, max_seconds: float) -> list[NDArray[np.float32]]:
-    """Cut into the fewest windows of equal length (to one sample) that are no longer than ``max_seconds``.
+    """Split audio into the fewest windows of equal length (within one sample) that a model accepts.
 
-    For clips longer than a model hears: what it says of each window is averaged, weighted by the
-    window's length. A short clip comes back whole. The windows joined are the clip.
+    For utterances longer than a model's limit; its answers per window are averaged, weighted by the window's length.
+
+    Args:
+        samples: Mono audio.
+        rate_hz: Its sample rate, in Hz.
+        max_seconds: The longest window, in seconds.
+
+    Returns:
+        The windows in order; joined, they are ``samples``. Short audio gives one window.
+
+    Raises:
+        ValueError: ``max_seconds`` is shorter than one sample.
+
+    Example:
+        >>> [len(window) for window in windows(np.zeros(25, np.float32), rate_hz=10, max_seconds=1)]
+        [9, 8, 8]
     """
-    most = int(max_seconds * rate_hz)
-    if most < 1:
+    max_samples = int(max_seconds * rate_hz)
+    if max_samples < 1:
         raise ValueError(f"max_seconds must cover at least one sample, found {max_seconds} at {rate_hz} Hz")
-    return [np.ascontiguousarray(part) for part in np.array_split(samples, max(1, -(-len(samples) // most)))]
+    count = max(1, -(-len(samples) // max_samples))
+    return [np.ascontiguousarray(part) for part in np.array_split(samples, count)]
 
 
 def open_audio(audio: str) -> BinaryIO:
-    """Open a local path, or fetch an ``s3://`` URL into memory (endpoint from AWS_ENDPOINT_URL where set).
+    """Open a local file, or read an object on S3 into memory.
+
+    Args:
+        audio: A path or an ``s3://`` URL.
+
+    Returns:
+        A binary stream that can seek.
 
     Raises:
-        AudioError: there is no such file or object.
+        AudioError: There is no such file or object, or it may not be read.
+        ObjectStoreError: S3 cannot be reached.
     """
     try:
-        if audio.startswith("s3://"):
+        if is_object_url(audio):
             return io.BytesIO(read_object(audio))
         if "\0" in audio:
             raise FileNotFoundError
-        return open(audio, "rb")  # noqa: PTH123 - half the time of Path, over a hundred thousand files
+        return open(audio, "rb")  # noqa: PTH123 - twice as fast as Path, which counts over 100,000 files
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise AudioError(audio, "missing", type(error).__name__) from error
 
 
 def samples_of(source: BinaryIO, audio: str, rate_hz: int) -> NDArray[np.float32]:
-    """As ``decode``, from an open file; ``audio`` is its name in errors."""
+    """Decode an open file, as in ``decode``.
+
+    Args:
+        source: The open file.
+        audio: Its name, for error messages.
+        rate_hz: The sample rate of the result, in Hz.
+
+    Returns:
+        Mono float32 samples.
+
+    Raises:
+        AudioError: As in ``decode``, except for missing files.
+    """
     import soundfile
     import soxr
 
     try:
         with open_sound(source, audio) as sound:
-            found_hz = int(sound.samplerate)
+            file_rate_hz = int(sound.samplerate)
             samples: NDArray[np.float32] = sound.read(dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise AudioError(audio, "corrupt", str(error.error_string)) from error
@@ -123,27 +178,34 @@ def samples_of(source: BinaryIO, audio: str, rate_hz: int) -> NDArray[np.float32
     )
     if not np.isfinite(mono).all():
         raise AudioError(audio, "not finite", f"{int((~np.isfinite(mono)).sum())} of {len(mono)} samples")
-    check_duration(audio, len(mono), found_hz)
-    if found_hz != rate_hz:
-        mono = soxr.resample(mono, found_hz, rate_hz)
+    check_duration(audio, len(mono), file_rate_hz)
+    if file_rate_hz != rate_hz:
+        mono = soxr.resample(mono, file_rate_hz, rate_hz)
     return np.ascontiguousarray(mono, dtype=np.float32)
 
 
 def open_sound(source: BinaryIO, audio: str) -> soundfile.SoundFile:
-    """Open the header and check it: nothing is decoded yet.
+    """Read and check the header of an open file; nothing is decoded yet.
+
+    Args:
+        source: The open file.
+        audio: Its name, for error messages.
+
+    Returns:
+        The opened sound, at its beginning.
 
     Raises:
-        AudioError: not a format that is known, cut short, or of a length that cannot be used.
+        AudioError: The format is unknown, the file is truncated, or its duration cannot be used.
     """
     import soundfile
 
-    # libsndfile reads a WAV file that was cut short as a shorter one, without a word.
+    # libsndfile reads a truncated WAV file as a shorter one, without an error.
     size = source.seek(0, io.SEEK_END)
     source.seek(0)
     header = wav_header(source.read(HEAD_BYTES), size)
     source.seek(0)
     if header is not None and header.missing_bytes:
-        raise cut_short(audio, header.missing_bytes)
+        raise truncated(audio, header.missing_bytes)
     try:
         sound = soundfile.SoundFile(source)
     except soundfile.LibsndfileError as error:
@@ -156,18 +218,31 @@ def open_sound(source: BinaryIO, audio: str) -> soundfile.SoundFile:
     return sound
 
 
-def cut_short(audio: str, missing_bytes: int) -> AudioError:
-    """The error for a file that ends before its header says so."""
+def truncated(audio: str, missing_bytes: int) -> AudioError:
+    """Make the error for a file that is shorter than its header says.
+
+    Args:
+        audio: The file.
+        missing_bytes: How many bytes are missing.
+
+    Returns:
+        The error, to be raised by the caller.
+    """
     return AudioError(
-        audio, "corrupt", f"cut short: {missing_bytes} bytes of audio that its header promises are not there"
+        audio, "corrupt", f"truncated: {missing_bytes} bytes of audio that the header declares are missing"
     )
 
 
 def check_duration(audio: str, frames: int, rate_hz: int) -> None:
-    """Refuse lengths that no model can use.
+    """Check that a duration can be used.
+
+    Args:
+        audio: The file, for error messages.
+        frames: Samples per channel.
+        rate_hz: The sample rate, in Hz.
 
     Raises:
-        AudioError: empty, too short or too long.
+        AudioError: The audio is empty, too short or too long.
     """
     if frames <= 0:
         raise AudioError(audio, "empty")

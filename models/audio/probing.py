@@ -1,8 +1,8 @@
-"""Length, rate and SHA-256 of audio files without decoding them: in parallel, and remembered between runs.
+"""Duration, sample rate and SHA-256 of audio files without decoding them, in parallel, with a cache between runs.
 
-What was found is kept in a SQLite file by path, size and time of change, so a second ingest of a corpus reads
-no audio at all. Only facts are kept; whether a length is usable is decided anew each time. Files that cannot
-be read are never remembered.
+The cache is a SQLite file with one row per path, valid for one size and time of change, so a second ingest of a corpus
+reads no audio. It holds properties of files only; whether a duration can be used is checked every time. Files that
+cannot be read are not cached.
 """
 
 from __future__ import annotations
@@ -16,19 +16,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import platformdirs
 import polars as pl
 
-from ambivox.models.audio.decoding import (
-    AudioError,
-    check_duration,
-    cut_short,
-    open_audio,
-    open_sound,
-)
+from ambivox.models.audio.decoding import AudioError, check_duration, open_audio, open_sound, truncated
 from ambivox.models.audio.wav_header import HEAD_BYTES, wav_header
 from ambivox.models.errors import UserError
-from ambivox.models.object_store import object_info
-from ambivox.models.parallel import spread
+from ambivox.models.object_store import is_object_url, object_info
+from ambivox.models.parallel import map_in_batches
 
 _READ_BYTES = 1 << 20
 _TABLE = """
@@ -47,15 +42,15 @@ SCHEMA = {
 }
 
 
-class Stamp(NamedTuple):
-    """What tells that a file has not changed."""
+class FileVersion(NamedTuple):
+    """Size and time of change: a file with both unchanged counts as unchanged."""
 
     size: int
     changed_ns: int
 
 
-class Facts(NamedTuple):
-    """What a header and the bytes say."""
+class AudioProperties(NamedTuple):
+    """What a file's bytes and its header say."""
 
     sha256: str
     frames: int
@@ -64,58 +59,63 @@ class Facts(NamedTuple):
 
 
 def cache_file() -> Path:
-    """Where facts are kept: in AMBIVOX_CACHE, else in the user's cache folder."""
-    if folder := os.environ.get("AMBIVOX_CACHE"):
-        return Path(folder) / "audio.sqlite"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ambivox" / "audio.sqlite"
+    """Return the default cache file: in the folder AMBIVOX_CACHE, else in the user's cache folder.
+
+    Returns:
+        On Linux, ``~/.cache/ambivox/audio.sqlite``, or the same under ``XDG_CACHE_HOME``.
+    """
+    folder = os.environ.get("AMBIVOX_CACHE") or platformdirs.user_cache_dir("ambivox", appauthor=False)
+    return Path(folder) / "audio.sqlite"
 
 
 def probe(audio: Sequence[str], cache: Path | None = None, workers: int | None = None) -> pl.DataFrame:
-    """Probe local files and ``s3://`` URLs; nothing is decoded and memory does not grow with the audio.
+    """Probe audio files without decoding them; memory does not grow with the amount of audio.
 
     Args:
-        audio: Paths or URLs.
-        cache: The SQLite file; ``cache_file()`` where not given.
-        workers: Threads; by default one a core, and 16 where there is something on S3.
+        audio: Paths or ``s3://`` URLs.
+        cache: The SQLite file; by default ``cache_file()``.
+        workers: The number of threads; by default one per core, or 16 where some audio is on S3.
 
     Returns:
-        One row an entry of ``audio``, in order, with the columns of SCHEMA: seconds, Hz, channels; where
-        ``problem`` is not null it is the reason of an ``AudioError``, ``detail`` the message, and the rest
-        may be null.
+        One row per entry of ``audio``, in order, with the columns of SCHEMA. For audio that cannot be used,
+        ``problem`` is the reason of the ``AudioError`` and ``detail`` its message; other columns may then be null.
+
+    Raises:
+        UserError: The cache is a file of another kind, or S3 cannot be reached.
     """
     names = list(dict.fromkeys(audio))
-    workers = workers or (16 if any(name.startswith("s3://") for name in names) else os.cpu_count() or 1)
-    with closing(_open(cache or cache_file())) as store, ThreadPoolExecutor(workers) as pool:
-        stamps = dict(zip(names, spread(pool, _stamp, names, "looking for audio"), strict=True))
-        # A name in the cache holds wherever the project is run from; S3's hold anywhere.
+    workers = workers or (16 if any(is_object_url(name) for name in names) else os.cpu_count() or 1)
+    with closing(_open(cache or cache_file())) as database, ThreadPoolExecutor(workers) as pool:
+        versions = dict(zip(names, map_in_batches(pool, _version, names, "looking for audio"), strict=True))
+        # Cache keys are absolute, so that relative paths are found from any working directory.
         here = f"{Path.cwd()}/"
-        keys = {name: name if name.startswith(("/", "s3://")) else here + name for name in names}
-        known = _remembered(store, stamps, keys)
-        new = [name for name in names if name not in known]
-        facts: dict[str, Facts | AudioError] = {}
+        keys = {name: name if name.startswith("/") or is_object_url(name) else here + name for name in names}
+        cached = _read_cache(database, versions, keys)
+        new = [name for name in names if name not in cached]
+        probed: dict[str, AudioProperties | AudioError] = {}
         try:
-            for name, found in zip(new, spread(pool, _examine, new, "probing audio"), strict=True):
-                facts[name] = found
-        finally:  # what was hashed before an interruption need not be hashed again
-            _remember(store, stamps, keys, facts)
-    rows = {name: _row(name, known[name] if name in known else facts[name]) for name in names}
+            results = map_in_batches(pool, _examine, new, "probing audio")
+            probed.update(zip(new, results, strict=True))
+        finally:  # after an interruption, files that were hashed need not be hashed again
+            _write_cache(database, versions, keys, probed)
+    rows = {name: _row(name, cached[name] if name in cached else probed[name]) for name in names}
     return pl.DataFrame([rows[name] for name in audio], schema=SCHEMA, orient="row")
 
 
-def _stamp(audio: str) -> Stamp | None:
+def _version(audio: str) -> FileVersion | None:
     try:
-        if audio.startswith("s3://"):
-            found = object_info(audio)
-            return Stamp(found.size, found.modified_ns)
+        if is_object_url(audio):
+            info = object_info(audio)
+            return FileVersion(info.size, info.modified_ns)
         if "\0" in audio:
             return None
-        status = os.stat(audio)  # noqa: PTH116 - several times faster than Path, and asked of every file
-        return Stamp(status.st_size, status.st_mtime_ns)
+        status = os.stat(audio)  # noqa: PTH116 - several times faster than Path, for every file
+        return FileVersion(status.st_size, status.st_mtime_ns)
     except OSError:
         return None
 
 
-def _examine(audio: str) -> Facts | AudioError:
+def _examine(audio: str) -> AudioProperties | AudioError:
     digest, head, size = hashlib.sha256(), b"", 0
     try:
         with open_audio(audio) as source:
@@ -126,67 +126,73 @@ def _examine(audio: str) -> Facts | AudioError:
             header = wav_header(head, size)
             if header is not None:
                 if header.missing_bytes:
-                    return cut_short(audio, header.missing_bytes)
-                return Facts(digest.hexdigest(), header.frames, header.rate_hz, header.channels)
+                    return truncated(audio, header.missing_bytes)
+                return AudioProperties(digest.hexdigest(), header.frames, header.rate_hz, header.channels)
             with open_sound(source, audio) as sound:
-                found = (int(sound.frames), int(sound.samplerate), int(sound.channels))
-                return Facts(digest.hexdigest(), *found)
+                return AudioProperties(
+                    digest.hexdigest(), int(sound.frames), int(sound.samplerate), int(sound.channels)
+                )
     except AudioError as error:
         return error
 
 
-def _row(audio: str, found: Facts | AudioError) -> tuple[object, ...]:
-    if isinstance(found, AudioError):
-        return (audio, None, None, None, None, found.reason, str(found))
+def _row(audio: str, probed: AudioProperties | AudioError) -> tuple[object, ...]:
+    if isinstance(probed, AudioError):
+        return (audio, None, None, None, None, probed.reason, str(probed))
     problem: tuple[str | None, str | None] = (None, None)
     try:
-        check_duration(audio, found.frames, found.rate_hz)
+        check_duration(audio, probed.frames, probed.rate_hz)
     except AudioError as error:
         problem = (error.reason, str(error))
-    return (audio, found.sha256, found.frames / found.rate_hz, found.rate_hz, found.channels, *problem)
+    seconds = probed.frames / probed.rate_hz
+    return (audio, probed.sha256, seconds, probed.rate_hz, probed.channels, *problem)
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Open or make the cache; where its folder cannot be written, one in memory does for this run."""
+    """Open or create the cache; where its folder cannot be written, use one in memory for this run."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        store = sqlite3.connect(path, timeout=60)
+        database = sqlite3.connect(path, timeout=60)
     except (OSError, sqlite3.OperationalError):
-        store = sqlite3.connect(":memory:")
+        database = sqlite3.connect(":memory:")
     try:
-        store.execute(_TABLE)
+        database.execute(_TABLE)
     except sqlite3.OperationalError:
-        store.close()
-        store = sqlite3.connect(":memory:")
-        store.execute(_TABLE)
+        database.close()
+        database = sqlite3.connect(":memory:")
+        database.execute(_TABLE)
     except sqlite3.DatabaseError as error:
-        store.close()
+        database.close()
         raise UserError(f"{path}: not a cache of Ambivox ({error}); delete it") from error
-    return store
+    return database
 
 
-def _remembered(
-    store: sqlite3.Connection, stamps: dict[str, Stamp | None], keys: dict[str, str]
-) -> dict[str, Facts]:
-    store.execute("CREATE TEMP TABLE wanted (audio TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID")
-    store.executemany("INSERT INTO wanted VALUES (?, ?)", ((key, name) for name, key in keys.items()))
-    rows = store.execute(
+def _read_cache(
+    database: sqlite3.Connection, versions: dict[str, FileVersion | None], keys: dict[str, str]
+) -> dict[str, AudioProperties]:
+    database.execute("CREATE TEMP TABLE requested (audio TEXT PRIMARY KEY, name TEXT) WITHOUT ROWID")
+    database.executemany("INSERT INTO requested VALUES (?, ?)", ((key, name) for name, key in keys.items()))
+    rows = database.execute(
         "SELECT name, size, changed_ns, sha256, frames, rate_hz, channels "
-        "FROM probed JOIN wanted USING (audio)"
+        "FROM probed JOIN requested USING (audio)"
     )
-    return {name: Facts(*facts) for name, size, changed, *facts in rows if stamps[name] == (size, changed)}
+    return {
+        name: AudioProperties(*properties)
+        for name, size, changed, *properties in rows
+        if versions[name] == (size, changed)
+    }
 
 
-def _remember(
-    store: sqlite3.Connection,
-    stamps: dict[str, Stamp | None],
+def _write_cache(
+    database: sqlite3.Connection,
+    versions: dict[str, FileVersion | None],
     keys: dict[str, str],
-    facts: dict[str, Facts | AudioError],
+    probed: dict[str, AudioProperties | AudioError],
 ) -> None:
     new = [
-        (keys[name], *stamp, *found)
-        for name, found in facts.items()
-        if isinstance(found, Facts) and (stamp := stamps[name]) is not None
+        (keys[name], *version, *properties)
+        for name, properties in probed.items()
+        if isinstance(properties, AudioProperties) and (version := versions[name]) is not None
     ]
-    with store:
-        store.executemany("INSERT OR REPLACE INTO probed VALUES (?, ?, ?, ?, ?, ?, ?)", new)
+    with database:
+        database.executemany("INSERT OR REPLACE INTO probed VALUES (?, ?, ?, ?, ?, ?, ?)", new)

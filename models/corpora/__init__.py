@@ -5,71 +5,92 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from ambivox.models import registry
 from ambivox.models.errors import UserError, unknown
-from ambivox.models.ingestion.corpus import Loaded
+from ambivox.models.ingestion.corpus import CorpusData
+
+_EXPECTED = {bool: "true or false", int: "an integer", float: "a number", str: "text"}
 
 
 def keys() -> list[str]:
-    """The corpora there are."""
+    """List the corpora there are.
+
+    Returns:
+        Their keys, sorted.
+    """
     return registry.keys(sys.modules[__name__])
 
 
-def load_corpus(key: str, root: Path, options: dict[str, str] | None = None) -> Loaded:
-    """Load the corpus ``key`` from ``root``; ``options`` are strings, as given on the command line.
+def load_corpus(key: str, root: Path, options: Mapping[str, object] | None = None) -> CorpusData:
+    """Load a corpus from its folder.
+
+    Args:
+        key: The corpus's key: the name of a file in models/corpora/.
+        root: The corpus's folder.
+        options: Options of this corpus, as text from a command line or as typed values from YAML.
+
+    Returns:
+        The corpus's data as its files describe it.
 
     Raises:
-        UserError: an unknown corpus or option, a value that does not fit, no such folder, or what the loader
-            found.
+        UserError: The corpus or an option is unknown, a value does not fit, there is no such folder, or the loader
+            cannot read it.
     """
-    module = registry.find(sys.modules[__name__], key, "corpus")
-    function = module.load
-    found: Loaded = function(root, **parse_options(function, options or {}, key))
-    return found
+    load: Callable[..., CorpusData] = registry.find(sys.modules[__name__], key, "corpus").load
+    return load(root, **check_options(load, options or {}, key))
 
 
-def parse_options(function: Any, options: dict[str, str], key: str) -> dict[str, Any]:
-    """Turn strings into what the keyword-only parameters of ``function`` are annotated with.
+def check_options(load: Callable[..., CorpusData], options: Mapping[str, object], key: str) -> dict[str, Any]:
+    """Convert options to the types of a loader's keyword-only parameters.
+
+    Args:
+        load: The loader.
+        options: Option names and values: text ("yes", "3", "a,b") or typed values (True, 3, ["a", "b"]).
+        key: The corpus's key, for messages.
+
+    Returns:
+        The keyword arguments for ``load``.
 
     Raises:
-        UserError: an unknown name or a value of the wrong kind.
+        UserError: A name is unknown, or a value has the wrong type.
     """
-    hints = typing.get_type_hints(function)
+    hints = typing.get_type_hints(load)
     known = [
         name
-        for name, parameter in inspect.signature(function).parameters.items()
+        for name, parameter in inspect.signature(load).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     ]
     for name in options:
+        if not known:
+            raise UserError(f"corpus {key} has no options, found {name!r}")
         if name not in known:
-            if not known:
-                raise UserError(f"corpus {key} has no options, found {name!r}")
             raise unknown(f"option of corpus {key}", name, known)
     return {
-        name: _parse(value, hints[name], f"option {name} of corpus {key}") for name, value in options.items()
+        name: _convert(value, hints[name], f"option {name} of corpus {key}")
+        for name, value in options.items()
     }
 
 
-def _parse(value: str, kind: Any, what: str) -> Any:
-    choices = typing.get_args(kind)
-    if typing.get_origin(kind) is Literal:
-        if value not in choices:
-            raise unknown(what, value, [str(choice) for choice in choices])
-        return value
-    if type(None) in choices:
-        rest = [choice for choice in choices if choice is not type(None)]
-        return _parse(value, rest[0], what)
-    if kind is bool:
-        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        if value.lower() not in words:
-            raise UserError(f"{what}: expected true or false, found {value!r}")
-        return words[value.lower()]
-    if typing.get_origin(kind) is tuple:
-        return tuple(part.strip() for part in value.split(",") if part.strip())
+def _convert(value: object, hint: Any, option: str) -> Any:
+    """Convert one value to the type in a parameter's annotation."""
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    choices = [choice for choice in typing.get_args(hint) if choice is not type(None)]
+    given = value
+    if typing.get_origin(hint) is tuple and isinstance(value, str):
+        given = [part.strip() for part in value.split(",") if part.strip()]
+    elif isinstance(value, bool):
+        given = str(value)  # pydantic would also read True as the integer 1
+    adapter = TypeAdapter(hint, config=ConfigDict(coerce_numbers_to_str=True))
     try:
-        return kind(value)
-    except ValueError as error:
-        raise UserError(f"{what}: expected {kind.__name__}, found {value!r}") from error
+        return adapter.validate_python(given)
+    except ValidationError as error:
+        if typing.get_origin(hint) is Literal:
+            raise unknown(option, str(value), [str(choice) for choice in choices]) from error
+        is_tuple = typing.get_origin(hint) is tuple
+        expected = "a list (a,b,c)" if is_tuple else _EXPECTED.get((choices or [hint])[0], str(hint))
+        raise UserError(f"{option}: expected {expected}, found {value!r}") from error

@@ -1,15 +1,16 @@
-"""CREMA-D: 91 actors say 12 sentences in 6 emotions; crowd workers judge voice, face, and both.
+"""CREMA-D: 91 actors speak 12 sentences in 6 emotions; crowd workers rate the voice, the face, or both.
 
 From: github.com/CheyneyComputerScience/CREMA-D (Cao, Cooper, Keutmann, Gur, Nenkova, Verma: CREMA-D:
 Crowd-sourced Emotional Multimodal Actors Dataset. IEEE Transactions on Affective Computing 5(4), 2014).
 Licence: Open Database License 1.0, contents Database Contents License 1.0.
 
-Votes are published as counts, so raters have no identity here: each vote gets an annotator of its own.
-Known defects: some clips have no audio; the emotion in a file's name is what the actor meant, not a label;
-``agreement`` and the columns after it hold NA. Audio may be .wav (official), .opus, .flac, .mp3 or .ogg.
+Votes are published as counts without annotators, so each vote gets its own annotator id. Audio may be .wav (the
+official format), .opus, .flac, .mp3 or .ogg.
+Known defects: some utterances have no audio; the emotion in a file name is the actor's intention, not a label;
+``agreement`` and the columns after it contain NA.
 
-A row of processedResults/tabulatedVotes.csv, its first column 100000 x modality (1 voice, 2 face, 3 both) +
-number:
+A row of processedResults/tabulatedVotes.csv; its first column is 100000 x modality (1 voice, 2 face, 3 both) +
+a number:
 
     "100001",0,0,0,1,10,0,"1001_IEO_NEU_XX",11,0.909,"N",71.7,...      (A, D, F, H, N, S, fileName, ...)
 """
@@ -21,7 +22,7 @@ from typing import Literal
 
 import polars as pl
 
-from ambivox.models.ingestion.corpus import Loaded, rejected, require_layout
+from ambivox.models.ingestion.corpus import CorpusData, rejected, require_layout
 from ambivox.models.ingestion.reading import read_csv
 
 LABELS = {"A": "anger", "D": "disgust", "F": "fear", "H": "happiness", "N": "neutral", "S": "sadness"}
@@ -40,82 +41,114 @@ SENTENCES = {
     "TSI": "The surface is slick.",
     "WSI": "We'll stop in a couple of minutes.",
 }
-# How `ambivox run` uses the corpus unless told otherwise: with nine raters a clip, three votes are kept and the
-# rest judges the result.
+# Defaults of `ambivox run`: of about nine votes per utterance, three are kept and the others evaluate the result.
 RUN_DEFAULTS = {"ingest": {"keep_votes": 3}, "trial": {"votes_kept": [1, 3, 5]}}
 AUDIO_SUFFIXES = (".wav", ".opus", ".flac", ".ogg", ".mp3")
 _NAME = r"^(\d{4})_([A-Z]{3})_([A-Z]{3})_(XX|LO|MD|HI|X)$"
+_EMOTIONS = {
+    "ANG": "anger",
+    "DIS": "disgust",
+    "FEA": "fear",
+    "HAP": "happiness",
+    "NEU": "neutral",
+    "SAD": "sadness",
+}
 
 
-def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") -> Loaded:
+def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") -> CorpusData:
     """Read CREMA-D.
 
     Args:
         root: The folder with AudioWAV, processedResults and VideoDemographics.csv.
-        modality: Whose votes: of those who heard the voice only (the labels for speech), saw the face only,
-            or had both.
+        modality: Which votes to read: of annotators who heard the voice only (the labels for speech), saw the face
+            only, or both.
+
+    Returns:
+        The utterances and votes of this modality.
 
     Raises:
-        UserError: the layout or a file is not as described above.
+        UserError: The layout or a file is not as described above.
     """
-    table, people = root / "processedResults" / "tabulatedVotes.csv", root / "VideoDemographics.csv"
+    votes_csv, demographics_csv = (
+        root / "processedResults" / "tabulatedVotes.csv",
+        root / "VideoDemographics.csv",
+    )
     require_layout(root, ["AudioWAV", "processedResults/tabulatedVotes.csv"], "CREMA-D")
-    raw = read_csv(table, ["", *LABELS, "fileName"]).rename({"": "number", "fileName": "utterance_id"})
+    raw = read_csv(votes_csv, ["", *LABELS, "fileName"]).rename({"": "number", "fileName": "utterance_id"})
     counts = pl.col(*LABELS).cast(pl.Int64, strict=False)
-    rows = raw.with_columns(pl.col("number").cast(pl.Int64, strict=False), counts, file=pl.lit(str(table)))
-    broken = (
+    rows = raw.with_columns(
+        pl.col("number").cast(pl.Int64, strict=False), counts, file=pl.lit(str(votes_csv))
+    )
+    is_broken = (
         pl.any_horizontal(pl.col("number", "utterance_id", *LABELS).is_null())
         | pl.any_horizontal(pl.col(*LABELS) < 0)
         | ~pl.col("utterance_id").str.contains(_NAME).fill_null(value=False)
     )
     expected = "expected a number, counts of A D F H N S, and a file name"
-    rejects = rejected(rows.filter(broken), "unreadable row", expected)
-    heard = rows.filter(~broken & (pl.col("number") // 100_000 == MODALITIES[modality]))
+    rejects = rejected(rows.filter(is_broken), "unreadable row", expected)
+    selected = rows.filter(~is_broken & (pl.col("number") // 100_000 == MODALITIES[modality]))
     name = pl.col("utterance_id").str.extract_groups(_NAME)
-    utterances = heard.select(
+    utterances = selected.select(
         "utterance_id",
         "file",
         "line",
         audio=pl.col("utterance_id")
-        .replace_strict(_audio(root), default=None, return_dtype=pl.String)
+        .replace_strict(_audio_files(root), default=None, return_dtype=pl.String)
         .fill_null(pl.lit(f"{root / 'AudioWAV'}/") + pl.col("utterance_id") + ".wav"),
         speaker=name.struct.field("1"),
         transcript=name.struct.field("2").replace_strict(SENTENCES, default=None, return_dtype=pl.String),
         language=pl.lit("en"),
     )
-    if people.exists():
-        demographics = read_csv(people, ["ActorID", "Age", "Sex"]).select(
+    if demographics_csv.exists():
+        demographics = read_csv(demographics_csv, ["ActorID", "Age", "Sex"]).select(
             speaker="ActorID",
             sex=pl.col("Sex").str.to_lowercase(),
             age=pl.col("Age").cast(pl.Float64, strict=False),
         )
         utterances = utterances.join(demographics.unique("speaker", keep="first"), on="speaker", how="left")
-    return Loaded(
+    return CorpusData(
         labels=tuple(LABELS.values()),
         utterances=utterances,
-        votes=_votes(heard),
+        votes=_votes(selected),
         licence="Open Database License 1.0; contents: Database Contents License 1.0",
         rejects=rejects,
     )
 
 
-def _audio(root: Path) -> dict[str, str]:
-    """The audio files there are, by name; where one is there twice, the earlier suffix of AUDIO_SUFFIXES."""
-    found = [path for path in (root / "AudioWAV").iterdir() if path.suffix.lower() in AUDIO_SUFFIXES]
-    found.sort(key=lambda path: (-AUDIO_SUFFIXES.index(path.suffix.lower()), path.name))
-    return {path.stem: str(path) for path in found}
+def _audio_files(root: Path) -> dict[str, str]:
+    """Map utterances to audio files; of several formats, the first in AUDIO_SUFFIXES wins."""
+    paths = [path for path in (root / "AudioWAV").iterdir() if path.suffix.lower() in AUDIO_SUFFIXES]
+    paths.sort(key=lambda path: (-AUDIO_SUFFIXES.index(path.suffix.lower()), path.name))
+    return {path.stem: str(path) for path in paths}
 
 
-def _votes(heard: pl.DataFrame) -> pl.DataFrame:
-    """One row a vote, from counts; its annotator is the table's row and a number, and votes once."""
-    counts = heard.unique("utterance_id", keep="first", maintain_order=True).unpivot(
+def intended_emotion(utterance_ids: pl.Series) -> pl.Series:
+    """The emotion that the actor was told to express, from the clip's name.
+
+    Args:
+        utterance_ids: Such as 1001_IEO_NEU_XX.
+
+    Returns:
+        One emotion per utterance; null where the id is not a clip's name.
+
+    Examples:
+        >>> intended_emotion(pl.Series(["1001_IEO_NEU_XX", "other"])).to_list()
+        ['neutral', None]
+    """
+    code = utterance_ids.str.extract(_NAME, 3)
+    return code.replace_strict(_EMOTIONS, default=None, return_dtype=pl.String).alias("intended_emotion")
+
+
+def _votes(rows: pl.DataFrame) -> pl.DataFrame:
+    """Expand counts to one row per vote; its annotator id is the number of the table's row and a running number."""
+    counts = rows.unique("utterance_id", keep="first", maintain_order=True).unpivot(
         on=list(LABELS),
         index=["utterance_id", "file", "line", "number"],
         variable_name="letter",
         value_name="votes",
     )
-    each = counts.filter(pl.col("votes") > 0).select(pl.all().repeat_by("votes").explode())
-    return each.sort("number", "letter").select(
+    votes = counts.filter(pl.col("votes") > 0).select(pl.all().repeat_by("votes").explode())
+    return votes.sort("number", "letter").select(
         "utterance_id",
         "file",
         "line",

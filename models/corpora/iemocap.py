@@ -1,14 +1,15 @@
-"""IEMOCAP: five pairs of actors, improvised and scripted dialogues, cut into turns and judged by several people.
+"""IEMOCAP: improvised and scripted dialogues of five pairs of actors, cut into turns and rated by several evaluators.
 
 From: sail.usc.edu/iemocap, on request (Busso, Bulut, Lee, Kazemzadeh, Mower, Kim, Chang, Lee, Narayanan:
     IEMOCAP: Interactive emotional dyadic motion capture database. Language Resources and Evaluation 42,
     2008).
-Licence: for research, not to be passed on (the release form of the University of Southern California).
+Licence: for research, not to be redistributed (the release form of the University of Southern California).
 
-Outside evaluators (C-E1, ...) vote; the actors' own reports (C-F1, C-M1) do by option. An evaluator may name
-several labels for a turn: they share that evaluator's one vote. Known defects: transcriptions with latin-1
-characters and with lines that are not turns; hidden ``._`` files of the archive, which are passed over.
-A turn is spoken by whom its last part names: Ses01F_impro05_M003 by the man of session 1.
+The external evaluators (C-E1, ...) are the annotators; the actors' self-reports (C-F1, C-M1) are read by option. An
+evaluator may give several labels to a turn: they share that evaluator's vote. The last part of a turn's name gives
+its speaker: the man of session 1 speaks Ses01F_impro05_M003.
+Known defects: transcriptions with Latin-1 characters and with lines that are not turns; hidden ``._`` files from the
+archive, which are ignored.
 
 A block of rows in Session1/dialog/EmoEvaluation/Ses01F_impro05.txt (tabs between fields):
 
@@ -28,7 +29,7 @@ from typing import Literal
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.corpus import REJECTS, Loaded, require_layout
+from ambivox.models.ingestion.corpus import REJECTS, CorpusData, require_layout
 from ambivox.models.ingestion.reading import read_text
 
 LABELS = {
@@ -37,7 +38,7 @@ LABELS = {
     "Excited": "excitement",
     "Sadness": "sadness",
     "Neutral": "neutral",
-    "Neutral state": "neutral",  # as the evaluators' form has it
+    "Neutral state": "neutral",  # the spelling of the evaluators' form
     "Frustration": "frustration",
     "Fear": "fear",
     "Surprise": "surprise",
@@ -47,9 +48,9 @@ LABELS = {
 DIALOGS = {"all": "", "improvised": "_impro", "scripted": "_script"}
 _TURN = r"(?P<turn>(?P<session>Ses0[1-5])[FM]_\w+_(?P<sex>[FM])\d{3})"
 _HEADER = re.compile(rf"\[\d+\.\d+ - \d+\.\d+\]\t{_TURN}\t\w+\t\[.*\]")
-_OPINION = re.compile(r"C-(?P<who>[EFM]\d+):\t(?P<labels>([^;()\t]+;\s*)+)\(.*")
+_EVALUATION = re.compile(r"C-(?P<evaluator>[EFM]\d+):\t(?P<labels>([^;()\t]+;\s*)+)\(.*")
 _RATING = re.compile(r"A-[EFM]\d+:\t.*")
-_SPOKEN = re.compile(rf"{_TURN} \[[\d.]+-[\d.]+\]:\s*(?P<words>.*)")
+_TRANSCRIPT = re.compile(rf"{_TURN} \[[\d.]+-[\d.]+\]:\s*(?P<transcript>.*)")
 
 
 def load(
@@ -59,19 +60,22 @@ def load(
     merge_excited: bool = False,
     dialogs: Literal["all", "improvised", "scripted"] = "all",
     test_session: int | None = None,
-) -> Loaded:
+) -> CorpusData:
     """Read IEMOCAP.
 
     Args:
         root: IEMOCAP_full_release, with Session1 to Session5.
-        self_reports: The actors' own reports are votes too.
-        merge_excited: Excited counts as happiness.
-        dialogs: Which dialogues to take.
-        test_session: Leave this session (1 to 5) out: it becomes the test split, the others share the rest.
-            Five runs with 1 to 5 make the usual leave-one-session-out evaluation.
+        self_reports: Read the actors' self-reports as votes too.
+        merge_excited: Count excitement as happiness.
+        dialogs: Which dialogues to read.
+        test_session: The session (1 to 5) that becomes the test split; the others are split between pretrain, train
+            and development. Five runs with 1 to 5 make the usual leave-one-session-out evaluation.
+
+    Returns:
+        The turns and the evaluators' votes.
 
     Raises:
-        UserError: the layout is not as described above, or there is no such session.
+        UserError: The layout is not as described above, or there is no such session.
     """
     require_layout(root, ["Session1"], "IEMOCAP")
     sessions = [number for number in range(1, 6) if (root / f"Session{number}").is_dir()]
@@ -88,43 +92,43 @@ def load(
             reader.read_transcription(path)
     missing = [f"Session{number}" for number in range(1, 6) if number not in sessions]
     notes = [f"{', '.join(missing)} not found in {root}; the other sessions are read"] if missing else []
-    return reader.loaded(merge_excited=merge_excited, test_session=test_session, notes=notes)
+    return reader.corpus_data(merge_excited=merge_excited, test_session=test_session, notes=notes)
 
 
 class _Reader:
-    """What has been read so far: 151 dialogues of some seventy turns, small enough for plain lists."""
+    """Collects what is read: 151 dialogues of about 70 turns, few enough for plain lists."""
 
     def __init__(self, *, self_reports: bool) -> None:
-        self.voters = "EFM" if self_reports else "E"
+        self.annotator_kinds = "EFM" if self_reports else "E"
         self.utterances: dict[str, tuple[str, str, str, str, str]] = {}
         self.votes: list[tuple[str, str, str, str, int]] = []
         self.rejects: list[tuple[str, int, str | None, str, str]] = []
-        self.words: dict[str, str] = {}
+        self.transcripts: dict[str, str] = {}
         self.not_utf8 = 0
 
     def read_evaluation(self, path: Path, audio: Path) -> None:
-        """Read the label blocks of one dialogue. ``audio`` is the folder of its turns."""
+        """Read the votes of one dialogue; ``audio`` is the folder with its turns."""
         turn: str | None = None
         for number, line in enumerate(self._lines(path), 1):
             if not line or line.startswith("%"):
                 turn = None
             elif header := _HEADER.fullmatch(line):
-                turn = self._begin(header, path, number, audio)
-            elif opinion := _OPINION.fullmatch(line):
-                self._vote(opinion, turn, path, number)
+                turn = self._add_turn(header, path, number, audio)
+            elif evaluation := _EVALUATION.fullmatch(line):
+                self._add_votes(evaluation, turn, path, number)
             elif not _RATING.fullmatch(line):
                 self.rejects.append((str(path), number, turn, "unreadable line", line))
-                # A header that cannot be read must not lend its votes to the turn before.
+                # The votes below an unreadable header must not go to the turn above it.
                 turn = turn if line.startswith(("C-", "A-")) else None
 
     def read_transcription(self, path: Path) -> None:
-        """Read what was said; lines of other shapes are not turns."""
+        """Read the transcripts of one dialogue; lines of another form are not turns."""
         for line in self._lines(path):
-            if spoken := _SPOKEN.fullmatch(line):
-                self.words[spoken["turn"]] = spoken["words"].strip()
+            if match := _TRANSCRIPT.fullmatch(line):
+                self.transcripts[match["turn"]] = match["transcript"].strip()
 
-    def loaded(self, *, merge_excited: bool, test_session: int | None, notes: list[str]) -> Loaded:
-        """Everything read, as tables."""
+    def corpus_data(self, *, merge_excited: bool, test_session: int | None, notes: list[str]) -> CorpusData:
+        """Return everything that was read, as tables."""
         columns = ["utterance_id", "audio", "speaker", "sex", "file", "line"]
         utterances = pl.DataFrame(
             [(turn, *rest) for turn, rest in self.utterances.items()],
@@ -135,7 +139,7 @@ class _Reader:
         utterances = utterances.with_columns(
             pl.col("line").cast(pl.Int64),
             transcript=pl.col("utterance_id").replace_strict(
-                self.words, default=None, return_dtype=pl.String
+                self.transcripts, default=None, return_dtype=pl.String
             ),
             language=pl.lit("en"),
             split=pl.when(session == test_session).then(pl.lit("test"))
@@ -153,15 +157,15 @@ class _Reader:
             },
             orient="row",
         )
-        gone = "excitement" if merge_excited else None
+        merged_label = "excitement" if merge_excited else None
         if merge_excited:
             votes = votes.with_columns(pl.col("label").replace("excitement", "happiness"))
-            # One who named both named happiness once.
+            # An evaluator who gave both labels gave happiness once.
             votes = votes.unique(["utterance_id", "annotator_id", "label"], keep="first", maintain_order=True)
         if self.not_utf8:
             notes = [*notes, f"{self.not_utf8} files are not UTF-8 and were read as Windows-1252"]
-        return Loaded(
-            labels=tuple(label for label in dict.fromkeys(LABELS.values()) if label != gone),
+        return CorpusData(
+            labels=tuple(label for label in dict.fromkeys(LABELS.values()) if label != merged_label),
             utterances=utterances,
             votes=votes,
             licence="for research only, not to be passed on (University of Southern California)",
@@ -174,7 +178,7 @@ class _Reader:
         self.not_utf8 += not is_utf8
         return [line.rstrip() for line in text.split("\n")]
 
-    def _begin(self, header: re.Match[str], path: Path, number: int, audio: Path) -> str | None:
+    def _add_turn(self, header: re.Match[str], path: Path, number: int, audio: Path) -> str | None:
         turn, speaker = header["turn"], f"{header['session']}_{header['sex']}"
         if turn in self.utterances:
             self.rejects.append((str(path), number, turn, "duplicate utterance", "the first one is kept"))
@@ -183,15 +187,15 @@ class _Reader:
         self.utterances[turn] = (str(audio / f"{turn}.wav"), speaker, sex, str(path), str(number))
         return turn
 
-    def _vote(self, opinion: re.Match[str], turn: str | None, path: Path, number: int) -> None:
-        who = opinion["who"]
-        if who[0] not in self.voters:
+    def _add_votes(self, evaluation: re.Match[str], turn: str | None, path: Path, number: int) -> None:
+        evaluator = evaluation["evaluator"]
+        if evaluator[0] not in self.annotator_kinds:
             return
         if turn is None:
-            self.rejects.append((str(path), number, None, "vote outside a turn", opinion[0]))
+            self.rejects.append((str(path), number, None, "vote outside a turn", evaluation[0]))
             return
-        # Evaluators keep their number through the corpus; an actor is one of the session's two.
-        annotator = who if who[0] == "E" else f"{turn[:5]}_{who}"
-        for name in opinion["labels"].split(";"):
+        # Evaluators have the same number in all sessions; actors are numbered per session.
+        annotator = evaluator if evaluator[0] == "E" else f"{turn[:5]}_{evaluator}"
+        for name in evaluation["labels"].split(";"):
             if label := name.strip():
                 self.votes.append((turn, annotator, LABELS.get(label, label), str(path), number))

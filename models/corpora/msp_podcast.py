@@ -1,21 +1,24 @@
-"""MSP-Podcast: sentences from podcasts, each judged by five or more crowd workers; releases 1.6 to 2.0.
+"""MSP-Podcast: sentences from podcasts, each rated by five or more crowd workers; releases 1.6 to 2.0.
 
 From: the University of Texas at Dallas, on request (Lotfian, Busso: Building naturalistic emotionally
     balanced speech corpus by retrieving emotional speech from existing podcast recordings. IEEE TAFFC 10(4),
     2019).
 Licence: academic or commercial licence of the university; the podcasts are under Creative Commons licences.
 
-The workers' major emotion is their vote; the second emotions are not. Other is followed by free text, which
-is dropped. Known defects: speakers that are Unknown, files without a transcript, sentences that only one of
-the label files names. The official splits are kept; Test1, Test2 and Test3 are all test unless ``tests`` says
-otherwise.
+A worker's vote is the major emotion; secondary emotions are not read, nor is the free text after Other. The official
+splits are kept; Test1, Test2 and Test3 are all test unless ``tests`` selects some of them.
+Known defects: speakers given as Unknown, files without a transcript, sentences that only one of the label files lists.
 
-A row of Labels/labels_consensus.csv, and the three shapes of every worker's answer:
+A row of Labels/labels_consensus.csv (file, emotion, three dimensions, speaker, gender, split):
 
     MSP-PODCAST_0001_0008.wav,N,2.2,4.0,2.6,127,Female,Train
-    labels_detailed.csv    FileName,Worker,EmoClass_Major,EmoClass_Second,EmoAct,EmoVal,EmoDom
-    labels_detailed.csv    FileName,EmoDetail: "WORKER00000005; Neutral; Neutral,Concerned; A:2.0; V:5.0;
-    D:4.0;" labels_detailed.json   {file: {worker: {EmoClass_Major, EmoClass_Second, EmoAct, EmoVal, EmoDom}}}
+
+The workers' answers come in one of three formats: labels_detailed.csv with one column per part of an answer ("named"),
+labels_detailed.csv with the answer in one column ("packed"), or labels_detailed.json:
+
+    FileName,Worker,EmoClass_Major,EmoClass_Second,EmoAct,EmoVal,EmoDom
+    FileName,EmoDetail            with EmoDetail "WORKER00000005; Neutral; Neutral,Concerned; A:2.0; V:5.0; D:4.0;"
+    {file: {worker: {EmoClass_Major, EmoClass_Second, EmoAct, EmoVal, EmoDom}}}
 """
 
 from __future__ import annotations
@@ -29,9 +32,9 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.corpus import Loaded, rejected, require_layout
+from ambivox.models.ingestion.corpus import CorpusData, rejected, require_layout
 from ambivox.models.ingestion.reading import read_csv, read_text
-from ambivox.models.parallel import spread
+from ambivox.models.parallel import map_in_batches
 
 LABELS = {
     "angry": "anger",
@@ -49,15 +52,18 @@ _SPLITS = {"train": "train", "development": "development", "validation": "develo
 _WORKER_COLUMNS = ("Worker", "Workers")
 
 
-def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> Loaded:
+def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> CorpusData:
     """Read MSP-Podcast.
 
     Args:
         root: The folder with Labels, Audios and (if there) Transcripts.
-        tests: The official test sets to keep as test; sentences of others are left out and counted.
+        tests: The official test sets to read as the test split; sentences of the others are left out and counted.
+
+    Returns:
+        The sentences and the workers' votes.
 
     Raises:
-        UserError: the layout or a label file is not as described above.
+        UserError: The layout or a label file is not as described above.
     """
     require_layout(root, ["Labels/labels_consensus.csv"], "MSP-Podcast")
     consensus = root / "Labels" / "labels_consensus.csv"
@@ -70,29 +76,29 @@ def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> Loaded:
         pl.when(is_test).then(pl.lit("test")).otherwise(pl.col("_set").replace_strict(_SPLITS, default=None))
     )
     rows = rows.with_columns(split=split)
-    broken = pl.any_horizontal(pl.col("FileName", "split").is_null())
+    is_broken = pl.any_horizontal(pl.col("FileName", "split").is_null())
     detail = pl.format("Split_Set is {}", pl.col("Split_Set").fill_null("missing"))
-    left_out = is_test & ~pl.col("_set").is_in([name.lower() for name in tests])
+    is_left_out = is_test & ~pl.col("_set").is_in([name.lower() for name in tests])
     notes = (
         [f"{number} sentences of other test sets than {', '.join(tests)} are left out"]
-        if (number := rows.filter(~broken & left_out).height)
+        if (number := rows.filter(~is_broken & is_left_out).height)
         else []
     )
-    utterances = _utterances(rows.filter(~broken & ~left_out), root)
-    votes, bad_votes, shape = _votes(root / "Labels")
-    votes = votes.join(rows.filter(~broken & left_out), on="utterance_id", how="anti")
-    return Loaded(
+    utterances = _utterances(rows.filter(~is_broken & ~is_left_out), root)
+    votes, bad_votes, source = _votes(root / "Labels")
+    votes = votes.join(rows.filter(~is_broken & is_left_out), on="utterance_id", how="anti")
+    return CorpusData(
         labels=tuple(LABELS.values()),
         utterances=utterances,
         votes=votes,
         licence="MSP-Podcast licence of the University of Texas at Dallas",
-        rejects=pl.concat([rejected(rows.filter(broken), "unreadable row", detail), bad_votes]),
-        notes=(f"votes are from {shape}", *notes),
+        rejects=pl.concat([rejected(rows.filter(is_broken), "unreadable row", detail), bad_votes]),
+        notes=(f"votes are from {source}", *notes),
     )
 
 
 def _stem(column: str) -> pl.Expr:
-    """A file name without its suffix."""
+    """Remove the suffix of a file name."""
     return pl.col(column).str.replace(r"\.[A-Za-z0-9]+$", "")
 
 
@@ -110,74 +116,74 @@ def _utterances(rows: pl.DataFrame, root: Path) -> pl.DataFrame:
         sex=pl.when(sex.is_in(["female", "male"])).then(sex),
         language=pl.lit("en"),
     )
-    words = _transcripts(root / "Transcripts", known["utterance_id"].to_list())
-    return known.with_columns(pl.Series("transcript", words, dtype=pl.String))
+    transcripts = _transcripts(root / "Transcripts", known["utterance_id"].to_list())
+    return known.with_columns(pl.Series("transcript", transcripts, dtype=pl.String))
 
 
 def _transcripts(folder: Path, utterance_ids: list[str]) -> list[str | None]:
-    """What was said, where there is a file of it that is not blank."""
-    there = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
+    """Read the transcript of each utterance; None where there is no file or it is blank."""
+    file_names = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
 
-    def words(utterance_id: str) -> str | None:
+    def transcript(utterance_id: str) -> str | None:
         name = f"{utterance_id}.txt"
-        return " ".join(read_text(f"{folder}/{name}")[0].split()) or None if name in there else None
+        return " ".join(read_text(f"{folder}/{name}")[0].split()) or None if name in file_names else None
 
     with ThreadPoolExecutor() as pool:
-        return list(spread(pool, words, utterance_ids, "reading transcripts"))
+        return list(map_in_batches(pool, transcript, utterance_ids, "reading transcripts"))
 
 
 def _votes(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame, str]:
-    """Every worker's major emotion, what could not be read, and the shape that was found.
-
-    Raises:
-        UserError: none of the three shapes is there, or the file is damaged.
-    """
-    table, tree = folder / "labels_detailed.csv", folder / "labels_detailed.json"
-    if table.exists():
-        rows = read_csv(table, ["FileName"]).with_columns(
-            file=pl.lit(str(table)), utterance_id=_stem("FileName")
+    """Read every worker's major emotion; returns votes, rejects, and which of the formats was there."""
+    csv_path, json_path = folder / "labels_detailed.csv", folder / "labels_detailed.json"
+    if csv_path.exists():
+        rows = read_csv(csv_path, ["FileName"]).with_columns(
+            file=pl.lit(str(csv_path)), utterance_id=_stem("FileName")
         )
         worker = next((name for name in _WORKER_COLUMNS if name in rows.columns), None)
         if "EmoDetail" in rows.columns:
-            return (*_packed(rows), f"{table.name}, packed")
+            return (*_packed(rows), f"{csv_path.name}, packed")
         if worker is None or "EmoClass_Major" not in rows.columns:
             raise UserError(
-                f"{table}: expected columns FileName and EmoDetail, or FileName, Worker and EmoClass_Major; "
+                f"{csv_path}: expected columns FileName and EmoDetail, or FileName, Worker and EmoClass_Major; "
                 f"found {[name for name in rows.columns if name not in ('line', 'file', 'utterance_id')]}"
             )
-        return (*_named(rows, worker), table.name)
-    if tree.exists():
-        return (*_from_tree(tree), tree.name)
-    raise UserError(f"{folder}: neither {table.name} nor {tree.name} is here; they hold the workers' votes")
+        return (*_named(rows, worker), csv_path.name)
+    if json_path.exists():
+        return (*_from_json(json_path), json_path.name)
+    raise UserError(
+        f"{folder}: neither {csv_path.name} nor {json_path.name} is here; expected one of them with the workers' votes"
+    )
 
 
 def _named(rows: pl.DataFrame, worker: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """One column for each part of an answer."""
-    cut = pl.any_horizontal(pl.col("utterance_id", worker, "EmoClass_Major").is_null())
-    votes = rows.filter(~cut).select(
+    """Read answers with one column per part."""
+    is_broken = pl.any_horizontal(pl.col("utterance_id", worker, "EmoClass_Major").is_null())
+    votes = rows.filter(~is_broken).select(
         "utterance_id", "file", "line", annotator_id=worker, label=_label(pl.col("EmoClass_Major"))
     )
     return votes, rejected(
-        rows.filter(cut), "unreadable row", "a file, a worker and a major emotion are expected"
+        rows.filter(is_broken), "unreadable row", "a file, a worker and a major emotion are expected"
     )
 
 
 def _packed(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """An answer in one column: worker; major; seconds; A:activation; V:valence; D:dominance;"""
+    """Read answers in one column: worker; major; secondary; A:activation; V:valence; D:dominance;"""
     parts = rows.with_columns(
         pl.col("EmoDetail")
         .str.extract_groups(r"^\s*([^;]+?)\s*;\s*([^;]+?)\s*;.*;?\s*A:[^;]*;\s*V:[^;]*;\s*D:")
         .alias("_")
     ).unnest("_")
-    cut = pl.any_horizontal(pl.col("utterance_id", "1", "2").is_null())
-    votes = parts.filter(~cut).select(
+    is_broken = pl.any_horizontal(pl.col("utterance_id", "1", "2").is_null())
+    votes = parts.filter(~is_broken).select(
         "utterance_id", "file", "line", annotator_id="1", label=_label(pl.col("2"))
     )
-    return votes, rejected(parts.filter(cut), "unreadable row", pl.col("EmoDetail").fill_null("no EmoDetail"))
+    return votes, rejected(
+        parts.filter(is_broken), "unreadable row", pl.col("EmoDetail").fill_null("no EmoDetail")
+    )
 
 
-def _from_tree(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """File -> worker -> answer. Of each answer only the major emotion is kept while parsing, to save memory."""
+def _from_json(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read file -> worker -> answer. The parser keeps only the major emotion of each answer, to save memory."""
     text, _ = read_text(path)
     try:
         files = json.loads(text, object_pairs_hook=_answer_or_pairs)
@@ -203,7 +209,7 @@ def _from_tree(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _answer_or_pairs(pairs: list[tuple[str, Any]]) -> Any:
-    """The major emotion of an answer; the pairs of any other object, so that a doubled key is not lost."""
+    """Return the major emotion of an answer, and any other object as pairs, which keep duplicate keys."""
     for name, value in pairs:
         if name == "EmoClass_Major":
             return value
@@ -211,7 +217,9 @@ def _answer_or_pairs(pairs: list[tuple[str, Any]]) -> Any:
 
 
 def _label(major: pl.Expr) -> pl.Expr:
-    """Our word for a major emotion; whatever is not known stays as it is, for ingest to reject."""
-    lower = major.str.strip_chars().str.to_lowercase()
-    word = pl.when(lower.str.contains(r"^other\b")).then(pl.lit("other")).otherwise(lower.replace(LABELS))
-    return pl.when(word.is_in(list(LABELS.values()))).then(word).otherwise(major)
+    """Map a major emotion to a label; an unknown one stays unchanged, so that ingest rejects it."""
+    lowered = major.str.strip_chars().str.to_lowercase()
+    label = (
+        pl.when(lowered.str.contains(r"^other\b")).then(pl.lit("other")).otherwise(lowered.replace(LABELS))
+    )
+    return pl.when(label.is_in(list(LABELS.values()))).then(label).otherwise(major)

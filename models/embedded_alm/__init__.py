@@ -1,1 +1,1 @@
-"""The embedded ALM: a Qwen2-Audio model of about 1.3 million parameters that the project trains from scratch."""
+"""The embedded ALM: a Qwen2-Audio model with about 1.3 million parameters, trained from scratch by ``ambivox pretrain``."""

@@ -1,8 +1,8 @@
-"""The tiny ALM's shape and its folder: Qwen2-Audio's architecture at a six-thousandth of its size.
+"""The tiny ALM: Qwen2-Audio's architecture with about a six-thousandth of its parameters, and its model folder.
 
-Audio goes through Whisper's front end (128 log-mel bands, 100 frames a second) and Qwen2-Audio's encoder
-(two convolutions, transformer layers with sinusoidal positions, average pooling to 25 frames a second), a
-linear projector, and a Qwen2 language model. transformers and vLLM load the folder like any other.
+Whisper's feature extractor computes log-mel spectrograms (128 bands, 100 frames per second). Qwen2-Audio's encoder
+follows (two convolutions, transformer layers with sinusoidal positions, average pooling to 25 frames per second), then
+a linear projector and a Qwen2 language model. transformers and vLLM load the folder with their own classes.
 """
 
 from __future__ import annotations
@@ -17,16 +17,26 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, Qwen2AudioForConditionalGeneration
 
 MEL_BANDS = 128
-WINDOW_SECONDS = 30  # vLLM's Qwen2-Audio takes exactly 3000 frames
+WINDOW_SECONDS = 30  # vLLM's Qwen2-Audio expects 3000 frames
 WINDOW_FRAMES = 100 * WINDOW_SECONDS
-HEAD_WIDTH = 32  # the smallest that vLLM's CPU attention knows
+HEAD_WIDTH = 32  # the smallest width that vLLM's CPU attention supports
 ROPE_THETA = 1_000_000.0
-_POSITION_SCALE = 0.3  # emotion hardly depends on when; the sound must not drown in positions
+_POSITION_SCALE = 0.3  # small beside the audio: emotion hardly depends on the position in time
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of the two transformers: a tower that hears and a language model that reads and answers."""
+    """Sizes of the two transformers.
+
+    Attributes:
+        tower_width: width of the audio tower (d_model).
+        tower_layers: its transformer layers.
+        tower_heads: attention heads per layer.
+        tower_inner: width inside its feed-forward blocks.
+        text_width: hidden size of the language model; a multiple of HEAD_WIDTH.
+        text_layers: its layers.
+        text_inner: width inside its feed-forward blocks.
+    """
 
     tower_width: int = 144
     tower_layers: int = 3
@@ -40,13 +50,15 @@ class Shape:
 def build_model(
     shape: Shape, tokenizer: PreTrainedTokenizerFast, frames: int = WINDOW_FRAMES
 ) -> Qwen2AudioForConditionalGeneration:
-    """The architecture with random weights (from torch's global seed) and sinusoidal positions.
+    """A model with random weights, drawn with torch's global seed, and sinusoidal positions.
 
     Args:
         shape: the sizes.
-        tokenizer: gives the vocabulary and the audio token.
-        frames: mel frames that the encoder takes; a shorter window than WINDOW_FRAMES trains faster, and the
-            weights, positions aside, are those of the full window.
+        tokenizer: provides the vocabulary and the id of the audio token.
+        frames: mel frames per window of the encoder.
+
+    Returns:
+        The model, in float32 on the CPU.
     """
     import torch
     from transformers import (
@@ -84,39 +96,29 @@ def build_model(
     config = Qwen2AudioConfig(audio_config=audio, text_config=text, audio_token_index=token_id(AUDIO))
     model = Qwen2AudioForConditionalGeneration(config)
     with torch.no_grad():
-        _start_tower(model.model.audio_tower)
+        _initialise_tower(model.model.audio_tower)
         positions = torch.from_numpy(sinusoids(frames // 2, shape.tower_width))
         model.model.audio_tower.embed_positions.weight.copy_(_POSITION_SCALE * positions)
     return model
 
 
-def _start_tower(tower: Any) -> None:
-    """Random weights that keep the signal's size from layer to layer.
-
-    The library's own (a deviation of 0.02 everywhere) suit a tower ten times as wide: in this one the sound
-    would come out of the convolutions at a tenth of the positions' size, and learning would begin with noise.
-    """
-    import torch
-
-    for convolution in (tower.conv1, tower.conv2):
-        torch.nn.init.kaiming_normal_(convolution.weight)
-    for layer in tower.layers:
-        for name, weight in layer.named_parameters():
-            if weight.ndim == 2:
-                torch.nn.init.xavier_uniform_(
-                    weight, gain=0.5 if "out_proj" in name or "fc2" in name else 1.0
-                )
-
-
 def sinusoids(length: int, width: int) -> np.ndarray:
-    """Whisper's positions, (length, width): sines, then cosines, wavelengths from 2 pi to 10,000 x 2 pi frames."""
+    """Whisper's sinusoidal positions.
+
+    Args:
+        length: number of positions.
+        width: number of dimensions, even.
+
+    Returns:
+        ``(length, width)``, float32: sines, then cosines, with wavelengths from 2 pi to 10,000 x 2 pi frames.
+    """
     rates = np.exp(-np.log(10_000) / (width // 2 - 1) * np.arange(width // 2))
     angles = np.arange(length)[:, None] * rates[None]
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
-    """Qwen2-Audio's processor: Whisper's feature extractor over 30 s, and the tokenizer with its template."""
+    """Qwen2-Audio's processor: Whisper's feature extractor for 30 s windows, and the tokenizer with its chat template."""
     from transformers import Qwen2AudioProcessor
 
     return Qwen2AudioProcessor(
@@ -127,7 +129,7 @@ def build_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
 
 
 def build_feature_extractor() -> Any:
-    """Whisper's front end at 16 kHz with Qwen2-Audio's 128 bands."""
+    """Whisper's feature extractor at 16 kHz, with Qwen2-Audio's 128 mel bands."""
     from transformers import WhisperFeatureExtractor
 
     return WhisperFeatureExtractor(
@@ -138,10 +140,31 @@ def build_feature_extractor() -> Any:
 def save_folder(
     model: Qwen2AudioForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path
 ) -> None:
-    """Write the model, the processor and the tokenizer as a Hugging Face folder."""
+    """Write model, processor and tokenizer as a Hugging Face model folder.
+
+    Args:
+        model: the model; generation is set to greedy decoding.
+        tokenizer: its tokenizer.
+        folder: an existing or new folder.
+    """
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     model.generation_config.do_sample = False
     model.save_pretrained(folder)
     build_processor(tokenizer).save_pretrained(folder)
+
+
+def _initialise_tower(tower: Any) -> None:
+    """Random weights that keep the scale of activations from layer to layer."""
+    import torch
+
+    # The library's standard deviation of 0.02 suits a tower ten times as wide: here the output of the convolutions
+    # would be a tenth as large as the positions.
+    for convolution in (tower.conv1, tower.conv2):
+        torch.nn.init.kaiming_normal_(convolution.weight)
+    for layer in tower.layers:
+        for name, weight in layer.named_parameters():
+            if weight.ndim == 2:
+                gain = 0.5 if "out_proj" in name or "fc2" in name else 1.0
+                torch.nn.init.xavier_uniform_(weight, gain=gain)

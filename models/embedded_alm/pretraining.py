@@ -1,8 +1,8 @@
-"""Training the embedded ALM from scratch on the ``pretrain`` speakers of any ingested corpus.
+"""Pretraining: train the embedded ALM from scratch on the ``pretrain`` speakers of an ingested corpus.
 
-Two stages: the tower learns to hear (models/embedded_alm/listening.py), then projector and language model learn to
-answer the annotation prompt (models/embedded_alm/answering.py). Some speakers are cut off to choose the weights and to
-say honestly how good the model is. The spectrograms that a killed run leaves in the cache serve the next one.
+There are two stages: the classifier of the audio tower (models/embedded_alm/tower_training.py), then projector and
+language model (models/embedded_alm/language_model_training.py). Validation speakers, whom neither stage trains on, select
+the weights and measure the model. If a run is killed, the next one reads its spectrograms from the cache.
 """
 
 from __future__ import annotations
@@ -12,21 +12,26 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ambivox.models.embedded_alm.answering import AnsweringOptions, Clips, train_answerer
-from ambivox.models.embedded_alm.architecture import WINDOW_FRAMES, Shape, build_model, save_folder
-from ambivox.models.embedded_alm.circuit import inner_for, width_for, write_circuit
-from ambivox.models.embedded_alm.listening import ListeningOptions, head_of, train_listener
-from ambivox.models.embedded_alm.mels import Mels, log_mels, pad_batch
-from ambivox.models.embedded_alm.moments import Places, tower_width_for, write_moments
-from ambivox.models.embedded_alm.tower import hear, mean_logits
+from ambivox.models.embedded_alm.architecture import WINDOW_FRAMES, build_model, save_folder
+from ambivox.models.embedded_alm.audio_tower import encode, mean_logits
+from ambivox.models.embedded_alm.language_model_training import train_language_model
+from ambivox.models.embedded_alm.lookup_language_model import write_lookup
+from ambivox.models.embedded_alm.mel_spectrograms import MelSpectrograms, log_mel_spectrograms, pad_batch
+from ambivox.models.embedded_alm.pretraining_settings import PretrainingSettings, Size, settings_for
+from ambivox.models.embedded_alm.spectral_statistics import frame_head, write_statistics
+from ambivox.models.embedded_alm.tokenizer import build_tokenizer
+from ambivox.models.embedded_alm.tower_layout import TowerLayout
+from ambivox.models.embedded_alm.tower_training import train_tower
+from ambivox.models.embedded_alm.training_prompts import Recordings, tokenizer_texts
+from ambivox.models.embedded_alm.validation import validation_utterances
 from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.files import atomic_folder, write_json
 from ambivox.models.statistics.metrics import jensen_shannon
@@ -34,67 +39,32 @@ from ambivox.models.tables import Utterances, Votes
 
 if TYPE_CHECKING:
     import torch
+    from transformers import Qwen2AudioForConditionalGeneration
 
-VERSION = 3  # of the recipe; part of the cache's name
-Size = Literal["auto", "small", "base"]
-_KEPT_BACK = 0.12  # the share of pretrain speakers that weights are chosen on
-_SMALL_BELOW = 1500  # clips; below that a small tower learns as well, and hears faster
-_LEAST_STEPS = 600  # few clips are passed over more often
-_TOWER_HEADS = 2  # the program of models/embedded_alm/moments.py takes two
+_CACHE_VERSION = 3  # raise it when spectrograms change
+_LEAST_UTTERANCES = 20
+_BATCH = 32
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the result, beside the data."""
+class Pretrained:
+    """Size of the data and the model, and scores on the validation speakers; JS is the base-2 divergence to their votes.
 
-    bands: int  # of the spectrogram's statistics
-    tower_inner: int
-    listening: ListeningOptions
-    answering: AnsweringOptions
-    threads: int = 1  # more gain little at these sizes, and lose much on a busy machine
+    ``tower`` and ``language_model`` hold the curves of both stages.
+    """
 
-    def shape(self, labels: int) -> Shape:
-        """The sizes that hold both programs for so many labels."""
-        return Shape(
-            tower_width=tower_width_for(self.bands, labels, _TOWER_HEADS),
-            tower_layers=2,
-            tower_heads=_TOWER_HEADS,
-            tower_inner=self.tower_inner,
-            text_width=width_for(labels),
-            text_inner=inner_for(labels),
-        )
-
-
-SMALL = Recipe(
-    bands=32,
-    tower_inner=128,
-    listening=ListeningOptions(noise=0.2, dropout=0.2, mixup=0.2),
-    answering=AnsweringOptions(steps=30, judged=3),
-)
-BASE = Recipe(
-    bands=32,
-    tower_inner=256,
-    listening=ListeningOptions(),
-    answering=AnsweringOptions(steps=60, judged=3),
-)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What came of it, measured on the speakers kept back; JS is the base-2 divergence to their votes."""
-
-    clips: int
+    utterances: int
     speakers: int
-    kept_back_clips: int
-    kept_back_speakers: int
+    validation_utterances: int
+    validation_speakers: int
     parameters: int
     js: float
     prior_js: float
     accuracy: float
     prior_accuracy: float
     label_mass: float
-    listening: list[dict[str, float]]
-    answering: list[dict[str, float]]
+    tower: list[dict[str, float]]
+    language_model: list[dict[str, float]]
 
 
 def pretrain(
@@ -106,158 +76,137 @@ def pretrain(
     epochs: int | None = None,
     seed: int = 0,
     cache: Path | None = None,
-) -> Trained:
-    """Train and write the model folder ``out`` (with training.json, the measurements).
+) -> Pretrained:
+    """Train the model and write its folder, with the measurements in training.json.
 
     Args:
-        utterances: only those of split ``pretrain`` are used.
-        votes: theirs; utterances without any are left out.
-        out: the folder, replaced as a whole.
-        size: of the tower; ``auto`` goes by the number of clips.
-        epochs: of the first stage; the size's own number by default.
-        seed: of everything random.
-        cache: a folder for spectrograms; emptied when the model is written.
+        utterances: a corpus; only the split ``pretrain`` is used.
+        votes: its votes; utterances without votes are not used.
+        out: the model folder, replaced atomically.
+        size: size of the tower; ``auto`` chooses by the number of utterances.
+        epochs: epochs of the first stage; None for the default of the size.
+        seed: of all random draws; the same seed and data give the same bytes.
+        cache: folder for spectrograms, removed when the model is written.
+
+    Returns:
+        The measurements.
 
     Raises:
-        UserError: too few pretrain utterances with votes, or a label set that no prompt can show.
-        AudioError: a recording that cannot be heard.
+        UserError: too few utterances with votes in the split, a label set that prompts cannot show, fewer than one
+            epoch, or a missing library.
+        AudioError: a recording cannot be decoded.
     """
-    _require_torch()
-    labels = utterances.labels
+    _require_libraries()
     frame = utterances.in_splits("pretrain").frame
     n_NK = votes.counts(frame["utterance_id"])
     has_votes_N = n_NK.sum(1) > 0
     frame, n_NK = frame.filter(pl.Series(has_votes_N)), n_NK[has_votes_N]
-    if frame.height < 20:
+    if frame.height < _LEAST_UTTERANCES:
         raise UserError(
-            f"the tiny ALM is trained on utterances of split 'pretrain' that have votes; {frame.height} are too few, "
-            "at least 20 are needed (ingest with --shares 0.5,0.2,0.1,0.2, or use another ALM)"
+            f"found {frame.height} utterances with votes in the split 'pretrain', expected at least "
+            f"{_LEAST_UTTERANCES}; ingest with --shares 0.5,0.2,0.1,0.2, or use another ALM"
         )
     p_NK = n_NK / n_NK.sum(1, keepdims=True)
-    is_kept_back_N = keep_back(frame, seed)
-    recipe = recipe_for(size, frame.height, epochs, seed)
-    work = cache / _fingerprint(frame, n_NK, labels, recipe) if cache else None
-    with _repeatable(recipe.threads):
-        trained = _train(frame, labels, p_NK, is_kept_back_N, recipe, work, out)
-    if work:
-        shutil.rmtree(work, ignore_errors=True)
-    return trained
-
-
-def recipe_for(size: Size, clips: int, epochs: int | None, seed: int) -> Recipe:
-    """The recipe of this size, with the given epochs and seed."""
-    if epochs is not None and epochs < 1:
-        raise UserError(f"--epochs must be at least 1, found {epochs}")
-    if size == "auto":
-        size = "small" if clips < _SMALL_BELOW else "base"
-    base = SMALL if size == "small" else BASE
-    heard = max(clips, 1) * (1 + base.listening.copies)
-    chosen = epochs or max(base.listening.epochs, -(-_LEAST_STEPS * base.listening.batch // heard))
-    listening = replace(base.listening, seed=seed, epochs=chosen)
-    return replace(base, listening=listening, answering=replace(base.answering, seed=seed))
-
-
-def keep_back(frame: pl.DataFrame, seed: int) -> NDArray[np.bool_]:
-    """Which utterances choose the weights: those of about _KEPT_BACK of the speakers, at least one.
-
-    Where fewer than three speakers are known, utterances are drawn instead.
-    """
-    rng = np.random.default_rng([seed, 11])
-    speakers = sorted(frame["speaker"].drop_nulls().unique())
-    if len(speakers) < 3:
-        return np.asarray(rng.permutation(frame.height) < max(1, round(_KEPT_BACK * frame.height)))
-    count = max(1, round(_KEPT_BACK * len(speakers)))
-    chosen = set(rng.permutation(np.array(speakers))[:count].tolist())
-    return np.array([speaker in chosen for speaker in frame["speaker"]])
+    settings = settings_for(size, frame.height, epochs, seed)
+    spectrograms = cache / _fingerprint(frame, n_NK, utterances.labels, settings) if cache else None
+    with _deterministic(settings.threads):
+        is_validation_N = validation_utterances(frame, seed)
+        result = _train(frame, utterances.labels, p_NK, is_validation_N, settings, spectrograms, out)
+    if spectrograms:
+        shutil.rmtree(spectrograms, ignore_errors=True)
+    return result
 
 
 def _train(
     frame: pl.DataFrame,
     labels: tuple[str, ...],
     p_NK: NDArray[np.float64],
-    is_kept_back_N: NDArray[np.bool_],
-    recipe: Recipe,
-    work: Path | None,
+    is_validation_N: NDArray[np.bool_],
+    settings: PretrainingSettings,
+    cache: Path | None,
     out: Path,
-) -> Trained:
+) -> Pretrained:
     import torch
-
-    from ambivox.models.embedded_alm.tokenizer import build_tokenizer
 
     transcripts = frame["transcript"].to_list()
-    tokenizer = build_tokenizer(labels, _texts(labels, transcripts))
-    mels = log_mels(frame["audio"].to_list(), work)
-    torch.manual_seed(recipe.listening.seed)
-    model = build_model(recipe.shape(len(labels)), tokenizer)
-    tower, places = model.model.audio_tower.eval(), Places(recipe.bands, len(labels))
-    write_moments(tower, places)
-    listening = train_listener(tower, places, mels, p_NK, is_kept_back_N, recipe.listening)
-    prior_K = p_NK[~is_kept_back_N].mean(0)
-    write_circuit(model, tokenizer, labels, *head_of(tower, places), prior_K)
-    heard, q_NK = _heard(tower, places, mels)
-    clips = Clips(heard, transcripts, q_NK, p_NK)
-    answering = train_answerer(model, tokenizer, labels, clips, is_kept_back_N, recipe.answering)
-    model.eval()
-
-    kept_NK = p_NK[is_kept_back_N]
-    best = min(answering, key=lambda entry: entry["validation_loss"])
-    prior_NK = np.broadcast_to(prior_K, kept_NK.shape)
-    trained = Trained(
-        clips=int((~is_kept_back_N).sum()),
-        speakers=frame.filter(pl.Series(~is_kept_back_N))["speaker"].n_unique(),
-        kept_back_clips=int(is_kept_back_N.sum()),
-        kept_back_speakers=frame.filter(pl.Series(is_kept_back_N))["speaker"].n_unique(),
-        parameters=sum(weight.numel() for weight in model.parameters()),
-        js=best["validation_js"],
-        prior_js=float(jensen_shannon(kept_NK, prior_NK).mean()),
-        accuracy=best["validation_accuracy"],
-        prior_accuracy=float((kept_NK.argmax(1) == prior_K.argmax()).mean()),
-        label_mass=best["label_mass"],
-        listening=listening,
-        answering=answering,
+    tokenizer = build_tokenizer(labels, tokenizer_texts(labels, transcripts))
+    mels = log_mel_spectrograms(frame["audio"].to_list(), cache)
+    torch.manual_seed(settings.tower.seed)
+    model = build_model(settings.shape(len(labels)), tokenizer)
+    tower, layout = model.model.audio_tower.eval(), TowerLayout(settings.bands, len(labels))
+    write_statistics(tower, layout)
+    tower_history = train_tower(tower, layout, mels, p_NK, is_validation_N, settings.tower)
+    prior_K = p_NK[~is_validation_N].mean(0)
+    write_lookup(model, tokenizer, labels, *frame_head(tower, layout), prior_K)
+    tower_outputs, q_NK = _tower_outputs(tower, layout, mels)
+    recordings = Recordings(tower_outputs, transcripts, q_NK, p_NK)
+    history = train_language_model(
+        model, tokenizer, labels, recordings, is_validation_N, settings.language_model
     )
+    model.eval()
+    result = _result(frame, p_NK, is_validation_N, prior_K, model, tower_history, history)
     with atomic_folder(out) as temporary:
         save_folder(model, tokenizer, temporary)
-        write_json(temporary / "training.json", asdict(trained) | {"recipe": asdict(recipe)})
-    return trained
+        write_json(temporary / "training.json", asdict(result) | {"settings": asdict(settings)})
+    return result
 
 
-def _heard(tower: Any, places: Places, mels: Mels) -> tuple[list[torch.Tensor], NDArray[np.float64]]:
-    """The tower's output for each clip, frames x D, and the distribution that it says, N x K."""
+def _tower_outputs(
+    tower: Any, layout: TowerLayout, mels: MelSpectrograms
+) -> tuple[list[torch.Tensor], NDArray[np.float64]]:
+    """Per recording, the tower's output (frames by width) and the distribution that its classifier predicts."""
     import torch
 
-    head = head_of(tower, places)
-    heard: list[torch.Tensor] = [torch.empty(0)] * len(mels)
-    q_NK = np.zeros((len(mels), places.label_count))
-    order = np.argsort(mels.frames_N, kind="stable")
+    head = frame_head(tower, layout)
+    outputs: list[torch.Tensor] = [torch.empty(0)] * len(mels)
+    q_NK = np.zeros((len(mels), layout.label_count))
+    by_length = np.argsort(mels.frames_N, kind="stable")
     with torch.no_grad():
-        for start in range(0, len(order), 32):
-            part = order[start : start + 32]
-            batch = pad_batch([mels.clip(int(row)) for row in part])
-            h_BLD, there_BL = hear(tower, batch, torch.from_numpy(mels.frames_N[part]))
-            q_NK[part] = torch.softmax(mean_logits(h_BLD, there_BL, *head).double(), dim=1).numpy()
-            for row, h_LD, there_L in zip(part, h_BLD, there_BL, strict=True):
-                heard[row] = h_LD[there_L].clone()
-    return heard, q_NK
+        for start in range(0, len(by_length), _BATCH):
+            rows = by_length[start : start + _BATCH]
+            batch = pad_batch([mels[int(row)] for row in rows])
+            h_BLD, is_audio_BL = encode(tower, batch, torch.from_numpy(mels.frames_N[rows]))
+            logits_BK = mean_logits(h_BLD, is_audio_BL, *head).double()
+            q_NK[rows] = torch.softmax(logits_BK, dim=1).numpy()
+            for row, h_LD, is_audio_L in zip(rows, h_BLD, is_audio_BL, strict=True):
+                outputs[row] = h_LD[is_audio_L].clone()
+    return outputs, q_NK
 
 
-def _texts(labels: tuple[str, ...], transcripts: list[str | None]) -> Iterator[str]:
-    """What the tokenizer learns its words from: every kind of prompt, and what the speakers say."""
-    from ambivox.models.embedded_alm.tokenizer import SPECIAL_TOKENS
-    from ambivox.models.prompting.personas import BUILT_IN
-    from ambivox.models.prompting.prompts import Elicitation, build_prompts
-
-    kinds: tuple[Elicitation, ...] = ("exact", "sampled", "verbalised")
-    for kind in kinds:
-        for prompt in build_prompts(labels, BUILT_IN, 2, modality="both", elicitation=kind):
-            yield prompt.text("", SPECIAL_TOKENS) + "\nassistant\nuser\nsystem\n"
-    yield from (text for text in transcripts if text)
+def _result(
+    frame: pl.DataFrame,
+    p_NK: NDArray[np.float64],
+    is_validation_N: NDArray[np.bool_],
+    prior_K: NDArray[np.float64],
+    model: Qwen2AudioForConditionalGeneration,
+    tower_history: list[dict[str, float]],
+    history: list[dict[str, float]],
+) -> Pretrained:
+    training, validation = (frame.filter(pl.Series(mask)) for mask in (~is_validation_N, is_validation_N))
+    validation_NK = p_NK[is_validation_N]
+    prior_NK = np.broadcast_to(prior_K, validation_NK.shape)
+    best = min(history, key=lambda entry: entry["validation_loss"])
+    return Pretrained(
+        utterances=training.height,
+        speakers=training["speaker"].n_unique(),
+        validation_utterances=validation.height,
+        validation_speakers=validation["speaker"].n_unique(),
+        parameters=sum(weight.numel() for weight in model.parameters()),
+        js=best["validation_js"],
+        prior_js=float(jensen_shannon(validation_NK, prior_NK).mean()),
+        accuracy=best["validation_accuracy"],
+        prior_accuracy=float((validation_NK.argmax(1) == prior_K.argmax()).mean()),
+        label_mass=best["label_mass"],
+        tower=tower_history,
+        language_model=history,
+    )
 
 
 def _fingerprint(
-    frame: pl.DataFrame, n_NK: NDArray[np.float64], labels: tuple[str, ...], recipe: Recipe
+    frame: pl.DataFrame, n_NK: NDArray[np.float64], labels: tuple[str, ...], settings: PretrainingSettings
 ) -> str:
-    digest = hashlib.sha256(json.dumps([VERSION, WINDOW_FRAMES, labels, asdict(recipe)]).encode())
+    """Name of the cache folder: a hash of data and settings."""
+    digest = hashlib.sha256(json.dumps([_CACHE_VERSION, WINDOW_FRAMES, labels, asdict(settings)]).encode())
     for column in ("utterance_id", "audio_sha256", "transcript", "speaker"):
         digest.update(json.dumps(frame[column].to_list()).encode())
     digest.update(n_NK.tobytes())
@@ -265,21 +214,22 @@ def _fingerprint(
 
 
 @contextmanager
-def _repeatable(threads: int) -> Iterator[None]:
-    """The same arithmetic in every run: a fixed number of threads and deterministic kernels."""
+def _deterministic(threads: int) -> Iterator[None]:
+    """A fixed number of threads and deterministic kernels, so that every run gives the same bits."""
     import torch
 
-    before, was = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    threads_before = torch.get_num_threads()
+    deterministic_before = torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
-        torch.use_deterministic_algorithms(was)
+        torch.set_num_threads(threads_before)
+        torch.use_deterministic_algorithms(deterministic_before)
 
 
-def _require_torch() -> None:
+def _require_libraries() -> None:
     from importlib.util import find_spec
 
     for library in ("torch", "transformers"):

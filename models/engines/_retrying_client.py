@@ -1,4 +1,4 @@
-"""HTTP calls to a server that may be slow, restarting, or wrong: retried with back-off until patience runs out."""
+"""HTTP calls to a server that may be slow, restarting or faulty: retried with back-off until a timeout."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from ambivox.models.errors import UserError
 T = TypeVar("T")
 
 _FIRST_WAIT_SECONDS = 0.2
-_LONGEST_WAIT_SECONDS = 5.0
-# A request that takes longer than this is given up and sent again: it hangs.
+_MAX_WAIT_SECONDS = 5.0
+# A request that takes longer hangs: it is cancelled and sent again.
 _REQUEST_SECONDS = 120.0
 _CONNECT_SECONDS = 5.0
-# Statuses that say "not now"; the other 4xx say "never".
-_TRANSIENT = frozenset({408, 409, 425, 429})
+# The client errors (4xx) that are worth a retry.
+_TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 
 
-class NonsenseError(ValueError):
-    """An answer with status 200 that does not hold what it should."""
+class InvalidResponseError(ValueError):
+    """A response with status 200 whose content is not what was expected."""
 
 
 class RetryingClient:
-    """JSON over HTTP, safe to use from many threads.
+    """JSON over HTTP. Threads may share a client.
 
     Args:
         url: the server's address.
-        key: sent as a bearer token where not empty.
-        patience_seconds: for how long no request at all may succeed before the server is given up.
+        key: the API key, sent as a bearer token where not empty.
+        server_timeout_seconds: the time without any successful request after which the server is given up.
     """
 
-    def __init__(self, url: str, key: str, patience_seconds: float) -> None:
+    def __init__(self, url: str, key: str, server_timeout_seconds: float) -> None:
         self.url = url.rstrip("/")
-        self._patience_seconds = patience_seconds
+        self._server_timeout_seconds = server_timeout_seconds
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(_REQUEST_SECONDS, connect=_CONNECT_SECONDS),
@@ -49,45 +49,52 @@ class RetryingClient:
         self._last_success = time.monotonic()
         self.retries = 0
 
-    def call(self, path: str, body: dict[str, Any] | None, read: Callable[[Any], T]) -> T:
-        """POST ``body`` (GET without one) and make sense of the answer with ``read``.
+    def call(self, path: str, body: dict[str, Any] | None, parse: Callable[[Any], T]) -> T:
+        """Send a request, with retries.
+
+        Args:
+            path: the path after the server's address.
+            body: the JSON body of a POST request; None sends a GET request.
+            parse: turns the JSON response into the result; raises InvalidResponseError where it cannot.
+
+        Returns:
+            The result of ``parse``.
 
         Raises:
-            UserError: the server refuses the request, or nothing has succeeded for ``patience_seconds``;
-                the message says what happened last.
+            UserError: the server refuses the request, or no request has succeeded for ``server_timeout_seconds``;
+                the message holds the last failure.
         """
-        # The waits of many threads must not fall together; the seed keeps a run repeatable.
+        # Threads must not retry at the same moment; the seed keeps a run repeatable.
         jitter = random.Random(f"{path}{len(str(body))}{threading.get_ident()}")
         wait = _FIRST_WAIT_SECONDS
-        began = time.monotonic()
+        started = time.monotonic()
         while True:
-            reason = ""
             try:
-                answer = self._send(path, body)
-                if answer.status_code == 200:
-                    value = read(_json(answer))
+                response = self._send(path, body)
+                if response.status_code == 200:
+                    result = parse(_json(response))
                     with self._lock:
                         self._last_success = time.monotonic()
-                    return value
-                reason = f"status {answer.status_code}: {_said(answer)}"
-                if 400 <= answer.status_code < 500 and answer.status_code not in _TRANSIENT:
+                    return result
+                reason = f"status {response.status_code}: {_first_words(response)}"
+                if 400 <= response.status_code < 500 and response.status_code not in _TRANSIENT_STATUSES:
                     raise UserError(f"{self.url}{path}: the server refuses the request ({reason})")
             except httpx.TimeoutException:
-                reason = "no answer in time"
+                reason = "no response in time"
             except httpx.HTTPError as error:
                 reason = f"{type(error).__name__}: {error}"
-            except NonsenseError as error:
-                reason = f"an answer that makes no sense: {error}"
+            except InvalidResponseError as error:
+                reason = f"invalid response: {error}"
             with self._lock:
                 self.retries += 1
-                idle = time.monotonic() - max(self._last_success, began)
-            if idle > self._patience_seconds:
+                idle = time.monotonic() - max(self._last_success, started)
+            if idle > self._server_timeout_seconds:
                 raise UserError(
-                    f"{self.url}{path}: gave up after {idle:.0f} s without an answer (last: {reason}); what was "
-                    "answered is stored, the same command goes on from there"
+                    f"{self.url}{path}: gave up after {idle:.0f} s without a valid response (last: {reason}); stored "
+                    "answers are kept, and the same command resumes"
                 )
             time.sleep(wait * jitter.uniform(0.5, 1.5))
-            wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
+            wait = min(2 * wait, _MAX_WAIT_SECONDS)
 
     def close(self) -> None:
         """Close the connections."""
@@ -99,12 +106,12 @@ class RetryingClient:
         return self._client.post(self.url + path, json=body)
 
 
-def _json(answer: httpx.Response) -> Any:
+def _json(response: httpx.Response) -> Any:
     try:
-        return answer.json()
+        return response.json()
     except ValueError as error:
-        raise NonsenseError(f"not JSON: {answer.text[:80]!r}") from error
+        raise InvalidResponseError(f"not JSON: {response.text[:80]!r}") from error
 
 
-def _said(answer: httpx.Response) -> str:
-    return " ".join(answer.text.split())[:200]
+def _first_words(response: httpx.Response) -> str:
+    return " ".join(response.text.split())[:200]

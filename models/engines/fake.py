@@ -1,7 +1,7 @@
-"""The engine that needs no model: seeded answers out of the audio and the labels, for tests and dry runs.
+"""An engine without a model: deterministic answers from the audio's name and the labels, for tests and dry runs.
 
-Its answers behave like an annotator's: they depend on what is heard, hardly on the persona, a little on the
-position of an option, and leave some probability to other tokens. The same request gives the same answer.
+The answers resemble an annotator's: they depend strongly on the audio, weakly on the persona and on the position of
+an option, and they leave some probability to other tokens. The same request always gets the same answer.
 """
 
 from __future__ import annotations
@@ -13,69 +13,73 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ambivox.models.engines import EngineChoice, Writing
+from ambivox.models.engines import EngineChoice, GenerationSettings
 from ambivox.models.prompting.request import Request
 
-_HEARING = 1.5  # standard deviation of the logit that audio and label give
+# Standard deviations of the logit's parts: audio and label, persona.
+_AUDIO = 1.5
 _PERSONA = 0.2
-_POSITION = 0.1  # the first option's advantage over the last
+# The logit's advantage of the first option over the last.
+_POSITION = 0.1
+# The label mass.
 _MASS = 0.97
 
 
 class FakeEngine:
-    """See the module."""
+    """See the module. ``scored`` counts the requests that ``score`` has answered."""
 
     def __init__(self) -> None:
         self.version = version()
-        self.asked = 0
+        self.scored = 0
 
     def score(self, requests: Iterable[Request]) -> NDArray[np.float64]:
-        """As ``Engine.score``."""
+        """See ``Engine.score``."""
         rows = [_logprobs(request) for request in requests]
-        self.asked += len(rows)
+        self.scored += len(rows)
         return np.array(rows)
 
-    def generate(self, requests: Sequence[Request], writings: Sequence[Writing]) -> list[str]:
-        """As ``Engine.generate``."""
-        return [_write(request, writing) for request, writing in zip(requests, writings, strict=True)]
+    def generate(self, requests: Sequence[Request], settings: Sequence[GenerationSettings]) -> list[str]:
+        """See ``Engine.generate``."""
+        return [_response(request, setting) for request, setting in zip(requests, settings, strict=True)]
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there are no resources."""
 
 
-def start(choice: EngineChoice) -> FakeEngine:  # noqa: ARG001
-    """The engine; the ALM is not loaded."""
+def start(choice: EngineChoice) -> FakeEngine:  # noqa: ARG001 - every engine's signature
+    """Create the engine; the ALM is not loaded."""
     return FakeEngine()
 
 
-def version(choice: EngineChoice | None = None) -> str:  # noqa: ARG001
-    """Its name and the version of its formula."""
+def version(choice: EngineChoice | None = None) -> str:  # noqa: ARG001 - every engine's signature
+    """The name and the version of the formula."""
     return "fake 1"
 
 
 def _logprobs(request: Request) -> NDArray[np.float64]:
     prompt = request.prompt
-    heard = request.audio_name if request.audio is not None else request.transcript or ""
-    logits = np.array(
+    content = request.audio_name if request.audio is not None else request.transcript or ""
+    logits_K = np.array(
         [
-            _HEARING * _normal(heard, prompt.labels[label])
-            + _PERSONA * _normal(prompt.persona.name, heard, prompt.labels[label])
+            _AUDIO * _normal(content, prompt.labels[label])
+            + _PERSONA * _normal(prompt.persona.name, content, prompt.labels[label])
             - _POSITION * position / max(1, len(prompt.order) - 1)
             for position, label in enumerate(prompt.order)
         ]
     )
-    return np.asarray(logits - np.logaddexp.reduce(logits) + np.log(_MASS))
+    return np.asarray(logits_K - np.logaddexp.reduce(logits_K) + np.log(_MASS))
 
 
-def _write(request: Request, writing: Writing) -> str:
-    scaled = _logprobs(request) / (1.0 if writing.schema else max(writing.temperature, 1e-3))
-    p_K = np.exp(scaled - np.logaddexp.reduce(scaled))
+def _response(request: Request, settings: GenerationSettings) -> str:
+    scaled_K = _logprobs(request) / (1.0 if settings.schema else max(settings.temperature, 1e-3))
+    p_K = np.exp(scaled_K - np.logaddexp.reduce(scaled_K))
     codes = request.prompt.codes
-    if writing.schema is not None:
+    if settings.schema is not None:
         return json.dumps({code: round(100 * float(p)) for code, p in zip(codes, p_K, strict=False)})
-    return codes[int(np.random.default_rng(writing.seed).choice(len(p_K), p=p_K))]
+    return codes[int(np.random.default_rng(settings.seed).choice(len(p_K), p=p_K))]
 
 
 def _normal(*names: str) -> float:
+    """A standard normal number that the names determine."""
     digest = hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).digest()
     return float(np.random.default_rng(int.from_bytes(digest[:8])).standard_normal())

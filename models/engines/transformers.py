@@ -1,4 +1,4 @@
-"""transformers as the engine: the others are tested against it, and it serves where vLLM is not installed.
+"""transformers: the reference for the tests of the other engines, and the default where vLLM is not installed.
 
 Batches are padded on the left, so that the last position of every row is the end of its prompt.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambivox.models.alms import resolve
-from ambivox.models.engines import EngineChoice, Writing
+from ambivox.models.engines import EngineChoice, GenerationSettings
 from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import Chat, load_chat
@@ -23,14 +23,21 @@ from ambivox.models.prompting.request import Request
 if TYPE_CHECKING:
     import torch
 
-_BATCH = 16
+_BATCH_SIZE = 16
 
 
 class TransformersEngine:
-    """One model, on the GPU where there is one, else on the CPU."""
+    """A model on the GPU if there is one, else on the CPU.
 
-    def __init__(self, chat: Chat, model: Any, rate_hz: int, name: str) -> None:
-        self.version = name
+    Args:
+        chat: renders the prompts and holds the processor.
+        model: the model of ``Alm.transformers_class``.
+        rate_hz: the sample rate of the requests' audio.
+        engine_version: the version string of the engine.
+    """
+
+    def __init__(self, chat: Chat, model: Any, rate_hz: int, engine_version: str) -> None:
+        self.version = engine_version
         self.chat = chat
         self.model = model
         self.rate_hz = rate_hz
@@ -39,71 +46,74 @@ class TransformersEngine:
             self.chat.tokenizer.pad_token = self.chat.tokenizer.eos_token
 
     def score(self, requests: Iterable[Request]) -> NDArray[np.float64]:
-        """As ``Engine.score``."""
+        """See ``Engine.score``."""
         return np.concatenate([self._score_batch(batch) for batch in _batches(requests)])
 
-    def generate(self, requests: Sequence[Request], writings: Sequence[Writing]) -> list[str]:
-        """As ``Engine.generate``. One letter is drawn from its exact distribution: the same thing."""
-        answers = [""] * len(requests)
-        letters = [row for row, writing in enumerate(writings) if writing.choices]
-        if letters:
-            logprobs = self.score(requests[row] for row in letters)
-            for row, logprobs_K in zip(letters, logprobs, strict=True):
-                answers[row] = draw(logprobs_K, writings[row])
-        for row in sorted(set(range(len(requests))) - set(letters)):
-            answers[row] = self._write(requests[row], writings[row])
-        return answers
+    def generate(self, requests: Sequence[Request], settings: Sequence[GenerationSettings]) -> list[str]:
+        """See ``Engine.generate``. A code is drawn from its exact distribution, which is equivalent."""
+        responses = [""] * len(requests)
+        code_rows = [row for row, setting in enumerate(settings) if setting.choices]
+        if code_rows:
+            logprobs_RK = self.score(requests[row] for row in code_rows)
+            for row, logprobs_K in zip(code_rows, logprobs_RK, strict=True):
+                responses[row] = draw_code(logprobs_K, settings[row])
+        for row in sorted(set(range(len(requests))) - set(code_rows)):
+            responses[row] = self._generate_text(requests[row], settings[row])
+        return responses
 
     def close(self) -> None:
-        """Drop the model."""
+        """Release the model."""
         self.model = None
 
     def _score_batch(self, batch: Sequence[Request]) -> NDArray[np.float64]:
         import torch
 
-        inputs, rendered = self._inputs(batch)
+        inputs = self._inputs(batch)
         with torch.inference_mode():
             logits = self.model(**inputs, use_cache=False).logits[:, -1].double()
         logprobs = torch.log_softmax(logits, dim=-1)
-        codes = batch[0].prompt.codes[: len(batch[0].prompt.labels)]
-        ids = self.chat.code_ids(codes, rendered[0])
-        return np.asarray(logprobs[:, ids].cpu().numpy())
+        return np.asarray(logprobs[:, self.chat.answer_ids(batch[0])].cpu().numpy())
 
-    def _write(self, request: Request, writing: Writing) -> str:
+    def _generate_text(self, request: Request, settings: GenerationSettings) -> str:
         import torch
 
-        torch.manual_seed(writing.seed)
-        sampling = (
-            {"do_sample": True, "temperature": writing.temperature}
-            if writing.temperature > 0
-            else {"do_sample": False}
-        )
-        inputs, _ = self._inputs([request])
+        torch.manual_seed(settings.seed)
+        is_sampled = settings.temperature > 0
+        sampling = {"do_sample": is_sampled} | ({"temperature": settings.temperature} if is_sampled else {})
+        inputs = self._inputs([request])
         with torch.inference_mode():
-            written = self.model.generate(**inputs, max_new_tokens=writing.max_tokens, **sampling)
-        answer: str = self.chat.tokenizer.decode(
-            written[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+            tokens = self.model.generate(**inputs, max_new_tokens=settings.max_tokens, **sampling)
+        response: str = self.chat.tokenizer.decode(
+            tokens[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True
         )
-        return answer
+        return response
 
-    def _inputs(self, batch: Sequence[Request]) -> tuple[dict[str, torch.Tensor], list[str]]:
+    def _inputs(self, batch: Sequence[Request]) -> dict[str, torch.Tensor]:
         rendered = [self.chat.render(request) for request in batch]
         audio = [request.audio for request in batch if request.audio is not None]
-        # Padding is for the text alone: front ends pad audio to what their encoder takes.
-        heard = {"audio": audio, "audio_kwargs": {"sampling_rate": self.rate_hz}} if audio else {}
-        if audio and len(audio) < len(batch):
-            raise ValueError("a batch holds requests with audio or without, not both")
+        assert len(audio) in (0, len(batch)), "a batch holds requests with audio or without, not both"
         if audio:
+            # Only the text is padded here: the front end pads the audio to the length that its encoder needs.
             inputs = self.chat.processor(
-                text=rendered, **heard, text_kwargs={"padding": True}, return_tensors="pt"
+                text=rendered,
+                audio=audio,
+                audio_kwargs={"sampling_rate": self.rate_hz},
+                text_kwargs={"padding": True},
+                return_tensors="pt",
             )
         else:
             inputs = self.chat.tokenizer(text=rendered, padding=True, return_tensors="pt")
-        return {name: value.to(self.model.device) for name, value in inputs.items()}, rendered
+        return {name: value.to(self.model.device) for name, value in inputs.items()}
 
 
 def start(choice: EngineChoice) -> TransformersEngine:
     """Load the ALM's processor and model.
+
+    Args:
+        choice: the ALM.
+
+    Returns:
+        The engine.
 
     Raises:
         UserError: transformers is not installed, or the weights cannot be loaded.
@@ -113,24 +123,33 @@ def start(choice: EngineChoice) -> TransformersEngine:
     return TransformersEngine(chat, _load(resolved), resolved.alm.rate_hz, version(choice))
 
 
-def version(choice: EngineChoice) -> str:  # noqa: ARG001
+def version(choice: EngineChoice) -> str:  # noqa: ARG001 - every engine's signature
     """The library, its version and the precision."""
     return f"transformers {importlib.metadata.version('transformers')} {_precision()}"
 
 
-def draw(logprobs_K: NDArray[np.float64], writing: Writing) -> str:
-    """One of ``writing.choices``, drawn at its temperature from their log probabilities."""
-    scaled = logprobs_K / max(writing.temperature, 1e-6)
-    p_K = np.exp(scaled - np.logaddexp.reduce(scaled))
-    return writing.choices[int(np.random.default_rng(writing.seed).choice(len(p_K), p=p_K / p_K.sum()))]
+def draw_code(logprobs_K: NDArray[np.float64], settings: GenerationSettings) -> str:
+    """Draw an answer code.
+
+    Args:
+        logprobs_K: the natural-log probability of each code.
+        settings: the codes, temperature and seed.
+
+    Returns:
+        One of ``settings.choices``.
+    """
+    scaled_K = logprobs_K / max(settings.temperature, 1e-6)
+    p_K = np.exp(scaled_K - np.logaddexp.reduce(scaled_K))
+    rng = np.random.default_rng(settings.seed)
+    return settings.choices[int(rng.choice(len(p_K), p=p_K / p_K.sum()))]
 
 
 def _batches(requests: Iterable[Request]) -> Iterator[list[Request]]:
-    # Requests with audio and without go in separate batches, in order.
-    for _, alike in itertools.groupby(
+    """Batches in order; requests with audio and without are not mixed."""
+    for _, group in itertools.groupby(
         requests, key=lambda request: (request.audio is None, len(request.prompt.labels))
     ):
-        while batch := list(itertools.islice(alike, _BATCH)):
+        while batch := list(itertools.islice(group, _BATCH_SIZE)):
             yield batch
 
 
@@ -148,12 +167,12 @@ def _load(resolved: ResolvedAlm) -> Any:
     except ImportError as error:
         raise MissingExtraError("transformers", "train") from error
     if resolved.is_local:
-        # Seconds; only a download is worth a bar among our own.
+        # Loading takes seconds; only a download needs a progress bar.
         transformers.utils.logging.disable_progress_bar()
-    kind = getattr(transformers, resolved.alm.transformers_class)
+    model_class = getattr(transformers, resolved.alm.transformers_class)
     revision = None if resolved.is_local else resolved.revision
     try:
-        model = kind.from_pretrained(
+        model = model_class.from_pretrained(
             resolved.source,
             revision=revision,
             dtype=getattr(torch, _precision()),

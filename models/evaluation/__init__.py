@@ -1,1 +1,1 @@
-"""How close distributions come to human votes that nobody trained on."""
+"""How close distributions come to human votes that nothing was fitted or trained on."""

@@ -1,7 +1,8 @@
-"""What ``evaluate`` writes: metrics.json for DVC, tables for plots, details for the report, pictures."""
+"""The files of the evaluation: metrics.json for DVC, tables for plots, details for the report."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,18 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.evaluation.finetuning_matrix import (
-    TERTILES,
-    Row,
-    Targets,
-    by_group,
-    ceiling,
-    paired,
-    scores,
+    calibration_curves,
+    compare_with_baseline,
+    confusion_counts,
+    metrics_by_model,
 )
+from ambivox.models.evaluation.human_targets import HumanTargets
+from ambivox.models.evaluation.predictions import Prediction
+from ambivox.models.evaluation.speaker_groups import by_speaker_group
 from ambivox.models.files import atomic_path, write_json
-from ambivox.models.statistics.metrics import calibration_curve, confusion
+from ambivox.models.statistics.ambiguity import TERTILES
 
-# The paper's table 1 and figure 3 (arXiv 2601.14620), with DiME-Aug, four emotions: beside ours, not a target.
+# The paper's table 1 and figure 3 (arXiv 2601.14620), with DiME-Aug, four emotions: for reference, not a target.
 PAPER = {
     "IEMOCAP": {
         "human": {"js": 0.302, "bc": 0.724},
@@ -34,15 +35,35 @@ PAPER = {
         "combined": {"js": 0.274, "bc": 0.757},
     },
 }
+_PLOTTED = (
+    "js",
+    "js_low",
+    "js_high",
+    "bc",
+    "bc_low",
+    "bc_high",
+    "accuracy",
+    "f1_macro",
+    "f1_weighted",
+    "ece",
+    "r2",
+    "entropy",
+)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was written, for those who draw it: figures by row, calibration curves, speaker groups, and the
-    best model's confusion counts (``confusion`` is its name, the labels and the counts).
+    """What was written, for the figures.
+
+    Attributes:
+        metrics: metric rows by model.
+        calibration: calibration curves.
+        models: names of the fine-tuned models.
+        groups: figures by speaker group.
+        confusion: name, labels and confusion counts of the model with the lowest JS; None without models.
     """
 
-    metrics: dict[str, Any]
+    metrics: dict[str, dict[str, float]]
     calibration: pl.DataFrame
     models: list[str]
     groups: pl.DataFrame
@@ -50,119 +71,70 @@ class Evaluation:
 
 
 def write_evaluation(
-    models: list[Row], references: list[Row], wanted: Targets, folder: Path, resamples: int, seed: int
+    models: Sequence[Prediction],
+    references: Sequence[Prediction],
+    targets: HumanTargets,
+    folder: Path,
+    resamples: int,
+    seed: int,
 ) -> Evaluation:
-    """Write tables and figures of every row into ``folder``.
+    """Evaluate models and references, and write all tables.
 
-    metrics.json holds {row: {figure: number}}; paper.json the paper's own; comparisons.json each model against
-    ``human-on``; rows.csv, tertiles.csv and calibration.csv are for plots; groups.parquet is per speaker group;
-    confusion.json counts dominant labels, targets in rows.
+    metrics.json holds a metric row per model, paper.json the paper's figures, comparisons.json the paired tests
+    against ``human-on``; rows.csv, tertiles.csv and calibration.csv are for plots; groups.parquet holds figures by
+    speaker group; confusion.json the counts of dominant emotions, the humans' in rows.
 
-    Returns:
-        What the pictures are drawn from.
+    Args:
+        models: predictions of the fine-tuned models.
+        references: predictions of the references.
+        targets: the human votes.
+        folder: where the files go.
+        resamples: of every bootstrap.
+        seed: of all drawing.
     """
-    rows = [*models, *references]
-    metrics: dict[str, Any] = {row.name: scores(row, wanted, resamples, seed) for row in rows}
-    limit = ceiling(wanted, seed)
-    if limit:
-        metrics["ceiling"] = limit
-    comparisons = _comparisons(models, wanted, seed)
-    best = min(models, key=lambda row: metrics[row.name].get("js", np.inf)) if models else None
-    best_confusion = (best.name, wanted.labels, _confusion(best, wanted)) if best else None
+    predictions = [*models, *references]
+    metrics = metrics_by_model(predictions, targets, resamples=resamples, seed=seed)
+    confusion = {model.name: confusion_counts(model, targets) for model in predictions}
+    best = min(
+        (model.name for model in models), key=lambda name: metrics[name].get("js", np.inf), default=None
+    )
+    calibration, groups = calibration_curves(predictions, targets), by_speaker_group(predictions, targets)
     write_json(folder / "metrics.json", metrics)
     write_json(folder / "paper.json", PAPER)
-    write_json(folder / "comparisons.json", comparisons)
-    write_json(folder / "confusion.json", {row.name: _confusion(row, wanted) for row in rows})
-    _csv(_rows(metrics), folder / "rows.csv")
-    _csv(_tertiles(metrics), folder / "tertiles.csv")
-    curves = _calibration(rows, wanted)
-    _csv(curves, folder / "calibration.csv")
-    groups = by_group(rows, wanted)
+    write_json(folder / "comparisons.json", compare_with_baseline(models, targets, seed=seed))
+    write_json(folder / "confusion.json", confusion)
+    _write_csv(_rows(metrics), folder / "rows.csv")
+    _write_csv(_tertiles(metrics), folder / "tertiles.csv")
+    _write_csv(calibration, folder / "calibration.csv")
     with atomic_path(folder / "groups.parquet") as temporary:
         groups.write_parquet(temporary)
-    return Evaluation(metrics, curves, [row.name for row in models], groups, best_confusion)
-
-
-def _comparisons(models: list[Row], wanted: Targets, seed: int) -> dict[str, Any]:
-    """Each model's JS less that of ``human-on`` (or ``human-off``, where that was not trained)."""
-    by_name = {row.name: row for row in models}
-    baseline = by_name.get("human-on") or by_name.get("human-off")
-    if baseline is None:
-        return {}
-    found = {}
-    for row in models:
-        if row is not baseline:
-            test = paired(row, baseline, wanted, seed)
-            found[f"{row.name} - {baseline.name}"] = {
-                "js": {
-                    "value": test.difference.value,
-                    "low": test.difference.low,
-                    "high": test.difference.high,
-                },
-                "p_value": test.p_value,
-                "share_better": test.share_lower,
-                "groups": test.groups,
-            }
-    return found
-
-
-def _rows(metrics: dict[str, Any]) -> pl.DataFrame:
-    names = (
-        "js",
-        "js_low",
-        "js_high",
-        "bc",
-        "bc_low",
-        "bc_high",
-        "accuracy",
-        "macro_f1",
-        "weighted_f1",
-        "ece",
-        "r2",
-        "entropy",
+    return Evaluation(
+        metrics,
+        calibration,
+        [model.name for model in models],
+        groups,
+        (best, targets.labels, confusion[best]) if best is not None else None,
     )
+
+
+def _rows(metrics: dict[str, dict[str, float]]) -> pl.DataFrame:
     return pl.DataFrame(
-        [{"model": row} | {name: figures.get(name) for name in names} for row, figures in metrics.items()]
+        [{"model": name} | {figure: row.get(figure) for figure in _PLOTTED} for name, row in metrics.items()]
     )
 
 
-def _tertiles(metrics: dict[str, Any]) -> pl.DataFrame:
+def _tertiles(metrics: dict[str, dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(
         [
-            {"model": row, "tertile": name, "js": figures[f"js_{name}_ambiguity"]}
-            for row, figures in metrics.items()
-            for name in TERTILES
-            if f"js_{name}_ambiguity" in figures
+            {"model": name, "tertile": tertile, "js": row[f"js_{tertile}_ambiguity"]}
+            for name, row in metrics.items()
+            for tertile in TERTILES
+            if f"js_{tertile}_ambiguity" in row
         ],
         schema={"model": pl.String, "tertile": pl.String, "js": pl.Float64},
     )
 
 
-def _calibration(rows: list[Row], wanted: Targets) -> pl.DataFrame:
-    parts = []
-    for row in rows:
-        there = row.answered_N
-        curve = calibration_curve(wanted.p_NK[there], row.q_NK[there])
-        full = curve.count_B > 0
-        parts.append(
-            pl.DataFrame(
-                {
-                    "model": [row.name] * int(full.sum()),
-                    "confidence": curve.confidence_B[full],
-                    "accuracy": curve.accuracy_B[full],
-                    "utterances": curve.count_B[full].astype(np.int64),
-                }
-            )
-        )
-    return pl.concat(parts)
-
-
-def _confusion(row: Row, wanted: Targets) -> list[list[int]]:
-    there = row.answered_N
-    counts: list[list[int]] = confusion(wanted.p_NK[there], row.q_NK[there]).astype(int).tolist()
-    return counts
-
-
-def _csv(frame: pl.DataFrame, path: Path) -> None:
+def _write_csv(frame: pl.DataFrame, path: Path) -> None:
     with atomic_path(path) as temporary:
         frame.write_csv(temporary, float_precision=6)

@@ -1,8 +1,7 @@
-"""Formats that tables leave and come back in. One file a format; its name is the key; nothing else is registered.
+"""Exchange formats: one file per format; the file name is its key, and nothing else is registered.
 
-Each has ``write(bundle, folder)``. All but Label Studio's have ``read(folder) -> Bundle``, and what is
-written is read back exactly: same rows, same numbers to the last bit. Label Studio gives votes back
-(``read_votes``).
+Each format has ``write(tables, folder)``. All but Label Studio's have ``read(folder) -> LinkedTables``, which returns
+exactly what was written: the same rows and the same numbers to the last bit. Label Studio's has ``read_votes``.
 """
 
 from __future__ import annotations
@@ -17,11 +16,16 @@ from ambivox.models.tables import Distributions, Utterances, Votes
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """Tables with one label set; every vote and distribution is about one of the utterances.
+class LinkedTables:
+    """Tables with one label set, in which every vote and distribution belongs to one of the utterances.
 
-    Rows are in the order of utterance_id, then annotator_id and label, so that formats that nest or group
-    them can give them back as they were.
+    Rows are in the order of utterance_id, then annotator_id and label, so that formats that nest or group rows can
+    restore their order.
+
+    Attributes:
+        utterances: The utterances.
+        votes: Their votes.
+        distributions: Their distributions, or None.
     """
 
     utterances: Utterances
@@ -30,10 +34,18 @@ class Bundle:
 
     @classmethod
     def of(cls, utterances: Utterances, votes: Votes, distributions: Distributions | None = None) -> Self:
-        """Check that the tables fit together, and put their rows and columns in order.
+        """Check that tables belong together, and order their rows and columns.
+
+        Args:
+            utterances: The utterances.
+            votes: Votes for these utterances.
+            distributions: Distributions of these utterances.
+
+        Returns:
+            The tables.
 
         Raises:
-            UserError: label sets differ, or a table is about other utterances.
+            UserError: The label sets differ, or a table has rows for other utterances.
         """
         tables: list[Utterances | Votes | Distributions] = [utterances, votes]
         tables += [distributions] if distributions else []
@@ -42,12 +54,13 @@ class Bundle:
                 raise UserError(
                     f"the {table.name} have the labels {table.labels}, the utterances {utterances.labels}"
                 )
-            ids = table.frame.filter(
+            others = table.frame.filter(
                 ~pl.col("utterance_id").is_in(utterances.frame["utterance_id"].implode())
             )
-            if ids.height:
+            if others.height:
                 raise UserError(
-                    f"{ids.height} {table.name} are about no utterance here, the first {ids['utterance_id'][0]!r}"
+                    f"{others.height} {table.name} are for unknown utterances, "
+                    f"the first is {others['utterance_id'][0]!r}"
                 )
         labels = utterances.labels
         ordered = utterances.frame.select(*Utterances.required, *Utterances.optional).sort("utterance_id")

@@ -1,8 +1,8 @@
-"""audformat, audeering's format: tables of a database with schemes and raters (audeering.github.io/audformat).
+"""audformat, audeering's format: the tables of a database with schemes and raters (audeering.github.io/audformat).
 
-The ``files`` table is indexed by audio file. Votes are a misc table, a row a vote, because corpora have
-thousands of raters and each hears few files: columns ``utterance``, ``rater`` (each declared in the header,
-human or machine), ``emotion`` and ``weight``. ``distribution`` is indexed by file and has a column a label.
+The ``files`` table is indexed by audio file. Votes are a misc table with one row per vote, because corpora have
+thousands of raters with few files each: columns ``utterance``, ``rater`` (declared in the header as human or machine),
+``emotion`` and ``weight``. ``distribution`` is indexed by file and has one column per label.
 """
 
 from __future__ import annotations
@@ -13,50 +13,62 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.errors import MissingExtraError, UserError
-from ambivox.models.exchange import Bundle
+from ambivox.models.exchange import LinkedTables
 from ambivox.models.tables import Distributions, Utterances, Votes
 
-_KINDS: dict[Any, str] = {pl.String: "str", pl.Float64: "float", pl.Int64: "int"}
+_SCHEMES: dict[Any, str] = {pl.String: "str", pl.Float64: "float", pl.Int64: "int"}
 _VOTE_NAMES = {"utterance_id": "utterance", "annotator_id": "rater", "label": "emotion"}
 
 
-def write(bundle: Bundle, folder: Path) -> None:
+def write(tables: LinkedTables, folder: Path) -> None:
     """Write the header db.yaml and its tables.
 
+    Args:
+        tables: The tables to write.
+        folder: The folder to write to.
+
     Raises:
-        UserError: an audio file belongs to several utterances, which a table by file cannot hold.
+        UserError: An audio file belongs to several utterances, which a table indexed by file cannot hold.
         MissingExtraError: audformat is not installed.
     """
     audformat = _library()
-    frame, votes, distributions = bundle.utterances.frame, bundle.votes.frame, bundle.distributions
+    frame, votes, distributions = tables.utterances.frame, tables.votes.frame, tables.distributions
     if frame["audio"].is_duplicated().any():
-        twice = frame.filter(frame["audio"].is_duplicated())["audio"][0]
-        raise UserError(f"audformat's tables are indexed by file, but {twice} belongs to several utterances")
+        duplicate = frame.filter(frame["audio"].is_duplicated())["audio"][0]
+        raise UserError(
+            f"audformat's tables are indexed by file, but {duplicate} belongs to several utterances"
+        )
     db = audformat.Database(
         "-".join(sorted(frame["corpus"].unique())) or "empty",
         languages=_languages(audformat, frame),
-        meta={"ambivox": {"labels": list(bundle.labels)}},
+        meta={"ambivox": {"labels": list(tables.labels)}},
     )
-    db.schemes["emotion"] = audformat.Scheme(labels=list(bundle.labels))
+    db.schemes["emotion"] = audformat.Scheme(labels=list(tables.labels))
     db.schemes["probability"] = audformat.Scheme("float", minimum=0, maximum=1)
-    for kind in _KINDS.values():
-        db.schemes[kind] = audformat.Scheme(kind)
+    for dtype in _SCHEMES.values():
+        db.schemes[dtype] = audformat.Scheme(dtype)
     for name, kind in votes.select("annotator_id", "annotator_kind").unique().sort(pl.all()).iter_rows():
         db.raters[name] = audformat.Rater("human" if kind == "human" else "machine")
     _add(audformat, db, "files", frame.drop("audio"), audio=frame["audio"])
     _add(audformat, db, "votes", votes.rename(_VOTE_NAMES), schemes={"emotion": "emotion"})
     if distributions is not None:
         audio = distributions.frame.join(frame, on="utterance_id", how="left", maintain_order="left")["audio"]
-        schemes = dict.fromkeys(bundle.labels, "probability")
+        schemes = dict.fromkeys(tables.labels, "probability")
         _add(audformat, db, "distribution", distributions.frame, schemes=schemes, audio=audio)
     db.save(str(folder), storage_format="parquet")
 
 
-def read(folder: Path) -> Bundle:
+def read(folder: Path) -> LinkedTables:
     """Read what ``write`` wrote.
 
+    Args:
+        folder: The folder that was written.
+
+    Returns:
+        The tables.
+
     Raises:
-        UserError: there is no such database in the folder.
+        UserError: The folder has no database that Ambivox exported.
         MissingExtraError: audformat is not installed.
     """
     audformat = _library()
@@ -72,7 +84,7 @@ def read(folder: Path) -> Bundle:
     distributions = None
     if "distribution" in db:
         distributions = Distributions.check(_frame(db["distribution"]).drop("file"), labels, str(folder))
-    return Bundle.of(
+    return LinkedTables.of(
         Utterances.check(utterances, labels, str(folder)),
         Votes.check(votes, labels, str(folder)),
         distributions,
@@ -88,14 +100,14 @@ def _library() -> Any:
 
 
 def _languages(audformat: Any, frame: pl.DataFrame) -> list[str]:
-    """The languages that ISO 639-3 knows; the column keeps the others as they are."""
-    known = []
+    """List the languages with an ISO 639-3 code; the table's column keeps the others unchanged."""
+    codes = []
     for name in frame["language"].drop_nulls().unique().sort():
         try:
-            known.append(audformat.utils.map_language(name))
+            codes.append(audformat.utils.map_language(name))
         except ValueError:
             continue
-    return sorted(set(known))
+    return sorted(set(codes))
 
 
 def _add(
@@ -107,7 +119,7 @@ def _add(
     schemes: dict[str, str] | None = None,
     audio: pl.Series | None = None,
 ) -> None:
-    """Add a table, by file where ``audio`` is given; a column's scheme is its type unless ``schemes`` says more."""
+    """Add a table, indexed by file where ``audio`` is given; a column not in ``schemes`` has the scheme of its type."""
     import pandas as pd
 
     if audio is None:
@@ -115,19 +127,16 @@ def _add(
     else:
         db[name] = audformat.Table(audformat.filewise_index(audio.to_list()))
     for column in frame.columns:
-        scheme = (schemes or {}).get(column) or _KINDS[frame[column].dtype]
+        scheme = (schemes or {}).get(column) or _SCHEMES[frame[column].dtype]
         db[name][column] = audformat.Column(scheme_id=scheme)
         db[name][column].set(frame[column].to_list())
 
 
 def _frame(table: Any) -> pl.DataFrame:
-    """A table as a polars frame, its index as columns; missing is null, never nan."""
-    found = table.df.reset_index()
+    """Convert a table to a polars frame with its index as columns; missing values are null, never NaN."""
+    pandas_frame = table.df.reset_index()
     columns = {
-        column: [
-            None if missing else value
-            for value, missing in zip(found[column], found[column].isna(), strict=True)
-        ]
-        for column in found.columns
+        column: [None if missing else value for value, missing in zip(values, values.isna(), strict=True)]
+        for column, values in pandas_frame.items()
     }
     return pl.DataFrame(columns, strict=False)

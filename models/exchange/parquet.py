@@ -4,26 +4,37 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ambivox.models.exchange import Bundle
+from ambivox.models.exchange import LinkedTables
 from ambivox.models.tables import Distributions, Utterances, Votes
 
 
-def write(bundle: Bundle, folder: Path) -> None:
-    """Write utterances.parquet, votes.parquet and, where there are any, distributions.parquet."""
-    bundle.utterances.write(folder / "utterances.parquet")
-    bundle.votes.write(folder / "votes.parquet")
-    if bundle.distributions is not None:
-        bundle.distributions.write(folder / "distributions.parquet")
+def write(tables: LinkedTables, folder: Path) -> None:
+    """Write utterances.parquet, votes.parquet and, where there are any, distributions.parquet.
+
+    Args:
+        tables: The tables to write.
+        folder: The folder to write to; it must exist.
+    """
+    tables.utterances.write(folder / "utterances.parquet")
+    tables.votes.write(folder / "votes.parquet")
+    if tables.distributions is not None:
+        tables.distributions.write(folder / "distributions.parquet")
 
 
-def read(folder: Path) -> Bundle:
+def read(folder: Path) -> LinkedTables:
     """Read what ``write`` wrote.
 
+    Args:
+        folder: The folder that was written.
+
+    Returns:
+        The tables.
+
     Raises:
-        UserError: a file is missing or damaged.
+        UserError: A file is missing or damaged.
     """
     path = folder / "distributions.parquet"
     distributions = Distributions.read(path) if path.exists() else None
-    return Bundle.of(
+    return LinkedTables.of(
         Utterances.read(folder / "utterances.parquet"), Votes.read(folder / "votes.parquet"), distributions
     )

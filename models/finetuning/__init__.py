@@ -1,1 +1,1 @@
-"""Fine-tuning an ALM to answer with a distribution."""
+"""Fine-tuning of an ALM that predicts emotion distributions."""

@@ -1,4 +1,4 @@
-"""From tables and an ALM to a folder with a fine-tuned model: everything ``tasks/finetune.py`` does."""
+"""From tables and an ALM to the folder of a fine-tuned model: the work of the step ``finetune``."""
 
 from __future__ import annotations
 
@@ -9,51 +9,63 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
+import numpy as np
 
 from ambivox.models.alm_backbones.audio_states import AudioStates
 from ambivox.models.alm_backbones.backbone import Backbone, best_device, load
 from ambivox.models.errors import UserError
-from ambivox.models.files import atomic_folder, atomic_path, write_json
-from ambivox.models.finetuning.data.examples import (
-    Examples,
-    answer_codes,
-    examples_of,
-    join,
-    mixed_examples_of,
-)
+from ambivox.models.files import atomic_folder
+from ambivox.models.finetuning.data.example_building import build_examples, build_mixed_examples
+from ambivox.models.finetuning.data.examples import Examples, concatenate
+from ambivox.models.finetuning.data.prompts import answer_code_ids
 from ambivox.models.finetuning.distributed.processes import Processes
 from ambivox.models.finetuning.model.card import Card
-from ambivox.models.finetuning.model.distribution_model import adapted_modules, add_adapters
-from ambivox.models.finetuning.model.label_shift import corrected, log_ratio
+from ambivox.models.finetuning.model.distribution_model import (
+    DistributionModel,
+    adapted_modules,
+    add_adapters,
+)
+from ambivox.models.finetuning.model.label_shift import correct_label_shift, log_label_shift
 from ambivox.models.finetuning.model.model_folder import save_model
-from ambivox.models.finetuning.settings import Preset, Settings, choose
+from ambivox.models.finetuning.settings import FinetuneSettings, Preset, choose_preset
+from ambivox.models.finetuning.training.batched_forward import standardise_head
 from ambivox.models.finetuning.training.checkpoint import Checkpoints
-from ambivox.models.finetuning.training.checks import check_before_training
-from ambivox.models.finetuning.training.inference import standardise_head
-from ambivox.models.finetuning.training.loop import Result, train
+from ambivox.models.finetuning.training.loop import TrainingResult, train
+from ambivox.models.finetuning.training.run_files import write_run_files
+from ambivox.models.finetuning.training.sanity_checks import check_before_training
 from ambivox.models.prompting.prompts import prompt_version
 from ambivox.models.tables import Distributions, Utterances
 
 
 @dataclass(frozen=True)
-class Report:
-    """What the step tells its user; ``first`` is whether it is this process that tells it.
+class FinetuneResult:
+    """The result of fine-tuning.
 
-    ``held`` counts the parameters that this one of the ``processes`` keeps, adapters and head among them.
+    Attributes:
+        preset: The preset that was used.
+        parameters: Parameters of the base ALM.
+        trained_parameters: Parameters of the adapters and the head.
+        training_utterances: Recorded training utterances.
+        mixed_samples: DiME-Aug's samples.
+        development_utterances: Development utterances.
+        rejects: The reason by id, for utterances whose audio cannot be read.
+        training_result: Curves, best epoch and speed.
+        processes: The number of processes.
+        local_parameters: Parameters in this process, with adapters and head.
+        is_main: Whether this is the process that writes files and logs.
     """
 
     preset: str
     parameters: int
     trained_parameters: int
-    training: int
-    mixed: int
-    development: int
-    left_out: dict[str, str]
-    result: Result
+    training_utterances: int
+    mixed_samples: int
+    development_utterances: int
+    rejects: dict[str, str]
+    training_result: TrainingResult
     processes: int
-    held: int
-    first: bool
+    local_parameters: int
+    is_main: bool
 
 
 def finetune(
@@ -68,60 +80,54 @@ def finetune(
     cache: Path | None,
     runs: Path,
     tensorboard: Path | None,
-    draw: Callable[[Result, Path], object] = lambda _result, _folder: None,
-) -> Report:
-    """Train on the splits train and development and write the model folder ``out``.
+    draw: Callable[[TrainingResult, Path], object] = lambda _result, _folder: None,
+) -> FinetuneResult:
+    """Train on the splits train and development and write a model folder.
 
     Args:
-        utterances: of all splits; test is not read.
-        distributions: targets, from any source.
-        augmented: the folder that ``augment`` made, or None.
-        alm: a local folder, or a key of models/alms/.
-        out: the model folder.
-        preset: which defaults.
-        options: settings that differ from the preset's.
-        cache: where the audio tower's states are kept.
-        runs: where checkpoints are kept until the run is complete.
-        tensorboard: where to write TensorBoard's events, if at all.
-        draw: adds pictures of the training run to the model folder.
+        utterances: The utterances of all splits; test is not read.
+        distributions: The target distributions, from any source.
+        augmented: The output folder of ``augment``, or None.
+        alm: A local folder, or a key of models/alms/.
+        out: The model folder to write.
+        preset: The preset of the settings.
+        options: Values for fields of ``FinetuneSettings`` that differ from the preset.
+        cache: Folder of cached audio states.
+        runs: Folder for checkpoints of incomplete runs.
+        tensorboard: Folder for TensorBoard's events, or None.
+        draw: Draws figures of the training result into the model folder.
+
+    Returns:
+        The result.
 
     Raises:
-        UserError: no training utterances, a target or a recording is missing, or the ALM cannot be trained.
+        UserError: There are no training utterances, a target is missing, audio cannot be read, or the ALM cannot be
+            fine-tuned.
     """
     processes = Processes()
     device, dtype = best_device()
-    backbone = load(
-        alm, device, dtype, quantise=bool(options.get("quantise", False)), to_be_sharded=processes.sharded
-    )
-    parameters = backbone.parameters()
-    name, settings = choose(preset, parameters)
-    settings = replace(settings, **options)
+    quantise = bool(options.get("quantise", False))
+    backbone = load(alm, device, dtype, quantise=quantise, to_be_sharded=processes.sharded)
+    parameters = backbone.parameter_count()
+    preset_name, preset_settings = choose_preset(preset, parameters)
+    settings = replace(preset_settings, **options)
     states = AudioStates(backbone, cache)
-    with processes.in_turn():
-        training, mixed, development, left_out = _examples(
-            utterances, distributions, augmented, backbone, states, settings
-        )
-    model = add_adapters(
-        backbone,
-        len(utterances.labels),
-        settings.lora_rank,
-        settings.lora_alpha,
-        settings.lora_dropout,
-        settings.seed,
-        settings.gradient_checkpointing,
-        answer_codes(backbone, utterances.labels, settings.modality) if settings.from_answer else None,
-    )
-    trained = sum(value.numel() for value in model.trainable().values())
-    held = processes.shard(model)
+    with processes.main_first():
+        examples = _build_all(utterances, distributions, augmented, backbone, states, settings)
+    training, mixed = examples.training, examples.mixed
+    model = _add_adapters(backbone, utterances.labels, settings)
+    trained_parameters = sum(value.numel() for value in model.trainable().values())
+    local_parameters = processes.shard(model)
     if settings.standardise:
         standardise_head(model, training, states, 2 * settings.batch)
-    findings = check_before_training(model, training, states)
+    checks = check_before_training(model, training, states)
     if settings.loss_weights == "equal":
-        training = replace(training, weight_N=training.weight_N * 0 + 1)
-    key = _key(settings, backbone, training, development)
+        training = replace(training, weight_N=np.ones(len(training)))
+    key = _run_key(settings, backbone, training, examples.development)
     checkpoints = Checkpoints(runs / key / "checkpoint.safetensors", settings.checkpoint_seconds)
-    result = train(model, training, development, states, settings, checkpoints, processes, tensorboard)
-    source = str(distributions.frame["source"][0])
+    result = train(
+        model, training, examples.development, states, settings, checkpoints, processes, tensorboard
+    )
     card = Card(
         utterances.labels,
         settings.modality,
@@ -129,58 +135,72 @@ def finetune(
         backbone.resolved.name,
         backbone.resolved.revision,
         prompt_version(),
-        source,
+        str(distributions.frame["source"][0]),
         augmented is not None,
-        settings.deciding() | {"preset": name},
+        settings.weight_determining() | {"preset": preset_name},
     )
     weights = model.weights()
-    if settings.prior == "recorded":
-        weights = corrected(weights, log_ratio(training, mixed))
-    if processes.first:
+    if settings.correct_label_shift:
+        weights = correct_label_shift(weights, log_label_shift(training, mixed))
+    if processes.is_main:
         with atomic_folder(out) as folder:
             save_model(model, weights, card, folder)
-            _write_run(folder, result, findings.as_dict(), adapted_modules(backbone.model), left_out)
+            write_run_files(folder, result, checks, adapted_modules(backbone.model), examples.rejects)
             draw(result, folder)
         checkpoints.remove()
-    processes.wait()
-    return Report(
-        name,
+    processes.wait_for_all()
+    return FinetuneResult(
+        preset_name,
         parameters,
-        trained,
+        trained_parameters,
         len(training) - mixed,
         mixed,
-        len(development or ()),
-        left_out,
+        len(examples.development or ()),
+        examples.rejects,
         result,
         processes.count,
-        held,
-        processes.first,
+        local_parameters,
+        processes.is_main,
     )
 
 
-def _examples(
+@dataclass(frozen=True)
+class _RunExamples:
+    """Training examples (recorded, then ``mixed`` mixed ones), development examples, and reasons of rejects by id."""
+
+    training: Examples
+    mixed: int
+    development: Examples | None
+    rejects: dict[str, str]
+
+
+def _build_all(
     utterances: Utterances,
     distributions: Distributions,
     augmented: Path | None,
     backbone: Backbone,
     states: AudioStates,
-    settings: Settings,
-) -> tuple[Examples, int, Examples | None, dict[str, str]]:
-    """Training examples (recorded, then mixed), how many are mixed, development examples, and who is left out."""
+    settings: FinetuneSettings,
+) -> _RunExamples:
     train_table = utterances.in_splits("train")
     if not len(train_table):
-        raise UserError("no utterance is in the split train")
+        raise UserError(
+            "found no utterance in the split train, expected at least one; check the column split"
+        )
     variants = settings.perturbed_variants if settings.perturbation else 0
-    training, left_out = examples_of(
+    training, rejects = build_examples(
         train_table, backbone, states, settings.modality, settings.on_error, distributions, variants
     )
     if not len(training):
-        raise UserError(f"none of the {len(train_table)} training utterances can be read")
+        raise UserError(
+            f"none of the {len(train_table)} training utterances can be read: {next(iter(rejects.values()))}; "
+            "check the audio paths in the table of utterances"
+        )
     mixed = 0
     if augmented is not None:
-        extra = mixed_examples_of(augmented, utterances, backbone, states, settings.modality, variants)
-        training, mixed = join(training, extra), len(extra)
-    development, left_out_too = examples_of(
+        samples = build_mixed_examples(augmented, utterances, backbone, states, settings.modality, variants)
+        training, mixed = concatenate(training, samples), len(samples)
+    development, development_rejects = build_examples(
         utterances.in_splits("development"),
         backbone,
         states,
@@ -188,44 +208,35 @@ def _examples(
         settings.on_error,
         distributions,
     )
-    return training, mixed, development if len(development) else None, left_out | left_out_too
-
-
-def _key(settings: Settings, backbone: Backbone, training: Examples, development: Examples | None) -> str:
-    """The run's hash: equal runs, and no others, go on from each other's checkpoints."""
-    digest = hashlib.sha256()
-    digest.update(
-        json.dumps(
-            [settings.deciding(), backbone.resolved.revision, str(backbone.dtype)], sort_keys=True
-        ).encode()
+    return _RunExamples(
+        training, mixed, development if len(development) else None, rejects | development_rejects
     )
+
+
+def _add_adapters(
+    backbone: Backbone, labels: tuple[str, ...], settings: FinetuneSettings
+) -> DistributionModel:
+    return add_adapters(
+        backbone,
+        len(labels),
+        settings.lora_rank,
+        settings.lora_alpha,
+        settings.lora_dropout,
+        settings.seed,
+        settings.gradient_checkpointing,
+        answer_code_ids(backbone, labels, settings.modality) if settings.from_answer else None,
+    )
+
+
+def _run_key(
+    settings: FinetuneSettings, backbone: Backbone, training: Examples, development: Examples | None
+) -> str:
+    """The hash of a run: a run resumes from the checkpoint of an equal run only."""
+    digest = hashlib.sha256()
+    determining = [settings.weight_determining(), backbone.resolved.revision, str(backbone.dtype)]
+    digest.update(json.dumps(determining, sort_keys=True).encode())
     for examples in (training, development):
         if examples is not None:
             digest.update(json.dumps([examples.utterance_ids, examples.keys, examples.tokens]).encode())
             digest.update(examples.target_NK.tobytes() + examples.weight_N.tobytes())
     return digest.hexdigest()[:16]
-
-
-def _write_run(
-    folder: Path, result: Result, findings: dict[str, Any], adapted: list[str], left_out: dict[str, str]
-) -> None:
-    """Curves, checks and rejects. No times: equal runs give equal bytes."""
-    with atomic_path(folder / "curves.csv") as temporary:
-        pl.DataFrame(result.curves).with_columns(pl.col("epoch").cast(pl.Int64)).write_csv(temporary)
-    write_json(folder / "curves.json", {"curves": result.curves, "best_epoch": result.best_epoch})
-    write_json(
-        folder / "training.json",
-        {
-            "checks": findings,
-            "adapted": adapted,
-            "best_epoch": result.best_epoch,
-            "epochs": len(result.curves),
-            "stopped_early": result.stopped_early,
-        },
-    )
-    rejects = pl.DataFrame(
-        {"utterance_id": list(left_out), "reason": list(left_out.values())},
-        schema={"utterance_id": pl.String, "reason": pl.String},
-    )
-    with atomic_path(folder / "rejects.parquet") as temporary:
-        rejects.write_parquet(temporary)

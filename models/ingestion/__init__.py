@@ -1,1 +1,1 @@
-"""From a corpus's files to checked tables: the contract of a corpus, label sets, splits, the profile."""
+"""Ingestion: from a corpus's files to checked tables, with label schemas, splits, held-out votes and a profile."""

@@ -1,14 +1,14 @@
-"""What a corpus's files give: utterances and votes as they are on disk, before probing and splitting.
+"""What a corpus loader returns: utterances and votes as they are on disk, before audio is probed and splits are drawn.
 
 ``models/corpora/<key>.py`` has a docstring (what, where from, licence, known defects, a sample row) and one
 function
 
-    def load(root: Path, *, an_option: bool = False, another: str = "x") -> Loaded
+    def load(root: Path, *, an_option: bool = False, another: str = "x") -> CorpusData
 
-Its keyword-only parameters, with a type and a default each, are the corpus's options; nothing else is
-registered. ``models/ingestion/checking.py`` does the rest, the same for all: unknown labels, duplicates, votes for
-nobody, missing audio, label schema, splits, votes held back, profile. So a loader only reads; what it cannot
-read it puts in ``rejects``.
+Its keyword-only parameters, each with a type and a default, are the corpus's options; nothing else is registered. A
+loader only reads, and puts what it cannot read into ``rejects``. ``models/ingestion/ingest.py`` does the rest, the
+same for every corpus: unknown labels, duplicates, votes for unknown utterances, missing audio, the label schema,
+splits, held-out votes, and the profile.
 """
 
 from __future__ import annotations
@@ -31,41 +31,54 @@ REJECTS = {
 
 
 def no_rejects() -> pl.DataFrame:
-    """An empty table of rejects."""
+    """Make an empty table of rejects.
+
+    Returns:
+        No rows, with the columns of REJECTS.
+    """
     return pl.DataFrame(schema=REJECTS)
 
 
 def rejected(rows: pl.DataFrame, reason: str, detail: str | pl.Expr = "") -> pl.DataFrame:
-    """Rejects from rows that could not be used; ``file``, ``line`` and ``utterance_id`` stay if known."""
+    """Make rejects from rows that cannot be used.
+
+    Args:
+        rows: The rows; ``file``, ``line`` and ``utterance_id`` are kept where they are known.
+        reason: Why the rows cannot be used; rejects are counted per reason.
+        detail: What was found in the row: one text for all, or an expression.
+
+    Returns:
+        The rows, with the columns of REJECTS.
+    """
     explained = rows.with_columns(
         reason=pl.lit(reason), detail=pl.lit(detail) if isinstance(detail, str) else detail
     )
     columns = [
-        pl.col(name).cast(kind) if name in explained.columns else pl.lit(None, dtype=kind).alias(name)
-        for name, kind in REJECTS.items()
+        pl.col(name).cast(dtype) if name in explained.columns else pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in REJECTS.items()
     ]
     return explained.select(columns)
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A corpus as its files tell it.
+class CorpusData:
+    """A corpus as its files describe it.
 
     Attributes:
-        labels: The full label set, in a fixed order, in the words of ``ambivox.models.ingestion.labels`` where one fits, so
-            that the same emotion has the same name in every corpus.
+        labels: The full label set, in a fixed order. Where a name in ``ambivox.models.ingestion.labels`` fits, it is
+            used, so that the same emotion has the same name in every corpus.
         utterances: ``utterance_id`` and ``audio`` (``str(root / ...)``, links not followed, or an s3:// URL),
             and where known ``transcript``, ``speaker`` (null: unknown), ``language``, ``sex``, ``age``,
             ``split`` (the official one; null: to be drawn), ``file`` and ``line`` (for messages).
-        votes: one row a label that a person gave: ``utterance_id``, ``annotator_id``, ``label``, and where
-            known ``file`` and ``line``, or ``weight``. Several labels of one annotator share that annotator's
+        votes: One row per label that a human annotator gave: ``utterance_id``, ``annotator_id``, ``label``, and
+            where known ``file`` and ``line``, or ``weight``. Several labels of one annotator for one utterance share
             one vote.
         licence: The corpus's licence, in a few words.
         rejects: What could not be read, with the columns of REJECTS.
         truth: The distributions that the votes were drawn from, where known: ``utterance_id`` and one column
-            a label.
+            per label.
         shares: The corpus's own default shares of pretrain, train, development and test.
-        notes: Lines for the user: anything read in a way that is not obvious.
+        notes: Lines for the user about anything that is read in a way that is not obvious.
     """
 
     labels: tuple[str, ...]
@@ -79,10 +92,15 @@ class Loaded:
 
 
 def require_layout(root: Path, expected: Sequence[str], corpus: str) -> None:
-    """Check that ``root`` holds every name in ``expected``; if it lies a folder up or down, say where.
+    """Check that a corpus's folder holds the expected files and folders.
+
+    Args:
+        root: The folder that the user gave.
+        expected: Names that must be in it.
+        corpus: The corpus's name, for messages.
 
     Raises:
-        UserError: it does not.
+        UserError: Something is missing; where the folder above or one below holds everything, the message says so.
     """
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; expected the root of {corpus} with {', '.join(expected)}")

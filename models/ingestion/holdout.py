@@ -1,4 +1,4 @@
-"""Holding human votes back, to play a corpus with few votes where the truth about it is known better."""
+"""Holding out human votes, to simulate a corpus with few votes where more are known."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ambivox.models.errors import UserError
 
 
 def hold_out(votes: pl.DataFrame, keep: int | None, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Keep the votes of ``keep`` annotators an utterance, drawn without replacement; hold the others back.
+    """Keep the votes of ``keep`` annotators per utterance, drawn without replacement; hold out the others.
 
-    An annotator's labels stay together. An utterance with no more than ``keep`` annotators keeps them all.
-    The draw depends on the seed and the table alone, not on the order of its rows.
+    An annotator's labels for an utterance stay together. An utterance with no more than ``keep`` annotators keeps
+    them all. The draw depends on the seed and the table alone, not on the order of its rows.
 
     Args:
-        votes: ``utterance_id``, ``annotator_id`` and more.
-        keep: Annotators to keep; None keeps all.
-        seed: Of the draw.
+        votes: ``utterance_id``, ``annotator_id`` and further columns.
+        keep: Annotators to keep per utterance, at least 1; None keeps all.
+        seed: The seed of the draw.
 
     Returns:
-        Kept and held back, each sorted by utterance, annotator and label.
+        The kept votes and the held-out votes, each sorted by utterance, annotator and label.
 
     Raises:
         UserError: ``keep`` is less than 1.
@@ -30,9 +30,11 @@ def hold_out(votes: pl.DataFrame, keep: int | None, seed: int) -> tuple[pl.DataF
         return votes, votes.clear()
     if keep < 1:
         raise UserError(f"keep-votes must be at least 1, found {keep}")
-    opinions = votes.select("utterance_id", "annotator_id").unique(maintain_order=True)
-    chance = np.random.default_rng(seed).random(opinions.height)
-    rank = pl.col("_chance").rank("ordinal").over("utterance_id")
-    kept = opinions.with_columns(_chance=chance).select("utterance_id", "annotator_id", _kept=rank <= keep)
+    annotators = votes.select("utterance_id", "annotator_id").unique(maintain_order=True)
+    random_order = np.random.default_rng(seed).random(annotators.height)
+    rank = pl.col("_random").rank("ordinal").over("utterance_id")
+    kept = annotators.with_columns(_random=random_order).select(
+        "utterance_id", "annotator_id", _kept=rank <= keep
+    )
     marked = votes.join(kept, on=["utterance_id", "annotator_id"], how="left", maintain_order="left")
     return marked.filter("_kept").drop("_kept"), marked.filter(~pl.col("_kept")).drop("_kept")

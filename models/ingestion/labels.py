@@ -1,7 +1,7 @@
-"""Label sets and what can be done to them: the words used in every corpus, merging, dropping, renaming.
+"""Label sets and label schemas: the names used in every corpus, and merging, dropping and renaming labels.
 
-A schema file is TOML or JSON. Every label of the corpus is named once, so that nothing is dropped by an
-oversight:
+A schema file is TOML or JSON. Every label of the corpus must be named once, so that no label is dropped by
+accident:
 
     drop = ["other"]
     [labels]                                # new label = labels of the corpus, in the order of the new set
@@ -21,8 +21,8 @@ import polars as pl
 
 from ambivox.models.errors import UserError
 
-# The words for emotions that corpora share. A corpus may add its own where none of these fits.
-WORDS = (
+# The names of emotions that corpora share. A corpus may add its own where none of these fits.
+COMMON_LABELS = (
     "anger",
     "contempt",
     "disgust",
@@ -35,7 +35,7 @@ WORDS = (
     "surprise",
     "other",
 )
-# The paper's four (section 1 of arXiv 2601.14620): IEMOCAP's excited counts as happy.
+# The four labels of the paper (arXiv 2601.14620, section 1), in which IEMOCAP's excitement counts as happiness.
 FOUR = {
     "anger": ("anger",),
     "happiness": ("happiness", "excitement"),
@@ -45,41 +45,55 @@ FOUR = {
 
 
 @dataclass(frozen=True)
-class Schema:
-    """Which new label each label of the corpus becomes (None: dropped), and the new set in order."""
+class LabelSchema:
+    """A mapping from a corpus's labels to a new label set.
+
+    Attributes:
+        labels: The new label set, in order.
+        mapping: Label of the corpus -> new label; None drops it.
+    """
 
     labels: tuple[str, ...]
-    becomes: dict[str, str | None]
+    mapping: dict[str, str | None]
 
-    def votes(self, votes: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
-        """Map the votes; where an annotator's labels are dropped in part, the others share the one vote.
+    def map_votes(self, votes: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
+        """Map the labels of votes; where some of an annotator's labels are dropped, the others share the vote.
+
+        Args:
+            votes: ``utterance_id``, ``annotator_id``, ``label`` and ``weight``.
 
         Returns:
-            The votes, one row an utterance, annotator and label, and how many rows were dropped per old
-            label.
+            The votes, one row per utterance, annotator and label, and the number of dropped rows per label of the
+            corpus.
         """
-        dropped = {old for old, new in self.becomes.items() if new is None}
-        lost = votes.filter(pl.col("label").is_in(dropped)).group_by("label").len().sort("label")
-        if not dropped and all(old == new for old, new in self.becomes.items()):
+        dropped = {old for old, new in self.mapping.items() if new is None}
+        counts = votes.filter(pl.col("label").is_in(dropped)).group_by("label").len().sort("label")
+        if not dropped and all(old == new for old, new in self.mapping.items()):
             return votes, {}
-        new = pl.col("label").replace_strict(
-            {old: to for old, to in self.becomes.items() if to is not None}, default=None
+        new_label = pl.col("label").replace_strict(
+            {old: new for old, new in self.mapping.items() if new is not None}, default=None
         )
-        kept = votes.with_columns(new.cast(pl.String).alias("label")).filter(pl.col("label").is_not_null())
-        fixed = [
+        kept = votes.with_columns(new_label.cast(pl.String).alias("label")).filter(
+            pl.col("label").is_not_null()
+        )
+        key_columns = [
             column for column in ("utterance_id", "annotator_id", "annotator_kind") if column in kept.columns
         ]
-        merged = kept.group_by(*fixed, "label", maintain_order=True).agg(pl.col("weight").sum())
-        return share_votes(merged), dict(lost.iter_rows())
+        merged = kept.group_by(*key_columns, "label", maintain_order=True).agg(pl.col("weight").sum())
+        return normalise_weights(merged), dict(counts.iter_rows())
 
-    def distributions(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-        """Map columns of probabilities, renormalised over what is left.
+    def map_distributions(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+        """Map columns of probabilities, and renormalise what is left.
+
+        Args:
+            frame: ``utterance_id`` and one column per label of the corpus.
 
         Returns:
-            ``utterance_id`` and the new columns, and how many rows had nothing left and are gone.
+            ``utterance_id`` and one column per new label, and the number of rows that were removed because all
+            their probability is on dropped labels.
         """
         sums = [
-            pl.sum_horizontal(old for old, new in self.becomes.items() if new == label).alias(label)
+            pl.sum_horizontal(old for old, new in self.mapping.items() if new == label).alias(label)
             for label in self.labels
         ]
         mapped = frame.select("utterance_id", *sums)
@@ -88,54 +102,68 @@ class Schema:
         return kept, mapped.height - kept.height
 
 
-def share_votes(votes: pl.DataFrame) -> pl.DataFrame:
-    """Scale ``weight`` so that each annotator's labels for an utterance sum to one vote."""
+def normalise_weights(votes: pl.DataFrame) -> pl.DataFrame:
+    """Scale weights so that each annotator's labels for an utterance sum to one vote.
+
+    Args:
+        votes: ``utterance_id``, ``annotator_id``, ``weight`` (positive) and further columns.
+
+    Returns:
+        The votes, with ``weight`` scaled.
+    """
     total = pl.col("weight").sum().over("utterance_id", "annotator_id")
     return votes.with_columns((pl.col("weight") / total).alias("weight"))
 
 
-def schema(name: str, labels: tuple[str, ...]) -> Schema:
-    """The schema ``full`` or ``four``, or the one in the file ``name``, for a corpus with these labels.
+def label_schema(name: str, labels: tuple[str, ...]) -> LabelSchema:
+    """Make the schema for a corpus.
+
+    Args:
+        name: ``full`` (all labels unchanged), ``four`` (the paper's), or the path of a TOML or JSON file.
+        labels: The labels of the corpus.
+
+    Returns:
+        The schema.
 
     Raises:
-        UserError: the file cannot be read, names a label the corpus has not, one twice, or leaves one out.
+        UserError: The file cannot be read, names an unknown label, names a label twice, or leaves one out.
     """
     if name == "full":
-        return Schema(labels, {label: label for label in labels})
+        return LabelSchema(labels, {label: label for label in labels})
     if name == "four":
         missing = [label for label in FOUR if label not in labels]
         if missing:
             raise UserError(f"schema four: the corpus has no label {missing}; it has {', '.join(labels)}")
-        becomes: dict[str, str | None] = dict.fromkeys(labels)
-        becomes |= {old: new for new, olds in FOUR.items() for old in olds if old in labels}
-        return Schema(tuple(FOUR), becomes)
-    return _from_file(Path(name), labels)
+        mapping: dict[str, str | None] = dict.fromkeys(labels)
+        mapping |= {old: new for new, olds in FOUR.items() for old in olds if old in labels}
+        return LabelSchema(tuple(FOUR), mapping)
+    return _schema_from_file(Path(name), labels)
 
 
-def _from_file(path: Path, labels: tuple[str, ...]) -> Schema:
-    found = _read(path)
-    drop, groups = found.get("drop", []), found.get("labels", {})
-    strange = sorted(set(found) - {"drop", "labels"})
-    if strange or not isinstance(drop, list) or not isinstance(groups, dict) or not groups:
+def _schema_from_file(path: Path, labels: tuple[str, ...]) -> LabelSchema:
+    content = _read(path)
+    drop, groups = content.get("drop", []), content.get("labels", {})
+    unknown_keys = set(content) - {"drop", "labels"}
+    if unknown_keys or not isinstance(drop, list) or not isinstance(groups, dict) or not groups:
         raise UserError(
-            f"{path}: expected a table 'labels' (new = list of old) and a list 'drop', found {sorted(found)}"
+            f"{path}: expected a table 'labels' (new = list of old) and a list 'drop', found {sorted(content)}"
         )
-    becomes: dict[str, str | None] = {}
+    mapping: dict[str, str | None] = {}
     for new, olds in [*groups.items(), (None, drop)]:
         if not isinstance(olds, list) or not all(isinstance(old, str) for old in olds):
-            raise UserError(f"{path}: label {new!r} wants a list of labels of the corpus, found {olds!r}")
+            raise UserError(f"{path}: label {new!r} needs a list of labels of the corpus, found {olds!r}")
         for old in olds:
             if old not in labels:
                 raise UserError(f"{path}: the corpus has no label {old!r}; it has {', '.join(labels)}")
-            if old in becomes:
+            if old in mapping:
                 raise UserError(f"{path}: label {old!r} is named twice")
-            becomes[old] = new
-    left_out = [label for label in labels if label not in becomes]
+            mapping[old] = new
+    left_out = [label for label in labels if label not in mapping]
     if left_out:
         raise UserError(
             f"{path}: labels {left_out} are neither mapped nor dropped; name them under labels or in drop"
         )
-    return Schema(tuple(groups), becomes)
+    return LabelSchema(tuple(groups), mapping)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -145,9 +173,9 @@ def _read(path: Path) -> dict[str, Any]:
         )
     try:
         text = path.read_text(encoding="utf-8")
-        found = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (UnicodeDecodeError, ValueError) as error:
         raise UserError(f"{path}: not a readable schema file: {error}") from error
-    if not isinstance(found, dict):
-        raise UserError(f"{path}: a schema file holds a table, found a {type(found).__name__}")
-    return found
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: a schema file holds a table, found a {type(content).__name__}")
+    return content

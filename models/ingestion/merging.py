@@ -1,4 +1,4 @@
-"""Adding votes to votes: an annotator's newer opinion of an utterance takes the place of the older."""
+"""Adding votes to votes: an annotator's newer vote for an utterance replaces the older one."""
 
 from __future__ import annotations
 
@@ -9,30 +9,36 @@ from ambivox.models.tables import Utterances, Votes
 
 
 def add_votes(old: Votes | None, new: Votes, utterances: Utterances) -> tuple[Votes, int]:
-    """All votes of ``new``, and those of ``old`` whose annotator has not voted anew; sorted.
+    """Add new votes to old ones.
+
+    Args:
+        old: The votes there are, or None.
+        new: The votes to add.
+        utterances: The utterances that votes may be about.
 
     Returns:
-        The votes, and how many rows of ``old`` are replaced.
+        All new votes and those old ones whose annotator has no new vote for the same utterance, sorted; and the
+        number of old rows that are replaced.
 
     Raises:
-        UserError: label sets differ from the utterances', or a vote is about no utterance.
+        UserError: The label sets differ from that of the utterances, or a vote is for an unknown utterance.
     """
     for votes in (new, *([old] if old else [])):
         if votes.labels != utterances.labels:
             raise UserError(f"the votes have the labels {votes.labels}, the utterances {utterances.labels}")
-        strange = votes.frame.filter(
+        unknown = votes.frame.filter(
             ~pl.col("utterance_id").is_in(utterances.frame["utterance_id"].implode())
         )
-        if strange.height:
+        if unknown.height:
             raise UserError(
-                f"{strange.height} votes are about no utterance here, the first {strange['utterance_id'][0]!r}"
+                f"{unknown.height} votes are for unknown utterances, the first is {unknown['utterance_id'][0]!r}"
             )
     columns = list(Votes.required)
-    kept = [new.frame.select(columns)]
+    parts = [new.frame.select(columns)]
     if old is not None:
-        kept.append(
+        parts.append(
             old.frame.select(columns).join(new.frame, on=["utterance_id", "annotator_id"], how="anti")
         )
-    replaced = len(old) - kept[1].height if old is not None else 0
-    whole = pl.concat(kept).sort("utterance_id", "annotator_id", "label")
-    return Votes.check(whole, utterances.labels), replaced
+    replaced = len(old) - parts[1].height if old is not None else 0
+    merged = pl.concat(parts).sort("utterance_id", "annotator_id", "label")
+    return Votes.check(merged, utterances.labels), replaced

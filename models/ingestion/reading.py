@@ -1,7 +1,7 @@
-"""Reading label files and transcripts as they turn up: other encodings, Windows line ends, rows cut short.
+"""Reading label files and transcripts in other encodings, with Windows line ends, or with truncated rows.
 
-Text is UTF-8 (with or without a mark at its start); what is not is read as Windows-1252, the superset of
-latin-1 that old corpora and spreadsheets use, and the caller is told.
+Text is UTF-8, with or without a byte order mark. Other text is read as Windows-1252, the superset of Latin-1 that old
+corpora and spreadsheets use, and the caller is told.
 """
 
 from __future__ import annotations
@@ -18,11 +18,22 @@ from ambivox.models.errors import UserError
 
 
 def decode_text(content: bytes) -> tuple[str, bool]:
-    """The text, and whether it was UTF-8. Line ends become ``\\n``."""
+    """Decode text; line ends become single line feeds.
+
+    Args:
+        content: The bytes of a file.
+
+    Returns:
+        The text, and whether it was UTF-8.
+
+    Example:
+        >>> decode_text("naïve".encode("cp1252"))
+        ('naïve', False)
+    """
     try:
         text, is_utf8 = content.decode("utf-8-sig"), True
     except UnicodeDecodeError:
-        # Five bytes mean nothing in Windows-1252; latin-1 has a (control) character for each.
+        # Five bytes are undefined in Windows-1252; in Latin-1 they are control characters.
         try:
             text, is_utf8 = content.decode("cp1252"), False
         except UnicodeDecodeError:
@@ -31,26 +42,37 @@ def decode_text(content: bytes) -> tuple[str, bool]:
 
 
 def read_text(path: Path | str) -> tuple[str, bool]:
-    """As ``decode_text``, from a file.
+    """Read a text file, as in ``decode_text``.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The text, and whether it was UTF-8.
 
     Raises:
-        UserError: it is not there or cannot be opened.
+        UserError: The file does not exist or cannot be opened.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - half the time of Path, over as many transcripts
+        with open(path, "rb") as file:  # noqa: PTH123 - twice as fast as Path, which counts over 100,000 transcripts
             return decode_text(file.read())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def read_csv(path: Path, required: Sequence[str], separator: str = ",") -> pl.DataFrame:
-    """A CSV file with a header, every column as text, surrounding blanks removed, empty fields null.
+    """Read a CSV file with a header: every column as text, surrounding blanks removed, empty fields null.
+
+    Args:
+        path: The file.
+        required: Columns that must be there.
+        separator: The character between fields.
 
     Returns:
-        The columns of the file and ``line``, the line a row is on. A row that ends too early has nulls.
+        The columns of the file, and ``line``, each row's line number. A row with too few fields is filled with nulls.
 
     Raises:
-        UserError: no such file, no header, a column of ``required`` is missing, or a row has too many fields.
+        UserError: There is no such file or no header, a required column is missing, or a row has too many fields.
     """
     text, _ = read_text(path)
     if not text.strip():
@@ -64,11 +86,11 @@ def read_csv(path: Path, required: Sequence[str], separator: str = ",") -> pl.Da
             row_index_offset=2,
         )
     except pl.exceptions.PolarsError as error:
-        raise _with_line(path, text, separator, error) from error
+        raise _csv_error(path, text, separator, error) from error
     missing = [column for column in required if column not in frame.columns]
     if missing:
-        found = [column for column in frame.columns if column != "line"]
-        raise UserError(f"{path}: columns {missing} are missing, found {found}")
+        columns = [column for column in frame.columns if column != "line"]
+        raise UserError(f"{path}: columns {missing} are missing, found {columns}")
     stripped = pl.col(pl.String).str.strip_chars()
     return frame.with_columns(
         pl.col("line").cast(pl.Int64), pl.when(stripped != "").then(stripped).name.keep()
@@ -76,13 +98,18 @@ def read_csv(path: Path, required: Sequence[str], separator: str = ",") -> pl.Da
 
 
 def read_table(path: Path, required: Sequence[str]) -> pl.DataFrame:
-    """A table of rows in CSV, TSV, JSONL (NDJSON) or Parquet, with ``line``, the line (in Parquet the row).
+    """Read a table in CSV, TSV, JSONL (NDJSON) or Parquet.
 
-    In CSV and TSV all columns are text; elsewhere they have the types of the file.
+    Args:
+        path: The file; its suffix decides the format.
+        required: Columns that must be there.
+
+    Returns:
+        The columns of the file, and ``line``, each row's line number (in Parquet the row number). In CSV and TSV all
+        columns are text; in the other formats they have the types of the file.
 
     Raises:
-        UserError: no such file, an unknown suffix, a column of ``required`` is missing, or the file is
-            damaged.
+        UserError: There is no such file, the suffix is unknown, a required column is missing, or the file is damaged.
     """
     suffix = path.suffix.lower()
     if not path.is_file():
@@ -94,7 +121,7 @@ def read_table(path: Path, required: Sequence[str]) -> pl.DataFrame:
         try:
             frame = pl.read_ndjson(io.BytesIO(text.encode()), infer_schema_length=None)
         except pl.exceptions.PolarsError as error:
-            raise _with_json_line(path, text, error) from error
+            raise _jsonl_error(path, text, error) from error
     elif suffix == ".parquet":
         try:
             frame = pl.read_parquet(path)
@@ -112,18 +139,19 @@ def read_table(path: Path, required: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def _with_json_line(path: Path, text: str, error: Exception) -> UserError:
+def _jsonl_error(path: Path, text: str, error: Exception) -> UserError:
+    """Find the line that the JSONL reader failed at; called only when it failed."""
     for number, line in enumerate(text.split("\n"), 1):
         try:
             if line.strip() and not isinstance(json.loads(line), dict):
                 return UserError(f"{path}:{number}: expected a JSON object on every line")
-        except json.JSONDecodeError as found:
-            return UserError(f"{path}:{number}: not readable as JSON, perhaps cut short: {found.msg}")
+        except json.JSONDecodeError as syntax_error:
+            return UserError(f"{path}:{number}: not readable as JSON, perhaps cut short: {syntax_error.msg}")
     return UserError(f"{path}: not a readable JSONL file: {str(error).splitlines()[0]}")
 
 
-def _with_line(path: Path, text: str, separator: str, error: Exception) -> UserError:
-    """Find the row that a CSV reader stumbled over; only ever called when there is one."""
+def _csv_error(path: Path, text: str, separator: str, error: Exception) -> UserError:
+    """Find the row that the CSV reader failed at; called only when it failed."""
     try:
         rows = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
         header = next(rows)
@@ -132,6 +160,6 @@ def _with_line(path: Path, text: str, separator: str, error: Exception) -> UserE
                 return UserError(
                     f"{path}:{rows.line_num}: {len(row)} fields, but the header has {len(header)}"
                 )
-    except csv.Error as found:
-        return UserError(f"{path}:{rows.line_num}: {found}")
+    except csv.Error as syntax_error:
+        return UserError(f"{path}:{rows.line_num}: {syntax_error}")
     return UserError(f"{path}: not a readable CSV file: {str(error).splitlines()[0]}")

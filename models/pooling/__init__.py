@@ -1,1 +1,1 @@
-"""How votes become a distribution: calibration, what an ALM is worth, and who should be asked next."""
+"""Votes become distributions: calibration, equivalent votes, the four sources, allocation of further votes."""

@@ -1,11 +1,11 @@
-"""The loss that the pooling model minimises, and its gradient, written out.
+"""The loss that the fit of the pooling model minimises, with its analytic gradient.
 
 For M rows of known votes n, target distribution h and weight s (weights sum to 1):
 
     p = (n + sum_a kappa_a q_a) / (N + sum_a kappa_a),  log kappa_a = w_a . f_a,  p' = softmax(G log p + c)
     loss = sum_m s_m l(h_m, p'_m) + penalties,  l = JS (base 2), or - sum_k h_k log p_k with p' = p
 
-The penalties draw the features' weights to 0, G to a multiple of the unit matrix, and c to 0.
+The penalties shrink the features' weights to 0, G to a multiple of the unit matrix, and c to 0.
 """
 
 from __future__ import annotations
@@ -14,12 +14,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ambivox.models.pooling.pooled import RESPONSE_FLOOR, Criterion, kappa, posterior_mean, respond
+from ambivox.models.pooling.pooled import (
+    RESPONSE_FLOOR,
+    Criterion,
+    equivalent_votes_from_features,
+    posterior_mean,
+    respond,
+)
 
 START_LOG_KAPPA = float(np.log(2.0))
-# Penalties on the mean loss: features of kappa, its constant, the response's matrix and its bias. They suit
-# 1200 utterances and 6 labels (found by cross-validation on CREMA-D's training speakers); with fewer utterances
-# all weigh more, and with more labels the response does, whose matrix has a parameter per pair of labels.
+# Penalties on the mean loss: weights of the features, weight of the constant, matrix and bias of the response.
+# They were chosen for 1200 utterances and 6 labels, by cross-validation on CREMA-D's training speakers. All are
+# scaled up for fewer utterances, and those of the response, which has a parameter per pair of labels, for more
+# labels.
 _RIDGE_UTTERANCES, _RIDGE_LABELS = 1200, 6
 _RIDGE_FEATURE, _RIDGE_CONSTANT, _RIDGE_MATRIX, _RIDGE_BIAS = 1e-4, 1e-6, 1e-3, 1e-3
 # "balanced": penalty on the squared distance of the mean distribution from the mean of the votes.
@@ -27,79 +34,131 @@ _MARGINAL: dict[Criterion, float] = {"js": 0.0, "balanced": 10.0, "likelihood": 
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Everything that stays the same while the parameters are sought."""
+class PoolingLoss:
+    """The data of the fit, constant during the optimisation.
 
-    in_MK: np.ndarray  # known votes
-    h_MK: np.ndarray  # target distributions
-    share_M: np.ndarray  # weights of the rows, summing to 1
-    q_MAK: np.ndarray  # calibrated distributions, 0 where an ALM did not answer
-    there_MA: np.ndarray  # 1 where it did
+    Attributes:
+        known_MK: known votes n.
+        target_MK: target distributions h.
+        weight_M: weights s of the rows, summing to 1.
+        q_MAK: calibrated distributions; 0 where an ALM did not answer.
+        answered_MA: 1 where an ALM answered, else 0.
+        f_MAF: features of the equivalent votes.
+        criterion: "js", "balanced" or "likelihood".
+        utterances: number of utterances; M is larger where an utterance has more than one row.
+    """
+
+    known_MK: np.ndarray
+    target_MK: np.ndarray
+    weight_M: np.ndarray
+    q_MAK: np.ndarray
+    answered_MA: np.ndarray
     f_MAF: np.ndarray
     criterion: Criterion
-    utterances: int  # behind the rows, of which there may be several for each
+    utterances: int
 
     def pack(self, weights_AF: np.ndarray, response_KK: np.ndarray, bias_K: np.ndarray) -> np.ndarray:
-        """All parameters in one vector."""
+        """All parameters as one vector.
+
+        Args:
+            weights_AF: w.
+            response_KK: G.
+            bias_K: c.
+        """
         return np.concatenate([weights_AF.ravel(), response_KK.ravel(), bias_K])
 
     def unpack(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weights of kappa ``w_AF``, the response's ``g_KK`` and ``c_K``."""
+        """The inverse of ``pack``.
+
+        Args:
+            parameters: a vector of parameters.
+
+        Returns:
+            ``(w_AF, g_KK, c_K)``.
+        """
         _, alms, width = self.f_MAF.shape
-        labels = self.in_MK.shape[1]
-        first, second = alms * width, alms * width + labels**2
-        w_AF, g_KK = parameters[:first].reshape(alms, width), parameters[first:second].reshape(labels, labels)
-        return w_AF, g_KK, parameters[second:]
+        labels = self.known_MK.shape[1]
+        end_w, end_g = alms * width, alms * width + labels**2
+        w_AF, g_KK = parameters[:end_w].reshape(alms, width), parameters[end_w:end_g].reshape(labels, labels)
+        return w_AF, g_KK, parameters[end_g:]
 
     def loss_and_gradient(self, parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        """The loss and its derivative by every parameter (0 by the response, where there is none)."""
+        """The loss and its gradient.
+
+        Args:
+            parameters: a vector of parameters.
+
+        Returns:
+            The loss, and its derivative with respect to every parameter (0 for the response where the
+            criterion has none).
+        """
         w_AF, g_KK, c_K = self.unpack(parameters)
-        responding = self.criterion != "likelihood"
-        kappas = [kappa(w_F, self.f_MAF[:, a]) for a, w_F in enumerate(w_AF)]
-        kappa_MA = np.stack(kappas, axis=1) * self.there_MA
-        weight_M = self.in_MK.sum(1) + kappa_MA.sum(1)
-        p_MK = posterior_mean(self.in_MK, self.q_MAK, kappa_MA)
-        answer_MK = respond(p_MK, g_KK, c_K) if responding else p_MK
-        loss_M, by_answer_MK = divergence(self.h_MK, answer_MK, self.criterion)
-        # The response sharpens, which feeds the commonest label; "balanced" keeps the mean distribution.
-        shift_K = self.share_M @ (answer_MK - self.h_MK)
-        by_answer_MK = (by_answer_MK + 2 * _MARGINAL[self.criterion] * shift_K) * self.share_M[:, None]
-        by_g_KK, by_c_K, by_p_MK = np.zeros_like(g_KK), np.zeros_like(c_K), by_answer_MK
-        if responding:
-            by_logit_MK = answer_MK * (by_answer_MK - (by_answer_MK * answer_MK).sum(1, keepdims=True))
-            by_g_KK, by_c_K = by_logit_MK.T @ np.log(p_MK + RESPONSE_FLOOR), by_logit_MK.sum(0)
-            by_p_MK = (by_logit_MK @ g_KK) / (p_MK + RESPONSE_FLOOR)
-        by_kappa_MA = (by_p_MK[:, None] * (self.q_MAK - p_MK[:, None])).sum(2) / weight_M[:, None]
-        by_w_AF = np.einsum("ma,maf->af", by_kappa_MA * kappa_MA, self.f_MAF)
-        loss = float((self.share_M * loss_M).sum() + _MARGINAL[self.criterion] * (shift_K**2).sum())
+        has_response = self.criterion != "likelihood"
+        kappas = [equivalent_votes_from_features(w_F, self.f_MAF[:, a]) for a, w_F in enumerate(w_AF)]
+        kappa_MA = np.stack(kappas, axis=1) * self.answered_MA
+        votes_M = self.known_MK.sum(1) + kappa_MA.sum(1)
+        mean_MK = posterior_mean(self.known_MK, self.q_MAK, kappa_MA)
+        p_MK = respond(mean_MK, g_KK, c_K) if has_response else mean_MK
+        loss_M, d_p_MK = divergence(self.target_MK, p_MK, self.criterion)
+        # The response sharpens, which favours the most frequent label; "balanced" keeps the mean distribution.
+        shift_K = self.weight_M @ (p_MK - self.target_MK)
+        d_p_MK = (d_p_MK + 2 * _MARGINAL[self.criterion] * shift_K) * self.weight_M[:, None]
+        d_g_KK, d_c_K, d_mean_MK = np.zeros_like(g_KK), np.zeros_like(c_K), d_p_MK
+        if has_response:
+            d_logit_MK = p_MK * (d_p_MK - (d_p_MK * p_MK).sum(1, keepdims=True))
+            d_g_KK, d_c_K = d_logit_MK.T @ np.log(mean_MK + RESPONSE_FLOOR), d_logit_MK.sum(0)
+            d_mean_MK = (d_logit_MK @ g_KK) / (mean_MK + RESPONSE_FLOOR)
+        d_kappa_MA = (d_mean_MK[:, None] * (self.q_MAK - mean_MK[:, None])).sum(2) / votes_M[:, None]
+        d_w_AF = np.einsum("ma,maf->af", d_kappa_MA * kappa_MA, self.f_MAF)
+        loss = float((self.weight_M * loss_M).sum() + _MARGINAL[self.criterion] * (shift_K**2).sum())
         scarcity = _RIDGE_UTTERANCES / max(self.utterances, 1)
-        penalty, by_parameters = _penalty(w_AF, g_KK, c_K, responding, scarcity)
-        return loss + penalty, self.pack(by_w_AF, by_g_KK, by_c_K) + by_parameters
+        penalty, d_penalty = _penalty(w_AF, g_KK, c_K, has_response, scarcity)
+        return loss + penalty, self.pack(d_w_AF, d_g_KK, d_c_K) + d_penalty
 
 
-def divergence(h_MK: np.ndarray, p_MK: np.ndarray, criterion: Criterion) -> tuple[np.ndarray, np.ndarray]:
-    """The loss of every row and its derivative by p: Jensen-Shannon (base 2), or minus log-likelihood (nats)."""
+def divergence(
+    target_MK: np.ndarray, p_MK: np.ndarray, criterion: Criterion
+) -> tuple[np.ndarray, np.ndarray]:
+    """The loss of every row: Jensen-Shannon (base 2), or the negative log-likelihood (nats).
+
+    Args:
+        target_MK: target distributions.
+        p_MK: predicted distributions; floored at 1e-12.
+        criterion: "likelihood" selects the log-likelihood.
+
+    Returns:
+        ``(loss_M, d_p_MK)``: the loss and its derivative with respect to ``p_MK``.
+
+    Examples:
+        >>> divergence(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), "js")[0].round(6).tolist()
+        [1.0]
+    """
     p_MK = np.maximum(p_MK, 1e-12)
     if criterion == "likelihood":
-        return -(h_MK * np.log(p_MK)).sum(1), -h_MK / p_MK
-    m_MK = (p_MK + h_MK) / 2
-    ratio_MK = np.log2(p_MK / m_MK)
-    ratio_h_MK = np.log2(np.where(h_MK > 0, h_MK / m_MK, 1.0))
-    return 0.5 * (p_MK * ratio_MK + h_MK * ratio_h_MK).sum(1), 0.5 * ratio_MK
+        return -(target_MK * np.log(p_MK)).sum(1), -target_MK / p_MK
+    m_MK = (p_MK + target_MK) / 2
+    log_p_MK = np.log2(p_MK / m_MK)
+    log_target_MK = np.log2(np.where(target_MK > 0, target_MK / m_MK, 1.0))
+    return 0.5 * (p_MK * log_p_MK + target_MK * log_target_MK).sum(1), 0.5 * log_p_MK
 
 
 def _penalty(
-    w_AF: np.ndarray, g_KK: np.ndarray, c_K: np.ndarray, responding: bool, scarcity: float
+    w_AF: np.ndarray, g_KK: np.ndarray, c_K: np.ndarray, has_response: bool, scarcity: float
 ) -> tuple[float, np.ndarray]:
-    """Ridge penalties and their derivative by all parameters."""
+    """Ridge penalties and their derivatives with respect to all parameters."""
     target_AF = np.zeros_like(w_AF)
     target_AF[:, 0] = START_LOG_KAPPA
     ridge_F = np.full(w_AF.shape[1], _RIDGE_FEATURE * scarcity)
     ridge_F[0] = _RIDGE_CONSTANT * scarcity
     per_pair = scarcity * (len(c_K) / _RIDGE_LABELS) ** 2
     ridge_matrix, ridge_bias = _RIDGE_MATRIX * per_pair, _RIDGE_BIAS * per_pair
-    off_KK = (g_KK - np.eye(len(c_K)) * np.diag(g_KK).mean()) * responding
-    away_AF, c_K = w_AF - target_AF, c_K * responding
-    penalty = (ridge_F * away_AF**2).sum() + ridge_matrix * (off_KK**2).sum() + ridge_bias * (c_K**2).sum()
-    gradients = [(2 * ridge_F * away_AF).ravel(), (2 * ridge_matrix * off_KK).ravel(), 2 * ridge_bias * c_K]
+    deviation_KK = (g_KK - np.eye(len(c_K)) * np.diag(g_KK).mean()) * has_response
+    deviation_AF, c_K = w_AF - target_AF, c_K * has_response
+    penalty = (ridge_F * deviation_AF**2).sum() + ridge_matrix * (deviation_KK**2).sum()
+    penalty += ridge_bias * (c_K**2).sum()
+    gradients = [
+        (2 * ridge_F * deviation_AF).ravel(),
+        (2 * ridge_matrix * deviation_KK).ravel(),
+        2 * ridge_bias * c_K,
+    ]
     return float(penalty), np.concatenate(gradients)

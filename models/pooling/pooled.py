@@ -2,19 +2,17 @@
 
     p = (n + sum_a kappa_a q~_a) / (N + sum_a kappa_a)
 
-n are the N human votes, q~_a the calibrated distribution of ALM a, and kappa_a > 0 how many human votes it is
-worth on this utterance: ``log kappa_a = w_a . f`` with features f of what is known of the utterance. This
-is the posterior mean under a Dirichlet prior kappa q~, so equal to the humans' n / N where kappa = 0.
+n are the N human votes, q~_a is the calibrated distribution of ALM a, and kappa_a > 0 its *equivalent votes* on
+this utterance: ``log kappa_a = w_a . f`` with features f of the utterance's votes and of q~_a. This is the
+posterior mean under a Dirichlet prior kappa q~, so it equals the humans' n / N where kappa = 0.
 
-The posterior mean is not yet the answer that comes closest to further human votes: its own uncertainty
-flattens it, most where the votes agree. The *response* ``p' = softmax(G log p + c)``, G close to the unit
-matrix, mends that where the fit aims at the Jensen-Shannon divergence; where it aims at the likelihood, p'
-= p.
+The posterior mean is not the estimate closest to further human votes: its uncertainty flattens it, most where
+the votes agree. The *response* ``p' = softmax(G log p + c)``, G close to the unit matrix, corrects that where the
+fit minimises the Jensen-Shannon divergence. Where the fit maximises the likelihood, p' = p.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -32,17 +30,35 @@ _LOG_KAPPA_LIMIT = 6.0
 
 @dataclass(frozen=True)
 class AlmModel:
-    """What is known of one ALM: how to calibrate it and what its votes are worth."""
+    """The fitted parameters of one ALM.
+
+    Attributes:
+        alm: its name.
+        calibration: from its distributions to human votes.
+        weights_F: of the features, for the logarithm of its equivalent votes.
+        is_informative: whether it predicts unseen speakers' votes better than the corpus prior does; if not,
+            it has 0 equivalent votes.
+    """
 
     alm: str
     calibration: Calibration
     weights_F: np.ndarray
-    informs: bool  # whether it predicts unseen speakers' votes better than the corpus prior does
+    is_informative: bool
 
 
 @dataclass(frozen=True)
 class PoolingModel:
-    """A fitted pooling model; ``prior_K`` is the corpus's distribution of votes."""
+    """A fitted pooling model.
+
+    Attributes:
+        labels: K names.
+        prior_K: the corpus prior, for utterances with neither votes nor answers.
+        alms: the ALMs' parameters.
+        response_KK: G of the response.
+        response_bias_K: c of the response.
+        criterion: what the fit optimised.
+        fitted_on: numbers of utterances, votes and speakers of the fit, and its target.
+    """
 
     labels: tuple[str, ...]
     prior_K: np.ndarray
@@ -53,22 +69,31 @@ class PoolingModel:
     fitted_on: dict[str, Any]
 
     @property
-    def responds(self) -> bool:
+    def has_response(self) -> bool:
         """Whether the response changes anything."""
-        unit = np.array_equal(self.response_KK, np.eye(len(self.labels)))
-        return not (unit and not self.response_bias_K.any())
+        is_unit = np.array_equal(self.response_KK, np.eye(len(self.labels)))
+        return not (is_unit and not self.response_bias_K.any())
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """Pooled distributions of N utterances and what went into them."""
+    """Pooled distributions of N utterances, and their ingredients.
+
+    Attributes:
+        p_NK: the pooled distributions.
+        kappa_NA: equivalent votes; 0 where an ALM did not answer or is not informative.
+        calibrated_NAK: calibrated distributions; nan where an ALM did not answer.
+        posterior_mean_NK: the distributions before the response.
+        from_alm_N: no human votes, but an ALM's answers.
+        from_prior_N: neither human votes nor answers.
+    """
 
     p_NK: np.ndarray
-    kappa_NA: np.ndarray  # 0 where an ALM did not answer or does not inform
-    calibrated_NAK: np.ndarray  # nan where an ALM did not answer
-    posterior_mean_NK: np.ndarray  # before the response
-    from_alm_N: np.ndarray  # no human votes, but an ALM's
-    from_prior_N: np.ndarray  # neither
+    kappa_NA: np.ndarray
+    calibrated_NAK: np.ndarray
+    posterior_mean_NK: np.ndarray
+    from_alm_N: np.ndarray
+    from_prior_N: np.ndarray
 
 
 def pool_blocks(
@@ -79,16 +104,24 @@ def pool_blocks(
     *,
     block: int = 250_000,
 ) -> Pooled:
-    """As ``pool``, block by block, so that what is only needed on the way takes no more memory than a block."""
+    """As ``pool``, in blocks of utterances, so that intermediate arrays need the memory of one block only.
+
+    Args:
+        model: the fitted model.
+        n_NK: see ``pool``.
+        q_NAK: see ``pool``.
+        label_mass_NA: see ``pool``.
+        block: utterances per block.
+    """
     starts = range(0, max(len(n_NK), 1), block)
     parts = [
         pool(
             model,
-            n_NK[at : at + block],
-            q_NAK[at : at + block],
-            None if label_mass_NA is None else label_mass_NA[at : at + block],
+            n_NK[start : start + block],
+            q_NAK[start : start + block],
+            None if label_mass_NA is None else label_mass_NA[start : start + block],
         )
-        for at in starts
+        for start in starts
     ]
     return Pooled(
         *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Pooled))
@@ -101,10 +134,10 @@ def pool(
     """Pool human votes and ALMs' distributions.
 
     Args:
-        model: as fitted.
+        model: the fitted model.
         n_NK: human votes, zeros where nobody voted.
         q_NAK: the ALMs' distributions in the order of ``model.alms``, nan where one did not answer.
-        label_mass_NA: the share of probability that the labels got together; nan (or None) where unknown.
+        label_mass_NA: probability of all labels together, from 0 to 1; nan (or None) where unknown.
     """
     rows = len(n_NK)
     calibrated_NAK = np.full((rows, len(model.alms), len(model.labels)), np.nan)
@@ -112,13 +145,14 @@ def pool(
     for a, alm in enumerate(model.alms):
         calibrated_NAK[:, a] = alm.calibration.apply(q_NAK[:, a])
         mass_N = None if label_mass_NA is None else label_mass_NA[:, a]
-        kappa_NA[:, a] = kappa(alm.weights_F, features(n_NK, calibrated_NAK[:, a], mass_N)) * alm.informs
+        f_NF = features(n_NK, calibrated_NAK[:, a], mass_N)
+        kappa_NA[:, a] = equivalent_votes_from_features(alm.weights_F, f_NF) * alm.is_informative
     answered_NA = np.isfinite(calibrated_NAK).all(2)
     kappa_NA = np.where(answered_NA, kappa_NA, 0.0)
     mean_NK = posterior_mean(n_NK, calibrated_NAK, kappa_NA)
     weight_N = n_NK.sum(1) + kappa_NA.sum(1)
-    p_NK = respond(mean_NK, model.response_KK, model.response_bias_K) if model.responds else mean_NK
-    # Humans alone, where no ALM says anything: they stay as they are.
+    p_NK = respond(mean_NK, model.response_KK, model.response_bias_K) if model.has_response else mean_NK
+    # Without an informative answer the humans' distribution stays as it is.
     p_NK = np.where(kappa_NA.sum(1, keepdims=True) > 0, p_NK, mean_NK)
     from_prior_N = weight_N <= 0
     p_NK = np.where(from_prior_N[:, None], model.prior_K, p_NK)
@@ -129,11 +163,23 @@ def pool(
 def features(
     n_NK: np.ndarray, calibrated_NK: np.ndarray, label_mass_N: np.ndarray | None = None
 ) -> np.ndarray:
-    """What kappa depends on, ``f_NF`` (see FEATURES), each from 0 to 1.
+    """The features that the equivalent votes depend on, each from 0 to 1.
 
-    The share of votes for the label with most; the ALM's mass on the labels with most votes; the ALM's
-    entropy as a share of log K; the product of the first two; what the ALM withheld from the labels (1 -
-    label mass).
+    In the order of FEATURES: 1; the share of votes for the label with most votes; the ALM's probability of the
+    labels with most votes; the ALM's entropy divided by log K; the product of the second and third; the
+    probability that the ALM gave to none of the labels (1 - label mass).
+
+    Args:
+        n_NK: human votes.
+        calibrated_NK: an ALM's calibrated distributions; nan counts as 0.
+        label_mass_N: probability of all labels together; nan (or None) where unknown, which counts as 1.
+
+    Returns:
+        ``f_NF``.
+
+    Examples:
+        >>> features(np.array([[3.0, 1.0]]), np.array([[0.5, 0.5]])).tolist()
+        [[1.0, 0.75, 0.5, 1.0, 0.375, 0.0]]
     """
     labels = n_NK.shape[1]
     top_N = n_NK.max(1, initial=0.0)
@@ -148,13 +194,35 @@ def features(
     )
 
 
-def kappa(weights_F: np.ndarray, features_NF: np.ndarray) -> np.ndarray:
-    """``kappa_N = exp(w . f)``, from exp(-6) to exp(6) votes."""
-    return np.exp(np.clip(features_NF @ weights_F, -_LOG_KAPPA_LIMIT, _LOG_KAPPA_LIMIT))
+def equivalent_votes_from_features(weights_F: np.ndarray, f_NF: np.ndarray) -> np.ndarray:
+    """``kappa_N = exp(w . f)``, limited to exp(-6) to exp(6) votes.
+
+    Args:
+        weights_F: w, an ALM's weights.
+        f_NF: see ``features``.
+
+    Examples:
+        >>> equivalent_votes_from_features(np.array([np.log(2.0)]), np.array([[1.0]])).round(6).tolist()
+        [2.0]
+    """
+    return np.exp(np.clip(f_NF @ weights_F, -_LOG_KAPPA_LIMIT, _LOG_KAPPA_LIMIT))
 
 
 def posterior_mean(n_NK: np.ndarray, calibrated_NAK: np.ndarray, kappa_NA: np.ndarray) -> np.ndarray:
-    """``(n + sum_a kappa_a q~_a) / (N + sum_a kappa_a)``; nan where there is neither vote nor kappa."""
+    """``(n + sum_a kappa_a q~_a) / (N + sum_a kappa_a)``.
+
+    Args:
+        n_NK: human votes.
+        calibrated_NAK: the ALMs' calibrated distributions; nan where one did not answer.
+        kappa_NA: equivalent votes; 0 where an ALM did not answer.
+
+    Returns:
+        ``p_NK``; nan where an utterance has neither votes nor equivalent votes.
+
+    Examples:
+        >>> posterior_mean(np.array([[2.0, 1.0]]), np.array([[[0.25, 0.75]]]), np.array([[2.0]])).tolist()
+        [[0.5, 0.5]]
+    """
     weight_N = n_NK.sum(1) + kappa_NA.sum(1)
     synthetic_NK = (np.nan_to_num(calibrated_NAK) * kappa_NA[:, :, None]).sum(1)
     p_NK = (n_NK + synthetic_NK) / np.where(weight_N > 0, weight_N, 1.0)[:, None]
@@ -162,19 +230,15 @@ def posterior_mean(n_NK: np.ndarray, calibrated_NAK: np.ndarray, kappa_NA: np.nd
 
 
 def respond(p_NK: np.ndarray, response_KK: np.ndarray, bias_K: np.ndarray) -> np.ndarray:
-    """``softmax(G log p + c)``."""
+    """The response, ``softmax(G log p + c)``.
+
+    Args:
+        p_NK: posterior means.
+        response_KK: G.
+        bias_K: c.
+
+    Examples:
+        >>> respond(np.array([[0.8, 0.2]]), 2 * np.eye(2), np.zeros(2)).round(3).tolist()  # 0.64 to 0.04
+        [[0.941, 0.059]]
+    """
     return softmax(np.log(p_NK + RESPONSE_FLOOR) @ response_KK.T + bias_K, axis=1)
-
-
-def counted(n_NK: np.ndarray, q_NK: np.ndarray, votes: int, rng: np.random.Generator) -> np.ndarray:
-    """The paper's "combined": ``votes`` votes drawn from q are counted like human ones; nan without either."""
-    answered_N = np.isfinite(q_NK).all(1)
-    drawn_NK = np.zeros_like(n_NK)
-    drawn_NK[answered_N] = rng.multinomial(votes, q_NK[answered_N] / q_NK[answered_N].sum(1, keepdims=True))
-    total_N = (n_NK + drawn_NK).sum(1, keepdims=True)
-    return np.where(total_N > 0, (n_NK + drawn_NK) / np.where(total_N > 0, total_N, 1.0), np.nan)
-
-
-def stack(q_per_alm: Sequence[np.ndarray], rows: int, labels: int) -> np.ndarray:
-    """``q_NAK`` from one ``q_NK`` per ALM (A may be 0)."""
-    return np.stack(q_per_alm, axis=1) if len(q_per_alm) else np.zeros((rows, 0, labels))

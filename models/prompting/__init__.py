@@ -1,1 +1,1 @@
-"""What an ALM is asked: the ALM specification, personas, prompts, requests and chat templates."""
+"""ALM specifications, personas, prompts, requests and chat templates."""

@@ -1,4 +1,4 @@
-"""What an ALM is: a checkpoint at a pinned revision, or a local folder, and what prompting it takes.
+"""The specification of an ALM: a checkpoint at a pinned revision or a local folder, and how it is prompted.
 
 Each file in models/alms/ holds one ``Alm``; the file name is its key.
 """
@@ -16,19 +16,20 @@ class Alm:
     """One audio-language model.
 
     Attributes:
-        checkpoint: the name on the hub, or None for a model that is only ever a local folder.
-        revision: the pinned commit of the checkpoint (40 hexadecimal digits), or None with no checkpoint.
-        architectures: the names in config.json that make a local folder this ALM.
-        licence: what the weights may be used under.
-        longest_seconds: the longest clip that the model hears; a longer one is cut into windows or refused.
-        rate_hz: the sample rate of its front end.
-        chat_arguments: keyword arguments of the chat template (such as to turn thinking off).
-        engine_arguments: keyword arguments of vLLM beyond the common ones.
-        transformers_class: the class in transformers that generates text.
-        checked: how far the ALM was run by this project's tests.
-        processor_class: the class in transformers that prepares audio and text, where the ALM's own would ask
-            for vision libraries that nothing here needs.
-        widest: where set, a local folder is this ALM only if its language model is at most this wide.
+        checkpoint: the name on the hub; None for a model that exists only as a local folder.
+        revision: the pinned commit of the checkpoint (40 hexadecimal digits); None without a checkpoint.
+        architectures: the architecture names in config.json by which a local folder is recognised.
+        licence: the licence of the weights.
+        transformers_class: the model class in transformers.
+        tested: how far this project's tests run the ALM.
+        longest_seconds: the maximum duration of a clip in seconds; longer clips are cut into windows or rejected.
+        rate_hz: the sample rate of the audio front end.
+        chat_arguments: keyword arguments of the chat template, for example to turn thinking off.
+        engine_arguments: keyword arguments of vLLM in addition to the common ones.
+        max_text_width: where set, a local folder is recognised only if the hidden size of its language model is at
+            most this.
+        processor_class: the processor class in transformers. It differs from "AutoProcessor" where the ALM's own
+            processor needs vision libraries.
     """
 
     checkpoint: str | None
@@ -36,27 +37,39 @@ class Alm:
     architectures: tuple[str, ...]
     licence: str
     transformers_class: str
-    checked: str
+    tested: str
     longest_seconds: float = 30.0
     rate_hz: int = 16_000
     chat_arguments: Mapping[str, Any] = field(default_factory=dict)
     engine_arguments: Mapping[str, Any] = field(default_factory=dict)
-    widest: int | None = None
+    max_text_width: int | None = None
     processor_class: str = "AutoProcessor"
 
-    def describes(self, config: Mapping[str, Any]) -> bool:
-        """Whether a model folder with this config.json is this ALM."""
+    def matches(self, config: Mapping[str, Any]) -> bool:
+        """Whether a model folder is this ALM.
+
+        Args:
+            config: the content of the folder's config.json.
+
+        Returns:
+            True where the architecture, and the width if one is set, match.
+        """
         if not set(config.get("architectures") or ()) & set(self.architectures):
             return False
         width = (config.get("text_config") or {}).get("hidden_size", 0)
-        return self.widest is None or width <= self.widest
+        return self.max_text_width is None or width <= self.max_text_width
 
 
 @dataclass(frozen=True)
 class ResolvedAlm:
     """An ALM that can be loaded.
 
-    ``name`` stands in the annotations table; ``source`` is a folder or the checkpoint's name on the hub.
+    Attributes:
+        key: the key in models/alms/.
+        name: the name in the annotations table.
+        revision: the pinned commit, or the hash of a local folder's content.
+        source: a local folder, or the name of the checkpoint on the hub.
+        alm: the specification.
     """
 
     key: str
@@ -67,5 +80,5 @@ class ResolvedAlm:
 
     @property
     def is_local(self) -> bool:
-        """Whether ``source`` is a folder."""
+        """Whether ``source`` is a local folder."""
         return Path(self.source).is_dir()

@@ -1,7 +1,6 @@
-"""The model's own chat markup around a prompt, and the tokens of its answer codes.
+"""Rendering prompts with the ALM's chat template, and the tokens of its answer codes.
 
-Everything comes from the ALM's processor: its chat template, its special tokens, its tokenizer. No code of
-the checkpoint is run.
+Chat template, special tokens and tokenizer come from the ALM's processor. No code of the checkpoint is executed.
 """
 
 from __future__ import annotations
@@ -18,23 +17,35 @@ if TYPE_CHECKING:
 
 
 class Chat:
-    """Renders requests for one ALM."""
+    """Renders requests for one ALM.
+
+    Args:
+        processor: the ALM's processor or tokenizer in transformers.
+        chat_arguments: keyword arguments of the chat template.
+    """
 
     def __init__(self, processor: Any, chat_arguments: dict[str, Any] | None = None) -> None:
         self.processor = processor
         self.tokenizer = getattr(processor, "tokenizer", processor)
         self.arguments = chat_arguments or {}
         self.special_tokens = _special_tokens(self.tokenizer)
-        # Acted corpora say the same few sentences over and over, and without transcripts all prompts recur.
-        self._recent = lru_cache(maxsize=1024)(self._tokens)
+        # Acted corpora repeat a few sentences, and without transcripts all utterances have the same prompts.
+        self._cached_tokens = lru_cache(maxsize=1024)(self._tokens)
 
     def render(self, request: Request) -> str:
-        """The whole prompt as text, the audio's placeholder in it, up to where the model's answer begins."""
-        return self._rendered(request.prompt, request.transcript, request.audio is None)
+        """The prompt as text.
 
-    def _rendered(self, prompt: Prompt, transcript: str | None, silent: bool) -> str:
+        Args:
+            request: the request.
+
+        Returns:
+            Chat markup, the placeholder of the audio and the text, up to the start of the model's response.
+        """
+        return self._rendered(request.prompt, request.transcript, request.audio is not None)
+
+    def _rendered(self, prompt: Prompt, transcript: str | None, has_audio: bool) -> str:
         messages = prompt.messages(transcript, self.special_tokens)
-        if silent:
+        if not has_audio:
             messages[0]["content"] = [part for part in messages[0]["content"] if part["type"] == "text"]
         text: str = self.processor.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True, **self.arguments
@@ -42,31 +53,42 @@ class Chat:
         return text
 
     def tokens(self, request: Request) -> list[int]:
-        """The tokens of the whole prompt (``render``, then ``encode``)."""
-        return list(self._recent(request.prompt, request.transcript, request.audio is None))
+        """The tokens of the prompt: ``encode(render(request))``, cached."""
+        return list(self._cached_tokens(request.prompt, request.transcript, request.audio is not None))
 
-    def _tokens(self, prompt: Prompt, transcript: str | None, silent: bool) -> tuple[int, ...]:
-        return tuple(self.encode(self._rendered(prompt, transcript, silent)))
+    def _tokens(self, prompt: Prompt, transcript: str | None, has_audio: bool) -> tuple[int, ...]:
+        return tuple(self.encode(self._rendered(prompt, transcript, has_audio)))
+
+    def answer_ids(self, request: Request) -> list[int]:
+        """The token of each answer code of a request, in code order; see ``code_ids``."""
+        prompt = request.prompt
+        return self.code_ids(prompt.codes[: len(prompt.labels)], self.render(request))
 
     def code_ids(self, codes: str, rendered: str) -> list[int]:
-        """The token of each code where it follows the generation prompt of ``rendered``.
+        """The token of each code directly after a rendered prompt.
+
+        Args:
+            codes: the answer codes, one character each.
+            rendered: what ``render`` returned.
+
+        Returns:
+            One token per code.
 
         Raises:
-            UserError: a code is more than one token there, or two are the same one; the message names an
-                alphabet that would do, if there is one.
+            UserError: a code is more than one token there, or two codes are the same token. The message names an
+                alphabet that works, if there is one.
         """
         ids = self._single_tokens(codes, rendered)
         if ids is not None:
             return ids
-        others = [
-            a for a in ALPHABETS if self._single_tokens(a[: len(codes)], rendered) and len(a) >= len(codes)
+        alternatives = [
+            alphabet[: len(codes)]
+            for alphabet in ALPHABETS
+            if len(alphabet) >= len(codes) and self._single_tokens(alphabet[: len(codes)], rendered)
         ]
-        advice = (
-            f"answer codes that are: {others[0][: len(codes)]}" if others else "no other codes are either"
-        )
         raise UserError(
             f"the answer codes {codes} are not single, distinct tokens after this ALM's generation prompt; "
-            f"{advice}"
+            + (f"codes that are: {alternatives[0]}" if alternatives else "no other codes are either")
         )
 
     def _single_tokens(self, codes: str, rendered: str) -> list[int] | None:
@@ -80,15 +102,21 @@ class Chat:
         return ids
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a rendered prompt; nothing is put before it that its template did not."""
+        """The tokens of a rendered prompt, without special tokens in addition to those of the template."""
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
 
 def load_chat(resolved: ResolvedAlm) -> Chat:
-    """The chat of an ALM, its processor read from the folder or from the hub at the pinned revision.
+    """Load the processor of an ALM from its folder, or from the hub at the pinned revision.
+
+    Args:
+        resolved: the ALM.
+
+    Returns:
+        The chat of the ALM.
 
     Raises:
-        UserError: transformers is not installed, or there is no such processor.
+        UserError: transformers is not installed, or the processor cannot be loaded.
     """
     processor = _processor(
         resolved.source, resolved.revision, resolved.is_local, resolved.alm.processor_class
@@ -115,7 +143,7 @@ def _processor(source: str, revision: str, is_local: bool, name: str) -> Any:
 
 
 def _special_tokens(tokenizer: Any) -> tuple[str, ...]:
-    """All strings that the tokenizer turns into a special token, wherever they stand in a text."""
+    """All strings that the tokenizer turns into a special token anywhere in a text."""
     added = getattr(tokenizer, "added_tokens_decoder", {}).values()
     special = {str(token) for token in added if getattr(token, "special", True)}
     return tuple(sorted(special | set(getattr(tokenizer, "all_special_tokens", ()))))

@@ -1,10 +1,10 @@
-"""Personas: one sentence each that says how an annotator listens.
+"""Personas: one sentence each that tells an annotator what to attend to.
 
-The five foci are those of "Scaling Ambiguity" (arXiv 2601.14620, section 2: voice and words, tone, word
-choice, subtle cues, what and how), in our own words; annotator i takes focus i mod 5. ``placebo`` is a
-sentence of the same length that says nothing about listening: what moves between it and a focus is what the
-focus does, and what moves between it and nothing is what any sentence does. A user adds personas, such as
-sociodemographic ones, in a TOML file of ``name = "sentence"`` lines.
+The five foci are those of "Scaling Ambiguity" (arXiv 2601.14620, section 2: voice and words, tone, word choice, subtle
+cues, what and how), in this project's wording; annotator i has focus i mod 5. ``placebo`` is a control of the same
+length that is unrelated to the task: the effect of a focus is the difference between it and the placebo, and the
+effect of any additional sentence is the difference between the placebo and no persona. Users add personas, such as
+sociodemographic ones, in a TOML file with lines ``name = "sentence"``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ FOCUS_LIMIT_CHARACTERS = 400
 
 @dataclass(frozen=True)
 class Persona:
-    """A name (a word, as it stands in the annotations table) and one sentence of the prompt."""
+    """A persona.
+
+    Attributes:
+        name: the name in the annotations table.
+        focus: the sentence at the end of the prompt.
+    """
 
     name: str
     focus: str
@@ -38,23 +43,29 @@ BUILT_IN = (*PAPER, PLACEBO)
 
 
 def load_personas(names: tuple[str, ...], file: Path | None = None) -> tuple[Persona, ...]:
-    """The personas with these names, in this order, from the built-in ones and those in ``file``.
+    """The personas with these names, in this order.
 
-    ``names`` may hold "paper" for the paper's five. A persona in the file may not take a built-in name.
+    Args:
+        names: names of built-in personas or of personas in ``file``; "paper" stands for the paper's five.
+        file: a TOML file with lines ``name = "sentence"``; built-in names are not allowed in it.
+
+    Returns:
+        The personas.
 
     Raises:
-        UserError: an unknown or repeated name, none at all, or a file that is not TOML of short sentences.
+        UserError: a name is unknown or repeated, there are no names, or the file is not valid.
     """
     known = {persona.name: persona for persona in (*BUILT_IN, *(_read(file) if file else ()))}
-    wanted = [name for group in names for name in ([p.name for p in PAPER] if group == "paper" else [group])]
-    if not wanted:
-        raise UserError(f"no persona was asked for; known: paper, {', '.join(known)}")
-    if len(set(wanted)) != len(wanted):
-        raise UserError(f"personas are named more than once: {', '.join(wanted)}")
-    for name in wanted:
+    paper_names = [persona.name for persona in PAPER]
+    expanded = [name for group in names for name in (paper_names if group == "paper" else [group])]
+    if not expanded:
+        raise UserError(f"no persona is named; name at least one of: paper, {', '.join(known)}")
+    if len(set(expanded)) != len(expanded):
+        raise UserError(f"personas are named more than once: {', '.join(expanded)}; name each once")
+    for name in expanded:
         if name not in known:
             raise unknown("persona", name, ["paper", *known])
-    return tuple(known[name] for name in wanted)
+    return tuple(known[name] for name in expanded)
 
 
 def _read(file: Path) -> tuple[Persona, ...]:
@@ -71,5 +82,5 @@ def _read(file: Path) -> tuple[Persona, ...]:
                 f"found {str(focus)[:60]!r}"
             )
         if name in {"paper", *(persona.name for persona in BUILT_IN)}:
-            raise UserError(f"{file}: the persona name {name!r} is a built-in one; choose another")
+            raise UserError(f"{file}: the persona name {name!r} is a built-in name; choose another")
     return tuple(Persona(name, focus) for name, focus in entries.items())

@@ -1,4 +1,4 @@
-"""A request to an ALM: one prompt about one clip."""
+"""A request to an ALM: a prompt with the audio and transcript that it is about."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from ambivox.models.prompting.prompts import Prompt
 class Request:
     """One prompt about one clip.
 
-    ``audio`` is mono float32, shape (samples,), at the ALM's rate, or None where the model hears nothing;
-    ``audio_name`` identifies its content (engines cache what they compute from it).
+    Attributes:
+        prompt: the prompt.
+        audio: mono float32 samples at the ALM's rate, shape (samples,); None where the model is given no audio.
+        audio_name: identifies the content of ``audio``; engines cache what they compute from it under this name.
+        transcript: the transcript, if there is one.
     """
 
     prompt: Prompt

@@ -1,1 +1,1 @@
-"""Versioned datasets."""
+"""Versioned releases of the datasets."""

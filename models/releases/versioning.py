@@ -1,4 +1,4 @@
-"""Versions of the datasets: git tags over dvc.lock. git and DVC do the work; this asks them and words their refusals."""
+"""Versions of the datasets: git tags on commits of dvc.lock. This module runs git and DVC and explains their errors."""
 
 from __future__ import annotations
 
@@ -13,33 +13,47 @@ from ambivox.models.errors import UserError
 _VERSION = re.compile(r"v\d+(\.\d+){0,2}")
 
 
+# What a release commits beside the data card and DVC's pointers.
+_COMMITTED = ("dvc.yaml", "dvc.lock", "params.yaml", ".dvc/config", ".dvcignore")
+_POINTERS = ("data/*/*.dvc", "data/**/.gitignore", "*.dvc")
+
+
 class Versions:
     """The versions of one project, a git repository with DVC in it."""
 
     def __init__(self, project: Path) -> None:
+        """Check that ``project``, the folder that holds dvc.yaml, is a DVC project in a git repository.
+
+        Raises:
+            UserError: It is not.
+        """
         self.project = project
         if not (project / ".dvc").is_dir():
             raise UserError(f"{project.resolve()} is not a DVC project; go to the folder that holds dvc.yaml")
         self._git("rev-parse", "--git-dir")
 
     def free_tag(self, key: str, version: str) -> str:
-        """The tag ``<key>-<version>``, checked not to exist.
+        """The tag ``<key>-<version>``, which must not exist yet.
+
+        Args:
+            key: The corpus's key.
+            version: ``v1``, ``v1.2`` or ``v1.2.3``.
 
         Raises:
-            UserError: a malformed version, or one that was released already.
+            UserError: A malformed version, or one that was released already.
         """
         if not _VERSION.fullmatch(version):
-            raise UserError(f"{version!r} is no version; expected v1, v1.2 or v1.2.3")
+            raise UserError(f"{version!r} is not a version; expected v1, v1.2 or v1.2.3")
         tag = f"{key}-{version}"
         if self._git("tag", "--list", tag):
-            raise UserError(f"{tag} was released already; a release never changes, take the next version")
+            raise UserError(f"{tag} was released already; a release never changes; choose the next version")
         return tag
 
     def check_up_to_date(self, key: str) -> None:
-        """Refuse outputs that are not what the pipeline would make now.
+        """Check that the outputs of ``key`` are those that the pipeline would produce now.
 
         Raises:
-            UserError: DVC finds stages of ``key`` stale, with the first of them.
+            UserError: Stages of ``key`` are stale; the message names the first.
         """
         stale = sorted(name for name in json.loads(self._dvc("status", "--json")) if _corpus(name) == key)
         if stale:
@@ -48,10 +62,10 @@ class Versions:
             )
 
     def revision(self) -> str:
-        """The commit that is checked out.
+        """The hash of the commit that is checked out.
 
         Raises:
-            UserError: nothing was committed yet.
+            UserError: Nothing was committed yet.
         """
         try:
             return self._git("rev-parse", "--verify", "HEAD")
@@ -62,43 +76,56 @@ class Versions:
 
     def latest(self, key: str) -> str:
         """The tag of the newest release of ``key``; empty before the first."""
-        found = self._git("tag", "--list", "--sort=-version:refname", f"{key}-v*").split()
-        return next((tag for tag in found if _VERSION.fullmatch(tag.removeprefix(f"{key}-"))), "")
+        tags = self._git("tag", "--list", "--sort=-version:refname", f"{key}-v*").split()
+        return next((tag for tag in tags if _VERSION.fullmatch(tag.removeprefix(f"{key}-"))), "")
 
     def changes(self, tag: str, key: str) -> dict[str, dict[str, tuple[float, float]]]:
-        """Source -> measure -> (at the release, now), of the figures in ``key``'s validation that differ.
+        """The figures of ``key``'s validation that changed since a release.
+
+        Args:
+            tag: The release.
+            key: The corpus's key.
+
+        Returns:
+            Source -> measure -> (value at the release, value now).
 
         Raises:
-            UserError: DVC cannot compare; its last line.
+            UserError: DVC cannot compare; the message is its last line.
         """
         target = f"data/{key}/validation/metrics.json"
-        told = json.loads(self._dvc("metrics", "diff", tag, "--json", "--targets", target)).get(target, {})
-        found: dict[str, dict[str, tuple[float, float]]] = {}
-        for name, change in told.items():
+        output = self._dvc("metrics", "diff", tag, "--json", "--targets", target)
+        changes: dict[str, dict[str, tuple[float, float]]] = {}
+        for name, change in json.loads(output).get(target, {}).items():
             source, _, measure = name.partition(".")
             if "diff" in change:
-                found.setdefault(source, {})[measure] = (change["old"], change["new"])
-        return found
+                changes.setdefault(source, {})[measure] = (change["old"], change["new"])
+        return changes
 
     def push(self, key: str) -> None:
-        """Send the content of ``key`` to the default remote."""
+        """Push the outputs of ``key`` to the default DVC remote.
+
+        Raises:
+            UserError: DVC refuses; the message is its last line.
+        """
         stages = sorted(name for name in self._stages() if _corpus(name) == key)
         self._dvc("push", *stages)
 
-    def commit_and_tag(self, tag: str, written: list[Path]) -> None:
-        """Commit the data card with dvc.lock, params.yaml and DVC's pointers, nothing else; tag the commit."""
-        held = ["dvc.yaml", "dvc.lock", "params.yaml", ".dvc/config", ".dvcignore"]
-        pointers = [
-            *self.project.glob("data/*/*.dvc"),
-            *self.project.glob("data/**/.gitignore"),
-            *self.project.glob("*.dvc"),
-        ]
-        paths = [name for name in held if (self.project / name).is_file()] + [
-            str(path) for path in (*pointers, *written)
-        ]
+    def commit_and_tag(self, tag: str, data_card: list[Path]) -> None:
+        """Commit the data card, dvc.lock, params.yaml and DVC's pointers, and nothing else; tag the commit.
+
+        Args:
+            tag: The release.
+            data_card: The files of the data card; the tag's message names the first.
+
+        Raises:
+            UserError: git refuses; the message is its last line.
+        """
+        pointers = [path for pattern in _POINTERS for path in self.project.glob(pattern)]
+        paths = [name for name in _COMMITTED if (self.project / name).is_file()]
+        paths += [str(path) for path in (*pointers, *data_card)]
         self._git("add", "--", *paths)
         self._git("commit", "--quiet", "-m", f"Release {tag}", "--", *paths)
-        self._git("tag", "-a", tag, "-m", f"Release {tag}; data card: {written[0].name}")
+        self._git("tag", "-a", tag, "-m", f"Release {tag}; data card: {data_card[0].name}")
 
     def _stages(self) -> list[str]:
         return [
@@ -112,16 +139,16 @@ class Versions:
         return self._run([sys.executable, "-m", "dvc", *arguments])
 
     def _run(self, command: list[str]) -> str:
-        done = subprocess.run(command, cwd=self.project, capture_output=True, text=True, check=False)
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+        result = subprocess.run(command, cwd=self.project, capture_output=True, text=True, check=False)
+        if result.returncode:
+            lines = (result.stderr or result.stdout).strip().splitlines() or ["no reason given"]
             name = "dvc" if "dvc" in command else "git"
-            raise UserError(f"{name} {command[-1]}: {said[-1]}")
-        return done.stdout.strip()
+            raise UserError(f"{name} {command[-1]}: {lines[-1]}")
+        return result.stdout.strip()
 
 
 def _corpus(stage: str) -> str:
-    """The corpus of a stage's address: ``pool@demo``, ``finetune@demo-human-on``, ``data/demo/alm.dvc``."""
+    """The corpus in a stage's address: ``pool@demo``, ``finetune@demo-human-on``, ``data/demo/alm.dvc``."""
     if stage.endswith(".dvc"):
         return Path(stage).parent.name
     return stage.partition("@")[2].split("-")[0]

@@ -1,17 +1,19 @@
-"""The data card of a released dataset: what it holds, who voted, how good it is, and how to get these very bytes.
+"""The data card of a released dataset: its content, its annotators, its quality, and how to get exactly these bytes.
 
 Follows the questions of Gebru et al., "Datasheets for Datasets" (CACM 2021), as far as the tables answer them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
-from ambivox.models.reporting.estimates import as_estimate, estimate, written
-from ambivox.models.reporting.headline import ROWS, measures_of
+from ambivox.models.reporting.estimates import format_estimate, parse_estimate, parse_measure
 from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label
+from ambivox.models.reporting.tables import markdown_table, single_cell
 
 FILES = (
     "ingest/utterances.parquet",
@@ -24,117 +26,132 @@ FILES = (
     "distributions/pooling.json",
     "validation/metrics.json",
 )
+#: Key of the facts -> its name in the card.
+_OVERVIEW = {
+    "corpus": "Corpus",
+    "licence": "Licence",
+    "labels": "Labels",
+    "utterances": "Utterances",
+    "speakers": "Speakers",
+    "hours": "Hours",
+    "human_votes": "Human votes",
+}
+#: Key of an annotator -> its column in the card.
+_ANNOTATOR = {
+    "alm": "ALM",
+    "revision": "revision",
+    "elicitation": "elicitation",
+    "engine": "engine",
+    "answers": "answers",
+    "refusals": "refusals",
+    "label_mass": "label mass",
+}
+_MAXIMUM_CHARACTERS = 200
 
 
 def facts(run: Run, licence: str) -> dict[str, Any]:
-    """Everything the card says, as JSON values; parts that are missing are left out."""
-    found: dict[str, Any] = {
+    """Return everything that the card states as JSON values; what the run does not have is left out.
+
+    Args:
+        run: the outputs of a corpus.
+        licence: the terms under which the distributions may be used.
+    """
+    content: dict[str, Any] = {
         "licence": licence,
-        "files": {n: d for n in FILES if (d := run.digest(n)) is not None},
+        "files": {name: digest for name in FILES if (digest := run.digest(name)) is not None},
     }
     if run.utterances is not None:
         frame = run.utterances.frame
-        by_split = (
+        splits = (
             frame.group_by("split")
-            .agg(pl.len().alias("n"), pl.col("speaker").n_unique().alias("speakers"))
+            .agg(pl.len().alias("utterances"), pl.col("speaker").n_unique().alias("speakers"))
             .sort("split")
         )
-        found["corpus"] = sorted(frame["corpus"].unique())
-        found["labels"] = list(run.utterances.labels)
-        found["utterances"] = frame.height
-        found["speakers"] = frame["speaker"].n_unique()
-        found["hours"] = round(frame["duration_seconds"].sum() / 3600, 3)
-        found["splits"] = {split: {"utterances": n, "speakers": s} for split, n, s in by_split.rows()}
+        content["corpus"] = sorted(frame["corpus"].unique())
+        content["labels"] = list(run.utterances.labels)
+        content["utterances"] = frame.height
+        content["speakers"] = frame["speaker"].n_unique()
+        content["hours"] = round(frame["duration_seconds"].sum() / 3600, 3)
+        content["splits"] = {
+            split: {"utterances": utterances, "speakers": speakers}
+            for split, utterances, speakers in splits.rows()
+        }
     if run.votes is not None:
-        found["human_votes"] = round(float(run.votes.frame["weight"].sum()), 3)
-    if run.annotations is not None and len(run.annotations):
-        kinds = run.annotations.frame.group_by("alm", "revision", "elicitation", "engine").agg(
+        content["human_votes"] = round(float(run.votes.frame["weight"].sum()), 3)
+    if run.annotations is not None:
+        annotators = run.annotations.frame.group_by("alm", "revision", "elicitation", "engine").agg(
             pl.len().alias("answers"),
             pl.col("refused").sum().alias("refusals"),
             pl.col("prompt_sha256").n_unique().alias("prompts"),
             pl.col("label_mass").mean().round(4).alias("label_mass"),
         )
-        found["annotators"] = kinds.sort("alm", "revision", "elicitation", "engine").to_dicts()
-    if worth := run.worth():
-        found["worth_in_human_votes"] = {
-            name: {"value": one.value, "low": one.low, "high": one.high} for name, one in worth.items()
+        content["annotators"] = annotators.sort("alm", "revision", "elicitation", "engine").to_dicts()
+    if votes := run.equivalent_votes():
+        content["equivalent_votes"] = {
+            name: {"value": one.value, "low": one.low, "high": one.high} for name, one in votes.items()
         }
     metrics = run.json("validation/metrics.json")
-    found["metrics"] = {key: measures for key in ROWS if (measures := measures_of(metrics, key))}
-    return found
+    content["metrics"] = {
+        key: measures
+        for key in SOURCE_NAMES
+        if isinstance(measures := metrics.get(key), Mapping) and measures
+    }
+    return content
 
 
-def card(name: str, version: str, found: dict[str, Any], revision: str) -> str:
-    """The card as Markdown. ``revision`` is the git commit that the release was made from."""
-    lines = [
+def card(name: str, version: str, content: Mapping[str, Any], revision: str) -> str:
+    """Return the card as Markdown.
+
+    Args:
+        name: of the corpus.
+        version: of the release.
+        content: what ``facts`` returned.
+        revision: the git commit that the release was made from.
+    """
+    overview = [(title, _text(content[key])) for key, title in _OVERVIEW.items() if key in content]
+    overview += [
+        (f"Equivalent votes of {alm}", format_estimate(parse_estimate(votes)))
+        for alm, votes in content.get("equivalent_votes", {}).items()
+    ]
+    splits = [
+        (split, str(counts["utterances"]), str(counts["speakers"]))
+        for split, counts in content.get("splits", {}).items()
+    ]
+    annotators = [[_text(one[key]) for key in _ANNOTATOR] for one in content.get("annotators", [])]
+    metrics = [
+        (
+            source_label(key),
+            *(format_estimate(parse_measure(measures, name)) for name in ("js", "bc", "accuracy")),
+        )
+        for key, measures in content["metrics"].items()
+    ]
+    files = [(file, f"`{digest}`") for file, digest in content["files"].items()]
+    blocks = [
         f"# {name} {version}",
-        "",
-        "Emotion distributions for speech, one per utterance: human votes, an audio-language model's, and both pooled.",
-        "Made by Ambivox. Distributions describe how people *perceive* a voice, not what its speaker felt.",
-        "",
-        "| | |",
-        "|---|---|",
-    ]
-    for key, title in (
-        ("corpus", "Corpus"),
-        ("licence", "Licence"),
-        ("labels", "Labels"),
-        ("utterances", "Utterances"),
-        ("speakers", "Speakers"),
-        ("hours", "Hours"),
-        ("human_votes", "Human votes"),
-    ):
-        if key in found:
-            value = found[key]
-            lines.append(
-                f"| {title} | {_plain(', '.join(map(str, value)) if isinstance(value, list) else value)} |"
-            )
-    for alm, worth in found.get("worth_in_human_votes", {}).items():
-        lines.append(f"| {_plain(alm)} is worth | {written(as_estimate(worth))} human votes |")
-    lines += ["", "## Splits, by speaker", "", "| split | utterances | speakers |", "|---|---|---|"]
-    lines += [
-        f"| {split} | {n['utterances']} | {n['speakers']} |" for split, n in found.get("splits", {}).items()
-    ]
-    lines += [
-        "",
+        "Emotion distributions for speech, one per utterance: from human votes, from an audio-language model (ALM), and "
+        "from both pooled.\nMade with Ambivox. The distributions describe how listeners *perceive* a voice, not what "
+        "the speaker felt.",
+        _table(("", ""), overview),
+        "## Splits by speaker",
+        _table(("split", "utterances", "speakers"), splits),
         "## Annotators",
-        "",
-        "| ALM | revision | elicitation | engine | answers | refusals | label mass |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {_plain(one['alm'])} | {_plain(one['revision'])} | {one['elicitation']} | {_plain(one['engine'])} | {one['answers']} "
-        f"| {one['refusals']} | {one['label_mass']} |"
-        for one in found.get("annotators", [])
-    ]
-    lines += [
-        "",
-        "## Distance to the human votes of test speakers (JS base 2; 95 % intervals)",
-        "",
-        "| source | JS | BC | accuracy |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        f"| {ROWS[key][1]} | {written(estimate(one, 'js'))} | {written(estimate(one, 'bc'))} | {written(estimate(one, 'accuracy'))} |"
-        for key, one in found["metrics"].items()
-    ]
-    lines += ["", "## Files", "", "| file | SHA-256 |", "|---|---|"]
-    lines += [f"| {file} | `{digest}` |" for file, digest in found["files"].items()]
-    lines += [
-        "",
-        "## Getting this version",
-        "",
+        _table(tuple(_ANNOTATOR.values()), annotators),
+        "## Distance to the human votes of the test speakers (JS base 2; 95% intervals)",
+        _table(("source", "JS", "BC", "accuracy"), metrics),
+        "## Files",
+        _table(("file", "SHA-256"), files),
+        "## How to get this version",
         f"Made from git revision `{revision}`, tagged `{name}-{version}`.",
-        "",
-        "```",
-        f"dvc get --rev {name}-{version} REPOSITORY data/{name}/distributions",
-        "```",
-        "",
-        "`REPOSITORY` is this project's git address; the tag's dvc.lock names the content, the DVC remote holds it.",
+        f"```\ndvc get --rev {name}-{version} REPOSITORY data/{name}/distributions\n```",
+        "`REPOSITORY` is the git address of this project. The dvc.lock file of the tag identifies the content; the DVC "
+        "remote stores it.",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n\n".join(blocks) + "\n"
 
 
-def _plain(value: Any) -> str:
-    """Text that stays one cell of a Markdown table, whatever it holds."""
-    return str(value).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")[:200]
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _table(columns: tuple[str, ...], rows: Any) -> str:
+    return markdown_table(columns, rows, lambda cell: single_cell(cell[:_MAXIMUM_CHARACTERS]))

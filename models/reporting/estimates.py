@@ -1,4 +1,4 @@
-"""Figures with their intervals, as the steps' JSON files hold them, and how they are written for a reader."""
+"""Estimates with their intervals: how the steps' JSON files store them, and how a reader sees them."""
 
 from __future__ import annotations
 
@@ -7,106 +7,103 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_VALUE = ("value", "mean", "estimate", "point", "median")
-_LOW = ("low", "lower", "ci_low")
-_HIGH = ("high", "upper", "ci_high")
-_PAIR = ("interval", "ci", "ci95")
+_VALUE_KEYS = ("value", "mean", "estimate", "point", "median")
+_LOW_KEYS = ("low", "lower", "ci_low")
+_HIGH_KEYS = ("high", "upper", "ci_high")
+_INTERVAL_KEYS = ("interval", "ci", "ci95")
 
-#: Measures as a reader knows them.
-NAMES = {
+#: Keys of the JSON files -> their names for a reader, where replacing ``_`` by a space is not enough.
+DISPLAY_NAMES = {
     "js": "JS (base 2)",
     "bc": "BC",
     "ece": "ECE",
     "r2": "R²",
     "f1": "F1",
-    "macro_f1": "macro F1",
-    "weighted_f1": "weighted F1",
+    "f1_macro": "macro F1",
+    "f1_weighted": "weighted F1",
     "alm": "ALM",
     "kappa": "κ",
     "fleiss_kappa": "Fleiss’ κ",
-    "sha256": "SHA-256",
     "krippendorff_alpha": "Krippendorff’s α",
-    "id": "id",
-    "f1_macro": "macro F1",
-    "f1_weighted": "weighted F1",
+    "sha256": "SHA-256",
     "p_holm": "p (Holm)",
     "p_value": "p",
     "js_human": "JS human",
     "js_pooled": "JS pooled",
+    "without": "utterances without",
+    "straddling": "speakers in several splits",
 }
+_MISSING = "–"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and, where known, the ends of its interval."""
+    """A value and, where known, the ends of its interval."""
 
     value: float
     low: float | None = None
     high: float | None = None
 
     def overlaps(self, other: Estimate) -> bool | None:
-        """Whether the two intervals share a point; None where one of them has none."""
+        """Whether the two intervals share a point; None where one of them has no interval."""
         if self.low is None or self.high is None or other.low is None or other.high is None:
             return None
         return self.low <= other.high and other.low <= self.high
 
 
-def _number(raw: Any) -> float | None:
-    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
-        return None
-    return float(raw)
+def parse_estimate(raw: Any) -> Estimate | None:
+    """Read an estimate in any of the shapes that JSON files use; None where there is none.
 
-
-def _first(mapping: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
-    return next((found for name in names if (found := _number(mapping.get(name))) is not None), None)
-
-
-def _pair(raw: Any) -> tuple[float | None, float | None]:
-    if isinstance(raw, list | tuple) and len(raw) == 2:
-        return _number(raw[0]), _number(raw[1])
-    if isinstance(raw, Mapping):
-        return _first(raw, _LOW), _first(raw, _HIGH)
-    return None, None
-
-
-def as_estimate(raw: Any) -> Estimate | None:
-    """Read ``0.2``, ``[0.2, 0.1, 0.3]``, ``{"value": 0.2, "low": 0.1, "high": 0.3}`` or ``{"mean": 0.2, "interval": [..]}``."""
-    if (plain := _number(raw)) is not None:
-        return Estimate(plain)
+    Example:
+        >>> parse_estimate(0.2)
+        Estimate(value=0.2, low=None, high=None)
+        >>> parse_estimate([0.2, 0.1, 0.3]) == parse_estimate({"mean": 0.2, "interval": [0.1, 0.3]})
+        True
+    """
+    if (value := _finite(raw)) is not None:
+        return Estimate(value)
     if isinstance(raw, list | tuple) and len(raw) == 3:
-        value, low, high = (_number(part) for part in raw)
+        value, low, high = (_finite(part) for part in raw)
         return None if value is None else Estimate(value, low, high)
-    if not isinstance(raw, Mapping) or (value := _first(raw, _VALUE)) is None:
+    if not isinstance(raw, Mapping) or (value := _first_finite(raw, _VALUE_KEYS)) is None:
         return None
-    low, high = _first(raw, _LOW), _first(raw, _HIGH)
+    low, high = _first_finite(raw, _LOW_KEYS), _first_finite(raw, _HIGH_KEYS)
     if low is None or high is None:
-        low, high = next((_pair(raw[name]) for name in _PAIR if name in raw), (None, None))
+        low, high = next((_ends(raw[key]) for key in _INTERVAL_KEYS if key in raw), (None, None))
     return Estimate(value, low, high)
 
 
-def estimate(measures: Any, name: str) -> Estimate | None:
-    """The measure ``name`` of a mapping, its interval beside it (``js_low``, ``js_interval``) or within it."""
-    if not isinstance(measures, Mapping) or (found := as_estimate(measures.get(name))) is None:
+def parse_measure(measures: Any, name: str) -> Estimate | None:
+    """Read the measure ``name`` of a mapping, its interval within it or beside it (``js_low``, ``js_interval``).
+
+    Example:
+        >>> parse_measure({"js": 0.2, "js_low": 0.1, "js_high": 0.3}, "js")
+        Estimate(value=0.2, low=0.1, high=0.3)
+    """
+    if not isinstance(measures, Mapping) or (estimate := parse_estimate(measures.get(name))) is None:
         return None
-    if found.low is not None:
-        return found
-    low, high = _number(measures.get(f"{name}_low")), _number(measures.get(f"{name}_high"))
+    if estimate.low is not None:
+        return estimate
+    low, high = _finite(measures.get(f"{name}_low")), _finite(measures.get(f"{name}_high"))
     if low is None:
-        low, high = next(
-            (_pair(measures[f"{name}_{pair}"]) for pair in _PAIR if f"{name}_{pair}" in measures),
-            (None, None),
-        )
-    return Estimate(found.value, low, high)
+        keys = (f"{name}_{interval}" for interval in _INTERVAL_KEYS)
+        low, high = next((_ends(measures[key]) for key in keys if key in measures), (None, None))
+    return Estimate(estimate.value, low, high)
 
 
-def number(value: float) -> str:
-    """A number as short as it can be without lying: 12,345; 3.27; 0.214; 4.1e-05."""
+def format_number(value: float) -> str:
+    """Write a number with about three significant digits.
+
+    Example:
+        >>> [format_number(value) for value in (12345, 3.268, 0.2144, 4.1e-5)]
+        ['12,345', '3.27', '0.214', '4.1e-05']
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int) or (float(value).is_integer() and abs(value) >= 1000):
         return f"{int(value):,}"
     if not math.isfinite(value):
-        return "–"
+        return _MISSING
     size = abs(value)
     if size >= 100:
         return f"{value:,.0f}"
@@ -117,15 +114,47 @@ def number(value: float) -> str:
     return f"{value:.3f}" if size >= 0.001 or size == 0 else f"{value:.1e}"
 
 
-def written(found: Estimate | None) -> str:
-    """``0.214 [0.201, 0.229]``, or a dash."""
-    if found is None:
-        return "–"
-    if found.low is None or found.high is None:
-        return number(found.value)
-    return f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"
+def format_estimate(estimate: Estimate | None, percent: bool = False) -> str:
+    """Write an estimate and its interval, as a number or in percent; a dash for None.
+
+    Example:
+        >>> format_estimate(Estimate(0.2144, 0.2013, 0.229))
+        '0.214 [0.201, 0.229]'
+        >>> format_estimate(Estimate(0.72), percent=True)
+        '72.0%'
+    """
+    if estimate is None:
+        return _MISSING
+    value, low, high = (
+        None if part is None else f"{part:.1%}" if percent else format_number(part)
+        for part in (estimate.value, estimate.low, estimate.high)
+    )
+    return str(value) if low is None or high is None else f"{value} [{low}, {high}]"
 
 
-def humanised(name: str) -> str:
-    """``macro_f1`` as a reader would write it."""
-    return NAMES.get(name, name.replace("_", " ").strip())
+def display_name(key: str) -> str:
+    """Return a JSON key as a reader would write it.
+
+    Example:
+        >>> display_name("f1_macro"), display_name("label_mass")
+        ('macro F1', 'label mass')
+    """
+    return DISPLAY_NAMES.get(key, key.replace("_", " ").strip())
+
+
+def _finite(raw: Any) -> float | None:
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
+        return None
+    return float(raw)
+
+
+def _first_finite(mapping: Mapping[str, Any], keys: tuple[str, ...]) -> float | None:
+    return next((value for key in keys if (value := _finite(mapping.get(key))) is not None), None)
+
+
+def _ends(raw: Any) -> tuple[float | None, float | None]:
+    if isinstance(raw, list | tuple) and len(raw) == 2:
+        return _finite(raw[0]), _finite(raw[1])
+    if isinstance(raw, Mapping):
+        return _first_finite(raw, _LOW_KEYS), _first_finite(raw, _HIGH_KEYS)
+    return None, None

@@ -1,161 +1,144 @@
-"""The first screen: how close each source comes to the held-back human votes, and what that means in words."""
+"""The first screen of the report: the verdict in sentences, and the distance of each source to the human votes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
-from ambivox.models.reporting.drawing import interval
-from ambivox.models.reporting.estimates import Estimate, estimate, number, written
+from ambivox.models.reporting.estimates import Estimate, format_estimate, format_number, parse_measure
+from ambivox.models.reporting.inline_svg import interval
 from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.source_names import SOURCE_NAMES
+from ambivox.models.statistics.ambiguity import TERTILES
 
-#: Rows of the table, in reading order: the keys they may have in metrics.json, and what they are called.
-ROWS = {
-    "human": (("human",), "human", "the few human votes alone"),
-    "synthetic": (("synthetic",), "synthetic", "the ALM alone, as it answers"),
-    "combined": (("combined",), "combined", "all votes counted alike (the paper’s way)"),
-    "pooled": (("pooled",), "pooled", "human votes + calibrated ALM, weighted by what it is worth"),
-    "ceiling": (
-        ("ceiling", "human_ceiling", "split_half"),
-        "human ceiling",
-        "one half of the raters against the other",
-    ),
-    "prior": (("prior", "corpus_prior"), "corpus prior", "the same average for every utterance"),
-}
-#: Measure -> (heading, better is lower).
-LEVELS = ("low", "medium", "high")
-# Below this p a difference is called one; beyond this share a loss is worth a sentence.
-_SURE, _HARM = 0.05, 0.02
-MEASURES = {"js": ("JS ↓", True), "bc": ("BC ↑", False), "accuracy": ("accuracy ↑", False)}
+#: Measure -> its heading; the arrow points to the better end.
+MEASURES = {"js": "JS ↓", "bc": "BC ↑", "accuracy": "accuracy ↑"}
+_SIGNIFICANT_P = 0.05
+_HARM_SHARE = (
+    0.02  # pooled is called worse at a level of ambiguity when its JS is larger by more than this share
+)
+_EQUAL_SHARE = 0.005  # a change of less than this share is called no difference
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the headline table."""
+class HeadlineRow:
+    """One source in the headline table."""
 
     key: str
-    name: str
-    note: str
+    label: str
+    description: str
     figures: dict[str, str]
     drawing: Markup
-    best: bool
+    is_best: bool
 
 
 @dataclass(frozen=True)
 class Headline:
-    """The verdict in sentences (the first is the main one) and the table behind it."""
+    """The verdict in sentences (the main one first) and the table behind it."""
 
     sentences: list[str]
-    rows: list[Row]
-    measures: list[str]
-
-
-def measures_of(metrics: dict[str, Any], key: str) -> dict[str, Any]:
-    """The measures of one row, wherever the validation put them."""
-    for place in (metrics, metrics.get("sources"), metrics.get("overall"), metrics.get("reference")):
-        if isinstance(place, dict):
-            for name in ROWS[key][0]:
-                if isinstance(place.get(name), dict):
-                    found: dict[str, Any] = place[name]
-                    return found
-    return {}
+    rows: list[HeadlineRow]
+    headings: list[str]
 
 
 def headline(run: Run) -> Headline:
-    """Read validation/metrics.json and say what it shows. Empty where there is none."""
+    """Return the headline from validation/metrics.json; empty where there is none."""
     metrics = run.json("validation/metrics.json")
-    found = {key: {name: estimate(measures_of(metrics, key), name) for name in MEASURES} for key in ROWS}
-    found = {key: figures for key, figures in found.items() if any(figures.values())}
-    js = {key: figures["js"] for key, figures in found.items() if figures["js"] is not None}
-    ends = [end for one in js.values() if one for end in (one.value, one.low, one.high) if end is not None]
-    low, high = (0.0, max(ends) * 1.05) if ends else (0.0, 1.0)
-    sources = {key: one.value for key, one in js.items() if one and key not in ("ceiling", "prior")}
-    best = min(sources, key=lambda key: sources[key]) if sources else ""
+    estimates = {
+        key: {name: parse_measure(metrics.get(key), name) for name in MEASURES} for key in SOURCE_NAMES
+    }
+    estimates = {key: measures for key, measures in estimates.items() if any(measures.values())}
+    js = {key: found for key, measures in estimates.items() if (found := measures["js"]) is not None}
+    ends = [end for one in js.values() for end in (one.value, one.low, one.high) if end is not None]
+    limits = (0.0, max(ends) * 1.05) if ends else (0.0, 1.0)
+    ranked = [(one.value, key) for key, one in js.items() if not SOURCE_NAMES[key].is_reference]
+    best = min(ranked)[1] if ranked else ""
     human = js.get("human")
     rows = [
-        Row(
+        HeadlineRow(
             key,
-            ROWS[key][1],
-            ROWS[key][2],
-            {name: _cell(figures[name], name) for name in MEASURES},
-            interval(figures["js"], low, high, key, human.value if human else None),
+            SOURCE_NAMES[key].label,
+            SOURCE_NAMES[key].description,
+            {name: format_estimate(measures[name], percent=name == "accuracy") for name in MEASURES},
+            interval(measures["js"], *limits, key, human.value if human else None),
             key == best,
         )
-        for key, figures in found.items()
+        for key, measures in estimates.items()
     ]
-    return Headline(_sentences(js, run), rows, [heading for heading, _ in MEASURES.values()])
+    return Headline(_sentences(js, run), rows, list(MEASURES.values()))
 
 
-def _cell(found: Estimate | None, name: str) -> str:
-    if name != "accuracy" or found is None:
-        return written(found)
-    if found.low is None or found.high is None:
-        return f"{found.value:.1%}"
-    return f"{found.value:.1%} [{found.low:.1%}, {found.high:.1%}]"
-
-
-def _sentences(js: Mapping[str, Estimate | None], run: Run) -> list[str]:
+def _sentences(js: Mapping[str, Estimate], run: Run) -> list[str]:
     human, pooled, prior = js.get("human"), js.get("pooled"), js.get("prior")
-    said = []
-    if human and pooled and human.value > 0:
-        said.append(_verdict(human, pooled, _votes_seen(run), _paired(run)))
-        if harmed := _harmed(run):
-            said.append(harmed)
     synthetic, combined, ceiling = js.get("synthetic"), js.get("combined"), js.get("ceiling")
+    sentences = []
+    if human and pooled and human.value > 0:
+        sentences.append(_verdict(human, pooled, _votes_per_utterance(run), _paired_p(run)))
+        if exception := _exception(run):
+            sentences.append(exception)
     if synthetic and prior:
-        apart = synthetic.overlaps(prior)
-        if synthetic.value < prior.value and apart is False:
-            said.append(
-                f"The ALM hears something: alone it is closer to the raters (JS {number(synthetic.value)}) than the "
-                f"corpus average is ({number(prior.value)})."
-            )
-        elif synthetic.value < prior.value:
-            said.append(
-                f"The ALM alone (JS {number(synthetic.value)}) is hardly better than the corpus average "
-                f"({number(prior.value)}): the intervals overlap."
-            )
-        else:
-            said.append(
-                f"The ALM alone is no better than quoting the corpus average to every utterance (JS "
-                f"{number(synthetic.value)} against {number(prior.value)}); what it adds, it adds after calibration."
-            )
+        sentences.append(_alm_against_prior(synthetic, prior))
     if combined and pooled and combined.value > pooled.value:
-        said.append(
-            f"Counting the ALM’s votes like people’s, as the paper does, would give JS {number(combined.value)}."
+        sentences.append(
+            f"Counting ALM votes and human votes equally, as in the paper, gives JS {format_number(combined.value)}."
         )
     if ceiling:
-        said.append(
-            f"People themselves: one half of the raters stands at JS {number(ceiling.value)} from the other half."
+        sentences.append(
+            "Human ceiling: between one half of the human annotators and the other half, JS is "
+            f"{format_number(ceiling.value)}."
         )
-    for name, worth in run.worth().items():
-        said.append(f"What {name} says of an utterance is worth about {written(worth)} human votes.")
-    return said
+    for name, votes in run.equivalent_votes().items():
+        sentences.append(
+            f"Per utterance, {name} is equivalent to about {format_estimate(votes)} human votes."
+        )
+    return sentences
 
 
 def _verdict(human: Estimate, pooled: Estimate, votes: str, p: float | None) -> str:
     change = 1 - pooled.value / human.value
-    pair = f"JS {written(pooled)} against {written(human)}"
-    shown = "" if p is None else f"; paired test over speakers {'p < 0.001' if p < 0.001 else f'p = {p:.3f}'}"
-    if abs(change) < 0.005:
-        return f"Pooling changes nothing here: with {votes}, pooled and human-only are equally far from the raters ({pair})."
-    if change > 0:
-        sure = (
-            "Pooling helps" if p is None or p < _SURE else "Pooling comes closer, but chance is not ruled out"
-        )
+    js = f"JS {format_estimate(pooled)} against {format_estimate(human)}"
+    if abs(change) < _EQUAL_SHARE:
         return (
-            f"{sure}: from {votes} it comes {change:.0%} closer to the human distribution than the votes "
-            f"alone ({pair}{shown})."
+            f"Pooling makes no difference here: with {votes}, the pooled distribution and the human votes alone are "
+            f"equally close to the human distribution ({js})."
         )
+    if change < 0:
+        return (
+            f"Pooling is harmful here: with {votes}, the pooled distribution is {-change:.0%} further from the human "
+            f"distribution than the human votes alone ({js}). Find the cause before you use it on this corpus."
+        )
+    is_significant = p is None or p < _SIGNIFICANT_P
+    finding = (
+        "Pooling helps" if is_significant else "Pooling is closer, but the difference is not significant"
+    )
+    test = "" if p is None else f"; paired test over speakers: {'p < 0.001' if p < 0.001 else f'p = {p:.3f}'}"
     return (
-        f"Pooling does harm here: from {votes} it ends {-change:.0%} further from the human distribution than the "
-        f"votes alone ({pair}). Do not use it on this corpus before finding out why."
+        f"{finding}: with {votes}, the pooled distribution is {change:.0%} closer to the human distribution than the "
+        f"human votes alone ({js}{test})."
     )
 
 
-def _paired(run: Run) -> float | None:
+def _alm_against_prior(synthetic: Estimate, prior: Estimate) -> str:
+    alm_js, prior_js = format_number(synthetic.value), format_number(prior.value)
+    if synthetic.value >= prior.value:
+        return (
+            f"The ALM alone is no better than the corpus prior (JS {alm_js} against {prior_js}): "
+            "it contributes only after calibration."
+        )
+    if synthetic.overlaps(prior) is False:
+        return (
+            f"The ALM is informative: alone, it is closer to the human votes (JS {alm_js}) than the corpus prior "
+            f"({prior_js})."
+        )
+    return (
+        f"The ALM alone (JS {alm_js}) is not clearly better than the corpus prior ({prior_js}): the intervals overlap "
+        "or are unknown."
+    )
+
+
+def _paired_p(run: Run) -> float | None:
     """The p value of pooled against human over speakers, corrected by Holm, if there is one."""
     tests = run.json("validation/details.json").get("paired_tests")
     for test in tests if isinstance(tests, list) else []:
@@ -166,25 +149,27 @@ def _paired(run: Run) -> float | None:
     return None
 
 
-def _harmed(run: Run) -> str:
-    """At which levels of ambiguity pooled is further from people than their few votes are, if at any."""
+def _exception(run: Run) -> str:
+    """The levels of ambiguity at which pooled is further from the target than the human votes alone."""
     tertiles = run.json("validation/details.json").get("tertiles")
     levels = tertiles.get("paper") if isinstance(tertiles, dict) else None
-    said = []
-    if not isinstance(levels, dict):
-        return ""
-    for level in LEVELS:
-        sources = levels.get(level)
+    by_level = levels if isinstance(levels, dict) else {}
+    worse = []
+    for level in TERTILES:
+        sources = by_level.get(level)
         if not isinstance(sources, dict):
             continue
-        human, pooled = (estimate(measures_of(sources, source), "js") for source in ("human", "pooled"))
-        if human and pooled and pooled.value > human.value * (1 + _HARM):
-            said.append(f"{level} (JS {number(pooled.value)} against {number(human.value)})")
-    return f"Not everywhere: it is further from people at ambiguity {', '.join(said)}." if said else ""
+        human, pooled = (parse_measure(sources.get(source), "js") for source in ("human", "pooled"))
+        if human and pooled and pooled.value > human.value * (1 + _HARM_SHARE):
+            js = f"JS {format_number(pooled.value)} against {format_number(human.value)}"
+            worse.append(f"{level} ambiguity ({js})")
+    if not worse:
+        return ""
+    return f"Exception: pooled is further from the human distribution at {', '.join(worse)}."
 
 
-def _votes_seen(run: Run) -> str:
+def _votes_per_utterance(run: Run) -> str:
     if run.votes is None or not len(run.votes) or run.utterances is None:
         return "the human votes given"
-    human = run.votes.frame["weight"].sum() / max(run.votes.frame["utterance_id"].n_unique(), 1)
-    return f"{human:.3g} human votes per utterance"
+    mean = run.votes.frame["weight"].sum() / max(run.votes.frame["utterance_id"].n_unique(), 1)
+    return f"{mean:.3g} human votes per utterance"

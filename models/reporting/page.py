@@ -1,4 +1,4 @@
-"""Putting the page together: headline, sections, examples, provenance, in one HTML file that asks for nothing else."""
+"""The report: headline, sections, examples and provenance in one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -7,29 +7,36 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ambivox.models.errors import UserError
-from ambivox.models.reporting.drawing import bar, label_colours
 from ambivox.models.reporting.headline import headline
+from ambivox.models.reporting.inline_svg import distribution_bar, label_colours
 from ambivox.models.reporting.parts import Section
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.sections import BODY, examples, provenance
 
+#: Section -> why it has no content.
 _MISSING = {
-    "corpus": "no ingest/ here yet",
-    "annotation": "no annotations/ here yet",
-    "pooling": "no distributions/ here yet",
-    "validation": "no validation/ here yet",
+    "corpus": "there is no ingest/",
+    "annotation": "there is no annotations/",
+    "pooling": "there is no distributions/",
+    "validation": "there is no validation/",
     "augmentation": "DiME-Aug was not run",
-    "finetuning": "nothing was fine-tuned",
-    "examples": "no human votes of test speakers to show",
+    "finetuning": "no model was fine-tuned",
+    "examples": "there are no human votes of test speakers",
 }
-_IF_ANY = ("trial", "problems")  # not every corpus has raters enough, not every run problems
+#: Sections left out when empty: few corpora have enough annotators for the trial, and few runs have unreadable files.
+_OPTIONAL = ("trial", "problems")
 
 
 def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
-    """The report on the outputs under ``data`` as HTML; equal inputs give equal text.
+    """Return the report on the outputs of a run as HTML; equal inputs give equal text.
+
+    Args:
+        data: the folder of the run, data/<key>.
+        title: of the page; None for the names of the corpora.
+        example_count: how many ambiguous utterances to show; 0 for none.
 
     Raises:
-        UserError: ``data`` is no folder, or holds none of the pipeline's outputs.
+        UserError: ``data`` is not a folder, or has none of the pipeline's outputs.
     """
     if not data.is_dir():
         raise UserError(
@@ -45,7 +52,7 @@ def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
     for section in sections:
         section.missing = _MISSING.get(section.key, "") if section.empty else ""
     sections.append(provenance(run))
-    sections.append(_problems(run))
+    sections.append(Section("problems", "Unreadable files", warnings=list(run.problems)))
     labels = run.utterances.labels if run.utterances is not None else ()
     folder = Path(__file__).parent
     environment = Environment(
@@ -59,16 +66,12 @@ def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
         title=title or _title(run, data),
         subtitle=_subtitle(run),
         headline=top,
-        sections=[section for section in sections if not (section.key in _IF_ANY and section.empty)],
+        sections=[section for section in sections if not (section.key in _OPTIONAL and section.empty)],
         colours=label_colours(labels),
         labels=labels,
-        bar=bar,
+        bar=distribution_bar,
         css=(folder / "page.css").read_text(encoding="utf-8"),
     )
-
-
-def _problems(run: Run) -> Section:
-    return Section("problems", "What could not be read", warnings=list(run.problems))
 
 
 def _title(run: Run, data: Path) -> str:
@@ -78,10 +81,10 @@ def _title(run: Run, data: Path) -> str:
 
 
 def _subtitle(run: Run) -> str:
-    said = []
+    parts = []
     if run.utterances is not None:
         frame = run.utterances.frame
-        said.append(f"{frame.height:,} utterances, {frame['speaker'].n_unique():,} speakers")
-    if run.annotations is not None and len(run.annotations):
-        said.append("ALM " + ", ".join(sorted(run.annotations.frame["alm"].unique())))
-    return " · ".join(said)
+        parts.append(f"{frame.height:,} utterances, {frame['speaker'].n_unique():,} speakers")
+    if run.annotations is not None:
+        parts.append("ALM " + ", ".join(sorted(run.annotations.frame["alm"].unique())))
+    return " · ".join(parts)

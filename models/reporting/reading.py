@@ -1,4 +1,4 @@
-"""What a run left in data/<key>/, read once; what is missing or unreadable is noted, never fatal."""
+"""The outputs of a run in data/<key>/, each file read once; missing or unreadable files are noted, never fatal."""
 
 from __future__ import annotations
 
@@ -6,28 +6,67 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.reporting.estimates import Estimate, as_estimate
+from ambivox.models.reporting.estimates import Estimate, parse_estimate
 from ambivox.models.tables import SOURCES, Annotations, Distributions, Table, Utterances, Votes
 
 T = TypeVar("T", bound=Table)
-_BLOCK = 1 << 20
+_BLOCK_BYTES = 1 << 20
+
+#: File name -> old key -> present key, of JSON files that earlier versions wrote.
+_RENAMED_KEYS = {
+    "metrics.json": {"macro_f1": "f1_macro", "weighted_f1": "f1_weighted"},
+    "pooling.json": {
+        "worth_in_human_votes": "equivalent_votes",
+        "worth_by_ambiguity": "equivalent_votes_by_ambiguity",
+        "informs": "is_informative",
+    },
+    "checks.json": {"hears": "audio_sensitive", "arm": "modality", "arms": "modalities"},
+    "augmentation.json": {"left_out": "rejects"},
+}
+
+
+def with_present_keys(file_name: str, content: Any) -> Any:
+    """Return the content of a JSON file of any version under the present keys; where both are there, the present one wins.
+
+    Args:
+        file_name: the name of the file, such as ``metrics.json``.
+        content: its parsed content.
+
+    Example:
+        >>> with_present_keys("metrics.json", {"pooled": {"macro_f1": 0.5}})
+        {'pooled': {'f1_macro': 0.5}}
+    """
+    renamed = _RENAMED_KEYS.get(file_name)
+    return _renamed(content, renamed) if renamed else content
+
+
+def _renamed(content: Any, renamed: dict[str, str]) -> Any:
+    if isinstance(content, list):
+        return [_renamed(item, renamed) for item in content]
+    if not isinstance(content, dict):
+        return content
+    return {
+        renamed.get(key, key): _renamed(value, renamed)
+        for key, value in content.items()
+        if renamed.get(key, key) == key or renamed[key] not in content
+    }
 
 
 @dataclass
 class Run:
-    """One corpus's outputs under ``root``; ``problems`` gathers what could not be read, with its reason."""
+    """The outputs of one corpus under ``root``; ``problems`` lists what could not be read, with its reason."""
 
     root: Path
     problems: list[str] = field(default_factory=list)
 
     def table(self, kind: type[T], name: str) -> T | None:
-        """The table in ``name``; None where there is no such file, or it is broken (which is noted)."""
+        """Return the table in the file ``name``; None where it is missing or damaged (which is noted)."""
         if not (self.root / name).is_file():
             return None
         try:
@@ -37,7 +76,7 @@ class Run:
             return None
 
     def frame(self, name: str) -> pl.DataFrame | None:
-        """Any Parquet file as a bare frame (rejects and details have no type of their own)."""
+        """Return any Parquet file as a bare frame (rejects and details have no table type)."""
         if not (self.root / name).is_file():
             return None
         try:
@@ -47,15 +86,16 @@ class Run:
             return None
 
     def json(self, name: str) -> dict[str, Any]:
-        """A JSON mapping; empty where there is none."""
+        """Return a JSON mapping under its present keys; empty where the file is missing or damaged."""
         if not (self.root / name).is_file():
             return {}
         try:
-            found = json.loads((self.root / name).read_text(encoding="utf-8"))
+            content = json.loads((self.root / name).read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
             self._note(f"{name}: not readable as JSON ({error})")
             return {}
-        return found if isinstance(found, dict) else {"entries": found}
+        content = with_present_keys(PurePosixPath(name).name, content)
+        return content if isinstance(content, dict) else {"entries": content}
 
     def _note(self, problem: str) -> None:
         problem = problem.replace(f"{self.root}/", "")
@@ -69,49 +109,49 @@ class Run:
 
     @cached_property
     def votes(self) -> Votes | None:
-        """The human votes that the pipeline was given."""
+        """The human votes that the pipeline used."""
         return self.table(Votes, "ingest/votes.parquet")
 
     @cached_property
     def heldout(self) -> Votes | None:
-        """The human votes held back for the test; None where none were."""
-        found = self.table(Votes, "ingest/heldout.parquet")
-        return found if found is not None and len(found) else None
+        """The human votes held back for validation; None where there are none."""
+        table = self.table(Votes, "ingest/heldout.parquet")
+        return table if table is not None and len(table) else None
 
     @cached_property
     def annotations(self) -> Annotations | None:
-        """Every answer of the ALM."""
-        return self.table(Annotations, "annotations/annotations.parquet")
+        """Every answer of the ALMs; None where there are none."""
+        table = self.table(Annotations, "annotations/annotations.parquet")
+        return table if table is not None and len(table) else None
 
     @cached_property
     def distributions(self) -> dict[str, Distributions]:
-        """The distributions of each source that there is."""
-        found = {source: self.table(Distributions, f"distributions/{source}.parquet") for source in SOURCES}
-        return {source: table for source, table in found.items() if table is not None}
+        """The distributions of each source that was written."""
+        tables = {source: self.table(Distributions, f"distributions/{source}.parquet") for source in SOURCES}
+        return {source: table for source, table in tables.items() if table is not None}
 
     @cached_property
     def test_targets(self) -> Votes | None:
-        """The human votes that estimates are judged by."""
+        """The human votes that estimates are scored against."""
         return self.heldout if self.heldout is not None else self.votes
 
-    def worth(self) -> dict[str, Estimate]:
-        """How many human votes each ALM is worth, from pooling.json."""
-        pooling = self.json("distributions/pooling.json")
-        alms = pooling.get("alms")
-        found = {
-            str(name): as_estimate(one.get("worth_in_human_votes"))
-            for name, one in (alms.items() if isinstance(alms, dict) else ())
-            if isinstance(one, dict)
+    def equivalent_votes(self) -> dict[str, Estimate]:
+        """Return the equivalent votes (kappa) of each ALM, from pooling.json."""
+        alms = self.json("distributions/pooling.json").get("alms")
+        estimates = {
+            str(name): parse_estimate(alm.get("equivalent_votes"))
+            for name, alm in (alms.items() if isinstance(alms, dict) else ())
+            if isinstance(alm, dict)
         }
-        return {name: one for name, one in found.items() if one is not None}
+        return {name: estimate for name, estimate in estimates.items() if estimate is not None}
 
     def digest(self, name: str) -> str | None:
-        """SHA-256 of a file's bytes."""
+        """Return the SHA-256 of a file; None where it is missing."""
         path = self.root / name
         if not path.is_file():
             return None
-        whole = hashlib.sha256()
-        with path.open("rb") as opened:
-            while block := opened.read(_BLOCK):
-                whole.update(block)
-        return whole.hexdigest()
+        sha256 = hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                sha256.update(block)
+        return sha256.hexdigest()

@@ -1,27 +1,33 @@
-"""How far the raters agree among themselves, from counts of votes alone (raters need no identity).
+"""Agreement of annotators, from vote counts alone (annotators need no identity).
 
-``n_NK`` holds votes per utterance and label. Utterances may have different numbers of votes; those with fewer
-than two say nothing about agreement and are left out. Fleiss (1971) for a varying number of raters as in
-Fleiss, Levin and Paik (2003), section 18.3; Krippendorff (2004), chapter 11, for nominal data with missing
-values.
+``n_NK`` holds the votes per utterance and label. Utterances may have different numbers of votes; those with
+fewer than two have no pair of votes to compare and are left out. Fleiss (1971), extended to a varying number of
+raters as in Fleiss, Levin and Paik (2003), section 18.3; Krippendorff (2004), chapter 11, for nominal data with
+missing values.
 
-Votes may be fractional (a rater who named two labels gives half a vote to each); a rater's own two halves are
-then counted as if two raters had disagreed, which errs on the side of less agreement.
+Votes may be fractional (an annotator who named two labels gives half a vote to each). The two halves are then
+counted as a disagreement of two annotators, which underestimates agreement.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ambivox.models.errors import UserError
+from ambivox.models.statistics.vote_counts import check_vote_counts
 
 
 def fleiss_kappa(n_NK: np.ndarray) -> float:
-    """Fleiss' kappa with a varying number of raters, at most 1; 0 is agreement by chance.
+    """Fleiss' kappa with a varying number of annotators, at most 1; 0 is agreement by chance.
 
     ``(P - P_e) / (1 - P_e)``: P is the mean over utterances of the share of agreeing pairs of votes, P_e the
-    sum of the squared shares of the labels among all votes. nan where no utterance has two votes, or where
-    all votes are for one label: there is then no variation to agree about.
+    sum of the squared shares of the labels among all votes.
+
+    Args:
+        n_NK: votes per utterance and label.
+
+    Returns:
+        Kappa; nan where no utterance has two votes, or where all votes are for one label, so that there is
+        no variation.
 
     Raises:
         UserError: counts that are negative, missing or not a table.
@@ -30,7 +36,7 @@ def fleiss_kappa(n_NK: np.ndarray) -> float:
         >>> fleiss_kappa(np.array([[3, 0], [0, 3]]))
         1.0
     """
-    n_NK = _paired(n_NK)
+    n_NK = _with_two_votes(n_NK)
     if not len(n_NK):
         return float("nan")
     votes_N = n_NK.sum(1)
@@ -46,8 +52,13 @@ def krippendorff_alpha(n_NK: np.ndarray) -> float:
     """Krippendorff's alpha for nominal labels, at most 1; 0 is agreement by chance.
 
     ``1 - D_o / D_e`` from the coincidence matrix ``o_kl = sum_n n_nk (n_nl - [k = l]) / (N_n - 1)``, so an
-    utterance counts in proportion to its votes. nan where no utterance has two votes or all are for one
-    label.
+    utterance counts in proportion to its votes.
+
+    Args:
+        n_NK: votes per utterance and label.
+
+    Returns:
+        Alpha; nan where no utterance has two votes or all votes are for one label.
 
     Raises:
         UserError: counts that are negative, missing or not a table.
@@ -56,7 +67,7 @@ def krippendorff_alpha(n_NK: np.ndarray) -> float:
         >>> krippendorff_alpha(np.array([[2, 0], [0, 2]]))
         1.0
     """
-    n_NK = _paired(n_NK)
+    n_NK = _with_two_votes(n_NK)
     if not len(n_NK):
         return float("nan")
     votes_N = n_NK.sum(1)
@@ -69,11 +80,7 @@ def krippendorff_alpha(n_NK: np.ndarray) -> float:
     return float(1 - (1 - agreeing / total) / expected)
 
 
-def _paired(n_NK: np.ndarray) -> np.ndarray:
+def _with_two_votes(n_NK: np.ndarray) -> np.ndarray:
     """The rows with at least two votes, as float64."""
-    n_NK = np.asarray(n_NK, dtype=np.float64)
-    if n_NK.ndim != 2 or not np.isfinite(n_NK).all() or (n_NK < 0).any():
-        raise UserError(
-            f"votes must be a table of counts from 0 up, utterances by labels; found the shape {n_NK.shape}"
-        )
+    n_NK = check_vote_counts(n_NK)
     return n_NK[n_NK.sum(1) >= 2]

@@ -1,8 +1,9 @@
-"""How ambiguous an utterance is, judged by its human votes, and tertiles of it.
+"""Ambiguity of an utterance, measured on its human votes, and ambiguity tertiles.
 
-Two definitions: the paper's (arXiv 2601.14620, section 3.3), entropy divided by the log of the number of
-*different labels received*, and the plain entropy. They rank differently: five votes against five for two
-labels are 1.0 by the first (as doubtful as two labels allow), but only 1 bit by the second.
+Two definitions: the entropy of the votes, and the paper's (arXiv 2601.14620, section 3.3), which divides the
+entropy by the logarithm of the number of *different labels received*. They rank utterances differently: five
+votes against five for two labels are 1.0 by the paper's definition (its maximum), but only 1 bit of a possible
+log2 K by the entropy.
 """
 
 from __future__ import annotations
@@ -11,43 +12,35 @@ from typing import Literal
 
 import numpy as np
 
-from ambivox.models.errors import UserError
+from ambivox.models.errors import unknown
 from ambivox.models.statistics.metrics import entropy
+from ambivox.models.statistics.vote_counts import shares
 
 Definition = Literal["entropy", "paper"]
 DEFINITIONS: tuple[Definition, ...] = ("entropy", "paper")
 TERTILES = ("low", "medium", "high")
 
 
-def shares(n_NK: np.ndarray) -> np.ndarray:
-    """Votes as distributions, ``n / N``; rows without a vote are nan.
-
-    Raises:
-        UserError: counts that are negative, missing or not a table.
-    """
-    n_NK = np.asarray(n_NK, dtype=np.float64)
-    if n_NK.ndim != 2 or not np.isfinite(n_NK).all() or (n_NK < 0).any():
-        raise UserError(
-            f"votes must be a table of counts from 0 up, utterances by labels; found the shape {n_NK.shape}"
-        )
-    votes_N = n_NK.sum(1, keepdims=True)
-    return np.where(votes_N > 0, n_NK / np.where(votes_N > 0, votes_N, 1.0), np.nan)
-
-
 def ambiguity(n_NK: np.ndarray, definition: Definition = "entropy") -> np.ndarray:
-    """Ambiguity of every utterance, nan for one without votes.
+    """Ambiguity of every utterance.
 
     Args:
         n_NK: votes per utterance and label.
-        definition: "entropy" is Shannon's, in bits, from 0 to log2 K; "paper" divides it by log2 of the
-        number
+        definition: "entropy" is Shannon's, in bits, from 0 to log2 K; "paper" divides it by log2 of the number
             of different labels received, from 0 to 1, and is 0 where only one label was received.
+
+    Returns:
+        ``ambiguity_N``; nan for an utterance without votes.
 
     Raises:
         UserError: counts that are negative, missing or not a table, or an unknown definition.
+
+    Examples:
+        >>> ambiguity(np.array([[4, 0, 0], [2, 2, 0]]), "paper").tolist()
+        [0.0, 1.0]
     """
     if definition not in DEFINITIONS:
-        raise UserError(f"unknown definition of ambiguity {definition!r}; known: {', '.join(DEFINITIONS)}")
+        raise unknown("definition of ambiguity", definition, list(DEFINITIONS))
     p_NK = shares(n_NK)
     voted_N = np.isfinite(p_NK).all(1)
     ambiguity_N = np.full(len(p_NK), np.nan)
@@ -58,13 +51,23 @@ def ambiguity(n_NK: np.ndarray, definition: Definition = "entropy") -> np.ndarra
 
 
 def tertiles(ambiguity_N: np.ndarray) -> np.ndarray:
-    """0, 1 or 2 for the low, medium and high third by rank; -1 where the ambiguity is nan.
+    """The tertile of every utterance by rank; ``TERTILES`` names them.
 
-    Thirds are of equal size; equally ambiguous utterances on a border are divided by the order of the rows.
+    The tertiles have equal size: ties at a boundary are broken by the order of the rows.
+
+    Args:
+        ambiguity_N: any score per utterance; nan where it is undefined.
+
+    Returns:
+        ``tertile_N``: 0, 1 or 2 for the low, medium and high tertile; -1 where the score is nan.
+
+    Examples:
+        >>> tertiles(np.array([0.3, np.nan, 0.1, 0.2])).tolist()
+        [2, -1, 0, 1]
     """
     ambiguity_N = np.asarray(ambiguity_N, dtype=np.float64)
     tertile_N = np.full(len(ambiguity_N), -1)
-    known = np.flatnonzero(~np.isnan(ambiguity_N))
-    order = known[np.argsort(ambiguity_N[known], kind="stable")]
+    defined = np.flatnonzero(~np.isnan(ambiguity_N))
+    order = defined[np.argsort(ambiguity_N[defined], kind="stable")]
     tertile_N[order] = np.arange(len(order)) * 3 // max(len(order), 1)
     return tertile_N

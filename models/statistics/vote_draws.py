@@ -1,7 +1,7 @@
-"""Drawing votes: some of those there are, without replacement, or further ones as a posterior predicts them.
+"""Drawing votes: a subset of the observed votes, every vote left out in turn, or votes predicted by a posterior.
 
-Both work on counts ``n_NK`` for all utterances at once. A fraction of a vote (a rater named two labels) is
-a slot of its own with that weight: it is drawn or left as a whole.
+All functions take counts ``n_NK`` and draw for all utterances at once. A fractional vote (its annotator named
+two labels) is one vote with that weight: it is never divided.
 """
 
 from __future__ import annotations
@@ -10,7 +10,20 @@ import numpy as np
 
 
 def draw_votes(n_NK: np.ndarray, keep_N: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """``keep_N`` of every utterance's votes, drawn without replacement (all, where there are no more)."""
+    """Draw ``keep_N`` of every utterance's votes without replacement.
+
+    Args:
+        n_NK: votes per utterance and label, at least 0.
+        keep_N: how many votes to draw; all are drawn where an utterance has no more than that.
+        rng: the random generator.
+
+    Returns:
+        ``drawn_NK``, at most ``n_NK``.
+
+    Examples:
+        >>> draw_votes(np.array([[2.0, 0.0], [1.0, 1.0]]), np.array([1, 2]), np.random.default_rng(0)).tolist()
+        [[1.0, 0.0], [1.0, 1.0]]
+    """
     slots_NK = np.ceil(n_NK - 1e-9).astype(np.int64)
     votes_N = slots_NK.sum(1)
     width = int(votes_N.max(initial=0))
@@ -30,20 +43,44 @@ def draw_votes(n_NK: np.ndarray, keep_N: np.ndarray, rng: np.random.Generator) -
 
 
 def leave_one_out(n_NK: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every pattern of one vote held out: ``(row_M, rest_MK, held_MK)``.
+    """Leave every vote out in turn.
 
-    Votes for the same label of the same utterance are the same pattern, so M is at most N K; ``held_MK`` is
-    as large as there are such votes, which makes it the pattern's weight.
+    Votes for the same label of the same utterance give the same pattern and are one row, so M is at most N K.
+
+    Args:
+        n_NK: votes per utterance and label, at least 0.
+
+    Returns:
+        ``(row_M, rest_MK, held_out_MK)``: the utterance's row, its votes less one, and the votes of the label
+        left out; their number is the weight of the pattern.
+
+    Examples:
+        >>> row_M, rest_MK, held_out_MK = leave_one_out(np.array([[2.0, 1.0]]))
+        >>> row_M.tolist(), rest_MK.tolist(), held_out_MK.tolist()
+        ([0, 0], [[1.0, 1.0], [2.0, 0.0]], [[2.0, 0.0], [0.0, 1.0]])
     """
     row_M, label_M = np.nonzero(n_NK)
-    held_MK = np.zeros((len(row_M), n_NK.shape[1]))
-    held_MK[np.arange(len(row_M)), label_M] = n_NK[row_M, label_M]
+    held_out_MK = np.zeros((len(row_M), n_NK.shape[1]))
+    held_out_MK[np.arange(len(row_M)), label_M] = n_NK[row_M, label_M]
     rest_MK = n_NK[row_M].astype(np.float64)
     rest_MK[np.arange(len(row_M)), label_M] = np.maximum(rest_MK[np.arange(len(row_M)), label_M] - 1, 0)
-    return row_M, rest_MK, held_MK
+    return row_M, rest_MK, held_out_MK
 
 
 def predictive_votes(alpha_NK: np.ndarray, votes: int, rng: np.random.Generator) -> np.ndarray:
-    """``votes`` further votes per utterance from the Dirichlet-multinomial with parameters ``alpha_NK``."""
+    """Draw further votes from the Dirichlet-multinomial.
+
+    Args:
+        alpha_NK: parameters of the Dirichlet posterior per utterance, at least 0.
+        votes: how many votes to draw per utterance.
+        rng: the random generator.
+
+    Returns:
+        ``n_NK``, whose rows sum to ``votes``.
+
+    Examples:
+        >>> predictive_votes(np.array([[5.0, 0.0]]), 4, np.random.default_rng(0)).tolist()
+        [[4.0, 0.0]]
+    """
     gamma_NK = rng.standard_gamma(np.maximum(alpha_NK, 1e-9)) + 1e-300
     return rng.multinomial(votes, gamma_NK / gamma_NK.sum(1, keepdims=True)).astype(np.float64)

@@ -66,7 +66,9 @@ def test_the_flow_fills_the_store_and_the_step_writes_the_tables(options, tmp_pa
     summary = {
         row["what"]: row["value"] for row in __import__("json").loads(artifacts("annotate-summary")[-1].data)
     }
-    assert summary["refusals"] == "0" and summary["hears"] == "True" and "canary JS (bits)" in summary
+    assert (
+        summary["refusals"] == "0" and summary["audio-sensitive"] == "True" and "canary JS (bits)" in summary
+    )
 
 
 def test_a_shard_that_fails_is_retried_by_itself_and_the_rest_is_stored(options, monkeypatch, tmp_path):

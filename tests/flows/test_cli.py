@@ -6,12 +6,14 @@ import inspect
 import re
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
 
 import ambivox.flows.commands
 import ambivox.tasks
+from ambivox.flows.step_options import options_class
 from ambivox.models.registry import find, keys
 
 ROOT = Path(__file__).parents[2]
@@ -30,10 +32,10 @@ HEAVY = {
     "pyarrow",
     "ray",
 }
-LOADED = "import sys; from flows.cli import build\ntry:\n build()(sys.argv[1:])\nexcept SystemExit: pass\nprint('LOADED', *sys.modules)"
+LOADED = "import sys; from ambivox.flows.cli import build\ntry:\n build()(sys.argv[1:])\nexcept SystemExit: pass\nprint('LOADED', *sys.modules)"
 
 
-def ambivox(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run_command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(Path(sys.executable).parent / "ambivox"), *arguments],
         cwd=cwd,
@@ -60,29 +62,38 @@ def test_every_step_is_one_documented_keyword_only_function() -> None:
     for key in keys(ambivox.tasks):
         step = getattr(find(ambivox.tasks, key, "step"), key)
         parameters = inspect.signature(step).parameters
-        assert all(one.kind is one.KEYWORD_ONLY for one in parameters.values()), key
-        documented = set(
-            re.findall(
-                r"^ {8}(\w+):", inspect.getdoc(step).replace("\n    ", "\n        ") or "", re.MULTILINE
-            )
-        )
-        assert set(parameters) <= documented, f"{key}: no help for {set(parameters) - documented}"
+        assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values()), key
+        undocumented = set(parameters) - documented(step)
+        assert not undocumented, f"{key}: no help for {undocumented}"
 
 
-def test_the_pipeline_speaks_the_steps_own_language() -> None:
-    """Every stage of dvc.yaml runs the step of its name, with flags that are parameters of it."""
-    from dvc.repo import Repo
+def test_every_option_is_declared_once_frozen_and_documented() -> None:
+    for key in keys(ambivox.tasks):
+        options = options_class(key)
+        assert options.__name__ == "".join(word.capitalize() for word in key.split("_")) + "Options"
+        assert is_dataclass(options)
+        assert options.__dataclass_params__.frozen
+        names = {field.name for field in fields(options)}
+        undocumented = names - documented(options)
+        assert not undocumented, f"{key}: no help for {undocumented}"
+        assert options() == options()  # every option has a default
 
-    with Repo(str(ROOT)) as repo:
-        stages = {stage.name: stage.cmd for stage in repo.index.stages}
-    assert stages
-    for name, command in stages.items():
-        step = name.split("@")[0]
-        words = command.split()
-        assert words[:2] == ["ambivox", step.replace("_", "-")]
-        flags = {word[2:].replace("-", "_") for word in words if word.startswith("--")}
-        allowed = set(inspect.signature(getattr(find(ambivox.tasks, step, "step"), step)).parameters)
-        assert flags <= allowed, f"{name}: {flags - allowed} are not parameters of {step}"
+
+def documented(described: object) -> set[str]:
+    """The arguments or attributes that a docstring describes."""
+    text = inspect.getdoc(described) or ""
+    return set(re.findall(r"^    (\w+):", text, re.MULTILINE))
+
+
+def test_options_become_flags_with_their_help() -> None:
+    shown = run_command("pool", "--help").stdout
+    assert "--criterion" in shown
+    assert "[choices: js, balanced," in " ".join(shown.split())
+    done = run_command(
+        "pool", "--utterances", "u", "--votes", "v", "--annotations", "a", "--out", "o", "--criterion", "x"
+    )
+    assert done.returncode == 2
+    assert "--criterion" in done.stderr
 
 
 def test_a_command_is_named_like_its_file() -> None:
@@ -102,7 +113,7 @@ def test_a_command_is_named_like_its_file() -> None:
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], said: str, tmp_path: Path) -> None:
     before = (ROOT / "params.yaml").read_bytes()
-    done = ambivox(*arguments, cwd=ROOT)
+    done = run_command(*arguments, cwd=ROOT)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -111,7 +122,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], said: str, 
 
 
 def test_doctor_names_what_it_looks_for() -> None:
-    shown = ambivox("doctor", cwd=ROOT).stdout
+    shown = run_command("doctor", cwd=ROOT).stdout
     for word in ("Python", "torch", "GPU", "vLLM", "Prefect server", "DVC remote", "disk"):
         assert word in shown
 

@@ -21,7 +21,7 @@ from tests.support.pooling_tables import world, write_files
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-STEP = f"{sys.executable} -m tasks"
+STEP = f"{sys.executable} -m ambivox.tasks"
 DVC_YAML = f"""
 stages:
   pool:
@@ -40,14 +40,14 @@ stages:
       deps: ["data/${{key}}/ingest", "data/${{key}}/distributions"]
       outs: ["data/${{key}}/validation"]
 """
-RUN = "from pathlib import Path; from flows.outcome import show; show(Path(), 'made_up', force=False, workers=2)"
+RUN = "from pathlib import Path; from ambivox.flows.outcome import show; show(Path(), 'made_up', force=False, workers=2)"
 
 
 @pytest.fixture
 def environment() -> dict[str, str]:
     """That of a person who set nothing of Prefect's."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    return kept | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return kept | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
 
 
 @pytest.fixture
@@ -109,13 +109,13 @@ def test_a_browser_shows_the_figures_and_the_pictures(
 ) -> None:
     # As `ambivox run` does: it finds the server that `ambivox ui` started for this project.
     subprocess.run([sys.executable, "-c", RUN], cwd=project, env=environment, check=True)
-    metrics = dashboard._read(project / "data/made_up/validation/metrics.json")
+    metrics = dashboard.read_metrics(project / "data/made_up/validation/metrics.json")
     published = artifacts(ui)
     assert {"made-up-pool", "made-up-validate"} <= set(published)
     page = browser.new_page(viewport={"width": 1500, "height": 1250})
     for key, said, pictures in (
         ("made-up-validate", f"{metrics['pooled']['js']:.3f} [", ["sources", "tertiles", "labels", "groups"]),
-        ("made-up-pool", "is worth", ["worth", "calibration", "examples"]),
+        ("made-up-pool", "is worth", ["equivalent_votes", "calibration", "examples"]),
     ):
         page.goto(f"{ui}/artifacts/artifact/{published[key]['latest_id']}")
         page.get_by_text(said).first.wait_for(timeout=60_000)
@@ -136,13 +136,12 @@ def test_a_browser_shows_the_figures_and_the_pictures(
 
 
 def test_a_table_puts_the_closest_first_and_the_references_last() -> None:
-    table = dashboard.measures(
+    table = dashboard.metrics_table(
         {
             "prior": {"js": 0.3},
             "human": {"js": 0.2, "js_low": 0.1, "js_high": 0.25},
             "ceiling": {"js": 0.1},
-            "pooled": {"js": 0.15, "macro_f1": 0.5},
-            "note": "words",
+            "pooled": {"js": 0.15, "f1_macro": 0.5},
         }
     )
     lines = table.splitlines()
@@ -154,6 +153,32 @@ def test_a_table_puts_the_closest_first_and_the_references_last() -> None:
         "corpus prior",
     ]
     assert lines[3] == "| human | 0.200 [0.100, 0.250] |  |"
+
+
+def test_metrics_of_an_earlier_release_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_text('{"pooled": {"js": 0.15, "macro_f1": 0.5}, "note": "words"}')
+    assert dashboard.read_metrics(path) == {"pooled": {"js": 0.15, "f1_macro": 0.5}}
+    assert dashboard.read_metrics(tmp_path / "absent.json") == {}
+
+
+@pytest.mark.parametrize("key", ["audio_sensitive", "hears"])
+def test_the_summary_reads_the_checks_of_earlier_releases(key: str) -> None:
+    checks = {
+        "alm": "tiny",
+        "revision": "0123",
+        "engine": "fake",
+        "utterances": 2,
+        "answers": 4,
+        "refusals": 0,
+        "rejected": 0,
+        "label_mass": {"mean": 0.9},
+        key: True,
+        "canary": {"js": 0.1},
+        "order_bias": {"js": 0.0},
+        "arms": {"js": {}},
+    }
+    assert dict(dashboard.annotation_summary(checks))["audio-sensitive"] is True
 
 
 def test_names_from_outside_cannot_break_the_table() -> None:

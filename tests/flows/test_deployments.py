@@ -118,7 +118,7 @@ class Team:
             "PREFECT_API_URL": self.api,
             "PREFECT_API_AUTH_STRING": PASSWORD,
             "AMBIVOX_PROJECT": str(folder / "project"),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(ROOT / "src"),
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "OMP_NUM_THREADS": "1",
         }

@@ -77,7 +77,7 @@ def test_a_corpus_enters_the_matrix_and_its_cell_is_trained_once(project: Path, 
     assert {row["model"] for row in rows} >= {"human-on", "zero-shot", "prior", "ceiling"}
     assert [row["js"] for row in rows] == sorted(row["js"] for row in rows)
     trained = next(row for row in rows if row["model"] == "human-on")
-    assert {"js", "bc", "accuracy", "macro_f1", "ece", "95 %"} <= set(trained)
+    assert {"js", "bc", "accuracy", "f1_macro", "ece", "95 %"} <= set(trained)
     predicted = pl.read_parquet(project / "data/tones/predictions/human-on.parquet")
     assert predicted.height == 12
     assert artifacts("tones-finetune-human-on")[-1].data.count("data:image/svg+xml;base64,") == 1
@@ -86,11 +86,11 @@ def test_a_corpus_enters_the_matrix_and_its_cell_is_trained_once(project: Path, 
 
 
 def test_a_corpus_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
-    from ambivox.flows.finetune_matrix import widen
+    from ambivox.flows.finetune_matrix import extend_matrix
 
     params = tmp_path / "params.yaml"
     params.write_text("corpora: {tones: {}}\nmatrix: {corpora: [], sources: [], dime_aug: []}\n")
     before = params.read_bytes()
     with pytest.raises(UserError, match=r"unknown corpus 'other'; params.yaml has: tones"):
-        widen(tmp_path, ("other",), (), ())
+        extend_matrix(tmp_path, ("other",), (), ())
     assert params.read_bytes() == before

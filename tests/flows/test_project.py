@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ambivox.flows import local, machine, outcome, project
+from ambivox.flows import diagnostics, prefect_settings, project, run_pipeline
 from ambivox.flows.pipeline import stages
 from ambivox.models.errors import UserError
 
@@ -38,7 +38,7 @@ def add(where: Path, **changed: object) -> bool:
         "corpus": "crema_d",
         "root": ROOT / "docs",
         "alm": "tiny",
-        "flags": {},
+        "settings": {},
         "trial": None,
         "sources": ("human", "pooled"),
         "dime_aug": ("on",),
@@ -65,25 +65,37 @@ def test_a_corpus_enters_the_pipeline_once_and_comments_stay(real_project: Path)
 
 
 def test_what_was_asked_for_once_is_remembered_and_the_rest_is_the_corpus_own(real_project: Path) -> None:
-    add(real_project, flags={"ingest": "--keep-votes 5", "pretrain": "--epochs 2"})
+    add(real_project, settings={"ingest": {"keep_votes": 5}, "pretrain": {"epochs": 2}})
     add(real_project)
     entered = project.load(real_project)
-    assert entered["corpora"]["mine"]["ingest"] == "--keep-votes 5"
-    assert entered["pretrain"]["mine"]["flags"] == "--epochs 2"
-    assert entered["trial"]["mine"]["votes_kept"] == "1,3,5"
+    assert entered["corpora"]["mine"]["ingest"] == {"keep_votes": 5}
+    assert entered["pretrain"]["mine"] == {"epochs": 2}
+    assert entered["trial"]["mine"]["votes_kept"] == [1, 3, 5]
     assert "trial@mine" in {stage.address for stage in stages(real_project, ("mine",))}
-    add(real_project, trial="")
+    add(real_project, trial=())
     assert "trial@mine" not in {stage.address for stage in stages(real_project, ("mine",))}
 
 
-def test_an_unknown_step_in_flags_is_a_clear_error(real_project: Path) -> None:
-    with pytest.raises(UserError, match="unknown step in --flags 'finetun'; known: annotate, ingest"):
-        add(real_project, flags={"finetun": "--x"})
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"finetun": {"x": 1}}, "unknown step in --set 'finetun'; known: annotate, augment"),
+        ({"pool": {"x": 1}}, "unknown option of pool"),
+        ({"pool": {"criterion": "best"}}, "pool.criterion: input should be 'js', 'balanced' or 'likelihood'"),
+    ],
+)
+def test_a_wrong_setting_is_a_clear_error(
+    real_project: Path, settings: dict[str, dict[str, object]], message: str
+) -> None:
+    before = (real_project / "params.yaml").read_bytes()
+    with pytest.raises(UserError, match=message):
+        add(real_project, settings=settings)
+    assert (real_project / "params.yaml").read_bytes() == before
 
 
 def test_dvc_compares_figures_between_revisions(real_project: Path) -> None:
     add(real_project)
-    figures = real_project / "data" / "mine" / "validation" / "metrics.json"
+    figures = real_project / "data" / "mine" / "validation" / "summary.json"
     figures.parent.mkdir(parents=True)
     rows = real_project / "data" / "mine" / "evaluation" / "rows.csv"
     rows.parent.mkdir(parents=True)
@@ -112,7 +124,10 @@ def test_a_wider_matrix_adds_its_stages(real_project: Path) -> None:
 
 def test_an_alm_from_elsewhere_is_noted_and_nothing_is_pretrained(real_project: Path) -> None:
     add(real_project, key="other", alm="qwen2_audio")
-    assert project.load(real_project)["corpora"]["other"]["ingest"] == "--keep-votes 3 --shares 0,0.7,0.1,0.2"
+    assert project.load(real_project)["corpora"]["other"]["ingest"] == {
+        "keep_votes": 3,
+        "shares": [0.0, 0.7, 0.1, 0.2],
+    }
     add(real_project)
     assert add(real_project, alm="qwen2_audio")
     assert (real_project / "data" / "mine" / "alm").read_text() == "qwen2_audio\n"
@@ -127,22 +142,22 @@ def test_a_broken_params_file_is_named(tmp_path: Path) -> None:
 
 def test_the_users_own_prefect_settings_win(tmp_path: Path) -> None:
     users = {"PREFECT_API_URL": "http://team.example/api", "PREFECT_HOME": "/elsewhere"}
-    added = local.settings(tmp_path, users)
+    added = prefect_settings.missing_settings(tmp_path, users)
     assert not users.keys() & added.keys()
-    assert local.settings(tmp_path, {})["PREFECT_HOME"].startswith(str(tmp_path))
+    assert prefect_settings.missing_settings(tmp_path, {})["PREFECT_HOME"].startswith(str(tmp_path))
 
 
 def test_a_server_that_went_away_is_not_used(tmp_path: Path) -> None:
-    local.remember(tmp_path, "http://127.0.0.1:9/api")
-    assert local.running(tmp_path) is None
-    assert not local.answers("file:///etc/passwd")
+    prefect_settings.record_server(tmp_path, "http://127.0.0.1:9/api")
+    assert prefect_settings.running_server(tmp_path) is None
+    assert not prefect_settings.is_healthy("file:///etc/passwd")
 
 
 def test_doctor_marks_what_stops_the_main_job(tmp_path: Path) -> None:
-    states = {one.what: one.state for one in machine.findings(tmp_path)}
+    states = {one.what: one.state for one in diagnostics.findings(tmp_path)}
     assert states["DVC project"] == "missing"
     assert states["Python"] == "ok"
-    assert {one.what: one for one in machine.findings(ROOT)}["DVC remote"].state in ("ok", "optional")
+    assert {one.what: one for one in diagnostics.findings(ROOT)}["DVC remote"].state in ("ok", "optional")
 
 
 def test_the_short_table_has_a_row_a_source_and_the_ceiling() -> None:
@@ -150,7 +165,7 @@ def test_the_short_table_has_a_row_a_source_and_the_ceiling() -> None:
     metrics = dict.fromkeys(("human", "synthetic", "combined", "pooled", "prior", "ceiling"), row)
     console = Console(width=100)
     with console.capture() as shown:
-        console.print(outcome.table(json.loads(json.dumps(metrics)), "demo"))
+        console.print(run_pipeline.table(json.loads(json.dumps(metrics)), "demo"))
     text = shown.get()
     for word in ("human ceiling", "corpus prior", "pooled", "0.123", "0.100-0.150", "0.750"):
         assert word in text

@@ -10,23 +10,23 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from ambivox.models.annotator_registry.ledger import Entry, Ledger
-from ambivox.models.annotator_registry.watch import Candidate, SourceError
+from ambivox.models.annotator_registry.candidate import Candidate, SourceError
+from ambivox.models.annotator_registry.ledger import Ledger
 from ambivox.models.errors import UserError
 from tests.support.hub_alms import make_alm, make_clips, make_project, vote_like
 from tests.support.hub_server import HubServer
+from tests.support.pilot_tables import trial
 
 pytestmark = pytest.mark.server
 
 ROOT = Path(__file__).parents[2]
-STEP = f"{sys.executable} -m tasks"
+STEP = f"{sys.executable} -m ambivox.tasks"
 DVC_YAML = f"""
 metrics:
   - data/unit/validation/metrics.json
@@ -56,9 +56,9 @@ stages:
 
 
 def run_in(project: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clips = make_clips(root / "clips", 50)
     make_alm(root / "made/good", clips, seed=1)
     make_alm(root / "made/poor", clips, seed=2)
+    make_alm(root / "made/worse", clips, seed=3)
     make_project(root, clips)
     vote_like(root, root / "made/good")
     return root
@@ -99,24 +100,24 @@ def artifacts(key: str) -> list[Any]:
 
 
 @pytest.mark.timeout(900)
-def test_the_story_of_two_releases(
+def test_two_releases_with_a_promotion_between_them(
     project: Path, hub: HubServer, prefect_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """First ALM, v1; a better one appears, is found, tried, promoted; v2; v1 is still there. The broken and the worse stay out."""
-    from ambivox.flows.annotators import install, standing, track
+    """First ALM, v1; a better one appears and is promoted; v2; v1 can be restored. A broken and a worse ALM are not promoted."""
+    from ambivox.flows.annotators import current_annotator, install_annotator, track
     from ambivox.flows.reannotate import reannotate
     from ambivox.flows.reproduce import reproduce
     from tests.support.steps import release
 
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.chdir(project)
     track(project, project / "data/unit/ingest")
-    install(project, "unit", project / "made/poor")
+    install_annotator(project, "unit", project / "made/poor")
     assert (
         "unit" not in (project / "params.yaml").read_text().partition("pretrain:")[2]
-    )  # stage pretrain keeps off
-    poor = standing(project, "unit")
+    )  # stage pretrain no longer overwrites it
+    poor = current_annotator(project, "unit")
     assert poor is not None
     run_in(project, "git", "add", "-A")
     run_in(project, "git", "commit", "-qm", "A project")
@@ -140,21 +141,21 @@ def test_the_story_of_two_releases(
             return_state=True,
         )
 
-    hub.trouble = "500"  # the hub is down: skipped; the folder is looked at all the same
+    hub.failure = "500"  # the hub is down: skipped; the folder is looked at all the same
     state = run("hub:author=Qwen", f"folder:{project / 'shelf'}")
     assert state.name == "Promoted", state.message
     ledger = Ledger(project / "data/unit/ledger.parquet")
     rows = {(row["alm"], row["decision"]): row for row in ledger.read().iter_rows(named=True)}
-    assert set(rows) == {("tiny", "standing"), ("broken", "failed"), ("good", "promoted")}
+    assert set(rows) == {("tiny", "initial"), ("broken", "failed"), ("good", "promoted")}
     good = rows["good", "promoted"]
     assert good["gain"] >= 0.02
     assert 0 < good["gain_low"] <= good["gain"] <= good["gain_high"]
     assert good["pilot_utterances"] == 30
-    assert good["hears"] is True
+    assert good["audio_sensitive"] is True
     assert "exit code" in rows["broken", "failed"]["reason"]
-    now = standing(project, "unit")
+    now = current_annotator(project, "unit")
     assert now is not None
-    assert now.revision != poor.revision
+    assert now.version != poor.version
     assert "good" in str(artifacts("unit-annotators")[-1].data)
     assert "promoted" in str(artifacts("unit-reannotate")[-1].data)
     changes = str(artifacts("unit-changes")[-1].data)
@@ -181,38 +182,68 @@ def test_the_story_of_two_releases(
     run_in(project, "git", "checkout", "-q", "unit-v1")
     run_in(project, sys.executable, "-m", "dvc", "checkout", "-q")
     assert (project / "data/unit/distributions/pooled.parquet").read_bytes() == v1
-    assert standing(project, "unit") == poor
+    assert current_annotator(project, "unit") == poor
     run_in(project, "git", "checkout", "-q", "main")
     run_in(project, sys.executable, "-m", "dvc", "checkout", "-q")
 
-    # The same again finds nothing new; a worse one on the hub is fetched, tried and not promoted.
-    hub.trouble = ""
+    # The promoted folder is recognised as the annotator in use: the same run again finds nothing new. A worse ALM
+    # on the hub is tried and not promoted, and the annotator in use gets no second row.
+    hub.failure = ""
     before = ledger.read().height
     assert run("hub:author=Qwen", f"folder:{project / 'shelf'}").name == "NothingNew"
     assert ledger.read().height == before
-    (project / "made/poor/README.md").write_text("a new release")
-    hub.put("Qwen/poor", project / "made/poor")
+    hub.put("Qwen/poor", project / "made/worse")
     state = run("hub:author=Qwen")
     assert state.name == "Completed", state.message
     assert ledger.read().row(-1, named=True)["decision"] == "rejected"
     assert ledger.read().row(-1, named=True)["gain"] < 0
-    assert standing(project, "unit") == now
+    assert current_annotator(project, "unit") == now
+    assert ledger.read().filter(pl.col("decision") == "initial").height == 1
+
+    # The same weights on the hub are recognised after the download, not tried.
+    hub.put("Qwen/copy-of-good", project / "made/good")
+    state = run("hub:author=Qwen")
+    assert state.name == "Completed", state.message
+    copy = ledger.read().row(-1, named=True)
+    assert (copy["alm"], copy["decision"], copy["reason"]) == (
+        "Qwen/copy-of-good",
+        "duplicate",
+        "the same weights as good",
+    )
+    assert current_annotator(project, "unit") == now
 
 
-def test_a_second_run_of_the_same_corpus_steps_back(tmp_path: Path, prefect_server: None) -> None:
-    from ambivox.flows.annotators import alone
+def test_a_promoted_folder_is_recognised_in_its_source(toy_project: Path) -> None:
+    """The annotator in use has the same revision as the folder that it was copied from."""
+    from ambivox.flows.annotators import current_annotator, install_annotator
+    from ambivox.models.annotator_registry.watch import list_candidates
+
+    source = toy_project / "shelf/good"
+    source.mkdir(parents=True)
+    (source / "config.json").write_text('{"architectures": ["Qwen2AudioForConditionalGeneration"]}')
+    (source / "model.safetensors").write_text("weights")
+    (source / "README.md").write_text("does not decide an answer")
+    install_annotator(toy_project, "a", source)
+    current = current_annotator(toy_project, "a")
+    assert current is not None
+    (candidate,) = list_candidates(f"folder:{toy_project / 'shelf'}")
+    assert candidate.version == current.version
+
+
+def test_a_second_run_of_the_same_corpus_ends_at_once(tmp_path: Path, prefect_server: None) -> None:
+    from ambivox.flows.annotators import corpus_lock
     from ambivox.flows.reannotate import reannotate
 
-    with alone(tmp_path, "unit") as first:
-        assert first
+    with corpus_lock(tmp_path, "unit") as acquired:
+        assert acquired
         state = reannotate(project=str(tmp_path), corpus="unit", sources=("folder:/x",), return_state=True)
     assert state.name == "AlreadyRunning"
 
 
-def test_mistyped_and_silent_sources_fail_the_run_plainly(
+def test_malformed_and_failing_sources_fail_the_run_in_one_line(
     tmp_path: Path, hub: HubServer, prefect_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ambivox.flows.reannotate import look, reannotate
+    from ambivox.flows.reannotate import list_candidates, reannotate
 
     for sources, expected in (
         ((), "no sources"),
@@ -223,55 +254,12 @@ def test_mistyped_and_silent_sources_fail_the_run_plainly(
         assert state.is_failed()
         with pytest.raises(UserError, match=expected):
             state.result()
-    monkeypatch.setattr(look, "retry_delay_seconds", 0)
-    monkeypatch.setattr("ambivox.models.annotator_registry.watch._PAUSE_SECONDS", 0.01)
-    hub.trouble = "nonsense"
+    monkeypatch.setattr(list_candidates, "retry_delay_seconds", 0)
+    monkeypatch.setattr("ambivox.models.annotator_registry.hub_source._PAUSE_SECONDS", 0.01)
+    hub.failure = "nonsense"
     state = reannotate(project=str(tmp_path), corpus="unit", sources=("hub:author=Qwen",), return_state=True)
     with pytest.raises(SourceError, match="none of the sources answered"):
         state.result()
-
-
-def trial(name: str, js: float, better: bool) -> Any:
-    from ambivox.flows.reannotate import Trial
-
-    candidate = Candidate(name, "0" * 40, "folder:x", "x")
-    entry = Entry(
-        datetime(2026, 1, 1, tzinfo=UTC),
-        "unit",
-        name,
-        "0" * 40,
-        "folder:x",
-        "rejected",
-        "",
-        "old",
-        30,
-        js,
-        0.3,
-        0.3 - js,
-        0.01,
-        0.2,
-    )
-    return Trial(candidate, entry, better)
-
-
-def test_only_the_best_is_promoted_and_it_comes_last() -> None:
-    from ambivox.flows.reannotate import _decide
-
-    promoted, entries = _decide([trial("b", 0.2, True), trial("a", 0.1, True), trial("c", 0.4, False)], False)
-    assert promoted is not None
-    assert promoted.alm == "a"
-    assert [(one.alm, one.decision) for one in entries] == [
-        ("b", "rejected"),
-        ("c", "rejected"),
-        ("a", "promoted"),
-    ]
-    assert "better still" in entries[0].reason
-    assert "not better" in entries[1].reason
-    nobody, _ = _decide([trial("c", 0.4, False)], False)
-    assert nobody is None
-    flawed = trial("deaf", 0.1, False)
-    _, kept = _decide([replace(flawed, entry=replace(flawed.entry, reason="it does not hear"))], False)
-    assert kept[0].reason == "it does not hear"
 
 
 @pytest.mark.parametrize("promote", [True, False])
@@ -281,14 +269,14 @@ def test_a_person_decides_when_asked(prefect_server: None, promote: bool) -> Non
     from prefect.flow_runs import resume_flow_run
     from prefect.runtime import flow_run as running
 
-    from ambivox.flows.reannotate import _decide
+    from ambivox.flows.reannotate import decide
 
     known: list[str] = []
 
     @flow
     def asks() -> str:
         known.append(running.id)
-        promoted, entries = _decide([trial("a", 0.1, True)], True)
+        promoted, entries = decide([trial("a", 0.1, better=True)], require_approval=True)
         return f"{promoted is not None} {entries[0].decision} {entries[0].reason}"
 
     def person() -> None:
@@ -305,10 +293,10 @@ def test_a_person_decides_when_asked(prefect_server: None, promote: bool) -> Non
     asked.join()
 
 
-def test_the_pilots_process_leaves_nobody_behind(tmp_path: Path) -> None:
-    from ambivox.flows.pilot_process import Pilot, PilotFailedError, run
+def test_a_failed_pilot_leaves_no_process(tmp_path: Path) -> None:
+    from ambivox.flows.pilot_process import PilotFailedError, PilotRequest, run_pilot
 
-    pilot = Pilot(
+    request = PilotRequest(
         Candidate("x", "1", "folder:x", str(tmp_path / "nowhere")),
         str(tmp_path / "u.parquet"),
         str(tmp_path / "out"),
@@ -318,8 +306,8 @@ def test_the_pilots_process_leaves_nobody_behind(tmp_path: Path) -> None:
         2,
     )
     with pytest.raises(PilotFailedError, match="no such file"):
-        run(pilot, 60, Path.cwd())
+        run_pilot(request, 60, Path.cwd())
     with pytest.raises(PilotFailedError, match="not done after"):
-        run(pilot, 0.01, Path.cwd())
+        run_pilot(request, 0.01, Path.cwd())
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True, env=os.environ)
     assert str(tmp_path) not in listed.stdout

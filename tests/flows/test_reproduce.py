@@ -96,7 +96,7 @@ def test_two_schedulers_that_start_the_same_run_do_the_work_once(
     (toy_project / "writes.py").write_text("import time; time.sleep(0.5)\n" + WRITES)
     # As it is, but for the pauses between tries.
     code = (
-        "import flows.reproduce as module; eager = dict(retries=30, retry_delay_seconds=2); "
+        "import ambivox.flows.reproduce as module; eager = dict(retries=30, retry_delay_seconds=2); "
         "module.bring_up_to_date = module.bring_up_to_date.with_options(**eager); print(module.reproduce(project='.', corpora=('a',), steps=('pool',)))"
     )
     environment = os.environ | {"PREFECT_API_URL": str(PREFECT_API_URL.value())}

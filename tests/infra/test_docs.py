@@ -90,3 +90,16 @@ def test_the_table_of_layers_is_the_contract() -> None:
     table = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in rows[: len(contract)]]
     assert table == [layer.split(" | ") for layer in contract]
     assert not rows[len(contract)]
+
+
+def test_the_walk_names_functions_that_exist() -> None:
+    """Each "`name` (file.py)" of the walk in CONTRIBUTING.md is defined in that file; file names may be short."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    walk = text.partition("## One vote from `ambivox run` to the report")[2].partition("\n## ")[0].strip()
+    assert len(walk.splitlines()) <= 25
+    named = re.findall(r"`([\w.]+)`[^`(]*?\(([\w/]+\.py)\)", " ".join(walk.split()))
+    assert len(named) > 15
+    for name, file in named:
+        places = [path for path in SOURCES if title(path) == file or (path.name == file and "/" not in file)]
+        defined = re.compile(rf"^\s*(?:def|class) {re.escape(name.split('.')[-1])}\b", re.MULTILINE)
+        assert any(defined.search(path.read_text()) for path in places), f"{name} ({file})"

@@ -1,4 +1,4 @@
-"""The four tables: what they accept, what they refuse and how they say so, and that they survive a round trip."""
+"""The four tables: what they accept, what they refuse and with which message, and that they survive a round trip."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_optional_columns_are_filled_with_null() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frame", "said"),
+    ("frame", "message"),
     [
         (utterances().drop("split"), r"columns \['split'\] are missing"),
         (utterances(utterance_id=["a", "a"]), "'a' occurs more than once"),
@@ -72,8 +72,8 @@ def test_optional_columns_are_filled_with_null() -> None:
         (utterances(duration_seconds=["long", "short"]), "wrong type"),
     ],
 )
-def test_utterances_refuse_with_a_reason(frame: pl.DataFrame, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_utterances_refuse_with_a_reason(frame: pl.DataFrame, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         Utterances.check(frame, LABELS)
 
 
@@ -93,10 +93,13 @@ def test_votes_refuse_labels_outside_the_set_and_weights_that_are_none() -> None
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(LABELS)), max_size=40))
 def test_counts_agree_with_counting_by_hand(cast: list[tuple[str, str]]) -> None:
-    table = Votes.check(votes([one for one, _ in cast], [label for _, label in cast]), LABELS)
+    table = Votes.check(
+        votes([utterance_id for utterance_id, _ in cast], [label for _, label in cast]), LABELS
+    )
     n_NK = table.counts(pl.Series(["c", "a", "never"]))
     by_hand = [
-        [sum(vote == (one, label) for vote in cast) for label in LABELS] for one in ("c", "a", "never")
+        [sum(vote == (utterance_id, label) for vote in cast) for label in LABELS]
+        for utterance_id in ("c", "a", "never")
     ]
     np.testing.assert_array_equal(n_NK, by_hand)
 
@@ -140,3 +143,13 @@ def test_reading_something_else_says_what_was_found(tmp_path: Path) -> None:
     pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "other.parquet")
     with pytest.raises(UserError, match=r"not one of Ambivox"):
         Votes.read(tmp_path / "other.parquet")
+
+
+def test_a_column_s_earlier_name_is_read(tmp_path: Path) -> None:
+    table = Distributions.of(pl.Series(["a", "b"]), "pooled", np.eye(2), LABELS, 3.0, np.array([1.5, 0.0]))
+    path = tmp_path / "pooled.parquet"
+    earlier = table.frame.rename({"equivalent_votes": "effective_synthetic_votes"})
+    earlier.write_parquet(path, metadata={"ambivox.labels": '["anger", "joy"]'})
+    assert Distributions.read(path).frame.equals(table.frame)
+    both = table.frame.with_columns(effective_synthetic_votes=pl.lit(9.0))
+    assert Distributions.check(both, LABELS).frame["equivalent_votes"].to_list() == [1.5, 0.0]

@@ -33,10 +33,11 @@ def make_alm(folder: Path, clips: list[Path], seed: int, strength: float = 2.0) 
     import torch
 
     from ambivox.models.embedded_alm.architecture import Shape, build_model, save_folder
-    from ambivox.models.embedded_alm.circuit import inner_for, width_for, write_circuit
-    from ambivox.models.embedded_alm.mels import log_mels, pad_batch
+    from ambivox.models.embedded_alm.audio_tower import encode
+    from ambivox.models.embedded_alm.language_model_layout import text_inner_for, text_width_for
+    from ambivox.models.embedded_alm.lookup_language_model import write_lookup
+    from ambivox.models.embedded_alm.mel_spectrograms import log_mel_spectrograms, pad_batch
     from ambivox.models.embedded_alm.tokenizer import build_tokenizer
-    from ambivox.models.embedded_alm.tower import hear
     from ambivox.models.prompting.personas import load_personas
     from ambivox.models.prompting.prompts import build_prompts
 
@@ -51,15 +52,15 @@ def make_alm(folder: Path, clips: list[Path], seed: int, strength: float = 2.0) 
         tower_layers=1,
         tower_heads=2,
         tower_inner=64,
-        text_width=width_for(len(LABELS)),
-        text_inner=inner_for(len(LABELS)),
+        text_width=text_width_for(len(LABELS)),
+        text_inner=text_inner_for(len(LABELS)),
     )
     model = build_model(shape, tokenizer)
-    mels = log_mels([str(path) for path in clips])
+    mels = log_mel_spectrograms([str(path) for path in clips])
     with torch.no_grad():
         frames_N = torch.from_numpy(mels.frames_N)
-        h_BLD, there_BL = hear(
-            model.model.audio_tower, pad_batch([mels.clip(n) for n in range(len(mels))]), frames_N
+        h_BLD, there_BL = encode(
+            model.model.audio_tower, pad_batch([mels[n] for n in range(len(mels))]), frames_N
         )
         mean_ND = torch.stack([h_LD[there_L].mean(0) for h_LD, there_L in zip(h_BLD, there_BL, strict=True)])
         centre_D = mean_ND.mean(0)
@@ -67,7 +68,7 @@ def make_alm(folder: Path, clips: list[Path], seed: int, strength: float = 2.0) 
         direction_KR = torch.randn(len(LABELS), 4)
         head_KD = strength * direction_KR @ (axes_RD[:4] / (size_R[:4, None] / len(clips) ** 0.5))
     prior_K = np.full(len(LABELS), 1 / len(LABELS))
-    write_circuit(model, tokenizer, LABELS, head_KD, -head_KD @ centre_D, prior_K)
+    write_lookup(model, tokenizer, LABELS, head_KD, -head_KD @ centre_D, prior_K)
     save_folder(model.eval(), tokenizer, folder)
     return folder
 
@@ -95,7 +96,7 @@ def make_project(project: Path, clips: list[Path]) -> None:
 
 def vote_like(project: Path, alm: Path, votes: int = 10, seed: int = 0) -> None:
     """Human votes drawn from what ``alm`` answers, so that ``alm`` is the better annotator by construction."""
-    from ambivox.models.annotator_registry.promotion import answers
+    from ambivox.models.annotator_registry.promotion import mean_answers
     from ambivox.models.tables import Annotations, Utterances, Votes
     from tests.support.steps import annotate
 
@@ -108,7 +109,7 @@ def vote_like(project: Path, alm: Path, votes: int = 10, seed: int = 0) -> None:
         store=str(project / "other-store"),
     )
     ids = Utterances.read(place / "utterances.parquet").frame["utterance_id"]
-    q_NK = answers(Annotations.read(project / "truth/annotations.parquet"), ids)
+    q_NK = mean_answers(Annotations.read(project / "truth/annotations.parquet"), ids)
     rng = np.random.default_rng(seed)
     rows = [
         (name, f"r{a}", "human", LABELS[k], 1.0)

@@ -1,4 +1,4 @@
-"""A local HTTP server that speaks the model hub's API: lists by page, collections, trees, files; and can misbehave."""
+"""A local HTTP server that speaks the model hub's API: paged lists, collections, file trees, files; it can also fail."""
 
 from __future__ import annotations
 
@@ -12,19 +12,26 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class HubServer:
-    """Models are folders added with ``put``; a new content is a new revision. ``trouble`` makes it fail.
+    """Models are folders added with ``put``; new content is a new commit.
 
-    ``trouble`` is "" (none), "500", "hang", "hang files", "nonsense", or "once" (one 503, then well again).
+    Attributes:
+        failure: "" (none), "500", "429", "403", "hang", "hang files", "nonsense", "wrong type", or "once" (one
+            503, then none).
+        requests: Paths with queries, in order.
+        tokens: The Authorization header of each request, "" without one.
+        next_page_url: Where lists continue; another server's address for a hub whose list leads elsewhere.
     """
 
     def __init__(self) -> None:
         self.models: dict[str, dict[str, Any]] = {}
         self.collections: dict[str, list[str]] = {}
-        self.trouble = ""
+        self.failure = ""
         self.requests: list[str] = []
+        self.tokens: list[str] = []
         self.page_size = 2
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        self.next_page_url = self.url
         Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
@@ -32,27 +39,28 @@ class HubServer:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def put(self, name: str, folder: Path, tags: tuple[str, ...] = ("audio-text-to-text",)) -> str:
-        """Publish ``folder`` as the newest revision of ``name``; returns the revision."""
+        """Publish ``folder`` as the newest commit of ``name``; returns the commit."""
         files = {
             path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()
         }
-        whole = hashlib.sha1(usedforsecurity=False)
+        digest = hashlib.sha1(usedforsecurity=False)
         for inner, path in files.items():
-            whole.update(inner.encode() + path.read_bytes())
-        self.models[name] = {"sha": whole.hexdigest(), "files": files, "tags": tags}
-        return whole.hexdigest()
+            digest.update(inner.encode() + path.read_bytes())
+        self.models[name] = {"sha": digest.hexdigest(), "files": files, "tags": tags}
+        return digest.hexdigest()
+
+    def put_gated(self, name: str) -> None:
+        """List a model that only its owner's token opens: its commit is not shown."""
+        self.models[name] = {"sha": None, "files": {}, "tags": ("audio-text-to-text",)}
 
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
 
-    def _info(self, name: str) -> dict[str, Any]:
+    def _info(self, name: str, query: dict[str, list[str]]) -> dict[str, Any]:
+        """A model's properties: those of ``expand`` where it is given, else all."""
         model = self.models[name]
-        siblings = [{"rfilename": inner} for inner in model["files"]]
-        return {
-            "_id": "0",
-            "id": name,
-            "modelId": name,
+        properties = {
             "author": name.split("/")[0],
             "sha": model["sha"],
             "tags": list(model["tags"]),
@@ -60,11 +68,14 @@ class HubServer:
             "gated": False,
             "downloads": 0,
             "likes": 0,
-            "siblings": siblings,
+            "siblings": [{"rfilename": inner} for inner in model["files"]],
             "lastModified": "2026-01-01T00:00:00.000Z",
         }
+        expanded = query.get("expand", list(properties))
+        shown = {key: value for key, value in properties.items() if key in expanded and value is not None}
+        return {"_id": "0", "id": name, "modelId": name} | shown
 
-    def _handler(hub) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+    def _handler(hub) -> type[BaseHTTPRequestHandler]:  # noqa: N805  (self is the handler's)
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
@@ -81,19 +92,27 @@ class HubServer:
                 if self.command != "HEAD":
                     self.wfile.write(body)
 
+            def reply_json(self, value: Any, headers: dict[str, str] | None = None) -> None:
+                self.reply(200, json.dumps(value).encode(), headers)
+
             def do_HEAD(self) -> None:
                 self.do_GET()
 
             def do_GET(self) -> None:
+                if self.path == "/api/agent-harnesses":  # huggingface_hub asks this once per process
+                    return self.reply(404, b"{}")
                 hub.requests.append(self.path)
-                if hub.trouble == "500":
-                    return self.reply(500, b"{}")
-                if hub.trouble == "hang" or (hub.trouble == "hang files" and "/resolve/" in self.path):
+                hub.tokens.append(self.headers.get("Authorization", ""))
+                if hub.failure in ("500", "429", "403"):
+                    return self.reply(int(hub.failure), b"{}")
+                if hub.failure == "hang" or (hub.failure == "hang files" and "/resolve/" in self.path):
                     Event().wait(60)
-                if hub.trouble == "nonsense":
+                if hub.failure == "nonsense":
                     return self.reply(200, b"<html>not json")
-                if hub.trouble == "once":
-                    hub.trouble = ""
+                if hub.failure == "wrong type":
+                    return self.reply_json({"models": "none"})
+                if hub.failure == "once":
+                    hub.failure = ""
                     return self.reply(503, b"{}")
                 parts = urlsplit(self.path)
                 try:
@@ -105,26 +124,40 @@ class HubServer:
                 if path == ["api", "models"]:
                     return self.listing(query)
                 if path[:2] == ["api", "collections"]:
-                    slug = "/".join(path[2:])
-                    items = [
-                        {"_id": "1", "id": name, "type": "model", "position": 0}
-                        for name in hub.collections[slug]
-                    ]
-                    return self.reply(200, json.dumps({"slug": slug, "title": "x", "items": items}).encode())
+                    return self.collection("/".join(path[2:]))
                 if path[:2] == ["api", "models"]:
                     name = "/".join(path[2:4])
                     if path[4:5] == ["tree"]:
                         files = hub.models[name]["files"]
                         tree = [
-                            {"type": "file", "path": i, "size": p.stat().st_size, "oid": "0"}
-                            for i, p in files.items()
+                            {"type": "file", "path": inner, "size": file.stat().st_size, "oid": "0"}
+                            for inner, file in files.items()
                         ]
-                        return self.reply(200, json.dumps(tree).encode())
-                    return self.reply(200, json.dumps(hub._info(name)).encode())
+                        return self.reply_json(tree)
+                    return self.reply_json(hub._info(name, query))
                 name, inner = "/".join(path[:2]), "/".join(path[4:])
                 body = hub.models[name]["files"][inner].read_bytes()
                 tag = hashlib.sha256(body).hexdigest()
                 return self.reply(200, body, {"ETag": f'"{tag}"', "X-Repo-Commit": hub.models[name]["sha"]})
+
+            def collection(self, slug: str) -> None:
+                items = [
+                    {"_id": "1", "id": name, "type": "model", "position": 0} for name in hub.collections[slug]
+                ]
+                items.append({"_id": "2", "id": "team/a-data-set", "type": "dataset", "position": 9})
+                self.reply_json(
+                    {
+                        "slug": slug,
+                        "title": "x",
+                        "owner": {"name": slug.split("/")[0]},
+                        "items": items,
+                        "lastUpdated": "2026-01-01T00:00:00.000Z",
+                        "position": 0,
+                        "private": False,
+                        "theme": "blue",
+                        "upvotes": 0,
+                    }
+                )
 
             def listing(self, query: dict[str, list[str]]) -> None:
                 names = sorted(hub.models)
@@ -135,8 +168,8 @@ class HubServer:
                 start = int(query.get("cursor", ["0"])[0])
                 page = names[start : start + hub.page_size]
                 kept = "&".join(f"{key}={value[0]}" for key, value in query.items() if key != "cursor")
-                after = f"{hub.url}/api/models?{kept}&cursor={start + hub.page_size}"
+                after = f"{hub.next_page_url}/api/models?{kept}&cursor={start + hub.page_size}"
                 more = {"Link": f'<{after}>; rel="next"'} if start + hub.page_size < len(names) else {}
-                return self.reply(200, json.dumps([hub._info(name) for name in page]).encode(), more)
+                return self.reply_json([hub._info(name, query) for name in page], more)
 
         return Handler

@@ -1,7 +1,7 @@
-"""Made-up corpora whose truth is known: tables of utterances, votes and annotations for pooling and validation.
+"""Synthetic corpora with known distributions: utterances, votes and annotations for pooling and validation.
 
-Every utterance has a true distribution theta ~ Dirichlet(worth q): then an ALM that answers q is worth exactly
-``worth`` human votes by the model of models/pooling/pooled.py.
+Every utterance has a true distribution theta ~ Dirichlet(kappa q): then an ALM that answers q has exactly
+``kappa`` equivalent votes in the model of models/pooling/pooled.py.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ambivox.models.pooling.fit import Evidence
+from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.statistics.vote_draws import draw_votes
 from ambivox.models.tables import Annotations, Distributions, Utterances, Votes
 
 
 @dataclass(frozen=True)
 class World:
-    """N utterances: true distributions, what an ALM says, human votes, speakers."""
+    """N utterances: true distributions, an ALM's distributions, human votes, speakers."""
 
     theta_NK: np.ndarray
     q_NK: np.ndarray
@@ -27,18 +27,18 @@ class World:
     speaker_N: np.ndarray
 
     @property
-    def evidence(self) -> Evidence:
-        """The same for one ALM, as the fit takes it."""
-        return Evidence(self.n_NK, self.q_NK[:, None], np.ones((len(self.n_NK), 1)), self.speaker_N)
+    def inputs(self) -> PoolingInputs:
+        """The arrays that pooling takes, for one ALM."""
+        return PoolingInputs(self.n_NK, self.q_NK[:, None], np.ones((len(self.n_NK), 1)), self.speaker_N)
 
 
 def world(
-    rows: int = 1500, labels: int = 4, worth: float = 5.0, votes: int = 8, speakers: int = 30, seed: int = 0
+    rows: int = 1500, labels: int = 4, kappa: float = 5.0, votes: int = 8, speakers: int = 30, seed: int = 0
 ) -> World:
-    """Draw one."""
+    """Draw such a corpus."""
     rng = np.random.default_rng(seed)
     q_NK = rng.dirichlet(np.full(labels, 0.6), rows) * 0.98 + 0.02 / labels
-    theta_NK = rng.standard_gamma(worth * q_NK) + 1e-12
+    theta_NK = rng.standard_gamma(kappa * q_NK) + 1e-12
     theta_NK /= theta_NK.sum(1, keepdims=True)
     return World(
         theta_NK,
@@ -49,12 +49,12 @@ def world(
 
 
 def label_names(labels: int) -> tuple[str, ...]:
-    """Names for so many labels."""
+    """Names of the labels."""
     return tuple(f"label{k:02d}" for k in range(labels))
 
 
 def utterance_table(world: World, ids: list[str], names: tuple[str, ...]) -> Utterances:
-    """Speakers in four of five go to train, development or test, by number."""
+    """Speakers are assigned to train, development or test by number."""
     splits = np.array(["train", "train", "train", "test", "test", "development"])
     rows = len(ids)
     frame = pl.DataFrame(
@@ -114,9 +114,10 @@ def annotation_frame(q_NK: np.ndarray, ids: list[str], alm: str = "made_up_alm")
             "prompt_sha256": ["0"] * rows,
             "engine": ["fake"] * rows,
             "logprobs": [
-                np.log(q).tolist() if fine else None for q, fine in zip(q_NK, answered_N, strict=True)
+                np.log(q_K).tolist() if answered else None
+                for q_K, answered in zip(q_NK, answered_N, strict=True)
             ],
-            "label_mass": [0.9 if fine else None for fine in answered_N],
+            "label_mass": [0.9 if answered else None for answered in answered_N],
         },
         schema_overrides={"logprobs": pl.List(pl.Float64), "label_mass": pl.Float64},
     )
@@ -136,11 +137,11 @@ class Files:
 
 
 def write_files(folder: Path, world: World, keep: int = 3, q_NK: np.ndarray | None = None) -> Files:
-    """Keep ``keep`` votes of every utterance, hold back the others, and let the ALM say ``q_NK``."""
+    """Keep ``keep`` votes of every utterance, hold out the others, and let the ALM answer ``q_NK``."""
     names = label_names(world.n_NK.shape[1])
     ids = [f"u{number:06d}" for number in range(len(world.n_NK))]
     kept_NK = draw_votes(world.n_NK, np.full(len(ids), keep), np.random.default_rng(1))
-    said_NK = world.q_NK if q_NK is None else q_NK
+    answer_NK = world.q_NK if q_NK is None else q_NK
     files = Files(
         *(folder / f"{name}.parquet" for name in ("utterances", "votes", "heldout", "annotations", "truth")),
         ids,
@@ -149,6 +150,6 @@ def write_files(folder: Path, world: World, keep: int = 3, q_NK: np.ndarray | No
     utterance_table(world, ids, names).write(files.utterances)
     vote_table(kept_NK, ids, names).write(files.votes)
     vote_table(world.n_NK - kept_NK, ids, names).write(files.heldout)
-    Annotations.check(annotation_frame(said_NK, ids), names).write(files.annotations)
+    Annotations.check(annotation_frame(answer_NK, ids), names).write(files.annotations)
     Distributions.of(pl.Series(ids), "truth", world.theta_NK, names).write(files.truth)
     return files

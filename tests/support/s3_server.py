@@ -11,16 +11,17 @@ from typing import Literal
 
 import pytest
 
-Trouble = Literal["", "503", "slow", "cut"]
+Trouble = Literal["", "403", "503", "slow", "cut"]
 BUCKET = "ambivox"
 _SLOW_SECONDS = 1.5
+_DENIED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 _BUSY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 
 
 class FlakyS3:
     """Passes requests on to an S3 server, unless ``trouble(number of the request, from 1)`` says otherwise.
 
-    "503" refuses, "slow" takes 1.5 s, "cut" does what was asked and breaks the answer off in the middle.
+    "403" denies access, "503" refuses, "slow" takes 1.5 s, "cut" does what was asked and breaks the answer off in the middle.
     """
 
     def __init__(self, port: int) -> None:
@@ -39,6 +40,9 @@ class FlakyS3:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if trouble == "503":
                     self.reply(503, {"Content-Type": "application/xml"}, _BUSY)
+                    return
+                if trouble == "403":
+                    self.reply(403, {"Content-Type": "application/xml"}, _DENIED)
                     return
                 if trouble == "slow":
                     time.sleep(_SLOW_SECONDS)

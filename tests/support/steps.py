@@ -14,6 +14,8 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Callable[..., Any]:
+    if name.startswith("__"):
+        raise AttributeError(name)
     step = getattr(import_module(f"ambivox.tasks.{name}"), name)
     options_class = typing.get_type_hints(step)["options"]
     names = {field.name for field in fields(options_class)}

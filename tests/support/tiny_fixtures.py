@@ -1,4 +1,4 @@
-"""Fixtures around the embedded ALM: a small ingested demo corpus, and a tiny ALM trained on it."""
+"""Fixtures: a small ingested demo corpus, and the embedded ALM trained on it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Tables:
 
     @property
     def votes(self) -> Path:
-        """The votes that are seen."""
+        """The votes that were kept."""
         return self.folder / "votes.parquet"
 
 
 class IngestedDemo(Tables):
-    """A folder of ingest: votes held back and truth, too."""
+    """A folder of ingest, with held-out votes and the true distributions."""
 
     @property
     def heldout(self) -> Path:
-        """The votes held back."""
+        """The held-out votes."""
         return self.folder / "heldout.parquet"
 
     @property
@@ -41,7 +41,7 @@ class IngestedDemo(Tables):
 
 @pytest.fixture(scope="session")
 def demo_corpus(tmp_path_factory: pytest.TempPathFactory) -> IngestedDemo:
-    """Sixteen speakers with fourteen utterances each, three votes kept: seconds to make."""
+    """Sixteen speakers with fourteen utterances each, three votes kept; takes seconds."""
     from tests.support.steps import ingest
 
     root = tmp_path_factory.mktemp("demo")
@@ -58,7 +58,7 @@ def demo_corpus(tmp_path_factory: pytest.TempPathFactory) -> IngestedDemo:
 
 @pytest.fixture(scope="session")
 def tiny_alm(demo_corpus: IngestedDemo, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny ALM trained on ``demo_corpus`` (under a minute)."""
+    """The model folder of a tiny ALM trained on ``demo_corpus``; takes less than a minute."""
     from tests.support.steps import pretrain
 
     folder = tmp_path_factory.mktemp("tiny")

@@ -19,8 +19,8 @@ from ambivox.models.engines import EngineChoice, open_engine
 from ambivox.models.engines.fake import FakeEngine
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Annotations, Utterances, Votes
-from tests.support.steps import annotate
 from tests.support.annotation_fixtures import LABELS, RATE_HZ, utterance_row, write_clip
+from tests.support.steps import annotate
 
 ALL = ("train", "test")
 
@@ -51,7 +51,7 @@ def asked() -> int:
     """How many prompts the fake engine of this process has answered."""
     engine = open_engine(EngineChoice("fake", "qwen2_audio"))
     assert isinstance(engine, FakeEngine)
-    return engine.asked
+    return engine.scored
 
 
 def table(out: Path) -> Annotations:
@@ -212,7 +212,9 @@ def test_a_refusal_is_kept_and_counted(make_utterances, run, monkeypatch):
 
 
 def test_a_sampled_answer_that_names_no_label_is_a_refusal(make_utterances, run, monkeypatch):
-    monkeypatch.setattr(FakeEngine, "generate", lambda *asked: ["I would rather not."] * len(asked[1]))
+    monkeypatch.setattr(
+        FakeEngine, "generate", lambda _self, requests, _settings: ["I would rather not."] * len(requests)
+    )
     frame = table(run(make_utterances(2), elicitation="sampled", votes=3, splits=ALL)).frame
     assert frame["refused"].all() and frame["label"].null_count() == 6
     assert set(frame["response"]) == {"I would rather not."}
@@ -220,11 +222,11 @@ def test_a_sampled_answer_that_names_no_label_is_a_refusal(make_utterances, run,
 
 def test_an_annotator_that_does_not_hear_is_flagged(make_utterances, run, monkeypatch, capsys):
     utterances = make_utterances(8)
-    assert checks(run(utterances, splits=ALL))["hears"] is True
+    assert checks(run(utterances, splits=ALL))["audio_sensitive"] is True
     monkeypatch.setattr("ambivox.models.engines.fake._logprobs", lambda _: np.log([0.4, 0.3, 0.2, 0.09]))
-    out = run(utterances, "deaf", splits=ALL, store=str(out_of(utterances) / "deaf-store"))
-    assert checks(out)["hears"] is False and checks(out)["canary"]["js"] == 0
-    assert "does not hear" in capsys.readouterr().out
+    out = run(utterances, "insensitive", splits=ALL, store=str(out_of(utterances) / "insensitive-store"))
+    assert checks(out)["audio_sensitive"] is False and checks(out)["canary"]["js"] == 0
+    assert "audio-insensitive" in capsys.readouterr().out
 
 
 def out_of(path: Path) -> Path:
@@ -239,7 +241,7 @@ def test_order_bias_is_measured(make_utterances, run, monkeypatch):
 
 
 def test_the_arms_say_what_it_listens_to(make_utterances, run):
-    found = checks(run(make_utterances(8), splits=ALL))["arms"]
+    found = checks(run(make_utterances(8), splits=ALL))["modalities"]
     assert set(found["each"]) == {"audio", "transcript", "both"}
     # The fake engine goes by the audio wherever there is one.
     assert found["js"]["audio / both"] < 0.01 < found["js"]["audio / transcript"]
@@ -254,7 +256,7 @@ def test_the_transcript_arm_hears_nothing_and_needs_a_transcript(make_utterances
     )
     Utterances.check(spoken, before.labels).write(utterances)
     out = run(utterances, modality="transcript", splits=ALL)
-    assert table(out).frame["utterance_id"].n_unique() == 3 and checks(out)["hears"] is None
+    assert table(out).frame["utterance_id"].n_unique() == 3 and checks(out)["audio_sensitive"] is None
     assert pl.read_parquet(out / "rejects.parquet")["reason"].to_list() == ["no transcript"]
 
 
@@ -308,7 +310,7 @@ def test_what_cannot_be_heard_is_rejected_with_the_reason(tmp_path, run):
     ]
     assert rejects["file"].to_list() == [str(path) for path in paths.values()]
     assert checks(out)["rejected"] == 6
-    with pytest.raises(UserError, match="strict"):
+    with pytest.raises(UserError, match="--on-error reject"):
         run(utterances, "strict", splits=ALL, strict=True)
     assert not (tmp_path / "strict").exists()
 

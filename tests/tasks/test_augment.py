@@ -1,4 +1,4 @@
-"""The step augment on real files: who the parents are, what is written, and that it is the same twice."""
+"""The step augment on audio files: parents, output files, equal bytes, rejected recordings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pytest
 import soundfile
 
 from ambivox.models.audio.decoding import decode
-from ambivox.models.augmentation import augmented
+from ambivox.models.augmentation import mixed_samples
+from ambivox.models.augmentation.augment import augment as augment_tables
+from ambivox.models.augmentation.dime_aug import DimeAugSettings
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Distributions, Utterances
 from tests.support.steps import augment
@@ -23,7 +25,7 @@ RATE_HZ = 16_000
 
 
 def write_corpus(folder: Path, rate_hz: int = RATE_HZ) -> tuple[Path, Path]:
-    """Twenty-four short noises in three splits, most of them angry: paths of utterances and distributions."""
+    """Twenty-four short recordings of noise in three splits, most labelled angry: paths of utterances and distributions."""
     random = np.random.default_rng(0)
     rows, p_NK = [], []
     for number in range(24):
@@ -57,52 +59,53 @@ def corpus(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def run(corpus: tuple[Path, Path], out: Path, **options) -> Path:
-    """The step, every class filled up to the largest."""
+    """Run the step; every class is filled up to the largest."""
     options = {"ratio": 1.0, "cache": out.parent / "cache"} | options
     return augment(utterances=corpus[0], distributions=corpus[1], out=out, **options)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder."""
+    """Bytes of every file of a folder."""
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
 @pytest.mark.parametrize("classes", ["dominant", "mass"])
-def test_no_parent_is_of_validation_or_test(corpus, tmp_path, classes) -> None:
+def test_no_parent_is_of_development_or_test(corpus, tmp_path, classes) -> None:
     out = run(corpus, tmp_path / "out", classes=classes)
     utterances = Utterances.read(corpus[0])
     train = set(utterances.in_splits("train").frame["utterance_id"])
-    samples = augmented.read(out)[0].frame
+    samples = mixed_samples.read(out)[0].frame
     assert samples.height >= 8
     assert set(samples["parent_first"]) | set(samples["parent_second"]) <= train
     assert set(samples["split"]) == {"train"}
 
 
-def test_no_recording_of_validation_or_test_is_even_opened(corpus, tmp_path) -> None:
+def test_no_recording_of_development_or_test_is_opened(corpus, tmp_path) -> None:
     for row in Utterances.read(corpus[0]).in_splits("development", "test").frame.iter_rows(named=True):
         Path(row["audio"]).unlink()
-    assert len(augmented.read(run(corpus, tmp_path / "out"))[0]) == 12
+    assert len(mixed_samples.read(run(corpus, tmp_path / "out"))[0]) == 12
 
 
 def test_stored_audio_is_the_formula_and_mixing_on_the_fly_gives_the_same_bits(corpus, tmp_path) -> None:
     parents = Utterances.read(corpus[0])
     audio = dict(parents.frame.select("utterance_id", "audio").iter_rows())
-    stored, flying = run(corpus, tmp_path / "stored"), run(corpus, tmp_path / "flying", audio="on-the-fly")
-    assert not list(flying.glob("*.tar"))
-    samples, distributions = augmented.read(stored)
-    heard = dict(augmented.waveforms(samples, parents, stored))
-    mixed_now = dict(augmented.waveforms(augmented.read(flying)[0], parents, flying))
+    stored = run(corpus, tmp_path / "stored")
+    on_the_fly = run(corpus, tmp_path / "on-the-fly", audio="on-the-fly")
+    assert not list(on_the_fly.glob("*.tar"))
+    samples, distributions = mixed_samples.read(stored)
+    stored_audio = dict(mixed_samples.waveforms(samples, parents, stored))
+    mixed_audio = dict(mixed_samples.waveforms(mixed_samples.read(on_the_fly)[0], parents, on_the_fly))
     for row in samples.frame.iter_rows(named=True):
-        one, two = decode(audio[row["parent_first"]]), decode(audio[row["parent_second"]])
-        length = min(len(one), len(two))
-        expected = one[:length] + row["mixing_weight"] * (two[:length] - one[:length])
-        found = heard[row["utterance_id"]]
-        np.testing.assert_allclose(found, expected, atol=1 / 32768)
-        np.testing.assert_array_equal(found, mixed_now[row["utterance_id"]])
+        first, second = decode(audio[row["parent_first"]]), decode(audio[row["parent_second"]])
+        length = min(len(first), len(second))
+        expected = first[:length] + row["mixing_weight"] * (second[:length] - first[:length])
+        sample_audio = stored_audio[row["utterance_id"]]
+        np.testing.assert_allclose(sample_audio, expected, atol=1 / 32768)
+        np.testing.assert_array_equal(sample_audio, mixed_audio[row["utterance_id"]])
         assert row["duration_seconds"] == pytest.approx(length / RATE_HZ)
-        speaking = row["parent_first"] if row["mixing_weight"] < 0.5 else row["parent_second"]
-        assert row["transcript"] == f"sentence number {int(speaking[1:])}"
-        assert row["transcript_of"] == speaking
+        transcript_of = row["parent_first"] if row["mixing_weight"] < 0.5 else row["parent_second"]
+        assert row["transcript"] == f"sentence number {int(transcript_of[1:])}"
+        assert row["transcript_of"] == transcript_of
         assert 1 <= row["neighbour_rank"] <= 3
     assert distributions.frame["utterance_id"].to_list() == samples.frame["utterance_id"].to_list()
     assert set(distributions.frame["source"]) == {"pooled"}
@@ -110,12 +113,10 @@ def test_stored_audio_is_the_formula_and_mixing_on_the_fly_gives_the_same_bits(c
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(corpus, tmp_path) -> None:
-    one, again = run(corpus, tmp_path / "one", seed=4), run(corpus, tmp_path / "again", seed=4)
-    assert contents(one) == contents(again)
-    assert (
-        contents(run(corpus, tmp_path / "other", seed=5))["audio-00000.tar"]
-        != contents(one)["audio-00000.tar"]
-    )
+    first = contents(run(corpus, tmp_path / "first", seed=4))
+    assert contents(run(corpus, tmp_path / "repeated", seed=4)) == first
+    other = contents(run(corpus, tmp_path / "other", seed=5))
+    assert other["audio-00000.tar"] != first["audio-00000.tar"]
 
 
 def test_shards_are_plain_tar_with_plain_flac(corpus, tmp_path) -> None:
@@ -134,18 +135,30 @@ def test_shards_are_plain_tar_with_plain_flac(corpus, tmp_path) -> None:
 
 def test_other_sample_rates_are_mixed_at_16_khz(tmp_path) -> None:
     out = run(write_corpus(tmp_path, rate_hz=44_100), tmp_path / "out")
-    assert set(augmented.read(out)[0].frame["sample_rate_hz"]) == {RATE_HZ}
+    assert set(mixed_samples.read(out)[0].frame["sample_rate_hz"]) == {RATE_HZ}
 
 
-def test_an_unreadable_recording_stops_by_name_or_is_left_out_and_counted(corpus, tmp_path) -> None:
+def test_an_unreadable_recording_stops_by_name_or_is_rejected_and_counted(corpus, tmp_path) -> None:
     utterances = Utterances.read(corpus[0])
     Path(utterances.frame["audio"][4]).unlink()
     with pytest.raises(UserError, match="u04"):
-        run(corpus, tmp_path / "out")
+        run(corpus, tmp_path / "out", on_error="stop")
     out = run(corpus, tmp_path / "out", on_error="reject")
-    assert pl.read_parquet(out / "rejects.parquet")["utterance_id"].to_list() == ["u04"]
-    samples = augmented.read(out)[0].frame
+    rejects = pl.read_parquet(out / "rejects.parquet")
+    assert rejects["utterance_id"].to_list() == ["u04"]
+    assert "04.wav" in rejects["reason"][0]
+    assert json.loads((out / "augmentation.json").read_text())["rejects"] == 1
+    samples = mixed_samples.read(out)[0].frame
     assert "u04" not in {*samples["parent_first"], *samples["parent_second"]}
+
+
+def test_by_default_an_unreadable_recording_is_rejected(corpus, tmp_path) -> None:
+    utterances, distributions = Utterances.read(corpus[0]), Distributions.read(corpus[1])
+    Path(utterances.frame["audio"][4]).unlink()
+    (tmp_path / "out").mkdir()
+    summary = augment_tables(utterances, distributions, DimeAugSettings(ratio=1.0), tmp_path / "out")
+    assert (summary["rejects"], summary["training_utterances"]) == (1, 11)
+    assert pl.read_parquet(tmp_path / "out" / "rejects.parquet")["utterance_id"].to_list() == ["u04"]
 
 
 def test_features_are_computed_once(corpus, tmp_path, monkeypatch) -> None:
@@ -158,14 +171,14 @@ def test_features_are_computed_once(corpus, tmp_path, monkeypatch) -> None:
 
 
 def test_the_summary_counts_before_and_after(corpus, tmp_path) -> None:
-    found = json.loads((run(corpus, tmp_path / "out") / "augmentation.json").read_text())
-    assert found["before"] == {"anger": 8.0, "neutral": 2.0, "sadness": 2.0}
-    assert found["after"] == {"anger": 8.0, "neutral": 8.0, "sadness": 8.0}
-    assert (found["samples"], found["unfilled"]) == (12, [])
+    summary = json.loads((run(corpus, tmp_path / "out") / "augmentation.json").read_text())
+    assert summary["before"] == {"anger": 8.0, "neutral": 2.0, "sadness": 2.0}
+    assert summary["after"] == {"anger": 8.0, "neutral": 8.0, "sadness": 8.0}
+    assert (summary["samples"], summary["unfilled"]) == (12, [])
     assert (tmp_path / "out" / "balance.svg").read_text().startswith("<?xml")
 
 
-def test_without_training_utterances_there_is_nothing_to_mix(corpus, tmp_path) -> None:
+def test_a_corpus_without_training_utterances_is_an_error(corpus, tmp_path) -> None:
     utterances = Utterances.read(corpus[0])
     table = Utterances.check(utterances.frame.with_columns(split=pl.lit("test")), LABELS).write(
         tmp_path / "u.parquet"
@@ -174,7 +187,7 @@ def test_without_training_utterances_there_is_nothing_to_mix(corpus, tmp_path) -
         augment(utterances=table, distributions=corpus[1], out=tmp_path / "out")
 
 
-def test_where_no_class_is_rare_nothing_is_mixed_and_that_is_said(corpus, tmp_path, capsys) -> None:
+def test_without_small_classes_nothing_is_mixed_and_a_message_says_so(corpus, tmp_path, capsys) -> None:
     # Two of the smaller classes against a fifth of the eight angry ones.
-    assert len(augmented.read(run(corpus, tmp_path / "out", ratio=0.2))[0]) == 0
+    assert len(mixed_samples.read(run(corpus, tmp_path / "out", ratio=0.2))[0]) == 0
     assert "no class lies below 20% of the largest: there is nothing to fill" in capsys.readouterr().out

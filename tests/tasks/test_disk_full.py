@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.steps import annotate
-from tests.support.steps import pool
 from tests.support.pooling_tables import world, write_files
+from tests.support.steps import annotate, pool
 
 ROOT = Path(__file__).parents[2]
 STORY = """

@@ -11,8 +11,7 @@ import pytest
 
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Distributions, Utterances, Votes
-from tests.support.steps import export
-from tests.support.steps import import_votes
+from tests.support.steps import export, import_votes
 
 LABELS = ("anger", "neutral")
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import soundfile
 
-from ambivox.models.ingestion.profile import markdown
+from ambivox.models.reporting.profile_page import profile_markdown
 from ambivox.models.statistics.agreement import fleiss_kappa, krippendorff_alpha
 from ambivox.models.tables import Utterances, Votes
 from tests.support.steps import ingest
@@ -114,7 +114,7 @@ def test_hostile_text_stays_text(root: Path, tmp_path: Path, capsys: pytest.Capt
     assert "<script>" not in (out / "profile.svg").read_text()
     text = (out / "profile.md").read_text()
     assert "<script>" not in text.replace("\\<", "")
-    assert text == markdown(json.loads((out / "profile.json").read_text()))
+    assert text == profile_markdown(json.loads((out / "profile.json").read_text()))
     assert Utterances.read(out / "utterances.parquet").frame["transcript"][0] == NASTY
 
 

@@ -12,9 +12,8 @@ import pytest
 from ambivox.models.errors import UserError
 from ambivox.models.statistics import metrics
 from ambivox.models.tables import SOURCES, Annotations, Distributions, Utterances, Votes
-from tests.support.steps import pool
-from tests.support.steps import validate
 from tests.support.pooling_tables import Files, annotation_frame, vote_table, world, write_files
+from tests.support.steps import pool, validate
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +52,17 @@ def test_pool_writes_four_sources_for_the_same_utterances(files: Files, pooled: 
     assert set(tables["human"].frame["human_votes"]) == {3.0}
     assert set(tables["combined"].frame["equivalent_votes"]) == {10.0}
     names = {path.name for path in pooled.iterdir()}
-    assert {"pooling.json", "worth.svg", "calibration.svg", "examples.svg"} <= names
+    assert {"pooling.json", "equivalent_votes.svg", "calibration.svg", "examples.svg"} <= names
 
 
 def test_pool_says_what_the_alm_is_worth(pooled: Path) -> None:
     summary = json.loads((pooled / "pooling.json").read_text())
     alm = summary["alms"]["made_up_alm"]
-    found = alm["worth_in_human_votes"]
+    found = alm["equivalent_votes"]
     assert found["low"] <= found["value"] <= found["high"]
     assert 2 < found["value"] < 12  # 5 by construction
-    assert set(alm["worth_by_ambiguity"]) == {"low", "medium", "high"}
+    assert set(alm["equivalent_votes_by_ambiguity"]) == {"low", "medium", "high"}
+    assert alm["is_informative"] is True
     assert "is worth" in summary["statements"][0]
 
 
@@ -94,7 +94,7 @@ def test_test_speakers_votes_do_not_reach_the_model(files: Files, pooled: Path, 
     first, second = (json.loads((folder / "pooling.json").read_text()) for folder in (pooled, other))
     for part in ("prior", "response", "fitted_on"):
         assert first[part] == second[part]
-    for part in ("kappa_weights", "bias", "matrix", "temperature"):
+    for part in ("equivalent_votes_weights", "bias", "matrix", "temperature"):
         assert first["alms"]["made_up_alm"][part] == second["alms"]["made_up_alm"][part]
 
 

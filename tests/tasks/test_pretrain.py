@@ -1,4 +1,4 @@
-"""pretrain, end to end on a small demo corpus: it hears, reads every order, resumes, repeats, and refuses clearly."""
+"""pretrain on a small demo corpus: accuracy on new speakers, option orders, resumption, equal bytes, error messages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ambivox.models.embedded_alm import pretraining
+from ambivox.models.embedded_alm import pretraining, pretraining_settings
 from ambivox.models.embedded_alm.tokenizer import LETTERS, SPECIAL_TOKENS
+from ambivox.models.embedded_alm.validation import validation_utterances
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.personas import BUILT_IN
 from ambivox.models.prompting.prompts import Prompt
@@ -22,8 +23,8 @@ from ambivox.models.tables import Distributions, Utterances, Votes
 from tests.support.tiny_fixtures import IngestedDemo
 
 
-class Listening:
-    """A trained folder, asked through transformers as it is."""
+class TrainedAlm:
+    """A trained model folder, loaded with transformers' own classes."""
 
     def __init__(self, folder: Path) -> None:
         from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
@@ -32,7 +33,7 @@ class Listening:
         self.processor = AutoProcessor.from_pretrained(folder)
 
     def ask(self, prompts: list[Prompt], audio: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Distributions over labels and label mass, one row a prompt and recording."""
+        """Distributions over labels and label mass, one row per prompt and recording."""
         import torch
 
         from ambivox.models.audio.decoding import decode
@@ -46,7 +47,7 @@ class Listening:
         ]
         inputs = self.processor(
             text=texts,
-            audio=[decode(a) for a in audio],
+            audio=[decode(recording) for recording in audio],
             sampling_rate=16_000,
             return_tensors="pt",
             padding=True,
@@ -56,39 +57,40 @@ class Listening:
             logits = self.model(**inputs).logits[torch.arange(len(texts)), last]
         count = len(prompts[0].labels)
         ids = [tokenizer.convert_tokens_to_ids(letter) for letter in LETTERS[:count]]
-        said = torch.softmax(logits, 1)[:, ids].numpy()
-        q_NK = np.zeros_like(said)
+        p_letter = torch.softmax(logits, 1)[:, ids].numpy()
+        q_NK = np.zeros_like(p_letter)
         for row, prompt in enumerate(prompts):
-            q_NK[row, list(prompt.order)] = said[row] / said[row].sum()
-        return q_NK, said.sum(1)
+            q_NK[row, list(prompt.order)] = p_letter[row] / p_letter[row].sum()
+        return q_NK, p_letter.sum(1)
 
 
 @pytest.fixture(scope="module")
-def listening(tiny_alm: Path) -> Listening:
-    return Listening(tiny_alm)
+def trained_alm(tiny_alm: Path) -> TrainedAlm:
+    """The session's tiny ALM."""
+    return TrainedAlm(tiny_alm)
 
 
-def test_it_beats_the_prior_on_speakers_it_never_heard(
-    listening: Listening, demo_corpus: IngestedDemo, tiny_alm: Path
+def test_it_beats_the_prior_on_speakers_outside_the_training(
+    trained_alm: TrainedAlm, demo_corpus: IngestedDemo, tiny_alm: Path
 ) -> None:
     table = Utterances.read(demo_corpus.utterances)
     test = table.in_splits("test").frame
     orders = [(0, 1, 2, 3, 4), (3, 1, 4, 0, 2)]
     prompts = [Prompt(BUILT_IN[row % 6], orders[row % 2], table.labels) for row in range(test.height)]
-    q_NK, mass_N = listening.ask(prompts, test["audio"].to_list())
+    q_NK, mass_N = trained_alm.ask(prompts, test["audio"].to_list())
     truth_NK = Distributions.read(demo_corpus.truth).aligned(test["utterance_id"])
     n_NK = Votes.read(demo_corpus.votes).counts(table.in_splits("pretrain").frame["utterance_id"])
     prior_NK = np.broadcast_to(n_NK.sum(0) / n_NK.sum(), truth_NK.shape)
     js, prior = jensen_shannon(truth_NK, q_NK).mean(), jensen_shannon(truth_NK, prior_NK).mean()
     assert js < 0.85 * prior, (js, prior)
     assert mass_N.min() > 0.99
-    told = json.loads((tiny_alm / "training.json").read_text())
-    assert told["js"] < told["prior_js"] and told["parameters"] < 3_000_000
+    training = json.loads((tiny_alm / "training.json").read_text())
+    assert training["js"] < training["prior_js"] and training["parameters"] < 3_000_000
     assert not set(test["speaker"]) & set(table.in_splits("pretrain").frame["speaker"])
 
 
-def test_another_clip_gets_another_answer_and_another_order_the_same(
-    listening: Listening, demo_corpus: IngestedDemo
+def test_the_answer_depends_on_the_recording_and_not_on_the_option_order(
+    trained_alm: TrainedAlm, demo_corpus: IngestedDemo
 ) -> None:
     table = Utterances.read(demo_corpus.utterances)
     truth = Distributions.read(demo_corpus.truth)
@@ -98,78 +100,85 @@ def test_another_clip_gets_another_answer_and_another_order_the_same(
         test["audio"][int(p_NK[:, table.labels.index(label)].argmax())] for label in ("anger", "sadness")
     )
     first = Prompt(BUILT_IN[0], (0, 1, 2, 3, 4), table.labels)
-    turned = Prompt(BUILT_IN[5], (4, 2, 0, 3, 1), table.labels, modality="both")
-    q_NK, _ = listening.ask([first, first, turned, turned], [angry, sad, angry, sad])
+    reordered = Prompt(BUILT_IN[5], (4, 2, 0, 3, 1), table.labels, modality="both")
+    q_NK, _ = trained_alm.ask([first, first, reordered, reordered], [angry, sad, angry, sad])
     k = table.labels.index("anger")
     assert q_NK[0, k] > q_NK[1, k] + 0.1 and q_NK[2, k] > q_NK[3, k] + 0.1
-    assert jensen_shannon(q_NK[:2], q_NK[2:]).max() < 0.02  # the letters moved, the answer did not
-    alone, _ = listening.ask([first], [sad])
-    np.testing.assert_allclose(alone[0], q_NK[1], atol=1e-3)  # a batch is answered as single prompts are
+    assert jensen_shannon(q_NK[:2], q_NK[2:]).max() < 0.02  # other letters, the same answer
+    alone, _ = trained_alm.ask([first], [sad])
+    np.testing.assert_allclose(alone[0], q_NK[1], atol=1e-3)  # a batch gives the answers of single prompts
 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = pretraining.SMALL
-    answering = replace(small.answering, steps=2, judged=1, batch=4)
-    monkeypatch.setattr(pretraining, "SMALL", replace(small, bands=4, tower_inner=16, answering=answering))
+    """A smaller model and two steps of the language model."""
+    small = pretraining_settings.SMALL
+    language_model = replace(small.language_model, steps=2, validations=1, batch=4)
+    tiny = replace(small, bands=4, tower_inner=16, language_model=language_model)
+    monkeypatch.setattr(pretraining_settings, "SMALL", tiny)
 
 
 def digest(folder: Path) -> dict[str, str]:
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
 
 
-def test_a_killed_run_is_taken_up_and_ends_with_the_same_bytes(
+def test_a_killed_run_is_resumed_and_ends_with_the_same_bytes(
     demo_corpus: IngestedDemo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(monkeypatch)
     utterances, votes = Utterances.read(demo_corpus.utterances), Votes.read(demo_corpus.votes)
-    pretraining.pretrain(utterances, votes, tmp_path / "whole", epochs=3, cache=tmp_path / "a")
+    pretraining.pretrain(utterances, votes, tmp_path / "uninterrupted", epochs=3, cache=tmp_path / "a")
 
-    def dies(*_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as killed:
-        killed.setattr(pretraining, "train_answerer", dies)
+        killed.setattr(pretraining, "train_language_model", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            pretraining.pretrain(utterances, votes, tmp_path / "again", epochs=3, cache=tmp_path / "b")
-    assert not (tmp_path / "again").exists()
+            pretraining.pretrain(utterances, votes, tmp_path / "resumed", epochs=3, cache=tmp_path / "b")
+    assert not (tmp_path / "resumed").exists()
     assert len(list((tmp_path / "b").rglob("mels.float16"))) == 1
 
-    def decodes_again(*_: object, **__: object) -> None:
-        raise AssertionError("the spectrograms are there already")
+    def decode_again(*_: object, **__: object) -> None:
+        raise AssertionError("the cache already holds the spectrograms")
 
-    monkeypatch.setattr("ambivox.models.embedded_alm.mels.decode_many", decodes_again)
-    pretraining.pretrain(utterances, votes, tmp_path / "again", epochs=3, cache=tmp_path / "b")
-    assert digest(tmp_path / "whole") == digest(tmp_path / "again")
+    monkeypatch.setattr("ambivox.models.embedded_alm.mel_spectrograms.decode_many", decode_again)
+    pretraining.pretrain(utterances, votes, tmp_path / "resumed", epochs=3, cache=tmp_path / "b")
+    assert digest(tmp_path / "uninterrupted") == digest(tmp_path / "resumed")
     assert not list((tmp_path / "b").rglob("mels.float16"))
 
 
-def test_what_cannot_be_trained_on_is_said_in_one_line(demo_corpus: IngestedDemo, tmp_path: Path) -> None:
+def test_unusable_input_is_a_one_line_error(demo_corpus: IngestedDemo, tmp_path: Path) -> None:
     utterances, votes = Utterances.read(demo_corpus.utterances), Votes.read(demo_corpus.votes)
     none = Utterances(utterances.frame.filter(pl.col("split") != "pretrain"), utterances.labels)
-    with pytest.raises(UserError, match=r"split 'pretrain' that have votes; 0 are too few"):
+    with pytest.raises(
+        UserError, match=r"found 0 utterances with votes in the split 'pretrain', expected at least 20"
+    ):
         pretraining.pretrain(none, votes, tmp_path / "out")
     with pytest.raises(UserError, match="--epochs must be at least 1"):
         pretraining.pretrain(utterances, votes, tmp_path / "out", epochs=0)
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF not audio")
-    hurt = utterances.frame.with_columns(
+    unreadable = utterances.frame.with_columns(
         pl.when(pl.col("split") == "pretrain").then(pl.lit(str(broken))).otherwise("audio").alias("audio")
     )
     with pytest.raises(UserError, match=r"broken\.wav"):
-        pretraining.pretrain(Utterances(hurt, utterances.labels), votes, tmp_path / "out")
+        pretraining.pretrain(Utterances(unreadable, utterances.labels), votes, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_speakers_kept_back_are_in_no_training_batch() -> None:
+def test_validation_speakers_are_in_no_training_batch() -> None:
     frame = pl.DataFrame({"speaker": [f"s{i % 9}" for i in range(90)]})
-    kept = pretraining.keep_back(frame, seed=0)
-    assert 5 <= kept.sum() <= 20
-    assert not set(frame.filter(pl.Series(kept))["speaker"]) & set(frame.filter(pl.Series(~kept))["speaker"])
+    is_validation = validation_utterances(frame, seed=0)
+    assert 5 <= is_validation.sum() <= 20
+    validation, training = (
+        set(frame.filter(pl.Series(mask))["speaker"]) for mask in (is_validation, ~is_validation)
+    )
+    assert not validation & training
     unknown = pl.DataFrame({"speaker": pl.Series([None] * 50, dtype=pl.String)})
-    assert 1 <= pretraining.keep_back(unknown, seed=0).sum() <= 10
+    assert 1 <= validation_utterances(unknown, seed=0).sum() <= 10
 
 
-def test_other_label_counts_are_trained_too(
+def test_two_labels_and_no_transcripts_are_trained_too(
     demo_corpus: IngestedDemo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(monkeypatch)
@@ -182,7 +191,7 @@ def test_other_label_counts_are_trained_too(
         .alias("label")
     )
     table = Utterances(utterances.frame.with_columns(pl.lit(None, dtype=pl.String).alias("transcript")), two)
-    done = pretraining.pretrain(table, Votes.check(renamed, two), tmp_path / "alm", epochs=1)
-    assert done.label_mass > 0.99
+    result = pretraining.pretrain(table, Votes.check(renamed, two), tmp_path / "alm", epochs=1)
+    assert result.label_mass > 0.99
     assert (tmp_path / "alm" / "model.safetensors").is_file()
     shutil.rmtree(tmp_path / "alm")

@@ -13,8 +13,8 @@ import pytest
 
 from ambivox.models.errors import UserError
 from ambivox.models.files import write_json
+from tests.support.report_run import make_run
 from tests.support.steps import release
-from tests.tasks.test_report import make_run
 
 STAGES = ("ingest", "annotations", "distributions", "validation")
 DVC_YAML = "metrics:\n  - data/unit/validation/metrics.json\nstages:\n" + "".join(
@@ -25,11 +25,11 @@ DVC_YAML = "metrics:\n  - data/unit/validation/metrics.json\nstages:\n" + "".joi
 
 
 def dvc(*arguments: str, cwd: Path) -> str:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments], cwd=cwd, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 def git(*arguments: str, cwd: Path) -> str:
@@ -58,7 +58,7 @@ def objects(url: str) -> set[str]:
     import boto3
 
     pages = boto3.client("s3", endpoint_url=url).get_paginator("list_objects_v2").paginate(Bucket="ambivox")
-    return {found["Key"] for page in pages for found in page.get("Contents", [])}
+    return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
 
 
 def improve(root: Path) -> None:
@@ -83,7 +83,7 @@ def test_two_versions_through_s3(project: Path, s3: str) -> None:
         "# unit v1",
         "ODbL 1.0",
         "angry, happy, neutral, sad",
-        "tiny is worth | 2.47 [2.10, 2.90] human votes",
+        "| Equivalent votes of tiny | 2.47 [2.10, 2.90] |",
         "abc123",
         "0.160 [0.152, 0.169]",
         "dvc get --rev unit-v1",
@@ -135,7 +135,7 @@ def test_two_versions_through_s3(project: Path, s3: str) -> None:
 
 
 def test_mistakes_are_named(project: Path) -> None:
-    with pytest.raises(UserError, match="is no version"):
+    with pytest.raises(UserError, match="is not a version"):
         release(data=Path("data/unit"), version="newest")
     with pytest.raises(UserError, match="no such folder"):
         release(data=Path("data/other"), version="v1")

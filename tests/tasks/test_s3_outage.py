@@ -9,8 +9,8 @@ import pytest
 from ambivox.models.engines import EngineChoice, open_engine
 from ambivox.models.engines.fake import FakeEngine
 from ambivox.models.errors import UserError
-from tests.support.steps import annotate
 from tests.support.s3_server import BUCKET, FlakyS3, Trouble
+from tests.support.steps import annotate
 
 pytestmark = pytest.mark.server
 TABLES = ("annotations.parquet", "votes.parquet", "checks.json")
@@ -24,7 +24,7 @@ def fresh_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 def asked() -> int:
     engine = open_engine(EngineChoice("fake", "qwen2_audio"))
     assert isinstance(engine, FakeEngine)
-    return engine.asked
+    return engine.scored
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_an_endpoint_that_stays_away_ends_the_run_plainly_and_the_next_goes_on(
     flaky_s3.trouble = lambda number: "503" if number > 10 else ""
     with pytest.raises(
         UserError,
-        match=r"s3://ambivox/votes/\w+: the vote store cannot be reached .*SlowDown.*the same command goes on",
+        match=r"s3://ambivox/votes/\w+: the vote store cannot be reached .*SlowDown.*the same command resumes",
     ):
         run("out", f"s3://{BUCKET}/votes")
     assert not (tmp_path / "out").exists()

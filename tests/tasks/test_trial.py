@@ -11,9 +11,8 @@ import pytest
 
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Annotations, Utterances
-from tests.support.steps import ingest
-from tests.support.steps import trial
 from tests.support.pooling_tables import Files, annotation_frame, world, write_files
+from tests.support.steps import ingest, trial
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +76,8 @@ def test_the_intended_emotion_is_an_oracle_where_names_tell_it(files: Files, tmp
     }
     for path in (files.utterances, files.votes, files.heldout, files.annotations):
         table = pl.read_parquet(path).with_columns(pl.col("utterance_id").replace_strict(renamed))
+        if "corpus" in table.columns:
+            table = table.with_columns(corpus=pl.lit("crema_d"))
         Utterances(table, files.names).write(tmp_path / path.name)
     out = trial(
         utterances=tmp_path / "utterances.parquet",

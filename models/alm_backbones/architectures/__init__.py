@@ -1,1 +1,1 @@
-"""How single ALMs are heard and asked, where transformers' common attributes do not say it: a file a ``model_type``."""
+"""ALMs that differ from transformers' common attributes: one file per ``model_type``."""

@@ -1,4 +1,4 @@
-"""Voxtral: heard in chunks of 30 s, asked through Mistral's own tokenizer, which has no template as text."""
+"""Voxtral: audio in chunks of 30 s, prompts through Mistral's tokenizer, which has no chat template as text."""
 
 from __future__ import annotations
 
@@ -20,57 +20,71 @@ _CHUNK_FRAMES = 3000
 
 
 class ModelArchitecture(Architecture):
-    """See the module."""
+    """Voxtral: cached states come after the projector."""
 
-    reading = """    import base64, io, soundfile
+    input_code = """    import base64, io, soundfile
 
     file = io.BytesIO()
     soundfile.write(file, samples, 16_000, format="WAV", subtype="FLOAT")
-    heard = {"type": "audio", "base64": base64.b64encode(file.getvalue()).decode()}
-    asked = {"type": "text", "text": PROMPT.replace("TRANSCRIPT", transcript)}
-    inputs = processor.apply_chat_template([{"role": "user", "content": [heard, asked]}])"""
+    audio = {"type": "audio", "base64": base64.b64encode(file.getvalue()).decode()}
+    text = {"type": "text", "text": PROMPT.replace("TRANSCRIPT", transcript)}
+    inputs = processor.apply_chat_template([{"role": "user", "content": [audio, text]}])"""
 
     @property
     def special_tokens(self) -> tuple[str, ...]:
-        """A transcript's words never become special tokens here; they are taken out all the same."""
+        """Strings removed from transcripts; this tokenizer would not turn them into special tokens anyway."""
         return tuple(self.processor.tokenizer.all_special_tokens)
 
     def prompt(self, messages: list[dict[str, Any]]) -> str:
-        """What the user says beside the audio; the markup around it are tokens, not text."""
+        """The text of the user's turn; the markup around it exists as tokens only."""
         return "".join(part["text"] for part in messages[0]["content"] if part["type"] == "text")
 
     def prompt_ids(self, messages: list[dict[str, Any]], audio_tokens: int) -> list[int]:
-        """As the tokenizer asks about a chunk of silence, with ``audio_tokens`` places for it."""
+        """Tokenise messages with a chunk of silence, then repeat the audio token ``audio_tokens`` times.
+
+        Raises:
+            UserError: The audio tokens are not contiguous.
+        """
         content = [
             {"type": "audio", "base64": self._silence} if part["type"] == "audio" else part
             for part in messages[0]["content"]
         ]
-        asked = [{"role": messages[0]["role"], "content": content}]
+        conversation = [{"role": messages[0]["role"], "content": content}]
         ids = list(
-            self.processor.tokenizer.apply_chat_template(asked, tokenize=True, return_dict=True)["input_ids"]
+            self.processor.tokenizer.apply_chat_template(conversation, tokenize=True, return_dict=True)[
+                "input_ids"
+            ]
         )
-        places = [place for place, token in enumerate(ids) if token == self.audio_token_id]
-        if not places or places != list(range(places[0], places[-1] + 1)):
-            raise UserError("the ALM's tokenizer gives the audio no single run of places in the prompt")
-        return ids[: places[0]] + [self.audio_token_id] * audio_tokens + ids[places[-1] + 1 :]
+        positions = [position for position, token in enumerate(ids) if token == self.audio_token_id]
+        if not positions or positions != list(range(positions[0], positions[-1] + 1)):
+            raise UserError(
+                f"the ALM's tokenizer gives {len(positions)} audio tokens that are not one contiguous run; "
+                "choose another ALM"
+            )
+        return ids[: positions[0]] + [self.audio_token_id] * audio_tokens + ids[positions[-1] + 1 :]
 
-    def code_ids(self, messages: list[dict[str, Any]], codes: str) -> list[int]:  # noqa: ARG002
-        """The token of each code; what precedes it is a special token, so nothing merges with it."""
+    def code_ids(self, messages: list[dict[str, Any]], codes: str) -> list[int]:  # noqa: ARG002 - the base class's arguments
+        """The token id of each code; the prompt ends with a special token, so a code never merges with it.
+
+        Raises:
+            UserError: The codes are not single, distinct tokens.
+        """
         encoded = [self.processor.tokenizer.encode(code, add_special_tokens=False) for code in codes]
         if any(len(ids) != 1 for ids in encoded) or len({ids[0] for ids in encoded}) < len(codes):
             raise UserError(
-                f"the answer codes {codes} are not single, distinct tokens of this ALM's tokenizer"
+                f"the answer codes {codes} are not single, distinct tokens of this ALM's tokenizer; "
+                "choose another ALM"
             )
         return [int(ids[0]) for ids in encoded]
 
     @torch.no_grad()
     def audio_states(self, recordings: Recordings) -> list[Tensor]:
-        """Projected states, 12.5 a second of whole chunks of 30 s: the ALM knows no padding in them."""
+        """Compute the projected states: 12.5 per second, for whole chunks of 30 s because the ALM masks no padding."""
         extractor = self.processor.feature_extractor
-        most = int(self.alm.longest_seconds * self.alm.rate_hz)
+        max_samples = int(self.alm.longest_seconds * self.alm.rate_hz)
         chunks = [
             extractor(
-                recording[:most],
+                recording[:max_samples],
                 sampling_rate=self.alm.rate_hz,
                 padding=True,
                 truncation=False,
@@ -82,9 +96,9 @@ class ModelArchitecture(Architecture):
             for recording in recordings
         ]
         mel_CMF = torch.cat(chunks).to(self.device, self.model.dtype)
-        heard_XD: Tensor = self.model.get_audio_features(mel_CMF).pooler_output
-        tokens = len(heard_XD) // len(mel_CMF)
-        return list(torch.split(heard_XD, [tokens * len(chunk) for chunk in chunks]))
+        audio_XD: Tensor = self.model.get_audio_features(mel_CMF).pooler_output
+        tokens_per_chunk = len(audio_XD) // len(mel_CMF)
+        return list(torch.split(audio_XD, [tokens_per_chunk * len(chunk) for chunk in chunks]))
 
     @cached_property
     def _silence(self) -> str:

@@ -1,4 +1,8 @@
-"""vLLM in this process."""
+"""vLLM in this process.
+
+``engine`` starts vLLM and runs requests, ``inputs`` prepares its inputs, and ``plugin`` registers the classes of
+``qwen2_audio`` and ``cpu_attention`` in vLLM's processes.
+"""
 
 from ambivox.models.engines.vllm.engine import start, version
 

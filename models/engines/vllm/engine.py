@@ -1,8 +1,8 @@
-"""vLLM in this process: exact distributions at the speed of its batching, prefix cache and encoder cache.
+"""vLLM in this process, with its batching, prefix cache and encoder cache.
 
-Requests are handed over one by one while clips are still being decoded, and the engine's own process works on
-them meanwhile. All prompts of a clip name it by the same identifier, so that its features are computed once
-and its keys and values are shared.
+Requests are enqueued one by one while further clips are decoded, and the engine's own process works on them at the same
+time. All prompts of a clip use the same identifier for it, so that its features are computed once and its keys and
+values are shared.
 """
 
 from __future__ import annotations
@@ -18,65 +18,75 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambivox.models.alms import resolve
-from ambivox.models.engines import EngineChoice, Writing
-from ambivox.models.engines.vllm.inputs import Inputs
+from ambivox.models.engines import EngineChoice, GenerationSettings
+from ambivox.models.engines.vllm.inputs import InputPreparer
 from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import Chat, load_chat
 from ambivox.models.prompting.request import Request
 
-# Of GiB, for keys and values on the CPU, where vLLM would take a share of all memory.
+# GiB for keys and values on the CPU; by default vLLM takes a share of all memory.
 _CPU_CACHE_GIB = "2"
-# Prefixes are shared in whole blocks: the smallest share most (models/engines/vllm/cpu_attention.py offers them).
-_CPU_BLOCK = 16
-# One worker computes in the engine's process. In one of its own, which is vLLM's choice on a CPU, each would wait for
-# the other by asking without pause: most of a core, of which there may be two.
+# Prefixes are shared in whole blocks, so small blocks share most (see cpu_attention.py).
+_CPU_BLOCK_SIZE = 16
+# The worker runs in the engine's process. By default vLLM gives it a process of its own on a CPU; the two then poll each
+# other without pause, which takes most of a core.
 _CPU_EXECUTOR = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
 
 
 class VllmEngine:
-    """One ``vllm.LLM``. Calls must not overlap (models/engines opens one in a process)."""
+    """A ``vllm.LLM``. Calls must not overlap; ``open_engine`` opens one engine per process.
 
-    def __init__(self, llm: Any, chat: Chat, rate_hz: int, name: str) -> None:
-        self.version = name
+    Args:
+        llm: the running ``vllm.LLM``.
+        chat: renders the prompts.
+        rate_hz: the sample rate of the requests' audio.
+        engine_version: the version string of the engine.
+    """
+
+    def __init__(self, llm: Any, chat: Chat, rate_hz: int, engine_version: str) -> None:
+        self.version = engine_version
         self.chat = chat
         self.llm = llm
         self.rate_hz = rate_hz
-        self._inputs = Inputs(llm._preprocess_cmpl_one)
+        self._inputs = InputPreparer(llm._preprocess_cmpl_one)
 
     def score(self, requests: Iterable[Request]) -> NDArray[np.float64]:
-        """As ``Engine.score``."""
+        """See ``Engine.score``."""
         from vllm import SamplingParams
 
         ids: list[int] = []
         for request in requests:
             if not ids:
-                ids = self._code_ids(request)
-                # One object for all: a copy in depth for each costs as much as its tokens.
+                ids = self.chat.answer_ids(request)
+                # All requests share one object: a deep copy costs as much as the tokens of a prompt.
                 params = SamplingParams(
                     max_tokens=1, temperature=0, logprob_token_ids=ids, detokenize=False, skip_clone=True
                 )
-            self._hand_over(request, params)
+            self._enqueue(request, params)
         rows = [[output.outputs[0].logprobs[0][token].logprob for token in ids] for output in self._finish()]
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(ids))
 
-    def generate(self, requests: Sequence[Request], writings: Sequence[Writing]) -> list[str]:
-        """As ``Engine.generate``. A letter is held to the codes by their tokens, JSON by a grammar."""
+    def generate(self, requests: Sequence[Request], settings: Sequence[GenerationSettings]) -> list[str]:
+        """See ``Engine.generate``. Token ids constrain codes, and a grammar constrains JSON."""
         from vllm import SamplingParams
         from vllm.sampling_params import StructuredOutputsParams
 
         ids: list[int] = []
-        for request, writing in zip(requests, writings, strict=True):
-            held: dict[str, Any] = {}
-            if writing.choices:
-                ids = ids or self._code_ids(request)
-                held = {"allowed_token_ids": ids[: len(writing.choices)]}
-            elif writing.schema is not None:
-                held = {"structured_outputs": StructuredOutputsParams(json=writing.schema)}
+        for request, setting in zip(requests, settings, strict=True):
+            constraint: dict[str, Any] = {}
+            if setting.choices:
+                ids = ids or self.chat.answer_ids(request)
+                constraint = {"allowed_token_ids": ids[: len(setting.choices)]}
+            elif setting.schema is not None:
+                constraint = {"structured_outputs": StructuredOutputsParams(json=setting.schema)}
             params = SamplingParams(
-                max_tokens=writing.max_tokens, temperature=writing.temperature, seed=writing.seed, **held
+                max_tokens=setting.max_tokens,
+                temperature=setting.temperature,
+                seed=setting.seed,
+                **constraint,
             )
-            self._hand_over(request, params)
+            self._enqueue(request, params)
         return [output.outputs[0].text for output in self._finish()]
 
     def close(self) -> None:
@@ -85,37 +95,49 @@ class VllmEngine:
         self.llm.llm_engine.engine_core.shutdown()
 
     def prompt(self, request: Request) -> dict[str, Any]:
-        """A request in vLLM's own terms: its tokens are made here, so that they are those the codes were checked with."""
+        """A request as a prompt of vLLM.
+
+        Args:
+            request: the request.
+
+        Returns:
+            The tokens and the audio. The prompt is tokenised here, so that its tokens are those with which the answer
+            codes were checked.
+        """
         prompt: dict[str, Any] = {"prompt_token_ids": self.chat.tokens(request)}
         if request.audio is not None:
             prompt["multi_modal_data"] = {"audio": (request.audio, self.rate_hz)}
             prompt["multi_modal_uuids"] = {"audio": request.audio_name}
         return prompt
 
-    def _hand_over(self, request: Request, params: Any) -> None:
-        """As ``LLM.enqueue`` does with one prompt, a clip's audio prepared once."""
-        self.llm._add_request(self._inputs.of(self.prompt(request)), params)
+    def _enqueue(self, request: Request, params: Any) -> None:
+        """Like ``LLM.enqueue`` with one prompt, but the audio of a clip is prepared once."""
+        self.llm._add_request(self._inputs.prepare(self.prompt(request)), params)
 
     def _finish(self) -> list[Any]:
         try:
             finished: list[Any] = self.llm.wait_for_completion(use_tqdm=False)
         except Exception as error:
-            # Whatever vLLM raises here means that its process is gone; what is stored stays stored.
-            raise UserError(f"vLLM failed ({type(error).__name__}: {error}); run again to go on") from error
+            # vLLM raises exceptions of many types here; all mean that its process has ended.
+            raise UserError(
+                f"vLLM failed ({type(error).__name__}: {error}); stored answers are kept, and the same command resumes"
+            ) from error
         return finished
-
-    def _code_ids(self, request: Request) -> list[int]:
-        codes = request.prompt.codes[: len(request.prompt.labels)]
-        return self.chat.code_ids(codes, self.chat.render(request))
 
 
 def start(choice: EngineChoice) -> VllmEngine:
-    """Start vLLM on this ALM: about half a minute on a CPU.
+    """Start vLLM on this ALM, which takes about half a minute on a CPU.
+
+    Args:
+        choice: the ALM.
+
+    Returns:
+        The running engine.
 
     Raises:
         UserError: vLLM is not installed or does not start.
     """
-    # Between our own progress bars only errors are news: vLLM's own words, and the warnings of torch's C++ part.
+    # Only errors of vLLM and of torch's C++ part should interrupt the progress bars.
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", _CPU_CACHE_GIB)
@@ -127,21 +149,21 @@ def start(choice: EngineChoice) -> VllmEngine:
     except ImportError as error:
         raise MissingExtraError("vllm", "cpu") from error
     try:
-        with _threads_for_one_less():
+        with _one_core_left_free():
             llm = LLM(**arguments(resolved))
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"vLLM does not start on {resolved.source}: {_first_line(error)}") from error
-    # Thousands of waiting requests make the collector go over all that torch and vLLM have loaded, again and again.
+    # With thousands of waiting requests, the garbage collector would scan all objects of torch and vLLM repeatedly.
     gc.collect()
     gc.freeze()
     return VllmEngine(llm, chat, resolved.alm.rate_hz, version(choice))
 
 
 @contextmanager
-def _threads_for_one_less() -> Iterator[None]:
-    """On a CPU the engine's process computes on all cores but one, where this process prepares what comes next.
+def _one_core_left_free() -> Iterator[None]:
+    """On a CPU, let the engine's process use all cores but one, on which this process prepares inputs.
 
-    On as many threads as cores, those of the engine wait for the one that was taken from them.
+    With as many threads as cores, the engine's threads would wait for the one whose core is busy.
     """
     name = "OMP_NUM_THREADS"
     if name in os.environ or not _on_cpu():
@@ -154,8 +176,18 @@ def _threads_for_one_less() -> Iterator[None]:
         del os.environ[name]
 
 
-def version(choice: EngineChoice) -> str:  # noqa: ARG001
-    """The distribution, its version and the precision."""
+def version(choice: EngineChoice) -> str:  # noqa: ARG001 - every engine's signature
+    """The version of the installed vLLM.
+
+    Args:
+        choice: is not used.
+
+    Returns:
+        The distribution, its version and the precision, such as "vllm-cpu 0.30.0 float32".
+
+    Raises:
+        UserError: vLLM is not installed.
+    """
     for name in ("vllm", "vllm-cpu"):
         try:
             return f"{name} {importlib.metadata.version(name)} {_precision(name)}"
@@ -165,14 +197,21 @@ def version(choice: EngineChoice) -> str:  # noqa: ARG001
 
 
 def arguments(resolved: ResolvedAlm) -> dict[str, Any]:
-    """What ``vllm.LLM`` is started with."""
+    """The keyword arguments of ``vllm.LLM``.
+
+    Args:
+        resolved: the ALM.
+
+    Returns:
+        The common arguments, those for a CPU where there is no GPU, and those of the ALM.
+    """
     on_cpu = _on_cpu()
-    place: dict[str, Any] = {}
+    cpu_arguments: dict[str, Any] = {}
     if on_cpu:
-        # A prompt that is computed in chunks would kill the engine when its request has a seed: vLLM 0.30 then
-        # winds the random generator back, which the CPU's does not know.
-        place = {
-            "block_size": _CPU_BLOCK,
+        # vLLM 0.30 rewinds the random generator of a request with a seed whose prompt is computed in chunks, which the
+        # CPU generator does not support: the engine would end.
+        cpu_arguments = {
+            "block_size": _CPU_BLOCK_SIZE,
             "enforce_eager": True,
             "enable_chunked_prefill": False,
             "distributed_executor_backend": _CPU_EXECUTOR,
@@ -187,7 +226,7 @@ def arguments(resolved: ResolvedAlm) -> dict[str, Any]:
         "generation_config": "vllm",
         "trust_remote_code": False,
         "use_tqdm_on_load": False,
-        **place,
+        **cpu_arguments,
         **resolved.alm.engine_arguments,
     }
 

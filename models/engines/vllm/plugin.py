@@ -1,4 +1,4 @@
-"""What vLLM loads in each of its processes (the entry point ``vllm.general_plugins`` of pyproject.toml)."""
+"""What vLLM loads in each of its processes (the entry point ``vllm.general_plugins`` in pyproject.toml)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import threading
 import time
 from typing import Any
 
-# How long an engine whose owner died may take to end in good order.
-_GRACE_SECONDS = 5.0
+# The time that an engine process has for an orderly shutdown after its parent has died.
+_SHUTDOWN_SECONDS = 5.0
 
 
 def register() -> None:
-    """Name this project's classes for Qwen2-Audio and for a CPU's attention; end an engine whose owner was killed."""
+    """Register this project's classes in vLLM, and end an engine process whose parent was killed."""
     from vllm import ModelRegistry
     from vllm.v1.attention.backends.registry import AttentionBackendEnum, register_backend
 
@@ -24,14 +24,15 @@ def register() -> None:
     register_backend(
         AttentionBackendEnum.CPU_ATTN, "ambivox.models.engines.vllm.cpu_attention.SmallBlockAttention"
     )
-    owner = multiprocessing.parent_process()
-    if owner is not None and multiprocessing.current_process().name.startswith(("EngineCore", "VllmWorker")):
-        threading.Thread(target=_end_with, args=(owner,), name="ends with its owner", daemon=True).start()
+    parent = multiprocessing.parent_process()
+    name = multiprocessing.current_process().name
+    if parent is not None and name.startswith(("EngineCore", "VllmWorker")):
+        threading.Thread(target=_exit_after, args=(parent,), name="exit after parent", daemon=True).start()
 
 
-def _end_with(owner: Any) -> None:
-    """End this process when its owner does: vLLM's own would live on after kill -9, and hold the GPU's memory."""
-    owner.join()
+def _exit_after(parent: Any) -> None:
+    """End this process after its parent: vLLM's own processes survive a SIGKILL of it and keep the GPU's memory."""
+    parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_GRACE_SECONDS)
+    time.sleep(_SHUTDOWN_SECONDS)
     os._exit(1)

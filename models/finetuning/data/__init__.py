@@ -1,1 +1,1 @@
-"""Training examples and batches."""
+"""Training examples, their prompts, and batches."""

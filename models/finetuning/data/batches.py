@@ -1,4 +1,4 @@
-"""Batches of utterances of like length, padded to the longest of each and no further."""
+"""Batches of utterances of similar length, padded to the longest utterance of each batch."""
 
 from __future__ import annotations
 
@@ -12,13 +12,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Side = Literal["left", "right"]
-# Batches are sorted by length inside windows of so many batches: padding stays small, order stays random.
-_SORTED_BATCHES = 50
+# Utterances are sorted by length inside windows of this many batches: padding stays small, the order stays random.
+_WINDOW_BATCHES = 50
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B rows: token ids, their mask, the audio states of all rows in one piece, targets and weights."""
+    """B rows.
+
+    Attributes:
+        ids_BT: Token ids.
+        mask_BT: 1 for tokens, 0 for padding.
+        audio_XD: The audio states of all rows, concatenated.
+        target_BK: Target distributions.
+        weight_B: Weights in the loss.
+    """
 
     ids_BT: Tensor
     mask_BT: Tensor
@@ -35,32 +43,58 @@ def collate(
     pad_id: int,
     side: Side = "right",
 ) -> Batch:
-    """Pad to the longest row on one side."""
+    """Build a batch, padded to its longest row.
+
+    Args:
+        ids: Token ids per row.
+        audio: Audio states per row, (audio tokens, width).
+        target_BK: Target distributions.
+        weight_B: Weights in the loss.
+        pad_id: The token for padding.
+        side: The side of the padding.
+    """
     longest = max(map(len, ids))
     ids_BT = torch.full((len(ids), longest), pad_id, dtype=torch.long)
     mask_BT = torch.zeros((len(ids), longest), dtype=torch.long)
     for row, tokens in enumerate(ids):
-        place = slice(0, len(tokens)) if side == "right" else slice(longest - len(tokens), longest)
-        ids_BT[row, place] = torch.tensor(tokens)
-        mask_BT[row, place] = 1
+        columns = slice(0, len(tokens)) if side == "right" else slice(longest - len(tokens), longest)
+        ids_BT[row, columns] = torch.tensor(tokens)
+        mask_BT[row, columns] = 1
     return Batch(ids_BT, mask_BT, torch.cat(list(audio)), target_BK, weight_B)
 
 
 def by_length(length_N: NDArray[np.int64], batch: int) -> list[NDArray[np.int64]]:
-    """Rows in batches from short to long: the order for predicting."""
-    order = np.argsort(length_N, kind="stable")
-    return [order[start : start + batch] for start in range(0, len(order), batch)]
+    """Divide rows into batches from short to long, for prediction.
+
+    Args:
+        length_N: The length of each row.
+        batch: Rows per batch.
+
+    Returns:
+        Row numbers per batch.
+    """
+    order_N = np.argsort(length_N, kind="stable")
+    return [order_N[start : start + batch] for start in range(0, len(order_N), batch)]
 
 
 def shuffled_by_length(
     length_N: NDArray[np.int64], batch: int, random: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """Rows in batches of like length, which rows and which order being random: one epoch of training."""
-    order = random.permutation(len(length_N))
-    window = batch * _SORTED_BATCHES
+    """Divide rows into batches of similar length, in random order, for one epoch of training.
+
+    Args:
+        length_N: The length of each row.
+        batch: Rows per batch.
+        random: Determines the batches and their order.
+
+    Returns:
+        Row numbers per batch.
+    """
+    order_N = random.permutation(len(length_N))
+    window = batch * _WINDOW_BATCHES
     batches = []
-    for start in range(0, len(order), window):
-        rows = order[start : start + window]
+    for start in range(0, len(order_N), window):
+        rows = order_N[start : start + window]
         rows = rows[np.argsort(length_N[rows], kind="stable")]
         batches += [rows[first : first + batch] for first in range(0, len(rows), batch)]
     return [batches[index] for index in random.permutation(len(batches))]

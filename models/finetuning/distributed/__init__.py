@@ -1,1 +1,1 @@
-"""Training in several processes: data-parallel, or with sharded weights."""
+"""Training in several processes: data-parallel (DDP), or with sharded weights (FSDP)."""

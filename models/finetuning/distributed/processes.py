@@ -1,7 +1,7 @@
-"""One process, or several under ``accelerate launch`` / ``torchrun``: what each does, and how they agree.
+"""One process, or several under ``accelerate launch`` or ``torchrun``: division of work and synchronisation.
 
-Every process takes its share of a step's batches; gradients are summed so that a step is the same step however
-many processes take it.
+Each process takes a share of a step's batches and gradients are summed, so that a step does not depend on the number
+of processes.
 """
 
 from __future__ import annotations
@@ -23,66 +23,79 @@ T = TypeVar("T")
 
 
 class Processes:
-    """The group that this process belongs to.
-
-    Raises:
-        UserError: it is configured for a kind of FSDP that fine-tuning does not do.
-    """
+    """The process group of this process; its size and rank come from the launcher's environment variables."""
 
     def __init__(self) -> None:
+        """Join the process group.
+
+        Raises:
+            UserError: The launcher is configured for an unsupported version of FSDP.
+        """
         self.count = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = int(os.environ.get("RANK", "0"))
         self._accelerator: Any = None
-        asked = sharding.is_asked_for()
-        self.sharded = asked and self.count > 1
+        fsdp_requested = sharding.is_requested()
+        self.sharded = fsdp_requested and self.count > 1
         if self.count > 1:
             from accelerate import Accelerator, InitProcessGroupKwargs
             from accelerate.utils import disable_fsdp_ram_efficient_loading
 
-            # The others wait while the first one hears a whole corpus.
-            patience = InitProcessGroupKwargs(timeout=timedelta(days=2))
-            # It would leave the weights of all processes but the first empty, and those are needed before sharding.
+            # The other processes wait while the main process computes the audio states of a whole corpus.
+            group_options = InitProcessGroupKwargs(timeout=timedelta(days=2))
+            # RAM-efficient loading leaves the weights empty in all processes except the main one. They are needed
+            # in every process before sharding.
             disable_fsdp_ram_efficient_loading()
-            self._accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[patience])
+            self._accelerator = Accelerator(
+                cpu=not torch.cuda.is_available(), kwargs_handlers=[group_options]
+            )
 
     @property
-    def first(self) -> bool:
-        """Whether this process writes files and talks."""
+    def is_main(self) -> bool:
+        """Whether this process writes files and logs."""
         return self.rank == 0
 
-    def wait(self) -> None:
-        """Until all are here."""
+    def wait_for_all(self) -> None:
+        """Block until all processes have called this method."""
         if self._accelerator:
             self._accelerator.wait_for_everyone()
 
     def wrap(self, model: Any) -> Any:
-        """The model as it is called in training: itself (sharded or not), or in DDP."""
+        """Wrap the model in DDP if there are several processes and it is not sharded."""
         return self._accelerator.prepare(model) if self._accelerator and not self.sharded else model
 
     def shard(self, model: Any) -> int:
-        """Spread the model over the processes, where FSDP was asked for; how many parameters this one keeps."""
+        """Shard the model over the processes if FSDP was requested.
+
+        Returns:
+            The number of parameters in this process.
+        """
         if self.sharded:
             sharding.shard(model, self.count)
-        return sharding.held(model)
+        return sharding.local_parameter_count(model)
 
     def share(self, parts: Sequence[T]) -> list[tuple[int, T, bool]]:
-        """This process's parts of a step: number, part, and whether it counts.
+        """Select this process's parts of a step.
 
-        Every process gets as many, so that none waits for ever; what fills up does not count.
+        Args:
+            parts: All parts of the step.
+
+        Returns:
+            Number, part, and whether the part counts. Every process gets the same number of parts, because each takes
+            part in the exchange of gradients; the repeated parts that fill the last round do not count.
         """
-        turns = -(-len(parts) // self.count)
-        mine = range(self.rank, turns * self.count, self.count)
-        return [(number % len(parts), parts[number % len(parts)], number < len(parts)) for number in mine]
+        rounds = -(-len(parts) // self.count)
+        numbers = range(self.rank, rounds * self.count, self.count)
+        return [(number % len(parts), parts[number % len(parts)], number < len(parts)) for number in numbers]
 
-    def in_turn(self) -> AbstractContextManager[Any]:
-        """The first process does what is within first, and the others find it done."""
+    def main_first(self) -> AbstractContextManager[Any]:
+        """A block that the main process runs before the others, which then find its results in the cache."""
         if self._accelerator:
             context: AbstractContextManager[Any] = self._accelerator.main_process_first()
             return context
         return nullcontext()
 
-    def synchronise(self, wrapped: Any, last: bool) -> AbstractContextManager[Any]:
-        """Gradients are exchanged after the last batch of a step only."""
+    def exchange_gradients(self, wrapped: Any, last: bool) -> AbstractContextManager[Any]:
+        """A block with a backward pass; gradients are exchanged only if it is the ``last`` one of a step."""
         if self.sharded:
             wrapped.set_requires_gradient_sync(last)
         elif self._accelerator and not last:
@@ -90,27 +103,23 @@ class Processes:
             return context
         return nullcontext()
 
-    def autocast(self, model: Any) -> AbstractContextManager[Any]:
-        """bfloat16 arithmetic where the weights are bfloat16."""
-        backbone = model.backbone
-        return torch.autocast(backbone.device.type, torch.bfloat16, enabled=backbone.dtype == torch.bfloat16)
-
-    def total(self, value: Tensor) -> float:
-        """The sum over all processes."""
+    def sum_scalar(self, value: Tensor) -> float:
+        """Sum a number over all processes."""
         if self._accelerator:
             value = self._accelerator.reduce(value, reduction="sum")
         return float(value)
 
-    def agreed(self, word: bool) -> bool:
-        """The first process's word, for all: what needs every process is not decided by each one's clock."""
-        if not self._accelerator:
-            return word
-        return self.total(torch.tensor(float(self.first and word), device=self._accelerator.device)) > 0
-
-    def summed(self, values_NK: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The sum over all processes, number by number."""
+    def sum_array(self, values_NK: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum an array over all processes, element by element."""
         if not self._accelerator:
             return values_NK
         values = torch.from_numpy(values_NK).to(self._accelerator.device)
-        total: NDArray[np.float64] = self._accelerator.reduce(values, reduction="sum").cpu().numpy()
-        return total
+        total_NK: NDArray[np.float64] = self._accelerator.reduce(values, reduction="sum").cpu().numpy()
+        return total_NK
+
+    def decision_of_main(self, decision: bool) -> bool:
+        """Return the main process's decision in all processes, so that their clocks cannot make them disagree."""
+        if not self._accelerator:
+            return decision
+        value = torch.tensor(float(self.is_main and decision), device=self._accelerator.device)
+        return self.sum_scalar(value) > 0

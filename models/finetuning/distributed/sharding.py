@@ -1,8 +1,8 @@
-"""FSDP: weights spread over the processes, each layer put together only while it computes.
+"""FSDP: weights sharded over the processes, each layer gathered only while it computes.
 
-torch's ``fully_shard`` (FSDP2) does it in place: parameters keep their names and become DTensors, frozen ones beside
-trained ones, in whatever types. The process group and the settings are accelerate's; its own ``prepare`` is not used,
-because it shards on a GPU only and wants an optimiser made before.
+torch's ``fully_shard`` (FSDP2) works in place: parameters keep their names and become DTensors, and frozen parameters
+may stand beside trained ones, in any types. The process group and the options are accelerate's. accelerate's
+``prepare`` is not used: it shards on GPUs only and requires an existing optimiser.
 """
 
 from __future__ import annotations
@@ -16,30 +16,33 @@ from torch import Tensor, nn
 from ambivox.models.errors import UserError
 
 
-def is_asked_for() -> bool:
-    """Whether ``accelerate launch`` was told to shard.
+def is_requested() -> bool:
+    """Whether ``accelerate launch`` was told to use FSDP.
 
     Raises:
-        UserError: by FSDP's first version, which cannot hold frozen and trained weights in one layer.
+        UserError: FSDP version 1 was requested, which cannot hold frozen and trained weights in one layer.
     """
     if os.environ.get("ACCELERATE_USE_FSDP", "").lower() != "true":
         return False
     version = os.environ.get("FSDP_VERSION", "1")
     if version != "2":
         raise UserError(
-            f"accelerate is configured for FSDP version {version}; fine-tuning shards with version 2: "
-            "give accelerate launch --fsdp_version 2"
+            f"accelerate is configured for FSDP version {version}, expected version 2; "
+            "run accelerate launch with --fsdp_version 2"
         )
     return True
 
 
 def shard(model: Any, processes: int) -> None:
-    """Spread a ``DistributionModel`` over the processes, in place; its shards move to the backbone's device.
+    """Shard a ``DistributionModel`` over the processes, in place; the shards move to the backbone's device.
 
-    Every layer of the ALM's stacks is a group of its own, and so are its embeddings where nothing shares them; what is
-    left (the head among it) is gathered for the whole of a forward and backward pass. What ``--quantise`` has packed
-    into 4 bits stays whole in every process. accelerate's ``fsdp_reshard_after_forward`` and ``fsdp_offload_params``
-    are heeded.
+    Every layer of the ALM's stacks is one FSDP group, and so are its embeddings if nothing shares them. The remaining
+    weights, including the head, stay gathered during a whole forward and backward pass. 4-bit weights (``--quantise``)
+    are not sharded. accelerate's ``fsdp_reshard_after_forward`` and ``fsdp_offload_params`` apply.
+
+    Args:
+        model: The model.
+        processes: The number of processes.
     """
     from accelerate import FullyShardedDataParallelPlugin
     from torch.distributed.device_mesh import init_device_mesh
@@ -47,37 +50,37 @@ def shard(model: Any, processes: int) -> None:
 
     plugin = FullyShardedDataParallelPlugin(fsdp_version=2)
     mesh = init_device_mesh(model.backbone.device.type, (processes,))
-    packed = {value for value in model.parameters() if not value.is_floating_point()}
-    how: dict[str, Any] = {"mesh": mesh, "ignored_params": packed}
+    four_bit = {value for value in model.parameters() if not value.is_floating_point()}
+    options: dict[str, Any] = {"mesh": mesh, "ignored_params": four_bit}
     if mesh.device_type != "cpu":
-        how["offload_policy"] = plugin.cpu_offload
-    for part in (*_layers(model.alm), *_embeddings(model)):
-        fully_shard(part, reshard_after_forward=plugin.reshard_after_forward, **how)
-    fully_shard(model, **how)
-    for part in model.modules():
-        if isinstance(part, FSDPModule):
-            # gloo sums and does not average; the mean is taken afterwards.
-            part.set_force_sum_reduction_for_comms(True)
-    register_fsdp_forward_method(model, "hidden")
+        options["offload_policy"] = plugin.cpu_offload
+    for module in (*_layers(model.alm), *_separate_embeddings(model)):
+        fully_shard(module, reshard_after_forward=plugin.reshard_after_forward, **options)
+    fully_shard(model, **options)
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            # gloo supports sums but not means; the mean is computed afterwards.
+            module.set_force_sum_reduction_for_comms(True)
+    register_fsdp_forward_method(model, "hidden_states")
 
 
-def held(model: nn.Module) -> int:
-    """How many numbers of the model's weights this process keeps."""
+def local_parameter_count(model: nn.Module) -> int:
+    """The number of parameters of the model in this process."""
     from torch.distributed.tensor import DTensor
 
-    kept = (value.to_local() if isinstance(value, DTensor) else value for value in model.parameters())
-    return sum(value.numel() for value in kept)
+    local = (value.to_local() if isinstance(value, DTensor) else value for value in model.parameters())
+    return sum(value.numel() for value in local)
 
 
-def whole(value: Tensor) -> Tensor:
-    """A tensor as it is without sharding; every process has to ask for it."""
+def full_tensor(value: Tensor) -> Tensor:
+    """Gather a sharded tensor; every process has to call this."""
     from torch.distributed.tensor import DTensor
 
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
-def like(value: Tensor, parameter: Tensor) -> Tensor:
-    """A whole tensor that every process has, placed and sharded as the parameter is."""
+def distribute_like(value: Tensor, parameter: Tensor) -> Tensor:
+    """Move and shard a full tensor, which every process has, as ``parameter`` is."""
     from torch.distributed.tensor import DTensor, distribute_tensor
 
     if isinstance(value, DTensor) or not isinstance(parameter, DTensor):
@@ -86,20 +89,21 @@ def like(value: Tensor, parameter: Tensor) -> Tensor:
     return shards.to(parameter.device)
 
 
-def at_rest(model: nn.Module) -> None:
-    """Let go of what was gathered, so that the model's parameters are its shards; no-op without sharding.
+def reshard(model: nn.Module) -> None:
+    """Free gathered weights so that the model's parameters are its shards; does nothing without sharding.
 
-    A forward pass without a backward pass leaves the outermost group gathered, and changes of its shards unseen.
+    After a forward pass without a backward pass the outermost group is still gathered, and changes to its shards would
+    have no effect.
     """
     from torch.distributed.fsdp import FSDPModule
 
-    for part in model.modules():
-        if isinstance(part, FSDPModule):
-            part.reshard()
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
 
 
 def _layers(alm: nn.Module) -> Iterator[nn.Module]:
-    """The members of the outermost stacks of layers; the experts inside a layer stay with it."""
+    """The members of the outermost stacks of layers; the experts inside a layer are not separate."""
     for child in alm.children():
         if isinstance(child, nn.ModuleList):
             yield from child
@@ -107,13 +111,13 @@ def _layers(alm: nn.Module) -> Iterator[nn.Module]:
             yield from _layers(child)
 
 
-def _embeddings(model: Any) -> list[nn.Module]:
-    """Input and output embeddings that can be a group of their own.
-
-    A head that starts from the ALM's answer reads rows of the output embeddings, which only the outermost group has
-    at hand; a weight that both share cannot be in two groups.
-    """
-    read, said = model.backbone.embeddings
-    if said is not None and read.weight is said.weight:
+def _separate_embeddings(model: Any) -> list[nn.Module]:
+    """Input and output embeddings that can be FSDP groups of their own."""
+    # A weight that both share cannot be in two groups. A head that corrects the ALM's answer reads rows of the output
+    # embeddings directly, which only works in the outermost group.
+    input_embeddings, output_embeddings = model.backbone.embeddings
+    if output_embeddings is not None and input_embeddings.weight is output_embeddings.weight:
         return []
-    return [read] if said is None or model.code_ids else [read, said]
+    if output_embeddings is None or model.code_ids:
+        return [input_embeddings]
+    return [input_embeddings, output_embeddings]

@@ -1,1 +1,1 @@
-"""The distribution head, the adapted ALM, and the folder they are saved in."""
+"""The distribution head, the ALM with adapters, and the folder of a fine-tuned model."""

@@ -1,4 +1,4 @@
-"""What is written beside a fine-tuned model's weights: enough to load and use it. Reading it needs no torch."""
+"""The card of a fine-tuned model (ambivox.json): what is needed to load and use it. Reading it does not import torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,19 @@ CARD = "ambivox.json"
 
 @dataclass(frozen=True)
 class Card:
-    """What has to be known to use the model."""
+    """The content of the card.
+
+    Attributes:
+        labels: K labels, in the head's order.
+        modality: Whether prompts contain the transcript.
+        alm: Folder or key of the base ALM.
+        alm_name: Name of the base ALM.
+        alm_revision: Revision of the base ALM.
+        prompt_version: Version of the prompts.
+        source: Source of the target distributions.
+        augmented: Whether DiME-Aug's samples were trained on.
+        settings: The preset's name and the settings that the weights depend on (``FinetuneSettings``).
+    """
 
     labels: tuple[str, ...]
     modality: Modality
@@ -29,22 +41,38 @@ class Card:
 
     @property
     def quantised(self) -> bool:
-        """Whether it was trained on 4-bit weights."""
+        """Whether the model was trained on 4-bit weights."""
         return bool(self.settings.get("quantise", False))
 
 
 def read_card(folder: Path) -> Card:
-    """The card of a fine-tuned model.
+    """Read the card of a fine-tuned model, in today's format or in that of version 0.1.
+
+    Args:
+        folder: The model's folder.
 
     Raises:
-        UserError: the folder holds no fine-tuned model.
+        UserError: The folder does not contain a fine-tuned model.
     """
     try:
         content = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        if "arm" in content:  # the name up to version 0.1
+        if "arm" in content:  # the name in version 0.1
             content["modality"] = content.pop("arm")
-        return Card(**(content | {"labels": tuple(content["labels"]), "settings": dict(content["settings"])}))
+        settings = _current_settings(content["settings"])
+        return Card(**(content | {"labels": tuple(content["labels"]), "settings": settings}))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{folder}: not a model that finetune made, its {CARD} cannot be read ({error})"
+            f"{folder}: {CARD} cannot be read ({error}); expected a folder that finetune wrote"
         ) from error
+
+
+def _current_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings with the names and values of version 0.1 replaced by today's."""
+    current = dict(settings)
+    for old, new in (("arm", "modality"), ("patience", "early_stopping_patience")):
+        if old in current:
+            current[new] = current.pop(old)
+    if "prior" in current:
+        current["correct_label_shift"] = current.pop("prior") == "recorded"
+    current.pop("on_error", None)  # The weights do not depend on it.
+    return current

@@ -1,6 +1,6 @@
-"""The README of a fine-tuned model: the code that loads it with transformers and peft alone.
+"""The README of a fine-tuned model: code that loads it with transformers and peft, without this project.
 
-A test runs that code as it stands and compares it with ``predict``.
+A test runs that code and compares its predictions with those of ``predict``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from ambivox.models.prompting.alm_spec import Alm
 
 _TEMPLATE = """# Emotion distributions from speech
 
-A LoRA adapter and a distribution head for {alm} (revision {revision}), trained by Ambivox after "Scaling
-Ambiguity" (arXiv 2601.14620). It answers with one probability per label: {labels}.
+A LoRA adapter and a distribution head for {alm} (revision {revision}), trained by Ambivox with the method of
+"Scaling Ambiguity" (arXiv 2601.14620). It predicts one probability per label: {labels}.
 
-    pip install torch transformers peft safetensors{also}
+    pip install torch transformers peft safetensors{extra_packages}
 
 ```python
 import torch
@@ -24,7 +24,7 @@ from transformers import {imports}
 
 LABELS = {labels_list}
 PROMPT = {prompt}
-CODES = {codes}  # the answer codes' tokens, where the head corrects the model's own answer
+CODES = {codes}  # the tokens of the answer codes, if the head corrects the model's own answer
 
 
 class Head(nn.Module):
@@ -50,7 +50,7 @@ class Head(nn.Module):
 def load(folder, alm):
     processor = {processor_class}.from_pretrained(alm)
     base = {model_class}.from_pretrained(alm, dtype=torch.float32{loading})
-    model = PeftModel.from_pretrained(base, folder).eval()
+{after_loading}    model = PeftModel.from_pretrained(base, folder).eval()
     head = Head(base.config.get_text_config().hidden_size).eval()
     head.load_state_dict(load_file(f"{{folder}}/distribution_head.safetensors"))
     return processor, model, head
@@ -58,52 +58,59 @@ def load(folder, alm):
 
 @torch.no_grad()
 def distribution(processor, model, head, samples, transcript):  # samples: float32, mono, 16 kHz
-{reading}
-    said = model(**inputs, output_hidden_states=True)
-    return dict(zip(LABELS, head(said.hidden_states[-1], said.logits[:, -1])[0].tolist()))
+{input_code}
+    outputs = model(**inputs, output_hidden_states=True)
+    return dict(zip(LABELS, head(outputs.hidden_states[-1], outputs.logits[:, -1])[0].tolist()))
 ```
 """
 
+# Without it, bitsandbytes computes in bfloat16 on CPUs that have avx512_bf16.
+_FULL_PRECISION = """    for module in base.modules():  # float32 arithmetic on every CPU, as in training
+        module.support_avx512bf16_for_cpu = False
+"""
 
-def README(  # noqa: N802
+
+def readme_text(
     labels: tuple[str, ...],
-    alm: str,
-    revision: str,
+    alm_name: str,
+    alm_revision: str,
     prompt: str,
-    codes: list[int],
-    kind: Alm,
-    reading: str,
+    code_ids: list[int],
+    alm: Alm,
+    input_code: str,
     quantised: bool,
 ) -> str:
-    """The README's text.
+    """Write the README's text.
 
     Args:
         labels: K labels, in the head's order.
-        alm: the base ALM's name.
-        revision: its revision.
-        prompt: the whole prompt with the chat markup, the word TRANSCRIPT where the transcript goes.
-        codes: tokens of the answer codes, empty for the paper's head.
-        kind: names the classes of transformers that load the ALM and its processor.
-        reading: the lines that make its inputs (``Architecture.reading``).
-        quantised: whether it was trained on 4-bit weights, and is to be loaded with such.
+        alm_name: The base ALM's name.
+        alm_revision: The base ALM's revision.
+        prompt: The prompt with the chat markup; the word TRANSCRIPT stands for the transcript.
+        code_ids: The tokens of the answer codes; empty for the paper's head.
+        alm: The base ALM's entry in models/alms/, with its transformers classes.
+        input_code: ``Architecture.input_code``.
+        quantised: Whether the model was trained on 4-bit weights, and needs them.
     """
-    classes = [kind.processor_class, kind.transformers_class]
-    loading = ""
+    classes = [alm.processor_class, alm.transformers_class]
+    loading, after_loading = "", ""
     if quantised:
         classes.append("BitsAndBytesConfig")
-        packing = ", ".join(f"{name}={value!r}" for name, value in FOUR_BIT.items())
-        loading = f", quantization_config=BitsAndBytesConfig({packing}, bnb_4bit_compute_dtype=torch.float32)"
+        options = ", ".join(f"{name}={value!r}" for name, value in FOUR_BIT.items())
+        loading = f", quantization_config=BitsAndBytesConfig({options}, bnb_4bit_compute_dtype=torch.float32)"
+        after_loading = _FULL_PRECISION
     return _TEMPLATE.format(
-        alm=alm,
-        revision=revision,
+        alm=alm_name,
+        revision=alm_revision,
         labels=", ".join(labels),
         labels_list=list(labels),
         prompt=repr(prompt),
-        codes=codes,
-        model_class=kind.transformers_class,
-        processor_class=kind.processor_class,
-        reading=reading,
+        codes=code_ids,
+        model_class=alm.transformers_class,
+        processor_class=alm.processor_class,
+        input_code=input_code,
         imports=", ".join(classes),
         loading=loading,
-        also=" bitsandbytes" if quantised else "",
+        after_loading=after_loading,
+        extra_packages=" bitsandbytes" if quantised else "",
     )

@@ -1,9 +1,9 @@
-"""How common each emotion is: DiME-Aug changes that among the training examples, and the answer takes it back.
+"""Correction of label shift: DiME-Aug changes the label frequencies of the training examples, this undoes it.
 
-Who learns from examples among which an emotion is commoner than among people's votes expects it too often. Bayes' rule
-corrects that: a label's probability, times its share among the recorded utterances, over its share among all that were
-trained on, renormalised (Saerens, Latinne and Decaestecker, Neural Computation 14, 2002). To a head that ends in a
-softmax it is an addition to the last layer's bias.
+A model trained on examples in which a label is more frequent than in the recorded votes predicts that label too often.
+Bayes' rule corrects this: each label's probability times its share among the recorded utterances, divided by its share
+among all training examples, renormalised (Saerens, Latinne and Decaestecker, Neural Computation 14, 2002). For a head
+that ends in a softmax, this is an addition to the last layer's bias.
 """
 
 from __future__ import annotations
@@ -16,22 +16,35 @@ from ambivox.models.finetuning.data.examples import Examples
 _LAST_BIAS = "head.answer.1.bias"
 
 
-def log_ratio(examples: Examples, mixed: int) -> Tensor:
-    """``shift_K`` in nats: log of each label's share among recorded examples over its share among all, 0 without mixed ones.
+def log_label_shift(examples: Examples, mixed: int) -> Tensor:
+    """Compute the log ratio of each label's share among recorded examples to its share among all.
 
     Args:
-        examples: recorded examples, then mixed ones, with targets and weights.
-        mixed: how many are mixed.
+        examples: Recorded examples, then mixed ones.
+        mixed: The number of mixed examples.
+
+    Returns:
+        ``shift_K`` in nats, 0 without mixed examples.
     """
     mass_NK = torch.from_numpy(examples.target_NK * examples.weight_N[:, None]).double()
     recorded_K, all_K = mass_NK[: len(examples) - mixed].sum(dim=0), mass_NK.sum(dim=0)
-    # Mixtures bring no label that no recording has: where one share is nothing, so is the other.
-    least = torch.finfo(torch.float64).tiny
-    shares = [(mass_K / mass_K.sum()).clamp_min(least).log() for mass_K in (recorded_K, all_K)]
-    return shares[0] - shares[1]
+    # A label that no recording has is in no mixture either: both shares are 0, and their ratio becomes 1.
+    smallest = torch.finfo(torch.float64).tiny
+    log_recorded_K, log_all_K = (
+        (mass_K / mass_K.sum()).clamp_min(smallest).log() for mass_K in (recorded_K, all_K)
+    )
+    return log_recorded_K - log_all_K
 
 
-def corrected(weights: dict[str, Tensor], shift_K: Tensor) -> dict[str, Tensor]:
-    """The weights of a model that answers with its probabilities times exp(``shift_K``), renormalised."""
+def correct_label_shift(weights: dict[str, Tensor], shift_K: Tensor) -> dict[str, Tensor]:
+    """Correct a model's weights.
+
+    Args:
+        weights: ``DistributionModel.weights()``.
+        shift_K: ``log_label_shift``.
+
+    Returns:
+        The weights of a model that predicts the original probabilities times exp(``shift_K``), renormalised.
+    """
     bias_K = weights[_LAST_BIAS]
     return weights | {_LAST_BIAS: bias_K + shift_K.to(bias_K)}

@@ -1,15 +1,16 @@
-"""A fine-tuned model's folder: what ``predict`` loads, and a stranger with transformers and peft can.
+"""The folder of a fine-tuned model, which ``predict`` loads, and transformers with peft can load without this project.
 
-adapter_config.json, adapter_model.safetensors    LoRA, as peft writes and reads it
+adapter_config.json, adapter_model.safetensors    LoRA, in peft's format
 distribution_head.safetensors                     the head's weights
 ambivox.json                                      labels, prompt, base ALM and its revision, settings
-curves.csv, curves.json, curves.svg               the training run
-README.md                                         how to load it without this project
+curves.csv, curves.json, curves.svg               loss and development scores per epoch
+training.json                                     checks before training, adapted modules, best epoch
+rejects.parquet                                   utterances whose audio cannot be read, with reasons
+README.md                                         how to load the model without this project
 """
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,55 +19,65 @@ from torch import Tensor
 
 from ambivox.models.alm_backbones.backbone import Backbone, load
 from ambivox.models.errors import UserError
-from ambivox.models.files import write_json
-from ambivox.models.finetuning.data.examples import answer_codes, question
+from ambivox.models.files import atomic_folder, write_json
+from ambivox.models.finetuning.data.prompts import answer_code_ids, build_prompt
 from ambivox.models.finetuning.model.card import CARD, Card, read_card
 from ambivox.models.finetuning.model.distribution_head import DistributionHead
-from ambivox.models.finetuning.model.distribution_model import DistributionModel
-from ambivox.models.finetuning.model.folder_readme import README
+from ambivox.models.finetuning.model.distribution_model import DistributionModel, without_peft_warning
+from ambivox.models.finetuning.model.folder_readme import readme_text
 
 _HEAD = "distribution_head.safetensors"
 
 
 def save_model(model: DistributionModel, weights: dict[str, Tensor], card: Card, folder: Path) -> None:
-    """Write adapter, head, card and README into ``folder``; ``weights`` are what ``model.weights()`` gave."""
+    """Write adapters, head, card and README.
+
+    Args:
+        model: The trained model.
+        weights: ``model.weights()``, possibly corrected for label shift.
+        card: The card.
+        folder: An existing folder.
+    """
     from safetensors.torch import save_file
 
     model.alm.peft_config["default"].base_model_name_or_path = card.alm
     model.alm.peft_config["default"].inference_mode = True
-    model.alm.save_pretrained(folder, save_embedding_layers=False, state_dict=_within(weights, "alm."))
-    save_file(_within(weights, "head."), folder / _HEAD)
+    model.alm.save_pretrained(folder, save_embedding_layers=False, state_dict=_with_prefix(weights, "alm."))
+    save_file(_with_prefix(weights, "head."), folder / _HEAD)
     (folder / _HEAD).chmod(0o644)
     write_json(folder / CARD, vars(card))
     backbone = model.backbone
-    readme = README(
+    readme = readme_text(
         card.labels,
         card.alm_name,
         card.alm_revision,
-        backbone.architecture.prompt(_example(card)),
+        backbone.architecture.prompt(_example_messages(card)),
         model.code_ids,
         backbone.resolved.alm,
-        backbone.architecture.reading,
+        backbone.architecture.input_code,
         card.quantised,
     )
     (folder / "README.md").write_text(readme, encoding="utf-8")
 
 
 def load_model(
-    folder: Path, alm: str | None, device: torch.device, dtype: torch.dtype, unpacked: bool = False
+    folder: Path, alm: str | None, device: torch.device, dtype: torch.dtype, dequantise: bool = False
 ) -> tuple[DistributionModel, Card]:
-    """The model as it was saved, on its base ALM: with 4-bit weights where it was trained on those.
+    """Load a fine-tuned model on its base ALM, with 4-bit weights if it was trained on them.
 
     Args:
-        folder: what ``save_model`` wrote.
-        alm: the base ALM where it is elsewhere than when it was trained.
-        device: where it goes.
-        dtype: of the base weights.
-        unpacked: 4-bit weights become ordinary ones of the same values.
+        folder: The model's folder.
+        alm: Folder or key of the base ALM; by default where it was at training time.
+        device: The device to load it to.
+        dtype: The type of the base weights.
+        dequantise: Convert 4-bit weights to ``dtype``, with the same values.
+
+    Returns:
+        The model in evaluation mode, and its card.
 
     Raises:
-        UserError: no such model, the base ALM is not the one it was trained on, or it needs 4-bit weights and
-            bitsandbytes is missing.
+        UserError: There is no such model, or the base ALM is not the one that it was trained on.
+        MissingExtraError: It needs 4-bit weights and bitsandbytes is not installed.
     """
     from peft import PeftModel
     from safetensors.torch import load_file
@@ -75,45 +86,53 @@ def load_model(
     backbone = load(alm or card.alm, device, dtype, quantise=card.quantised)
     if backbone.resolved.revision != card.alm_revision:
         raise UserError(
-            f"{folder} was trained on revision {card.alm_revision} of {card.alm_name}, "
-            f"found {backbone.resolved.revision} at {alm or card.alm}; give the right one with --alm or train again"
+            f"{folder}: found revision {backbone.resolved.revision} of the base ALM at {alm or card.alm}, expected "
+            f"revision {card.alm_revision} of {card.alm_name}; give the right ALM with --alm or train again"
         )
-    if unpacked and card.quantised:
+    if dequantise and card.quantised:
         backbone.model = backbone.model.dequantize()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+    with without_peft_warning():
         backbone.model = PeftModel.from_pretrained(backbone.model, folder, torch_device=str(device))
     from_answer = bool(card.settings["from_answer"])
     head = DistributionHead(backbone.width, len(card.labels), from_answer=from_answer).to(device)
     head.load_state_dict(load_file(folder / _HEAD))
-    codes = answer_codes(backbone, card.labels, card.modality) if from_answer else None
-    return DistributionModel(backbone, head, codes).eval(), card
+    code_ids = answer_code_ids(backbone, card.labels, card.modality) if from_answer else None
+    return DistributionModel(backbone, head, code_ids).eval(), card
 
 
 def merge(folder: Path, alm: str | None, out: Path) -> Path:
-    """Write the base ALM with the adapter's weights added in, to be served like any other; the head beside it.
+    """Write the base ALM with the adapters' weights merged in, which can be served like any other ALM, and the head.
 
-    Weights that were 4-bit in training are written as the ordinary numbers that they stood for.
+    4-bit weights are written with the same values, dequantised.
+
+    Args:
+        folder: The model's folder.
+        alm: Folder or key of the base ALM; by default where it was at training time.
+        out: The folder to write.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        UserError: See ``load_model``.
     """
     from safetensors.torch import save_file
 
-    from ambivox.models.files import atomic_folder
-
-    model, _ = load_model(folder, alm, torch.device("cpu"), torch.float32, unpacked=True)
+    model, _ = load_model(folder, alm, torch.device("cpu"), torch.float32, dequantise=True)
     backbone: Backbone = model.backbone
     merged = backbone.model.merge_and_unload()
     with atomic_folder(out) as temporary:
         merged.save_pretrained(temporary)
         backbone.processor.save_pretrained(temporary)
-        save_file(
-            {name: value.contiguous() for name, value in model.head.state_dict().items()}, temporary / _HEAD
-        )
+        head = {name: value.contiguous() for name, value in model.head.state_dict().items()}
+        save_file(head, temporary / _HEAD)
     return out
 
 
-def _within(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _with_prefix(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The weights whose names start with ``prefix``, without it."""
     return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
-def _example(card: Card) -> list[dict[str, Any]]:
-    return question(card.labels, card.modality).messages("TRANSCRIPT")
+def _example_messages(card: Card) -> list[dict[str, Any]]:
+    return build_prompt(card.labels, card.modality).messages("TRANSCRIPT")

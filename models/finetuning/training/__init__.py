@@ -1,1 +1,1 @@
-"""The training loop, its checkpoints, checks and learning-rate schedule."""
+"""Training: the loop, its state and checkpoints, checks before it, and forward passes in batches."""

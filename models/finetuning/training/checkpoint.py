@@ -1,8 +1,8 @@
-"""Where a run stands, on disk: enough to go on after kill -9 as though nothing had happened, and no pickle.
+"""Checkpoints on disk: a run that was killed resumes and gives the same model as an uninterrupted one; no pickle.
 
-A checkpoint is one safetensors file: trained weights, best weights so far, the optimiser's moments as
-tensors, everything else as JSON in its metadata. It is renamed into place whole. Random generators need no room
-in it: what a step draws depends on the seed and the step's number alone.
+A checkpoint is one safetensors file: trained weights, best weights so far and the optimiser's moments as tensors,
+everything else as JSON in its metadata. It replaces the previous one atomically. It contains no state of random
+generators: random draws depend on the seed and the number of the step only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,18 @@ from ambivox.models.files import atomic_path
 
 @dataclass
 class Progress:
-    """Where a run stands: numbers only, so that it can be written as JSON."""
+    """The progress of a run; its fields can be written as JSON.
+
+    Attributes:
+        epoch: Complete epochs.
+        step_in_epoch: Steps in the current epoch.
+        step: Steps in all epochs.
+        loss_sum: Weighted sum of losses in the current epoch.
+        weight_sum: Sum of weights in the current epoch.
+        best_epoch: The best epoch so far, from 0; -1 for none.
+        best_score: The score of that epoch; less is better.
+        curves: One row per complete epoch.
+    """
 
     epoch: int = 0
     step_in_epoch: int = 0
@@ -34,41 +45,49 @@ class Progress:
 
 
 class Checkpoints:
-    """Writes at most every ``seconds``, and never spends more than a twentieth of the time on it."""
+    """The checkpoint file of a run; writing it takes at most a twentieth of the run's time."""
 
     def __init__(self, file: Path, seconds: float) -> None:
+        """Start the clock; no file is read or written.
+
+        Args:
+            file: The file.
+            seconds: Shortest time between two checkpoints; 0 writes one after every step.
+        """
         self._file = file
         self._seconds = seconds
-        self._last = time.monotonic()
-        self._cost = 0.0
+        self._last_written = time.monotonic()
+        self._seconds_to_write = 0.0
 
-    def due(self) -> bool:
-        """Whether it is time for another."""
-        return time.monotonic() - self._last >= max(self._seconds, 20 * self._cost if self._seconds else 0)
+    def is_due(self) -> bool:
+        """Whether enough time has passed since the last checkpoint."""
+        pause = max(self._seconds, 20 * self._seconds_to_write if self._seconds else 0)
+        return time.monotonic() - self._last_written >= pause
 
     def write(self, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:
         """Replace the checkpoint."""
         from safetensors.torch import save_file
 
         start = time.monotonic()
-        whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         with atomic_path(self._file) as temporary:
-            save_file(whole, temporary, metadata={"progress": json.dumps(progress)})
-        self._last = time.monotonic()
-        self._cost = self._last - start
+            save_file(contiguous, temporary, metadata={"progress": json.dumps(progress)})
+        self._last_written = time.monotonic()
+        self._seconds_to_write = self._last_written - start
 
     def read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-        """The last checkpoint, or None where there is none."""
+        """Read the checkpoint, or return None if there is none."""
         from safetensors import safe_open
 
         if not self._file.is_file():
             return None
-        with safe_open(self._file, framework="pt") as found:
-            progress: dict[str, Any] = json.loads(found.metadata()["progress"])
-            return {name: found.get_tensor(name) for name in found.keys()}, progress  # noqa: SIM118
+        with safe_open(self._file, framework="pt") as checkpoint:
+            progress: dict[str, Any] = json.loads(checkpoint.metadata()["progress"])
+            names = checkpoint.keys()
+            return {name: checkpoint.get_tensor(name) for name in names}, progress
 
     def remove(self) -> None:
-        """The run is complete: its result is in its own folder now."""
+        """Remove the checkpoint of a complete run."""
         self._file.unlink(missing_ok=True)
         with suppress(OSError):
             self._file.parent.rmdir()

@@ -1,31 +1,43 @@
-"""Pictures of the allocation of human votes: what a plan saves, and where it spends."""
+"""The figure of an allocation of human votes: how many votes the plan saves."""
 
 from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from ambivox.models.pooling.allocation import Simulation
-from ambivox.models.reporting.figures.style import COLOURS, figure
+from ambivox.models.pooling.allocation_simulation import Simulation
+from ambivox.models.reporting.figures.style import DARK, JS_AXIS, new_figure, styled
+from ambivox.models.reporting.source_names import source_colour
+
+_GOAL_PERCENT = 25
 
 
-def savings(played: Simulation) -> Figure:
-    """JS against further votes per utterance, planned and at random; and the share of votes saved."""
-    picture, (left, right) = figure(columns=2, width=8.6, height=3.4)
-    left.plot(played.votes_per_utterance, played.at_random, color=COLOURS["human"], label="at random")
-    left.plot(played.votes_per_utterance, played.planned, color=COLOURS["pooled"], label="planned")
+@styled
+def savings_figure(simulation: Simulation) -> Figure:
+    """Draw the JS by further votes per utterance, planned and at random, and the share of votes that the plan saves.
+
+    Args:
+        simulation: of the allocation, on the test speakers.
+    """
+    figure, (left, right) = new_figure(columns=2, width=8.8, height=3.4)
+    for js, name, source in (
+        (simulation.at_random, "random allocation", "human"),
+        (simulation.planned, "planned allocation", "pooled"),
+    ):
+        left.plot(simulation.votes_per_utterance, js, color=source_colour(source), label=name)
     left.set_xlabel("further human votes per utterance")
-    left.set_ylabel("JS divergence (base 2) to held-out votes")
+    left.set_ylabel(f"{JS_AXIS} to held-back votes")
     left.set_title("Pooled distribution")
     left.legend()
-    budgets = list(played.saved)
-    value = [100 * found.value for found in played.saved.values()]
-    below = [max(100 * (found.value - found.low), 0) for found in played.saved.values()]
-    above = [max(100 * (found.high - found.value), 0) for found in played.saved.values()]
-    right.bar(range(len(budgets)), value, 0.7, color=COLOURS["pooled"])
-    right.errorbar(range(len(budgets)), value, [below, above], fmt="none", ecolor="#333333", capsize=3)
-    right.axhline(25, color="#333333", lw=0.8, ls="--")
-    right.set_xticks(range(len(budgets)), [f"{budget:g}" for budget in budgets])
-    right.set_xlabel("votes per utterance at random")
+    saved = list(simulation.saved.values())
+    percent = [100 * estimate.value for estimate in saved]
+    below = [max(100 * (estimate.value - estimate.low), 0) for estimate in saved]
+    above = [max(100 * (estimate.high - estimate.value), 0) for estimate in saved]
+    right.bar(range(len(saved)), percent, 0.7, color=source_colour("pooled"))
+    right.errorbar(range(len(saved)), percent, [below, above], fmt="none", ecolor=DARK, capsize=3)
+    right.axhline(_GOAL_PERCENT, color=DARK, lw=0.8, ls="--", label=f"goal: {_GOAL_PERCENT}%")
+    right.set_xticks(range(len(saved)), [f"{budget:g}" for budget in simulation.saved])
+    right.set_xlabel("random votes per utterance")
     right.set_ylabel("votes saved by planning (%)")
-    right.set_title("For the same JS")
-    return picture
+    right.set_title("Votes saved at equal JS")
+    right.legend()
+    return figure

@@ -1,37 +1,43 @@
-"""The balance of the classes before and after DiME-Aug."""
+"""The figure of an augmentation: the balance of the classes before and after DiME-Aug."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from ambivox.models.reporting.figures.style import PALETTE, figure
+from ambivox.models.reporting.figures.style import DARK, new_figure, plain_text, styled
+from ambivox.models.reporting.source_names import PALETTE
 
 
-def balance(summary: dict[str, Any]) -> Figure:
-    """Bars per class: what was there, what was made, and the line that classes are filled to.
+@styled
+def class_balance_figure(summary: Mapping[str, Any]) -> Figure:
+    """Draw the recorded and the mixed utterances of each class, and the size that classes are filled up to.
 
     Args:
         summary: what augmentation.json holds.
     """
     labels = list(summary["before"])
-    before, after = (np.array([summary[when][label] for label in labels]) for when in ("before", "after"))
-    made, (axes,) = figure(height=0.9 + 0.42 * len(labels))
+    before_K, after_K = (np.array([summary[key][label] for label in labels]) for key in ("before", "after"))
+    figure, (axes,) = new_figure(height=1.5 + 0.36 * len(labels))
     rows = np.arange(len(labels))
-    axes.barh(rows, before, color=PALETTE[0], label="recorded")
-    axes.barh(rows, after - before, left=before, color=PALETTE[1], label="mixed")
-    axes.axvline(summary["target"], color="#555555", linestyle="--", linewidth=1)
-    axes.text(
-        summary["target"], -0.62, f" {summary['ratio']:.0%} of the largest", fontsize=8, color="#555555"
+    axes.barh(rows, before_K, color=PALETTE[0], label="recorded")
+    axes.barh(rows, after_K - before_K, left=before_K, color=PALETTE[1], label="mixed by DiME-Aug")
+    axes.axvline(
+        summary["target"],
+        color=DARK,
+        linestyle="--",
+        linewidth=1,
+        label=f"target: {summary['ratio']:.0%} of the largest class",
     )
-    axes.set_yticks(rows, labels)
+    axes.set_yticks(rows, [plain_text(label) for label in labels])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(
         "expected votes" if summary["classes"] == "mass" else "training utterances by dominant label"
     )
-    axes.set_title(f"DiME-Aug: {summary['samples']} mixed samples", pad=16)
-    axes.legend(loc="lower right")
-    return made
+    axes.set_title(f"DiME-Aug: {summary['samples']} mixed samples")
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure

@@ -1,176 +1,208 @@
-"""Pictures of the evaluation: the matrix, ambiguity, calibration, confusion, groups of speakers."""
+"""Figures of the evaluation of fine-tuned models: JS, ambiguity, calibration, confusion, speaker groups."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from ambivox.models.reporting.figures.style import COLOURS, PALETTE, figure
+from ambivox.models.reporting.figures.style import (
+    GREY,
+    JS_AXIS,
+    SMALL,
+    new_figure,
+    plain_text,
+    shared_legend,
+    styled,
+)
+from ambivox.models.reporting.source_names import source_colour, source_label
+from ambivox.models.statistics.ambiguity import TERTILES
 
 _PAPER_MARKERS = "*^vD"
+_GROUP_KINDS = ("sex", "age", "language")
 
 
-def matrix(metrics: dict[str, Any], paper: dict[str, dict[str, dict[str, float]]] | None = None) -> Figure:
-    """JS of every row, best at the top, with its interval; the ceiling as a line.
+@styled
+def matrix_figure(
+    metrics: Mapping[str, Any], paper: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None
+) -> Figure:
+    """Draw the JS of every row with its interval, the best on top, and the human ceiling as a line.
 
     Args:
-        metrics: figures by row.
-        paper: the paper's own figures by corpus and source, drawn in grey beside the rows ``<source>-on``.
+        metrics: measures by row.
+        paper: the paper's own measures by corpus and source, drawn in grey beside the rows ``<source>-on``.
     """
     rows = {name: row for name, row in metrics.items() if name != "ceiling" and "js" in row}
     names = sorted(rows, key=lambda name: rows[name]["js"])
-    made, (axes,) = figure(height=1.1 + 0.36 * len(names))
+    figure, (axes,) = new_figure(height=1.6 + 0.36 * len(names))
     for place, name in enumerate(names):
-        row = rows[name]
-        axes.plot([row["js_low"], row["js_high"]], [place, place], color=colour(name), linewidth=2)
-        axes.plot(row["js"], place, marker="o" if not name.endswith("-off") else "s", color=colour(name))
-        axes.annotate(
-            f"{row['js']:.3f}",
-            (row["js_high"], place),
-            (6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
+        row, colour = rows[name], source_colour(name)
+        axes.plot([row["js_low"], row["js_high"]], [place, place], color=colour, linewidth=2)
+        axes.plot(row["js"], place, marker=_marker(name), color=colour)
+        at = (row["js"], place)
+        axes.annotate(f"{row['js']:.3f}", at, (0, 6), textcoords="offset points", ha="center", fontsize=SMALL)
     if "ceiling" in metrics:
-        axes.axvline(metrics["ceiling"]["js"], color=COLOURS["ceiling"], linestyle="--", linewidth=1)
-        axes.text(
+        axes.axvline(
             metrics["ceiling"]["js"],
-            len(names) - 0.4,
-            " people among themselves",
-            fontsize=8,
-            color=COLOURS["ceiling"],
+            color=source_colour("ceiling"),
+            linestyle="--",
+            linewidth=1,
+            label=source_label("ceiling"),
         )
     for (corpus, published), marker in zip((paper or {}).items(), _PAPER_MARKERS, strict=False):
-        beside = [
-            (published[name[:-3]]["js"], place)
+        points = [
+            (published[name.removesuffix("-on")]["js"], place)
             for place, name in enumerate(names)
-            if name.endswith("-on") and name[:-3] in published
+            if name.endswith("-on") and name.removesuffix("-on") in published
         ]
-        if beside:
-            axes.plot(
-                *zip(*beside, strict=True),
-                linestyle="",
-                marker=marker,
-                markersize=6,
-                color="#999999",
-                label=f"the paper, {corpus}",
-            )
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(loc="lower left", fontsize=8)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.2, -0.6)
+        if points:
+            js, places = zip(*points, strict=True)
+            label = f"paper, {corpus}"
+            axes.plot(js, places, linestyle="", marker=marker, markersize=6, color="#999999", label=label)
+    axes.set_yticks(range(len(names)), [source_label(name) for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.margins(x=0.12)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("JS to the human votes (base 2; less is better), 95 % interval over speakers")
-    axes.set_title("The matrix on test speakers")
-    return made
+    axes.set_xlabel(f"{JS_AXIS} to the human votes, 95% interval over speakers")
+    axes.set_title("JS on the test speakers (lower is better)")
+    shared_legend(figure, axes)
+    return figure
 
 
-def tertiles(metrics: dict[str, Any]) -> Figure:
-    """JS by ambiguity of the human votes, a line a row."""
-    made, (axes,) = figure(width=6.8)
-    names = ("low", "medium", "high")
+@styled
+def tertiles_figure(metrics: Mapping[str, Any]) -> Figure:
+    """Draw JS by ambiguity tertile of the human votes, one line per row.
+
+    Args:
+        metrics: measures by row.
+    """
+    figure, (axes,) = new_figure(width=6.8)
     for name, row in metrics.items():
-        found = [row.get(f"js_{tertile}_ambiguity") for tertile in names]
-        if None in found:
+        js = [row.get(f"js_{tertile}_ambiguity") for tertile in TERTILES]
+        if None in js:
             continue
-        style = "--" if name.endswith("-off") else "-"
-        axes.plot(names, found, marker="o", markersize=4, linestyle=style, color=colour(name), label=name)
-    axes.set_xlabel("ambiguity of the human votes (thirds by rank)")
-    axes.set_ylabel("JS (base 2)")
+        axes.plot(
+            TERTILES,
+            js,
+            marker="o",
+            markersize=4,
+            linestyle=_line_style(name),
+            color=source_colour(name),
+            label=source_label(name),
+        )
+    axes.set_xlabel("ambiguity of the human votes (tertiles)")
+    axes.set_ylabel(JS_AXIS)
     axes.set_ylim(bottom=0)
-    axes.set_title("Where people disagree")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
-    return made
+    axes.set_title("JS by ambiguity")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
 
 
-def calibration(curves: pl.DataFrame, models: list[str]) -> Figure:
-    """What confidence was claimed and what came true, by fine-tuned model."""
-    made, (axes,) = figure(width=5.6, height=4.2)
-    axes.plot([0, 1], [0, 1], color="#888888", linestyle=":", linewidth=1)
+@styled
+def calibration_figure(curves: pl.DataFrame, models: Sequence[str]) -> Figure:
+    """Draw accuracy by confidence for each fine-tuned model.
+
+    Args:
+        curves: columns ``model``, ``confidence`` and ``accuracy``.
+        models: the models to draw.
+    """
+    figure, (axes,) = new_figure(width=5.6, height=4.2)
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     for name in models:
         curve = curves.filter(pl.col("model") == name)
-        style = "--" if name.endswith("-off") else "-"
         axes.plot(
             curve["confidence"],
             curve["accuracy"],
             marker="o",
             markersize=4,
-            linestyle=style,
-            color=colour(name),
-            label=name,
+            linestyle=_line_style(name),
+            color=source_colour(name),
+            label=source_label(name),
         )
-    axes.set_xlabel("confidence: the top probability")
-    axes.set_ylabel("accuracy on the dominant emotion")
+    axes.set_xlabel("confidence (largest probability)")
+    axes.set_ylabel("accuracy of the dominant emotion")
     axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 1.02)
     axes.set_title("Calibration")
-    axes.legend(loc="upper left", fontsize=8)
-    return made
+    axes.legend(loc="upper left")
+    return figure
 
 
-def confusion(counts: list[list[int]], labels: tuple[str, ...], name: str) -> Figure:
-    """Dominant emotions, people's in rows; shares of each row."""
+@styled
+def confusion_figure(counts: Sequence[Sequence[int]], labels: tuple[str, ...], name: str) -> Figure:
+    """Draw the confusion matrix of dominant emotions: human votes in rows, coloured by the share of each row.
+
+    Args:
+        counts: K x K utterances; row: dominant emotion of the human votes, column: of the model.
+        labels: the K labels.
+        name: of the model.
+    """
     count_KK = np.array(counts, dtype=float)
     share_KK = count_KK / np.maximum(count_KK.sum(axis=1, keepdims=True), 1)
-    made, (axes,) = figure(width=1.8 + 0.62 * len(labels), height=1.4 + 0.52 * len(labels))
-    axes.imshow(share_KK, cmap="Blues", vmin=0, vmax=1)
+    width = max(1.8 + 0.62 * len(labels), 4.0)
+    figure, (axes,) = new_figure(width=width, height=1.4 + 0.52 * len(labels))
+    axes.imshow(share_KK, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for row, column in np.ndindex(share_KK.shape):
-        dark = share_KK[row, column] > 0.55
         axes.text(
             column,
             row,
             f"{count_KK[row, column]:.0f}",
             ha="center",
             va="center",
-            fontsize=8,
-            color="white" if dark else "#222222",
+            fontsize=SMALL,
+            color="white" if share_KK[row, column] > 0.55 else "#222222",
         )
-    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
-    axes.set_yticks(range(len(labels)), labels)
+    names = [plain_text(label) for label in labels]
+    axes.set_xticks(range(len(labels)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(labels)), names)
     axes.set_xlabel("model")
-    axes.set_ylabel("people")
+    axes.set_ylabel("human votes")
     axes.grid(visible=False)
-    axes.set_title(f"Dominant emotion: {name}")
-    return made
+    axes.set_title(f"Dominant emotion: {source_label(name)}")
+    return figure
 
 
-def groups(table: pl.DataFrame, models: list[str]) -> Figure:
-    """JS by group of speakers (sex, age, language), a dot a fine-tuned model."""
-    shown = table.filter(pl.col("kind").is_in(["sex", "age", "language"]) & pl.col("model").is_in(models))
-    names = shown.select("kind", "group").unique(maintain_order=True).rows()
-    made, (axes,) = figure(width=6.8, height=1.2 + 0.4 * max(1, len(names)))
+@styled
+def speaker_groups_figure(table: pl.DataFrame, models: Sequence[str]) -> Figure:
+    """Draw JS by speaker group (sex, age, language), one point per fine-tuned model.
+
+    Args:
+        table: columns ``kind``, ``group``, ``model`` and ``js``.
+        models: the models to draw.
+    """
+    shown = table.filter(pl.col("kind").is_in(_GROUP_KINDS) & pl.col("model").is_in(models))
+    groups = shown.select("kind", "group").unique(maintain_order=True).rows()
+    figure, (axes,) = new_figure(width=6.8, height=1.2 + 0.4 * max(1, len(groups)))
     for name in models:
         rows = shown.filter(pl.col("model") == name)
-        places = [names.index(pair) for pair in rows.select("kind", "group").rows()]
         axes.plot(
             rows["js"],
-            places,
+            [groups.index(pair) for pair in rows.select("kind", "group").rows()],
             linestyle="",
-            marker="s" if name.endswith("-off") else "o",
+            marker=_marker(name),
             markersize=5,
-            color=colour(name),
-            label=name,
+            color=source_colour(name),
+            label=source_label(name),
             alpha=0.8,
         )
-    axes.set_yticks(range(len(names)), [f"{kind}: {group}" for kind, group in names])
-    axes.invert_yaxis()
+    axes.set_yticks(range(len(groups)), [plain_text(f"{kind}: {group}") for kind, group in groups])
+    axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.set_xlim(left=0)
+    axes.margins(x=0.05)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("JS to the human votes (base 2)")
-    axes.set_title("By group of speakers")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
-    return made
+    axes.set_xlabel(f"{JS_AXIS} to the human votes")
+    axes.set_title("JS by speaker group")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
 
 
-def colour(name: str) -> str:
-    """A row's colour: that of its source."""
-    for known, code in COLOURS.items():
-        if name.startswith(known):
-            return code
-    return PALETTE[-1]
+def _marker(name: str) -> str:
+    return "s" if name.endswith("-off") else "o"
+
+
+def _line_style(name: str) -> str:
+    return "--" if name.endswith("-off") else "-"

@@ -1,35 +1,34 @@
-"""The curves of a fine-tuning run."""
+"""The figure of a fine-tuning run: its training curves."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from ambivox.models.reporting.figures.style import PALETTE, figure
+from ambivox.models.reporting.figures.style import DARK, new_figure, styled
+from ambivox.models.reporting.source_names import PALETTE
 
 
-def curves_figure(curves: list[dict[str, float]], best_epoch: int) -> Figure:
-    """Loss on the training split and JS on the development split, by epoch; the epoch that was kept is marked.
+@styled
+def training_curves_figure(curves: Sequence[dict[str, float]], best_epoch: int) -> Figure:
+    """Draw the training loss and the JS on the development split by epoch, and mark the epoch that was kept.
 
     Args:
-        curves: a row an epoch: epoch, loss, learning_rate and, where there is a development split,
-            development_js.
-        best_epoch: from 1.
+        curves: one row per epoch: ``epoch``, ``loss``, ``learning_rate`` and, where there is a development split,
+            ``development_js``.
+        best_epoch: the epoch that was kept, from 1.
     """
-    made, (axes,) = figure()
+    figure, (axes,) = new_figure()
     epochs = [row["epoch"] for row in curves]
     axes.plot(epochs, [row["loss"] for row in curves], color=PALETTE[0], label="training loss (nats)")
     if curves and "development_js" in curves[0]:
-        axes.plot(
-            epochs,
-            [row["development_js"] for row in curves],
-            color=PALETTE[1],
-            label="development JS (base 2)",
-        )
-        axes.axvline(
-            best_epoch, color="#555555", linestyle="--", linewidth=1, label=f"kept: epoch {best_epoch}"
-        )
-    axes.set_xlabel("epoch")
+        js = [row["development_js"] for row in curves]
+        axes.plot(epochs, js, color=PALETTE[1], label="development JS (base 2)")
+        axes.axvline(best_epoch, color=DARK, linestyle="--", linewidth=1, label=f"kept: epoch {best_epoch}")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="epoch", ylabel="loss, JS", title="Fine-tuning")
     axes.set_ylim(bottom=0)
-    axes.set_title("Fine-tuning")
     axes.legend()
-    return made
+    return figure

@@ -1,4 +1,4 @@
-"""Pictures of pooling: what the ALMs are worth, how they were calibrated, and what becomes of some utterances."""
+"""Figures of pooling: the equivalent votes of the ALMs, their calibration, and the distributions of some utterances."""
 
 from __future__ import annotations
 
@@ -6,87 +6,117 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ambivox.models.pooling.sources import Sources
-from ambivox.models.reporting.figures.style import COLOURS, PALETTE, figure
+from ambivox.models.reporting.figures.style import (
+    DARK,
+    GREY,
+    SMALL,
+    new_figure,
+    plain_text,
+    shared_legend,
+    styled,
+)
+from ambivox.models.reporting.source_names import PALETTE, source_colour, source_label
 from ambivox.models.statistics.ambiguity import TERTILES
 
 _EXAMPLES = 6
 _BINS = 10
+_ID_CHARACTERS = 28
 
 
-def worth(made: Sources) -> Figure:
-    """Human votes that each ALM is worth, overall and by ambiguity, with intervals."""
-    picture, (axes,) = figure(width=6.4, height=3.2)
-    groups = ("overall", *TERTILES)
-    width = 0.8 / max(len(made.worth), 1)
-    for a, value in enumerate(made.worth):
-        found = [value.overall, *(value.by_ambiguity[third] for third in TERTILES)]
-        mean_G = np.nan_to_num([one.value for one in found])
-        below_G = np.nan_to_num([one.value - one.low for one in found])
-        above_G = np.nan_to_num([one.high - one.value for one in found])
-        at_G = np.arange(len(groups)) + (a - (len(made.worth) - 1) / 2) * width
-        axes.bar(at_G, mean_G, width * 0.9, color=PALETTE[a % len(PALETTE)], label=value.alm)
-        axes.errorbar(at_G, mean_G, [below_G, above_G], fmt="none", ecolor="#333333", capsize=3)
-    axes.set_xticks(range(len(groups)), [groups[0], *(f"{third} ambiguity" for third in TERTILES)])
-    axes.set_ylabel("kappa (human votes)")
-    axes.set_title("What an ALM's opinion is worth")
-    if made.worth:
-        axes.legend()
+@styled
+def equivalent_votes_figure(sources: Sources) -> Figure:
+    """Draw the equivalent votes (kappa) of each ALM, overall and by ambiguity, with intervals.
+
+    Args:
+        sources: of the pooling.
+    """
+    figure, (axes,) = new_figure(width=6.4, height=3.2)
+    alms = sources.equivalent_votes
+    width = 0.8 / max(len(alms), 1)
+    for a, alm in enumerate(alms):
+        estimates = [alm.overall, *(alm.by_ambiguity[tertile] for tertile in TERTILES)]
+        value_G = np.nan_to_num([estimate.value for estimate in estimates])
+        below_G = np.nan_to_num([estimate.value - estimate.low for estimate in estimates])
+        above_G = np.nan_to_num([estimate.high - estimate.value for estimate in estimates])
+        at_G = np.arange(len(estimates)) + (a - (len(alms) - 1) / 2) * width
+        axes.bar(at_G, value_G, width * 0.9, color=PALETTE[a % len(PALETTE)], label=alm.alm)
+        axes.errorbar(at_G, value_G, [below_G, above_G], fmt="none", ecolor=DARK, capsize=3)
+    axes.set_xticks(range(1 + len(TERTILES)), ["overall", *(f"{tertile} ambiguity" for tertile in TERTILES)])
+    axes.set_ylabel("equivalent votes (κ)")
+    axes.set_title("Equivalent votes of the ALM")
+    axes.grid(axis="x", visible=False)
+    if alms:
+        shared_legend(figure, axes)
     else:
         axes.text(0.5, 0.5, "no ALM", transform=axes.transAxes, ha="center")
-    return picture
+    return figure
 
 
-def calibration(made: Sources) -> Figure:
-    """Predicted probability of a label against the share of human votes it got, before and after calibration."""
-    alms = max(len(made.opinions), 1)
-    picture, grid = figure(columns=min(alms, 3), rows=-(-alms // 3), width=3.4 * min(alms, 3), height=3.3)
-    n_NK = made.evidence.n_NK
-    for a, opinion in enumerate(made.opinions):
+@styled
+def calibration_figure(sources: Sources) -> Figure:
+    """Draw the share of human votes of a label by its predicted probability, before and after calibration.
+
+    Args:
+        sources: of the pooling.
+    """
+    alms = max(len(sources.synthetic), 1)
+    columns, rows = min(alms, 3), -(-alms // 3)
+    figure, grid = new_figure(columns=columns, rows=rows, width=4.2 * columns, height=3.6 * rows)
+    n_NK = sources.inputs.n_NK
+    for a, opinion in enumerate(sources.synthetic):
         axes = grid[a]
-        axes.plot([0, 1], [0, 1], color="#888888", lw=0.8, ls="--")
+        axes.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls="--")
         for name, q_NK, colour in (
-            ("as it answers", opinion.q_NK, COLOURS["synthetic"]),
-            ("calibrated", made.pooled.calibrated_NAK[:, a], COLOURS["pooled"]),
+            ("before calibration", opinion.q_NK, source_colour("synthetic")),
+            ("after calibration", sources.pooled.calibrated_NAK[:, a], source_colour("pooled")),
         ):
             x_B, y_B = _reliability(n_NK, q_NK)
             axes.plot(x_B, y_B, "o-", ms=4, color=colour, label=name)
-        axes.set_xlabel("probability given to a label")
+        axes.set_xlabel("predicted probability of a label")
         axes.set_ylabel("share of human votes")
-        axes.set_title(opinion.alm)
-        axes.legend()
-    return picture
+        axes.set_title(f"Calibration of {plain_text(opinion.alm)}")
+        axes.legend(loc="upper left")
+    for axes in grid[len(sources.synthetic) :]:
+        axes.set_visible(False)
+    return figure
 
 
-def examples(made: Sources) -> Figure:
-    """Utterances from the least to the most ambiguous, and their distribution from every source."""
-    names, labels = tuple(made.tables), made.model.labels
-    p_NK = made.tables["pooled"].frame.select(labels).to_numpy()
-    rows = np.flatnonzero(made.evidence.n_NK.sum(1) > 0)
+@styled
+def examples_figure(sources: Sources) -> Figure:
+    """Draw the distributions of every source for some utterances, from the least to the most ambiguous.
+
+    Args:
+        sources: of the pooling.
+    """
+    names, labels = tuple(sources.tables), sources.model.labels
+    p_NK = sources.tables["pooled"].frame.select(labels).to_numpy()
+    rows = np.flatnonzero(sources.inputs.n_NK.sum(1) > 0)
     rows = rows if len(rows) else np.arange(len(p_NK))
     order = rows[np.argsort(-p_NK[rows].max(1), kind="stable")]
-    picked = order[np.linspace(0, len(order) - 1, min(_EXAMPLES, len(order))).astype(int)]
-    picture, grid = figure(columns=3, rows=-(-len(picked) // 3), width=8.6, height=2.3 * -(-len(picked) // 3))
-    for axes, row in zip(grid, picked, strict=False):
-        left = np.zeros(len(names))
+    chosen = order[np.linspace(0, len(order) - 1, min(_EXAMPLES, len(order))).astype(int)]
+    grid_rows = -(-len(chosen) // 3)
+    figure, grid = new_figure(columns=3, rows=grid_rows, width=8.8, height=1.9 * grid_rows + 0.5)
+    for axes, row in zip(grid, chosen, strict=False):
+        left_S = np.zeros(len(names))
         for k, label in enumerate(labels):
-            share = np.array([made.tables[name].frame[label][int(row)] for name in names])
+            p_S = np.array([sources.tables[name].frame[label][int(row)] for name in names])
             colour = PALETTE[k % len(PALETTE)]
-            axes.barh(range(len(names)), share, left=left, color=colour, height=0.75, label=label)
-            left += share
-        axes.set_yticks(range(len(names)), names, fontsize=8)
+            axes.barh(range(len(names)), p_S, left=left_S, color=colour, height=0.75, label=plain_text(label))
+            left_S += p_S
+        axes.set_yticks(range(len(names)), [source_label(name) for name in names], fontsize=SMALL)
         axes.invert_yaxis()
         axes.set_xlim(0, 1)
         axes.grid(visible=False)
-        axes.set_title(str(made.tables["human"].frame["utterance_id"][int(row)])[:28], fontsize=8.5)
-    for axes in grid[len(picked) :]:
+        utterance_id = str(sources.tables["human"].frame["utterance_id"][int(row)])
+        axes.set_title(plain_text(utterance_id[:_ID_CHARACTERS]), fontsize=8.5)
+    for axes in grid[len(chosen) :]:
         axes.set_visible(False)
-    handles, shown = grid[0].get_legend_handles_labels()
-    picture.legend(handles, shown, loc="outside lower center", ncols=min(len(labels), 6), fontsize=8)
-    return picture
+    shared_legend(figure, grid[0])
+    return figure
 
 
 def _reliability(n_NK: np.ndarray, q_NK: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean probability and share of votes of all utterance-label cells, in bins of equal width; nan if empty."""
+    """Mean probability and share of votes of all utterance-label pairs, in bins of equal width; nan if empty."""
     used_N = (n_NK.sum(1) > 0) & np.isfinite(q_NK).all(1)
     q_M = q_NK[used_N].ravel()
     share_M = (n_NK[used_N] / n_NK[used_N].sum(1, keepdims=True)).ravel()

@@ -1,7 +1,8 @@
-"""A corpus at a glance: how many votes, for which labels, how much they disagree, and how it is split."""
+"""The figure of a corpus: votes per utterance, labels, ambiguity and splits."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,58 +10,65 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ambivox.models.reporting.figures.style import COLOURS, PALETTE, figure
+from ambivox.models.reporting.figures.style import SMALL, new_figure, plain_text, styled
+from ambivox.models.reporting.source_names import PALETTE, source_colour
 from ambivox.models.tables import SPLITS
 
 
-def picture(found: dict[str, Any]) -> Figure:
-    """Four panels from what ``ambivox.models.ingestion.profile.profile`` found (or from its JSON, whose keys are sorted)."""
-    made, (votes, prior, ambiguity, splits) = figure(columns=2, rows=2, width=8.6, height=5.8)
-    _votes(votes, found["votes_per_utterance"])
-    _prior(prior, {label: found["label_prior"][label] for label in found["labels"]})
-    _ambiguity(ambiguity, found["entropy_bits"])
-    _splits(splits, found["splits"])
-    return made
+@styled
+def profile_figure(profile: Mapping[str, Any]) -> Figure:
+    """Draw a corpus in four panels.
+
+    Args:
+        profile: what profile.json holds (``ambivox.models.ingestion.profile``).
+    """
+    figure, (votes, labels, ambiguity, splits) = new_figure(columns=2, rows=2, width=8.8, height=6.0)
+    _draw_votes(votes, profile["votes_per_utterance"])
+    _draw_labels(labels, {label: profile["label_prior"][label] for label in profile["labels"]})
+    _draw_ambiguity(ambiguity, profile["entropy_bits"])
+    _draw_splits(splits, profile["splits"])
+    return figure
 
 
-def _votes(axes: Axes, per_utterance: dict[str, int]) -> None:
-    number = [int(votes) for votes in per_utterance]
-    axes.bar(number, list(per_utterance.values()), color=COLOURS["human"])
+def _draw_votes(axes: Axes, utterances_by_votes: Mapping[str, int]) -> None:
+    votes = [int(number) for number in utterances_by_votes]
+    axes.bar(votes, list(utterances_by_votes.values()), color=source_colour("human"))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(title="Votes per utterance", xlabel="human votes", ylabel="utterances")
     axes.grid(visible=False, axis="x")
 
 
-def _prior(axes: Axes, prior: dict[str, float]) -> None:
-    # In a label of a user's own a dollar sign would start a formula, and fonts have no control characters.
-    names = ["".join(filter(str.isprintable, label)).replace("$", r"\$") for label in prior]
-    axes.barh(names, list(prior.values()), color=COLOURS["human"])
+def _draw_labels(axes: Axes, prior: Mapping[str, float]) -> None:
+    axes.barh([plain_text(label) for label in prior], list(prior.values()), color=source_colour("human"))
     axes.invert_yaxis()
     axes.set(title="Labels", xlabel="share of votes")
     axes.grid(visible=False, axis="y")
 
 
-def _ambiguity(axes: Axes, histogram: dict[str, list[float]]) -> None:
+def _draw_ambiguity(axes: Axes, histogram: Mapping[str, list[float]]) -> None:
     edges = np.array(histogram["edges"])
     axes.bar(
         edges[:-1],
         histogram["utterances"],
         width=np.diff(edges),
         align="edge",
-        color=COLOURS["human"],
+        color=source_colour("human"),
         edgecolor="w",
     )
-    axes.set(title="Ambiguity", xlabel="entropy of an utterance's votes (bits)", ylabel="utterances")
+    axes.set(title="Ambiguity", xlabel="entropy of the votes of an utterance (bits)", ylabel="utterances")
     axes.grid(visible=False, axis="x")
 
 
-def _splits(axes: Axes, splits: dict[str, dict[str, float]]) -> None:
-    used = {split: splits[split] for split in SPLITS if splits[split]["utterances"]}
-    bars = axes.barh(list(used), [its["hours"] for its in used.values()], color=PALETTE[: len(used)])
-    texts = [f" {its['utterances']:,} utterances, {its['speakers']:,} speakers" for its in used.values()]
-    axes.bar_label(bars, texts, fontsize=8)
+def _draw_splits(axes: Axes, splits: Mapping[str, Mapping[str, float]]) -> None:
+    used = {name: splits[name] for name in SPLITS if splits[name]["utterances"]}
+    bars = axes.barh(list(used), [split["hours"] for split in used.values()], color=PALETTE[: len(used)])
+    texts = [
+        f" {split['utterances']:,} utterances,\n {split['speakers']:,} speakers" for split in used.values()
+    ]
+    axes.bar_label(bars, texts, fontsize=SMALL)
     axes.margins(x=0.6)
     axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.invert_yaxis()
     axes.set(title="Splits", xlabel="hours")
     axes.grid(visible=False, axis="y")

@@ -1,9 +1,11 @@
-"""One look for every picture, and SVG files whose bytes depend on the data alone."""
+"""One style for every figure, and SVG files whose bytes depend on the data alone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import matplotlib as mpl
 from cycler import cycler
@@ -11,51 +13,75 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ambivox.models.files import atomic_path
+from ambivox.models.reporting.source_names import PALETTE
 
-# Okabe and Ito's palette: told apart by colour-blind readers. A source keeps its colour in every picture.
-COLOURS = {
-    "human": "#0072B2",
-    "synthetic": "#E69F00",
-    "combined": "#CC79A7",
-    "pooled": "#009E73",
-    "ceiling": "#555555",
-    "prior": "#BBBBBB",
-    "zero-shot": "#D55E00",
-}
-PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#555555"]
+P = ParamSpec("P")
+
+DARK, GREY = "#333333", "#888888"
+SMALL = 8  # points, of legends and annotations
+#: Axis label of every JS divergence; lower is better.
+JS_AXIS = "JS divergence (base 2)"
 _SETTINGS: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "axes.titlesize": 11,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titlepad": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#E6E6E6",
     "grid.linewidth": 0.8,
-    "axes.edgecolor": "#888888",
+    "axes.edgecolor": GREY,
     "legend.frameon": False,
+    "legend.fontsize": SMALL,
     "figure.constrained_layout.use": True,
     "svg.hashsalt": "ambivox",
     "axes.prop_cycle": cycler(color=PALETTE),
 }
 
 
-def figure(
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Run a function that draws a figure in the shared style (matplotlib reads some settings only while it draws)."""
+
+    @wraps(draw)
+    def draw_in_style(*arguments: P.args, **options: P.kwargs) -> Figure:
+        with mpl.rc_context(_SETTINGS):
+            return draw(*arguments, **options)
+
+    return draw_in_style
+
+
+def new_figure(
     columns: int = 1, rows: int = 1, width: float = 6.4, height: float = 3.4
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of ``rows`` x ``columns`` axes (sizes in inches, of the whole), in the shared style."""
+    """Return a figure of ``rows`` x ``columns`` axes; width and height of the figure are in inches."""
     with mpl.rc_context(_SETTINGS):
-        made = Figure(figsize=(width, height), layout="constrained")
-        grid = made.subplots(rows, columns, squeeze=False)
-    return made, [axes for row in grid for axes in row]
+        figure = Figure(figsize=(width, height), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False)
+        figure.get_layout_engine().set(h_pad=0.08, w_pad=0.08)  # type: ignore[union-attr, call-arg]
+    return figure, [axes for row in grid for axes in row]
 
 
-def save(made: Figure, path: Path) -> Path:
-    """Write as SVG (or whatever the suffix says); equal figures give equal bytes."""
+def plain_text(text: str) -> str:
+    """Return a user's text for matplotlib: a dollar sign would start a formula, and fonts have no control characters."""
+    return "".join(filter(str.isprintable, text)).replace("$", r"\$")
+
+
+def shared_legend(figure: Figure, axes: Axes, columns: int = 6) -> None:
+    """Put the legend of ``axes`` below all axes of the figure."""
+    handles, names = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(
+            handles, names, loc="outside lower center", ncols=min(columns, len(names)), fontsize=SMALL
+        )
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write the figure as SVG (or in the format of the suffix); equal figures give equal bytes."""
     with mpl.rc_context(_SETTINGS), atomic_path(path) as temporary:
         kind = path.suffix.removeprefix(".")
-        made.savefig(temporary, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+        figure.savefig(temporary, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
     return path

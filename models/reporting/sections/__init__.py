@@ -1,4 +1,4 @@
-"""The sections of the report, in reading order: each reads its own part of a run and says what it shows."""
+"""The sections of the report, one file each: every section reads its part of a run and describes it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ from collections.abc import Callable
 
 from ambivox.models.reporting.parts import Section
 from ambivox.models.reporting.reading import Run
-from ambivox.models.reporting.sections.closing import examples, provenance
-from ambivox.models.reporting.sections.distributions import pooling, sparse_votes, validation
-from ambivox.models.reporting.sections.material import annotation, corpus
-from ambivox.models.reporting.sections.training import augmentation, finetuning
+from ambivox.models.reporting.sections.annotation import annotation
+from ambivox.models.reporting.sections.augmentation import augmentation
+from ambivox.models.reporting.sections.corpus import corpus
+from ambivox.models.reporting.sections.examples import examples
+from ambivox.models.reporting.sections.finetuning import finetuning
+from ambivox.models.reporting.sections.pooling import pooling
+from ambivox.models.reporting.sections.provenance import provenance
+from ambivox.models.reporting.sections.trial import trial
+from ambivox.models.reporting.sections.validation import validation
 
-#: The sections between the headline and the examples.
+#: The sections between the headline and the examples, in reading order.
 BODY: tuple[Callable[[Run], Section], ...] = (
     corpus,
     annotation,
     pooling,
     validation,
-    sparse_votes,
+    trial,
     augmentation,
     finetuning,
 )

@@ -17,10 +17,9 @@ from ambivox.models.audio.decoding import decode  # noqa: E402
 from ambivox.models.errors import UserError  # noqa: E402
 from ambivox.models.finetuning.data.examples import question  # noqa: E402
 from ambivox.models.tables import Distributions, Utterances  # noqa: E402
-from tests.support.steps import finetune  # noqa: E402
-from tests.support.steps import predict  # noqa: E402
 from tests.models.finetuning.conftest import LABELS, tone_corpus  # noqa: E402
 from tests.support import published_architectures as architectures  # noqa: E402
+from tests.support.steps import finetune, predict  # noqa: E402
 
 
 @pytest.fixture(scope="module", params=["audio_flamingo_3", "qwen2_5_omni", "voxtral"])

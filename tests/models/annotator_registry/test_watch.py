@@ -1,14 +1,17 @@
-"""Watching for new ALMs: against a local server that speaks the hub's API, real folders, and a real S3 server."""
+"""Sources of ALMs: against a local server that speaks the hub's API, real folders, and a real S3 server."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ambivox.models.annotator_registry.watch import SourceError, candidates, fetch, folder_revision
+from ambivox.models.annotator_registry.candidate import SourceError
+from ambivox.models.annotator_registry.watch import fetch_candidate, list_candidates
 from ambivox.models.errors import UserError
+from ambivox.models.prompting.model_folder import revision_of
 from tests.support.hub_server import HubServer
 
 
@@ -23,11 +26,17 @@ def model_folder(path: Path, text: str = "weights") -> Path:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    pytest.importorskip("huggingface_hub")
     server = HubServer()
     monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.setattr("ambivox.models.annotator_registry.watch._PAUSE_SECONDS", 0.01)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr("ambivox.models.annotator_registry.hub_source._PAUSE_SECONDS", 0.01)
     yield server
     server.close()
+
+
+def names(source: str) -> list[str]:
+    return [candidate.alm for candidate in list_candidates(source)]
 
 
 def test_hub_by_author_filter_and_collection(hub: HubServer, tmp_path: Path) -> None:
@@ -36,81 +45,129 @@ def test_hub_by_author_filter_and_collection(hub: HubServer, tmp_path: Path) -> 
         hub.put(name, folder)
     hub.put("Qwen/text", folder, tags=("text-generation",))
     hub.collections["team/watched-0123"] = ["Other/e", "Qwen/b"]
-    assert [one.alm for one in candidates("hub:author=Qwen")] == [
-        "Qwen/a",
-        "Qwen/b",
-        "Qwen/c",
-        "Qwen/d",
-        "Qwen/text",
-    ]
-    found = candidates("hub:author=Qwen,filter=audio-text-to-text")
-    assert [one.alm for one in found] == ["Qwen/a", "Qwen/b", "Qwen/c", "Qwen/d"]
-    assert [one.alm for one in candidates("hub:collection=team/watched-0123")] == ["Other/e", "Qwen/b"]
-    assert {one.revision for one in found} == {hub.models["Qwen/a"]["sha"]}
+    assert names("hub:author=Qwen") == ["Qwen/a", "Qwen/b", "Qwen/c", "Qwen/d", "Qwen/text"]
+    assert "sort=lastModified" in hub.requests[0]
+    filtered = list_candidates("hub:author=Qwen,filter=audio-text-to-text")
+    assert [candidate.alm for candidate in filtered] == ["Qwen/a", "Qwen/b", "Qwen/c", "Qwen/d"]
+    assert names("hub:collection=team/watched-0123") == ["Other/e", "Qwen/b"]
+    assert {candidate.version for candidate in filtered} == {hub.models["Qwen/a"]["sha"]}
 
 
-def test_a_changed_model_is_a_new_revision(hub: HubServer, tmp_path: Path) -> None:
+def test_a_gated_model_without_a_commit_is_skipped(hub: HubServer, tmp_path: Path) -> None:
+    hub.put("Qwen/a", model_folder(tmp_path / "m"))
+    hub.put_gated("Qwen/gated")
+    hub.collections["team/watched-0123"] = ["Qwen/gated", "Qwen/a"]
+    assert names("hub:author=Qwen") == ["Qwen/a"]
+    assert names("hub:collection=team/watched-0123") == ["Qwen/a"]
+
+
+def test_the_token_goes_to_the_hub_and_to_no_other_host(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    other = HubServer()
+    try:
+        for server in (hub, other):
+            for name in ("Qwen/a", "Qwen/b", "Qwen/c"):
+                server.put(name, model_folder(tmp_path / "m"))
+        hub.next_page_url = other.url
+        assert names("hub:author=Qwen") == ["Qwen/a", "Qwen/b", "Qwen/c"]
+        assert hub.tokens == ["Bearer hf_secret"]
+        assert other.tokens == [""]
+    finally:
+        other.close()
+
+
+def test_a_changed_model_is_a_new_version(hub: HubServer, tmp_path: Path) -> None:
     hub.put("Qwen/a", model_folder(tmp_path / "1", "one"))
-    before = candidates("hub:author=Qwen")
-    assert candidates("hub:author=Qwen") == before
+    before = list_candidates("hub:author=Qwen")
+    assert list_candidates("hub:author=Qwen") == before
     hub.put("Qwen/a", model_folder(tmp_path / "2", "two"))
-    after = candidates("hub:author=Qwen")
+    after = list_candidates("hub:author=Qwen")
     assert after[0].alm == before[0].alm
-    assert after[0].revision != before[0].revision
+    assert after[0].version != before[0].version
 
 
-def test_fetch_takes_weights_and_text_but_no_code_and_no_pickles(hub: HubServer, tmp_path: Path) -> None:
-    pytest.importorskip("huggingface_hub")
+def test_weights_and_text_are_downloaded_but_no_code_and_no_pickles(hub: HubServer, tmp_path: Path) -> None:
     hub.put("Qwen/a", model_folder(tmp_path / "m", "weights"))
-    fetched = fetch(candidates("hub:author=Qwen")[0], tmp_path / "cache")
+    fetched = fetch_candidate(list_candidates("hub:author=Qwen")[0], tmp_path / "cache")
     assert (fetched / "model.safetensors").read_text() == "weights"
     assert not list(fetched.rglob("*.py"))
     assert not list(fetched.rglob("*.bin"))
-    asked = len(hub.requests)
-    assert fetch(candidates("hub:author=Qwen")[0], tmp_path / "cache") == fetched
-    assert len(hub.requests) == asked + 1  # the listing alone; what is fetched is not fetched twice
+    requests = len(hub.requests)
+    assert fetch_candidate(list_candidates("hub:author=Qwen")[0], tmp_path / "cache") == fetched
+    assert len(hub.requests) == requests + 1  # the list alone; nothing is downloaded twice
 
 
-@pytest.mark.parametrize("trouble", ["500", "hang", "nonsense"])
-def test_a_hub_in_trouble_is_named_after_three_tries(hub: HubServer, trouble: str) -> None:
-    hub.trouble = trouble
-    with pytest.raises(SourceError, match="api/models"):
-        candidates("hub:author=Qwen", timeout_seconds=0.3)
+@pytest.mark.parametrize("failure", ["500", "429", "hang", "nonsense", "wrong type"])
+def test_a_hub_that_fails_is_named_after_three_attempts(hub: HubServer, failure: str) -> None:
+    hub.failure = failure
+    with pytest.raises(SourceError, match="api/models") as raised:
+        list_candidates("hub:author=Qwen", timeout_seconds=0.3)
     assert len(hub.requests) == 3
+    assert "\n" not in str(raised.value)
 
 
-def test_a_hub_that_comes_back_is_answered(hub: HubServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("failure", ["403", "absent collection"])
+def test_a_hub_that_refuses_is_asked_once(hub: HubServer, failure: str) -> None:
+    hub.failure = failure
+    with pytest.raises(SourceError, match=r"answered 40[34]") as raised:
+        list_candidates("hub:collection=team/absent")
+    assert len(hub.requests) == 1
+    assert "\n" not in str(raised.value)
+
+
+def test_a_hub_that_recovers_is_listed(hub: HubServer, tmp_path: Path) -> None:
     hub.put("Qwen/a", model_folder(tmp_path / "m"))
-    hub.trouble = "once"
-    assert [one.alm for one in candidates("hub:author=Qwen")] == ["Qwen/a"]
+    hub.failure = "once"
+    assert names("hub:author=Qwen") == ["Qwen/a"]
 
 
-def test_a_broken_download_leaves_no_half_model(hub: HubServer, tmp_path: Path) -> None:
-    pytest.importorskip("huggingface_hub")
+def test_listing_leaves_the_client_of_huggingface_hub_as_it_was(hub: HubServer) -> None:
+    from huggingface_hub import get_session
+
+    before = type(get_session()), get_session().timeout
+    list_candidates("hub:author=Qwen", timeout_seconds=0.3)
+    assert (type(get_session()), get_session().timeout) == before
+
+
+def test_a_broken_download_leaves_no_partial_model(hub: HubServer, tmp_path: Path) -> None:
     hub.put("Qwen/a", model_folder(tmp_path / "m"))
-    found = candidates("hub:author=Qwen")[0]
-    del hub.models["Qwen/a"]["files"]["model.safetensors"]
+    candidate = list_candidates("hub:author=Qwen")[0]
     hub.models.clear()
-    with pytest.raises(SourceError, match="could not be fetched"):
-        fetch(found, tmp_path / "cache")
+    with pytest.raises(SourceError, match="could not be downloaded"):
+        fetch_candidate(candidate, tmp_path / "cache")
     assert not any((tmp_path / "cache").glob("Qwen*"))
 
 
 def test_folder_source(tmp_path: Path) -> None:
-    model_folder(tmp_path / "models/good")
+    good = model_folder(tmp_path / "models/good")
     (tmp_path / "models/not-a-model").mkdir()
-    found = candidates(f"folder:{tmp_path}/models")
-    assert [one.alm for one in found] == ["good"]
-    assert found[0].revision == folder_revision(tmp_path / "models/good")
-    assert fetch(found[0], tmp_path / "cache") == tmp_path / "models/good"
-    (tmp_path / "models/good/model.safetensors").write_text("other")
-    assert candidates(f"folder:{tmp_path}/models")[0].revision != found[0].revision
+    source = f"folder:{tmp_path}/models"
+    candidates = list_candidates(source)
+    assert [candidate.alm for candidate in candidates] == ["good"]
+    assert candidates[0].version == revision_of(good)
+    assert fetch_candidate(candidates[0], tmp_path / "cache") == good
+    (good / "README.md").write_text("does not decide an answer")
+    assert list_candidates(source) == candidates
+    (good / "model.safetensors").write_text("other")
+    assert list_candidates(source)[0].version != candidates[0].version
+
+
+def test_a_folder_without_weights_is_skipped_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model_folder(tmp_path / "good")
+    (model_folder(tmp_path / "half-copied") / "model.safetensors").unlink()
+    with caplog.at_level(logging.WARNING):
+        assert names(f"folder:{tmp_path}") == ["good"]
+    assert "half-copied: no *.safetensors" in caplog.text
 
 
 @pytest.mark.parametrize("source", ["ftp://x", "hub:autor=Qwen", "hub:author=", "folder:/does/not/exist"])
 def test_a_mistyped_source_says_what_is_expected(source: str) -> None:
     with pytest.raises(UserError, match=r"expected|no such folder"):
-        candidates(source)
+        list_candidates(source)
 
 
 @pytest.mark.server
@@ -135,13 +192,14 @@ def test_s3_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for path in folder.iterdir():
             client.upload_file(str(path), "models", f"alms/good/{path.name}")
         client.put_object(Bucket="models", Key="alms/readme.txt", Body=b"x")
-        found = candidates("s3://models/alms")
-        assert [one.alm for one in found] == ["good"]
-        fetched = fetch(found[0], tmp_path / "cache")
+        candidates = list_candidates("s3://models/alms")
+        assert [candidate.alm for candidate in candidates] == ["good"]
+        fetched = fetch_candidate(candidates[0], tmp_path / "cache")
         assert sorted(path.name for path in fetched.iterdir()) == ["config.json", "model.safetensors"]
+        assert revision_of(fetched) == revision_of(folder)
         client.put_object(Bucket="models", Key="alms/good/model.safetensors", Body=b"new weights")
-        assert candidates("s3://models/alms")[0].revision != found[0].revision
-        with pytest.raises(SourceError, match="NoSuchBucket"):
-            candidates("s3://absent/alms")
+        assert list_candidates("s3://models/alms")[0].version != candidates[0].version
+        with pytest.raises(SourceError, match=r"NoSuchBucket|no such object"):
+            list_candidates("s3://absent/alms")
     finally:
         server.stop()

@@ -12,7 +12,7 @@ import soundfile
 
 import ambivox.models.audio.probing
 import ambivox.models.parallel
-from ambivox.models.audio.probing import probe
+from ambivox.models.audio.probing import cache_file, probe
 from ambivox.models.audio.wav_header import wav_header
 from ambivox.models.errors import UserError
 
@@ -140,3 +140,14 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file where a folder is wanted")
     name = write(tmp_path / "a.wav")
     assert probe([name], tmp_path / "file" / "cache.sqlite")["problem"].to_list() == [None]
+
+
+def test_the_cache_is_in_the_user_s_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AMBIVOX_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_file() == tmp_path / ".cache" / "ambivox" / "audio.sqlite"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_file() == tmp_path / "xdg" / "ambivox" / "audio.sqlite"
+    monkeypatch.setenv("AMBIVOX_CACHE", str(tmp_path / "own"))
+    assert cache_file() == tmp_path / "own" / "audio.sqlite"

@@ -17,7 +17,7 @@ from ambivox.models.audio.decoding import AudioError, decode, decode_many
 from ambivox.models.audio.probing import probe
 from ambivox.models.corpora.table import load
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.checking import ingest
+from ambivox.models.ingestion.ingest import ingest
 
 pytestmark = pytest.mark.server
 

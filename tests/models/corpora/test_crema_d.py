@@ -13,7 +13,7 @@ import soundfile
 
 from ambivox.models.corpora.crema_d import SENTENCES, load
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.checking import ingest
+from ambivox.models.ingestion.ingest import ingest
 
 REAL = Path(__file__).resolve().parents[4] / "shared" / "crema-d"
 HEADER = '"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote","meanEmoResp"'

@@ -56,9 +56,9 @@ def test_recordings_are_sound(tmp_path: Path) -> None:
 
 
 def test_the_voice_follows_the_emotion() -> None:
-    world = demo._World(60, 20, 0)
-    voices = world.scores()[0]
-    main_N = world.truth_NK.argmax(1)
+    simulation = demo.Simulation(60, 20, 0)
+    voices = simulation.voices()
+    main_N = simulation.truth_NK.argmax(1)
     level = {label: voices.level_db[main_N == k].mean() for k, label in enumerate(demo.LABELS)}
     rate = {label: voices.rate_hz[main_N == k].mean() for k, label in enumerate(demo.LABELS)}
     assert level["anger"] > level["neutral"] + 3 > level["sadness"] + 5
@@ -66,26 +66,26 @@ def test_the_voice_follows_the_emotion() -> None:
 
 
 def test_many_votes_come_to_the_truth_and_three_do_not() -> None:
-    world = demo._World(300, 20, 5)
-    votes = world.votes()
+    simulation = demo.Simulation(300, 20, 5)
+    votes = simulation.votes()
     p_K = np.array([(votes["label"] == label).mean() for label in demo.LABELS])
     heard = votes.group_by("utterance_id").len()["len"]
     assert heard.min() == 3 and heard.max() == 10
     weights = votes.group_by("utterance_id", maintain_order=True).len()["len"].to_numpy()
-    np.testing.assert_allclose(p_K, np.average(world.truth_NK, axis=0, weights=weights), atol=0.006)
+    np.testing.assert_allclose(p_K, np.average(simulation.truth_NK, axis=0, weights=weights), atol=0.006)
     rng = np.random.default_rng(0)
-    three_NK = rng.multinomial(3, world.truth_NK) / 3
-    few = jensen_shannon(world.truth_NK, three_NK).mean()
+    three_NK = rng.multinomial(3, simulation.truth_NK) / 3
+    few = jensen_shannon(simulation.truth_NK, three_NK).mean()
     prior = jensen_shannon(
-        world.truth_NK, np.broadcast_to(world.truth_NK.mean(0), world.truth_NK.shape)
+        simulation.truth_NK, np.broadcast_to(simulation.truth_NK.mean(0), simulation.truth_NK.shape)
     ).mean()
     assert 0.12 < few < 0.25 and 0.15 < prior < 0.3
-    top_N = world.truth_NK.max(1)
+    top_N = simulation.truth_NK.max(1)
     assert (top_N < 0.5).mean() > 0.1 and (top_N > 0.75).mean() > 0.2  # some ambiguous, some clear
 
 
 def test_raters_have_biases_of_their_own() -> None:
-    confusion_RKK = demo._World(4, 1, 0).confusion_RKK
+    confusion_RKK = demo.Simulation(4, 1, 0).confusion_RKK
     np.testing.assert_allclose(confusion_RKK.sum(2), 1)
     assert confusion_RKK.std(0).max() > 0.03
 

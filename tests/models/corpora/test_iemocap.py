@@ -11,7 +11,7 @@ import soundfile
 
 from ambivox.models.corpora.iemocap import load
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.checking import Ingested, ingest
+from ambivox.models.ingestion.ingest import IngestedCorpus, ingest
 from ambivox.models.ingestion.labels import FOUR
 
 IMPRO = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
@@ -84,13 +84,13 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def ingested(root: Path, tmp_path: Path, schema: str = "full", **options: object) -> Ingested:
+def ingested(root: Path, tmp_path: Path, schema: str = "full", **options: object) -> IngestedCorpus:
     """Loaded and ingested, with a probe cache of its own."""
     loaded = load(root, **options)  # type: ignore[arg-type]
     return ingest(loaded, "iemocap", schema_name=schema, cache=tmp_path / "cache.sqlite")
 
 
-def votes_of(found: Ingested, turn: str) -> dict[tuple[str, str], float]:
+def votes_of(found: IngestedCorpus, turn: str) -> dict[tuple[str, str], float]:
     """Annotator and label to weight."""
     rows = found.votes.frame.filter(pl.col("utterance_id") == turn)
     return {(row["annotator_id"], row["label"]): row["weight"] for row in rows.iter_rows(named=True)}

@@ -12,7 +12,7 @@ import soundfile
 
 from ambivox.models.corpora.msp_podcast import load
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.checking import Ingested, ingest
+from ambivox.models.ingestion.ingest import IngestedCorpus, ingest
 
 CONSENSUS = """FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set
 MSP-PODCAST_0001_0008.wav,N,2.2,4.0,2.6,127,Female,Train
@@ -83,7 +83,7 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def ingested(root: Path, **options: object) -> Ingested:
+def ingested(root: Path, **options: object) -> IngestedCorpus:
     """Loaded and ingested with a cache of its own."""
     return ingest(load(root, **options), "msp_podcast", cache=root.parent / "cache.sqlite")  # type: ignore[arg-type]
 

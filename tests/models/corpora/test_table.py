@@ -12,7 +12,7 @@ import soundfile
 from ambivox.models.corpora import load_corpus
 from ambivox.models.corpora.table import load
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.checking import Ingested, ingest
+from ambivox.models.ingestion.ingest import IngestedCorpus, ingest
 
 UTTERANCES = pl.DataFrame(
     {
@@ -55,12 +55,12 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def ingested(root: Path, **options: object) -> Ingested:
+def ingested(root: Path, **options: object) -> IngestedCorpus:
     """Loaded and ingested with a cache of its own."""
     return ingest(load(root, **options), "table", cache=root.parent / "cache.sqlite")  # type: ignore[arg-type]
 
 
-def check(found: Ingested) -> None:
+def check(found: IngestedCorpus) -> None:
     """What must come out, whatever the shape."""
     assert found.rejects.height == 0
     frame = found.utterances.frame
@@ -225,7 +225,7 @@ def test_messages_name_file_and_line(root: Path) -> None:
     write(UTTERANCES, root / "utterances.csv")
     with pytest.raises(UserError, match=r"utterances\.csv: columns \['label'\] are missing"):
         load(root)
-    with pytest.raises(UserError, match="need the columns"):
+    with pytest.raises(UserError, match="need the names of their columns"):
         load(root, shape="counts")
     write(COUNTS.with_columns(anger=pl.Series(["1", "two", "3"])), root / "utterances.csv")
     with pytest.raises(UserError, match=r"utterances\.csv:3: anger is 'two'"):
@@ -253,7 +253,32 @@ def test_options_are_checked_by_name_and_kind(root: Path) -> None:
         UserError, match=r"option self_reports of corpus iemocap: expected true or false, found 'ja'"
     ):
         load_corpus("iemocap", root, {"self_reports": "ja"})
-    with pytest.raises(UserError, match=r"option test_session of corpus iemocap: expected int, found 'last'"):
+    with pytest.raises(
+        UserError, match=r"option test_session of corpus iemocap: expected an integer, found 'last'"
+    ):
         load_corpus("iemocap", root, {"test_session": "last"})
     with pytest.raises(UserError, match="unknown corpus 'ravdess'; known: "):
         load_corpus("ravdess", root)
+
+
+def test_stop_raises_about_the_first_row_that_cannot_be_used(root: Path) -> None:
+    write(UTTERANCES, root / "utterances.csv")
+    write(VOTES, root / "votes.csv")
+    cache = root.parent / "cache.sqlite"
+    complete = ingest(load(root), "table", cache=cache, on_error="stop")
+    check(complete)
+    more = pl.DataFrame(
+        {"utterance_id": ["a", "zz"], "annotator_id": ["r9", "r1"], "label": ["joy", "anger"]}
+    )
+    write(VOTES.vstack(more), root / "votes.csv")
+    data = load(root, labels=("anger", "neutral"))
+    assert ingest(data, "table", cache=cache).rejects.height == 2
+    with pytest.raises(
+        UserError, match=r"votes\.csv:8: unknown label \(a, joy by r9\); the first of 2"
+    ) as caught:
+        ingest(data, "table", cache=cache, on_error="stop")
+    assert "\n" not in str(caught.value)
+    (root / "audio" / "b.wav").unlink()
+    write(VOTES, root / "votes.csv")
+    with pytest.raises(UserError, match=r"b\.wav: audio is missing \(b, .*b\.wav"):
+        ingest(load(root), "table", cache=cache, on_error="stop")

@@ -110,7 +110,7 @@ def test_every_alm_is_complete(key):
     import transformers
 
     assert hasattr(transformers, alm.transformers_class) and hasattr(transformers, alm.processor_class)
-    assert alm.licence and alm.checked and alm.longest_seconds > 0 and alm.architectures
+    assert alm.licence and alm.tested and alm.longest_seconds > 0 and alm.architectures
     if alm.checkpoint is not None:
         assert re.fullmatch(r"[0-9a-f]{40}", alm.revision or "")
         assert resolve(key).source == alm.checkpoint
@@ -128,7 +128,10 @@ def test_every_alm_is_known_to_vllm(key):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ('{"architectures": ["LlamaForCausalLM"]}', "no ALM here has the architecture LlamaForCausalLM"),
+        (
+            '{"architectures": ["LlamaForCausalLM"]}',
+            "no file in models/alms/ has the architecture LlamaForCausalLM",
+        ),
         ("{", "config.json cannot be read"),
         ("[]", "expected a JSON object"),
         (None, "config.json cannot be read"),

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from ambivox.models.annotation.elicitation import percentage_schema
-from ambivox.models.engines import Engine, EngineChoice, Writing, choose
+from ambivox.models.annotation.responses import percentage_schema
+from ambivox.models.engines import Engine, EngineChoice, GenerationSettings, choose_engine
 from ambivox.models.engines import transformers as reference
-from ambivox.models.engines.vllm.inputs import Inputs
+from ambivox.models.engines.vllm.inputs import InputPreparer
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.chat import load_chat
 from ambivox.models.prompting.personas import PAPER, PLACEBO
@@ -149,9 +149,9 @@ def test_reworded_inputs_are_what_vllm_prepares(vllm_engine, tmp_path, audio_fir
     ]
     prompts = [vllm_engine.prompt(request) | {"cache_salt": str(n % 2)} for n, request in enumerate(asked)]
     prepare, prepared = vllm_engine.llm._preprocess_cmpl_one, []
-    inputs = Inputs(lambda prompt: prepared.append(prompt) or prepare(prompt))
+    inputs = InputPreparer(lambda prompt: prepared.append(prompt) or prepare(prompt))
     for prompt in prompts:
-        mine, theirs = inputs.of(prompt), prepare(prompt)
+        mine, theirs = inputs.prepare(prompt), prepare(prompt)
         assert mine["cache_salt"] == prompt["cache_salt"]
         for part in ("prompt_token_ids", "mm_placeholders", "mm_hashes"):
             assert mine[part] == theirs[part]
@@ -190,7 +190,7 @@ def test_sampled_letters_follow_the_exact_distribution(vllm_engine, tmp_path):
     request = requests(tmp_path, clips=1)[0]
     for temperature in (1.0, 0.6):
         p_K = probabilities(vllm_engine, [request])[0] ** (1 / temperature)
-        writings = [Writing(temperature, seed, 1, choices="ABCD") for seed in range(2000)]
+        writings = [GenerationSettings(temperature, seed, 1, choices="ABCD") for seed in range(2000)]
         letters = vllm_engine.generate([request] * 2000, writings)
         counts = np.array([letters.count(letter) for letter in "ABCD"])
         assert counts.sum() == 2000
@@ -208,7 +208,10 @@ def test_transformers_letters_follow_the_exact_distribution(transformers_engine,
     from scipy.stats import chisquare
 
     logprobs_K = transformers_engine.score(requests(tmp_path, clips=1)[:1])[0]
-    letters = [reference.draw(logprobs_K, Writing(1.0, seed, 1, choices="ABCD")) for seed in range(2000)]
+    letters = [
+        reference.draw_code(logprobs_K, GenerationSettings(1.0, seed, 1, choices="ABCD"))
+        for seed in range(2000)
+    ]
     p_K = np.exp(logprobs_K) / np.exp(logprobs_K).sum()
     assert chisquare([letters.count(letter) for letter in "ABCD"], 2000 * p_K).pvalue > 1e-4
 
@@ -217,7 +220,9 @@ def test_transformers_letters_follow_the_exact_distribution(transformers_engine,
 def test_verbalised_answers_keep_to_the_schema(vllm_engine, tmp_path):
     prompt = build_prompts(LABELS, PAPER[:1], 1, elicitation="verbalised")[0]
     request = Request(prompt, clip(tmp_path, 1), f"json-{tmp_path}")
-    answer = vllm_engine.generate([request], [Writing(0.0, 0, 256, schema=percentage_schema(prompt))])[0]
+    answer = vllm_engine.generate(
+        [request], [GenerationSettings(0.0, 0, 256, schema=percentage_schema(prompt))]
+    )[0]
     try:
         assert set(json.loads(answer)) == set("ABCD")
     except ValueError:
@@ -283,12 +288,12 @@ def test_codes_are_checked_to_be_single_tokens(small_alm):
 
 
 def test_auto_is_vllm_where_it_is_installed(monkeypatch):
-    assert choose("auto") == "vllm"
+    assert choose_engine("auto") == "vllm"
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "vllm" else object())
-    assert choose("auto") == "transformers"
+    assert choose_engine("auto") == "transformers"
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UserError, match="pip install"):
-        choose("auto")
+        choose_engine("auto")
 
 
 @pytest.mark.engine

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from ambivox.models.errors import UserError
-from ambivox.models.exchange import Bundle
+from ambivox.models.exchange import LinkedTables
 from ambivox.models.exchange.label_studio import read_votes, write
 from ambivox.models.tables import Distributions, Utterances, Votes
 
@@ -19,7 +19,7 @@ LABELS = ("anger", 'so-"so" <&>')
 
 
 @pytest.fixture
-def bundle() -> Bundle:
+def tables() -> LinkedTables:
     """Two utterances, three votes, one of them shared, and what a model says of the first."""
     utterances = pl.DataFrame(
         {
@@ -37,18 +37,18 @@ def bundle() -> Bundle:
     votes += [("a", "7", "human", label, 0.5) for label in LABELS]
     frame = pl.DataFrame(votes, list(Votes.required), orient="row")
     said = Distributions.of(pl.Series(["a"]), "synthetic", np.array([[0.25, 0.75]]), LABELS)
-    return Bundle.of(Utterances.check(utterances, LABELS), Votes.check(frame, LABELS), said)
+    return LinkedTables.of(Utterances.check(utterances, LABELS), Votes.check(frame, LABELS), said)
 
 
-def test_votes_come_back_exactly(bundle: Bundle, tmp_path: Path) -> None:
-    write(bundle, tmp_path)
-    votes, rejects = read_votes(tmp_path / "tasks.json", bundle.utterances)
-    assert votes.frame.equals(bundle.votes.frame)
+def test_votes_come_back_exactly(tables: LinkedTables, tmp_path: Path) -> None:
+    write(tables, tmp_path)
+    votes, rejects = read_votes(tmp_path / "tasks.json", tables.utterances)
+    assert votes.frame.equals(tables.votes.frame)
     assert rejects.height == 0
 
 
-def test_tasks_and_interface(bundle: Bundle, tmp_path: Path) -> None:
-    write(bundle, tmp_path)
+def test_tasks_and_interface(tables: LinkedTables, tmp_path: Path) -> None:
+    write(tables, tmp_path)
     first, second = json.loads((tmp_path / "tasks.json").read_text())
     assert first["data"]["audio"] == "s3://bucket/a.wav"
     assert first["data"]["utterance_id"] == "a"
@@ -76,8 +76,8 @@ def test_tasks_and_interface(bundle: Bundle, tmp_path: Path) -> None:
         "audio",
         "multiple",
     )
-    alone = Bundle.of(
-        bundle.utterances, Votes.check(bundle.votes.frame.filter(pl.col("weight") == 1), LABELS)
+    alone = LinkedTables.of(
+        tables.utterances, Votes.check(tables.votes.frame.filter(pl.col("weight") == 1), LABELS)
     )
     write(alone, tmp_path)
     assert json.loads((tmp_path / "tasks.json").read_text())[0]["predictions"] == []
@@ -92,7 +92,7 @@ def annotation(who: object, *labels: str, **more: object) -> dict[str, object]:
     return {"id": 1, "completed_by": who, "was_cancelled": False, "result": result if labels else []} | more
 
 
-def test_a_result_with_all_its_oddities(bundle: Bundle, tmp_path: Path) -> None:
+def test_a_result_with_all_its_oddities(tables: LinkedTables, tmp_path: Path) -> None:
     tasks = [
         {
             "id": 11,
@@ -113,7 +113,7 @@ def test_a_result_with_all_its_oddities(bundle: Bundle, tmp_path: Path) -> None:
     ]
     path = tmp_path / "result.json"
     path.write_text(json.dumps(tasks))
-    votes, rejects = read_votes(path, bundle.utterances)
+    votes, rejects = read_votes(path, tables.utterances)
     assert votes.frame.rows() == [
         ("a", "1", "human", LABELS[1], 1.0),
         ("a", "two@x.org", "human", "anger", 0.5),
@@ -130,7 +130,7 @@ def test_a_result_with_all_its_oddities(bundle: Bundle, tmp_path: Path) -> None:
     ]
 
 
-def test_json_min(bundle: Bundle, tmp_path: Path) -> None:
+def test_json_min(tables: LinkedTables, tmp_path: Path) -> None:
     tasks = [
         {"audio": "x", "utterance_id": "a", "id": 1, "emotion": "anger", "annotator": 3, "annotation_id": 9},
         {
@@ -145,7 +145,7 @@ def test_json_min(bundle: Bundle, tmp_path: Path) -> None:
     ]
     path = tmp_path / "result.json"
     path.write_text(json.dumps(tasks))
-    votes, rejects = read_votes(path, bundle.utterances)
+    votes, rejects = read_votes(path, tables.utterances)
     assert votes.counts(pl.Series(["a", "b"])).tolist() == [[1, 0], [0.5, 0.5]]
     assert rejects["reason"].to_list() == ["no label chosen"]
 
@@ -154,19 +154,19 @@ def test_json_min(bundle: Bundle, tmp_path: Path) -> None:
     ("text", "message"),
     [('[{"data": ', r"result\.json:1: not readable as JSON"), ('{"a": 1}', "expected a list of tasks")],
 )
-def test_files_that_are_no_result(bundle: Bundle, tmp_path: Path, text: str, message: str) -> None:
+def test_files_that_are_no_result(tables: LinkedTables, tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "result.json"
     path.write_text(text)
     with pytest.raises(UserError, match=message):
-        read_votes(path, bundle.utterances)
+        read_votes(path, tables.utterances)
 
 
-def test_unequal_weights_have_no_place(bundle: Bundle, tmp_path: Path) -> None:
+def test_unequal_weights_have_no_place(tables: LinkedTables, tmp_path: Path) -> None:
     weights = (
         pl.when(pl.col("weight") < 1)
         .then(pl.when(pl.col("label") == "anger").then(0.25).otherwise(0.75))
         .otherwise(1.0)
     )
-    votes = Votes.check(bundle.votes.frame.with_columns(weight=weights), LABELS)
+    votes = Votes.check(tables.votes.frame.with_columns(weight=weights), LABELS)
     with pytest.raises(UserError, match="annotator '7' weighs the labels of 'a' unequally"):
-        write(Bundle.of(bundle.utterances, votes), tmp_path)
+        write(LinkedTables.of(tables.utterances, votes), tmp_path)

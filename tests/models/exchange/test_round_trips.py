@@ -8,22 +8,24 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ambivox.models.exchange
 from ambivox.models.errors import UserError
-from ambivox.models.exchange import Bundle
+from ambivox.models.exchange import LinkedTables
 from ambivox.models.registry import keys
 from ambivox.models.tables import Distributions, Utterances, Votes
 
+EARLIER_NAME = "effective_synthetic_votes"
 FORMATS = [key for key in keys(ambivox.models.exchange) if key != "label_studio"]
 text = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=12)
 
 
 @st.composite
-def bundles(draw: st.DrawFn) -> Bundle:
+def linked_tables(draw: st.DrawFn) -> LinkedTables:
     """A few utterances with any text, shared votes, and distributions for some."""
     labels = tuple(
         draw(
@@ -70,29 +72,29 @@ def bundles(draw: st.DrawFn) -> Bundle:
         distributions = Distributions.of(
             pl.Series(known), "pooled", p_NK[: len(known)], labels, rng.random(len(known))
         )
-    return Bundle.of(Utterances.check(utterances, labels), Votes.check(votes, labels), distributions)
+    return LinkedTables.of(Utterances.check(utterances, labels), Votes.check(votes, labels), distributions)
 
 
 @pytest.mark.parametrize("key", FORMATS)
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-@given(bundle=bundles())
-def test_round_trip(key: str, bundle: Bundle) -> None:
+@given(tables=linked_tables())
+def test_round_trip(key: str, tables: LinkedTables) -> None:
     module = importlib.import_module(f"ambivox.models.exchange.{key}")
     with TemporaryDirectory() as folder:
-        module.write(bundle, Path(folder))
+        module.write(tables, Path(folder))
         back = module.read(Path(folder))
-    assert back.labels == bundle.labels
-    assert back.utterances.frame.equals(bundle.utterances.frame)
-    assert back.votes.frame.equals(bundle.votes.frame)
-    assert (back.distributions is None) == (bundle.distributions is None)
-    if bundle.distributions is not None:
-        assert back.distributions.frame.equals(bundle.distributions.frame)
+    assert back.labels == tables.labels
+    assert back.utterances.frame.equals(tables.utterances.frame)
+    assert back.votes.frame.equals(tables.votes.frame)
+    assert (back.distributions is None) == (tables.distributions is None)
+    if tables.distributions is not None:
+        assert back.distributions.frame.equals(tables.distributions.frame)
 
 
 @pytest.fixture
-def small() -> Bundle:
+def small() -> LinkedTables:
     """Three utterances, one without votes and one without a distribution."""
     labels = ("anger", "neutral")
     utterances = pl.DataFrame(
@@ -120,12 +122,12 @@ def small() -> Bundle:
     )
     p_NK = np.array([[0.75, 0.25], [1 / 3, 2 / 3]])
     distributions = Distributions.of(pl.Series(["a", "b"]), "synthetic", p_NK, labels)
-    return Bundle.of(Utterances.check(utterances, labels), Votes.check(votes, labels), distributions)
+    return LinkedTables.of(Utterances.check(utterances, labels), Votes.check(votes, labels), distributions)
 
 
 @pytest.mark.parametrize("key", FORMATS)
 def test_same_bytes_twice_and_a_message_where_there_is_nothing(
-    key: str, small: Bundle, tmp_path: Path
+    key: str, small: LinkedTables, tmp_path: Path
 ) -> None:
     module = importlib.import_module(f"ambivox.models.exchange.{key}")
     found = []
@@ -144,7 +146,7 @@ def test_same_bytes_twice_and_a_message_where_there_is_nothing(
         module.read(tmp_path / "empty")
 
 
-def test_hugging_face_reads_it(small: Bundle, tmp_path: Path) -> None:
+def test_hugging_face_reads_it(small: LinkedTables, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     importlib.import_module("ambivox.models.exchange.huggingface").write(small, tmp_path / "data set")
     loaded = datasets.load_dataset(str(tmp_path / "data set"), cache_dir=str(tmp_path / "cache"))
@@ -158,7 +160,7 @@ def test_hugging_face_reads_it(small: Bundle, tmp_path: Path) -> None:
     assert loaded["train"][1]["votes"] == []
 
 
-def test_audformat_s_own_reading(small: Bundle, tmp_path: Path) -> None:
+def test_audformat_s_own_reading(small: LinkedTables, tmp_path: Path) -> None:
     audformat = pytest.importorskip("audformat")
     importlib.import_module("ambivox.models.exchange.audformat").write(small, tmp_path)
     db = audformat.Database.load(str(tmp_path), load_data=True)
@@ -171,14 +173,40 @@ def test_audformat_s_own_reading(small: Bundle, tmp_path: Path) -> None:
     twice = small.utterances.frame.with_columns(audio=pl.lit("same.wav"))
     with pytest.raises(UserError, match=r"same\.wav belongs to several utterances"):
         importlib.import_module("ambivox.models.exchange.audformat").write(
-            Bundle.of(Utterances.check(twice, small.labels), small.votes), tmp_path / "x"
+            LinkedTables.of(Utterances.check(twice, small.labels), small.votes), tmp_path / "x"
         )
 
 
-def test_tables_that_do_not_belong_together(small: Bundle) -> None:
+def rename_equivalent_votes(folder: Path) -> None:
+    """Give the column its earlier name in every file."""
+    for path in folder.rglob("*.*"):
+        if path.suffix == ".parquet":
+            table = pq.read_table(path)
+            names = [name.replace("equivalent_votes", EARLIER_NAME) for name in table.column_names]
+            metadata = {
+                key: value for key, value in pq.read_metadata(path).metadata.items() if key != b"ARROW:schema"
+            }
+            pq.write_table(table.rename_columns(names).replace_schema_metadata(metadata), path)
+        else:
+            path.write_text(path.read_text().replace("equivalent_votes", EARLIER_NAME))
+
+
+@pytest.mark.parametrize("key", FORMATS)
+def test_exports_with_the_column_s_earlier_name_are_read(
+    key: str, small: LinkedTables, tmp_path: Path
+) -> None:
+    module = importlib.import_module(f"ambivox.models.exchange.{key}")
+    module.write(small, tmp_path)
+    rename_equivalent_votes(tmp_path)
+    assert any(EARLIER_NAME.encode() in path.read_bytes() for path in tmp_path.rglob("*.*"))
+    back = module.read(tmp_path).distributions
+    assert back.frame.equals(small.distributions.frame)
+
+
+def test_tables_that_do_not_belong_together(small: LinkedTables) -> None:
     other = Votes.check(small.votes.frame, ("anger", "neutral", "fear"))
     with pytest.raises(UserError, match="the votes have the labels"):
-        Bundle.of(small.utterances, other)
+        LinkedTables.of(small.utterances, other)
     strange = Votes.check(small.votes.frame.with_columns(utterance_id=pl.lit("z")), small.labels)
-    with pytest.raises(UserError, match="4 votes are about no utterance here, the first 'z'"):
-        Bundle.of(small.utterances, strange)
+    with pytest.raises(UserError, match="4 votes are for unknown utterances, the first is 'z'"):
+        LinkedTables.of(small.utterances, strange)

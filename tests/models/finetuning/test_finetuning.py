@@ -19,6 +19,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
+from ambivox.models.finetuning.training.checks import check_before_training  # noqa: E402
+from ambivox.models.finetuning.training.inference import predict_rows  # noqa: E402
+
 from ambivox.models.alm_backbones.audio_states import AudioStates  # noqa: E402
 from ambivox.models.alm_backbones.backbone import Backbone, load  # noqa: E402
 from ambivox.models.audio.decoding import decode  # noqa: E402
@@ -31,13 +34,9 @@ from ambivox.models.finetuning.model.distribution_model import (  # noqa: E402
     add_adapters,
 )
 from ambivox.models.finetuning.model.model_folder import load_model, merge  # noqa: E402
-from ambivox.models.finetuning.training.checks import check_before_training  # noqa: E402
-from ambivox.models.finetuning.training.inference import predict_rows  # noqa: E402
 from ambivox.models.statistics.metrics import jensen_shannon  # noqa: E402
 from ambivox.models.tables import Distributions, Utterances  # noqa: E402
-from tests.support.steps import augment  # noqa: E402
-from tests.support.steps import finetune  # noqa: E402
-from tests.support.steps import predict  # noqa: E402
+from tests.support.steps import augment, finetune, predict  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 OPTIONS = {"epochs": 3, "learning_rate": 3e-3, "batch": 8, "seed": 5}

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from ambivox.models.augmentation.dime_aug import Recipe, plan  # noqa: E402
+from ambivox.models.augmentation.dime_aug import DimeAugSettings, plan  # noqa: E402
 from ambivox.models.finetuning.data.examples import Examples  # noqa: E402
 from ambivox.models.finetuning.model.distribution_head import DistributionHead  # noqa: E402
 from ambivox.models.finetuning.model.label_shift import corrected, log_ratio  # noqa: E402
@@ -48,7 +48,7 @@ def test_the_correction_undoes_what_dime_aug_does_to_a_learner_of_shares() -> No
     # Of a sound that says nothing, the best answer is the mean of the examples; people's is that of the recorded ones.
     random = np.random.default_rng(0)
     p_NK = random.dirichlet([4, 2, 1, 1], 400)
-    lineage = plan(random.standard_normal((400, 3)), p_NK, Recipe(ratio=0.8))
+    lineage = plan(random.standard_normal((400, 3)), p_NK, DimeAugSettings(ratio=0.8))
     mixed_SK = lineage.distributions(p_NK)
     everything = np.concatenate([p_NK, mixed_SK])
     learned = everything.mean(axis=0) * log_ratio(examples_of(everything), len(mixed_SK)).exp().numpy()

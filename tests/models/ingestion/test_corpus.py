@@ -11,10 +11,10 @@ from types import ModuleType
 import pytest
 
 import ambivox.models.corpora
-from ambivox.models.corpora import keys, load_corpus, parse_options
+from ambivox.models.corpora import check_options, keys, load_corpus
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.checking import ingest
-from ambivox.models.ingestion.corpus import Loaded, require_layout
+from ambivox.models.ingestion.corpus import CorpusData, require_layout
+from ambivox.models.ingestion.ingest import ingest
 from ambivox.models.registry import find
 
 
@@ -26,7 +26,7 @@ def test_a_corpus_says_what_it_is_and_types_its_options(key: str) -> None:
         assert word in text, f"{key}'s docstring does not mention its {word}"
     signature = inspect.signature(module.load)
     hints = typing.get_type_hints(module.load)
-    assert hints["return"] is Loaded
+    assert hints["return"] is CorpusData
     first, *options = signature.parameters.values()
     assert (first.name, hints["root"]) == ("root", Path)
     for option in options:
@@ -35,7 +35,7 @@ def test_a_corpus_says_what_it_is_and_types_its_options(key: str) -> None:
         given = option.default
         as_text = ",".join(given) if isinstance(given, tuple) else str(given)
         if given is not None:
-            assert parse_options(module.load, {option.name: as_text}, key) == {option.name: given}
+            assert check_options(module.load, {option.name: as_text}, key) == {option.name: given}
         assert f"{option.name}:" in (module.load.__doc__ or ""), f"{key}: {option.name} is not described"
 
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.labels import schema
+from ambivox.models.ingestion.labels import label_schema
 
 LABELS = ("anger", "excitement", "fear", "happiness", "neutral", "sadness")
 VOTES = pl.DataFrame(
@@ -23,16 +23,16 @@ VOTES = pl.DataFrame(
 
 
 def test_full_changes_nothing() -> None:
-    full = schema("full", LABELS)
-    votes, dropped = full.votes(VOTES)
+    full = label_schema("full", LABELS)
+    votes, dropped = full.map_votes(VOTES)
     assert votes.equals(VOTES)
     assert dropped == {}
 
 
 def test_four_merges_and_counts_what_it_drops() -> None:
-    four = schema("four", LABELS)
+    four = label_schema("four", LABELS)
     assert four.labels == ("anger", "happiness", "neutral", "sadness")
-    votes, dropped = four.votes(VOTES)
+    votes, dropped = four.map_votes(VOTES)
     assert sorted(votes.select("utterance_id", "annotator_id", "label", "weight").rows()) == [
         ("a", "r1", "anger", 1.0),
         ("a", "r2", "happiness", 1.0),
@@ -40,7 +40,7 @@ def test_four_merges_and_counts_what_it_drops() -> None:
     ]
     assert dropped == {"fear": 3}
     with pytest.raises(UserError, match="schema four: the corpus has no label"):
-        schema("four", ("calm", "happiness", "neutral", "sadness"))
+        label_schema("four", ("calm", "happiness", "neutral", "sadness"))
 
 
 @pytest.mark.parametrize("suffix", ["toml", "json"])
@@ -49,15 +49,15 @@ def test_a_file_renames_merges_and_orders(tmp_path: Path, suffix: str) -> None:
     drop, groups = ["neutral"], {"up": ["happiness", "excitement"], "down": ["anger", "fear", "sadness"]}
     as_toml = f"drop = {drop}\n[labels]\nup = {groups['up']}\ndown = {groups['down']}\n"
     path.write_text(as_toml if suffix == "toml" else json.dumps({"drop": drop, "labels": groups}))
-    mapping = schema(str(path), LABELS)
+    mapping = label_schema(str(path), LABELS)
     assert mapping.labels == ("up", "down")
-    votes, dropped = mapping.votes(VOTES)
+    votes, dropped = mapping.map_votes(VOTES)
     assert dropped == {}
     assert votes.filter(utterance_id="c").select("label", "weight").rows() == [("down", 1.0)]
     truth = pl.DataFrame(
         {"utterance_id": ["a", "b"]} | {label: [1 / 6, float(label == "neutral")] for label in LABELS}
     )
-    mapped, gone = mapping.distributions(truth)
+    mapped, gone = mapping.map_distributions(truth)
     assert mapped.row(0) == ("a", pytest.approx(2 / 5), pytest.approx(3 / 5))
     assert gone == 1
 
@@ -68,7 +68,7 @@ def test_a_file_renames_merges_and_orders(tmp_path: Path, suffix: str) -> None:
         ('[labels]\nx = ["anger"]', r"labels \['excitement', .*'sadness'\] are neither mapped nor dropped"),
         ('drop = ["joy"]\n[labels]\nx = ["anger"]', "the corpus has no label 'joy'"),
         ('drop = ["anger"]\n[labels]\nx = ["anger"]', "label 'anger' is named twice"),
-        ('[labels]\nx = "anger"', "wants a list of labels"),
+        ('[labels]\nx = "anger"', "needs a list of labels"),
         ('keep = ["anger"]', "expected a table 'labels'"),
         ("[labels", "not a readable schema file"),
     ],
@@ -77,9 +77,9 @@ def test_mistakes_in_a_file(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "schema.toml"
     path.write_text(text)
     with pytest.raises(UserError, match=message):
-        schema(str(path), LABELS)
+        label_schema(str(path), LABELS)
 
 
 def test_no_such_schema() -> None:
     with pytest.raises(UserError, match="unknown schema 'five'; known: full, four"):
-        schema("five", LABELS)
+        label_schema("five", LABELS)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.splits import assign, draw, parse_shares, straddling
+from ambivox.models.ingestion.splits import assign_splits, check_shares, draw_splits, split_overlap
 from ambivox.models.tables import SPLITS
 
 
@@ -37,9 +37,9 @@ def test_drawn_splits_never_share_a_speaker(
     sizes: list[int], unknown: int, seed: int, shares: tuple[float, float, float, float]
 ) -> None:
     frame = table([f"s{n}" for n, size in enumerate(sizes) for _ in range(size)] + [None] * unknown)
-    done = frame.with_columns(draw(frame, shares, seed))
-    assert straddling(done)["speakers"] == 0
-    assert straddling(done)["unknown_other"] == 0
+    done = frame.with_columns(draw_splits(frame, shares, seed))
+    assert split_overlap(done)["speakers"] == 0
+    assert split_overlap(done)["unknown_other"] == 0
     known = done.filter(pl.col("speaker").is_not_null())
     assert set(known["split"]) == {split for split, share in zip(SPLITS, shares, strict=True) if share}
     # No split is further from its share than the largest speaker allows, but for the least that each must
@@ -51,7 +51,7 @@ def test_drawn_splits_never_share_a_speaker(
 
 def test_seventy_six_equal_speakers_meet_the_shares_and_the_seed_decides_who() -> None:
     frame = table([f"s{n % 76}" for n in range(7600)])
-    first, again, other = (draw(frame, (0.6, 0.15, 0.05, 0.2), seed) for seed in (0, 0, 1))
+    first, again, other = (draw_splits(frame, (0.6, 0.15, 0.05, 0.2), seed) for seed in (0, 0, 1))
     assert first.equals(again)
     assert not first.equals(other)
     assert dict(first.value_counts().iter_rows()) == {
@@ -65,30 +65,30 @@ def test_seventy_six_equal_speakers_meet_the_shares_and_the_seed_decides_who() -
 def test_the_order_of_rows_does_not_matter() -> None:
     frame = table([f"s{n % 9}" for n in range(90)])
     shuffled = frame.sample(fraction=1, shuffle=True, seed=3)
-    one = dict(zip(frame["speaker"], draw(frame, (0, 0.5, 0, 0.5), 5), strict=True))
-    assert one == dict(zip(shuffled["speaker"], draw(shuffled, (0, 0.5, 0, 0.5), 5), strict=True))
+    one = dict(zip(frame["speaker"], draw_splits(frame, (0, 0.5, 0, 0.5), 5), strict=True))
+    assert one == dict(zip(shuffled["speaker"], draw_splits(shuffled, (0, 0.5, 0, 0.5), 5), strict=True))
 
 
 def test_alone_takes_each_unknown_for_a_speaker_of_its_own() -> None:
     frame = table([None] * 40)
-    assert set(draw(frame, (0, 0.5, 0, 0.5), 0)) == {"train"}
-    assert set(draw(frame, (0, 0.5, 0, 0.5), 0, "alone")) == {"train", "test"}
+    assert set(draw_splits(frame, (0, 0.5, 0, 0.5), 0)) == {"train"}
+    assert set(draw_splits(frame, (0, 0.5, 0, 0.5), 0, "alone")) == {"train", "test"}
 
 
 def test_official_splits_stay_and_pretraining_is_taken_from_train_by_speaker() -> None:
     speakers = [f"s{n // 10}" for n in range(100)]
     frame = table(speakers, ["train"] * 60 + ["development"] * 20 + ["test"] * 20)
-    assert assign(frame, None, 0).equals(frame)
-    assert assign(frame, (0, 0.7, 0.1, 0.2), 0).equals(frame)
-    taken = assign(frame, (0.5, 0.25, 0.05, 0.2), 0)
+    assert assign_splits(frame, None, 0).equals(frame)
+    assert assign_splits(frame, (0, 0.7, 0.1, 0.2), 0).equals(frame)
+    taken = assign_splits(frame, (0.5, 0.25, 0.05, 0.2), 0)
     assert taken.filter(pl.col("split") == "pretrain").height == 40
-    assert straddling(taken)["speakers"] == 0
+    assert split_overlap(taken)["speakers"] == 0
     assert taken.filter(pl.col("split") == "test").equals(frame.filter(pl.col("split") == "test"))
 
 
 def test_a_speaker_with_an_official_split_somewhere_stays_in_it() -> None:
     frame = table(["a", "a", "b", "c", "d", None], ["test", None, None, None, None, None])
-    done = assign(frame, (0, 0.6, 0.2, 0.2), 0)
+    done = assign_splits(frame, (0, 0.6, 0.2, 0.2), 0)
     assert done["split"].to_list()[:2] == ["test", "test"]
     assert set(done["split"].to_list()[2:5]) == {"train", "development"}
     assert done["split"].to_list()[5] == "train"
@@ -96,17 +96,30 @@ def test_a_speaker_with_an_official_split_somewhere_stays_in_it() -> None:
 
 def test_published_splits_that_share_speakers_are_counted() -> None:
     frame = table(["a", "a", None, None], ["train", "test", "train", "test"])
-    assert straddling(frame) == {"speakers": 1, "unknown_train": 1, "unknown_other": 1}
+    assert split_overlap(frame) == {"speakers": 1, "unknown_train": 1, "unknown_other": 1}
 
 
 @pytest.mark.parametrize(
-    "text", ["0.5,0.5", "a,b,c,d", "0.5,0.5,0.5,0.5", "-0.5,0.5,0.5,0.5", "nan,1,0,0", ""]
+    ("shares", "text"),
+    [
+        ((0.5, 0.5), "0.5 0.5"),
+        ((0.5, 0.5, 0.5, 0.5), "0.5 0.5 0.5 0.5"),
+        ((-0.5, 0.5, 0.5, 0.5), "-0.5 0.5 0.5 0.5"),
+        ((float("nan"), 1, 0, 0), "nan 1 0 0"),
+        ((), ""),
+    ],
 )
-def test_shares_that_are_none(text: str) -> None:
-    with pytest.raises(UserError, match="expected four numbers"):
-        parse_shares(text)
+def test_shares_that_are_none(shares: tuple[float, ...], text: str) -> None:
+    with pytest.raises(UserError, match="expected four numbers from 0 to 1 that sum to 1") as caught:
+        check_shares(shares)
+    assert str(caught.value).startswith(f"shares {text}: ")
+
+
+def test_shares_may_come_from_yaml() -> None:
+    assert check_shares([0, 0.7, 0.1, 0.2]) == (0.0, 0.7, 0.1, 0.2)
+    assert check_shares((0.6, 0.15, 0.05, 0.2)) == (0.6, 0.15, 0.05, 0.2)
 
 
 def test_too_few_speakers() -> None:
     with pytest.raises(UserError, match="3 known speakers cannot fill 4 splits"):
-        draw(table(["a", "b", "c"]), (0.25, 0.25, 0.25, 0.25), 0)
+        draw_splits(table(["a", "b", "c"]), (0.25, 0.25, 0.25, 0.25), 0)

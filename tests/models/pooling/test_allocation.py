@@ -1,4 +1,4 @@
-"""Planning human votes: the expected gain by hand, and fewer votes than at random in a world that is known."""
+"""Allocation of votes: the expected reduction by hand, and fewer votes than at random in a simulated corpus."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import polars as pl
 import pytest
 
 from ambivox.models.errors import UserError
-from ambivox.models.pooling.allocation import expected_fall, plan, simulate
+from ambivox.models.pooling.allocation import expected_reduction, plan
+from ambivox.models.pooling.allocation_simulation import simulate
 from ambivox.models.pooling.calibration import identity
-from ambivox.models.pooling.fit import Evidence, fit_pooling
+from ambivox.models.pooling.fit import fit_pooling
+from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import AlmModel, PoolingModel
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Votes
-from tests.support.steps import plan_labels
 from tests.support.pooling_tables import World, label_names, world, write_files
+from tests.support.steps import plan_labels
 
 _WEIGHTS = np.array([np.log(2.0), 0.0, 0.0, 0.0, 0.0, 0.0])  # kappa = 2 everywhere
 _MODEL = PoolingModel(
@@ -32,31 +34,33 @@ _MODEL = PoolingModel(
 )
 
 
-def _evidence(n_NK: list[list[float]], q_NK: list[list[float]]) -> Evidence:
+def _inputs(n_NK: list[list[float]], q_NK: list[list[float]]) -> PoolingInputs:
     rows = len(n_NK)
-    return Evidence(np.array(n_NK), np.array(q_NK)[:, None], np.ones((rows, 1)), np.arange(rows))
+    return PoolingInputs(np.array(n_NK), np.array(q_NK)[:, None], np.ones((rows, 1)), np.arange(rows))
 
 
-def test_expected_fall_by_hand() -> None:
+def test_expected_reduction_by_hand() -> None:
     # p = (1 + 2 * 0.5, 2 * 0.5) / 3; after a vote (3, 1) / 4 with chance 2/3, or (2, 2) / 4 with 1/3
     now, up, down = (np.array([values]) for values in ([2 / 3, 1 / 3], [3 / 4, 1 / 4], [1 / 2, 1 / 2]))
     expected = 2 / 3 * jensen_shannon(now, up)[0] + 1 / 3 * jensen_shannon(now, down)[0]
-    assert expected_fall(_MODEL, _evidence([[1.0, 0.0]], [[0.5, 0.5]])) == pytest.approx([expected], abs=1e-6)
+    assert expected_reduction(_MODEL, _inputs([[1.0, 0.0]], [[0.5, 0.5]])) == pytest.approx(
+        [expected], abs=1e-6
+    )
 
 
 def test_doubt_and_few_votes_come_first_and_the_budget_is_spent() -> None:
-    evidence = _evidence([[3.0, 0.0], [1.0, 1.0], [5.0, 5.0]], [[0.95, 0.05], [0.5, 0.5], [0.5, 0.5]])
-    votes_N, fall_N = plan(_MODEL, evidence, 1)
-    assert votes_N.tolist() == [0, 1, 0] and fall_N.argmax() == 1
-    votes_N, _ = plan(_MODEL, evidence, 12)
+    inputs = _inputs([[3.0, 0.0], [1.0, 1.0], [5.0, 5.0]], [[0.95, 0.05], [0.5, 0.5], [0.5, 0.5]])
+    votes_N, reduction_N = plan(_MODEL, inputs, 1)
+    assert votes_N.tolist() == [0, 1, 0] and reduction_N.argmax() == 1
+    votes_N, _ = plan(_MODEL, inputs, 12)
     assert votes_N.sum() == 12 and votes_N[1] == votes_N.max() > votes_N[0]
     with pytest.raises(UserError, match="at least 1 vote"):
-        plan(_MODEL, evidence, 0)
+        plan(_MODEL, inputs, 0)
 
 
 def _mixed(rows: int, seed: int) -> World:
-    """Every other utterance is clear, and the ALM hears which label; of the others nobody is sure."""
-    made = world(rows=rows, votes=10, worth=4.0, seed=seed)
+    """Every other utterance is clear, and the ALM recognises its label; the others are ambiguous."""
+    made = world(rows=rows, votes=10, kappa=4.0, seed=seed)
     clear_NK = np.eye(4)[made.q_NK.argmax(1)] * 0.96 + 0.01
     even_N1 = (np.arange(rows) % 2 == 0)[:, None]
     theta_NK = np.where(even_N1, clear_NK, made.theta_NK)
@@ -66,12 +70,12 @@ def _mixed(rows: int, seed: int) -> World:
 
 def test_planning_needs_a_quarter_fewer_votes_than_chance() -> None:
     train, test = _mixed(1500, seed=1), _mixed(700, seed=2)
-    model = fit_pooling(label_names(4), ["alm"], train.evidence, np.arange(1.0, 6.0))
-    played = simulate(model, test.evidence, repeats=2, budgets=(0.5, 1.0, 2.0))
-    assert played.least_saved > 0.25
-    assert played.planned[0] == pytest.approx(played.at_random[0])  # both start from the same votes
+    model = fit_pooling(label_names(4), ["alm"], train.inputs, np.arange(1.0, 6.0))
+    simulation = simulate(model, test.inputs, repeats=2, budgets=(0.5, 1.0, 2.0))
+    assert simulation.least_saved > 0.25
+    assert simulation.planned[0] == pytest.approx(simulation.at_random[0])  # both start from the same votes
     with pytest.raises(UserError, match="more than 5 votes"):
-        simulate(model, replace(test.evidence, n_NK=np.ones((700, 4))))
+        simulate(model, replace(test.inputs, n_NK=np.ones((700, 4))))
 
 
 def test_plan_labels_writes_a_batch_for_label_studio(tmp_path: Path) -> None:

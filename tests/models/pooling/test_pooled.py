@@ -1,4 +1,4 @@
-"""Pooling: the formula by hand, gradients by differences, known worth found again, and every degenerate case."""
+"""Pooling: the formula by hand, gradients by differences, known equivalent votes, and every degenerate case."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ from scipy.optimize import approx_fprime
 
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.calibration import identity
-from ambivox.models.pooling.fit import Evidence, fit_pooling, informs
-from ambivox.models.pooling.loss import Problem
+from ambivox.models.pooling.fit import fit_pooling
+from ambivox.models.pooling.informative import is_informative
+from ambivox.models.pooling.inputs import PoolingInputs, mean_over_alms
+from ambivox.models.pooling.loss import PoolingLoss
 from ambivox.models.pooling.pooled import (
     CRITERIA,
     FEATURES,
     AlmModel,
     Criterion,
     PoolingModel,
-    counted,
     features,
     pool,
     posterior_mean,
     respond,
 )
+from ambivox.models.pooling.sources import combined_counts
 from ambivox.models.statistics import metrics
-from ambivox.models.statistics.ambiguity import shares
+from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.statistics.vote_draws import draw_votes
 from tests.support.pooling_tables import World, label_names, world
 
 
 def _fit(made: World, criterion: Criterion = "js", in_use: float = 3.0, seed: int = 0) -> PoolingModel:
     names = label_names(made.n_NK.shape[1])
-    return fit_pooling(names, ["alm"], made.evidence, np.full(1, in_use), criterion=criterion, seed=seed)
+    return fit_pooling(names, ["alm"], made.inputs, np.full(1, in_use), criterion=criterion, seed=seed)
 
 
 def _js(model: PoolingModel, made: World, keep: int = 3) -> tuple[float, float]:
@@ -80,26 +82,26 @@ def test_features_by_hand() -> None:
 @pytest.mark.parametrize("labels", [2, 5])
 def test_gradient_matches_finite_differences(criterion: Criterion, labels: int) -> None:
     rng = np.random.default_rng(labels)
-    in_MK = rng.integers(0, 3, (40, labels)).astype(float)
+    known_MK = rng.integers(0, 3, (40, labels)).astype(float)
     q_MAK = rng.dirichlet(np.ones(labels), (40, 2))
-    there_MA = rng.integers(0, 2, (40, 2)).astype(float)
-    there_MA[:, 0] = 1.0
+    answered_MA = rng.integers(0, 2, (40, 2)).astype(float)
+    answered_MA[:, 0] = 1.0
     f_MAF = rng.normal(size=(40, 2, len(FEATURES)))
-    held_MK = rng.multinomial(4, np.full(labels, 1 / labels), 40)
-    share_M = np.full(40, 1 / 40)
-    problem = Problem(in_MK, held_MK / 4, share_M, q_MAK, there_MA, f_MAF, criterion, 40)
-    at = rng.normal(0, 0.3, problem.pack(f_MAF[0], np.eye(labels), np.zeros(labels)).shape)
-    numeric = approx_fprime(at, lambda x: problem.loss_and_gradient(x)[0], 1e-7)
-    assert problem.loss_and_gradient(at)[1] == pytest.approx(numeric, abs=2e-5)
+    held_out_MK = rng.multinomial(4, np.full(labels, 1 / labels), 40)
+    weight_M = np.full(40, 1 / 40)
+    loss = PoolingLoss(known_MK, held_out_MK / 4, weight_M, q_MAK, answered_MA, f_MAF, criterion, 40)
+    at = rng.normal(0, 0.3, loss.pack(f_MAF[0], np.eye(labels), np.zeros(labels)).shape)
+    numeric = approx_fprime(at, lambda x: loss.loss_and_gradient(x)[0], 1e-7)
+    assert loss.loss_and_gradient(at)[1] == pytest.approx(numeric, abs=2e-5)
 
 
-@pytest.mark.parametrize("worth", [2.0, 8.0])
-def test_a_known_worth_is_found_again_by_leaving_votes_out(worth: float) -> None:
-    made = world(rows=4000, worth=worth, votes=4)
+@pytest.mark.parametrize("kappa", [2.0, 8.0])
+def test_known_equivalent_votes_are_recovered_by_leaving_votes_out(kappa: float) -> None:
+    made = world(rows=4000, kappa=kappa, votes=4)
     model = _fit(made, "likelihood", in_use=4.0)
     assert model.fitted_on["target"] == "one vote left out"
     kappa_N = pool(model, made.n_NK, made.q_NK[:, None]).kappa_NA[:, 0]
-    assert np.median(kappa_N) == pytest.approx(worth, rel=0.3)
+    assert np.median(kappa_N) == pytest.approx(kappa, rel=0.3)
 
 
 def test_pooled_beats_both_on_unseen_speakers_and_comes_near_the_best_possible() -> None:
@@ -116,27 +118,27 @@ def test_pooled_beats_both_on_unseen_speakers_and_comes_near_the_best_possible()
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
-def test_an_alm_that_carries_nothing_is_worth_nothing_and_pooled_equals_human(criterion: Criterion) -> None:
+def test_an_uninformative_alm_has_no_equivalent_votes_and_pooled_equals_human(criterion: Criterion) -> None:
     made = world(seed=3)
     noise_NK = np.random.default_rng(4).dirichlet(np.ones(4), len(made.n_NK))
-    for said_NK in (noise_NK, np.full_like(noise_NK, 0.25), made.q_NK[::-1]):
-        empty = World(made.theta_NK, said_NK, made.n_NK, made.speaker_N)
+    for answer_NK in (noise_NK, np.full_like(noise_NK, 0.25), made.q_NK[::-1]):
+        empty = World(made.theta_NK, answer_NK, made.n_NK, made.speaker_N)
         model = _fit(empty, criterion)
-        pooled = pool(model, empty.n_NK, said_NK[:, None])
-        assert not model.alms[0].informs
+        pooled = pool(model, empty.n_NK, answer_NK[:, None])
+        assert not model.alms[0].is_informative
         assert pooled.kappa_NA.max() == 0.0
         assert pooled.p_NK == pytest.approx(shares(made.n_NK))
 
 
-def test_of_two_alms_the_better_one_is_worth_more_and_a_useless_third_nothing() -> None:
+def test_the_better_of_two_alms_gets_more_equivalent_votes_and_a_useless_third_none() -> None:
     made = world(seed=5)
     rng = np.random.default_rng(6)
     noisy_NK = np.exp(np.log(made.q_NK) + rng.normal(0, 2.0, made.q_NK.shape))
     noisy_NK /= noisy_NK.sum(1, keepdims=True)
     noise_NK = rng.dirichlet(np.ones(4), len(made.q_NK))
     q_NAK = np.stack([made.q_NK, noisy_NK, noise_NK], axis=1)
-    evidence = Evidence(made.n_NK, q_NAK, np.ones(q_NAK.shape[:2]), made.speaker_N)
-    model = fit_pooling(label_names(4), ["good", "noisy", "useless"], evidence, np.full(1, 3.0))
+    inputs = PoolingInputs(made.n_NK, q_NAK, np.ones(q_NAK.shape[:2]), made.speaker_N)
+    model = fit_pooling(label_names(4), ["good", "noisy", "useless"], inputs, np.full(1, 3.0))
     kept_NK = draw_votes(made.n_NK, np.full(len(made.n_NK), 3), rng)
     good, noisy, useless = pool(model, kept_NK, q_NAK).kappa_NA.mean(0)
     assert good > 2 * noisy and useless == 0.0
@@ -156,7 +158,7 @@ def test_few_votes_everywhere_still_pool_well() -> None:
     assert from_few < 1.06 * from_many
 
 
-def test_one_vote_per_utterance_assumes_a_worth_and_says_so() -> None:
+def test_one_vote_per_utterance_assumes_equivalent_votes_and_reports_it() -> None:
     made = world(seed=9, votes=1)
     model = _fit(made, in_use=1.0)
     assert "assumed" in model.fitted_on["target"]
@@ -201,7 +203,7 @@ def test_an_alm_that_never_answers_and_no_votes_at_all() -> None:
 
 
 def test_balanced_keeps_the_mean_distribution() -> None:
-    made = world(rows=3000, seed=12, worth=3.0)
+    made = world(rows=3000, seed=12, kappa=3.0)
     skewed = replace(made, q_NK=made.q_NK)
     kept_NK = draw_votes(made.n_NK, np.full(3000, 3), np.random.default_rng(1))
     shift = {
@@ -216,14 +218,20 @@ def test_balanced_keeps_the_mean_distribution() -> None:
 def test_same_seed_same_model_and_an_unknown_criterion() -> None:
     made = world(rows=300, seed=13)
     assert (_fit(made, seed=3).response_KK == _fit(made, seed=3).response_KK).all()
-    with pytest.raises(UserError, match="js, balanced, likelihood"):
+    with pytest.raises(UserError, match="balanced, js, likelihood"):
         _fit(made, "other")  # type: ignore[arg-type]
 
 
-def test_informs_needs_more_than_one_speaker() -> None:
+def test_is_informative_needs_more_than_one_speaker() -> None:
     made = world(rows=100, seed=14)
-    assert not informs(made.n_NK, made.q_NK, np.zeros(100, dtype=int), matrix=True)
-    assert informs(made.n_NK, made.q_NK, np.arange(100) % 10, matrix=True)
+    assert not is_informative(made.n_NK, made.q_NK, np.zeros(100, dtype=int), matrix=True)
+    assert is_informative(made.n_NK, made.q_NK, np.arange(100) % 10, matrix=True)
+
+
+def test_the_mean_over_alms_leaves_out_those_that_did_not_answer() -> None:
+    q_NAK = np.array([[[1.0, 0.0], [0.5, 0.5]], [[np.nan] * 2, [0.2, 0.8]], [[np.nan] * 2] * 2])
+    q_NK = mean_over_alms(q_NAK)
+    assert q_NK[:2].tolist() == [[0.75, 0.25], [0.2, 0.8]] and np.isnan(q_NK[2]).all()
 
 
 def test_combined_counts_drawn_votes_alike() -> None:
@@ -231,7 +239,7 @@ def test_combined_counts_drawn_votes_alike() -> None:
         np.array([[3.0, 0.0], [0.0, 0.0], [1.0, 1.0]]),
         np.array([[0.0, 1.0], [1.0, 0.0], [np.nan] * 2]),
     )
-    p_NK = counted(n_NK, q_NK, 9, np.random.default_rng(0))
+    p_NK = combined_counts(n_NK, q_NK, 9, np.random.default_rng(0))
     assert p_NK.tolist() == [[0.25, 0.75], [1.0, 0.0], [0.5, 0.5]]
 
 

@@ -11,13 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ambivox.models.errors import UserError
+from ambivox.models.prompting.neutralising import TRANSCRIPT_LIMIT_BYTES, neutralise
 from ambivox.models.prompting.personas import BUILT_IN, PAPER, Persona, load_personas
 from ambivox.models.prompting.prompts import (
     LABEL_LIMIT_CHARACTERS,
-    TRANSCRIPT_LIMIT_BYTES,
     Prompt,
     build_prompts,
-    neutralise,
     option_orders,
 )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ambivox.models.errors import UserError
-from ambivox.models.statistics.ambiguity import ambiguity, shares, tertiles
+from ambivox.models.statistics.ambiguity import ambiguity, tertiles
 
 
 def test_definitions_by_hand() -> None:
@@ -24,7 +24,7 @@ def test_tertiles_are_thirds_by_rank() -> None:
 
 def test_bad_input() -> None:
     with pytest.raises(UserError, match="counts"):
-        shares(np.array([[1.0, -1.0]]))
+        ambiguity(np.array([[1.0, -1.0]]))
     with pytest.raises(UserError, match="entropy, paper"):
         ambiguity(np.ones((1, 2)), "other")  # type: ignore[arg-type]
     assert ambiguity(np.array([[3.0]])).tolist() == [0.0]  # one label only

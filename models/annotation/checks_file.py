@@ -1,0 +1,82 @@
+"""checks.json: reading it, whichever version wrote it, and leaving out annotators that failed their checks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ambivox.models.errors import UserError
+
+# Keys of earlier versions of checks.json, with their present names.
+_RENAMED = {"hears": "audio_sensitive", "arms": "modalities", "arm": "modality"}
+
+
+def read_checks(path: Path) -> dict[str, Any]:
+    """The content of a checks.json with the present key names.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its content; empty where there is no such file.
+
+    Raises:
+        UserError: the file is not a readable JSON object.
+    """
+    try:
+        checks = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not readable ({error}); run annotate again") from error
+    if not isinstance(checks, dict):
+        raise UserError(f"{path}: expected a JSON object, found {type(checks).__name__}; run annotate again")
+    return rename_checks(checks)
+
+
+def rename_checks(checks: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace the keys of earlier versions of checks.json by their present names.
+
+    Args:
+        checks: the content of a checks.json of any version.
+
+    Returns:
+        The same content; present names take precedence.
+
+    Example:
+        >>> rename_checks({"hears": False, "answers": 3})
+        {'audio_sensitive': False, 'answers': 3}
+    """
+    renamed = {_RENAMED.get(key, key): value for key, value in checks.items()}
+    return renamed | {key: value for key, value in checks.items() if key not in _RENAMED}
+
+
+def drop_audio_insensitive(
+    files: tuple[Path, ...], *, allow_audio_insensitive: bool = False
+) -> tuple[Path, ...]:
+    """Leave out the annotations of audio-insensitive annotators, according to checks.json beside each file.
+
+    Args:
+        files: annotations.parquet files.
+        allow_audio_insensitive: keep all files.
+
+    Returns:
+        The files whose annotator is audio-sensitive or was not checked.
+
+    Raises:
+        UserError: no file is left.
+    """
+    if allow_audio_insensitive:
+        return files
+    insensitive = [
+        file for file in files if read_checks(file.parent / "checks.json").get("audio_sensitive") is False
+    ]
+    kept = tuple(file for file in files if file not in insensitive)
+    if insensitive and not kept:
+        raise UserError(
+            f"{insensitive[0]}: this annotator is audio-insensitive (its answers hardly change when the audio is "
+            "swapped), so it is not pooled; use --allow-audio-insensitive to pool it"
+        )
+    return kept

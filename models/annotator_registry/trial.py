@@ -1,0 +1,137 @@
+"""A candidate's trial: its answers on the pilot, scored against a baseline, as a ledger entry without a decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from ambivox.models.annotation.checks_file import read_checks
+from ambivox.models.annotator_registry.candidate import Candidate
+from ambivox.models.annotator_registry.ledger import Entry
+from ambivox.models.annotator_registry.promotion import (
+    compare,
+    mean_answers,
+    objections,
+    pilot_utterances,
+    prior_per_utterance,
+)
+from ambivox.models.tables import Annotations, Utterances, Votes
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What candidates are compared with: its name and its distributions ``q_NK`` on the pilot."""
+
+    name: str
+    q_NK: np.ndarray
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate, its ledger entry ("rejected" until decided otherwise), and whether it may be promoted."""
+
+    candidate: Candidate
+    entry: Entry
+    better: bool
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """The utterances and human votes that candidates for a corpus are tried on."""
+
+    corpus: str
+    utterances: Utterances
+    votes: Votes
+
+    @classmethod
+    def read(cls, corpus: str, ingested: Path, size: int) -> Pilot:
+        """The pilot of a corpus, from the tables of its stage ``ingest``.
+
+        Args:
+            corpus: The corpus's key.
+            ingested: The folder of utterances.parquet and votes.parquet.
+            size: How many utterances.
+
+        Raises:
+            UserError: Tables that are missing, or without human votes in the pilot's splits.
+        """
+        utterances = Utterances.read(ingested / "utterances.parquet")
+        votes = Votes.read(ingested / "votes.parquet")
+        return cls(corpus, pilot_utterances(utterances, votes, size), votes)
+
+    def prior(self) -> Baseline:
+        """The corpus prior: the baseline where a corpus has no annotator yet."""
+        return Baseline(
+            "the corpus prior", prior_per_utterance(self.votes, self.utterances.frame["utterance_id"])
+        )
+
+    def answers_of(self, candidate: Candidate, out: Path) -> Baseline:
+        """A candidate's own answers as a baseline, from the tables of ``annotate`` in ``out``."""
+        annotations = Annotations.read(out / "annotations.parquet")
+        q_NK = mean_answers(annotations, self.utterances.frame["utterance_id"])
+        return Baseline(candidate.short_name, q_NK)
+
+    def score(
+        self, candidate: Candidate, revision: str, out: Path, baseline: Baseline, *, margin: float, seed: int
+    ) -> Trial:
+        """Score a candidate's answers against a baseline.
+
+        Args:
+            candidate: The candidate.
+            revision: Its revision, known once it was loaded.
+            out: The folder with its annotations.parquet and checks.json.
+            baseline: What it is compared with.
+            margin: The gain in JS (base 2) that it needs.
+            seed: Seed of the bootstrap.
+
+        Returns:
+            The trial; the entry's reason is the objections, empty where there are none.
+        """
+        annotations = Annotations.read(out / "annotations.parquet")
+        audio_sensitive = read_checks(out / "checks.json").get("audio_sensitive")
+        q_NK = mean_answers(annotations, self.utterances.frame["utterance_id"])
+        comparison = compare(self.votes, self.utterances, q_NK, baseline.q_NK, seed)
+        label_mass = annotations.frame["label_mass"].drop_nulls().to_numpy()
+        reasons = objections(annotations, audio_sensitive)
+        entry = replace(
+            self._entry(candidate, revision, baseline),
+            reason="; ".join(reasons),
+            js=comparison.js_candidate,
+            baseline_js=comparison.js_baseline,
+            gain=comparison.gain.value,
+            gain_low=comparison.gain.low,
+            gain_high=comparison.gain.high,
+            label_mass=float(label_mass.mean()) if len(label_mass) else None,
+            refusal_rate=float(annotations.frame["refused"].to_numpy().mean()) if len(annotations) else None,
+            audio_sensitive=audio_sensitive,
+        )
+        return Trial(candidate, entry, not reasons and comparison.better_by(margin))
+
+    def fail(self, candidate: Candidate, reason: str, baseline: Baseline) -> Trial:
+        """The trial of a candidate that could not be loaded, crashed, or took too long."""
+        entry = replace(self._entry(candidate, "", baseline), decision="failed", reason=reason)
+        return Trial(candidate, entry, better=False)
+
+    def recognise(self, candidate: Candidate, revision: str, known_as: str, baseline: Baseline) -> Trial:
+        """The trial of a candidate that turned out, once downloaded, to be an ALM that was decided on before."""
+        entry = self._entry(candidate, revision, baseline)
+        reason = f"the same weights as {known_as}"
+        return Trial(candidate, replace(entry, decision="duplicate", reason=reason), better=False)
+
+    def _entry(self, candidate: Candidate, revision: str, baseline: Baseline) -> Entry:
+        return Entry(
+            decided_at=datetime.now(UTC),
+            corpus=self.corpus,
+            alm=candidate.alm,
+            version=candidate.version,
+            source=candidate.source,
+            decision="rejected",
+            reason="",
+            baseline=baseline.name,
+            pilot_utterances=len(self.utterances),
+            location=candidate.location,
+            revision=revision,
+        )

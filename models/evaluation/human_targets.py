@@ -1,0 +1,87 @@
+"""The target of every evaluation: the human votes on the test speakers, held out where there are any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.inputs import keep_human_votes
+from ambivox.models.statistics.vote_counts import shares
+from ambivox.models.tables import Utterances, Votes
+
+
+@dataclass(frozen=True)
+class HumanTargets:
+    """N test utterances with human votes to score against.
+
+    Attributes:
+        frame: the utterances' rows.
+        n_NK: the target votes.
+        all_NK: all human votes: the targets and, where votes were held out, those that were not.
+        labels: the label set.
+        held_out: whether the targets are held-out votes; otherwise they are all votes.
+    """
+
+    frame: pl.DataFrame
+    n_NK: np.ndarray
+    all_NK: np.ndarray
+    labels: tuple[str, ...]
+    held_out: bool
+
+    @property
+    def p_NK(self) -> np.ndarray:  # noqa: N802  (arrays carry their axes in capitals)
+        """The human distributions."""
+        return shares(self.n_NK)
+
+    @property
+    def ids(self) -> pl.Series:
+        """Utterance ids."""
+        return self.frame["utterance_id"]
+
+    @property
+    def speakers(self) -> list[str | None] | None:
+        """A speaker per utterance; None where fewer than two are known, so that utterances are resampled."""
+        speakers = self.frame["speaker"].to_list()
+        return speakers if len({speaker for speaker in speakers if speaker is not None}) > 1 else None
+
+    @property
+    def description(self) -> str:
+        """Which votes the targets are: "held-out votes" or "all votes"."""
+        return "held-out votes" if self.held_out else "all votes"
+
+
+def human_targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -> HumanTargets:
+    """The utterances of the split test with at least one human vote to score against.
+
+    Args:
+        utterances: of the corpus, all splits.
+        votes: the votes that distributions were made from; votes of ALMs are ignored.
+        heldout: votes held out; where none of them is on a test utterance, the targets are all votes.
+
+    Raises:
+        UserError: no test utterance has a vote to score against, or the label sets differ.
+    """
+    human = [keep_human_votes(table) for table in (votes, heldout) if table is not None]
+    for table in human:
+        if table.labels != utterances.labels:
+            raise UserError(
+                f"the votes have the labels {', '.join(table.labels)}, the utterances "
+                f"{', '.join(utterances.labels)}; use tables of the same ingest"
+            )
+    test = utterances.in_splits("test").frame
+    counts = [table.counts(test["utterance_id"]) for table in human]
+    held_out = len(counts) == 2 and bool(counts[1].sum() > 0)
+    n_NK = counts[1] if held_out else counts[0]
+    voted_N = n_NK.sum(1) > 0
+    if not voted_N.any():
+        raise UserError(
+            f"no human votes on the {test.height} utterances of the split test, so there is nothing to evaluate "
+            "against; ingest with --keep-votes, or give the test speakers votes"
+        )
+    all_NK = np.sum(counts, axis=0) if held_out else n_NK
+    return HumanTargets(
+        test.filter(pl.Series(voted_N)), n_NK[voted_N], all_NK[voted_N], utterances.labels, held_out
+    )

@@ -1,0 +1,108 @@
+"""The rows of the fine-tuning matrix: predictions of fine-tuned models, and of the references beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from ambivox.models.errors import UserError
+from ambivox.models.evaluation.human_targets import HumanTargets
+from ambivox.models.pooling.inputs import keep_human_votes
+from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
+from ambivox.models.statistics.corpus_prior import corpus_prior
+from ambivox.models.tables import Distributions, Utterances, Votes
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The distributions of N test utterances by one model.
+
+    Attributes:
+        name: of the model, such as pooled-on.
+        q_NK: its distributions; nan where it has none.
+    """
+
+    name: str
+    q_NK: np.ndarray
+
+    @property
+    def answered_N(self) -> np.ndarray:  # noqa: N802  (arrays carry their axes in capitals)
+        """Whether there is a distribution."""
+        return np.isfinite(self.q_NK).all(1)
+
+
+def read_predictions(folder: Path, targets: HumanTargets) -> list[Prediction]:
+    """The fine-tuned models' predictions.
+
+    Args:
+        folder: with a table of distributions per model.
+        targets: the utterances to predict.
+
+    Returns:
+        One entry per file, sorted by name.
+
+    Raises:
+        UserError: no predictions, other labels, or a table without any test utterance.
+    """
+    files = sorted(folder.glob("*.parquet"))
+    if not files:
+        raise UserError(f"{folder}: no predictions (*.parquet) in this folder; run predict first")
+    return [Prediction(file.stem, _aligned(file, targets)) for file in files]
+
+
+def reference_predictions(
+    utterances: Utterances,
+    votes: Votes,
+    annotations: Path | None,
+    distributions: Path | None,
+    targets: HumanTargets,
+) -> list[Prediction]:
+    """The references of the matrix.
+
+    Args:
+        utterances: of the corpus, all splits.
+        votes: the votes that were not held out.
+        annotations: a file of ALMs' answers; None leaves ``zero-shot`` out.
+        distributions: the folder with human.parquet; None leaves ``votes`` out.
+        targets: the utterances to predict.
+
+    Returns:
+        ``zero-shot`` (the mean of an ALM's answers; with the ALM's name where there are more than one),
+        ``prior`` (the corpus prior of the split train, where it has votes), and ``votes`` (the human votes
+        that were not held out, where others were).
+
+    Raises:
+        UserError: files that are missing, damaged or about other labels.
+    """
+    references = []
+    if annotations is not None:
+        alms = read_synthetic_distributions(annotations, targets.ids, targets.labels)
+        for alm in alms:
+            name = "zero-shot" if len(alms) == 1 else f"zero-shot-{alm.alm}"
+            references.append(Prediction(name, alm.q_NK))
+    train_NK = keep_human_votes(votes).counts(utterances.in_splits("train").frame["utterance_id"])
+    if train_NK.sum() > 0:
+        references.append(Prediction("prior", np.tile(corpus_prior(train_NK), (len(targets.ids), 1))))
+    if targets.held_out and distributions is not None and (distributions / "human.parquet").is_file():
+        references.append(Prediction("votes", _aligned(distributions / "human.parquet", targets)))
+    return references
+
+
+def _aligned(file: Path, targets: HumanTargets) -> np.ndarray:
+    """Distributions in the order of the targets; nan where the table has none."""
+    table = Distributions.read(file)
+    if table.labels != targets.labels:
+        raise UserError(
+            f"{file} has the labels {', '.join(table.labels)}, the votes have {', '.join(targets.labels)}; "
+            "make it again from the same ingest"
+        )
+    joined = pl.DataFrame({"utterance_id": targets.ids}).join(
+        table.frame, on="utterance_id", how="left", maintain_order="left"
+    )
+    q_NK: np.ndarray = joined.select(table.labels).to_numpy()
+    if not np.isfinite(q_NK).all(1).any():
+        raise UserError(f"{file}: no distribution of any test utterance; predict the split test first")
+    return q_NK

@@ -1,0 +1,62 @@
+"""Figures of the fine-tuned models by group of speakers: sex, age, language, and every speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from ambivox.models.evaluation.human_targets import HumanTargets
+from ambivox.models.evaluation.predictions import Prediction
+from ambivox.models.statistics.dominant_emotion import correct
+from ambivox.models.statistics.metrics import jensen_shannon
+
+_SCHEMA = {
+    "model": pl.String,
+    "kind": pl.String,
+    "group": pl.String,
+    "utterances": pl.Int64,
+    "js": pl.Float64,
+    "accuracy": pl.Float64,
+}
+_KINDS = ("sex", "age", "language", "speaker")
+
+
+def by_speaker_group(predictions: Sequence[Prediction], targets: HumanTargets) -> pl.DataFrame:
+    """Mean JS and accuracy per model and group of speakers.
+
+    Args:
+        predictions: of models and references.
+        targets: the human votes.
+
+    Returns:
+        One row per model, kind of group (sex, age in decades, language, speaker) and group; kinds that are
+        unknown for all utterances are left out.
+    """
+    decade = (pl.col("age") // 10 * 10).cast(pl.Int64).cast(pl.String) + "s"
+    frame = targets.frame.with_columns(age=pl.when(pl.col("age").is_not_null()).then(decade))
+    parts = [pl.DataFrame(schema=_SCHEMA)]
+    for model in predictions:
+        p_MK, q_MK = targets.p_NK[model.answered_N], model.q_NK[model.answered_N]
+        scores = frame.filter(pl.Series(model.answered_N)).with_columns(
+            js=pl.Series(jensen_shannon(p_MK, q_MK)), accuracy=pl.Series(correct(p_MK, q_MK))
+        )
+        parts += [_means(scores, model.name, kind) for kind in _KINDS if scores[kind].count()]
+    return pl.concat(parts)
+
+
+def _means(scores: pl.DataFrame, model: str, kind: str) -> pl.DataFrame:
+    """Mean scores of the groups of one kind."""
+    means = scores.drop_nulls(kind).group_by(pl.col(kind).alias("group"))
+    return (
+        means.agg(pl.len().alias("utterances"), pl.col("js", "accuracy").mean())
+        .sort("group")
+        .select(
+            pl.lit(model).alias("model"),
+            pl.lit(kind).alias("kind"),
+            "group",
+            pl.col("utterances").cast(pl.Int64),
+            "js",
+            "accuracy",
+        )
+    )

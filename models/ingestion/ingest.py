@@ -1,0 +1,200 @@
+"""From a corpus's data to checked tables: the part of ingestion that is the same for every corpus.
+
+Nothing is dropped silently: whatever does not reach the tables has a row in ``rejects`` or, for labels that the
+user's schema drops, a count. An utterance that loses all its votes stays, without votes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ambivox.models.audio.probing import probe
+from ambivox.models.errors import OnError, UserError
+from ambivox.models.ingestion.corpus import REJECTS, CorpusData, rejected
+from ambivox.models.ingestion.holdout import hold_out
+from ambivox.models.ingestion.labels import LabelSchema, label_schema
+from ambivox.models.ingestion.profile import corpus_profile
+from ambivox.models.ingestion.splits import (
+    DEFAULT_SHARES,
+    Shares,
+    UnknownSpeakers,
+    assign_splits,
+    split_overlap,
+)
+from ambivox.models.ingestion.vote_checks import check_votes
+from ambivox.models.tables import Distributions, Utterances, Votes
+
+_SOURCE_COLUMNS: dict[str, Any] = {"file": pl.String, "line": pl.Int64, "split": pl.String}
+
+
+@dataclass(frozen=True)
+class IngestedCorpus:
+    """The tables of a corpus.
+
+    Attributes:
+        utterances: The utterances with usable audio.
+        votes: Their human votes.
+        heldout: The votes that are held out; empty unless ``keep_votes`` was given.
+        truth: The distributions that the votes were drawn from, where the corpus knows them.
+        rejects: What could not be used, with the columns of REJECTS.
+        profile: The corpus in numbers, as plain JSON values.
+    """
+
+    utterances: Utterances
+    votes: Votes
+    heldout: Votes
+    truth: Distributions | None
+    rejects: pl.DataFrame
+    profile: dict[str, Any]
+
+
+def ingest(
+    data: CorpusData,
+    corpus: str,
+    *,
+    schema_name: str = "full",
+    shares: Shares | None = None,
+    seed: int = 0,
+    keep_votes: int | None = None,
+    unknown_speakers: UnknownSpeakers = "train",
+    cache: Path | None = None,
+    on_error: OnError = "reject",
+) -> IngestedCorpus:
+    """Check a corpus, probe its audio, map its labels, split it, hold out votes, and describe it.
+
+    Args:
+        data: What the loader read from the corpus's files.
+        corpus: The corpus's key.
+        schema_name: ``full``, ``four`` or a file (models/ingestion/labels.py).
+        shares: Shares of pretrain, train, development and test; None for the corpus's official splits or its own
+            default.
+        seed: The seed of splits and of held-out votes.
+        keep_votes: Annotators to keep per utterance; None for all.
+        unknown_speakers: Where utterances without a speaker go (models/ingestion/splits.py).
+        cache: The cache file for probed audio; None for the user's.
+        on_error: ``reject`` lists what cannot be used in ``rejects``; ``stop`` raises an error about the first.
+
+    Returns:
+        The checked tables.
+
+    Raises:
+        UserError: The schema or the shares do not fit, no utterance is left, or, with ``stop``, something cannot be
+            used.
+    """
+    schema = label_schema(schema_name, data.labels)
+    utterances, duplicates = _distinct_utterances(
+        _with_columns(data.utterances, Utterances.optional | _SOURCE_COLUMNS)
+    )
+    probed = pl.concat(
+        [utterances, probe(utterances["audio"].to_list(), cache).drop("audio")], how="horizontal"
+    )
+    unusable = probed.filter(pl.col("problem").is_not_null())
+    usable = probed.filter(pl.col("problem").is_null()).sort("utterance_id")
+    bad_audio = rejected(unusable.with_columns(file="audio", line=None), "", pl.col("detail"))
+    bad_audio = bad_audio.with_columns(reason="audio is " + unusable["problem"])
+    if not data.utterances.height:
+        raise UserError(f"corpus {corpus}: its files are there, but they list no utterances")
+    if not usable.height:
+        first = f"; the first: {unusable['detail'][0]}" if unusable.height else ""
+        raise UserError(
+            f"corpus {corpus}: none of {data.utterances.height} utterances has usable audio{first}"
+        )
+    votes, bad_votes = check_votes(data.votes, data.labels, usable["utterance_id"], unusable["utterance_id"])
+    rejects = pl.concat([data.rejects.select(*REJECTS), duplicates, bad_audio, bad_votes]).sort(
+        *REJECTS, nulls_last=True
+    )
+    if on_error == "stop" and rejects.height:
+        raise _first_reject(rejects)
+    mapped, dropped_votes = schema.map_votes(votes)
+    kept, heldout = hold_out(mapped, keep_votes, seed)
+    split = assign_splits(usable, shares, seed, unknown_speakers, data.shares or DEFAULT_SHARES)
+    tables = (
+        Utterances.check(
+            split.with_columns(corpus=pl.lit(corpus)).select(*Utterances.required, *Utterances.optional),
+            schema.labels,
+        ),
+        Votes.check(kept, schema.labels),
+        Votes.check(heldout, schema.labels),
+    )
+    truth, without_truth = _truth(data.truth, usable, schema)
+    profile = corpus_profile(*tables)
+    profile["without"]["audio"] = unusable.height
+    profile |= {
+        "corpus": corpus,
+        "licence": data.licence,
+        "rejects": dict(sorted(Counter(rejects["reason"]).items())),
+        "dropped_votes": dropped_votes,
+        "notes": [*data.notes, *_warnings(split, without_truth)],
+    }
+    return IngestedCorpus(*tables, truth, rejects, profile)
+
+
+def _with_columns(frame: pl.DataFrame, columns: dict[str, Any]) -> pl.DataFrame:
+    """Add the optional columns that a loader left out, as nulls."""
+    return frame.with_columns(
+        pl.lit(None, dtype=dtype).alias(name) for name, dtype in columns.items() if name not in frame.columns
+    )
+
+
+def _distinct_utterances(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Keep the first row of every utterance that has a name and audio; reject the others."""
+    is_incomplete = pl.any_horizontal(pl.col("utterance_id", "audio").is_null())
+    complete = utterances.filter(~is_incomplete)
+    is_first = complete["utterance_id"].is_first_distinct()
+    rejects = [
+        rejected(utterances.filter(is_incomplete), "utterance without a name or audio"),
+        rejected(complete.filter(~is_first), "duplicate utterance", "the first one is kept"),
+    ]
+    return complete.filter(is_first), pl.concat(rejects)
+
+
+def _first_reject(rejects: pl.DataFrame) -> UserError:
+    """Make the error for ``on_error="stop"``: file, line, reason, and how many there are."""
+    row = rejects.row(0, named=True)
+    place = ":".join(str(row[name]) for name in ("file", "line") if row[name] is not None)
+    about = ", ".join(row[name] for name in ("utterance_id", "detail") if row[name])
+    return UserError(
+        f"{place}: {row['reason']}{f' ({about})' if about else ''}; the first of {rejects.height} rows that cannot "
+        "be used; correct them, or list them in rejects.parquet with --on-error reject"
+    )
+
+
+def _truth(
+    truth: pl.DataFrame | None, usable: pl.DataFrame, schema: LabelSchema
+) -> tuple[Distributions | None, int]:
+    """Map the true distributions of usable utterances, and count those that the schema leaves without one."""
+    if truth is None:
+        return None, 0
+    of_usable = truth.join(usable.select("utterance_id"), on="utterance_id", how="semi")
+    mapped, removed = schema.map_distributions(of_usable)
+    mapped = mapped.sort("utterance_id")
+    p_NK = mapped.select(schema.labels).to_numpy()
+    return Distributions.of(mapped["utterance_id"], "truth", p_NK, schema.labels), removed
+
+
+def _warnings(utterances: pl.DataFrame, without_truth: int) -> list[str]:
+    """List what a user should know about splits and truth before trusting a result."""
+    overlap = split_overlap(utterances)
+    lines = []
+    if overlap["speakers"]:
+        lines.append(f"{overlap['speakers']} speakers are in more than one split, as published")
+    if overlap["unknown_train"] and overlap["unknown_other"]:
+        lines.append(
+            f"utterances of unknown speakers are in train ({overlap['unknown_train']}) and in development or test "
+            f"({overlap['unknown_other']}), as published: the same speaker may be in both"
+        )
+    copies = (
+        utterances.group_by("audio_sha256").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1).height
+    )
+    if copies:
+        lines.append(f"{copies} recordings are in more than one split, byte for byte, under different names")
+    if without_truth:
+        lines.append(
+            f"{without_truth} utterances have no true distribution: all of it is on labels that the schema drops"
+        )
+    return lines

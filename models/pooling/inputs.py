@@ -1,0 +1,100 @@
+"""What pooling works on: human votes and ALMs' distributions as arrays, for the same utterances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
+from ambivox.models.pooling.vote_file import VoteCounts
+from ambivox.models.tables import Utterances, Votes
+
+FIT_SPLITS = ("train", "development")  # speakers that the pooling model may be fitted on
+
+
+@dataclass(frozen=True)
+class PoolingInputs:
+    """Arrays of N utterances, A ALMs and K labels.
+
+    Attributes:
+        n_NK: human votes, zeros where nobody voted.
+        q_NAK: the ALMs' distributions, nan where one did not answer.
+        label_mass_NA: probability that the ALM gave to all labels together, from 0 to 1; nan where unknown.
+        speaker_N: a number per speaker.
+    """
+
+    n_NK: np.ndarray
+    q_NAK: np.ndarray
+    label_mass_NA: np.ndarray
+    speaker_N: np.ndarray
+
+    def rows(self, index: np.ndarray) -> PoolingInputs:
+        """The utterances at ``index``.
+
+        Args:
+            index: row numbers, or a mask of N rows.
+        """
+        return PoolingInputs(
+            self.n_NK[index], self.q_NAK[index], self.label_mass_NA[index], self.speaker_N[index]
+        )
+
+    def sample(self, most: int, seed: int) -> PoolingInputs:
+        """At most ``most`` utterances in their order, drawn without replacement.
+
+        Args:
+            most: how many; all utterances are kept where there are no more than that.
+            seed: of the drawing.
+        """
+        if len(self.n_NK) <= most:
+            return self
+        return self.rows(np.sort(np.random.default_rng(seed).choice(len(self.n_NK), most, replace=False)))
+
+
+def pooling_inputs(
+    utterances: Utterances, votes: VoteCounts, synthetic: Sequence[SyntheticDistributions]
+) -> PoolingInputs:
+    """Votes and ALMs' distributions as arrays, in the order of ``utterances``.
+
+    Args:
+        utterances: N utterances; each one whose speaker is unknown counts as a speaker.
+        votes: human votes.
+        synthetic: the ALMs' distributions of these utterances, A of them (A may be 0).
+    """
+    rows, labels = len(utterances), len(votes.labels)
+    speaker = utterances.frame["speaker"].fill_null("\0" + utterances.frame["utterance_id"])
+    return PoolingInputs(
+        votes.counts(utterances.frame["utterance_id"]),
+        np.stack([alm.q_NK for alm in synthetic], axis=1) if synthetic else np.zeros((rows, 0, labels)),
+        np.stack([alm.label_mass_N for alm in synthetic], axis=1) if synthetic else np.zeros((rows, 0)),
+        speaker.rank("dense").to_numpy().astype(np.int64),
+    )
+
+
+def mean_over_alms(q_NAK: np.ndarray) -> np.ndarray:
+    """The unweighted mean of the ALMs' distributions: the source "synthetic".
+
+    Args:
+        q_NAK: the ALMs' distributions, nan where one did not answer.
+
+    Returns:
+        ``q_NK``; nan where no ALM answered.
+
+    Examples:
+        >>> mean_over_alms(np.array([[[1.0, 0.0], [0.5, 0.5]], [[0.25, 0.75], [np.nan, np.nan]]])).tolist()
+        [[0.75, 0.25], [0.25, 0.75]]
+    """
+    answered_NA = np.isfinite(q_NAK).all(2)
+    q_NK = np.nan_to_num(q_NAK).sum(1) / np.maximum(answered_NA.sum(1), 1)[:, None]
+    return np.where(answered_NA.any(1)[:, None], q_NK, np.nan)
+
+
+def keep_human_votes(votes: Votes) -> Votes:
+    """The votes of human annotators only.
+
+    Args:
+        votes: votes of annotators of any kind.
+    """
+    return Votes(votes.frame.filter(pl.col("annotator_kind") == "human"), votes.labels)

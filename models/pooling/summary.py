@@ -1,0 +1,93 @@
+"""The content of pooling.json: the fitted model, what each ALM contributes, and the result as sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ambivox.models.pooling.pooled import FEATURES
+from ambivox.models.pooling.sources import Sources
+from ambivox.models.statistics.bootstrap import Interval
+
+
+def summary(sources: Sources) -> dict[str, Any]:
+    """The model and its equivalent votes as JSON values.
+
+    Args:
+        sources: the result of pooling.
+
+    Returns:
+        ``labels``, ``criterion``, ``fitted_on``, ``prior``, ``response``, counts of utterances and fallbacks,
+        ``statements``, and per ALM in ``alms``: ``is_informative``, ``equivalent_votes`` and
+        ``equivalent_votes_by_ambiguity`` (value, low, high; null where undefined), the calibration, the weights
+        and deciles of the equivalent votes, and counts of answers and refusals.
+    """
+    model, labels = sources.model, sources.model.labels
+
+    def by_label(values: np.ndarray) -> dict[str, float]:
+        return dict(zip(labels, values.tolist(), strict=True))
+
+    alms = {}
+    for a, (alm, votes, synthetic) in enumerate(
+        zip(model.alms, sources.equivalent_votes, sources.synthetic, strict=True)
+    ):
+        temperature = alm.calibration.temperature
+        deciles = np.quantile(sources.pooled.kappa_NA[:, a], np.linspace(0, 1, 11))
+        alms[alm.alm] = {
+            "is_informative": alm.is_informative,
+            "equivalent_votes": _interval(votes.overall),
+            "equivalent_votes_by_ambiguity": {
+                tertile: _interval(interval) for tertile, interval in votes.by_ambiguity.items()
+            },
+            "temperature": temperature if np.isfinite(temperature) else None,
+            "bias": by_label(alm.calibration.bias_K),
+            "matrix": alm.calibration.matrix_KK.tolist(),
+            "equivalent_votes_weights": dict(zip(FEATURES, alm.weights_F.tolist(), strict=True)),
+            "equivalent_votes_deciles": deciles.tolist(),
+            "utterances_answered": int(synthetic.answered_N.sum()),
+            "answers": int(synthetic.answers_N.sum()),
+            "refusals": int(synthetic.refusals_N.sum()),
+        }
+    return {
+        "labels": list(labels),
+        "criterion": model.criterion,
+        "fitted_on": model.fitted_on,
+        "prior": by_label(model.prior_K),
+        "alms": alms,
+        "response": {"matrix": model.response_KK.tolist(), "bias": by_label(model.response_bias_K)},
+        "utterances": len(sources.pooled.p_NK),
+        "without_human_votes": int((sources.inputs.n_NK.sum(1) <= 0).sum()),
+        "from_alm_alone": int(sources.pooled.from_alm_N.sum()),
+        "from_prior_alone": int(sources.pooled.from_prior_N.sum()),
+        "statements": statements(sources),
+    }
+
+
+def statements(sources: Sources) -> list[str]:
+    """One sentence per ALM: how many human votes its answer is worth.
+
+    Args:
+        sources: the result of pooling.
+    """
+    sentences = []
+    for alm, votes in zip(sources.model.alms, sources.equivalent_votes, strict=True):
+        if not alm.is_informative:
+            sentences.append(
+                f"{alm.alm} is worth 0 human votes: it does not predict unseen speakers' votes, pooled = human"
+            )
+            continue
+        by_ambiguity = ", ".join(
+            f"{interval.value:.1f} {tertile}" for tertile, interval in votes.by_ambiguity.items()
+        )
+        low, high = votes.overall.low, votes.overall.high
+        bounds = f" [{low:.1f}, {high:.1f}]" if np.isfinite(low) else ""
+        sentences.append(
+            f"{alm.alm} is worth {votes.overall.value:.1f}{bounds} human votes (by ambiguity: {by_ambiguity})"
+        )
+    return sentences
+
+
+def _interval(interval: Interval) -> dict[str, float | None]:
+    values = {"value": interval.value, "low": interval.low, "high": interval.high}
+    return {name: value if np.isfinite(value) else None for name, value in values.items()}

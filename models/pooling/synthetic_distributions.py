@@ -1,0 +1,170 @@
+"""Each ALM's distribution per utterance: the mean of its answers to all prompts.
+
+An exact answer is a distribution, a sampled answer is a vote. The ALM's distribution is the mean of its answers
+over personas and option orders (in a balanced set the biases of the orders cancel). Refusals are counted and
+left out. Where all answers are sampled, every label gets half a pseudo-vote (Jeffreys), so that a label that no
+answer named keeps a positive probability. Aggregation is streamed, so a file may be larger than the memory.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.vote_file import exact_sum
+from ambivox.models.tables import Annotations
+
+
+@dataclass(frozen=True)
+class SyntheticDistributions:
+    """The distributions of N utterances by one ALM.
+
+    Attributes:
+        alm: the ALM's name.
+        q_NK: mean of its answers; nan where it never answered.
+        answers_N: number of answers that name a label.
+        refusals_N: number of refusals.
+        label_mass_N: mean probability of all labels together, from 0 to 1; nan where unknown.
+    """
+
+    alm: str
+    q_NK: np.ndarray
+    answers_N: np.ndarray
+    refusals_N: np.ndarray
+    label_mass_N: np.ndarray
+
+    @property
+    def answered_N(self) -> np.ndarray:  # noqa: N802  (arrays carry their axes in capitals)
+        """Whether the ALM gave any answer."""
+        return self.answers_N > 0
+
+
+def read_synthetic_distributions(
+    path: Path, utterance_ids: pl.Series, labels: tuple[str, ...]
+) -> tuple[SyntheticDistributions, ...]:
+    """Aggregate a file of annotations by streaming it.
+
+    Args:
+        path: a Parquet file with answers of one or more ALMs.
+        utterance_ids: the N utterances of interest, in order.
+        labels: the label set that the answers must be about.
+
+    Returns:
+        One entry per ALM, sorted by the ALM's name.
+
+    Raises:
+        UserError: not a table of annotations, or one with other labels.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; expected a table of annotations")
+    try:
+        metadata, schema = pl.read_parquet_metadata(path), pl.read_parquet_schema(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UserError(f"{path}: not a readable Parquet file ({error})") from error
+    if "ambivox.labels" not in metadata:
+        raise UserError(f"{path}: a Parquet file, but not one of Ambivox: its metadata has no ambivox.labels")
+    labels_in_file = tuple(json.loads(metadata["ambivox.labels"]))
+    Annotations.check(pl.DataFrame(schema=schema), labels_in_file, origin=str(path))  # columns and types
+    if labels_in_file != labels:
+        raise UserError(
+            f"{path} has the labels {', '.join(labels_in_file)}, but the votes have {', '.join(labels)}; "
+            "annotate again with the label set of the votes"
+        )
+    return _aggregate(pl.scan_parquet(path), utterance_ids, labels)
+
+
+def synthetic_distributions(
+    annotations: Annotations, utterance_ids: pl.Series
+) -> tuple[SyntheticDistributions, ...]:
+    """Aggregate a table of annotations.
+
+    Args:
+        annotations: answers of one or more ALMs.
+        utterance_ids: the N utterances of interest, in order.
+
+    Returns:
+        One entry per ALM, sorted by the ALM's name.
+
+    Raises:
+        UserError: log-probabilities that are not those of a distribution over the labels.
+    """
+    return _aggregate(annotations.frame.lazy(), utterance_ids, annotations.labels)
+
+
+def _aggregate(
+    answers: pl.LazyFrame, utterance_ids: pl.Series, labels: tuple[str, ...]
+) -> tuple[SyntheticDistributions, ...]:
+    rows = pl.LazyFrame(
+        {"utterance_id": utterance_ids, "_row": np.arange(len(utterance_ids), dtype=np.int64)}
+    )
+    aggregated = (
+        answers.join(rows, on="utterance_id")
+        .group_by("alm", "_row")
+        .agg(*_aggregates(labels))
+        .sort("alm", "_row")
+        .collect(engine="streaming")
+    )
+    return tuple(
+        _distributions(str(alm), group, labels, len(utterance_ids))
+        for (alm,), group in aggregated.group_by("alm", maintain_order=True)
+    )
+
+
+def _aggregates(labels: tuple[str, ...]) -> list[pl.Expr]:
+    """Per utterance and ALM: answers, refusals, label mass, and the sum of answers for every label."""
+    exact = pl.col("logprobs").is_not_null() & ~pl.col("refused")
+    sampled = pl.col("logprobs").is_null() & pl.col("label").is_not_null() & ~pl.col("refused")
+    sums = [
+        pl.when(exact)
+        .then(pl.col("logprobs").list.get(k, null_on_oob=True).exp())
+        .when(sampled)
+        .then((pl.col("label") == label).cast(pl.Float64))
+        .otherwise(0.0)
+        .pipe(exact_sum)
+        .alias(f"_{k}")
+        for k, label in enumerate(labels)
+    ]
+    right_length = pl.col("logprobs").list.len() == len(labels)
+    return [
+        (exact & ~right_length).sum().alias("_wrong_length"),
+        exact.sum().alias("_exact"),
+        sampled.sum().alias("_sampled"),
+        (~exact & ~sampled).sum().alias("_refusals"),
+        (exact_sum(pl.col("label_mass")) / pl.col("label_mass").count()).alias("_mass"),
+        *sums,
+    ]
+
+
+def _distributions(
+    alm: str, aggregated: pl.DataFrame, labels: tuple[str, ...], rows: int
+) -> SyntheticDistributions:
+    """The arrays of one ALM; ``aggregated`` has a row per utterance that was annotated, M of them."""
+    row_M = aggregated["_row"].to_numpy()
+    exact_M = aggregated["_exact"].to_numpy().astype(float)
+    answers_M = exact_M + aggregated["_sampled"].to_numpy().astype(float)
+    sum_MK = aggregated.select([f"_{k}" for k in range(len(labels))]).to_numpy()
+    if aggregated["_wrong_length"].sum():
+        raise UserError(
+            f"answers of {alm}: the number of log-probabilities is not that of the {len(labels)} labels"
+        )
+    if not np.allclose(sum_MK.sum(1), answers_M, rtol=1e-3, atol=1e-6):
+        raise UserError(
+            f"answers of {alm}: the log-probabilities are not those of a distribution over the labels: "
+            "their exponentials do not sum to 1"
+        )
+    pseudo_M = np.where(exact_M > 0, 0.0, 0.5)  # Jeffreys, where all answers are sampled
+    total_M = answers_M + pseudo_M * len(labels)
+    answered_M = answers_M > 0
+    q_MK = (sum_MK + pseudo_M[:, None]) / np.where(answered_M, total_M, 1.0)[:, None]
+    q_MK = np.where(answered_M[:, None], q_MK / np.where(answered_M, q_MK.sum(1), 1.0)[:, None], np.nan)
+    q_NK, label_mass_N = np.full((rows, len(labels)), np.nan), np.full(rows, np.nan)
+    answers_N, refusals_N = np.zeros(rows), np.zeros(rows)
+    q_NK[row_M], answers_N[row_M] = q_MK, answers_M
+    refusals_N[row_M] = aggregated["_refusals"].to_numpy()
+    label_mass_N[row_M] = aggregated["_mass"].cast(pl.Float64).to_numpy()
+    return SyntheticDistributions(alm, q_NK, answers_N, refusals_N, label_mass_N)

@@ -1,0 +1,57 @@
+"""The ALM annotation: which ALM answered, how, and the results of its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ambivox.models.reporting.json_tables import json_tables
+from ambivox.models.reporting.parts import Section, pictures
+from ambivox.models.reporting.reading import Run
+
+
+def annotation(run: Run) -> Section:
+    """Describe the ALM's answers and its checks."""
+    section = Section("annotation", "ALM annotation")
+    if run.annotations is not None:
+        frame = run.annotations.frame
+        alms = ", ".join(
+            f"{alm} ({revision[:12]})"
+            for alm, revision in frame.select("alm", "revision").unique().sort("alm", "revision").rows()
+        )
+        section.text.append(
+            f"{frame.height:,} answers of {alms} for {frame['utterance_id'].n_unique():,} utterances. Elicitation: "
+            f"{', '.join(sorted(frame['elicitation'].unique()))}. Engine: {', '.join(sorted(frame['engine'].unique()))}. "
+            f"Personas: {frame['persona'].n_unique()}. Option orders: {frame['option_order'].n_unique()}. "
+            f"Refusals: {frame['refused'].sum():,} ({float(frame['refused'].to_numpy().mean()):.2%})."
+        )
+        label_mass = frame["label_mass"].drop_nulls()
+        if len(label_mass):
+            section.text.append(
+                "Label mass (the probability that the model assigns to all labels together): mean "
+                f"{float(label_mass.to_numpy().mean()):.3f}, 10th percentile {label_mass.quantile(0.1):.3f}."
+            )
+    checks = run.json("annotations/checks.json")
+    _add_canary(_is_audio_sensitive(checks), section)
+    section.details = json_tables(checks)
+    section.details += json_tables(run.json("alm/training.json"), "Training of the embedded ALM")
+    section.pictures = pictures(run.root / "annotations") + pictures(run.root / "alm")
+    return section
+
+
+def _is_audio_sensitive(checks: Mapping[str, Any]) -> Any:
+    canary = checks.get("canary")
+    passed = canary.get("passed") if isinstance(canary, Mapping) else None
+    return checks.get("audio_sensitive", passed)
+
+
+def _add_canary(audio_sensitive: Any, section: Section) -> None:
+    if audio_sensitive is False:
+        section.warnings.append(
+            "The canary check failed: replacing the audio by that of another utterance hardly changes the answers. "
+            "This ALM does not use the audio."
+        )
+    elif audio_sensitive:
+        section.text.append(
+            "The canary check passed: replacing the audio by that of another utterance changes the answers."
+        )

@@ -1,0 +1,18 @@
+"""Class balance: what DiME-Aug added to which class."""
+
+from __future__ import annotations
+
+from ambivox.models.reporting.json_tables import json_tables
+from ambivox.models.reporting.parts import Section, pictures
+from ambivox.models.reporting.reading import Run
+
+
+def augmentation(run: Run) -> Section:
+    """Describe every augmented training set below augmented/."""
+    section = Section("augmentation", "Class balance: DiME-Aug")
+    for folder in sorted(path for path in (run.root / "augmented").glob("*") if path.is_dir()):
+        for path in sorted(folder.glob("*.json")):
+            content = run.json(f"augmented/{folder.name}/{path.name}")
+            section.tables += json_tables(content, f"{folder.name}: {path.stem}")
+    section.pictures = pictures(run.root / "augmented")
+    return section

@@ -1,0 +1,59 @@
+"""Pooling: how many human votes an ALM's answer is equivalent to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from ambivox.models.reporting.estimates import format_estimate, parse_estimate
+from ambivox.models.reporting.json_tables import json_tables
+from ambivox.models.reporting.parts import Section, pictures
+from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.tables import Table
+from ambivox.models.statistics.ambiguity import TERTILES
+
+_NEGLIGIBLE_VOTES = 0.1
+
+
+def pooling(run: Run) -> Section:
+    """Describe the equivalent votes of each ALM, overall, by ambiguity and by utterance."""
+    section = Section("pooling", "Pooling: equivalent votes of the ALM")
+    for name, votes in run.equivalent_votes().items():
+        section.text.append(
+            f"{name} is equivalent to {format_estimate(votes)} human votes. The pooled distribution is "
+            "(n + κ q̃) / (N + κ): n the human votes per label, N their number, q̃ the calibrated distribution of the ALM, "
+            "and κ the equivalent votes, fitted per utterance."
+        )
+        if votes.value < _NEGLIGIBLE_VOTES:
+            section.text.append(f"{name} has almost no effect: the pooled distributions are the human ones.")
+    content = run.json("distributions/pooling.json")
+    section.tables = _tables_by_ambiguity(content)
+    pooled = run.distributions.get("pooled")
+    if pooled is not None and pooled.frame["equivalent_votes"].max() != 0:
+        votes_N = pooled.frame["equivalent_votes"]
+        section.text.append(
+            f"κ varies by utterance: for the middle half of the utterances it lies between {votes_N.quantile(0.25):.2f} "
+            f"and {votes_N.quantile(0.75):.2f}."
+        )
+        without = pooled.frame.filter(pl.col("human_votes") == 0).height
+        if without:
+            section.warnings.append(
+                f"{without:,} utterances have no human votes: their pooled distribution comes from the calibrated ALM alone."
+            )
+    section.details = json_tables(content)
+    section.pictures = pictures(run.root / "distributions")
+    return section
+
+
+def _tables_by_ambiguity(content: Mapping[str, Any]) -> list[Table]:
+    alms = content.get("alms")
+    rows = []
+    for name, alm in alms.items() if isinstance(alms, Mapping) else ():
+        levels = alm.get("equivalent_votes_by_ambiguity") if isinstance(alm, Mapping) else None
+        if isinstance(levels, Mapping):
+            rows.append([str(name), *(format_estimate(parse_estimate(levels.get(t))) for t in TERTILES)])
+    if not rows:
+        return []
+    return [Table.of(["ALM", *TERTILES], rows, "Equivalent votes by ambiguity of the utterance")]

@@ -1,0 +1,89 @@
+"""Validation: the distance of each source to human votes, overall, by ambiguity and by speaker group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ambivox.models.reporting.estimates import display_name, format_estimate, parse_estimate
+from ambivox.models.reporting.json_tables import format_cell, json_tables, merge_intervals
+from ambivox.models.reporting.parts import Section, pictures
+from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.source_names import source_label, source_order
+from ambivox.models.reporting.tables import Table
+from ambivox.models.statistics.ambiguity import TERTILES
+
+_GROUP_SOURCES = ("human", "synthetic", "pooled", "ceiling")
+
+
+def validation(run: Run) -> Section:
+    """Describe the sources' metrics, their paired tests, and the metrics by ambiguity and by speaker group."""
+    section = Section("validation", "Validation against human votes")
+    metrics = run.json("validation/metrics.json")
+    if metrics:
+        target = (
+            "the votes held back from the pipeline"
+            if run.heldout is not None
+            else "all human votes of the split test"
+        )
+        section.text.append(
+            f"Only test speakers are scored; the target is {target}. JS is the base-2 divergence (0 to 1), not its "
+            "square root. Brackets show 95% bootstrap intervals over speakers."
+        )
+    section.pictures = pictures(run.root / "validation")
+    details = run.json("validation/details.json")
+    section.tables = _tertile_tables(details) + _paired_test_tables(details) + _group_tables(details)
+    section.details = json_tables(metrics, "sources")
+    for path in sorted((run.root / "validation").glob("*.json")):
+        if path.name != "metrics.json":
+            section.details += json_tables(run.json(f"validation/{path.name}"), display_name(path.stem))
+    return section
+
+
+def _js(measures: Any) -> str:
+    return format_cell(merge_intervals(measures).get("js")) if isinstance(measures, Mapping) else "–"
+
+
+def _tertile_tables(details: Mapping[str, Any]) -> list[Table]:
+    tertiles = details.get("tertiles")
+    levels = tertiles.get("paper") if isinstance(tertiles, Mapping) else None
+    if not isinstance(levels, Mapping):
+        return []
+    by_level = {level: found if isinstance(found := levels.get(level), Mapping) else {} for level in TERTILES}
+    sources = sorted({source for measures in by_level.values() for source in measures}, key=source_order)
+    rows = [
+        [source_label(source), *(_js(by_level[level].get(source)) for level in TERTILES)]
+        for source in sources
+    ]
+    caption = "JS by ambiguity of the utterance (tertiles; ambiguity as defined in the paper)"
+    return [Table.of(["source", *TERTILES], rows, caption)]
+
+
+def _paired_test_tables(details: Mapping[str, Any]) -> list[Table]:
+    tests = [test for test in details.get("paired_tests") or [] if isinstance(test, Mapping)]
+    rows = [
+        [
+            f"{source_label(str(test.get('first')))} − {source_label(str(test.get('second')))}",
+            format_estimate(parse_estimate({**test, "value": test.get("difference")})),
+            format_cell(test.get("p_holm")),
+        ]
+        for test in tests
+    ]
+    if not rows:
+        return []
+    return [Table.of(["difference", "JS", "p (Holm)"], rows, "Differences in JS, paired over speakers")]
+
+
+def _group_tables(details: Mapping[str, Any]) -> list[Table]:
+    kinds = details.get("per_group")
+    tables = []
+    for kind, groups in kinds.items() if isinstance(kinds, Mapping) else ():
+        if isinstance(groups, Mapping) and groups:
+            columns = [str(kind), *(source_label(source) for source in _GROUP_SOURCES)]
+            rows = [
+                [str(group), *(_js(measures.get(source)) for source in _GROUP_SOURCES)]
+                for group, measures in groups.items()
+                if isinstance(measures, Mapping)
+            ]
+            tables.append(Table.of(columns, rows, f"JS by {kind} of the speaker"))
+    return tables

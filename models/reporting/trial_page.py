@@ -1,0 +1,39 @@
+"""The sparse-vote trial as a page of Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ambivox.models.reporting.tables import markdown_table
+from ambivox.models.statistics.ambiguity import TERTILES
+
+_INTRODUCTION = (
+    "JS (base-2 divergence) to the votes not kept, over that of the humans alone [95 % over speakers]"
+)
+
+
+def trial_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the trial's table, one row per number of kept votes and source.
+
+    Args:
+        rows: what trial.json holds: ``votes``, ``source``, ``js``, ``over_human`` and, by tertile of the plain
+            entropy of all votes, ``entropy``; each figure with its 95% interval over speakers.
+    """
+    columns = ["votes", "source", "JS", "over human", *TERTILES]
+    body = [
+        [
+            str(row["votes"]),
+            row["source"],
+            _with_interval(row["js"], 3),
+            _with_interval(row["over_human"], 2),
+            *(f"{row['entropy'][tertile]['value']:.2f}" for tertile in TERTILES),
+        ]
+        for row in rows
+    ]
+    return f"{_INTRODUCTION}\n\n{markdown_table(columns, body)}\n"
+
+
+def _with_interval(estimate: Mapping[str, float], digits: int) -> str:
+    value, low, high = (f"{estimate[part]:.{digits}f}" for part in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"

@@ -1,0 +1,49 @@
+"""The table of utterances: one row per utterance, with its audio, speaker and split."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import polars as pl
+
+from ambivox.models.tables.table import Table, check_one_of, check_unique
+
+SPLITS = ("pretrain", "train", "development", "test")
+
+
+class Utterances(Table):
+    """One row per utterance. ``split`` is one of SPLITS; ``speaker`` is null where unknown."""
+
+    name = "utterances"
+    required: ClassVar = {
+        "utterance_id": pl.String,
+        "corpus": pl.String,
+        "audio": pl.String,
+        "audio_sha256": pl.String,
+        "duration_seconds": pl.Float64,
+        "sample_rate_hz": pl.Int64,
+        "split": pl.String,
+    }
+    optional: ClassVar = {
+        "transcript": pl.String,
+        "speaker": pl.String,
+        "language": pl.String,
+        "sex": pl.String,
+        "age": pl.Float64,
+    }
+
+    @classmethod
+    def _check_values(cls, frame: pl.DataFrame, labels: tuple[str, ...], where: str) -> None:
+        check_unique(frame, "utterance_id", "utterance", where)
+        check_one_of(frame, "split", SPLITS, where)
+
+    def in_splits(self, *splits: str) -> Utterances:
+        """Select the utterances of some splits.
+
+        Args:
+            *splits: Names from SPLITS.
+
+        Returns:
+            These utterances, in the same order.
+        """
+        return Utterances(self.frame.filter(pl.col("split").is_in(splits)), self.labels)

@@ -1,0 +1,234 @@
+"""params.yaml: settings from the command line, files of earlier versions, and values that a shell would run."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from ruamel.yaml import YAML
+
+from ambivox.flows.params_conversion import convert
+from ambivox.flows.project import load
+from ambivox.flows.step_options import parse_settings
+from ambivox.models.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("setting", "values"),
+    [
+        ("ingest.keep_votes=5", {"ingest": {"keep_votes": 5}}),
+        ("ingest.keep-votes=5", {"ingest": {"keep_votes": 5}}),
+        ("ingest.shares=[0, 0.7, 0.1, 0.2]", {"ingest": {"shares": [0, 0.7, 0.1, 0.2]}}),
+        ("ingest.options.modality=face", {"ingest": {"options": {"modality": "face"}}}),
+        ("pool.criterion=likelihood", {"pool": {"criterion": "likelihood"}}),
+        ("pool.matrix=false", {"pool": {"matrix": False}}),
+        ("annotate.server=http://host:8000/v1", {"annotate": {"server": "http://host:8000/v1"}}),
+        ("annotate.personas=[paper]", {"annotate": {"personas": ["paper"]}}),
+        ("report.title=Calls: week 7", {"report": {"title": "Calls: week 7"}}),
+        ("report.title=2026", {"report": {"title": "2026"}}),
+    ],
+)
+def test_settings_are_read_as_the_option_needs_them(setting: str, values: dict[str, Any]) -> None:
+    assert parse_settings((setting,)) == values
+
+
+def test_several_settings_of_a_step_are_kept_together() -> None:
+    given = ("ingest.options.modality=face", "ingest.options.other=1", "ingest.seed=3")
+    assert parse_settings(given) == {"ingest": {"options": {"modality": "face", "other": "1"}, "seed": 3}}
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("keep_votes=5", "expected STEP.OPTION=VALUE"),
+        ("ingest.keep_votes", "expected STEP.OPTION=VALUE"),
+        ("ingst.keep_votes=5", "unknown step in --set 'ingst'"),
+        ("ingest.keep_vote=5", "unknown option of ingest in --set ingest 'keep_vote'"),
+        ("ingest.keep_votes=many", "keep_votes: input should be a valid integer"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(setting: str, message: str) -> None:
+    with pytest.raises(UserError) as raised:
+        parse_settings((setting,))
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+OLD = """\
+corpora:
+  demo:
+    corpus: demo # key in models/corpora/
+    root: data/demo/raw
+    watch: models/corpora/demo.py
+    ingest: --keep-votes 3 --shares 0,0.7,0.1,0.2 --options.modality face
+    annotate: --transcript audio --personas voice_and_words tone --engine server --server "http://a b/v1"
+    pool: --no-matrix --insist
+    validate: --truth data/demo/ingest/truth.parquet
+    report_after: data/demo/validation/metrics.json
+pretrain:
+  demo:
+    flags: --epochs 2
+trial:
+  demo:
+    votes_kept: 1,3,5
+matrix: {corpora: [demo], sources: [human], dime_aug: ["on"]}
+seed: 0
+"""
+
+
+def test_a_file_of_an_earlier_version_is_converted_with_a_note(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(OLD)
+    notes = convert(tmp_path)
+    assert any("corpora.demo.ingest" in note for note in notes)
+    params = load(tmp_path)
+    entry = params["corpora"]["demo"]
+    assert entry["ingest"] == {
+        "keep_votes": 3,
+        "shares": [0.0, 0.7, 0.1, 0.2],
+        "options": {"modality": "face"},
+    }
+    assert entry["annotate"] == {
+        "modality": "audio",
+        "personas": ["voice_and_words", "tone"],
+        "engine": "server",
+        "server": "http://a b/v1",
+    }
+    assert entry["pool"] == {"matrix": False, "allow_audio_insensitive": True}
+    assert entry["validate"] == {}
+    assert entry["report"] == {}
+    assert params["pretrain"]["demo"] == {"epochs": 2}
+    assert params["trial"]["demo"]["votes_kept"] == [1, 3, 5]
+    text = (tmp_path / "params.yaml").read_text()
+    assert "# key in models/corpora/" in text
+    assert convert(tmp_path) == []
+    assert (tmp_path / "params.yaml").read_text() == text
+
+
+def test_a_flag_that_no_longer_exists_is_named(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(OLD.replace("--insist", "--no-such-flag 1"))
+    with pytest.raises(UserError, match="the flag --no-such-flag of pool cannot be converted"):
+        convert(tmp_path)
+
+
+@pytest.fixture
+def table_project(tmp_path: Path) -> Path:
+    """The project's own pipeline, and a small table corpus beside it."""
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, project / name)
+    for name in ("models", "tasks"):
+        (project / name).symlink_to(ROOT / name)
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=project, check=True)
+    return project
+
+
+def write_corpus(root: Path) -> None:
+    root.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    rows, votes = ["utterance_id,audio,speaker,transcript"], ["utterance_id,annotator_id,label"]
+    for number in range(12):
+        soundfile.write(root / f"{number}.wav", rng.normal(scale=0.1, size=8000).astype(np.float32), 16_000)
+        rows.append(f"u{number},{number}.wav,s{number % 6},hello")
+        votes += [
+            f"u{number},r{rater},{'anger' if (number + rater) % 2 else 'neutral'}" for rater in range(3)
+        ]
+    (root / "utterances.csv").write_text("\n".join(rows) + "\n")
+    (root / "votes.csv").write_text("\n".join(votes) + "\n")
+
+
+def reproduce(project: Path, stage: str) -> subprocess.CompletedProcess[str]:
+    """Plain ``dvc repro``, as a user runs it."""
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
+    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src")}
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+
+def edit(project: Path, change: Any) -> None:
+    yaml = YAML()
+    params = yaml.load(project / "params.yaml")
+    change(params)
+    yaml.dump(params, project / "params.yaml")
+
+
+NAMES = [
+    "two words",
+    "it's",
+    "R&D $HOME",
+    "(a) [b] {c}",
+    "`touch pwned`",
+    "a;touch pwned",
+    "録音",
+    'say "hi"',
+    "$(touch pwned)",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_folder_name_works_in_plain_dvc_repro(table_project: Path, name: str) -> None:
+    from ambivox.flows.project import Job, enter
+
+    root = table_project.parent / name
+    write_corpus(root)
+    settings = {"ingest": {"shares": [0.0, 0.5, 0.0, 0.5], "cache": "cache.sqlite"}}
+    enter(table_project, Job("mine", "table", root, "tiny", settings, None, ("human",), ("on",)))
+    done = reproduce(table_project, "ingest@mine")
+    assert done.returncode == 0, done.stderr
+    assert (table_project / "data" / "mine" / "ingest" / "votes.parquet").is_file()
+    assert not list(table_project.parent.rglob("pwned"))
+
+
+HOSTILE = "x; touch pwned #"
+
+
+def _seed(params: Any) -> None:
+    params["seed"] = HOSTILE
+
+
+def _value(params: Any) -> None:
+    params["corpora"]["mine"]["ingest"]["schema"] = HOSTILE
+
+
+def _option_name(params: Any) -> None:
+    params["corpora"]["mine"]["ingest"][HOSTILE] = 1
+
+
+def _inner_name(params: Any) -> None:
+    params["corpora"]["mine"]["ingest"]["options"] = {HOSTILE: "1"}
+
+
+def _corpus(params: Any) -> None:
+    params["corpora"]["mine"]["corpus"] = HOSTILE
+
+
+def _text(params: Any) -> None:
+    params["corpora"]["mine"]["ingest"] = HOSTILE
+
+
+def _key(params: Any) -> None:
+    params["corpora"][HOSTILE] = params["corpora"].pop("mine")
+
+
+@pytest.mark.parametrize("change", [_seed, _value, _option_name, _inner_name, _corpus, _text, _key])
+def test_nothing_in_params_yaml_runs_a_second_command(table_project: Path, change: Any) -> None:
+    from ambivox.flows.project import Job, enter
+
+    root = table_project.parent / "recordings"
+    write_corpus(root)
+    enter(table_project, Job("mine", "table", root, "tiny", {}, None, ("human",), ("on",)))
+    edit(table_project, change)
+    done = reproduce(table_project, f"ingest@{HOSTILE if change is _key else 'mine'}")
+    assert done.returncode
+    assert not list(table_project.parent.rglob("pwned"))
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ambivox:")]
+    assert change is _key or len(lines) == 1
+    assert "Traceback" not in done.stderr

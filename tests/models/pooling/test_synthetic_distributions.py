@@ -1,0 +1,70 @@
+"""An ALM's distribution: the mean of its answers, whatever the elicitation, against a loop over rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.synthetic_distributions import (
+    read_synthetic_distributions,
+    synthetic_distributions,
+)
+from ambivox.models.tables import Annotations
+from tests.support.pooling_tables import annotation_frame, label_names
+
+_NAMES = label_names(3)
+
+
+def test_the_mean_over_prompts_and_alms_apart() -> None:
+    rng = np.random.default_rng(0)
+    ids = [f"u{number}" for number in range(20)]
+    answers = {alm: rng.dirichlet(np.ones(3), (4, 20)) for alm in ("b", "a")}
+    frames = [annotation_frame(q_NK, ids, alm) for alm, q in answers.items() for q_NK in q]
+    found = synthetic_distributions(
+        Annotations.check(pl.concat(frames).sample(fraction=1, shuffle=True, seed=1), _NAMES),
+        pl.Series(ids[::-1]),
+    )
+    assert [one.alm for one in found] == ["a", "b"]
+    for one in found:
+        assert one.q_NK == pytest.approx(answers[one.alm].mean(0)[::-1])
+        assert one.answers_N.tolist() == [4.0] * 20
+        assert one.label_mass_N == pytest.approx(np.full(20, 0.9))
+
+
+def test_sampled_answers_are_counted_with_half_a_pseudo_vote() -> None:
+    frame = pl.concat([annotation_frame(np.full((1, 3), np.nan), ["u"])] * 4)
+    frame = frame.with_columns(
+        label=pl.Series(["label00", "label00", "label02", None]),
+        refused=pl.Series([False, False, False, True]),
+        elicitation=pl.lit("sampled"),
+        label_mass=pl.lit(None, dtype=pl.Float64),
+    )
+    (found,) = synthetic_distributions(Annotations.check(frame, _NAMES), pl.Series(["u", "never asked"]))
+    assert found.q_NK[0] == pytest.approx(np.array([2.5, 0.5, 1.5]) / 4.5)
+    assert np.isnan(found.q_NK[1]).all() and np.isnan(found.label_mass_N).all()
+    assert (found.answers_N.tolist(), found.refusals_N.tolist()) == ([3.0, 0.0], [1.0, 0.0])
+    assert found.answered_N.tolist() == [True, False]
+
+
+def test_an_alm_that_never_answers() -> None:
+    (found,) = synthetic_distributions(
+        Annotations.check(annotation_frame(np.full((2, 3), np.nan), ["u", "v"]), _NAMES),
+        pl.Series(["u", "v"]),
+    )
+    assert not found.answered_N.any() and found.refusals_N.tolist() == [1.0, 1.0]
+
+
+def test_logprobs_of_no_distribution_are_refused() -> None:
+    frame = annotation_frame(np.array([[0.5, 0.4, 0.4]]), ["u"])
+    with pytest.raises(UserError, match=r"made_up_alm.*do not sum to 1"):
+        synthetic_distributions(Annotations.check(frame, _NAMES), pl.Series(["u"]))
+
+
+def test_other_labels_are_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    path = Annotations.check(annotation_frame(np.full((1, 3), 1 / 3), ["u"]), _NAMES).write(
+        tmp_path / "a.parquet"
+    )
+    with pytest.raises(UserError, match=r"a\.parquet has the labels"):
+        read_synthetic_distributions(path, pl.Series(["u"]), ("x", "y", "z"))

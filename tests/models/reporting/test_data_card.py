@@ -1,0 +1,42 @@
+"""The data card: what it states, and that text of the data cannot break its tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ambivox.models.reporting.data_card import card, facts
+from ambivox.models.reporting.reading import Run
+from tests.support.report_run import make_run
+
+
+def test_the_card_states_the_facts_of_the_run(tmp_path: Path) -> None:
+    content = facts(Run(make_run(tmp_path / "unit", 60)), "ODbL 1.0")
+    assert content["splits"]["train"] == {"utterances": 15, "speakers": 3}
+    assert content["equivalent_votes"] == {"tiny": {"value": 2.47, "low": 2.1, "high": 2.9}}
+    assert list(content["metrics"]) == ["human", "synthetic", "combined", "pooled", "prior", "ceiling"]
+    text = card("unit", "v1", content, "abc")
+    for line in (
+        "# unit v1",
+        "| Licence | ODbL 1.0 |",
+        "| Labels | angry, happy, neutral, sad |",
+        "| Human votes | 180.0 |",
+        "| Equivalent votes of tiny | 2.47 [2.10, 2.90] |",
+        "| train | 15 | 3 |",
+        "| tiny | abc123 | exact | fake | 45 | 0 | 0.97 |",
+        "| pooled | 0.160 [0.152, 0.169] | 0.870 | 0.720 |",
+        "| corpus prior | 0.317 [0.310, 0.324] | 0.710 | 0.400 |",
+        f"| validation/metrics.json | `{content['files']['validation/metrics.json']}` |",
+        "dvc get --rev unit-v1 REPOSITORY data/unit/distributions",
+    ):
+        assert line in text.splitlines()
+
+
+def test_text_of_the_data_stays_in_its_cell(tmp_path: Path) -> None:
+    content = facts(Run(make_run(tmp_path / "unit", 24)), "free | of\ncharge <b>" + "x" * 500)
+    (line,) = (line for line in card("unit", "v1", content, "abc").splitlines() if "Licence" in line)
+    assert line.startswith(r"| Licence | free \| of charge &lt;b>xxx") and len(line) < 240
+
+
+def test_a_run_without_validation_has_a_card(tmp_path: Path) -> None:
+    text = card("unit", "v1", facts(Run(tmp_path), "MIT"), "abc")
+    assert "| source | JS | BC | accuracy |" in text

@@ -1,0 +1,99 @@
+"""Figures: the shared style, equal bytes for equal data, and values that are not defined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from matplotlib.figure import Figure
+
+from ambivox.models.reporting.figures.annotation import checks_figure
+from ambivox.models.reporting.figures.augmentation import class_balance_figure
+from ambivox.models.reporting.figures.bars import grouped_bars
+from ambivox.models.reporting.figures.evaluation import (
+    calibration_figure,
+    confusion_figure,
+    matrix_figure,
+    speaker_groups_figure,
+    tertiles_figure,
+)
+from ambivox.models.reporting.figures.finetuning import training_curves_figure
+from ambivox.models.reporting.figures.profile import profile_figure
+from ambivox.models.reporting.figures.style import new_figure, save
+from ambivox.models.reporting.figures.trial import js_ratio_figure
+from ambivox.models.reporting.parts import pictures
+from tests.support.report_run import PROFILE
+
+HOSTILE_LABEL = "$\\frac{x}\x1b"
+ROW = {"js": 0.2, "js_low": 0.1, "js_high": 0.3}
+ROW |= {f"js_{tertile}_ambiguity": 0.2 for tertile in ("low", "medium", "high")}
+METRICS = {"human-on": ROW, "pooled-off": ROW, "prior": ROW, "ceiling": {"js": 0.15}}
+PAPER = {"IEMOCAP": {"human": {"js": 0.302}}}
+ESTIMATE = {"value": 0.9, "low": 0.8, "high": 1.0}
+TRIAL_ROW = {
+    "votes": 1,
+    "over_human": ESTIMATE,
+    "entropy": dict.fromkeys(("low", "medium", "high"), ESTIMATE),
+}
+CHECKS = {
+    "canary": {"js": 0.3, "threshold_js": 0.005},
+    "order_bias": {"js": None, "positions": [0.4, 0.6]},
+    "arms": {"js": {"audio / both": 0.1}},
+}
+BALANCE = {"before": {"sad": 5, HOSTILE_LABEL: 9}, "after": {"sad": 7, HOSTILE_LABEL: 9}, "target": 7}
+BALANCE |= {"ratio": 0.8, "classes": "dominant", "samples": 2}
+CURVES = [{"epoch": epoch, "loss": 1.0, "development_js": 0.3} for epoch in (1.0, 2.0)]
+GROUPS = pl.DataFrame({"kind": ["sex"], "group": [HOSTILE_LABEL], "model": ["pooled-off"], "js": [0.2]})
+CURVE = pl.DataFrame({"model": ["pooled-off"], "confidence": [0.5], "accuracy": [0.6]})
+DRAWN: dict[str, Callable[[], Figure]] = {
+    "checks": lambda: checks_figure(CHECKS, ("a", "b")),
+    "class balance": lambda: class_balance_figure(BALANCE),
+    "matrix": lambda: matrix_figure(METRICS, PAPER),
+    "tertiles": lambda: tertiles_figure(METRICS),
+    "calibration": lambda: calibration_figure(CURVE, ["pooled-off"]),
+    "confusion": lambda: confusion_figure([[3, 1], [0, 0]], ("sad", HOSTILE_LABEL), "pooled-off"),
+    "speaker groups": lambda: speaker_groups_figure(GROUPS, ["pooled-off"]),
+    "training curves": lambda: training_curves_figure(CURVES, 2),
+    "profile": lambda: profile_figure(PROFILE),
+    "trial": lambda: js_ratio_figure([TRIAL_ROW | {"source": "human"}, TRIAL_ROW | {"source": "pooled"}]),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_equal_data_give_equal_bytes_in_the_shared_style(tmp_path: Path, name: str) -> None:
+    draw = DRAWN[name]
+    first, second = (save(draw(), tmp_path / file).read_bytes() for file in ("1.svg", "2.svg"))
+    assert first == second and first.startswith(b"<?xml")
+    figure = draw()
+    for axes in figure.axes:
+        assert axes.get_title(loc="left") and not axes.get_title(loc="center")
+        assert axes.get_xlabel()
+
+
+def test_undefined_values_are_drawn_as_zero() -> None:
+    _, (axes,) = new_figure()
+    undefined = {"value": None, "low": None, "high": None}
+    grouped_bars(axes, ["a", "b"], {"human": [ESTIMATE, undefined], "ceiling": [undefined, ESTIMATE]})
+    assert [bar.get_height() for bar in axes.patches] == [0.9, 0, 0, 0.9]
+    assert axes.get_legend_handles_labels()[1] == ["human", "human ceiling"]
+
+
+def test_pictures_have_captions_and_come_in_reading_order(tmp_path: Path) -> None:
+    folder = tmp_path / "distributions"
+    (folder / "inner").mkdir(parents=True)
+    for name in ("examples", "worth", "equivalent_votes", "my-drawing", "inner/calibration"):
+        save(new_figure(width=9.0 if name == "examples" else 6.0)[0], folder / f"{name}.svg")
+    (folder / "pooling.json").write_text("{}")
+    found = pictures(folder)
+    votes = "Equivalent votes of each ALM, overall and by ambiguity"
+    assert [picture.caption for picture in found] == [
+        votes,
+        votes,
+        "Calibration of the ALM: share of human votes by predicted probability (inner)",
+        "Distributions of example utterances, from least to most ambiguous",
+        "My drawing",
+    ]
+    assert [picture.wide for picture in found] == [False, False, False, True, False]
+    assert pictures(tmp_path / "missing") == []

@@ -1,0 +1,59 @@
+"""Names, colours and order of the sources, and the table of sources in the terminal."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from ambivox.models.reporting.source_names import (
+    PALETTE,
+    SOURCE_NAMES,
+    source_colour,
+    source_label,
+    source_order,
+)
+from ambivox.models.reporting.sources_table import sources_table
+from ambivox.models.tables import SOURCES
+
+
+def test_the_sources_come_first_then_the_references() -> None:
+    assert tuple(SOURCE_NAMES) == (*SOURCES, "prior", "ceiling")
+    assert [name.label for name in SOURCE_NAMES.values() if name.is_reference] == [
+        "corpus prior",
+        "human ceiling",
+    ]
+    assert sorted(["other", "ceiling", "pooled", "human"], key=source_order) == [
+        "human",
+        "pooled",
+        "ceiling",
+        "other",
+    ]
+
+
+def test_colours_differ_and_rows_of_the_matrix_have_that_of_their_source() -> None:
+    assert len({name.colour for name in SOURCE_NAMES.values()}) == len(SOURCE_NAMES)
+    assert source_colour("pooled-on") == SOURCE_NAMES["pooled"].colour
+    assert source_colour("unknown") == PALETTE[-1]
+    assert source_label("pooled-on") == "pooled-on" and source_label("ceiling") == "human ceiling"
+
+
+def test_the_table_of_sources_has_the_references_beside_them() -> None:
+    metrics: dict[str, Any] = {
+        "human": {"js": 0.228, "js_low": 0.219, "js_high": 0.236, "bc": 0.8, "accuracy": 0.61},
+        "pooled": {"js": {"value": 0.16, "low": 0.152, "high": 0.169}, "bc": 0.87, "accuracy": 0.72},
+        "ceiling": {"js": 0.118, "bc": None, "accuracy": 0.78},
+        "prior": {"js": 0.317},
+        "synthetic": None,
+        "made_up": {"js": 0.0},
+    }
+    written = io.StringIO()
+    Console(file=written, width=100).print(sources_table(metrics, "unit: test speakers"))
+    lines = [line.split() for line in written.getvalue().splitlines()]
+    text = written.getvalue()
+    assert "unit: test speakers" in text and "made_up" not in text and "synthetic" not in text
+    order = [text.index(label) for label in ("human ", "pooled ", "corpus prior", "human ceiling")]
+    assert order == sorted(order)
+    assert any({"0.160", "0.152-0.169", "0.870", "0.720"} <= set(line) for line in lines)
+    assert any({"ceiling", "0.118", "–", "0.780"} <= set(line) for line in lines)
