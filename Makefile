@@ -50,7 +50,8 @@ test: lint ## The whole test suite, the examples in docstrings, and the coverage
 		$$(grep -Rl --include='*.py' '>>> ' src/ambivox); examples=$$?; \
 	COVERAGE_FILE=.coverage.others $(BIN)/python -m pytest $(COVERAGE) --ignore tests/flows; others=$$?; \
 	wait $$flows; flows=$$?; cat .flows.log; \
-	$(BIN)/coverage combine --quiet && $(BIN)/coverage report --format=total; coverage=$$?; \
+	$(BIN)/coverage combine --quiet && printf 'Coverage in percent: ' && $(BIN)/coverage report --format=total; \
+	coverage=$$?; \
 	exit $$((examples + others + flows + coverage))
 
 bench: setup ## Side-by-side measurements

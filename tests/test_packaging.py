@@ -57,6 +57,14 @@ def test_every_imported_package_is_declared(folder: str) -> None:
     assert not undeclared
 
 
+@pytest.mark.parametrize("folder", PACKAGES)
+def test_error_messages_name_extras_that_exist(folder: str) -> None:
+    code = "".join(path.read_text() for path in sorted((ROOT / folder).rglob("*.py")))
+    named = re.findall(r"MissingExtraError\([^)]*?, \"(\w+)\"\)|'ambivox\[(\w+)\]'", code)
+    extras = {name for pair in named for name in pair if name}
+    assert extras <= set(PYPROJECT["project"]["optional-dependencies"])
+
+
 def test_the_lock_satisfies_pyproject_and_names_no_address() -> None:
     lines = [
         line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")

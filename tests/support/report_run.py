@@ -45,8 +45,9 @@ PROFILE = {
 
 
 def make_run(root: Path, utterances: int = 120, hostile: str | None = None, seed: int = 0) -> Path:
-    """Write a small run under ``root``: known distributions, votes drawn from them, a noisy ALM, and metrics in which
-    pooled is best.
+    """Write a small run under ``root`` in which pooled is best.
+
+    It has known distributions, votes drawn from them, and a noisy ALM.
     """
     rng = np.random.default_rng(seed)
     ids = [f"u{row:04d}" for row in range(utterances)]

@@ -98,7 +98,7 @@ def target_of(votes: Path, made: dict[str, Path]) -> np.ndarray:
 
 
 def js(p_NK: np.ndarray, q_NK: np.ndarray) -> float:
-    """scipy's distance, squared, base 2."""
+    """The squared distance of scipy, base 2."""
     return float(np.mean(jensenshannon(p_NK, q_NK, axis=1, base=2) ** 2))
 
 
