@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from ambivox.models.pooling.allocation import Simulation
+from ambivox.models.pooling.allocation_simulation import Simulation
 from ambivox.models.reporting.figures.style import COLOURS, figure
 
 
