@@ -9,7 +9,7 @@ import pytest
 from ambivox.models.errors import UserError
 from ambivox.models.evaluation.human_targets import human_targets
 from ambivox.models.tables import Utterances, Votes
-from tests.support.pooling_tables import label_names, utterance_table, vote_table, world
+from tests.support.pooling_tables import label_names, simulated_corpus, utterance_table, vote_table
 
 _NAMES = label_names(2)
 _IDS = [f"u{number}" for number in range(60)]
@@ -17,7 +17,7 @@ _IDS = [f"u{number}" for number in range(60)]
 
 @pytest.fixture
 def utterances() -> Utterances:
-    return utterance_table(world(rows=60, labels=2, speakers=12), _IDS, _NAMES)
+    return utterance_table(simulated_corpus(rows=60, labels=2, speakers=12), _IDS, _NAMES)
 
 
 def _votes(n_K: list[float]) -> Votes:

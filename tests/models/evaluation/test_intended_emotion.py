@@ -8,7 +8,7 @@ import pytest
 
 from ambivox.models.evaluation.intended_emotion import intended_emotions, oracle_distributions
 from ambivox.models.tables import Utterances
-from tests.support.pooling_tables import label_names, utterance_table, vote_table, world
+from tests.support.pooling_tables import label_names, simulated_corpus, utterance_table, vote_table
 
 _NAMES = label_names(2)
 _IDS = [f"{1000 + n}_IEO_{('ANG', 'SAD')[n % 2]}_XX" for n in range(12)]
@@ -16,7 +16,7 @@ _IDS = [f"{1000 + n}_IEO_{('ANG', 'SAD')[n % 2]}_XX" for n in range(12)]
 
 @pytest.fixture
 def utterances() -> Utterances:
-    frame = utterance_table(world(rows=12, labels=2, speakers=6), _IDS, _NAMES).frame
+    frame = utterance_table(simulated_corpus(rows=12, labels=2, speakers=6), _IDS, _NAMES).frame
     splits = ["train"] * 8 + ["test"] * 4
     return Utterances.check(frame.with_columns(corpus=pl.lit("crema_d"), split=pl.Series(splits)), _NAMES)
 
