@@ -19,9 +19,9 @@ from ambivox.models.evaluation.predictions import Prediction
 from ambivox.models.evaluation.rows import metric_row, score_row, select
 from ambivox.models.statistics import dominant_emotion
 from ambivox.models.statistics.ambiguity import ambiguity
-from ambivox.models.statistics.bootstrap import PairedTest, paired_test
 from ambivox.models.statistics.confidence_calibration import calibration_curve
 from ambivox.models.statistics.metrics import jensen_shannon
+from ambivox.models.statistics.paired_tests import PairedTest, paired_test
 
 _BASELINES = ("human-on", "human-off")
 _DIGITS = 6

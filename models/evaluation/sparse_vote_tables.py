@@ -10,7 +10,8 @@ import polars as pl
 
 from ambivox.models.evaluation.sparse_vote_trial import Trial
 from ambivox.models.statistics.ambiguity import TERTILES
-from ambivox.models.statistics.bootstrap import Interval, mean_interval, paired_test, ratio_interval
+from ambivox.models.statistics.bootstrap import Interval, mean_interval, ratio_interval
+from ambivox.models.statistics.paired_tests import paired_test
 
 
 def trial_rows(trial: Trial) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ from ambivox.models.evaluation.saturation import Saturation
 from ambivox.models.evaluation.validation import Validation
 from ambivox.models.statistics import dominant_emotion, metrics
 from ambivox.models.statistics.ambiguity import TERTILES, tertiles
-from ambivox.models.statistics.bootstrap import PairedTest, holm, paired_test
 from ambivox.models.statistics.confidence_calibration import calibration_curve
+from ambivox.models.statistics.paired_tests import PairedTest, holm, paired_test
 
 _FROM_HUMAN_VOTES = ("human", "combined", "pooled")
 

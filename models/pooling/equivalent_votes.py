@@ -90,8 +90,8 @@ def _refits(
     speakers, index_N = np.unique(fitted_on.speaker_N, return_inverse=True)
     rows_S = [np.flatnonzero(index_N == speaker) for speaker in range(len(speakers))]
     for resample in range(resamples):
-        sampled: np.ndarray = rng.integers(0, max(len(speakers), 1), len(speakers))
-        rows = np.concatenate([np.zeros(0, dtype=int), *(rows_S[speaker] for speaker in sampled)])
+        sampled_S = rng.integers(0, max(len(speakers), 1), len(speakers))
+        rows = np.concatenate([np.zeros(0, dtype=int), *(rows_S[speaker] for speaker in sampled_S)])
         yield refit(fitted_on.rows(rows), seed + resample + 1)
 
 

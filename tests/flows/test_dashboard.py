@@ -16,7 +16,7 @@ import pytest
 
 from ambivox.flows import dashboard
 from tests.flows.test_deployments import free_port, wait_for
-from tests.support.pooling_tables import world, write_files
+from tests.support.pooling_tables import simulated_corpus, write_files
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -55,7 +55,7 @@ def project(tmp_path: Path) -> Path:
     """A project of which nothing has run yet."""
     folder = tmp_path / "data/made_up/ingest"
     folder.mkdir(parents=True)
-    write_files(folder, world(rows=300, votes=9))
+    write_files(folder, simulated_corpus(rows=300, votes=9))
     (tmp_path / "dvc.yaml").write_text(DVC_YAML)
     (tmp_path / "params.yaml").write_text("corpora:\n  made_up: {corpus: table}\n")
     (tmp_path / ".gitignore").write_text(".ambivox/\n")

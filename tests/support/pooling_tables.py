@@ -18,7 +18,7 @@ from ambivox.models.tables import Annotations, Distributions, Utterances, Votes
 
 
 @dataclass(frozen=True)
-class World:
+class SimulatedCorpus:
     """N utterances: true distributions, an ALM's distributions, human votes, speakers."""
 
     theta_NK: np.ndarray
@@ -32,15 +32,15 @@ class World:
         return PoolingInputs(self.n_NK, self.q_NK[:, None], np.ones((len(self.n_NK), 1)), self.speaker_N)
 
 
-def world(
+def simulated_corpus(
     rows: int = 1500, labels: int = 4, kappa: float = 5.0, votes: int = 8, speakers: int = 30, seed: int = 0
-) -> World:
+) -> SimulatedCorpus:
     """Draw such a corpus."""
     rng = np.random.default_rng(seed)
     q_NK = rng.dirichlet(np.full(labels, 0.6), rows) * 0.98 + 0.02 / labels
     theta_NK = rng.standard_gamma(kappa * q_NK) + 1e-12
     theta_NK /= theta_NK.sum(1, keepdims=True)
-    return World(
+    return SimulatedCorpus(
         theta_NK,
         q_NK,
         rng.multinomial(votes, theta_NK).astype(float),
@@ -53,7 +53,7 @@ def label_names(labels: int) -> tuple[str, ...]:
     return tuple(f"label{k:02d}" for k in range(labels))
 
 
-def utterance_table(world: World, ids: list[str], names: tuple[str, ...]) -> Utterances:
+def utterance_table(corpus: SimulatedCorpus, ids: list[str], names: tuple[str, ...]) -> Utterances:
     """Speakers are assigned to train, development or test by number."""
     splits = np.array(["train", "train", "train", "test", "test", "development"])
     rows = len(ids)
@@ -65,10 +65,10 @@ def utterance_table(world: World, ids: list[str], names: tuple[str, ...]) -> Utt
             "audio_sha256": ["0" * 64] * rows,
             "duration_seconds": [1.0] * rows,
             "sample_rate_hz": [16000] * rows,
-            "split": splits[world.speaker_N % 6].tolist(),
-            "speaker": [f"s{number}" for number in world.speaker_N],
-            "sex": np.where(world.speaker_N % 2, "female", "male").tolist(),
-            "age": (20.0 + world.speaker_N % 40).tolist(),
+            "split": splits[corpus.speaker_N % 6].tolist(),
+            "speaker": [f"s{number}" for number in corpus.speaker_N],
+            "sex": np.where(corpus.speaker_N % 2, "female", "male").tolist(),
+            "age": (20.0 + corpus.speaker_N % 40).tolist(),
         }
     )
     return Utterances.check(frame, names)
@@ -136,20 +136,22 @@ class Files:
     names: tuple[str, ...]
 
 
-def write_files(folder: Path, world: World, keep: int = 3, q_NK: np.ndarray | None = None) -> Files:
+def write_files(
+    folder: Path, corpus: SimulatedCorpus, keep: int = 3, q_NK: np.ndarray | None = None
+) -> Files:
     """Keep ``keep`` votes of every utterance, hold out the others, and let the ALM answer ``q_NK``."""
-    names = label_names(world.n_NK.shape[1])
-    ids = [f"u{number:06d}" for number in range(len(world.n_NK))]
-    kept_NK = draw_votes(world.n_NK, np.full(len(ids), keep), np.random.default_rng(1))
-    answer_NK = world.q_NK if q_NK is None else q_NK
+    names = label_names(corpus.n_NK.shape[1])
+    ids = [f"u{number:06d}" for number in range(len(corpus.n_NK))]
+    kept_NK = draw_votes(corpus.n_NK, np.full(len(ids), keep), np.random.default_rng(1))
+    answer_NK = corpus.q_NK if q_NK is None else q_NK
     files = Files(
         *(folder / f"{name}.parquet" for name in ("utterances", "votes", "heldout", "annotations", "truth")),
         ids,
         names,
     )
-    utterance_table(world, ids, names).write(files.utterances)
+    utterance_table(corpus, ids, names).write(files.utterances)
     vote_table(kept_NK, ids, names).write(files.votes)
-    vote_table(world.n_NK - kept_NK, ids, names).write(files.heldout)
+    vote_table(corpus.n_NK - kept_NK, ids, names).write(files.heldout)
     Annotations.check(annotation_frame(answer_NK, ids), names).write(files.annotations)
-    Distributions.of(pl.Series(ids), "truth", world.theta_NK, names).write(files.truth)
+    Distributions.of(pl.Series(ids), "truth", corpus.theta_NK, names).write(files.truth)
     return files

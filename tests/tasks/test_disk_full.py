@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pooling_tables import world, write_files
+from tests.support.pooling_tables import simulated_corpus, write_files
 from tests.support.steps import annotate, pool
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +80,7 @@ def test_the_disk_fills_and_the_same_command_goes_on(make_utterances, tmp_path: 
         out=tmp_path / "whole",
     )
     (tmp_path / "made_up").mkdir()
-    files = write_files(tmp_path / "made_up", world(rows=200, votes=9))
+    files = write_files(tmp_path / "made_up", simulated_corpus(rows=200, votes=9))
     pooled = pool(
         utterances=files.utterances,
         votes=files.votes,

@@ -29,7 +29,7 @@ def votes_table(rows: list[tuple[str, str, str, str]]) -> Votes:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> dict[str, Path]:
+def arguments(tmp_path: Path) -> dict[str, Path]:
     """Sixty utterances, a third of them test; two models, one of which knows the truth; and the flags."""
     random = np.random.default_rng(0)
     ids = pl.Series("utterance_id", [f"u{n:02d}" for n in range(N)])
@@ -49,13 +49,13 @@ def made(tmp_path: Path) -> dict[str, Path]:
         }
     )
     truth_NK = random.dirichlet([0.6, 0.6, 0.6], N)
-    observed, held = [], []
+    observed, heldout = [], []
     for name, p in zip(ids, truth_NK, strict=True):
         for rater in range(3):
             observed.append((name, f"r{rater}", "human", LABELS[random.choice(3, p=p)]))
         observed.append((name, "machine", "alm", "anger"))
         for rater in range(3, 10):
-            held.append((name, f"r{rater}", "human", LABELS[random.choice(3, p=p)]))
+            heldout.append((name, f"r{rater}", "human", LABELS[random.choice(3, p=p)]))
     folder = tmp_path / "predictions"
     uniform_NK = np.full((N, 3), 1 / 3)
     Distributions.of(ids, "human", uniform_NK, LABELS).write(folder / "human-on.parquet")
@@ -79,7 +79,7 @@ def made(tmp_path: Path) -> dict[str, Path]:
     return {
         "utterances": Utterances.check(frame, LABELS).write(tmp_path / "utterances.parquet"),
         "votes": votes_table(observed).write(tmp_path / "votes.parquet"),
-        "heldout": votes_table(held).write(tmp_path / "heldout.parquet"),
+        "heldout": votes_table(heldout).write(tmp_path / "heldout.parquet"),
         "annotations": Annotations.check(annotations, LABELS).write(tmp_path / "annotations.parquet"),
         "distributions": tmp_path / "distributions",
         "predictions": folder,
@@ -87,7 +87,7 @@ def made(tmp_path: Path) -> dict[str, Path]:
     }
 
 
-def target_of(votes: Path, made: dict[str, Path]) -> np.ndarray:
+def target_of(votes: Path, arguments: dict[str, Path]) -> np.ndarray:
     """Shares of human votes on the test split, counted by hand."""
     frame = Votes.read(votes).frame.filter(pl.col("annotator_kind") == "human")
     p_NK = np.zeros((20, 3))
@@ -102,11 +102,13 @@ def js(p_NK: np.ndarray, q_NK: np.ndarray) -> float:
     return float(np.mean(jensenshannon(p_NK, q_NK, axis=1, base=2) ** 2))
 
 
-def test_every_row_against_the_held_back_human_votes_by_scipy(made) -> None:
-    metrics = json.loads((evaluate(**made) / "metrics.json").read_text())
-    p_NK = target_of(made["heldout"], made)
+def test_every_row_against_the_held_back_human_votes_by_scipy(arguments) -> None:
+    metrics = json.loads((evaluate(**arguments) / "metrics.json").read_text())
+    p_NK = target_of(arguments["heldout"], arguments)
     truth_NK = (
-        Distributions.read(made["predictions"] / "pooled-on.parquet").frame.select(LABELS).to_numpy()[40:]
+        Distributions.read(arguments["predictions"] / "pooled-on.parquet")
+        .frame.select(LABELS)
+        .to_numpy()[40:]
     )
     assert metrics["human-on"]["js"] == pytest.approx(js(p_NK, np.full((20, 3), 1 / 3)), abs=1e-6)
     assert metrics["pooled-on"]["js"] == pytest.approx(js(p_NK, truth_NK), abs=1e-6)
@@ -118,33 +120,33 @@ def test_every_row_against_the_held_back_human_votes_by_scipy(made) -> None:
         assert row.get("js_low", 0) <= row["js"] <= row.get("js_high", 1)
 
 
-def test_the_prior_is_the_training_splits_human_mean_only(made) -> None:
-    metrics = json.loads((evaluate(**made) / "metrics.json").read_text())
-    human = Votes.read(made["votes"]).frame.filter(pl.col("annotator_kind") == "human")
+def test_the_prior_is_the_training_splits_human_mean_only(arguments) -> None:
+    metrics = json.loads((evaluate(**arguments) / "metrics.json").read_text())
+    human = Votes.read(arguments["votes"]).frame.filter(pl.col("annotator_kind") == "human")
     train = human.filter(pl.col("utterance_id") < "u30")
     counts_K = np.array([(train["label"] == label).sum() for label in LABELS])
     prior_K = (counts_K + 0.5) / (train.height + 1.5)
     assert metrics["prior"]["js"] == pytest.approx(
-        js(target_of(made["heldout"], made), np.tile(prior_K, (20, 1))), abs=1e-6
+        js(target_of(arguments["heldout"], arguments), np.tile(prior_K, (20, 1))), abs=1e-6
     )
 
 
-def test_without_held_back_votes_all_human_votes_are_the_target_and_never_an_alms(made) -> None:
-    empty = Votes.read(made["heldout"])
-    Votes(empty.frame.head(0), LABELS).write(made["heldout"])
-    metrics = json.loads((evaluate(**made) / "metrics.json").read_text())
+def test_without_held_back_votes_all_human_votes_are_the_target_and_never_an_alms(arguments) -> None:
+    empty = Votes.read(arguments["heldout"])
+    Votes(empty.frame.head(0), LABELS).write(arguments["heldout"])
+    metrics = json.loads((evaluate(**arguments) / "metrics.json").read_text())
     assert metrics["human-on"]["js"] == pytest.approx(
-        js(target_of(made["votes"], made), np.full((20, 3), 1 / 3)), abs=1e-6
+        js(target_of(arguments["votes"], arguments), np.full((20, 3), 1 / 3)), abs=1e-6
     )
     assert "votes" not in metrics
 
 
-def test_the_better_model_is_found_better_and_figures_repeat(made) -> None:
-    out = evaluate(**made)
-    found = json.loads((out / "comparisons.json").read_text())["pooled-on - human-on"]
-    assert found["js"]["high"] < 0
+def test_the_better_model_is_found_better_and_figures_repeat(arguments) -> None:
+    out = evaluate(**arguments)
+    comparison = json.loads((out / "comparisons.json").read_text())["pooled-on - human-on"]
+    assert comparison["js"]["high"] < 0
     first = {file.name: file.read_bytes() for file in out.iterdir()}
-    assert {file.name: file.read_bytes() for file in evaluate(**made).iterdir()} == first
+    assert {file.name: file.read_bytes() for file in evaluate(**arguments).iterdir()} == first
     assert {
         "metrics.json",
         "rows.csv",
@@ -155,44 +157,44 @@ def test_the_better_model_is_found_better_and_figures_repeat(made) -> None:
     } <= set(first)
 
 
-def test_the_ceiling_is_near_what_theory_says_of_two_halves(made) -> None:
+def test_the_ceiling_is_near_what_theory_says_of_two_halves(arguments) -> None:
     # Everyone votes the same: halves agree. Everyone votes at random between two labels: they cannot.
     unanimous = votes_table([(f"u{n:02d}", f"r{r}", "human", "anger") for n in range(N) for r in range(8)])
-    unanimous.write(made["heldout"])
-    unanimous.write(made["votes"])
-    metrics = json.loads((evaluate(**made) / "metrics.json").read_text())
+    unanimous.write(arguments["heldout"])
+    unanimous.write(arguments["votes"])
+    metrics = json.loads((evaluate(**arguments) / "metrics.json").read_text())
     assert metrics["ceiling"]["js"] == 0
     assert metrics["ceiling"]["accuracy"] == 1
 
 
-def test_groups_of_speakers_are_told_apart(made) -> None:
-    groups = pl.read_parquet(evaluate(**made) / "groups.parquet")
+def test_groups_of_speakers_are_told_apart(arguments) -> None:
+    groups = pl.read_parquet(evaluate(**arguments) / "groups.parquet")
     assert set(groups["kind"]) == {"sex", "age", "speaker"}
     of_one = groups.filter((pl.col("kind") == "sex") & (pl.col("model") == "pooled-on"))
     assert of_one["utterances"].sum() == 20
 
 
-def test_predictions_of_other_labels_or_of_nobody_are_refused(made) -> None:
+def test_predictions_of_other_labels_or_of_nobody_are_refused(arguments) -> None:
     wrong = Distributions.of(pl.Series(["u50"]), "human", np.array([[0.5, 0.5]]), ("a", "b"))
-    wrong.write(made["predictions"] / "wrong.parquet")
+    wrong.write(arguments["predictions"] / "wrong.parquet")
     with pytest.raises(UserError, match=r"wrong\.parquet"):
-        evaluate(**made)
+        evaluate(**arguments)
     Distributions.of(pl.Series(["other"]), "human", np.full((1, 3), 1 / 3), LABELS).write(
-        made["predictions"] / "wrong.parquet"
+        arguments["predictions"] / "wrong.parquet"
     )
     with pytest.raises(UserError, match="no distribution of any test utterance"):
-        evaluate(**made)
+        evaluate(**arguments)
 
 
-def test_no_human_votes_on_test_is_an_error(made) -> None:
-    only_train = Votes.read(made["votes"]).frame.filter(pl.col("utterance_id") < "u30")
-    Votes(only_train, LABELS).write(made["votes"])
-    Votes(only_train.head(0), LABELS).write(made["heldout"])
+def test_no_human_votes_on_test_is_an_error(arguments) -> None:
+    only_train = Votes.read(arguments["votes"]).frame.filter(pl.col("utterance_id") < "u30")
+    Votes(only_train, LABELS).write(arguments["votes"])
+    Votes(only_train.head(0), LABELS).write(arguments["heldout"])
     with pytest.raises(UserError, match="nothing to evaluate against"):
-        evaluate(**made)
+        evaluate(**arguments)
 
 
-def test_the_papers_own_figures_are_drawn_beside_ours(made) -> None:
-    picture = (evaluate(**made) / "matrix.svg").read_text()
+def test_the_papers_own_figures_are_drawn_beside_ours(arguments) -> None:
+    picture = (evaluate(**arguments) / "matrix.svg").read_text()
     assert "the paper, IEMOCAP" in picture
     assert "the paper, MSP-Podcast" in picture

@@ -12,13 +12,13 @@ import pytest
 from ambivox.models.errors import UserError
 from ambivox.models.statistics import metrics
 from ambivox.models.tables import SOURCES, Annotations, Distributions, Utterances, Votes
-from tests.support.pooling_tables import Files, annotation_frame, vote_table, world, write_files
+from tests.support.pooling_tables import Files, annotation_frame, simulated_corpus, vote_table, write_files
 from tests.support.steps import pool, validate
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    return write_files(tmp_path_factory.mktemp("made_up"), world(rows=1500, votes=9))
+    return write_files(tmp_path_factory.mktemp("made_up"), simulated_corpus(rows=1500, votes=9))
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +58,9 @@ def test_pool_writes_four_sources_for_the_same_utterances(files: Files, pooled: 
 def test_pool_says_what_the_alm_is_worth(pooled: Path) -> None:
     summary = json.loads((pooled / "pooling.json").read_text())
     alm = summary["alms"]["made_up_alm"]
-    found = alm["equivalent_votes"]
-    assert found["low"] <= found["value"] <= found["high"]
-    assert 2 < found["value"] < 12  # 5 by construction
+    votes = alm["equivalent_votes"]
+    assert votes["low"] <= votes["value"] <= votes["high"]
+    assert 2 < votes["value"] < 12  # 5 by construction
     assert set(alm["equivalent_votes_by_ambiguity"]) == {"low", "medium", "high"}
     assert alm["is_informative"] is True
     assert "is worth" in summary["statements"][0]
@@ -176,13 +176,13 @@ def test_no_vote_on_the_test_speakers(files: Files, pooled: Path, tmp_path: Path
 
 def test_gaps_fall_back_and_are_marked(files: Files, tmp_path: Path) -> None:
     """No votes for the first ten utterances, no answer for the second five of them and five more."""
-    made = world(rows=1500, votes=9)
+    corpus = simulated_corpus(rows=1500, votes=9)
     votes = Votes.read(files.votes)
     voteless = set(files.ids[:10])
     Votes.check(votes.frame.filter(~pl.col("utterance_id").is_in(voteless)), votes.labels).write(
         tmp_path / "v.parquet"
     )
-    q_NK = made.q_NK.copy()
+    q_NK = corpus.q_NK.copy()
     q_NK[5:15] = np.nan
     Annotations.check(annotation_frame(q_NK, files.ids), files.names).write(tmp_path / "a.parquet")
     out = pool(
@@ -273,11 +273,11 @@ def test_raters_reliability_weighs_in_pooled_alone(files: Files, pooled: Path, t
         "votes": tmp_path / "v.parquet",
         "annotations": files.annotations,
     }
-    weighed = pool(**common, out=tmp_path / "w", raters="dawid_skene", resamples=0)
+    weighted = pool(**common, out=tmp_path / "w", raters="dawid_skene", resamples=0)
     alike = pool(**common, out=tmp_path / "a", resamples=0)
-    assert (weighed / "human.parquet").read_bytes() == (alike / "human.parquet").read_bytes()
+    assert (weighted / "human.parquet").read_bytes() == (alike / "human.parquet").read_bytes()
     lazily = [
-        Distributions.read(folder / "pooled.parquet").frame["label03"].mean() for folder in (weighed, alike)
+        Distributions.read(folder / "pooled.parquet").frame["label03"].mean() for folder in (weighted, alike)
     ]
     assert lazily[0] < lazily[1]
     with pytest.raises(UserError, match="--raters alike"):
@@ -286,7 +286,7 @@ def test_raters_reliability_weighs_in_pooled_alone(files: Files, pooled: Path, t
 
 @pytest.mark.parametrize("labels", [1, 2, 20])
 def test_any_number_of_labels_from_files_to_files(labels: int, tmp_path: Path) -> None:
-    files = write_files(tmp_path, world(rows=240, labels=labels, votes=7, speakers=12))
+    files = write_files(tmp_path, simulated_corpus(rows=240, labels=labels, votes=7, speakers=12))
     out = pool(
         utterances=files.utterances,
         votes=files.votes,
@@ -294,7 +294,7 @@ def test_any_number_of_labels_from_files_to_files(labels: int, tmp_path: Path) -
         out=tmp_path / "d",
         resamples=0,
     )
-    found = validate(
+    validated = validate(
         utterances=files.utterances,
         votes=files.votes,
         heldout=files.heldout,
@@ -303,7 +303,7 @@ def test_any_number_of_labels_from_files_to_files(labels: int, tmp_path: Path) -
         out=tmp_path / "v",
         resamples=20,
     )
-    rows = json.loads((found / "metrics.json").read_text())
+    rows = json.loads((validated / "metrics.json").read_text())
     if labels == 1:
         assert all(row["js"] == 0.0 for row in rows.values())  # there is nothing to disagree about
     else:

@@ -12,8 +12,8 @@ import pytest
 
 from ambivox.models.errors import UserError
 from ambivox.models.files import write_json
-from ambivox.tasks.report import report
 from tests.support.report_run import HOSTILE, Page, make_run
+from tests.support.steps import report
 
 
 @pytest.fixture(scope="module")

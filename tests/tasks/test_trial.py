@@ -11,13 +11,13 @@ import pytest
 
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Annotations, Utterances
-from tests.support.pooling_tables import Files, annotation_frame, world, write_files
+from tests.support.pooling_tables import Files, annotation_frame, simulated_corpus, write_files
 from tests.support.steps import ingest, trial
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    return write_files(tmp_path_factory.mktemp("made_up"), world(rows=1200, votes=9))
+    return write_files(tmp_path_factory.mktemp("made_up"), simulated_corpus(rows=1200, votes=9))
 
 
 def _rows(out: Path) -> dict[tuple[int, str], dict]:  # type: ignore[type-arg]
@@ -68,11 +68,11 @@ def test_bad_numbers_of_votes(files: Files, tmp_path: Path) -> None:
 
 def test_the_intended_emotion_is_an_oracle_where_names_tell_it(files: Files, tmp_path: Path) -> None:
     """Renamed after CREMA-D, with the true dominant label as the intent, the oracle must beat the humans."""
-    made = world(rows=1200, votes=9)
+    corpus = simulated_corpus(rows=1200, votes=9)
     codes = ["ANG", "DIS", "FEA", "HAP"]
     renamed = {
         name: f"{1000 + number}_ABC_{codes[int(theta.argmax())]}_XX"
-        for number, (name, theta) in enumerate(zip(files.ids, made.theta_NK, strict=True))
+        for number, (name, theta) in enumerate(zip(files.ids, corpus.theta_NK, strict=True))
     }
     for path in (files.utterances, files.votes, files.heldout, files.annotations):
         table = pl.read_parquet(path).with_columns(pl.col("utterance_id").replace_strict(renamed))

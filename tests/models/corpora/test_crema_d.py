@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import soundfile
 
-from ambivox.models.corpora.crema_d import SENTENCES, load
+from ambivox.models.corpora.crema_d import SENTENCES, intended_emotion, load
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.ingest import ingest
 
@@ -142,3 +142,9 @@ def test_the_real_corpus_agrees_with_an_independent_count(tmp_path: Path) -> Non
     shares = dict(frame["split"].value_counts(normalize=True).iter_rows())
     for split, share in {"pretrain": 0.6, "train": 0.15, "development": 0.05, "test": 0.2}.items():
         assert shares[split] == pytest.approx(share, abs=0.01)
+
+
+def test_the_intended_emotion_is_in_a_clips_name() -> None:
+    names = ["1001_IEO_ANG_LO", "1040_ITH_SAD_X", "1001_IEO_HAP_XX", "1001_IEO_JOY_XX", "u1", ""]
+    assert intended_emotion(pl.Series(names)).to_list() == ["anger", "sadness", "happiness", None, None, None]
+    assert intended_emotion(pl.Series([], dtype=pl.String)).to_list() == []

@@ -18,17 +18,17 @@ def test_point_of_a_known_curve() -> None:
 
 def test_one_vote_against_the_expectation_of_one_vote() -> None:
     truth_NK = np.tile([0.5, 0.5], (20_000, 1))
-    found = saturation(truth_NK, np.tile([0.9, 0.1], (20_000, 1)), votes=8)
-    assert found.js_V[0] == pytest.approx(0.3112781, abs=1e-6)  # either vote is as far from (1/2, 1/2)
+    curve = saturation(truth_NK, np.tile([0.9, 0.1], (20_000, 1)), votes=8)
+    assert curve.js_V[0] == pytest.approx(0.3112781, abs=1e-6)  # either vote is as far from (1/2, 1/2)
     both = (0.9**2 + 0.1**2) * 0.3112781  # of two votes: alike, else equal to the truth
-    assert found.js_V[1] == pytest.approx(both, abs=0.003)
-    assert found.js_V[-1] > found.asymptote
+    assert curve.js_V[1] == pytest.approx(both, abs=0.003)
+    assert curve.js_V[-1] > curve.asymptote
 
 
 def test_a_curve_that_does_not_fall_has_no_point() -> None:
     truth_NK = np.tile([1.0, 0.0], (50, 1))
-    found = saturation(truth_NK, truth_NK)
-    assert found.point is None and found.fit is None and found.js_V.max() == 0.0
+    curve = saturation(truth_NK, truth_NK)
+    assert curve.point is None and curve.fit is None and curve.js_V.max() == 0.0
 
 
 def test_bad_input() -> None:

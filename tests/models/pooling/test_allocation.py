@@ -19,7 +19,7 @@ from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import AlmModel, PoolingModel
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Votes
-from tests.support.pooling_tables import World, label_names, world, write_files
+from tests.support.pooling_tables import SimulatedCorpus, label_names, simulated_corpus, write_files
 from tests.support.steps import plan_labels
 
 _WEIGHTS = np.array([np.log(2.0), 0.0, 0.0, 0.0, 0.0, 0.0])  # kappa = 2 everywhere
@@ -58,14 +58,14 @@ def test_doubt_and_few_votes_come_first_and_the_budget_is_spent() -> None:
         plan(_MODEL, inputs, 0)
 
 
-def _mixed(rows: int, seed: int) -> World:
+def _mixed(rows: int, seed: int) -> SimulatedCorpus:
     """Every other utterance is clear, and the ALM recognises its label; the others are ambiguous."""
-    made = world(rows=rows, votes=10, kappa=4.0, seed=seed)
-    clear_NK = np.eye(4)[made.q_NK.argmax(1)] * 0.96 + 0.01
+    corpus = simulated_corpus(rows=rows, votes=10, kappa=4.0, seed=seed)
+    clear_NK = np.eye(4)[corpus.q_NK.argmax(1)] * 0.96 + 0.01
     even_N1 = (np.arange(rows) % 2 == 0)[:, None]
-    theta_NK = np.where(even_N1, clear_NK, made.theta_NK)
+    theta_NK = np.where(even_N1, clear_NK, corpus.theta_NK)
     n_NK = np.random.default_rng(seed).multinomial(10, theta_NK).astype(float)
-    return World(theta_NK, np.where(even_N1, clear_NK, made.q_NK), n_NK, made.speaker_N)
+    return SimulatedCorpus(theta_NK, np.where(even_N1, clear_NK, corpus.q_NK), n_NK, corpus.speaker_N)
 
 
 def test_planning_needs_a_quarter_fewer_votes_than_chance() -> None:
@@ -79,7 +79,7 @@ def test_planning_needs_a_quarter_fewer_votes_than_chance() -> None:
 
 
 def test_plan_labels_writes_a_batch_for_label_studio(tmp_path: Path) -> None:
-    files = write_files(tmp_path, world(rows=400, votes=9))
+    files = write_files(tmp_path, simulated_corpus(rows=400, votes=9))
     out = plan_labels(
         utterances=files.utterances,
         votes=files.votes,

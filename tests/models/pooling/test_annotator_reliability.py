@@ -39,19 +39,19 @@ def _votes() -> Votes:
 @pytest.mark.parametrize("method", METHODS)
 def test_guessing_raters_weigh_less(method: Method) -> None:
     votes = _votes()
-    found = reliability(votes, method)
-    weight_A = found.frame.sort("annotator_id")["weight"].to_numpy()
+    result = reliability(votes, method)
+    weight_A = result.frame.sort("annotator_id")["weight"].to_numpy()
     assert weight_A[10:].max() < 0.6 * weight_A[:10].min()
-    weighed = found.weigh(votes)
-    assert weighed.frame["weight"].mean() == pytest.approx(1.0)
-    assert weighed.frame.height == votes.frame.height
-    assert reliability(votes, method).frame.equals(found.frame)
+    weighted = result.weigh(votes)
+    assert weighted.frame["weight"].mean() == pytest.approx(1.0)
+    assert weighted.frame.height == votes.frame.height
+    assert reliability(votes, method).frame.equals(result.frame)
 
 
 def test_dawid_skene_finds_the_known_accuracy() -> None:
-    found = reliability(_votes(), "dawid_skene").frame.sort("annotator_id")["reliability"].to_numpy()
-    assert found[:10] == pytest.approx(np.full(10, 0.85 + 0.15 / 4), abs=0.06)
-    assert found[10:] == pytest.approx(np.full(2, 0.25), abs=0.08)
+    result = reliability(_votes(), "dawid_skene").frame.sort("annotator_id")["reliability"].to_numpy()
+    assert result[:10] == pytest.approx(np.full(10, 0.85 + 0.15 / 4), abs=0.06)
+    assert result[10:] == pytest.approx(np.full(2, 0.25), abs=0.08)
 
 
 def test_raters_without_identity_and_unknown_methods() -> None:

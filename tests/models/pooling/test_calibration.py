@@ -18,10 +18,10 @@ def test_a_spoilt_alm_is_mended() -> None:
     p_NK = np.random.default_rng(1).dirichlet(np.ones(4), 5000)
     bias_K = np.array([0.5, -0.5, 0.2, -0.2])
     spoilt_NK = softmax((np.log(p_NK) - bias_K) * 2.0, axis=1)  # over-confident, and biased
-    found = fit_calibration(_votes(p_NK), spoilt_NK, matrix=False)
-    assert found.temperature == pytest.approx(2.0, rel=0.05)
-    assert found.bias_K == pytest.approx(bias_K, abs=0.08)
-    assert np.abs(found.apply(spoilt_NK) - p_NK).mean() < 0.02
+    result = fit_calibration(_votes(p_NK), spoilt_NK, matrix=False)
+    assert result.temperature == pytest.approx(2.0, rel=0.05)
+    assert result.bias_K == pytest.approx(bias_K, abs=0.08)
+    assert np.abs(result.apply(spoilt_NK) - p_NK).mean() < 0.02
 
 
 def test_confusions_need_the_matrix() -> None:
@@ -50,10 +50,10 @@ def test_an_alm_that_says_nothing_becomes_the_prior() -> None:
     rng = np.random.default_rng(5)
     prior_K = np.array([0.6, 0.3, 0.1])
     noise_NK = rng.dirichlet(np.ones(3), 5000)
-    found = fit_calibration(_votes(np.tile(prior_K, (5000, 1))), noise_NK)
-    assert found.temperature > 20
-    assert found.apply(noise_NK).mean(0) == pytest.approx(prior_K, abs=0.02)
-    assert found.apply(noise_NK).std(0).max() < 0.03
+    result = fit_calibration(_votes(np.tile(prior_K, (5000, 1))), noise_NK)
+    assert result.temperature > 20
+    assert result.apply(noise_NK).mean(0) == pytest.approx(prior_K, abs=0.02)
+    assert result.apply(noise_NK).std(0).max() < 0.03
 
 
 def test_degenerate_input_changes_nothing() -> None:

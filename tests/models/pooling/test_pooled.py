@@ -29,19 +29,21 @@ from ambivox.models.pooling.sources import combined_counts
 from ambivox.models.statistics import metrics
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.statistics.vote_draws import draw_votes
-from tests.support.pooling_tables import World, label_names, world
+from tests.support.pooling_tables import SimulatedCorpus, label_names, simulated_corpus
 
 
-def _fit(made: World, criterion: Criterion = "js", in_use: float = 3.0, seed: int = 0) -> PoolingModel:
-    names = label_names(made.n_NK.shape[1])
-    return fit_pooling(names, ["alm"], made.inputs, np.full(1, in_use), criterion=criterion, seed=seed)
+def _fit(
+    corpus: SimulatedCorpus, criterion: Criterion = "js", in_use: float = 3.0, seed: int = 0
+) -> PoolingModel:
+    names = label_names(corpus.n_NK.shape[1])
+    return fit_pooling(names, ["alm"], corpus.inputs, np.full(1, in_use), criterion=criterion, seed=seed)
 
 
-def _js(model: PoolingModel, made: World, keep: int = 3) -> tuple[float, float]:
+def _js(model: PoolingModel, corpus: SimulatedCorpus, keep: int = 3) -> tuple[float, float]:
     """Mean JS to the votes not kept: pooled, and of the humans alone."""
-    kept_NK = draw_votes(made.n_NK, np.full(len(made.n_NK), keep), np.random.default_rng(9))
-    truth_NK = shares(made.n_NK - kept_NK)
-    pooled = pool(model, kept_NK, made.q_NK[:, None])
+    kept_NK = draw_votes(corpus.n_NK, np.full(len(corpus.n_NK), keep), np.random.default_rng(9))
+    truth_NK = shares(corpus.n_NK - kept_NK)
+    pooled = pool(model, kept_NK, corpus.q_NK[:, None])
     return (
         metrics.jensen_shannon(truth_NK, pooled.p_NK).mean(),
         metrics.jensen_shannon(truth_NK, shares(kept_NK)).mean(),
@@ -97,16 +99,16 @@ def test_gradient_matches_finite_differences(criterion: Criterion, labels: int) 
 
 @pytest.mark.parametrize("kappa", [2.0, 8.0])
 def test_known_equivalent_votes_are_recovered_by_leaving_votes_out(kappa: float) -> None:
-    made = world(rows=4000, kappa=kappa, votes=4)
-    model = _fit(made, "likelihood", in_use=4.0)
+    corpus = simulated_corpus(rows=4000, kappa=kappa, votes=4)
+    model = _fit(corpus, "likelihood", in_use=4.0)
     assert model.fitted_on["target"] == "one vote left out"
-    kappa_N = pool(model, made.n_NK, made.q_NK[:, None]).kappa_NA[:, 0]
+    kappa_N = pool(model, corpus.n_NK, corpus.q_NK[:, None]).kappa_NA[:, 0]
     assert np.median(kappa_N) == pytest.approx(kappa, rel=0.3)
 
 
 def test_pooled_beats_both_on_unseen_speakers_and_comes_near_the_best_possible() -> None:
-    model = _fit(world(seed=1))
-    unseen = world(seed=2)
+    model = _fit(simulated_corpus(seed=1))
+    unseen = simulated_corpus(seed=2)
     pooled, human = _js(model, unseen)
     kept_NK = draw_votes(unseen.n_NK, np.full(len(unseen.n_NK), 3), np.random.default_rng(9))
     truth_NK = shares(unseen.n_NK - kept_NK)
@@ -119,68 +121,68 @@ def test_pooled_beats_both_on_unseen_speakers_and_comes_near_the_best_possible()
 
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_an_uninformative_alm_has_no_equivalent_votes_and_pooled_equals_human(criterion: Criterion) -> None:
-    made = world(seed=3)
-    noise_NK = np.random.default_rng(4).dirichlet(np.ones(4), len(made.n_NK))
-    for answer_NK in (noise_NK, np.full_like(noise_NK, 0.25), made.q_NK[::-1]):
-        empty = World(made.theta_NK, answer_NK, made.n_NK, made.speaker_N)
+    corpus = simulated_corpus(seed=3)
+    noise_NK = np.random.default_rng(4).dirichlet(np.ones(4), len(corpus.n_NK))
+    for answer_NK in (noise_NK, np.full_like(noise_NK, 0.25), corpus.q_NK[::-1]):
+        empty = SimulatedCorpus(corpus.theta_NK, answer_NK, corpus.n_NK, corpus.speaker_N)
         model = _fit(empty, criterion)
         pooled = pool(model, empty.n_NK, answer_NK[:, None])
         assert not model.alms[0].is_informative
         assert pooled.kappa_NA.max() == 0.0
-        assert pooled.p_NK == pytest.approx(shares(made.n_NK))
+        assert pooled.p_NK == pytest.approx(shares(corpus.n_NK))
 
 
 def test_the_better_of_two_alms_gets_more_equivalent_votes_and_a_useless_third_none() -> None:
-    made = world(seed=5)
+    corpus = simulated_corpus(seed=5)
     rng = np.random.default_rng(6)
-    noisy_NK = np.exp(np.log(made.q_NK) + rng.normal(0, 2.0, made.q_NK.shape))
+    noisy_NK = np.exp(np.log(corpus.q_NK) + rng.normal(0, 2.0, corpus.q_NK.shape))
     noisy_NK /= noisy_NK.sum(1, keepdims=True)
-    noise_NK = rng.dirichlet(np.ones(4), len(made.q_NK))
-    q_NAK = np.stack([made.q_NK, noisy_NK, noise_NK], axis=1)
-    inputs = PoolingInputs(made.n_NK, q_NAK, np.ones(q_NAK.shape[:2]), made.speaker_N)
+    noise_NK = rng.dirichlet(np.ones(4), len(corpus.q_NK))
+    q_NAK = np.stack([corpus.q_NK, noisy_NK, noise_NK], axis=1)
+    inputs = PoolingInputs(corpus.n_NK, q_NAK, np.ones(q_NAK.shape[:2]), corpus.speaker_N)
     model = fit_pooling(label_names(4), ["good", "noisy", "useless"], inputs, np.full(1, 3.0))
-    kept_NK = draw_votes(made.n_NK, np.full(len(made.n_NK), 3), rng)
+    kept_NK = draw_votes(corpus.n_NK, np.full(len(corpus.n_NK), 3), rng)
     good, noisy, useless = pool(model, kept_NK, q_NAK).kappa_NA.mean(0)
     assert good > 2 * noisy and useless == 0.0
 
 
 def test_few_votes_everywhere_still_pool_well() -> None:
-    many = world(seed=7)
-    few = World(
+    many = simulated_corpus(seed=7)
+    few = SimulatedCorpus(
         many.theta_NK,
         many.q_NK,
         draw_votes(many.n_NK, np.full(1500, 3), np.random.default_rng(0)),
         many.speaker_N,
     )
-    unseen = world(seed=8)
+    unseen = simulated_corpus(seed=8)
     (from_few, human), (from_many, _) = _js(_fit(few), unseen), _js(_fit(many), unseen)
     assert from_few < 0.9 * human
     assert from_few < 1.06 * from_many
 
 
 def test_one_vote_per_utterance_assumes_equivalent_votes_and_reports_it() -> None:
-    made = world(seed=9, votes=1)
-    model = _fit(made, in_use=1.0)
+    corpus = simulated_corpus(seed=9, votes=1)
+    model = _fit(corpus, in_use=1.0)
     assert "assumed" in model.fitted_on["target"]
-    assert pool(model, made.n_NK, made.q_NK[:, None]).kappa_NA == pytest.approx(2.0, rel=0.01)
+    assert pool(model, corpus.n_NK, corpus.q_NK[:, None]).kappa_NA == pytest.approx(2.0, rel=0.01)
 
 
 @pytest.mark.parametrize("labels", [2, 20])
 def test_two_and_twenty_labels(labels: int) -> None:
-    made = world(rows=1200, labels=labels, seed=labels)
-    pooled, human = _js(_fit(made), world(rows=800, labels=labels, seed=labels + 1))
+    corpus = simulated_corpus(rows=1200, labels=labels, seed=labels)
+    pooled, human = _js(_fit(corpus), simulated_corpus(rows=800, labels=labels, seed=labels + 1))
     assert pooled < human
 
 
 def test_one_label_only() -> None:
-    made = world(rows=50, labels=1)
-    pooled = pool(_fit(made), made.n_NK, made.q_NK[:, None])
+    corpus = simulated_corpus(rows=50, labels=1)
+    pooled = pool(_fit(corpus), corpus.n_NK, corpus.q_NK[:, None])
     assert pooled.p_NK.tolist() == [[1.0]] * 50
 
 
 def test_utterances_without_votes_and_without_answers_are_marked() -> None:
-    made = world(seed=10)
-    model = _fit(made)
+    corpus = simulated_corpus(seed=10)
+    model = _fit(corpus)
     n_NK = np.array([[0.0] * 4, [0.0] * 4, [2.0, 1.0, 0.0, 0.0]])
     q_NK = np.array([[0.7, 0.1, 0.1, 0.1], [np.nan] * 4, [np.nan] * 4])
     pooled = pool(model, n_NK, q_NK[:, None])
@@ -193,22 +195,23 @@ def test_utterances_without_votes_and_without_answers_are_marked() -> None:
 
 
 def test_an_alm_that_never_answers_and_no_votes_at_all() -> None:
-    made = world(rows=60, seed=11)
-    silent = replace(made, q_NK=np.full_like(made.q_NK, np.nan))
-    assert pool(_fit(silent), made.n_NK, silent.q_NK[:, None]).p_NK == pytest.approx(shares(made.n_NK))
-    voteless = replace(made, n_NK=np.zeros_like(made.n_NK))
+    corpus = simulated_corpus(rows=60, seed=11)
+    silent = replace(corpus, q_NK=np.full_like(corpus.q_NK, np.nan))
+    assert pool(_fit(silent), corpus.n_NK, silent.q_NK[:, None]).p_NK == pytest.approx(shares(corpus.n_NK))
+    voteless = replace(corpus, n_NK=np.zeros_like(corpus.n_NK))
     model = _fit(voteless)
     assert model.prior_K == pytest.approx(np.full(4, 0.25))
-    assert pool(model, voteless.n_NK, made.q_NK[:, None]).p_NK == pytest.approx(np.full((60, 4), 0.25))
+    assert pool(model, voteless.n_NK, corpus.q_NK[:, None]).p_NK == pytest.approx(np.full((60, 4), 0.25))
 
 
 def test_balanced_keeps_the_mean_distribution() -> None:
-    made = world(rows=3000, seed=12, kappa=3.0)
-    skewed = replace(made, q_NK=made.q_NK)
-    kept_NK = draw_votes(made.n_NK, np.full(3000, 3), np.random.default_rng(1))
+    corpus = simulated_corpus(rows=3000, seed=12, kappa=3.0)
+    skewed = replace(corpus, q_NK=corpus.q_NK)
+    kept_NK = draw_votes(corpus.n_NK, np.full(3000, 3), np.random.default_rng(1))
     shift = {
         criterion: np.abs(
-            pool(_fit(skewed, criterion), kept_NK, made.q_NK[:, None]).p_NK.mean(0) - made.theta_NK.mean(0)
+            pool(_fit(skewed, criterion), kept_NK, corpus.q_NK[:, None]).p_NK.mean(0)
+            - corpus.theta_NK.mean(0)
         ).max()
         for criterion in ("js", "balanced")
     }
@@ -216,16 +219,16 @@ def test_balanced_keeps_the_mean_distribution() -> None:
 
 
 def test_same_seed_same_model_and_an_unknown_criterion() -> None:
-    made = world(rows=300, seed=13)
-    assert (_fit(made, seed=3).response_KK == _fit(made, seed=3).response_KK).all()
+    corpus = simulated_corpus(rows=300, seed=13)
+    assert (_fit(corpus, seed=3).response_KK == _fit(corpus, seed=3).response_KK).all()
     with pytest.raises(UserError, match="balanced, js, likelihood"):
-        _fit(made, "other")  # type: ignore[arg-type]
+        _fit(corpus, "other")  # type: ignore[arg-type]
 
 
 def test_is_informative_needs_more_than_one_speaker() -> None:
-    made = world(rows=100, seed=14)
-    assert not is_informative(made.n_NK, made.q_NK, np.zeros(100, dtype=int), matrix=True)
-    assert is_informative(made.n_NK, made.q_NK, np.arange(100) % 10, matrix=True)
+    corpus = simulated_corpus(rows=100, seed=14)
+    assert not is_informative(corpus.n_NK, corpus.q_NK, np.zeros(100, dtype=int), matrix=True)
+    assert is_informative(corpus.n_NK, corpus.q_NK, np.arange(100) % 10, matrix=True)
 
 
 def test_the_mean_over_alms_leaves_out_those_that_did_not_answer() -> None:

@@ -22,15 +22,15 @@ def test_the_mean_over_prompts_and_alms_apart() -> None:
     ids = [f"u{number}" for number in range(20)]
     answers = {alm: rng.dirichlet(np.ones(3), (4, 20)) for alm in ("b", "a")}
     frames = [annotation_frame(q_NK, ids, alm) for alm, q in answers.items() for q_NK in q]
-    found = synthetic_distributions(
+    result = synthetic_distributions(
         Annotations.check(pl.concat(frames).sample(fraction=1, shuffle=True, seed=1), _NAMES),
         pl.Series(ids[::-1]),
     )
-    assert [one.alm for one in found] == ["a", "b"]
-    for one in found:
-        assert one.q_NK == pytest.approx(answers[one.alm].mean(0)[::-1])
-        assert one.answers_N.tolist() == [4.0] * 20
-        assert one.label_mass_N == pytest.approx(np.full(20, 0.9))
+    assert [alm.alm for alm in result] == ["a", "b"]
+    for alm in result:
+        assert alm.q_NK == pytest.approx(answers[alm.alm].mean(0)[::-1])
+        assert alm.answers_N.tolist() == [4.0] * 20
+        assert alm.label_mass_N == pytest.approx(np.full(20, 0.9))
 
 
 def test_sampled_answers_are_counted_with_half_a_pseudo_vote() -> None:
@@ -41,19 +41,19 @@ def test_sampled_answers_are_counted_with_half_a_pseudo_vote() -> None:
         elicitation=pl.lit("sampled"),
         label_mass=pl.lit(None, dtype=pl.Float64),
     )
-    (found,) = synthetic_distributions(Annotations.check(frame, _NAMES), pl.Series(["u", "never asked"]))
-    assert found.q_NK[0] == pytest.approx(np.array([2.5, 0.5, 1.5]) / 4.5)
-    assert np.isnan(found.q_NK[1]).all() and np.isnan(found.label_mass_N).all()
-    assert (found.answers_N.tolist(), found.refusals_N.tolist()) == ([3.0, 0.0], [1.0, 0.0])
-    assert found.answered_N.tolist() == [True, False]
+    (result,) = synthetic_distributions(Annotations.check(frame, _NAMES), pl.Series(["u", "never asked"]))
+    assert result.q_NK[0] == pytest.approx(np.array([2.5, 0.5, 1.5]) / 4.5)
+    assert np.isnan(result.q_NK[1]).all() and np.isnan(result.label_mass_N).all()
+    assert (result.answers_N.tolist(), result.refusals_N.tolist()) == ([3.0, 0.0], [1.0, 0.0])
+    assert result.answered_N.tolist() == [True, False]
 
 
 def test_an_alm_that_never_answers() -> None:
-    (found,) = synthetic_distributions(
+    (result,) = synthetic_distributions(
         Annotations.check(annotation_frame(np.full((2, 3), np.nan), ["u", "v"]), _NAMES),
         pl.Series(["u", "v"]),
     )
-    assert not found.answered_N.any() and found.refusals_N.tolist() == [1.0, 1.0]
+    assert not result.answered_N.any() and result.refusals_N.tolist() == [1.0, 1.0]
 
 
 def test_logprobs_of_no_distribution_are_refused() -> None:

@@ -26,10 +26,10 @@ def votes() -> Votes:
 def test_the_stream_counts_what_the_table_counts(votes: Votes, tmp_path: Path) -> None:
     thirds = Votes.check(votes.frame.with_columns(weight=pl.lit(1 / 3)), _NAMES)
     streamed = VoteFile.open(thirds.write(tmp_path / "votes.parquet"))
-    asked = pl.Series([*_IDS[::-2], "nobody voted on this"])
+    requested = pl.Series([*_IDS[::-2], "nobody voted on this"])
     assert streamed.labels == _NAMES
-    assert streamed.counts(asked) == pytest.approx(thirds.counts(asked), abs=1e-9)
-    assert (streamed.counts(asked) == streamed.counts(asked)).all()
+    assert streamed.counts(requested) == pytest.approx(thirds.counts(requested), abs=1e-9)
+    assert (streamed.counts(requested) == streamed.counts(requested)).all()
 
 
 def test_alms_votes_are_left_out(votes: Votes, tmp_path: Path) -> None:

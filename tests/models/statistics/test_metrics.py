@@ -32,8 +32,8 @@ def test_divergences_match_scipy(labels: int) -> None:
 
 def test_divergence_by_hand() -> None:
     # m = (3/4, 1/4): 0.5 log2(4/3) + 0.5 (0.5 log2(2/3) + 0.5 log2 2) = 0.311278...
-    found = metrics.jensen_shannon(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]]))
-    assert found == pytest.approx([0.31127812445913283])
+    js_N = metrics.jensen_shannon(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]]))
+    assert js_N == pytest.approx([0.31127812445913283])
     assert metrics.bhattacharyya(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])) == pytest.approx(
         [np.sqrt(0.5)]
     )

@@ -1,0 +1,108 @@
+"""Tests of two systems on the same utterances: the sign-flip permutation test, and Holm's adjustment.
+
+Utterances of one speaker are correlated. Given ``groups_N`` (speakers), the test flips the sign of groups with all
+their utterances.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ambivox.models.statistics.bootstrap import (
+    BLOCK_CELLS,
+    UNDEFINED,
+    GroupIds,
+    Interval,
+    group_index,
+    group_sums,
+    mean_interval,
+)
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """Whether the first system scores lower than the second on the same utterances.
+
+    Attributes:
+        difference: mean of first - second.
+        p_value: two-sided, of the sign-flip test.
+        share_lower: share of utterances on which the first scores strictly lower.
+        groups: number of groups (speakers).
+    """
+
+    difference: Interval
+    p_value: float
+    share_lower: float
+    groups: int
+
+
+def paired_test(
+    first_N: np.ndarray,
+    second_N: np.ndarray,
+    groups_N: GroupIds | None = None,
+    *,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> PairedTest:
+    """Sign-flip permutation test of the mean difference, and the difference's bootstrap interval.
+
+    Under the null hypothesis, the summed difference of every group is equally likely with either sign. The
+    p-value is the share of random sign patterns, the observed one included, whose sum is at least as extreme.
+
+    Args:
+        first_N: one finite score per utterance.
+        second_N: the other system's scores of the same utterances.
+        groups_N: a speaker per utterance; None makes every utterance a group.
+        resamples: number of random sign patterns.
+        seed: of the sign patterns and of the bootstrap.
+
+    Returns:
+        The test; nan without utterances.
+
+    Examples:
+        >>> test = paired_test(np.array([0.1, 0.2]), np.array([0.3, 0.4]))
+        >>> round(test.difference.value, 6), test.share_lower, test.groups
+        (-0.2, 1.0, 2)
+    """
+    difference_N = np.asarray(first_N, dtype=np.float64) - np.asarray(second_N, dtype=np.float64)
+    if not len(difference_N):
+        return PairedTest(UNDEFINED, float("nan"), float("nan"), 0)
+    sums_G = group_sums(difference_N[:, None], group_index(groups_N, len(difference_N)))[0][:, 0]
+    rng = np.random.default_rng(seed)
+    observed = abs(sums_G.sum()) * (1 - 1e-12)
+    block = max(1, min(resamples, BLOCK_CELLS // len(sums_G)))
+    extreme = 0
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        sign_RG = rng.integers(0, 2, size=(size, len(sums_G)), dtype=np.int8) * 2.0 - 1.0
+        extreme += int((np.abs(sign_RG @ sums_G) >= observed).sum())
+    return PairedTest(
+        mean_interval(difference_N, groups_N, resamples=min(resamples, 2000), seed=seed),
+        (extreme + 1) / (resamples + 1),
+        float((difference_N < 0).mean()),
+        len(sums_G),
+    )
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Holm's (1979) adjustment of p-values for multiple testing.
+
+    Args:
+        p_values: p-values from 0 to 1; nan stays nan and does not count as a test.
+
+    Returns:
+        Adjusted p-values in the same order, at most 1.
+
+    Examples:
+        >>> holm(np.array([0.01, 0.04, float("nan")])).tolist()
+        [0.02, 0.04, nan]
+    """
+    p_values = np.asarray(p_values, dtype=np.float64)
+    adjusted = p_values.copy()
+    valid = np.flatnonzero(np.isfinite(p_values))
+    order = valid[np.argsort(p_values[valid], kind="stable")]
+    stepped = p_values[order] * (len(order) - np.arange(len(order)))
+    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
+    return adjusted

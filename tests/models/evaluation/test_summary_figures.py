@@ -1,0 +1,31 @@
+"""The few figures for ``dvc metrics show``."""
+
+from __future__ import annotations
+
+from ambivox.models.evaluation.summary_figures import summary_figures
+
+
+def test_of_a_validation() -> None:
+    sources = ("human", "synthetic", "combined", "pooled", "prior", "ceiling")
+    rows = {source: {"js": 0.2, "js_low": 0.1, "bc": 0.8, "accuracy": 0.5} for source in sources}
+    figures = summary_figures(rows, {"tiny": 5.9, "mute": None})
+    assert set(figures) == {
+        *(f"js_{source}" for source in sources),
+        "bc_pooled",
+        "accuracy_pooled",
+        "equivalent_votes_tiny",
+    }
+
+
+def test_of_a_matrix_and_with_undefined_figures() -> None:
+    rows = {
+        "human-on": {"js": 0.1234567891, "bc": 0.9},
+        "pooled-off": {"js": 0.1, "bc": None, "accuracy": 0.7},
+        "zero-shot": {"missing": 5},
+        "ceiling": {"js": float("nan")},
+    }
+    assert summary_figures(rows) == {
+        "js_human-on": 0.123457,
+        "js_pooled-off": 0.1,
+        "accuracy_pooled-off": 0.7,
+    }

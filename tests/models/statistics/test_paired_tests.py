@@ -1,0 +1,35 @@
+"""The sign-flip test by enumeration, its size and power; Holm's adjustment against statsmodels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from ambivox.models.statistics.paired_tests import holm, paired_test
+
+
+def test_sign_flip_test_by_enumeration() -> None:
+    # Groups' sums 3, 2, 1: of 8 sign patterns only +++ and --- reach |6|, so p = 2 / 8.
+    test = paired_test([3.0, 2.0, 1.0], [0.0, 0.0, 0.0], ["a", "b", "c"], resamples=40_000)
+    assert test.p_value == pytest.approx(0.25, abs=0.01)
+    assert test.share_lower == 0.0 and test.groups == 3
+
+
+def test_sign_flip_test_has_its_size_and_power() -> None:
+    rng = np.random.default_rng(4)
+    null = [paired_test(rng.normal(size=60), rng.normal(size=60), resamples=400).p_value for _ in range(300)]
+    assert np.mean(np.array(null) < 0.05) == pytest.approx(0.05, abs=0.035)
+    far = paired_test(rng.normal(0, 1, 400), rng.normal(1, 1, 400), np.arange(400) // 10)
+    assert far.p_value < 0.001 and far.difference.high < 0
+
+
+def test_holm_matches_statsmodels() -> None:
+    p_values = np.array([0.01, 0.04, 0.03, 0.5, 0.001])
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
+    assert np.isnan(holm(np.array([np.nan, 0.01]))[0]) and holm(np.array([np.nan, 0.01]))[1] == 0.01
+
+
+def test_nothing_to_test() -> None:
+    test = paired_test(np.zeros(0), np.zeros(0))
+    assert np.isnan(test.p_value) and np.isnan(test.difference.value) and test.groups == 0
