@@ -61,10 +61,10 @@ def test_a_forward_pass_in_evaluation_mode_leaves_four_bit_weights_trainable(ran
     hidden = torch.randn(1, 3, backbone.width)
     with torch.no_grad():
         expected = layer(hidden)
-    found = layer(hidden.requires_grad_())
-    found.sum().backward()
+    output = layer(hidden.requires_grad_())
+    output.sum().backward()
     assert hidden.grad is not None
-    torch.testing.assert_close(found.detach(), expected, rtol=0, atol=0)
+    torch.testing.assert_close(output.detach(), expected, rtol=0, atol=0)
 
 
 def test_a_model_trained_on_four_bits_predicts_with_four_bits(
