@@ -15,9 +15,9 @@ import yaml
 from ambivox.flows import project as projects
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Annotations, Utterances, Votes
-from tests.models.finetuning.conftest import LABELS, tone_corpus
 from tests.support.annotation_fixtures import build_small_alm
 from tests.support.pooling_tables import annotation_frame
+from tests.support.tone_corpus import LABELS, tone_corpus
 
 pytestmark = pytest.mark.server
 ROOT = Path(__file__).parents[2]

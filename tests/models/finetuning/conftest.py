@@ -1,72 +1,16 @@
-"""A random ALM of Qwen2-Audio's architecture and a small corpus of tones, made once: enough to train on."""
+"""A random ALM of Qwen2-Audio's architecture, a small corpus of tones, and a model that was fine-tuned on it."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import polars as pl
 import pytest
-import soundfile
 
-from ambivox.models.tables import Distributions, Utterances, Votes
-from tests.support.tiny_fixtures import Tables
-
-LABELS = ("anger", "neutral", "sadness")
-RATE_HZ = 16_000
-
-
-class Corpus(Tables):
-    """Tables on disk: tones whose pitch says what the votes are, 0.5 to 1.3 s long."""
-
-    @property
-    def human(self) -> Path:
-        return self.folder / "distributions" / "human.parquet"
-
-
-def tone_corpus(folder: Path, seed: int = 0, per_split: tuple[int, int, int] = (36, 9, 12)) -> Corpus:
-    """Write wave files and tables; class sizes in the training split are uneven."""
-    random = np.random.default_rng(seed)
-    rows, votes = [], []
-    for split, count in zip(("train", "development", "test"), per_split, strict=True):
-        for number in range(count):
-            label = 0 if number % 9 < 6 else (1 if number % 9 < 8 else 2)
-            name = f"{split}-{number:03d}"
-            time = np.arange(int(random.uniform(0.5, 1.3) * RATE_HZ)) / RATE_HZ
-            pitch = (300, 900, 2500)[label] * random.uniform(0.95, 1.05)
-            wave = (0.3 * np.sin(2 * np.pi * pitch * time) + 0.01 * random.standard_normal(len(time))).astype(
-                np.float32
-            )
-            file = folder / f"{name}.wav"
-            soundfile.write(file, wave, RATE_HZ, subtype="PCM_16")
-            rows.append(
-                {
-                    "utterance_id": name,
-                    "corpus": "tones",
-                    "audio": str(file),
-                    "duration_seconds": len(time) / RATE_HZ,
-                    "audio_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
-                    "sample_rate_hz": RATE_HZ,
-                    "split": split,
-                    "speaker": f"{split}-speaker-{number % 3}",
-                    "sex": "female" if number % 3 else "male",
-                    "transcript": ("it is late", "the door is open now", "so it goes")[number % 3],
-                }
-            )
-            for rater in range(5):
-                heard = label if random.random() < 0.75 else int(random.integers(3))
-                votes.append((name, f"rater-{rater}", "human", LABELS[heard], 1.0))
-    utterances = Utterances.check(pl.DataFrame(rows), LABELS)
-    utterances.write(folder / "utterances.parquet")
-    schema = ["utterance_id", "annotator_id", "annotator_kind", "label", "weight"]
-    table = Votes.check(pl.DataFrame(votes, schema=schema, orient="row"), LABELS)
-    table.write(folder / "votes.parquet")
-    ids = utterances.frame["utterance_id"]
-    n_NK = table.counts(ids)
-    human = Distributions.of(ids, "human", n_NK / n_NK.sum(1, keepdims=True), LABELS, n_NK.sum(1))
-    human.write(folder / "distributions" / "human.parquet")
-    return Corpus(folder)
+from ambivox.models.tables import Distributions, Utterances
+from tests.support.finetuned_models import CPU_TEST_OPTIONS, finetune_tones, predict_split
+from tests.support.tone_corpus import LABELS, Corpus, tone_corpus
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +21,7 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 @pytest.fixture(scope="session")
 def random_alm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Qwen2-Audio's architecture, tiny, with random weights: the folder."""
+    """The folder of a small ALM of Qwen2-Audio's architecture with random weights."""
     torch = pytest.importorskip("torch")
     from ambivox.models.embedded_alm.architecture import Shape, build_model, save_folder
     from ambivox.models.embedded_alm.tokenizer import build_tokenizer
@@ -102,3 +46,73 @@ def random_alm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("alm") / "random"
     save_folder(build_model(shape, tokenizer), tokenizer, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of caches and models."""
+    return tmp_path_factory.mktemp("finetuning")
+
+
+@pytest.fixture(scope="session")
+def augmented(tones: Corpus, folder: Path) -> Path:
+    """DiME-Aug's samples for the corpus of tones."""
+    from ambivox.tasks.augment import augment
+
+    return augment(
+        utterances=tones.utterances,
+        distributions=tones.human,
+        out=folder / "augmented",
+        ratio=0.6,
+        cache=folder / "features",
+    )
+
+
+@pytest.fixture(scope="session")
+def run_arguments(random_alm: Path, augmented: Path, folder: Path) -> dict[str, Any]:
+    """Arguments of ``run_finetune`` that most runs share."""
+    return {
+        "augmented": augmented,
+        "alm": random_alm,
+        "cache": folder / "states",
+        "runs": folder / "runs",
+        "options": CPU_TEST_OPTIONS,
+    }
+
+
+@pytest.fixture(scope="session")
+def model(tones: Corpus, run_arguments: dict[str, Any], folder: Path) -> Path:
+    """The folder of a model that was trained without interruption."""
+    return finetune_tones(tones, folder / "model", **run_arguments, tensorboard=folder / "events")
+
+
+@pytest.fixture(scope="session")
+def predictions(tones: Corpus, model: Path, folder: Path) -> Distributions:
+    """The model's predictions for the split test."""
+    return predict_split(tones, model, folder / "states")
+
+
+@pytest.fixture
+def backbone(random_alm: Path):
+    """The ALM, newly loaded."""
+    torch = pytest.importorskip("torch")
+    from ambivox.models.alm_backbones.backbone import load
+
+    return load(str(random_alm), torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture
+def untrained(tones: Corpus, backbone, folder: Path) -> Callable[[], tuple[Any, Any, Any]]:
+    """A function that builds an untrained model, training examples and their audio states."""
+    from ambivox.models.alm_backbones.audio_states import AudioStates
+    from ambivox.models.finetuning.data.example_building import build_examples
+    from ambivox.models.finetuning.model.distribution_model import add_adapters
+
+    def build() -> tuple[Any, Any, Any]:
+        states = AudioStates(backbone, folder / "states")
+        utterances = Utterances.read(tones.utterances).in_splits("train")
+        human = Distributions.read(tones.human)
+        examples, _ = build_examples(utterances, backbone, states, "both", "stop", human)
+        return add_adapters(backbone, len(LABELS), 8, 16, 0.0, seed=0), examples, states
+
+    return build

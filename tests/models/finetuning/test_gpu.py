@@ -1,6 +1,6 @@
-"""Qwen2-Audio-7B's real architecture on a real GPU: random weights in bfloat16, LoRA and head trained for steps.
+"""Qwen2-Audio-7B's architecture on a GPU: random weights in bfloat16, with LoRA and head trained for a few steps.
 
-No checkpoint is needed or fetched. Run where there is a GPU: pytest -m gpu tests/models/finetuning/test_gpu.py
+No checkpoint is downloaded. Run on a machine with a GPU: pytest -m gpu tests/models/finetuning/test_gpu.py
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def measured():
-    """Twelve steps on batches of 8 utterances of 3 to 12 s, measured after warming up."""
+    """Twelve steps on batches of 8 utterances of 3 to 12 s, measured after two steps of warm-up."""
     from benchmarks.gpu import measure
 
     return measure(steps=12, batch=8, seconds=(3.0, 12.0), gradient_checkpointing=False)
@@ -33,7 +33,7 @@ def test_loss_is_finite_and_falls_on_a_batch_seen_again(measured) -> None:
     assert measured.losses[-1] < measured.losses[0]
 
 
-def test_it_fits_and_uses_the_chip(measured) -> None:
+def test_it_fits_and_uses_the_gpu(measured) -> None:
     assert measured.peak_gib < 60
     assert measured.samples_per_second > 1
     assert 0.02 < measured.share_of_peak < 1

@@ -8,14 +8,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ambivox.models.errors import UserError  # noqa: E402
-from ambivox.models.finetuning.model.distribution_head import distribution_loss  # noqa: E402
-from ambivox.models.finetuning.settings import PAPER, SMALL, Settings, choose  # noqa: E402
+from ambivox.models.finetuning.model.distribution_loss import distribution_loss  # noqa: E402
+from ambivox.models.finetuning.settings import PAPER, SMALL, FinetuneSettings, choose_preset  # noqa: E402
 
 TRUTH = np.array([0.55, 0.25, 0.15, 0.05])
 
 
-def best_constant(settings: Settings, votes: int) -> np.ndarray:
-    """The one distribution that this loss likes best for utterances whose few votes are all drawn from TRUTH."""
+def best_constant(settings: FinetuneSettings, votes: int) -> np.ndarray:
+    """The constant prediction with the smallest loss, for utterances whose few votes are drawn from TRUTH."""
     shares = torch.tensor(np.random.default_rng(0).multinomial(votes, TRUTH, 4000) / votes)
     logits = torch.zeros(4, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([logits], max_iter=200, line_search_fn="strong_wolfe")
@@ -42,12 +42,20 @@ def test_the_papers_loss_finds_something_more_certain() -> None:
 
 
 def test_the_preset_goes_by_size_and_the_papers_is_the_papers() -> None:
-    assert choose("auto", 10_000_000)[0] == "small"
-    assert choose("auto", 7_000_000_000) == ("paper", PAPER)
-    assert (PAPER.loss, PAPER.entropy_weight, PAPER.learning_rate, PAPER.patience) == ("js", 0.08, 2.5e-6, 8)
+    assert choose_preset("auto", 10_000_000)[0] == "small"
+    assert choose_preset("auto", 7_000_000_000) == ("paper", PAPER)
+    assert (PAPER.loss, PAPER.entropy_weight, PAPER.learning_rate) == ("js", 0.08, 2.5e-6)
+    assert PAPER.early_stopping_patience == 8
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"lora_dropout": 1.0}, {"learning_rate": 0.0}])
 def test_wrong_settings_are_refused(wrong) -> None:
     with pytest.raises(UserError):
-        Settings(**wrong)
+        FinetuneSettings(**wrong)
+
+
+def test_trained_weights_do_not_depend_on_checkpoints_and_failures() -> None:
+    settings = FinetuneSettings(on_error="stop", checkpoint_seconds=0)
+    assert settings.weight_determining() == PAPER.weight_determining()
+    assert FinetuneSettings(seed=1).weight_determining() != PAPER.weight_determining()
+    assert PAPER.on_error == "reject"
