@@ -73,7 +73,7 @@ def table_bytes(rows: int = 100_000) -> dict[str, float]:
         }
 
 
-def decoding_seconds(clips: int = 200, seconds: float = 4.0, rate_hz: int = 16_000) -> float:
+def decoding_seconds(recordings: int = 200, seconds: float = 4.0, rate_hz: int = 16_000) -> float:
     """CPU seconds per FLAC file for decoding, and for resampling if ``rate_hz`` is not the ALM's 16 kHz."""
     import soundfile
 
@@ -82,7 +82,7 @@ def decoding_seconds(clips: int = 200, seconds: float = 4.0, rate_hz: int = 16_0
     rng = np.random.default_rng(0)
     steps = np.arange(int(seconds * rate_hz))
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{n}.flac" for n in range(clips)]
+        paths = [Path(folder) / f"{n}.flac" for n in range(recordings)]
         for path in paths:
             tone = np.sin(2 * np.pi * rng.uniform(80, 400) * steps / rate_hz)
             soundfile.write(path, 0.3 * tone + 0.02 * rng.standard_normal(len(steps)), rate_hz)
@@ -90,10 +90,10 @@ def decoding_seconds(clips: int = 200, seconds: float = 4.0, rate_hz: int = 16_0
         started = time.process_time()
         for path in paths:
             decode(str(path))
-        return (time.process_time() - started) / clips
+        return (time.process_time() - started) / recordings
 
 
-def annotating(clips: int = 1024) -> tuple[float, float]:
+def annotating(recordings: int = 1024) -> tuple[float, float]:
     """CPU seconds per utterance of ``annotate`` with a fake ALM, and bytes per answer in the vote store."""
     import hashlib
 
@@ -106,7 +106,7 @@ def annotating(clips: int = 1024) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rows = []
-        for n in range(clips):
+        for n in range(recordings):
             path = folder / f"{n}.flac"
             soundfile.write(path, 0.1 * rng.standard_normal(4 * 16_000), 16_000)
             rows.append(
@@ -129,7 +129,7 @@ def annotating(clips: int = 1024) -> tuple[float, float]:
         annotate(utterances=warm_up, store=str(folder / "warm"), out=folder / "first", **options)  # type: ignore[arg-type]
         started = time.process_time()
         annotate(utterances=complete, store=str(store), out=folder / "out", **options)  # type: ignore[arg-type]
-        seconds = (time.process_time() - started) / clips
+        seconds = (time.process_time() - started) / recordings
         shards = list(store.rglob("*.parquet"))
         answers = sum(pl.scan_parquet(path).select(pl.len()).collect().item() for path in shards)
         return seconds, sum(path.stat().st_size for path in shards) / answers
