@@ -62,7 +62,7 @@ def decode(audio: str, rate_hz: int = RATE_HZ) -> NDArray[np.float32]:
             SHORTEST_SECONDS, longer than LONGEST_SECONDS, or has samples that are not finite.
     """
     with open_audio(audio) as source:
-        return samples_of(source, audio, rate_hz)
+        return _read_samples(source, audio, rate_hz)
 
 
 def decode_many(
@@ -150,20 +150,8 @@ def open_audio(audio: str) -> BinaryIO:
         raise AudioError(audio, "missing", type(error).__name__) from error
 
 
-def samples_of(source: BinaryIO, audio: str, rate_hz: int) -> NDArray[np.float32]:
-    """Decode an open file, as in ``decode``.
-
-    Args:
-        source: The open file.
-        audio: Its name, for error messages.
-        rate_hz: The sample rate of the result, in Hz.
-
-    Returns:
-        Mono float32 samples.
-
-    Raises:
-        AudioError: As in ``decode``, except for missing files.
-    """
+def _read_samples(source: BinaryIO, audio: str, rate_hz: int) -> NDArray[np.float32]:
+    """Decode an open file, as in ``decode``; ``audio`` is its name in errors."""
     import soundfile
     import soxr
 
@@ -219,15 +207,7 @@ def open_sound(source: BinaryIO, audio: str) -> soundfile.SoundFile:
 
 
 def truncated(audio: str, missing_bytes: int) -> AudioError:
-    """Make the error for a file that is shorter than its header says.
-
-    Args:
-        audio: The file.
-        missing_bytes: How many bytes are missing.
-
-    Returns:
-        The error, to be raised by the caller.
-    """
+    """Make the error for a file that is ``missing_bytes`` shorter than its header says."""
     return AudioError(
         audio, "corrupt", f"truncated: {missing_bytes} bytes of audio that the header declares are missing"
     )

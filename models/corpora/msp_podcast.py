@@ -167,7 +167,7 @@ def _named(rows: pl.DataFrame, worker: str) -> tuple[pl.DataFrame, pl.DataFrame]
 
 
 def _packed(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read answers in one column (``worker; major; secondary; A:activation; V:valence; D:dominance;``)."""
+    """Read answers in one column, ``worker; major; secondary; A:activation; V:valence; D:dominance;``."""
     parts = rows.with_columns(
         pl.col("EmoDetail")
         .str.extract_groups(r"^\s*([^;]+?)\s*;\s*([^;]+?)\s*;.*;?\s*A:[^;]*;\s*V:[^;]*;\s*D:")

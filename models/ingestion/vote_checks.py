@@ -8,6 +8,9 @@ from ambivox.models.ingestion.corpus import rejected
 from ambivox.models.ingestion.labels import normalise_weights
 from ambivox.models.tables import Votes
 
+_USABLE = ""
+_NO_AUDIO = "votes for an utterance without audio"
+
 
 def check_votes(
     votes: pl.DataFrame, labels: tuple[str, ...], usable: pl.Series, unusable: pl.Series
@@ -47,10 +50,6 @@ def check_votes(
         rejected(good.filter(~is_first), "duplicate vote", pl.format("{} by {}", "label", "annotator_id"))
     )
     return _weighted(good.filter(is_first)), pl.concat(rejects)
-
-
-_USABLE = ""
-_NO_AUDIO = "votes for an utterance without audio"
 
 
 def _reason(votes: pl.DataFrame, labels: tuple[str, ...], usable: pl.Series, unusable: pl.Series) -> pl.Expr:

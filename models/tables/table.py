@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import polars as pl
 
@@ -73,8 +73,9 @@ class Table:
             for column, dtype in cls.optional.items()
             if column not in frame.columns
         )
+        dtypes: dict[Any, Any] = cls.required | cls.optional
         try:
-            frame = frame.cast(pl.Schema(cls.required | cls.optional))
+            frame = frame.cast(dtypes)
         except pl.exceptions.PolarsError as error:
             raise UserError(f"{where}a column of {cls.name} has the wrong type: {error}") from error
         for column in cls.required:

@@ -1,4 +1,4 @@
-"""Writing whole files or none."""
+"""Atomic writing: complete files or none."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_error_leaves_the_old_folder_and_no_rubbish(tmp_path: Path) -> None:
         (temporary / "one").write_text("1")
     with pytest.raises(KeyboardInterrupt), atomic_folder(path) as temporary:
         raise KeyboardInterrupt
-    assert [one.name for one in path.iterdir()] == ["one"]
+    assert [entry.name for entry in path.iterdir()] == ["one"]
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -48,7 +48,7 @@ def test_a_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     for text in ("1", "2"):
         with atomic_folder(tmp_path / "folder") as temporary:
             (temporary / text).write_text(text)
-    assert [one.name for one in (tmp_path / "folder").iterdir()] == ["2"]
+    assert [entry.name for entry in (tmp_path / "folder").iterdir()] == ["2"]
 
 
 def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:

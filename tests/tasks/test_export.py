@@ -45,11 +45,11 @@ def tables(tmp_path: Path) -> dict[str, Path]:
     }
 
 
-@pytest.mark.parametrize("format", ["csv", "parquet", "huggingface", "audformat", "label_studio"])
-def test_there_and_back(tables: dict[str, Path], tmp_path: Path, format: str) -> None:  # noqa: A002
-    out = export(**tables, out=tmp_path / "out", format=format)  # type: ignore[arg-type]
-    source = out / "tasks.json" if format == "label_studio" else out
-    back = import_votes(source=source, utterances=tables["utterances"], out=tmp_path / "back", format=format)  # type: ignore[arg-type]
+@pytest.mark.parametrize("key", ["csv", "parquet", "huggingface", "audformat", "label_studio"])
+def test_there_and_back(tables: dict[str, Path], tmp_path: Path, key: str) -> None:
+    out = export(**tables, out=tmp_path / "out", format=key)  # type: ignore[arg-type]
+    source = out / "tasks.json" if key == "label_studio" else out
+    back = import_votes(source=source, utterances=tables["utterances"], out=tmp_path / "back", format=key)  # type: ignore[arg-type]
     assert Votes.read(back / "votes.parquet").frame.equals(Votes.read(tables["votes"]).frame)
     assert pl.read_parquet(back / "rejects.parquet").height == 0
 
@@ -67,11 +67,11 @@ def test_one_split_only(tables: dict[str, Path], tmp_path: Path, capsys: pytest.
 def test_new_votes_are_added_and_replace_an_annotator_s_older(
     tables: dict[str, Path], tmp_path: Path
 ) -> None:
-    def task(name: str, who: str, label: str) -> dict[str, object]:
+    def task(name: str, annotator: str, label: str) -> dict[str, object]:
         result = [{"from_name": "emotion", "value": {"choices": [label]}}]
         return {
             "data": {"utterance_id": name},
-            "annotations": [{"completed_by": {"email": who}, "result": result}],
+            "annotations": [{"completed_by": {"email": annotator}, "result": result}],
         }
 
     source = tmp_path / "result.json"

@@ -23,7 +23,7 @@ NASTY = "<script>alert(1)</script> | $x$ \x1b[31mred"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Forty utterances of eight speakers, some said by nobody known, with a nasty label and transcript."""
+    """Forty utterances of eight speakers, some of unknown speakers, with a nasty label and transcript."""
     root = tmp_path / "corpus"
     (root / "audio").mkdir(parents=True)
     rng = np.random.default_rng(0)
@@ -84,28 +84,28 @@ def test_an_existing_output_is_replaced(root: Path, tmp_path: Path) -> None:
 
 def test_the_profile_tells_the_truth(root: Path, tmp_path: Path) -> None:
     out = run(root, tmp_path / "out", keep_votes=2)
-    found = json.loads((out / "profile.json").read_text())
-    whole = pl.read_csv(root / "votes.csv")
-    labels = sorted(whole["label"].unique())
+    profile = json.loads((out / "profile.json").read_text())
+    votes = pl.read_csv(root / "votes.csv")
+    labels = sorted(votes["label"].unique())
     counts = {name: [0] * len(labels) for name in pl.read_csv(root / "utterances.csv")["utterance_id"]}
-    for name, _, label in whole.iter_rows():
+    for name, _, label in votes.iter_rows():
         counts[name][labels.index(label)] += 1
     n_NK = np.array(list(counts.values()), dtype=float)
-    assert found["votes"] == whole.height
-    assert found["votes_held_back"] == int(np.maximum(n_NK.sum(1) - 2, 0).sum())
-    assert found["without"] == {
+    assert profile["votes"] == votes.height
+    assert profile["votes_held_back"] == int(np.maximum(n_NK.sum(1) - 2, 0).sum())
+    assert profile["without"] == {
         "audio": 0,
         "votes": int((n_NK.sum(1) == 0).sum()),
         "transcript": 0,
         "speaker": 4,
     }
-    assert found["fleiss_kappa"] == pytest.approx(fleiss_kappa(n_NK))
-    assert found["krippendorff_alpha"] == pytest.approx(krippendorff_alpha(n_NK))
-    assert found["label_prior"] == pytest.approx(dict(zip(labels, n_NK.sum(0) / n_NK.sum(), strict=True)))
+    assert profile["fleiss_kappa"] == pytest.approx(fleiss_kappa(n_NK))
+    assert profile["krippendorff_alpha"] == pytest.approx(krippendorff_alpha(n_NK))
+    assert profile["label_prior"] == pytest.approx(dict(zip(labels, n_NK.sum(0) / n_NK.sum(), strict=True)))
     seconds = sum(soundfile.info(path).duration for path in (root / "audio").iterdir())
-    assert found["hours"] == pytest.approx(seconds / 3600)
-    assert sum(found["entropy_bits"]["utterances"]) == int((n_NK.sum(1) >= 2).sum())
-    assert sum(its["utterances"] for its in found["splits"].values()) == found["utterances"] == 40
+    assert profile["hours"] == pytest.approx(seconds / 3600)
+    assert sum(profile["entropy_bits"]["utterances"]) == int((n_NK.sum(1) >= 2).sum())
+    assert sum(its["utterances"] for its in profile["splits"].values()) == profile["utterances"] == 40
 
 
 def test_hostile_text_stays_text(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,9 +125,9 @@ def test_schema_file_and_what_it_drops_is_shown(
     schema.write_text(json.dumps({"labels": {"calm": ["neutral"], "cross": ["anger"]}, "drop": [NASTY]}))
     out = run(root, tmp_path / "out", schema=str(schema))
     dropped = pl.read_csv(root / "votes.csv").filter(pl.col("label") == NASTY).height
-    found = json.loads((out / "profile.json").read_text())
-    assert found["dropped_votes"] == {NASTY: dropped}
-    assert found["labels"] == ["calm", "cross"]
+    profile = json.loads((out / "profile.json").read_text())
+    assert profile["dropped_votes"] == {NASTY: dropped}
+    assert profile["labels"] == ["calm", "cross"]
     assert "dropped votes" in capsys.readouterr().out
     assert len(Utterances.read(out / "utterances.parquet")) == 40
 

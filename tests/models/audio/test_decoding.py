@@ -131,10 +131,10 @@ def test_decode_many_keeps_order_and_goes_on_after_an_error(tmp_path: Path) -> N
         soundfile.write(path, np.full(1000 + index, 0.1), 16_000, subtype="FLOAT")
         names.append(str(path))
     names[7] = str(tmp_path / "absent.wav")
-    found = list(decode_many(names, workers=4, ahead=5))
-    assert [index for index, _ in found] == list(range(20))
-    assert isinstance(found[7][1], AudioError)
-    assert [len(samples) for index, samples in found if not isinstance(samples, AudioError)] == [
+    results = list(decode_many(names, workers=4, ahead=5))
+    assert [index for index, _ in results] == list(range(20))
+    assert isinstance(results[7][1], AudioError)
+    assert [len(samples) for index, samples in results if not isinstance(samples, AudioError)] == [
         1000 + index for index in range(20) if index != 7
     ]
 

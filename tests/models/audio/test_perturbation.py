@@ -26,17 +26,17 @@ def pitch_hz(samples: np.ndarray) -> float:
 
 @pytest.mark.parametrize("rate", [0.95, 1.0, 1.05])
 def test_tempo_moves_the_length_and_not_the_pitch(rate: float) -> None:
-    found = stretch(tone(440), rate)
-    assert len(found) == round(RATE_HZ / rate)
-    assert abs(pitch_hz(found) - 440) < 2
-    assert 0.8 < np.sqrt(np.mean(found[2000:-2000] ** 2)) / np.sqrt(0.125) < 1.1
+    changed = stretch(tone(440), rate)
+    assert len(changed) == round(RATE_HZ / rate)
+    assert abs(pitch_hz(changed) - 440) < 2
+    assert 0.8 < np.sqrt(np.mean(changed[2000:-2000] ** 2)) / np.sqrt(0.125) < 1.1
 
 
 @pytest.mark.parametrize("semitones", [-1.0, 0.4, 1.0])
 def test_pitch_moves_by_semitones_and_not_the_length(semitones: float) -> None:
-    found = shift_pitch(tone(440), semitones)
-    assert len(found) == RATE_HZ
-    assert abs(pitch_hz(found) - 440 * 2 ** (semitones / 12)) < 3
+    changed = shift_pitch(tone(440), semitones)
+    assert len(changed) == RATE_HZ
+    assert abs(pitch_hz(changed) - 440 * 2 ** (semitones / 12)) < 3
 
 
 def test_a_rate_of_one_gives_the_recording_back() -> None:

@@ -69,9 +69,9 @@ def test_problems_are_rows_in_order(tmp_path: Path) -> None:
     absent = str(tmp_path / "absent.wav")
     names = [absent, good, short, str(cut), str(text), good]
     for _ in range(2):  # the second time from the cache
-        found = probe(names, cache=tmp_path / "cache.sqlite")
-        assert found["audio"].to_list() == names
-        assert found["problem"].to_list() == ["missing", None, "too short", "corrupt", "corrupt", None]
+        probed = probe(names, cache=tmp_path / "cache.sqlite")
+        assert probed["audio"].to_list() == names
+        assert probed["problem"].to_list() == ["missing", None, "too short", "corrupt", "corrupt", None]
 
 
 def test_only_changed_files_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,22 +122,22 @@ def test_a_relative_path_is_remembered_by_where_it_is(
         (tmp_path / folder).mkdir()
     write(tmp_path / "one" / "a.wav", seconds=0.1)
     write(tmp_path / "two" / "a.wav", seconds=0.2)
-    found = []
+    durations = []
     for folder in ("one", "two"):
         monkeypatch.chdir(tmp_path / folder)
-        found.append(probe(["a.wav"], tmp_path / "cache.sqlite")["duration_seconds"][0])
-    assert found == pytest.approx([0.1, 0.2])
+        durations.append(probe(["a.wav"], tmp_path / "cache.sqlite")["duration_seconds"][0])
+    assert durations == pytest.approx([0.1, 0.2])
 
 
 def test_a_damaged_cache_says_so(tmp_path: Path) -> None:
     cache = tmp_path / "cache.sqlite"
-    cache.write_text("this is no database, however long one looks at it" * 50)
+    cache.write_text("this is not a database" * 100)
     with pytest.raises(UserError, match=r"cache\.sqlite: not a cache .* delete it"):
         probe([], cache)
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("a file where a folder is wanted")
+    (tmp_path / "file").write_text("a file where a folder is expected")
     name = write(tmp_path / "a.wav")
     assert probe([name], tmp_path / "file" / "cache.sqlite")["problem"].to_list() == [None]
 

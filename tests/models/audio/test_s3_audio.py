@@ -63,24 +63,24 @@ def test_s3_is_as_good_as_a_disk(bucket: str, tmp_path: Path, monkeypatch: pytes
     with pytest.raises(AudioError) as caught:
         decode(absent)
     assert caught.value.reason == "missing"
-    assert [isinstance(found, AudioError) for _, found in decode_many([url, absent, flac])] == [
+    assert [isinstance(result, AudioError) for _, result in decode_many([url, absent, flac])] == [
         False,
         True,
         False,
     ]
 
     cache = tmp_path / "cache.sqlite"
-    found = probe([url, absent, flac], cache)
+    probed = probe([url, absent, flac], cache)
     there = probe([str(tmp_path / "a.wav"), str(tmp_path / "bb.flac")], cache)
     columns = ["audio_sha256", "duration_seconds", "sample_rate_hz", "channels"]
-    assert found[[0, 2]].select(columns).equals(there.select(columns))
-    assert found["problem"].to_list() == [None, "missing", None]
+    assert probed[[0, 2]].select(columns).equals(there.select(columns))
+    assert probed["problem"].to_list() == [None, "missing", None]
     examined: list[str] = []
     real = ambivox.models.audio.probing._examine
     monkeypatch.setattr(
         ambivox.models.audio.probing, "_examine", lambda name: (examined.append(name), real(name))[1]
     )
-    assert probe([url, absent, flac], cache).equals(found)
+    assert probe([url, absent, flac], cache).equals(probed)
     assert examined == [absent]
 
 
@@ -88,9 +88,9 @@ def test_a_table_may_point_to_s3(bucket: str, tmp_path: Path) -> None:
     url, _ = upload(bucket, tmp_path, "a.wav", 0.5)
     (tmp_path / "utterances.csv").write_text(f"utterance_id,audio,split\na,{url},train\nb,a.wav,test\n")
     (tmp_path / "votes.csv").write_text("utterance_id,label\na,anger\nb,neutral\n")
-    made = ingest(load(tmp_path), "table", cache=tmp_path / "cache.sqlite")
-    assert made.utterances.frame["audio"].to_list() == [url, str(tmp_path / "a.wav")]
-    assert made.utterances.frame["audio_sha256"].n_unique() == 1
+    ingested = ingest(load(tmp_path), "table", cache=tmp_path / "cache.sqlite")
+    assert ingested.utterances.frame["audio"].to_list() == [url, str(tmp_path / "a.wav")]
+    assert ingested.utterances.frame["audio_sha256"].n_unique() == 1
 
 
 def test_a_server_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -98,10 +98,10 @@ def test_a_server_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    for ask in (
+    for request in (
         lambda: decode("s3://speech/a.wav"),
         lambda: probe(["s3://speech/a.wav"], tmp_path / "cache.sqlite"),
     ):
         with pytest.raises(UserError, match="check AWS_ENDPOINT_URL") as caught:
-            ask()
+            request()
         assert not isinstance(caught.value, AudioError)

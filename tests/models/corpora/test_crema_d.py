@@ -33,7 +33,7 @@ PEOPLE = """"ActorID","Age","Sex","Race","Ethnicity"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Two actors, one clip a FLAC, one without audio."""
+    """Two actors; the audio of one utterance is FLAC, of another missing."""
     root = tmp_path / "CREMA-D"
     (root / "AudioWAV").mkdir(parents=True)
     (root / "processedResults").mkdir()
@@ -46,11 +46,11 @@ def root(tmp_path: Path) -> Path:
 
 def counts(root: Path, **options: object) -> dict[str, list[float]]:
     """Utterance to votes in the order of the labels."""
-    found = ingest(
+    corpus = ingest(
         load(root, **options), "crema_d", shares=(0, 0.5, 0, 0.5), cache=root.parent / "cache.sqlite"
     )  # type: ignore[arg-type]
-    ids = found.utterances.frame["utterance_id"]
-    return dict(zip(ids, found.votes.counts(ids).tolist(), strict=True))
+    ids = corpus.utterances.frame["utterance_id"]
+    return dict(zip(ids, corpus.votes.counts(ids).tolist(), strict=True))
 
 
 def test_votes_of_those_who_heard(root: Path) -> None:
@@ -71,8 +71,8 @@ def test_other_modalities(root: Path, modality: str, expected: list[float]) -> N
 
 
 def test_words_demographics_and_a_clip_without_audio(root: Path) -> None:
-    found = ingest(load(root), "crema_d", shares=(0, 0.5, 0, 0.5), cache=root.parent / "cache.sqlite")
-    row = found.utterances.frame.row(by_predicate=pl.col("utterance_id") == "1002_DFA_FEA_HI", named=True)
+    corpus = ingest(load(root), "crema_d", shares=(0, 0.5, 0, 0.5), cache=root.parent / "cache.sqlite")
+    row = corpus.utterances.frame.row(by_predicate=pl.col("utterance_id") == "1002_DFA_FEA_HI", named=True)
     assert (row["transcript"], row["speaker"], row["sex"], row["age"]) == (
         "Don't forget a jacket.",
         "1002",
@@ -80,7 +80,7 @@ def test_words_demographics_and_a_clip_without_audio(root: Path) -> None:
         21.0,
     )
     assert row["audio"] == str(root / "AudioWAV" / "1002_DFA_FEA_HI.flac")
-    assert found.profile["rejects"] == {"audio is missing": 1, "votes for an utterance without audio": 1}
+    assert corpus.profile["rejects"] == {"audio is missing": 1, "votes for an utterance without audio": 1}
     assert len(SENTENCES) == 12
 
 
@@ -92,8 +92,8 @@ def test_damaged_rows(root: Path) -> None:
         '"100007",0,0,1',
     ]
     path.write_text("\r\n".join([HEADER, *ROWS, ROWS[0], *damaged]))
-    found = ingest(load(root), "crema_d", shares=(0, 0.5, 0, 0.5), cache=root.parent / "cache.sqlite")
-    by_table = found.rejects.filter(file=str(path))
+    corpus = ingest(load(root), "crema_d", shares=(0, 0.5, 0, 0.5), cache=root.parent / "cache.sqlite")
+    by_table = corpus.rejects.filter(file=str(path))
     assert sorted(by_table.select("line", "reason").drop_nulls().rows()) == [
         (8, "duplicate utterance"),
         (9, "unreadable row"),
@@ -107,7 +107,7 @@ def test_damaged_rows(root: Path) -> None:
         1,
         10,
         0,
-    ]  # the doubled row's votes do not count twice
+    ]  # the duplicate row's votes do not count twice
     with pytest.raises(UserError, match="give that as --root"):
         load(root / "AudioWAV")
     path.write_text("")
@@ -125,17 +125,19 @@ def test_the_real_corpus_agrees_with_an_independent_count(tmp_path: Path) -> Non
             if row[""].startswith("1"):
                 expected[row["fileName"]] = {letters[letter]: int(row[letter]) for letter in letters}
     there = {path.stem for path in (REAL / "AudioWAV").iterdir()}
-    found = ingest(load(REAL), "crema_d", keep_votes=3, cache=tmp_path / "cache.sqlite")
-    frame = found.utterances.frame
+    corpus = ingest(load(REAL), "crema_d", keep_votes=3, cache=tmp_path / "cache.sqlite")
+    frame = corpus.utterances.frame
     assert frame["speaker"].n_unique() == 76
     assert set(frame["utterance_id"]) == there & set(expected)
-    assert len(expected) - frame.height == 10 == found.profile["rejects"]["audio is missing"]
-    whole = Counter[tuple[str, str]]()
-    for table in (found.votes, found.heldout):
-        whole.update(table.frame.select("utterance_id", "label").iter_rows())
-    assert whole == Counter({(name, label): n for name in there for label, n in expected[name].items() if n})
-    assert found.profile["votes"] == sum(sum(expected[name].values()) for name in there)
-    kept = found.votes.frame.group_by("utterance_id").len()
+    assert len(expected) - frame.height == 10 == corpus.profile["rejects"]["audio is missing"]
+    all_votes = Counter[tuple[str, str]]()
+    for table in (corpus.votes, corpus.heldout):
+        all_votes.update(table.frame.select("utterance_id", "label").iter_rows())
+    assert all_votes == Counter(
+        {(name, label): n for name in there for label, n in expected[name].items() if n}
+    )
+    assert corpus.profile["votes"] == sum(sum(expected[name].values()) for name in there)
+    kept = corpus.votes.frame.group_by("utterance_id").len()
     assert set(kept["len"]) == {3}
     assert kept.height == frame.height
     assert frame.group_by("speaker").agg(pl.col("split").n_unique())["split"].max() == 1

@@ -90,29 +90,29 @@ def ingested(root: Path, tmp_path: Path, schema: str = "full", **options: object
     return ingest(loaded, "iemocap", schema_name=schema, cache=tmp_path / "cache.sqlite")
 
 
-def votes_of(found: IngestedCorpus, turn: str) -> dict[tuple[str, str], float]:
+def votes_of(corpus: IngestedCorpus, turn: str) -> dict[tuple[str, str], float]:
     """Annotator and label to weight."""
-    rows = found.votes.frame.filter(pl.col("utterance_id") == turn)
+    rows = corpus.votes.frame.filter(pl.col("utterance_id") == turn)
     return {(row["annotator_id"], row["label"]): row["weight"] for row in rows.iter_rows(named=True)}
 
 
 def test_every_outside_evaluator_has_one_vote(root: Path, tmp_path: Path) -> None:
-    found = ingested(root, tmp_path)
-    assert votes_of(found, "Ses01F_impro05_F019") == {
+    corpus = ingested(root, tmp_path)
+    assert votes_of(corpus, "Ses01F_impro05_F019") == {
         ("E1", "anger"): 1.0,
         ("E3", "anger"): 0.5,
         ("E3", "frustration"): 0.5,
         ("E4", "anger"): 1.0,
     }
-    assert votes_of(found, "Ses01F_impro05_M003") == {
+    assert votes_of(corpus, "Ses01F_impro05_M003") == {
         ("E1", "happiness"): 0.5,
         ("E1", "excitement"): 0.5,
         ("E3", "neutral"): 1.0,
         ("E4", "other"): 1.0,
     }
-    assert found.rejects.height == 0
-    assert found.profile["votes"] == 2 * 3 + 15 * 3
-    assert found.votes.labels == (
+    assert corpus.rejects.height == 0
+    assert corpus.profile["votes"] == 2 * 3 + 15 * 3
+    assert corpus.votes.labels == (
         "anger",
         "happiness",
         "excitement",
@@ -124,12 +124,14 @@ def test_every_outside_evaluator_has_one_vote(root: Path, tmp_path: Path) -> Non
         "disgust",
         "other",
     )
-    assert votes_of(found, "Ses02M_script01_1_M000") == {(f"E{rater}", "neutral"): 1.0 for rater in (1, 2, 3)}
+    assert votes_of(corpus, "Ses02M_script01_1_M000") == {
+        (f"E{rater}", "neutral"): 1.0 for rater in (1, 2, 3)
+    }
 
 
 def test_speaker_is_named_by_the_last_part_and_words_are_found(root: Path, tmp_path: Path) -> None:
-    found = ingested(root, tmp_path)
-    rows = {row["utterance_id"]: row for row in found.utterances.frame.iter_rows(named=True)}
+    corpus = ingested(root, tmp_path)
+    rows = {row["utterance_id"]: row for row in corpus.utterances.frame.iter_rows(named=True)}
     assert len(rows) == 17
     man, woman = rows["Ses01F_impro05_M003"], rows["Ses01F_impro05_F019"]
     assert (man["speaker"], man["sex"], man["transcript"]) == ("Ses01_M", "male", "Why not?")
@@ -137,15 +139,15 @@ def test_speaker_is_named_by_the_last_part_and_words_are_found(root: Path, tmp_p
     assert woman["transcript"] == "You can’t do that, naïve as it is."  # Windows-1252, as in the corpus
     assert rows["Ses03M_script01_1_F000"]["transcript"] == "Hello."
     assert rows["Ses03M_script01_1_M000"]["transcript"] is None
-    assert found.profile["without"]["transcript"] == 10
-    assert found.profile["notes"] == ["1 files are not UTF-8 and were read as Windows-1252"]
-    assert found.profile["speakers"] == 10
+    assert corpus.profile["without"]["transcript"] == 10
+    assert corpus.profile["notes"] == ["1 files are not UTF-8 and were read as Windows-1252"]
+    assert corpus.profile["speakers"] == 10
 
 
 def test_self_reports_vote_by_option(root: Path, tmp_path: Path) -> None:
-    found = ingested(root, tmp_path, self_reports=True)
-    assert votes_of(found, "Ses01F_impro05_F019")[("Ses01_F1", "frustration")] == 1.0
-    assert votes_of(found, "Ses01F_impro05_M003")[("Ses01_M1", "neutral")] == 1.0
+    corpus = ingested(root, tmp_path, self_reports=True)
+    assert votes_of(corpus, "Ses01F_impro05_F019")[("Ses01_F1", "frustration")] == 1.0
+    assert votes_of(corpus, "Ses01F_impro05_M003")[("Ses01_M1", "neutral")] == 1.0
 
 
 def test_excited_and_happy_merge_into_one_vote(root: Path, tmp_path: Path) -> None:
@@ -170,11 +172,11 @@ def test_kinds_of_dialogue(root: Path, dialogs: str, count: int) -> None:
 
 @pytest.mark.parametrize("session", [1, 4])
 def test_leave_one_session_out(root: Path, tmp_path: Path, session: int) -> None:
-    found = ingested(root, tmp_path, test_session=session).utterances.frame
-    test = found.filter(pl.col("split") == "test")
+    corpus = ingested(root, tmp_path, test_session=session).utterances.frame
+    test = corpus.filter(pl.col("split") == "test")
     assert set(test["speaker"]) == {f"Ses0{session}_F", f"Ses0{session}_M"}
-    assert set(found.filter(pl.col("speaker").str.starts_with(f"Ses0{session}"))["split"]) == {"test"}
-    rest = found.filter(pl.col("split") != "test")
+    assert set(corpus.filter(pl.col("speaker").str.starts_with(f"Ses0{session}"))["split"]) == {"test"}
+    rest = corpus.filter(pl.col("split") != "test")
     assert set(rest["split"]) == {"pretrain", "train", "development"}
     assert rest.group_by("speaker").agg(pl.col("split").n_unique())["split"].max() == 1
 
@@ -191,10 +193,10 @@ def test_damage_has_a_file_and_a_line(root: Path, tmp_path: Path) -> None:
     lines[10] = "[145.7000 - 147.0"  # a header cut short: its votes are nobody's
     path.write_text("\n".join(lines[:13]) + "\nC-E4:\tOth")  # and the file is cut short too
     (root / "Session5" / "sentences" / "wav" / "Ses05M_script01_1" / "Ses05M_script01_1_F000.wav").unlink()
-    found = ingested(root, tmp_path)
+    corpus = ingested(root, tmp_path)
     rows = [
         (row["line"], row["reason"])
-        for row in found.rejects.iter_rows(named=True)
+        for row in corpus.rejects.iter_rows(named=True)
         if row["file"] == str(path)
     ]
     assert rows == [
@@ -204,22 +206,22 @@ def test_damage_has_a_file_and_a_line(root: Path, tmp_path: Path) -> None:
         (13, "vote outside a turn"),
         (14, "unreadable line"),
     ]
-    assert votes_of(found, "Ses01F_impro05_F019") == {
+    assert votes_of(corpus, "Ses01F_impro05_F019") == {
         ("E3", "anger"): 0.5,
         ("E3", "frustration"): 0.5,
         ("E4", "anger"): 1.0,
     }
-    assert found.profile["rejects"]["audio is missing"] == 1
-    assert found.profile["rejects"]["votes for an utterance without audio"] == 1
+    assert corpus.profile["rejects"]["audio is missing"] == 1
+    assert corpus.profile["rejects"]["votes for an utterance without audio"] == 1
 
 
 def test_a_turn_that_comes_twice_keeps_its_first_block(root: Path, tmp_path: Path) -> None:
     path = root / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro05.txt"
     block = "\n[150.0 - 151.0]\tSes01F_impro05_F019\tsad\t[1.0, 1.0, 1.0]\nC-E1:\tSadness;\t()\n"
     path.write_text(IMPRO + block)
-    found = ingested(root, tmp_path)
-    assert votes_of(found, "Ses01F_impro05_F019")[("E1", "anger")] == 1.0
-    assert found.profile["rejects"] == {"duplicate utterance": 1, "vote outside a turn": 1}
+    corpus = ingested(root, tmp_path)
+    assert votes_of(corpus, "Ses01F_impro05_F019")[("E1", "anger")] == 1.0
+    assert corpus.profile["rejects"] == {"duplicate utterance": 1, "vote outside a turn": 1}
 
 
 def test_a_root_too_deep_or_too_high_is_told_where(root: Path) -> None:

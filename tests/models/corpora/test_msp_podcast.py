@@ -91,20 +91,20 @@ def ingested(root: Path, **options: object) -> IngestedCorpus:
 @pytest.mark.parametrize("shape", ["Worker", "Workers", "packed", "json"])
 def test_three_shapes_give_the_same_votes(root: Path, shape: str) -> None:
     write_answers(root, shape, ANSWERS)
-    found = ingested(root)
-    assert found.rejects.height == 0
-    assert set(found.votes.frame.select("utterance_id", "annotator_id", "label").rows()) == EXPECTED
-    assert len(found.votes) == len(EXPECTED)
-    assert set(found.votes.frame["weight"]) == {1.0}
+    corpus = ingested(root)
+    assert corpus.rejects.height == 0
+    assert set(corpus.votes.frame.select("utterance_id", "annotator_id", "label").rows()) == EXPECTED
+    assert len(corpus.votes) == len(EXPECTED)
+    assert set(corpus.votes.frame["weight"]) == {1.0}
 
 
 def test_utterances_splits_speakers_and_words(root: Path) -> None:
     write_answers(root, "Worker", ANSWERS)
-    found = ingested(root)
+    corpus = ingested(root)
     columns = ("split", "speaker", "sex", "transcript")
     rows = {
         row["utterance_id"][-9:]: tuple(row[name] for name in columns)
-        for row in found.utterances.frame.to_dicts()
+        for row in corpus.utterances.frame.to_dicts()
     }
     assert rows == {
         "0001_0008": ("train", "127", "female", "This is number 0."),
@@ -113,8 +113,8 @@ def test_utterances_splits_speakers_and_words(root: Path) -> None:
         "0003_0001": ("test", None, None, "This is number 3."),
         "0004_0001": ("test", "203", "male", "This is number 4."),
     }
-    assert found.profile["without"]["transcript"] == 1
-    assert found.profile["straddling"] == {"speakers": 0, "unknown_train": 0, "unknown_other": 2}
+    assert corpus.profile["without"]["transcript"] == 1
+    assert corpus.profile["straddling"] == {"speakers": 0, "unknown_train": 0, "unknown_other": 2}
 
 
 def test_unknown_speakers_on_both_sides_are_shown(root: Path) -> None:
@@ -127,12 +127,12 @@ def test_unknown_speakers_on_both_sides_are_shown(root: Path) -> None:
 
 def test_only_some_test_sets(root: Path) -> None:
     write_answers(root, "json", ANSWERS)
-    found = ingested(root, tests=("Test1",))
-    assert found.utterances.frame.filter(pl.col("split") == "test")["utterance_id"].to_list() == [
+    corpus = ingested(root, tests=("Test1",))
+    assert corpus.utterances.frame.filter(pl.col("split") == "test")["utterance_id"].to_list() == [
         "MSP-PODCAST_0003_0001"
     ]
-    assert any("1 sentences of other test sets" in note for note in found.profile["notes"])
-    assert found.rejects.height == 0
+    assert any("1 sentences of other test sets" in note for note in corpus.profile["notes"])
+    assert corpus.rejects.height == 0
 
 
 @pytest.mark.parametrize("shape", ["Worker", "packed", "json"])
@@ -143,22 +143,22 @@ def test_strange_answers_are_rejected_with_their_line(root: Path, shape: str) ->
         ("MSP-PODCAST_9999_0001.wav", "WORKER00000009", "Sad", ""),
     ]
     path = write_answers(root, shape, strange)
-    found = ingested(root)
+    corpus = ingested(root)
     line = {"json": [None, None]}.get(shape, [9, 10])
-    rows = found.rejects.sort("utterance_id").select("file", "line", "utterance_id", "reason").rows()
+    rows = corpus.rejects.sort("utterance_id").select("file", "line", "utterance_id", "reason").rows()
     assert rows == [
         (str(path), line[0], "MSP-PODCAST_0001_0008", "unknown label"),
         (str(path), line[1], "MSP-PODCAST_9999_0001", "vote for an unknown utterance"),
     ]
-    assert len(found.votes) == len(EXPECTED)
+    assert len(corpus.votes) == len(EXPECTED)
 
 
 def test_a_label_file_cut_short(root: Path) -> None:
     path = write_answers(root, "Worker", ANSWERS)
     content = path.read_text()
     path.write_text(content[: content.rindex("WORKER00000001") + 14])
-    found = ingested(root)
-    assert found.rejects.select("line", "reason").rows() == [(8, "unreadable row")]
+    corpus = ingested(root)
+    assert corpus.rejects.select("line", "reason").rows() == [(8, "unreadable row")]
     path.unlink()
     packed = write_answers(root, "packed", ANSWERS)
     content = packed.read_text()
@@ -179,19 +179,19 @@ def test_duplicates_windows_line_ends_and_latin_1(root: Path) -> None:
     doubled = CONSENSUS + CONSENSUS.splitlines()[2] + "\n"
     path.write_bytes(doubled.replace("\n", "\r\n").encode())
     (root / "Transcripts" / "MSP-PODCAST_0001_0008.txt").write_bytes("Déjà vu.".encode("latin-1"))
-    found = ingested(root)
-    assert found.profile["rejects"] == {"duplicate utterance": 1, "duplicate vote": 1}
-    assert found.rejects.filter(pl.col("reason") == "duplicate utterance")["line"].to_list() == [7]
-    assert found.utterances.frame["transcript"][0] == "Déjà vu."
+    corpus = ingested(root)
+    assert corpus.profile["rejects"] == {"duplicate utterance": 1, "duplicate vote": 1}
+    assert corpus.rejects.filter(pl.col("reason") == "duplicate utterance")["line"].to_list() == [7]
+    assert corpus.utterances.frame["transcript"][0] == "Déjà vu."
 
 
 def test_an_unknown_split_is_rejected_and_its_votes_too(root: Path) -> None:
     path = root / "Labels" / "labels_consensus.csv"
     path.write_text(CONSENSUS.replace("Test2", "Exam"))
     write_answers(root, "Worker", ANSWERS)
-    found = ingested(root)
-    assert found.profile["rejects"] == {"unreadable row": 1, "vote for an unknown utterance": 1}
-    assert found.rejects.filter(pl.col("reason") == "unreadable row")["detail"].to_list() == [
+    corpus = ingested(root)
+    assert corpus.profile["rejects"] == {"unreadable row": 1, "vote for an unknown utterance": 1}
+    assert corpus.rejects.filter(pl.col("reason") == "unreadable row")["detail"].to_list() == [
         "Split_Set is Exam"
     ]
 

@@ -60,25 +60,25 @@ def ingested(root: Path, **options: object) -> IngestedCorpus:
     return ingest(load(root, **options), "table", cache=root.parent / "cache.sqlite")  # type: ignore[arg-type]
 
 
-def check(found: IngestedCorpus) -> None:
+def check(corpus: IngestedCorpus) -> None:
     """What must come out, whatever the shape."""
-    assert found.rejects.height == 0
-    frame = found.utterances.frame
+    assert corpus.rejects.height == 0
+    frame = corpus.utterances.frame
     assert frame.select("utterance_id", "transcript", "speaker", "split").rows() == [
         ("a", "Hi, there", "anna", "train"),
         ("b", None, "ben", "development"),
         ("c", "Grüß Gott", None, "test"),
     ]
-    assert found.votes.labels == ("anger", "neutral")
-    np.testing.assert_array_equal(found.votes.counts(frame["utterance_id"]), [[2, 0], [0, 1], [1, 2]])
+    assert corpus.votes.labels == ("anger", "neutral")
+    np.testing.assert_array_equal(corpus.votes.counts(frame["utterance_id"]), [[2, 0], [0, 1], [1, 2]])
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
 def test_rows(root: Path, suffix: str) -> None:
     write(UTTERANCES, root / f"utterances.{suffix}")
     write(VOTES, root / f"votes.{suffix}")
-    check(found := ingested(root))
-    assert set(found.votes.frame["annotator_id"]) == {"r1", "r2", "r3"}
+    check(corpus := ingested(root))
+    assert set(corpus.votes.frame["annotator_id"]) == {"r1", "r2", "r3"}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
@@ -137,10 +137,10 @@ def test_votes_of_alms_in_an_exported_table_are_not_people_s(root: Path) -> None
         {"utterance_id": ["b"], "annotator_id": ["tiny"], "label": ["anger"], "annotator_kind": ["alm"]}
     )
     write(pl.concat([VOTES.with_columns(annotator_kind=pl.lit("human")), of_alm]), root / "votes.csv")
-    found = ingested(root)
-    assert found.profile["rejects"] == {"vote of an ALM": 1}
+    corpus = ingested(root)
+    assert corpus.profile["rejects"] == {"vote of an ALM": 1}
     np.testing.assert_array_equal(
-        found.votes.counts(found.utterances.frame["utterance_id"]), [[2, 0], [0, 1], [1, 2]]
+        corpus.votes.counts(corpus.utterances.frame["utterance_id"]), [[2, 0], [0, 1], [1, 2]]
     )
 
 
@@ -150,8 +150,8 @@ def test_without_splits_they_are_drawn_and_unknown_speakers_train(root: Path) ->
     with pytest.raises(UserError, match="2 known speakers cannot fill 4 splits"):
         ingested(root)
     loaded = load(root)
-    found = ingest(loaded, "table", shares=(0, 0.5, 0, 0.5), cache=root.parent / "cache.sqlite")
-    split = dict(found.utterances.frame.select("utterance_id", "split").iter_rows())
+    corpus = ingest(loaded, "table", shares=(0, 0.5, 0, 0.5), cache=root.parent / "cache.sqlite")
+    split = dict(corpus.utterances.frame.select("utterance_id", "split").iter_rows())
     assert split["c"] == "train"
     assert {split["a"], split["b"]} == {"train", "test"}
 
@@ -184,9 +184,9 @@ def test_every_bad_line_is_counted_with_its_place(root: Path) -> None:
         ),
         root / "votes.csv",
     )
-    found = ingested(root, labels=("anger", "neutral"))
+    corpus = ingested(root, labels=("anger", "neutral"))
     utterances, votes = str(root / "utterances.csv"), str(root / "votes.csv")
-    assert set(found.rejects.select("file", "line", "utterance_id", "reason").rows()) == {
+    assert set(corpus.rejects.select("file", "line", "utterance_id", "reason").rows()) == {
         (utterances, 5, "a", "duplicate utterance"),
         (utterances, 6, None, "utterance without a name or audio"),
         (str(root / "audio/none.wav"), None, "d", "audio is missing"),
@@ -198,7 +198,7 @@ def test_every_bad_line_is_counted_with_its_place(root: Path) -> None:
         (votes, 12, "b", "incomplete vote"),
     }
     np.testing.assert_array_equal(
-        found.votes.counts(found.utterances.frame["utterance_id"]), [[2, 0], [0, 1], [1, 2]]
+        corpus.votes.counts(corpus.utterances.frame["utterance_id"]), [[2, 0], [0, 1], [1, 2]]
     )
 
 

@@ -20,7 +20,7 @@ LABELS = ("anger", 'so-"so" <&>')
 
 @pytest.fixture
 def tables() -> LinkedTables:
-    """Two utterances, three votes, one of them shared, and what a model says of the first."""
+    """Two utterances, three votes, one of them shared, and a model's distribution for the first."""
     utterances = pl.DataFrame(
         {
             "utterance_id": ["a", "b"],
@@ -36,8 +36,8 @@ def tables() -> LinkedTables:
     votes = [("a", "x@y.org", "human", "anger", 1.0), ("b", "x@y.org", "human", "anger", 1.0)]
     votes += [("a", "7", "human", label, 0.5) for label in LABELS]
     frame = pl.DataFrame(votes, list(Votes.required), orient="row")
-    said = Distributions.of(pl.Series(["a"]), "synthetic", np.array([[0.25, 0.75]]), LABELS)
-    return LinkedTables.of(Utterances.check(utterances, LABELS), Votes.check(frame, LABELS), said)
+    distributions = Distributions.of(pl.Series(["a"]), "synthetic", np.array([[0.25, 0.75]]), LABELS)
+    return LinkedTables.of(Utterances.check(utterances, LABELS), Votes.check(frame, LABELS), distributions)
 
 
 def test_votes_come_back_exactly(tables: LinkedTables, tmp_path: Path) -> None:
@@ -84,12 +84,17 @@ def test_tasks_and_interface(tables: LinkedTables, tmp_path: Path) -> None:
     assert 'choice="single"' in (tmp_path / "config.xml").read_text()
 
 
-def annotation(who: object, *labels: str, **more: object) -> dict[str, object]:
+def annotation(annotator: object, *labels: str, **more: object) -> dict[str, object]:
     """As Label Studio writes one."""
     result = [
         {"from_name": "emotion", "to_name": "audio", "type": "choices", "value": {"choices": list(labels)}}
     ]
-    return {"id": 1, "completed_by": who, "was_cancelled": False, "result": result if labels else []} | more
+    return {
+        "id": 1,
+        "completed_by": annotator,
+        "was_cancelled": False,
+        "result": result if labels else [],
+    } | more
 
 
 def test_a_result_with_all_its_oddities(tables: LinkedTables, tmp_path: Path) -> None:

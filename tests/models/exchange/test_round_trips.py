@@ -130,17 +130,17 @@ def test_same_bytes_twice_and_a_message_where_there_is_nothing(
     key: str, small: LinkedTables, tmp_path: Path
 ) -> None:
     module = importlib.import_module(f"ambivox.models.exchange.{key}")
-    found = []
+    contents = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         module.write(small, tmp_path / name)
-        found.append(
+        contents.append(
             {
                 str(path.relative_to(tmp_path / name)): path.read_bytes()
                 for path in (tmp_path / name).rglob("*.*")
             }
         )
-    assert found[0] == found[1]
+    assert contents[0] == contents[1]
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="empty"):
         module.read(tmp_path / "empty")
@@ -170,10 +170,10 @@ def test_audformat_s_own_reading(small: LinkedTables, tmp_path: Path) -> None:
     assert list(db.schemes["emotion"].labels) == ["anger", "neutral"]
     assert db["distribution"].df.loc["a.wav", "anger"] == 0.75
     assert db["votes"].df["emotion"].value_counts().to_dict() == {"anger": 2, "neutral": 2}
-    twice = small.utterances.frame.with_columns(audio=pl.lit("same.wav"))
+    duplicated = small.utterances.frame.with_columns(audio=pl.lit("same.wav"))
     with pytest.raises(UserError, match=r"same\.wav belongs to several utterances"):
         importlib.import_module("ambivox.models.exchange.audformat").write(
-            LinkedTables.of(Utterances.check(twice, small.labels), small.votes), tmp_path / "x"
+            LinkedTables.of(Utterances.check(duplicated, small.labels), small.votes), tmp_path / "x"
         )
 
 

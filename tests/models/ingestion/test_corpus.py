@@ -1,4 +1,4 @@
-"""The contract that every corpus file keeps, and the made MSP-Podcast in its three shapes."""
+"""The contract that every corpus file keeps, and a synthetic MSP-Podcast in its three formats."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def test_a_corpus_says_what_it_is_and_types_its_options(key: str) -> None:
     for option in options:
         assert option.kind is inspect.Parameter.KEYWORD_ONLY
         assert option.default is not inspect.Parameter.empty
-        given = option.default
-        as_text = ",".join(given) if isinstance(given, tuple) else str(given)
-        if given is not None:
-            assert check_options(module.load, {option.name: as_text}, key) == {option.name: given}
+        default = option.default
+        as_text = ",".join(default) if isinstance(default, tuple) else str(default)
+        if default is not None:
+            assert check_options(module.load, {option.name: as_text}, key) == {option.name: default}
         assert f"{option.name}:" in (module.load.__doc__ or ""), f"{key}: {option.name} is not described"
 
 
@@ -60,7 +60,7 @@ def test_layout_found_one_folder_too_deep_or_too_high(tmp_path: Path) -> None:
 
 
 def benchmark() -> ModuleType:
-    """benchmarks/ingest.py, which makes the big corpus."""
+    """benchmarks/ingest.py, which writes the large corpus."""
     spec = importlib.util.spec_from_file_location(
         "bench", Path(__file__).parents[3] / "benchmarks" / "ingest.py"
     )
@@ -71,17 +71,17 @@ def benchmark() -> ModuleType:
     return module
 
 
-def test_three_shapes_of_a_made_corpus_are_one(tmp_path: Path) -> None:
+def test_three_formats_of_a_synthetic_corpus_give_the_same_tables(tmp_path: Path) -> None:
     bench = benchmark()
     root, cache = tmp_path / "corpus", tmp_path / "cache.sqlite"
     votes = bench.make_corpus(root, 2000)
-    made = []
+    ingested = []
     for shape in bench.SHAPES:
         bench.reshape(root, shape)
-        made.append(ingest(load_corpus("msp_podcast", root), "msp_podcast", cache=cache))
-    for one in made:
-        assert one.profile["votes"] == votes
-        assert one.rejects.height == 0
-        assert one.votes.frame.equals(made[0].votes.frame)
-        assert one.utterances.frame.equals(made[0].utterances.frame)
-        assert one.profile["straddling"]["speakers"] == 0
+        ingested.append(ingest(load_corpus("msp_podcast", root), "msp_podcast", cache=cache))
+    for corpus in ingested:
+        assert corpus.profile["votes"] == votes
+        assert corpus.rejects.height == 0
+        assert corpus.votes.frame.equals(ingested[0].votes.frame)
+        assert corpus.utterances.frame.equals(ingested[0].utterances.frame)
+        assert corpus.profile["straddling"]["speakers"] == 0

@@ -1,4 +1,4 @@
-"""Votes held back: nothing lost, nothing twice, whole annotators, drawn evenly."""
+"""Held-out votes: none lost, none duplicated, all of an annotator's labels together, drawn evenly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ambivox.models.ingestion.holdout import hold_out
 
 
 def votes(raters: dict[str, int]) -> pl.DataFrame:
-    """So many raters an utterance; every third names two labels."""
+    """Votes of a number of annotators per utterance; every third gives two labels."""
     rows = [
         (name, f"r{rater}", label, 0.5 if rater % 3 == 0 else 1.0)
         for name, number in raters.items()
@@ -25,12 +25,12 @@ def votes(raters: dict[str, int]) -> pl.DataFrame:
 def test_so_many_annotators_stay_and_the_rest_is_held_back(keep: int) -> None:
     raters = {"a": 10, "b": 3, "c": 1}
     table = votes(raters)
-    kept, held = hold_out(table, keep, seed=0)
-    assert pl.concat([kept, held]).sort(table.columns).equals(table.sort(table.columns))
+    kept, heldout = hold_out(table, keep, seed=0)
+    assert pl.concat([kept, heldout]).sort(table.columns).equals(table.sort(table.columns))
     for name, number in raters.items():
         stayed = set(kept.filter(utterance_id=name)["annotator_id"])
         assert len(stayed) == min(keep, number)
-        assert stayed.isdisjoint(held.filter(utterance_id=name)["annotator_id"])
+        assert stayed.isdisjoint(heldout.filter(utterance_id=name)["annotator_id"])
 
 
 def test_the_order_of_rows_does_not_matter_and_the_seed_does() -> None:
@@ -51,7 +51,7 @@ def test_every_annotator_is_as_likely_to_stay() -> None:
 
 def test_none_keeps_all_and_nought_is_a_mistake() -> None:
     table = votes({"a": 4})
-    kept, held = hold_out(table, None, seed=0)
-    assert (kept.height, held.height) == (table.height, 0)
+    kept, heldout = hold_out(table, None, seed=0)
+    assert (kept.height, heldout.height) == (table.height, 0)
     with pytest.raises(UserError, match="at least 1"):
         hold_out(table, 0, seed=0)

@@ -42,11 +42,10 @@ def test_drawn_splits_never_share_a_speaker(
     assert split_overlap(done)["unknown_other"] == 0
     known = done.filter(pl.col("speaker").is_not_null())
     assert set(known["split"]) == {split for split, share in zip(SPLITS, shares, strict=True) if share}
-    # No split is further from its share than the largest speaker allows, but for the least that each must
-    # have.
+    # No split is further from its share than the largest speakers allow.
     for split, share in zip(SPLITS, shares, strict=True):
-        found = known.filter(split=split).height
-        assert abs(found - share * known.height) <= 3 * max(sizes)
+        count = known.filter(split=split).height
+        assert abs(count - share * known.height) <= 3 * max(sizes)
 
 
 def test_seventy_six_equal_speakers_meet_the_shares_and_the_seed_decides_who() -> None:
@@ -65,8 +64,8 @@ def test_seventy_six_equal_speakers_meet_the_shares_and_the_seed_decides_who() -
 def test_the_order_of_rows_does_not_matter() -> None:
     frame = table([f"s{n % 9}" for n in range(90)])
     shuffled = frame.sample(fraction=1, shuffle=True, seed=3)
-    one = dict(zip(frame["speaker"], draw_splits(frame, (0, 0.5, 0, 0.5), 5), strict=True))
-    assert one == dict(zip(shuffled["speaker"], draw_splits(shuffled, (0, 0.5, 0, 0.5), 5), strict=True))
+    split_of = dict(zip(frame["speaker"], draw_splits(frame, (0, 0.5, 0, 0.5), 5), strict=True))
+    assert split_of == dict(zip(shuffled["speaker"], draw_splits(shuffled, (0, 0.5, 0, 0.5), 5), strict=True))
 
 
 def test_alone_takes_each_unknown_for_a_speaker_of_its_own() -> None:
@@ -109,7 +108,7 @@ def test_published_splits_that_share_speakers_are_counted() -> None:
         ((), ""),
     ],
 )
-def test_shares_that_are_none(shares: tuple[float, ...], text: str) -> None:
+def test_wrong_shares(shares: tuple[float, ...], text: str) -> None:
     with pytest.raises(UserError, match="expected four numbers from 0 to 1 that sum to 1") as caught:
         check_shares(shares)
     assert str(caught.value).startswith(f"shares {text}: ")
