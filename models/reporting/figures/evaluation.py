@@ -67,7 +67,7 @@ def matrix_figure(
         ]
         if points:
             js, places = zip(*points, strict=True)
-            label = f"paper, {corpus}"
+            label = f"the paper, {corpus}"
             axes.plot(js, places, linestyle="", marker=marker, markersize=6, color="#999999", label=label)
     axes.set_yticks(range(len(names)), [source_label(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
