@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ambivox.models.reporting.source_names import SOURCE_NAMES
+
 _VALUE_KEYS = ("value", "mean", "estimate", "point", "median")
 _LOW_KEYS = ("low", "lower", "ci_low")
 _HIGH_KEYS = ("high", "upper", "ci_high")
 _INTERVAL_KEYS = ("interval", "ci", "ci95")
+_ESTIMATE_KEYS = frozenset((*_VALUE_KEYS, *_LOW_KEYS, *_HIGH_KEYS, *_INTERVAL_KEYS))
 
 #: Keys of the JSON files -> their names for a reader, where replacing ``_`` by a space is not enough.
 DISPLAY_NAMES = {
@@ -28,11 +31,10 @@ DISPLAY_NAMES = {
     "sha256": "SHA-256",
     "p_holm": "p (Holm)",
     "p_value": "p",
-    "js_human": "JS human",
-    "js_pooled": "JS pooled",
     "without": "utterances without",
     "straddling": "speakers in several splits",
-}
+} | {key: name.label for key, name in SOURCE_NAMES.items()}
+_ABBREVIATIONS = {"js": "JS", "bc": "BC", "alm": "ALM", "ece": "ECE", "r2": "R²"}
 _MISSING = "–"
 
 
@@ -71,6 +73,16 @@ def parse_estimate(raw: Any) -> Estimate | None:
     if low is None or high is None:
         low, high = next((_ends(raw[key]) for key in _INTERVAL_KEYS if key in raw), (None, None))
     return Estimate(value, low, high)
+
+
+def is_estimate(raw: Any) -> bool:
+    """Whether a mapping holds an estimate and nothing else.
+
+    Example:
+        >>> is_estimate({"value": 0.2, "low": 0.1, "high": 0.3}), is_estimate({"mean": 0.2, "r2": 0.5})
+        (True, False)
+    """
+    return isinstance(raw, Mapping) and set(raw) <= _ESTIMATE_KEYS and parse_estimate(raw) is not None
 
 
 def parse_measure(measures: Any, name: str) -> Estimate | None:
@@ -136,10 +148,11 @@ def display_name(key: str) -> str:
     """Return a JSON key as a reader would write it.
 
     Example:
-        >>> display_name("f1_macro"), display_name("label_mass")
-        ('macro F1', 'label mass')
+        >>> display_name("f1_macro"), display_name("label_mass"), display_name("validation_js")
+        ('macro F1', 'label mass', 'validation JS')
     """
-    return DISPLAY_NAMES.get(key, key.replace("_", " ").strip())
+    words = key.replace("_", " ").strip().split(" ")
+    return DISPLAY_NAMES.get(key) or " ".join(_ABBREVIATIONS.get(word, word) for word in words)
 
 
 def _finite(raw: Any) -> float | None:

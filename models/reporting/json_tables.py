@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ambivox.models.reporting.estimates import display_name, format_estimate, format_number, parse_estimate
+from ambivox.models.reporting.estimates import (
+    display_name,
+    format_estimate,
+    format_number,
+    is_estimate,
+    parse_estimate,
+)
+from ambivox.models.reporting.source_names import SOURCE_NAMES
 from ambivox.models.reporting.tables import Table
+from ambivox.models.statistics.ambiguity import TERTILES
+from ambivox.models.tables import SPLITS
 
 #: Longer tables are cut, and their caption says so.
 MAXIMUM_ROWS = 60
+#: Keys in reading order; JSON files with sorted keys have lost it.
+_ORDERS: tuple[Sequence[str], ...] = (SPLITS, tuple(SOURCE_NAMES), TERTILES, ("before", "after"))
 _MAXIMUM_CHARACTERS = 300
 _MAXIMUM_ITEMS = 12
 _MAXIMUM_COLUMNS = 14
@@ -18,7 +29,7 @@ _MAXIMUM_COLUMNS = 14
 def json_tables(value: Any, caption: str = "") -> list[Table]:
     """Return a JSON value as tables.
 
-    Records become rows and nested mappings become tables of their own. Tables longer than ``MAXIMUM_ROWS`` are cut.
+    Records and lists become rows, and nested mappings become tables of their own. Tables longer than ``MAXIMUM_ROWS`` are cut.
 
     Args:
         value: any parsed JSON.
@@ -30,6 +41,9 @@ def json_tables(value: Any, caption: str = "") -> list[Table]:
         columns = list(dict.fromkeys(name for row in value for name in row))
         rows = [[format_cell(row.get(name)) for name in columns] for row in value]
         return [_cut(caption, [display_name(name) for name in columns], rows)]
+    if _is_matrix(value):
+        rows = [[str(row + 1), *map(format_cell, cells)] for row, cells in enumerate(value)]
+        return [_cut(caption, ["", *(str(column + 1) for column in range(len(value[0])))], rows)]
     return [Table.of(["value"], [[format_cell(value)]], caption)] if value not in (None, [], "") else []
 
 
@@ -39,8 +53,8 @@ def format_cell(value: Any) -> str:
         return "–"
     if isinstance(value, bool | int | float):
         return format_number(value)
-    if isinstance(value, Mapping) and (estimate := parse_estimate(value)) is not None:
-        return format_estimate(estimate)
+    if is_estimate(value):
+        return format_estimate(parse_estimate(value))
     if isinstance(value, str):
         if len(value) <= _MAXIMUM_CHARACTERS:
             return value
@@ -72,7 +86,7 @@ def merge_intervals(value: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(inner, int | float) and isinstance(low, int | float) and isinstance(high, int | float):
             merged[name] = {"value": inner, "low": low, "high": high}
             used |= set(end_keys[name])
-        elif isinstance(inner, Mapping) and parse_estimate(inner) is None:
+        elif isinstance(inner, Mapping) and not is_estimate(inner):
             merged[name] = merge_intervals(inner)
         else:
             merged[name] = inner
@@ -80,6 +94,7 @@ def merge_intervals(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mapping_tables(value: Mapping[str, Any], caption: str) -> list[Table]:
+    value = {name: value[name] for name in _in_reading_order(value)}
     flat = {name: inner for name, inner in value.items() if _is_flat(inner)}
     nested = {name: inner for name, inner in value.items() if name not in flat}
     tables = []
@@ -92,7 +107,7 @@ def _mapping_tables(value: Mapping[str, Any], caption: str) -> list[Table]:
         if isinstance(inner, Mapping) and all(_is_flat(part) for part in inner.values())
     }
     if len(records) >= 2 and _share_columns(records):
-        columns = list(dict.fromkeys(part for inner in records.values() for part in inner))
+        columns = _in_reading_order(dict.fromkeys(part for inner in records.values() for part in inner))
         rows = [
             [display_name(str(name)), *(format_cell(inner.get(part)) for part in columns)]
             for name, inner in records.items()
@@ -105,6 +120,15 @@ def _mapping_tables(value: Mapping[str, Any], caption: str) -> list[Table]:
     return tables
 
 
+def _in_reading_order(keys: Iterable[str]) -> list[str]:
+    """The keys in the order of numbers, splits, sources or levels where they are such; else as they are."""
+    names = list(keys)
+    if all(str(name).isdecimal() for name in names):
+        return sorted(names, key=int)
+    order = next((order for order in _ORDERS if set(names) <= set(order)), names)
+    return sorted(names, key=order.index)
+
+
 def _share_columns(records: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether one table of the records would have few empty cells."""
     columns = {part for inner in records.values() for part in inner}
@@ -114,8 +138,15 @@ def _share_columns(records: Mapping[str, Mapping[str, Any]]) -> bool:
 
 def _is_flat(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return not value or parse_estimate(value) is not None
+        return not value or is_estimate(value)
     return not (isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value))
+
+
+def _is_matrix(value: Any) -> bool:
+    """Whether the value is a list of equally long lists that a table can show."""
+    if not isinstance(value, list) or not value or not all(isinstance(row, list) for row in value):
+        return False
+    return len({len(row) for row in value}) == 1 and 0 < len(value[0]) <= _MAXIMUM_COLUMNS
 
 
 def _cut(caption: str, columns: list[str], rows: list[list[str]]) -> Table:

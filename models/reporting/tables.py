@@ -13,6 +13,7 @@ from rich.text import Text
 Alignment = Literal["left", "right"]
 _MARKDOWN_SIGNS = frozenset(r"\`*_{}[]<>#|!~")
 _NUMBER_SIGNS = frozenset("0123456789.,[]%+-e ")
+_NUMBER_CHARACTERS = 32
 _RULES: dict[Alignment, str] = {"left": "---", "right": "---:"}
 
 
@@ -147,4 +148,4 @@ def _classes(cell: str, side: Alignment) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return bool(cell) and cell[0] in "-0123456789" and set(cell) <= _NUMBER_SIGNS
+    return 0 < len(cell) <= _NUMBER_CHARACTERS and cell[0] in "-0123456789" and set(cell) <= _NUMBER_SIGNS

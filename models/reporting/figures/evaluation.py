@@ -42,8 +42,15 @@ def matrix_figure(
         row, colour = rows[name], source_colour(name)
         axes.plot([row["js_low"], row["js_high"]], [place, place], color=colour, linewidth=2)
         axes.plot(row["js"], place, marker=_marker(name), color=colour)
-        at = (row["js"], place)
-        axes.annotate(f"{row['js']:.3f}", at, (0, 6), textcoords="offset points", ha="center", fontsize=SMALL)
+        axes.annotate(
+            f"{row['js']:.3f}",
+            (row["js"], place),
+            (0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=SMALL,
+            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
+        )
     if "ceiling" in metrics:
         axes.axvline(
             metrics["ceiling"]["js"],
@@ -60,7 +67,7 @@ def matrix_figure(
         ]
         if points:
             js, places = zip(*points, strict=True)
-            label = f"paper, {corpus}"
+            label = f"the paper, {corpus}"
             axes.plot(js, places, linestyle="", marker=marker, markersize=6, color="#999999", label=label)
     axes.set_yticks(range(len(names)), [source_label(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)

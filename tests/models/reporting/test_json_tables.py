@@ -27,3 +27,25 @@ def test_cells_of_every_kind() -> None:
     assert format_cell("x" * 400).endswith("… (400 characters)")
     assert format_cell(list(range(20))).endswith("11, … (20 in total)")
     assert format_cell({"label_mass": 0.5, "seed": 3}) == "label mass 0.500; seed 3"
+
+
+def test_keys_come_in_reading_order() -> None:
+    (table,) = json_tables({"10": 1, "9": 2})
+    assert table.rows == (("9", "2"), ("10", "1"))
+    (table,) = json_tables({"test": {"high": 1, "low": 2}, "train": {"high": 3, "medium": 4, "low": 5}})
+    assert table.columns == ("", "low", "medium", "high")
+    assert [row[0] for row in table.rows] == ["train", "test"]
+    (table,) = json_tables({"ceiling": 1, "human": 2})
+    assert [row[0] for row in table.rows] == ["human", "human ceiling"]
+
+
+def test_a_matrix_is_a_table_of_all_its_values() -> None:
+    (table,) = json_tables({"model": [[8, 0], [1, 33]]})
+    assert (table.caption, table.columns) == ("model", ("", "1", "2"))
+    assert table.rows == (("1", "8", "0"), ("2", "1", "33"))
+
+
+def test_a_mapping_with_more_than_an_estimate_keeps_all_its_values() -> None:
+    (table,) = json_tables({"sad": {"mean": 0.2, "r2": 0.5}, "angry": {"mean": 0.1, "r2": 0.4}})
+    assert table.columns == ("", "mean", "R²")
+    assert table.rows[0] == ("sad", "0.200", "0.500")

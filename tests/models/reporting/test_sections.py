@@ -1,0 +1,94 @@
+"""The sections of the report, each on a part of a small run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ambivox.models.files import write_json
+from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.sections import examples, provenance
+from ambivox.models.reporting.sections.corpus import corpus
+from ambivox.models.reporting.sections.finetuning import finetuning
+from ambivox.models.reporting.sections.pooling import pooling
+from ambivox.models.reporting.sections.validation import validation
+from tests.support.report_run import make_run
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_run(tmp_path / "unit", 60)
+
+
+def test_corpus_counts_votes_and_rejects(root: Path) -> None:
+    section = corpus(Run(root))
+    assert "The pipeline used 180 human votes; 420 more were held back for validation." in section.text
+    assert section.warnings == ["The step ingest rejected 1 rows, listed in ingest/rejects.parquet."]
+    splits, rejects = section.tables
+    assert [row[0] for row in splits.rows] == ["pretrain", "train", "development", "test"]
+    assert rejects.rows == (("not audio", "1"),)
+    pl.DataFrame({"reason": []}).write_parquet(root / "ingest/rejects.parquet")
+    assert "The step ingest rejected nothing." in corpus(Run(root)).text
+
+
+def test_an_alm_of_almost_no_effect_is_named(root: Path) -> None:
+    assert not any("almost no effect" in line for line in pooling(Run(root)).text)
+    write_json(root / "distributions/pooling.json", {"alms": {"tiny": {"equivalent_votes": 0.02}}})
+    assert (
+        "tiny has almost no effect: the pooled distributions are the human ones." in pooling(Run(root)).text
+    )
+
+
+def test_validation_names_its_target(root: Path) -> None:
+    assert "the target is the votes held back from the pipeline" in validation(Run(root)).text[0]
+    (root / "ingest/heldout.parquet").unlink()
+    assert "the target is all human votes of the split test" in validation(Run(root)).text[0]
+    by_ambiguity, paired, by_sex = validation(Run(root)).tables
+    assert [row[0] for row in by_ambiguity.rows] == ["human", "pooled"]
+    assert paired.rows == (("pooled − human", "-0.070 [-0.080, -0.060]", "7.0e-04"),)
+    assert by_sex.columns == ("sex", "human", "synthetic", "pooled", "human ceiling")
+
+
+def test_fine_tuned_models_are_ranked_by_js(root: Path) -> None:
+    metrics = {
+        "human-on": {"js": 0.3, "f1_macro": 0.5},
+        "pooled-on": {"js": 0.2, "macro_f1": 0.6},
+        "prior": {"js": 0.4},
+    }
+    write_json(root / "evaluation/metrics.json", metrics)
+    (table,) = finetuning(Run(root)).tables
+    assert [(row[0], row[4]) for row in table.rows] == [
+        ("pooled-on", "0.600"),
+        ("human-on", "0.500"),
+        ("corpus prior", "–"),
+    ]
+
+
+def test_examples_are_the_test_utterances_of_highest_entropy(root: Path) -> None:
+    run = Run(root)
+    shown = examples(run, 3).examples
+    assert run.utterances is not None and run.heldout is not None
+    test = run.utterances.in_splits("test").frame["utterance_id"]
+    n_NK = run.heldout.counts(test)
+    p_NK = n_NK / n_NK.sum(1, keepdims=True)
+    entropy_N = -np.sum(p_NK * np.log2(np.where(p_NK > 0, p_NK, 1)), axis=1)
+    ranked = sorted(range(len(test)), key=lambda row: (-round(entropy_N[row], 9), test[row]))
+    assert {example.utterance_id for example in shown} == {test[row] for row in ranked[:3]}
+    assert [row.source for row in shown[0].distributions] == [
+        "held-back votes",
+        "human",
+        "synthetic",
+        "pooled",
+    ]
+    assert [row.note for row in shown[0].distributions] == ["7 votes", "3 votes", "", ""]
+    assert examples(run, 0).empty
+
+
+def test_provenance_lists_the_files_that_are_there(root: Path) -> None:
+    files, annotators, software = provenance(Run(root)).tables
+    assert ("validation/metrics.json", Run(root).digest("validation/metrics.json")) in files.rows
+    assert annotators.rows[0][:2] == ("tiny", "abc123")
+    assert "polars" in [row[0] for row in software.rows]
