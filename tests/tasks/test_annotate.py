@@ -148,6 +148,7 @@ def test_other_answers_to_the_same_questions_are_another_version(tmp_path, run_a
         ({"orders": 3}, "even number"),
         ({"elicitation": "sampled"}, "--votes"),
         ({"alm": "tiny"}, "no published weights"),
+        ({"shard": 0}, "at least 1 clip"),
         ({"engine": "server"}, "--server"),
     ],
 )
