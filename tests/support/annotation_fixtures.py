@@ -25,12 +25,12 @@ RATE_HZ = 16_000
 
 @pytest.fixture(scope="session")
 def small_alm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Qwen2-Audio-shaped ALM with random weights, loud enough that clips and prompts change its answers."""
+    """An ALM with the architecture of Qwen2-Audio and random weights, scaled so that audio and prompts change its answers."""
     return build_small_alm(tmp_path_factory.mktemp("alm") / "small")
 
 
 def build_small_alm(folder: Path, labels: tuple[str, ...] = LABELS) -> Path:
-    """Write the folder: seconds, no training."""
+    """Write the model folder, without training; this takes seconds."""
     import torch
 
     from ambivox.models.embedded_alm.architecture import Shape, build_model, save_folder
@@ -40,7 +40,7 @@ def build_small_alm(folder: Path, labels: tuple[str, ...] = LABELS) -> Path:
 
     prompts = build_prompts(labels, BUILT_IN, 2, modality="both")
     tokenizer = build_tokenizer(labels, [prompt.text(spoken) for prompt in prompts for spoken in SPOKEN])
-    torch.manual_seed(4)  # of the first six, the one whose codes hold most probability in every modality
+    torch.manual_seed(4)  # of the first six seeds, the one with the highest label mass in all modalities
     shape = Shape(
         tower_width=64,
         tower_layers=1,
@@ -61,10 +61,10 @@ def build_small_alm(folder: Path, labels: tuple[str, ...] = LABELS) -> Path:
             for weight in layer.parameters():
                 if weight.ndim == 2:
                     weight.mul_(6)
-        # The answer codes lead, as they do in an ALM that answers: whatever the hidden state is, one of two
-        # opposite rows agrees with it. Else the label mass is that of chance.
-        for one, other in ("AB", "CD", "EF"):
-            row, opposite = (tokenizer.convert_tokens_to_ids(letter) for letter in (one, other))
+        # Give the answer codes most probability, as in a trained ALM: for any hidden state, one of two opposite rows
+        # agrees with it. Otherwise the label mass is at chance level.
+        for pair in ("AB", "CD", "EF"):
+            row, opposite = (tokenizer.convert_tokens_to_ids(letter) for letter in pair)
             model.lm_head.weight[row] *= 5
             model.lm_head.weight[opposite] = -model.lm_head.weight[row]
     save_folder(model, tokenizer, folder)
@@ -90,7 +90,7 @@ def make_utterances(tmp_path: Path) -> Callable[..., Path]:
 
 
 def write_clip(path: Path, number: int, seconds: float = 0.6) -> None:
-    """A tone with vibrato and noise, another one for every number."""
+    """Write a tone with vibrato and noise; each number gives another clip."""
     rng = np.random.default_rng(number)
     time = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
     tone = np.sin(2 * np.pi * rng.uniform(100, 800) * time + 3 * np.sin(2 * np.pi * rng.uniform(2, 9) * time))
@@ -99,7 +99,7 @@ def write_clip(path: Path, number: int, seconds: float = 0.6) -> None:
 
 
 def utterance_row(path: Path, number: int, seconds: float = 0.6) -> dict[str, object]:
-    """The row of the utterances table."""
+    """The clip's row of the utterances table."""
     sha = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else f"{number:064d}"
     return {
         "utterance_id": f"u{number:04d}",
@@ -116,7 +116,7 @@ def utterance_row(path: Path, number: int, seconds: float = 0.6) -> dict[str, ob
 
 @pytest.fixture(scope="session")
 def vllm_engine(small_alm: Path) -> Iterator[object]:
-    """The one vLLM engine of the whole test run, on ``small_alm``; tests that use it are marked ``engine``."""
+    """The vLLM engine on ``small_alm`` that all tests share; tests that use it are marked ``engine``."""
     from ambivox.models.engines import EngineChoice, open_engine
 
     engine = open_engine(EngineChoice("vllm", str(small_alm)))

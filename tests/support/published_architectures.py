@@ -23,7 +23,7 @@ def _tokenizer(placeholder: str, names: dict[str, str]) -> Any:
     from ambivox.models.embedded_alm.tokenizer import END, PAD, build_tokenizer
 
     prompts = build_prompts(LABELS, BUILT_IN, 2, modality="both")
-    plain = build_tokenizer(LABELS, [prompt.text(said) for prompt in prompts for said in SPOKEN])
+    plain = build_tokenizer(LABELS, [prompt.text(transcript) for prompt in prompts for transcript in SPOKEN])
     return PreTrainedTokenizerFast(
         tokenizer_object=plain.backend_tokenizer,
         pad_token=PAD,
@@ -50,7 +50,7 @@ _TEXT = {
 
 
 def audio_flamingo_3(folder: Path) -> Path:
-    """Audio-Flamingo-3: its encoder and projector before a small Qwen2."""
+    """Audio-Flamingo-3: its encoder and projector with a small Qwen2."""
     import torch
     from transformers import (
         AudioFlamingo3Config,
@@ -74,7 +74,7 @@ def audio_flamingo_3(folder: Path) -> Path:
 
 
 def qwen2_5_omni(folder: Path) -> Path:
-    """Qwen2.5-Omni's thinker: its audio encoder, a vision tower that is not used, and a small Qwen2.5."""
+    """Qwen2.5-Omni's thinker: its audio encoder, an unused vision tower, and a small Qwen2.5."""
     import torch
     from transformers import (
         Qwen2_5OmniThinkerConfig,
@@ -129,7 +129,7 @@ def qwen2_5_omni(folder: Path) -> Path:
 
 
 def voxtral(folder: Path) -> Path:
-    """Voxtral: Whisper's encoder and a projector before a small Llama, and Mistral's tokenizer cut down to 1,000 merges."""
+    """Voxtral: the Whisper encoder and a projector with a small Llama, and Mistral's tokenizer with 1,000 merges."""
     import torch
     from transformers import (
         MistralCommonBackend,
@@ -160,11 +160,11 @@ def voxtral(folder: Path) -> Path:
 
 
 def write_tekken(path: Path, merges: int = 1000) -> None:
-    """Mistral's own vocabulary file, cut down, with the special tokens and the audio that Voxtral's has."""
+    """Write Mistral's vocabulary file with fewer merges, and with the special tokens and audio settings of Voxtral."""
     import json
     from importlib.resources import files
 
-    found = json.loads(files("mistral_common").joinpath("data/tekken_240911.json").read_text())
+    vocabulary = json.loads(files("mistral_common").joinpath("data/tekken_240911.json").read_text())
     names = [
         "<unk>",
         "<s>",
@@ -193,24 +193,24 @@ def write_tekken(path: Path, merges: int = 1000) -> None:
         "[TRANSCRIBE]",
         *(f"<SPECIAL_{n}>" for n in range(35, 40)),
     ]
-    found["special_tokens"] = [
+    vocabulary["special_tokens"] = [
         {"rank": rank, "token_str": name, "is_control": True} for rank, name in enumerate(names)
     ]
-    found["vocab"] = found["vocab"][: merges + 256]
-    found["config"] |= {
+    vocabulary["vocab"] = vocabulary["vocab"][: merges + 256]
+    vocabulary["config"] |= {
         "num_vocab_tokens": merges + 256,
         "default_vocab_size": merges + 256 + len(names),
         "default_num_special_tokens": len(names),
         "version": "v7",
     }
-    found["audio"] = {
+    vocabulary["audio"] = {
         "sampling_rate": 16000,
         "frame_rate": 12.5,
         "chunk_length_s": 30.0,
         "audio_encoding_config": {"num_mel_bins": 128, "hop_length": 160, "window_size": 400},
     }
-    del found["image"]
-    path.write_text(json.dumps(found))
+    del vocabulary["image"]
+    path.write_text(json.dumps(vocabulary))
 
 
 def _save(model: Any, processor: Any, folder: Path) -> Path:

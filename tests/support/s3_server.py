@@ -1,4 +1,4 @@
-"""An S3 server on this machine (moto's, over HTTP), and a proxy before it that has the troubles of a real one."""
+"""A local S3 server (moto over HTTP), and a proxy in front of it that simulates failures."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _BUSY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduc
 
 
 class FlakyS3:
-    """Passes requests on to an S3 server, unless ``trouble(number of the request, from 1)`` says otherwise.
+    """Forwards requests to an S3 server; ``trouble(request number, from 1)`` decides which of them fail.
 
-    "403" denies access, "503" refuses, "slow" takes 1.5 s, "cut" does what was asked and breaks the answer off in the middle.
+    "403" denies access, "503" rejects the request, "slow" delays it by 1.5 s, "cut" executes it and breaks off the
+    response.
     """
 
     def __init__(self, port: int) -> None:
@@ -33,7 +34,7 @@ class FlakyS3:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def answer(self) -> None:
+            def forward(self) -> None:
                 with counting:
                     trouble = flaky.trouble(len(flaky.seen) + 1)
                     flaky.seen.append(trouble)
@@ -46,15 +47,15 @@ class FlakyS3:
                     return
                 if trouble == "slow":
                     time.sleep(_SLOW_SECONDS)
-                behind = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+                upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
                 try:
-                    behind.request(self.command, self.path, body, dict(self.headers))
-                    answered = behind.getresponse()
-                    content = answered.read()
+                    upstream.request(self.command, self.path, body, dict(self.headers))
+                    response = upstream.getresponse()
+                    content = response.read()
                 finally:
-                    behind.close()
-                headers = {name: value for name, value in answered.getheaders() if name.lower() not in _HOP}
-                self.reply(answered.status, headers, content, cut=trouble == "cut")
+                    upstream.close()
+                headers = {name: value for name, value in response.getheaders() if name.lower() not in _HOP}
+                self.reply(response.status, headers, content, cut=trouble == "cut")
 
             def reply(self, status: int, headers: dict[str, str], content: bytes, cut: bool = False) -> None:
                 self.send_response(status)
@@ -68,7 +69,7 @@ class FlakyS3:
                 if cut:
                     self.close_connection = True
 
-            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer
+            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = forward
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -106,15 +107,15 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     client = boto3.client("s3", endpoint_url=url)
     client.create_bucket(Bucket=BUCKET)
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
-        for left in page.get("Contents", []):
-            client.delete_object(Bucket=BUCKET, Key=left["Key"])
+        for entry in page.get("Contents", []):
+            client.delete_object(Bucket=BUCKET, Key=entry["Key"])
     yield url
     server.stop()
 
 
 @pytest.fixture
 def flaky_s3(s3: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlakyS3]:
-    """The same behind a proxy; AWS_ENDPOINT_URL names the proxy."""
+    """A proxy in front of the S3 server; AWS_ENDPOINT_URL is the proxy's address."""
     flaky = FlakyS3(int(s3.rpartition(":")[2]))
     monkeypatch.setenv("AWS_ENDPOINT_URL", flaky.url)
     yield flaky

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from ambivox.models.alm_backbones.audio_states import AudioStates, file_loader  # noqa: E402
 from ambivox.models.audio.decoding import decode  # noqa: E402
 from ambivox.models.tables import Distributions, Utterances  # noqa: E402
-from ambivox.tasks.augment import augment  # noqa: E402
+from tests.support.steps import augment  # noqa: E402
 
 
 def test_the_short_window_gives_the_states_of_the_full_30_seconds(tones, backbone) -> None:

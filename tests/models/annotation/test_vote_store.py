@@ -1,21 +1,16 @@
-"""The vote store: immutable shards, many writers, damage noticed; on a folder and on S3 over HTTP."""
+"""The vote store in a folder and on S3: immutable shards, concurrent writers, damaged shards."""
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import polars as pl
 import pytest
 
 from ambivox.models.annotation.vote_store import SCHEMA, VoteStore
 from ambivox.models.errors import UserError
+from tests.support.s3_server import BUCKET
 
 SPACE = {"alm": "tiny", "revision": "r1", "engine": "fake 1"}
 
@@ -38,52 +33,21 @@ def answers(*keys: str, mass: float = 0.9) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-@pytest.fixture(scope="module")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = (tmp_path_factory.mktemp("s3") / "log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
-    )
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(120):
-        try:
-            httpx.get(f"{url}/moto-api/", timeout=1)
-            break
-        except httpx.HTTPError:
-            time.sleep(0.5)
-    yield url
-    process.terminate()
-    process.wait()
-
-
 @pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.server)])
 def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty store in a folder, and on S3 over HTTP."""
     if request.param == "folder":
         return str(tmp_path / "store")
-    url = request.getfixturevalue("s3_server")
-    for name, value in {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    import boto3
-
-    bucket = f"votes-{abs(hash(str(tmp_path)))}"
-    boto3.client("s3").create_bucket(Bucket=bucket)
-    return f"s3://{bucket}/some/prefix"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("s3"))
+    return f"s3://{BUCKET}/some/prefix"
 
 
 def test_what_is_added_is_found_again_by_another_reader(root):
     VoteStore(root, SPACE).add(answers("k1", "k2"))
     VoteStore(root, SPACE).add(answers("k3"))
-    found = VoteStore(root, SPACE).answers()
-    assert sorted(found["key"]) == ["k1", "k2", "k3"]
-    assert found.schema == SCHEMA
+    stored = VoteStore(root, SPACE).answers()
+    assert sorted(stored["key"]) == ["k1", "k2", "k3"]
+    assert stored.schema == SCHEMA
 
 
 def test_an_empty_store_and_an_empty_shard(root):
@@ -98,21 +62,21 @@ def test_spaces_do_not_see_each_other(root):
     assert VoteStore(root, SPACE | {"revision": "r2"}).answers().height == 0
 
 
-def test_equal_answers_are_one_shard_whoever_writes_them(root):
+def test_equal_answers_are_one_shard(root):
     names = {VoteStore(root, SPACE).add(answers("b", "a")), VoteStore(root, SPACE).add(answers("a", "b"))}
     assert len(names) == 1
 
 
-def test_two_answers_to_one_key_count_once_and_the_same_for_all(root):
+def test_of_two_answers_to_a_key_the_same_one_counts_in_every_order(root):
     first, second = answers("k", mass=0.5), answers("k", mass=0.6)
     VoteStore(root, SPACE).add(first)
     VoteStore(root, SPACE).add(second)
-    here = VoteStore(root, SPACE).answers()
-    assert here.height == 1
+    answer = VoteStore(root, SPACE).answers()
+    assert answer.height == 1
     other = f"{root}-other"
     VoteStore(other, SPACE).add(second)
     VoteStore(other, SPACE).add(first)
-    assert VoteStore(other, SPACE).answers().equals(here)
+    assert VoteStore(other, SPACE).answers().equals(answer)
 
 
 def test_many_writers_at_once(root):
@@ -150,7 +114,7 @@ def test_what_a_killed_writer_leaves_is_not_read(tmp_path: Path):
     assert VoteStore(str(tmp_path), SPACE).answers().height == 1
 
 
-def test_the_space_is_described_in_words(tmp_path: Path):
+def test_the_space_is_described_in_a_file(tmp_path: Path):
     store = VoteStore(str(tmp_path), SPACE)
     store.add(answers("k"))
     assert '"revision": "r1"' in (tmp_path / store.name / "space.json").read_text()

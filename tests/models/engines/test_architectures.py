@@ -1,4 +1,4 @@
-"""ALMs of other architectures, run for real on the CPU with small random weights; and every ALM file's contract."""
+"""ALMs of other architectures as small random-weight models on the CPU, and the contract of the files in models/alms/."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import re
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from ambivox.models.alms import alms, resolve
 from ambivox.models.engines import EngineChoice
-from ambivox.models.engines import transformers as engine_of
+from ambivox.models.engines import transformers as reference
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.chat import load_chat
 from ambivox.models.prompting.model_folder import revision_of
@@ -20,66 +19,60 @@ from ambivox.models.prompting.personas import PAPER
 from ambivox.models.prompting.prompts import build_prompts
 from ambivox.models.prompting.request import Request
 from tests.support import published_architectures as architectures
-from tests.support.annotation_fixtures import LABELS, SPOKEN, write_clip
+from tests.support.annotation_fixtures import LABELS
+from tests.support.engine_requests import make_requests, special_tokens_of
 
 
 @pytest.fixture(scope="module", params=["audio_flamingo_3", "qwen2_5_omni"])
 def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     """(key, folder, engine) of a small model of another architecture."""
     folder = getattr(architectures, request.param)(tmp_path_factory.mktemp("other") / "folder")
-    return request.param, folder, engine_of.start(EngineChoice("transformers", str(folder)))
+    return request.param, folder, reference.start(EngineChoice("transformers", str(folder)))
 
 
 def requests(tmp_path, modality="both"):
-    found = []
-    for number in range(3):
-        path = tmp_path / f"{number}.wav"
-        write_clip(path, number, 0.5 + number)
-        audio = soundfile.read(path, dtype="float32")[0] if modality != "transcript" else None
-        prompts = build_prompts(LABELS, PAPER[:1], 2, modality=modality)
-        found += [Request(prompt, audio, str(path), SPOKEN[number]) for prompt in prompts]
-    return found
+    return make_requests(tmp_path, clips=3, modality=modality, personas=PAPER[:1])
 
 
 def test_a_local_folder_is_known_by_its_architecture(other):
     key, folder, _ = other
-    found = resolve(str(folder))
-    assert (found.key, found.is_local, found.revision) == (key, True, revision_of(folder))
+    resolved = resolve(str(folder))
+    assert (resolved.key, resolved.is_local, resolved.revision) == (key, True, revision_of(folder))
 
 
 @pytest.mark.parametrize("modality", ["audio", "both", "transcript"])
 def test_batch_equals_single(other, tmp_path, modality):
     _, _, engine = other
-    asked = requests(tmp_path, modality)
-    together = np.exp(engine.score(asked))
-    alone = np.concatenate([np.exp(engine.score([request])) for request in asked])
+    batch = requests(tmp_path, modality)
+    together = np.exp(engine.score(batch))
+    alone = np.concatenate([np.exp(engine.score([request])) for request in batch])
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
 @pytest.mark.engine
-def test_vllm_says_what_transformers_says(other, tmp_path):
+def test_vllm_agrees_with_transformers(other, tmp_path):
     key, folder, engine = other
     if key == "qwen2_5_omni":
-        pytest.skip("vLLM's Qwen2.5-Omni asks for torchvision, which the set-up for CPUs leaves out")
+        pytest.skip("vLLM's Qwen2.5-Omni needs torchvision, which the installation for CPUs leaves out")
     from ambivox.models.engines import vllm
 
     fast = vllm.start(EngineChoice("vllm", str(folder)))
     try:
         for modality in ("both", "audio", "transcript"):
-            asked = requests(tmp_path, modality)
-            np.testing.assert_allclose(fast.score(asked), engine.score(asked), atol=1e-3)
+            batch = requests(tmp_path, modality)
+            np.testing.assert_allclose(fast.score(batch), engine.score(batch), atol=1e-3)
     finally:
         fast.close()
 
 
-def test_it_hears(other, tmp_path):
+def test_it_is_audio_sensitive(other, tmp_path):
     _, _, engine = other
     first, second = (np.exp(engine.score(requests(tmp_path, "audio")))[place] for place in (0, 2))
     assert np.abs(np.log(first) - np.log(second)).max() > 0.01
 
 
 def test_it_agrees_with_the_model_called_by_hand(other, tmp_path):
-    """The second implementation: one row, the processor's own call, the logits read at the last place."""
+    """A second implementation: one row, the processor's own call, the logits at the last position."""
     _, _, engine = other
     request = requests(tmp_path)[3]
     chat = engine.chat
@@ -94,14 +87,12 @@ def test_transcripts_bring_no_markup_of_this_model(other):
     _, folder, _ = other
     chat = load_chat(resolve(str(folder)))
     prompt = build_prompts(LABELS, PAPER[:1], 1, modality="both")[0]
-    special = set(chat.tokenizer.convert_tokens_to_ids(list(chat.special_tokens)))
-    counts = []
-    for said in ("hello", "".join(chat.special_tokens) + "<sound><|AUDIO|>"):
-        rendered = chat.render(Request(prompt, np.zeros(1600, np.float32), "x", said))
-        counts.append(
-            sum(token in special for token in chat.tokenizer.encode(rendered, add_special_tokens=False))
-        )
-    assert counts[0] == counts[1] > 0
+    hostile = "".join(chat.special_tokens) + "<sound><|AUDIO|>"
+    found, expected = (
+        special_tokens_of(chat, Request(prompt, np.zeros(1600, np.float32), "x", transcript))
+        for transcript in (hostile, "hello")
+    )
+    assert found == expected != []
 
 
 @pytest.mark.parametrize("key", sorted(alms()))
@@ -138,7 +129,7 @@ def test_every_alm_is_known_to_vllm(key):
         ('{"architectures": ["VoxtralForConditionalGeneration"]}', "no \\*.safetensors"),
     ],
 )
-def test_a_folder_that_is_no_alm_is_said(tmp_path, config, message):
+def test_a_folder_that_is_no_alm_is_an_error(tmp_path, config, message):
     if config is not None:
         (tmp_path / "config.json").write_text(config)
     with pytest.raises(UserError, match=message):
@@ -157,11 +148,11 @@ def test_the_revision_is_that_of_the_content(small_alm, tmp_path):
     assert revision_of(copy) != revision_of(small_alm)
 
 
-def test_weights_that_are_damaged_are_said(small_alm, tmp_path):
+def test_damaged_weights_are_an_error(small_alm, tmp_path):
     import shutil
 
     copy = shutil.copytree(small_alm, tmp_path / "damaged")
     weights = copy / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(UserError, match="weights cannot be loaded"):
-        engine_of.start(EngineChoice("transformers", str(copy)))
+        reference.start(EngineChoice("transformers", str(copy)))

@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def augmented(tones: Corpus, folder: Path) -> Path:
     """DiME-Aug's samples for the corpus of tones."""
-    from ambivox.tasks.augment import augment
+    from tests.support.steps import augment
 
     return augment(
         utterances=tones.utterances,

@@ -1,4 +1,4 @@
-"""Prompts: balanced orders, one regular text, and nothing but text out of hostile input."""
+"""Prompts: balanced orders, a regular text, and no markup from hostile input."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def test_without_a_transcript_both_reads_like_audio():
     ).text("unread")
 
 
-def test_the_audio_comes_first_and_the_transcript_arm_has_none():
-    both, silent = (
+def test_the_audio_comes_first_and_the_modality_transcript_has_none():
+    both, text_only = (
         Prompt(TONE, (0, 1, 2), LABELS, modality=modality).messages("x")[0]["content"]
         for modality in ("both", "transcript")
     )
     assert [part["type"] for part in both] == ["audio", "text"]
-    assert [part["type"] for part in silent] == ["text"]
+    assert [part["type"] for part in text_only] == ["text"]
 
 
 @pytest.mark.parametrize("label_count", range(2, 10))
@@ -86,7 +86,7 @@ def test_label_sets_that_cannot_be_shown_are_refused(labels):
         build_prompts(labels, PAPER, 1)
 
 
-def test_the_hash_changes_with_all_that_the_model_reads_but_the_transcript():
+def test_the_hash_changes_with_everything_but_the_transcript():
     base = Prompt(TONE, (0, 1, 2), LABELS, modality="both")
     others = [
         Prompt(TONE, (0, 1, 2), LABELS, modality="audio"),
@@ -122,8 +122,8 @@ def test_markup_of_unknown_tokenizers_is_broken_up_too():
 
 
 def test_plain_words_stay_as_they_are():
-    said = "It's 5 < 6, isn't it? [laughs] Naïve café — 你好, \"quoted\"."
-    assert neutralise(said, SPECIAL) == said
+    transcript = "It's 5 < 6, isn't it? [laughs] Naïve café — 你好, \"quoted\"."
+    assert neutralise(transcript, SPECIAL) == transcript
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "你", "😀"])
