@@ -128,7 +128,7 @@ def page(step: str, name: str, folder: Path) -> str:
 def read_metrics(path: Path) -> dict[str, dict[str, Any]]:
     """The rows of a metrics.json, by model or source; keys of earlier releases are converted. Empty without a file."""
     return {
-        name: {_FORMER_KEYS.get(key, key): value for key, value in row.items()}
+        name: {_FORMER_KEYS.get(str(key), str(key)): value for key, value in row.items()}
         for name, row in _read_json(path).items()
         if isinstance(row, dict)
     }
