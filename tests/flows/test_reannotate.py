@@ -305,7 +305,7 @@ def test_a_failed_pilot_leaves_no_process(tmp_path: Path) -> None:
         "fake",
         2,
     )
-    with pytest.raises(PilotFailedError, match="no such file"):
+    with pytest.raises(PilotFailedError, match="unknown ALM"):
         run_pilot(request, 60, Path.cwd())
     with pytest.raises(PilotFailedError, match="not done after"):
         run_pilot(request, 0.01, Path.cwd())

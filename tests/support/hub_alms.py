@@ -1,4 +1,4 @@
-"""Two real small ALMs that hear differently, and a corpus whose raters agree with the first: made in seconds."""
+"""Small real ALMs that react to different properties of the audio, and a corpus whose raters agree with one of them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def make_clips(folder: Path, count: int, seed: int = 0) -> list[Path]:
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     time_L = np.arange(16000) / 16000
-    made = []
+    clips = []
     for number in range(count):
         pitch, noise, level = rng.uniform(80, 600), rng.uniform(0, 1), rng.uniform(0.1, 0.8)
         tone_L = sum(np.sin(2 * np.pi * pitch * h * time_L) / h for h in range(1, 6))
         sound_L = level * ((1 - noise) * tone_L / 2 + noise * rng.standard_normal(len(time_L)) / 3)
         path = folder / f"clip{number:03d}.wav"
         soundfile.write(path, np.clip(sound_L, -1, 1), 16000)
-        made.append(path)
-    return made
+        clips.append(path)
+    return clips
 
 
 def make_alm(folder: Path, clips: list[Path], seed: int, strength: float = 2.0) -> Path:
-    """A Qwen2-Audio-shaped folder that answers by what a random tower hears; another seed hears other things."""
+    """A model folder of Qwen2-Audio's architecture whose answers follow a random audio encoder, given by ``seed``."""
     import torch
 
     from ambivox.models.embedded_alm.architecture import Shape, build_model, save_folder
