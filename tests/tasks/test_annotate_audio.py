@@ -67,7 +67,7 @@ def test_unusable_audio_is_rejected_with_the_reason(tmp_path, run_annotate):
     assert rejects["file"].to_list() == [str(path) for path in paths.values()]
     assert read_checks(out)["rejected"] == 6
     with pytest.raises(UserError, match="--on-error reject"):
-        run_annotate(utterances, "strict", splits=ALL_SPLITS, strict=True)
+        run_annotate(utterances, "strict", splits=ALL_SPLITS, on_error="stop")
     assert not (tmp_path / "strict").exists()
 
 
