@@ -21,12 +21,12 @@ synthetic annotators, and the statistics between them. Start with: ambivox run""
 
 def build() -> App:
     """The whole application: commands that run the pipeline, then its steps."""
-    whole = app("ambivox", SUMMARY)
-    for package, group in ((ambivox.flows.commands, "Running and looking"), (ambivox.tasks, "Steps")):
+    application = app("ambivox", SUMMARY)
+    for package, group in ((ambivox.flows.commands, "Pipeline"), (ambivox.tasks, "Steps")):
         for key in keys(package):
             module = importlib.import_module(f"{package.__name__}.{key}")
-            whole.command(command_of(getattr(module, key)), name=key.replace("_", "-"), group=group)
-    return whole
+            application.command(command_of(getattr(module, key)), name=key.replace("_", "-"), group=group)
+    return application
 
 
 def main() -> None:

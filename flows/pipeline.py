@@ -6,6 +6,7 @@ DVC alone decides what is stale and writes data/ and dvc.lock; this module asks 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 6 * 3600.0  # a stage may train for hours, and holds what it writes
 _PAUSE_SECONDS = 2.0
 _LOG_SECONDS = 0.2
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,17 +83,17 @@ def stages(
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
 
-    give_up, told = time.monotonic() + timeout_seconds, False
+    deadline, is_reported = time.monotonic() + timeout_seconds, False
     while True:
         try:
-            graph, asked_as, targets, changed = _ask(project, corpora)
+            graph, dvc_names, targets, changed = _ask(project, corpora)
             break
         except LockError as error:
-            if time.monotonic() > give_up:
+            if time.monotonic() > deadline:
                 raise UserError(f"another run is busy in {project}, try again later: {error}") from error
-            if not told:
-                print(f"another run is busy in {project}; waiting for it", file=sys.stderr)
-            told = True
+            if not is_reported:
+                _logger.warning(f"another run is busy in {project}; waiting for it")
+            is_reported = True
             time.sleep(_PAUSE_SECONDS)
         except DvcException as error:
             raise UserError(f"DVC cannot read the pipeline of {project}: {error}") from error
@@ -103,12 +106,12 @@ def stages(
     order = [
         address for address in reversed(list(networkx.topological_sort(graph))) if address in set(targets)
     ]
-    made: dict[str, Stage] = {}
+    by_address: dict[str, Stage] = {}
     for address in order:
         upstream = tuple(sorted(set(graph.successors(address)) & set(order)))
-        stale = asked_as[address] in changed or any(made[one].stale for one in upstream)
-        made[address] = Stage(address, upstream, stale)
-    return list(made.values())
+        stale = dvc_names[address] in changed or any(by_address[name].stale for name in upstream)
+        by_address[address] = Stage(address, upstream, stale)
+    return list(by_address.values())
 
 
 def _ask(
@@ -123,13 +126,13 @@ def _ask(
         graph = networkx.DiGraph()
         # DVC's own addresses depend on the folder one asks from; the names in dvc.yaml do not.
         # Files that `dvc add` tracks (a promoted annotator, a corpus) have a pointer, but nothing to run.
-        asked_as = {s.name: s.addressing for s in repo.index.stages if isinstance(s, PipelineStage)}
-        graph.add_nodes_from(asked_as)
+        dvc_names = {s.name: s.addressing for s in repo.index.stages if isinstance(s, PipelineStage)}
+        graph.add_nodes_from(dvc_names)
         edges = repo.index.graph.edges
         graph.add_edges_from((a.name, b.name) for a, b in edges if isinstance(b, PipelineStage))
         targets = [address for address in graph if not corpora or Stage(address, (), False).corpus in corpora]
-        changed = repo.status(targets=[asked_as[address] for address in targets]) if targets else {}
-    return graph, asked_as, targets, changed
+        changed = repo.status(targets=[dvc_names[address] for address in targets]) if targets else {}
+    return graph, dvc_names, targets, changed
 
 
 def reproduce_stage(

@@ -95,11 +95,11 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
             cache=options.cache,
         )
         save(class_balance_figure(summary), folder / "balance.svg")
-    made = ", ".join(
+    class_sizes = ", ".join(
         f"{label} {summary['before'][label]:.0f} -> {size:.0f}" for label, size in summary["after"].items()
     )
     _logger.info(
-        f"{summary['samples']} mixed samples from {summary['training_utterances']} training utterances: {made}"
+        f"{summary['samples']} mixed samples from {summary['training_utterances']} training utterances: {class_sizes}"
     )
     if not summary["samples"] and not summary["unfilled"]:
         _logger.info(

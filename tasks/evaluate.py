@@ -63,11 +63,11 @@ def evaluate(
     from ambivox.models.tables import Utterances, Votes
 
     table, observed = Utterances.read(utterances), Votes.read(votes)
-    wanted = human_targets(table, observed, Votes.read(heldout) if heldout else None)
-    models = read_predictions(predictions, wanted)
-    references = reference_predictions(table, observed, annotations, distributions, wanted)
+    targets = human_targets(table, observed, Votes.read(heldout) if heldout else None)
+    models = read_predictions(predictions, targets)
+    references = reference_predictions(table, observed, annotations, distributions, targets)
     with atomic_folder(out) as folder:
-        written = write_evaluation(models, references, wanted, folder, options.resamples, options.seed)
+        written = write_evaluation(models, references, targets, folder, options.resamples, options.seed)
         write_json(folder / "summary.json", summary_figures(written.metrics))
         save(figures.matrix_figure(written.metrics, PAPER), folder / "matrix.svg")
         save(figures.tertiles_figure(written.metrics), folder / "tertiles.svg")
@@ -78,8 +78,10 @@ def evaluate(
         if written.groups.height:
             save(figures.speaker_groups_figure(written.groups, written.models), folder / "groups.svg")
     metrics = written.metrics
-    kind = "held-out votes" if wanted.held_out else "votes"
-    _logger.info(f"{wanted.frame.height} test utterances, {wanted.n_NK.sum():.0f} human {kind}; JS is base 2")
+    kind = "held-out votes" if targets.held_out else "votes"
+    _logger.info(
+        f"{targets.frame.height} test utterances, {targets.n_NK.sum():.0f} human {kind}; JS is base 2"
+    )
     for name, row in sorted(metrics.items(), key=lambda pair: pair[1].get("js", 1.0)):
         if "js" in row:
             interval = f" [{row['js_low']:.3f}, {row['js_high']:.3f}]" if "js_low" in row else ""

@@ -53,20 +53,22 @@ def export(
     from ambivox.models.files import atomic_folder
     from ambivox.models.tables import SPLITS, Distributions, Utterances, Votes
 
-    listed = Utterances.read(utterances).in_splits(*(options.splits or SPLITS))
-    about = pl.col("utterance_id").is_in(listed.frame["utterance_id"].implode())
-    given = Votes.read(votes)
-    kept = Votes(given.frame.filter(about), given.labels)
-    made = None
+    exported_utterances = Utterances.read(utterances).in_splits(*(options.splits or SPLITS))
+    about = pl.col("utterance_id").is_in(exported_utterances.frame["utterance_id"].implode())
+    all_votes = Votes.read(votes)
+    exported_votes = Votes(all_votes.frame.filter(about), all_votes.labels)
+    exported_distributions = None
     if distributions is not None:
-        whole = Distributions.read(distributions)
-        made = Distributions(whole.frame.filter(about), whole.labels)
-    bundle = LinkedTables.of(listed, kept, made)
+        all_distributions = Distributions.read(distributions)
+        exported_distributions = Distributions(
+            all_distributions.frame.filter(about), all_distributions.labels
+        )
+    bundle = LinkedTables.of(exported_utterances, exported_votes, exported_distributions)
     with atomic_folder(out) as folder:
         importlib.import_module(f"ambivox.models.exchange.{options.format}").write(bundle, folder)
-    left_out = len(given) - len(kept)
+    left_out = len(all_votes) - len(exported_votes)
     _logger.info(
-        f"{len(listed):,} utterances, {len(kept):,} votes, {len(made) if made else 0:,} distributions as {options.format}"
+        f"{len(exported_utterances):,} utterances, {len(exported_votes):,} votes, {len(exported_distributions) if exported_distributions else 0:,} distributions as {options.format}"
     )
     if left_out:
         _logger.info(f"{left_out:,} votes about other utterances are left out")

@@ -73,71 +73,85 @@ def plan_labels(
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Utterances, Votes
 
-    chosen = Utterances.read(utterances).in_splits("train", "development", "test")
-    given = keep_human_votes(Votes.read(votes))
-    ids = chosen.frame["utterance_id"]
+    utterance_table = Utterances.read(utterances).in_splits("train", "development", "test")
+    human_votes = keep_human_votes(Votes.read(votes))
+    ids = utterance_table.frame["utterance_id"]
     files = (annotations, *options.more_annotations)
-    opinions = tuple(one for path in files for one in read_synthetic_distributions(path, ids, given.labels))
-    evidence = pooling_inputs(chosen, given, opinions)
-    split_N = chosen.frame["split"].to_numpy()
-    names = [one.alm for one in opinions]
+    synthetic = tuple(
+        alm for path in files for alm in read_synthetic_distributions(path, ids, human_votes.labels)
+    )
+    inputs = pooling_inputs(utterance_table, human_votes, synthetic)
+    split_N = utterance_table.frame["split"].to_numpy()
+    names = [alm.alm for alm in synthetic]
     model = fit_pooling(
-        given.labels,
+        human_votes.labels,
         names,
-        evidence.rows(np.isin(split_N, FIT_SPLITS)),
-        evidence.n_NK.sum(1),
+        inputs.rows(np.isin(split_N, FIT_SPLITS)),
+        inputs.n_NK.sum(1),
         criterion=options.criterion,
         seed=options.seed,
     )
     allowed_N = np.isin(split_N, options.splits)
     if not allowed_N.any():
         raise UserError(f"no utterance is in the splits {', '.join(options.splits)}")
-    votes_M, fall_M = plan(model, evidence.rows(allowed_N), budget)
+    votes_M, fall_M = plan(model, inputs.rows(allowed_N), budget)
     batch = (
-        chosen.frame.filter(pl.Series(allowed_N))
+        utterance_table.frame.filter(pl.Series(allowed_N))
         .with_columns(
             votes_wanted=pl.Series(votes_M),
             expected_fall=pl.Series(fall_M),
-            human_votes=pl.Series(evidence.n_NK[allowed_N].sum(1)),
+            human_votes=pl.Series(inputs.n_NK[allowed_N].sum(1)),
         )
         .filter(pl.col("votes_wanted") > 0)
         .sort("expected_fall", "utterance_id", descending=[True, False])
     )
-    shown = ["utterance_id", "votes_wanted", "expected_fall", "human_votes", "audio", "transcript", "speaker"]
-    played = None
+    columns = [
+        "utterance_id",
+        "votes_wanted",
+        "expected_fall",
+        "human_votes",
+        "audio",
+        "transcript",
+        "speaker",
+    ]
+    simulation = None
     if heldout is not None:
-        more = keep_human_votes(Votes.read(heldout))
-        everything = Votes.check(pl.concat([given.frame, more.frame], how="diagonal"), given.labels)
-        whole = pooling_inputs(chosen, everything, opinions)
-        several = fit_pooling(
-            given.labels,
+        heldout_votes = keep_human_votes(Votes.read(heldout))
+        all_votes = Votes.check(
+            pl.concat([human_votes.frame, heldout_votes.frame], how="diagonal"), human_votes.labels
+        )
+        all_inputs = pooling_inputs(utterance_table, all_votes, synthetic)
+        several_votes_model = fit_pooling(
+            human_votes.labels,
             names,
-            whole.rows(np.isin(split_N, FIT_SPLITS)),
+            all_inputs.rows(np.isin(split_N, FIT_SPLITS)),
             np.arange(1.0, 6.0),
             criterion=options.criterion,
             seed=options.seed,
         )
-        played = simulate(several, whole.rows(split_N == "test"), seed=options.seed)
+        simulation = simulate(several_votes_model, all_inputs.rows(split_N == "test"), seed=options.seed)
     with atomic_folder(out) as folder:
-        batch.select(shown).write_csv(folder / "batch.csv")
-        wanted = Utterances(batch.select(chosen.frame.columns), chosen.labels)
-        label_studio.write(LinkedTables.of(wanted, Votes(given.frame.clear(), given.labels), None), folder)
-        if played is not None:
-            saved = {f"{budget:g}": vars(found) for budget, found in played.saved.items()}
+        batch.select(columns).write_csv(folder / "batch.csv")
+        selected = Utterances(batch.select(utterance_table.frame.columns), utterance_table.labels)
+        label_studio.write(
+            LinkedTables.of(selected, Votes(human_votes.frame.clear(), human_votes.labels), None), folder
+        )
+        if simulation is not None:
+            saved = {f"{budget:g}": vars(saving) for budget, saving in simulation.saved.items()}
             curves = {
-                name: getattr(played, name).tolist()
+                name: getattr(simulation, name).tolist()
                 for name in ("votes_per_utterance", "planned", "at_random")
             }
             write_json(folder / "simulation.json", {"saved_by_random_votes_per_utterance": saved} | curves)
-            save(savings_figure(played), folder / "simulation.svg")
+            save(savings_figure(simulation), folder / "simulation.svg")
     _logger.info(
         f"{int(votes_M.sum())} votes for {batch.height} of {int(allowed_N.sum())} utterances: {out / 'batch.csv'}"
     )
-    if played is not None:
-        for votes_each, found in played.saved.items():
+    if simulation is not None:
+        for votes_each, saving in simulation.saved.items():
             _logger.info(
-                f"  to reach the JS of {votes_each:g} random votes per utterance, planning needs {found.value:.0%} "
-                f"[{found.low:.0%}, {found.high:.0%}] fewer"
+                f"  to reach the JS of {votes_each:g} random votes per utterance, planning needs {saving.value:.0%} "
+                f"[{saving.low:.0%}, {saving.high:.0%}] fewer"
             )
     return out
 

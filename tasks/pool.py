@@ -71,40 +71,43 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Utterances, Votes
 
-    everyone = Utterances.read(utterances)
-    weighed = None
+    all_utterances = Utterances.read(utterances)
+    weighted_votes = None
     if options.raters != "alike":
         from ambivox.models.pooling.annotator_reliability import reliability
 
-        given = keep_human_votes(Votes.read(votes))
-        known = everyone.frame.filter(pl.col("split") != "test")["utterance_id"]
-        seen = Votes(given.frame.filter(pl.col("utterance_id").is_in(known.implode())), given.labels)
-        weighed = reliability(seen, options.raters, seed=options.seed).weigh(given)
-    made = make_sources(
-        everyone,
+        human_votes = keep_human_votes(Votes.read(votes))
+        learnable_ids = all_utterances.frame.filter(pl.col("split") != "test")["utterance_id"]
+        learnable_votes = Votes(
+            human_votes.frame.filter(pl.col("utterance_id").is_in(learnable_ids.implode())),
+            human_votes.labels,
+        )
+        weighted_votes = reliability(learnable_votes, options.raters, seed=options.seed).weigh(human_votes)
+    sources = make_sources(
+        all_utterances,
         VoteFile.open(votes),
         drop_audio_insensitive(
             (annotations, *options.more_annotations),
             allow_audio_insensitive=options.allow_audio_insensitive,
         ),
         criterion=options.criterion,
-        weighted_votes=weighed,
+        weighted_votes=weighted_votes,
         synthetic_votes=options.synthetic_votes,
         matrix=options.matrix,
         resamples=options.resamples,
         seed=options.seed,
     )
     with atomic_folder(out) as folder:
-        for source, table in made.tables.items():
+        for source, table in sources.tables.items():
             table.write(folder / f"{source}.parquet")
-        write_json(folder / "pooling.json", summary(made))
-        save(figures.equivalent_votes_figure(made), folder / "equivalent_votes.svg")
-        save(figures.calibration_figure(made), folder / "calibration.svg")
-        save(figures.examples_figure(made), folder / "examples.svg")
-    _logger.info(f"pooled {len(made.tables['pooled'])} utterances into {out}")
-    for statement in statements(made):
+        write_json(folder / "pooling.json", summary(sources))
+        save(figures.equivalent_votes_figure(sources), folder / "equivalent_votes.svg")
+        save(figures.calibration_figure(sources), folder / "calibration.svg")
+        save(figures.examples_figure(sources), folder / "examples.svg")
+    _logger.info(f"pooled {len(sources.tables['pooled'])} utterances into {out}")
+    for statement in statements(sources):
         _logger.info(f"  {statement}")
-    alone, prior = int(made.pooled.from_alm_N.sum()), int(made.pooled.from_prior_N.sum())
+    alone, prior = int(sources.pooled.from_alm_N.sum()), int(sources.pooled.from_prior_N.sum())
     if alone or prior:
         _logger.info(
             f"  without human votes: {alone} rest on the ALMs alone, {prior} on the corpus prior (column fallback)"

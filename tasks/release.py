@@ -52,13 +52,13 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
     key = data.name
     tag = versions.free_tag(key, version)
     versions.check_up_to_date(key)
-    found = facts(Run(data), options.licence)
-    if "distributions/human.parquet" not in found["files"]:
+    content = facts(Run(data), options.licence)
+    if "distributions/human.parquet" not in content["files"]:
         raise UserError(f"{data}: no distributions here yet; run the pipeline first (ambivox run)")
     page = out / f"{tag}.md"
     with atomic_path(page) as temporary:
-        temporary.write_text(card(key, version, found, versions.revision()), encoding="utf-8")
-    write_json(page.with_suffix(".json"), found | {"version": version, "name": key})
+        temporary.write_text(card(key, version, content, versions.revision()), encoding="utf-8")
+    write_json(page.with_suffix(".json"), content | {"version": version, "name": key})
     if options.push:
         versions.push(key)
     versions.commit_and_tag(tag, [page, page.with_suffix(".json")])

@@ -67,7 +67,7 @@ def trial(
     from ambivox.models.errors import UserError
     from ambivox.models.evaluation.intended_emotion import intended_emotions
     from ambivox.models.evaluation.sparse_vote_tables import trial_rows, trial_scores
-    from ambivox.models.evaluation.sparse_vote_trial import trial as run
+    from ambivox.models.evaluation.sparse_vote_trial import trial as run_trial
     from ambivox.models.files import atomic_folder, write_json
     from ambivox.models.pooling.inputs import keep_human_votes
     from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
@@ -78,23 +78,25 @@ def trial(
 
     if not options.votes_kept or min(options.votes_kept) < 1:
         raise UserError(f"votes-kept must be whole numbers of 1 or more, found {list(options.votes_kept)}")
-    everyone, given = Utterances.read(utterances), keep_human_votes(Votes.read(votes))
+    all_utterances, human_votes = Utterances.read(utterances), keep_human_votes(Votes.read(votes))
     if heldout is not None:
-        more = keep_human_votes(Votes.read(heldout))
-        if more.labels != given.labels:
+        heldout_votes = keep_human_votes(Votes.read(heldout))
+        if heldout_votes.labels != human_votes.labels:
             raise UserError(f"{heldout} is about other labels than {votes}")
-        given = Votes.check(pl.concat([given.frame, more.frame], how="diagonal"), given.labels)
-    ids = everyone.in_splits("train", "development", "test").frame["utterance_id"]
-    opinions = tuple(
-        one
+        human_votes = Votes.check(
+            pl.concat([human_votes.frame, heldout_votes.frame], how="diagonal"), human_votes.labels
+        )
+    ids = all_utterances.in_splits("train", "development", "test").frame["utterance_id"]
+    synthetic = tuple(
+        alm
         for path in (annotations, *options.more_annotations)
-        for one in read_synthetic_distributions(path, ids, given.labels)
+        for alm in read_synthetic_distributions(path, ids, human_votes.labels)
     )
-    made = run(
-        everyone,
-        given,
-        opinions,
-        intents=intended_emotions(everyone),
+    result = run_trial(
+        all_utterances,
+        human_votes,
+        synthetic,
+        intents=intended_emotions(all_utterances),
         kept=tuple(sorted(set(options.votes_kept))),
         draws=options.draws,
         criterion=options.criterion,
@@ -102,17 +104,17 @@ def trial(
         resamples=options.resamples,
         seed=options.seed,
     )
-    rows = trial_rows(made)
+    rows = trial_rows(result)
     with atomic_folder(out) as folder:
         write_json(
             folder / "trial.json",
             {
                 "rows": rows,
-                "mean_equivalent_votes": {str(k): votes for k, votes in made.equivalent_votes.items()},
+                "mean_equivalent_votes": {str(k): votes for k, votes in result.equivalent_votes.items()},
             },
         )
         (folder / "trial.md").write_text(trial_markdown(rows), encoding="utf-8")
-        trial_scores(made).write_parquet(folder / "scores.parquet")
+        trial_scores(result).write_parquet(folder / "scores.parquet")
         save(js_ratio_figure(rows), folder / "trial.svg")
     _logger.info(trial_markdown(rows).rstrip())
     return out

@@ -72,35 +72,35 @@ def validate(
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import SOURCES, Distributions, Utterances, Votes
 
-    everyone, kept = Utterances.read(utterances), keep_human_votes(Votes.read(votes))
-    found = {path.stem: Distributions.read(path) for path in sorted(distributions.glob("*.parquet"))}
-    if not found:
+    all_utterances, human_votes = Utterances.read(utterances), keep_human_votes(Votes.read(votes))
+    by_source = {path.stem: Distributions.read(path) for path in sorted(distributions.glob("*.parquet"))}
+    if not by_source:
         raise UserError(
-            f"{distributions}: no distributions here; expected {', '.join(SOURCES)}.parquet, made by pool"
+            f"{distributions}: no distributions here; expected {', '.join(SOURCES)}.parquet, written by pool"
         )
-    test = everyone.in_splits("test")
-    opinions = tuple(
-        one
+    test = all_utterances.in_splits("test")
+    synthetic = tuple(
+        alm
         for path in (annotations, *options.more_annotations)
-        for one in read_synthetic_distributions(path, test.frame["utterance_id"], kept.labels)
+        for alm in read_synthetic_distributions(path, test.frame["utterance_id"], human_votes.labels)
     )
-    made = compare(
-        everyone,
-        kept,
+    validation = compare(
+        all_utterances,
+        human_votes,
         keep_human_votes(Votes.read(heldout)),
-        found,
-        opinions,
+        by_source,
+        synthetic,
         truth=Distributions.read(truth) if truth else None,
         saturation_votes=options.saturation_votes,
         resamples=options.resamples,
         seed=options.seed,
     )
-    rows = metrics_by_source(made)
+    rows = metrics_by_source(validation)
     with atomic_folder(out) as folder:
         write_json(folder / "metrics.json", rows)
         write_json(folder / "summary.json", summary_figures(rows, _equivalent_votes(distributions)))
-        write_json(folder / "details.json", details(made))
-        scores_by_utterance(made).write_parquet(folder / "scores.parquet")
+        write_json(folder / "details.json", details(validation))
+        scores_by_utterance(validation).write_parquet(folder / "scores.parquet")
         for draw, name in (
             (figures.sources_figure, "sources"),
             (figures.tertiles_figure, "tertiles"),
@@ -109,9 +109,9 @@ def validate(
             (figures.labels_figure, "labels"),
             (figures.speaker_groups_figure, "groups"),
         ):
-            save(draw(made), folder / f"{name}.svg")
+            save(draw(validation), folder / f"{name}.svg")
     _logger.info(
-        f"{len(made.truth_NK)} test utterances against {made.targets.description}; JS is the base-2 divergence, 95 % over speakers"
+        f"{len(validation.truth_NK)} test utterances against {validation.targets.description}; JS is the base-2 divergence, 95 % over speakers"
     )
     for source, row in sorted(rows.items(), key=lambda item: item[1]["js"] or 0.0):
         extra = f"  accuracy {row['accuracy']:.3f}" if row.get("accuracy") is not None else ""

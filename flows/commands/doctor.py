@@ -17,13 +17,13 @@ def doctor(*, project: Path = Path()) -> None:
 
     from ambivox.flows.diagnostics import findings
 
-    shown = Table(show_header=True, header_style="bold")
+    table = Table(show_header=True, header_style="bold")
     for column in ("", "what", "found", "needed for, and how to get it"):
-        shown.add_column(column, overflow="fold")
-    found = findings(project)
+        table.add_column(column, overflow="fold")
+    results = findings(project)
     marks = {"ok": "[green]✓[/]", "optional": "[yellow]–[/]", "missing": "[red]✗[/]"}
-    for one in found:
-        shown.add_row(marks[one.state], one.what, escape(one.found), escape(one.advice))
-    Console().print(shown)
-    if any(one.state == "missing" for one in found):
+    for finding in results:
+        table.add_row(marks[finding.state], finding.what, escape(finding.found), escape(finding.advice))
+    Console().print(table)
+    if any(finding.state == "missing" for finding in results):
         raise SystemExit(1)

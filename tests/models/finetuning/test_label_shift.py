@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from ambivox.models.augmentation.dime_aug import Recipe, plan  # noqa: E402
+from ambivox.models.augmentation.dime_aug import DimeAugSettings, plan  # noqa: E402
 from ambivox.models.finetuning.data.examples import Examples  # noqa: E402
 from ambivox.models.finetuning.model.distribution_head import DistributionHead  # noqa: E402
 from ambivox.models.finetuning.model.label_shift import correct_label_shift, log_label_shift  # noqa: E402
@@ -54,7 +54,7 @@ def test_the_correction_undoes_what_dime_aug_does_to_a_learner_of_shares() -> No
     # For audio without information the best prediction is the examples' mean; for human votes, the recorded examples'.
     random = np.random.default_rng(0)
     p_NK = random.dirichlet([4, 2, 1, 1], 400)
-    lineage = plan(random.standard_normal((400, 3)), p_NK, Recipe(ratio=0.8))
+    lineage = plan(random.standard_normal((400, 3)), p_NK, DimeAugSettings(ratio=0.8))
     mixed_SK = lineage.distributions(p_NK)
     all_NK = np.concatenate([p_NK, mixed_SK])
     learned = all_NK.mean(axis=0) * log_label_shift(examples_with(all_NK), len(mixed_SK)).exp().numpy()
