@@ -20,6 +20,8 @@ from prefect.artifacts import create_markdown_artifact
 from ambivox.models.annotation.checks_file import rename_checks
 from ambivox.models.errors import UserError
 from ambivox.models.releases.versioning import Versions
+from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label
+from ambivox.models.reporting.tables import markdown_table
 
 if TYPE_CHECKING:
     from ambivox.flows.pipeline import Stage
@@ -58,9 +60,6 @@ _MEASURES = {
 _WITH_INTERVAL = ("js", "bc", "accuracy")
 # Keys of earlier releases.
 _FORMER_KEYS = {"macro_f1": "f1_macro"}
-# References for comparison, not models or sources: they come last.
-_REFERENCES = ("ceiling", "prior")
-_NAMES = {"ceiling": "human ceiling", "prior": "corpus prior"}
 
 
 def publish_stage(stage: Stage, project: Path, seconds: float | None = None) -> None:
@@ -110,10 +109,10 @@ def page(step: str, name: str, folder: Path) -> str:
         balance = [(label, f"{before.get(label, 0):.0f}", f"{count:.0f}") for label, count in after.items()]
         parts.append(_table(("utterances by dominant emotion", "before", "after"), balance))
     if training := _read_json(folder / "training.json"):
-        shown = [
+        progress = [
             (key.replace("_", " "), training.get(key)) for key in ("epochs", "best_epoch", "stopped_early")
         ]
-        parts.append(_table(("training", ""), shown))
+        parts.append(_table(("training", ""), progress))
     parts += [
         path.read_text(encoding="utf-8")
         for path in (folder / "profile.md", folder / "trial.md")
@@ -137,14 +136,14 @@ def read_metrics(path: Path) -> dict[str, dict[str, Any]]:
 
 def metrics_table(metrics: dict[str, dict[str, Any]]) -> str:
     """A table of the rows of metrics.json, lowest JS first, with intervals; ceiling and prior last."""
-    order = sorted(metrics, key=lambda name: (name in _REFERENCES, metrics[name].get("js", 2.0), name))
+    order = sorted(metrics, key=lambda name: (_is_reference(name), metrics[name].get("js", 2.0), name))
     columns = {
         heading: key
         for heading, key in _MEASURES.items()
         if any(_figure(metrics[name], key) for name in order)
     }
     lines = [
-        (_NAMES.get(name, name), *(_figure(metrics[name], key) for key in columns.values())) for name in order
+        (source_label(name), *(_figure(metrics[name], key) for key in columns.values())) for name in order
     ]
     return _table(("", *columns), lines)
 
@@ -181,7 +180,7 @@ def publish_changes(project: Path, corpus: str) -> None:
     if not tag:
         return
     rows = [
-        (_NAMES.get(source, source), heading, f"{before:.3f}", f"{now:.3f}", f"{now - before:+.3f}")
+        (source_label(source), heading, f"{before:.3f}", f"{now:.3f}", f"{now - before:+.3f}")
         for source, figures in sorted(changes.items())
         for heading, key in _MEASURES.items()
         if key in figures
@@ -196,6 +195,10 @@ def publish_changes(project: Path, corpus: str) -> None:
     )
 
 
+def _is_reference(name: str) -> bool:
+    return name in SOURCE_NAMES and SOURCE_NAMES[name].is_reference
+
+
 def _figure(row: dict[str, Any], key: str) -> str:
     value = row.get(key)
     if not isinstance(value, int | float):
@@ -207,14 +210,7 @@ def _figure(row: dict[str, Any], key: str) -> str:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    lines = [columns, ("---",) * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "none"
-    return str(value).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return markdown_table(columns, [["none" if cell is None else str(cell) for cell in row] for row in rows])
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Converting a params.yaml of before version 0.2, where options were flags in a string, to mappings of options."""
+"""Converting a params.yaml of the earlier form, where options were flags in a string, to mappings of options."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def build_options(step: str, values: Any, where: str) -> Any:
     if not isinstance(values, Mapping):
         raise UserError(
             f"{where}: expected a mapping of options such as {{seed: 1}}, found {values!r}; "
-            "`ambivox run` converts a params.yaml of before version 0.2"
+            "`ambivox run` converts a params.yaml of the earlier form, with flags as text"
         )
     declared = options_class(step)
     hints = typing.get_type_hints(declared)

@@ -51,7 +51,7 @@ def run(
 
     prefect_settings.check_project(project)
     for note in convert(project):
-        logging.getLogger(__name__).warning(f"params.yaml: converted to the form of version 0.2: {note}")
+        logging.getLogger(__name__).warning(f"params.yaml: converted from the earlier form: {note}")
     votes_kept = None if trial is None else tuple(number for number in trial if number)
     job = Job(key or corpus, corpus, root, alm, parse_settings(set), votes_kept, sources, dime_aug)
     enter(project, job)
