@@ -43,12 +43,19 @@ CORPUS_STEPS = (
 # Steps with a section of their own, <step>.<key>: not every corpus has them.
 SECTION_STEPS = ("pretrain", "trial")
 
+# The sections of params.yaml, and what each holds where it is absent.
+_SECTIONS: dict[str, dict[str, Any]] = {
+    "corpora": {},
+    **{step: {} for step in SECTION_STEPS},
+    "matrix": {"corpora": [], "sources": [], "dime_aug": []},
+}
+
 
 def load(project: Path) -> Any:
     """params.yaml, with its comments, as ruamel.yaml's mapping.
 
     Raises:
-        UserError: It cannot be read, or lacks a section.
+        UserError: It cannot be read, or a section is not a mapping.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -57,12 +64,15 @@ def load(project: Path) -> Any:
     try:
         yaml = YAML()
         yaml.preserve_quotes = True
-        params = yaml.load(path)
+        params: Any = yaml.load(path)
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise UserError(f"{path}: cannot be read as YAML ({error})") from error
-    sections = ("corpora", *SECTION_STEPS, "matrix")
-    if not isinstance(params, Mapping) or not all(isinstance(params.get(name), Mapping) for name in sections):
-        raise UserError(f"{path}: expected the mappings {', '.join(sections)}")
+    if not isinstance(params, dict):
+        raise UserError(f"{path}: expected a mapping with the sections {', '.join(_SECTIONS)}")
+    for name, empty in _SECTIONS.items():
+        section = params.setdefault(name, dict(empty))
+        if not isinstance(section, Mapping):
+            raise UserError(f"{path}: {name}: expected a mapping, found {section!r}")
     return params
 
 

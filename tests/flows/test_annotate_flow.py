@@ -7,6 +7,7 @@ import pytest
 from ambivox.models.engines import EngineChoice
 from ambivox.models.engines.fake import FakeEngine
 from ambivox.models.errors import UserError
+from ambivox.tasks.annotate import AnnotateOptions
 from tests.support.steps import annotate as step
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
@@ -18,9 +19,7 @@ def options(make_utterances, tmp_path, monkeypatch):
     return {
         "utterances": str(make_utterances(12)),
         "alm": "qwen2_audio",
-        "engine": "fake",
-        "shard": 3,
-        "store": str(tmp_path / "store"),
+        "options": AnnotateOptions(engine="fake", shard=3, store=str(tmp_path / "store")),
         "out": str(tmp_path / "out"),
     }
 

@@ -40,7 +40,7 @@ stages:
       deps: ["data/${{key}}/ingest", "data/${{key}}/distributions"]
       outs: ["data/${{key}}/validation"]
 """
-RUN = "from pathlib import Path; from ambivox.flows.outcome import show; show(Path(), 'made_up', force=False, workers=2)"
+RUN = "from pathlib import Path; from ambivox.flows.run_pipeline import run_pipeline; run_pipeline(Path(), 'made_up', force=False, workers=2)"
 
 
 @pytest.fixture

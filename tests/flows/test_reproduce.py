@@ -146,9 +146,7 @@ def test_an_unlisted_corpus_is_a_clear_error(toy_project: Path) -> None:
 def test_a_run_keeps_its_history_in_the_project_and_a_run_with_nothing_to_do_starts_no_server(
     toy_project: Path,
 ) -> None:
-    code = (
-        "from pathlib import Path; from flows.outcome import show; show(Path(), 'a', force=False, workers=2)"
-    )
+    code = "from pathlib import Path; from ambivox.flows.run_pipeline import run_pipeline; run_pipeline(Path(), 'a', force=False, workers=2)"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     history = toy_project / ".ambivox" / "prefect" / "prefect.db"
     for said in ("3 stages run, 0 up to date", "0 stages run, 3 up to date"):
