@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _logger = logging.getLogger(__name__)
+_REFERENCES = frozenset({"prior", "ceiling", "votes"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,11 @@ def evaluate(
     references = reference_predictions(table, observed, annotations, distributions, targets)
     with atomic_folder(out) as folder:
         written = write_evaluation(models, references, targets, folder, options.resamples, options.seed)
-        write_json(folder / "summary.json", summary_figures(written.metrics))
+        # validate's summary has the references already.
+        own_figures = {
+            name: {"js": row.get("js")} for name, row in written.metrics.items() if name not in _REFERENCES
+        }
+        write_json(folder / "summary.json", summary_figures(own_figures))
         save(figures.matrix_figure(written.metrics, PAPER), folder / "matrix.svg")
         save(figures.tertiles_figure(written.metrics), folder / "tertiles.svg")
         save(figures.calibration_figure(written.calibration, written.models), folder / "calibration.svg")

@@ -131,11 +131,11 @@ def test_files_that_another_run_writes_are_waited_for_and_not_for_ever(toy_proje
         locks.write_text(json.dumps({"write": writing, "read": {}}))
         try:
             with pytest.raises(UserError, match="another run is busy"):
-                stages(toy_project, ("a",), patience_seconds=0)
+                stages(toy_project, ("a",), timeout_seconds=0)
         finally:
             holding.kill()
     locks.unlink()
-    assert all(stage.stale for stage in stages(toy_project, ("a",), patience_seconds=0))
+    assert all(stage.stale for stage in stages(toy_project, ("a",), timeout_seconds=0))
 
 
 def test_an_unlisted_corpus_is_a_clear_error(toy_project: Path) -> None:
