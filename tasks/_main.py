@@ -55,12 +55,16 @@ def command_of(step: Callable[..., Any]) -> Callable[..., Any]:
         else:
             parameters.append(parameter.replace(annotation=hint))
 
+    signature = inspect.Signature(parameters)
+
     def command(*positional: Any, **named: Any) -> Any:
-        return step(*positional, **named)
+        bound = signature.bind(*positional, **named)
+        bound.apply_defaults()
+        return step(*bound.args, **bound.kwargs)
 
     command.__doc__, command.__name__ = step.__doc__, step.__name__
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__signature__ = signature  # type: ignore[attr-defined]
     return command
 
 

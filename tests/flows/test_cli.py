@@ -85,6 +85,13 @@ def documented(described: object) -> set[str]:
     return set(re.findall(r"^    (\w+):", text, re.MULTILINE))
 
 
+def test_a_step_without_options_takes_their_defaults(tmp_path: Path) -> None:
+    done = run_command("report", "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "report.html"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("ambivox: ")
+    assert "nowhere" in done.stderr
+
+
 def test_options_become_flags_with_their_help() -> None:
     shown = run_command("pool", "--help").stdout
     assert "--criterion" in shown

@@ -145,7 +145,7 @@ def test_a_table_puts_the_closest_first_and_the_references_last() -> None:
         }
     )
     lines = table.splitlines()
-    assert lines[0] == "|  | JS ↓ | macro F1 ↑ |"
+    assert lines[0] == "| | JS ↓ | macro F1 ↑ |"
     assert [line.split(" | ")[0].strip("| ") for line in lines[2:]] == [
         "pooled",
         "human",

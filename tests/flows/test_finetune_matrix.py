@@ -33,12 +33,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in STAGES:
         stage = whole[name]
         inner = stage.get("do", stage)
-        inner["cmd"] = inner["cmd"].replace("ambivox finetune ", "ambivox finetune --epochs 1 --batch 12 ")
         inner["deps"] = [path for path in inner["deps"] if path.startswith("data/")]
         kept[name] = stage
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": kept}, sort_keys=False))
     (tmp_path / "params.yaml").write_text(
-        "corpora:\n  tones: {corpus: table}\nmatrix: {corpora: [], sources: [human], dime_aug: ['on']}\nseed: 0\n"
+        "corpora:\n  tones:\n    corpus: table\n    augment: {}\n    finetune: {epochs: 1, batch: 12}\n"
+        "    predict: {}\n    evaluate: {}\n"
+        "matrix: {corpora: [], sources: [human], dime_aug: ['on']}\nseed: 0\n"
     )
     (tmp_path / ".gitignore").write_text(".ambivox/\n")
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)

@@ -6,11 +6,15 @@ with ``options=PoolOptions(criterion="likelihood")``.
 
 from __future__ import annotations
 
+import logging
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from importlib import import_module
 from typing import Any
+
+from ambivox.tasks._main import show_log
 
 
 def __getattr__(name: str) -> Callable[..., Any]:
@@ -23,6 +27,21 @@ def __getattr__(name: str) -> Callable[..., Any]:
     def call(**arguments: Any) -> Any:
         options = {key: value for key, value in arguments.items() if key in names}
         rest = {key: value for key, value in arguments.items() if key not in names}
-        return step(**rest, options=options_class(**options))
+        with _log_on_terminal():
+            return step(**rest, options=options_class(**options))
 
     return call
+
+
+@contextmanager
+def _log_on_terminal() -> Iterator[None]:
+    """What the step logs is shown as the command line shows it; afterwards the loggers are as they were."""
+    loggers = [logging.getLogger(name) for name in ("ambivox", "__main__")]
+    before = [(logger.level, logger.propagate, logger.handlers) for logger in loggers]
+    show_log()
+    try:
+        yield
+    finally:
+        for logger, (level, propagate, handlers) in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+            logger.propagate, logger.handlers = propagate, handlers

@@ -19,7 +19,7 @@ def test_an_audio_insensitive_annotator_is_flagged(
         utterances, "insensitive", splits=ALL_SPLITS, store=str(tmp_path / "insensitive-store")
     )
     assert read_checks(out)["audio_sensitive"] is False and read_checks(out)["canary"]["js"] == 0
-    assert "audio-insensitive" in capsys.readouterr().out
+    assert "audio-insensitive" in capsys.readouterr().err
 
 
 def test_order_bias_is_measured(make_utterances, run_annotate, monkeypatch):

@@ -250,7 +250,7 @@ def test_two_files_with_one_alm_and_other_mistakes(files: Files, tmp_path: Path)
         "out": tmp_path / "d",
     }
     with pytest.raises(UserError, match="more than one annotations file"):
-        pool(**common, more_annotations=(str(files.annotations),))
+        pool(**common, more_annotations=(files.annotations,))
     with pytest.raises(UserError, match="synthetic-votes must be at least 1"):
         pool(**common, synthetic_votes=0)
     with pytest.raises(UserError, match="no such file"):
