@@ -152,7 +152,7 @@ def test_a_table_puts_the_closest_first_and_the_references_last() -> None:
         "human ceiling",
         "corpus prior",
     ]
-    assert lines[3] == "| human | 0.200 [0.100, 0.250] |  |"
+    assert lines[3] == "| human | 0.200 [0.100, 0.250] | |"
 
 
 def test_metrics_of_an_earlier_release_are_read(tmp_path: Path) -> None:
