@@ -11,16 +11,6 @@ import polars as pl
 from ambivox.models.files import write_json
 from ambivox.models.tables import Annotations, Votes
 
-REJECTS = pl.Schema(
-    {
-        "file": pl.String,
-        "line": pl.Int64,
-        "utterance_id": pl.String,
-        "reason": pl.String,
-        "detail": pl.String,
-    }
-)
-
 
 @dataclass(frozen=True)
 class AnnotationResult:

@@ -18,7 +18,7 @@ from ambivox.models.annotation.checks import Checks
 from ambivox.models.annotation.elicitation import plan_questions
 from ambivox.models.annotation.item_requests import ITEM_REJECTS
 from ambivox.models.annotation.prompt_runner import PromptRunner
-from ambivox.models.annotation.result import REJECTS, AnnotationResult
+from ambivox.models.annotation.result import AnnotationResult
 from ambivox.models.annotation.settings import AnnotationSettings
 from ambivox.models.annotation.synthetic_votes import draw_synthetic_votes
 from ambivox.models.annotation.vote_store import VoteStore
@@ -35,6 +35,7 @@ from ambivox.models.prompting.neutralising import TRANSCRIPT_LIMIT_BYTES
 from ambivox.models.prompting.personas import load_personas
 from ambivox.models.prompting.prompts import prompt_version
 from ambivox.models.tables import Utterances
+from ambivox.models.tables.rejects import REJECTS
 
 # An engine answers one shard at a time; threads that fill other shards wait.
 _engine_in_use = Lock()

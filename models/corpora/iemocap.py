@@ -29,8 +29,9 @@ from typing import Literal
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.corpus import REJECTS, CorpusData, require_layout
+from ambivox.models.ingestion.corpus import CorpusData, require_layout
 from ambivox.models.ingestion.reading import read_text
+from ambivox.models.tables.rejects import REJECTS
 
 LABELS = {
     "Anger": "anger",

@@ -20,14 +20,7 @@ from pathlib import Path
 import polars as pl
 
 from ambivox.models.errors import UserError
-
-REJECTS = {
-    "file": pl.String,
-    "line": pl.Int64,
-    "utterance_id": pl.String,
-    "reason": pl.String,
-    "detail": pl.String,
-}
+from ambivox.models.tables.rejects import REJECTS
 
 
 def no_rejects() -> pl.DataFrame:

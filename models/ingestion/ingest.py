@@ -15,7 +15,7 @@ import polars as pl
 
 from ambivox.models.audio.probing import probe
 from ambivox.models.errors import OnError, UserError
-from ambivox.models.ingestion.corpus import REJECTS, CorpusData, rejected
+from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.holdout import hold_out
 from ambivox.models.ingestion.labels import LabelSchema, label_schema
 from ambivox.models.ingestion.profile import corpus_profile
@@ -28,6 +28,7 @@ from ambivox.models.ingestion.splits import (
 )
 from ambivox.models.ingestion.vote_checks import check_votes
 from ambivox.models.tables import Distributions, Utterances, Votes
+from ambivox.models.tables.rejects import REJECTS
 
 _SOURCE_COLUMNS: dict[str, Any] = {"file": pl.String, "line": pl.Int64, "split": pl.String}
 
