@@ -6,7 +6,8 @@ Votes have one of three shapes: ``rows``, one row per vote, usually in a table o
 label with the number of votes; ``list``, one column with all labels that were given, as a list or as text with a
 separator. Counts and lists do not tell annotators apart, so each vote gets its own annotator id. Audio paths are
 relative to the table of utterances, absolute, or s3:// URLs.
-Known defects: spreadsheets may change numbers and encodings; text that is not UTF-8 is read as Windows-1252.
+Known defects: spreadsheets may change numbers and encodings; text that is neither UTF-8 nor marked as UTF-16 is read as
+Windows-1252.
 
 A row of utterances.csv:
 
@@ -28,9 +29,10 @@ import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.corpus import CorpusData, no_rejects, rejected
-from ambivox.models.ingestion.reading import read_table
+from ambivox.models.ingestion.delimited import LINE
+from ambivox.models.ingestion.reading import WORKBOOKS, read_table, workbook_error
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt")
 _SPLITS = {
     "pretrain": "pretrain",
     "train": "train",
@@ -70,7 +72,7 @@ def load(
     Args:
         root: The folder that holds the tables, or the table of utterances itself.
         utterances: The table of utterances, relative to the folder; by default utterances.csv, or with another
-            suffix.
+            suffix. Delimited text may have any usual separator and encoding.
         votes: The table of votes, relative to the folder; by default votes.csv, or with another suffix, or, where
             there is none, the table of utterances.
         shape: The shape of the votes: rows, counts or list.
@@ -98,10 +100,16 @@ def load(
     folder = root if root.is_dir() else root.parent
     path = _table_path(folder, "utterances", utterances) if root.is_dir() else root
     if path is None:
-        raise UserError(
-            f"{root}: expected utterances{' or utterances'.join(SUFFIXES)}, or --options.utterances FILE"
-        )
-    table = read_table(path, [utterance, audio])
+        raise _no_table(root)
+    votes_path = _table_path(folder, "votes", votes) or path
+    vote_columns = [utterance, *(labels if shape == "counts" else [label])]
+    options = {utterance: "utterance", audio: "audio"} | ({} if shape == "counts" else {label: "label"})
+    numbers = [age, weight, *(labels if shape == "counts" else [])]
+    required = [utterance, audio, *(vote_columns if votes_path == path else [])]
+    table = read_table(path, required, numbers=numbers, options=options)
+    vote_table = table
+    if votes_path != path:
+        vote_table = read_table(votes_path, vote_columns, numbers=numbers, options=options)
     optional = {
         "transcript": transcript,
         "speaker": speaker,
@@ -111,18 +119,17 @@ def load(
         "age": age,
     }
     selected = table.select(
-        "line",
+        pl.col(LINE).alias("line"),
         _text(utterance).alias("utterance_id"),
         _text(audio).alias("audio"),
         pl.lit(str(path)).alias("file"),
         *(_text(column).alias(name) for name, column in optional.items() if column in table.columns),
     )
     normalised, bad_splits = _normalise(selected, path.parent)
-    votes_path = _table_path(folder, "votes", votes) or path
     if shape == "counts":
-        all_votes = _votes_from_counts(votes_path, labels, utterance)
+        all_votes = _votes_from_counts(votes_path, vote_table, labels, utterance)
     else:
-        all_votes = _votes_from_labels(votes_path, shape, utterance, annotator, label, weight, separator)
+        all_votes = _votes_from_labels(vote_table, shape, utterance, annotator, label, weight, separator)
     label_set = labels or tuple(sorted(all_votes["label"].drop_nulls().unique()))
     if not label_set:
         raise UserError(
@@ -146,6 +153,16 @@ def _table_path(folder: Path, stem: str, name: str | None) -> Path | None:
     if name is not None:
         return folder / name
     return next((path for suffix in SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()), None)
+
+
+def _no_table(root: Path) -> UserError:
+    """Make the error for a folder without a table of utterances; a workbook is named."""
+    for suffix in WORKBOOKS:
+        if (workbook := root / f"utterances{suffix}").is_file():
+            return workbook_error(workbook)
+    return UserError(
+        f"{root}: expected utterances{' or utterances'.join(SUFFIXES)}, or --options.utterances FILE"
+    )
 
 
 def _text(column: str) -> pl.Expr:
@@ -172,19 +189,20 @@ def _normalise(utterances: pl.DataFrame, folder: Path) -> tuple[pl.DataFrame, pl
     return utterances.filter(~is_unknown).with_columns(split=split), rejects
 
 
-def _votes_from_counts(path: Path, labels: tuple[str, ...], utterance: str) -> pl.DataFrame:
+def _votes_from_counts(
+    path: Path, table: pl.DataFrame, labels: tuple[str, ...], utterance: str
+) -> pl.DataFrame:
     """Expand counts to one row per vote."""
     if not labels:
         raise UserError("votes as counts need the names of their columns: --options.labels anger,neutral,...")
-    table = read_table(path, [utterance, *labels])
     counts = table.select(
-        "line", _text(utterance).alias("utterance_id"), *(_count(path, table, name) for name in labels)
+        LINE, _text(utterance).alias("utterance_id"), *(_count(path, table, name) for name in labels)
     )
     unpivoted = counts.unpivot(
-        on=list(labels), index=["utterance_id", "line"], variable_name="label", value_name="votes"
+        on=list(labels), index=["utterance_id", LINE], variable_name="label", value_name="votes"
     )
     repeated = unpivoted.filter(pl.col("votes") > 0).select(pl.all().repeat_by("votes").explode())
-    return repeated.drop("votes")
+    return repeated.drop("votes").rename({LINE: "line"})
 
 
 def _count(path: Path, table: pl.DataFrame, name: str) -> pl.Expr:
@@ -195,17 +213,16 @@ def _count(path: Path, table: pl.DataFrame, name: str) -> pl.Expr:
     )
     if invalid.height:
         raise UserError(
-            f"{path}:{invalid['line'][0]}: {name} is {invalid[name][0]!r}; expected a number of votes, 0 or more"
+            f"{path}:{invalid[LINE][0]}: {name} is {invalid[name][0]!r}; expected a number of votes, 0 or more"
         )
     return number.fill_null(0).cast(pl.Int64).alias(name)
 
 
 def _votes_from_labels(
-    path: Path, shape: str, utterance: str, annotator: str, label: str, weight: str, separator: str
+    table: pl.DataFrame, shape: str, utterance: str, annotator: str, label: str, weight: str, separator: str
 ) -> pl.DataFrame:
     """Read one row per vote, or one list of labels per utterance."""
-    table = read_table(path, [utterance, label])
-    columns = {"utterance_id": _text(utterance), "label": pl.col(label), "line": pl.col("line")}
+    columns = {"utterance_id": _text(utterance), "label": pl.col(label), "line": pl.col(LINE)}
     if shape == "rows" and annotator in table.columns:
         columns["annotator_id"] = _text(annotator)
     if shape == "rows" and weight in table.columns:
