@@ -28,6 +28,7 @@ from typing import Literal
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.ingestion.cleaning import clean_utterances, clean_votes
 from ambivox.models.ingestion.corpus import CorpusData, no_rejects, rejected
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.reading import WORKBOOKS, read_table, workbook_error
@@ -125,11 +126,13 @@ def load(
         pl.lit(str(path)).alias("file"),
         *(_text(column).alias(name) for name, column in optional.items() if column in table.columns),
     )
+    selected, notes = clean_utterances(selected)
     normalised, bad_splits = _normalise(selected, path.parent)
     if shape == "counts":
         all_votes = _votes_from_counts(votes_path, vote_table, labels, utterance)
     else:
         all_votes = _votes_from_labels(vote_table, shape, utterance, annotator, label, weight, separator)
+    all_votes, vote_notes = clean_votes(all_votes, labels, normalised["utterance_id"])
     label_set = labels or tuple(sorted(all_votes["label"].drop_nulls().unique()))
     if not label_set:
         raise UserError(
@@ -146,6 +149,7 @@ def load(
         all_votes.filter(is_human),
         licence="the owner's",
         rejects=pl.concat([bad_splits, alm_votes]),
+        notes=(*notes, *vote_notes),
     )
 
 
@@ -172,15 +176,10 @@ def _text(column: str) -> pl.Expr:
 
 
 def _normalise(utterances: pl.DataFrame, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Resolve audio paths, and read speakers, ages and splits; rows with an unknown split are rejected."""
+    """Resolve audio paths and read splits; rows with an unknown split are rejected."""
     is_absolute = pl.col("audio").str.starts_with("/") | pl.col("audio").str.contains(r"^s3://")
     resolved = pl.lit("" if folder == Path() else f"{folder}/") + pl.col("audio").str.replace(r"^\./", "")
     utterances = utterances.with_columns(audio=pl.when(is_absolute).then("audio").otherwise(resolved))
-    if "speaker" in utterances.columns:
-        is_known = ~pl.col("speaker").str.to_lowercase().is_in(["unknown", "n/a", "na", "none"])
-        utterances = utterances.with_columns(speaker=pl.when(is_known).then("speaker"))
-    if "age" in utterances.columns:
-        utterances = utterances.with_columns(pl.col("age").cast(pl.Float64, strict=False))
     if "split" not in utterances.columns:
         return utterances, no_rejects()
     split = pl.col("split").str.to_lowercase().replace_strict(_SPLITS, default=None, return_dtype=pl.String)
