@@ -205,3 +205,26 @@ def test_labels_named_line_can_be_counted(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         corpus.votes.counts(corpus.utterances.frame["utterance_id"]), [[2, 0], [0, 1], [1, 1]]
     )
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        (
+            0,
+            "zz",
+            r"vote for an unknown utterance \(4 of 4 rejects\), for example .*votes\.csv:2: zz, anger by r1",
+        ),
+        (1, "?", r"incomplete vote \(4 of 4 rejects\), for example .*votes\.csv:2: u1, anger by nobody"),
+        (3, "much", r"unusable weight \(4 of 4 rejects\), for example .*votes\.csv:2: u1, anger by r1"),
+    ],
+)
+def test_a_corpus_that_loses_every_vote_is_an_error(
+    tmp_path: Path, column: int, value: str, message: str
+) -> None:
+    write(tmp_path)
+    rows = [[*row[:column], value, *row[column + 1 :]] for row in VOTES[1:]]
+    (tmp_path / "votes.csv").write_text("".join(";".join(row) + "\n" for row in [VOTES[0], *rows]))
+    with pytest.raises(UserError, match=f"^corpus table: no vote can be used; .*: {message}") as caught:
+        ingested(tmp_path)
+    assert "\n" not in str(caught.value)
