@@ -50,7 +50,7 @@ def edit(path: Path, old: str, new: str) -> None:
 def ingested(root: Path, **options: object) -> IngestedCorpus:
     """Loaded and ingested without shares of development and test."""
     data = load(root, **options)  # type: ignore[arg-type]
-    return ingest(data, "table", shares=(0, 1, 0, 0), cache=root / "cache.sqlite")
+    return ingest(data, "table", shares=(0, 1, 0, 0), cache=root.parent / "cache.sqlite")
 
 
 def check(root: Path) -> None:
@@ -168,7 +168,10 @@ def test_workbooks_are_named_with_what_to_do(tmp_path: Path) -> None:
             load(tmp_path)
         workbook.unlink()
     (tmp_path / "utterances.csv").write_bytes(table)
+    (tmp_path / "votes.csv").unlink()
     (tmp_path / "votes.xls").write_bytes(b"\xd0\xcf\x11\xe0")
+    with pytest.raises(UserError, match=r"votes\.xls: a spreadsheet workbook"):
+        load(tmp_path)
     with pytest.raises(UserError, match=r"votes\.xls: a spreadsheet workbook"):
         load(tmp_path, votes="votes.xls")
 
@@ -228,3 +231,22 @@ def test_a_corpus_that_loses_every_vote_is_an_error(
     with pytest.raises(UserError, match=f"^corpus table: no vote can be used; .*: {message}") as caught:
         ingested(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_one_table_with_a_row_per_vote_repeats_its_utterances(tmp_path: Path) -> None:
+    write(tmp_path)
+    table = tmp_path / "batch_results.csv"
+    table.write_text(
+        '"WorkerId","Input.clip","Input.audio","Answer.emotion"\n'
+        '"A1","u1","u1.wav","anger"\n"A2","u1","u1.wav","joy"\n"A2","u2","u2.wav","joy"\n"A1","u2","u3.wav","joy"\n'
+    )
+    (tmp_path / "votes.csv").unlink()
+    names = {"utterance": "Input.clip", "audio": "Input.audio", "label": "Answer.emotion"}
+    corpus = ingested(table, annotator="WorkerId", **names)
+    assert corpus.rejects.select("line", "utterance_id", "reason").rows() == [
+        (5, "u2", "duplicate utterance")
+    ]
+    assert corpus.votes.frame.height == 4
+    assert corpus.profile["notes"] == []
+    note = "if 'WorkerId' holds the annotators, add --options.annotator WorkerId"
+    assert note in ingested(table, **names).profile["notes"][0]

@@ -72,3 +72,13 @@ def test_columns_of_utterances_and_votes_in_one_table(tmp_path: Path) -> None:
     )
     for option in ("--options.utterance clip", "--options.audio wav", "--options.label emotion"):
         assert option in message
+
+
+def test_columns_missing_from_both_tables(tmp_path: Path) -> None:
+    (tmp_path / "utterances.csv").write_text("id,wav\na,a.wav\n")
+    (tmp_path / "votes.csv").write_text("id,emotion\na,joy\n")
+    with pytest.raises(UserError) as caught:
+        load(tmp_path)
+    assert "utterances.csv: columns ['utterance_id', 'audio'] are missing" in str(caught.value)
+    assert "; and " in str(caught.value)
+    assert "votes.csv: columns ['utterance_id', 'label'] are missing" in str(caught.value)
