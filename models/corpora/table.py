@@ -6,7 +6,8 @@ Votes have one of three shapes: ``rows``, one row per vote, usually in a table o
 label with the number of votes; ``list``, one column with all labels that were given, as a list or as text with a
 separator. Counts and lists do not tell annotators apart, so each vote gets its own annotator id. Audio paths are
 relative to the table of utterances, absolute, or s3:// URLs.
-Known defects: spreadsheets may change numbers and encodings; text that is not UTF-8 is read as Windows-1252.
+Known defects: spreadsheets may change numbers and encodings; text that is neither UTF-8 nor marked as UTF-16 is read as
+Windows-1252.
 
 A row of utterances.csv:
 
@@ -21,16 +22,27 @@ A row of votes.csv:
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.ingestion.cleaning import clean_utterances, clean_votes
+from ambivox.models.ingestion.columns import suggest_column
 from ambivox.models.ingestion.corpus import CorpusData, no_rejects, rejected
-from ambivox.models.ingestion.reading import read_table
+from ambivox.models.ingestion.delimited import LINE
+from ambivox.models.ingestion.reading import WORKBOOKS, read_table
+from ambivox.models.ingestion.vote_tables import (
+    text_column,
+    votes_from_counts,
+    votes_from_labels,
+    with_annotators,
+)
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt")
 _SPLITS = {
     "pretrain": "pretrain",
     "train": "train",
@@ -70,7 +82,7 @@ def load(
     Args:
         root: The folder that holds the tables, or the table of utterances itself.
         utterances: The table of utterances, relative to the folder; by default utterances.csv, or with another
-            suffix.
+            suffix. Delimited text may have any usual separator and encoding.
         votes: The table of votes, relative to the folder; by default votes.csv, or with another suffix, or, where
             there is none, the table of utterances.
         shape: The shape of the votes: rows, counts or list.
@@ -101,7 +113,18 @@ def load(
         raise UserError(
             f"{root}: expected utterances{' or utterances'.join(SUFFIXES)}, or --options.utterances FILE"
         )
-    table = read_table(path, [utterance, audio])
+    votes_path = _table_path(folder, "votes", votes) or path
+    vote_columns = [utterance, *(labels if shape == "counts" else [label])]
+    options = {utterance: "utterance", audio: "audio"} | ({} if shape == "counts" else {label: "label"})
+    numbers = [age, weight, *(labels if shape == "counts" else [])]
+    if votes_path == path:
+        table = vote_table = read_table(
+            path, [utterance, audio, *vote_columns], numbers=numbers, options=options
+        )
+    else:
+        table, vote_table = _read_both(
+            {path: [utterance, audio], votes_path: vote_columns}, numbers=numbers, options=options
+        )
     optional = {
         "transcript": transcript,
         "speaker": speaker,
@@ -111,18 +134,21 @@ def load(
         "age": age,
     }
     selected = table.select(
-        "line",
-        _text(utterance).alias("utterance_id"),
-        _text(audio).alias("audio"),
+        pl.col(LINE).alias("line"),
+        text_column(utterance).alias("utterance_id"),
+        text_column(audio).alias("audio"),
         pl.lit(str(path)).alias("file"),
-        *(_text(column).alias(name) for name, column in optional.items() if column in table.columns),
+        *(text_column(column).alias(name) for name, column in optional.items() if column in table.columns),
     )
+    if votes_path == path and shape == "rows":  # one row per vote: an utterance's rows repeat it
+        selected = selected.unique(pl.selectors.exclude("line"), keep="first", maintain_order=True)
+    selected, notes = clean_utterances(selected)
     normalised, bad_splits = _normalise(selected, path.parent)
-    votes_path = _table_path(folder, "votes", votes) or path
     if shape == "counts":
-        all_votes = _votes_from_counts(votes_path, labels, utterance)
+        all_votes = votes_from_counts(votes_path, vote_table, labels, utterance)
     else:
-        all_votes = _votes_from_labels(votes_path, shape, utterance, annotator, label, weight, separator)
+        all_votes = votes_from_labels(vote_table, shape, utterance, annotator, label, weight, separator)
+    all_votes, vote_notes = clean_votes(all_votes, labels, normalised["utterance_id"])
     label_set = labels or tuple(sorted(all_votes["label"].drop_nulls().unique()))
     if not label_set:
         raise UserError(
@@ -131,101 +157,64 @@ def load(
     is_human = (
         pl.col("annotator_kind") == "human" if "annotator_kind" in all_votes.columns else pl.lit(value=True)
     )
-    all_votes = _with_annotators(all_votes).with_columns(file=pl.lit(str(votes_path)))
+    all_votes = with_annotators(all_votes).with_columns(file=pl.lit(str(votes_path)))
     alm_votes = rejected(all_votes.filter(~is_human), "vote of an ALM", "only human votes are ingested")
+    annotator_notes = []
+    if shape == "rows" and annotator not in vote_table.columns:
+        used = {LINE, utterance, audio, label, weight, *optional.values()}
+        annotator_notes = _missing_annotators(annotator, [c for c in vote_table.columns if c not in used])
     return CorpusData(
         label_set,
         normalised,
         all_votes.filter(is_human),
         licence="the owner's",
         rejects=pl.concat([bad_splits, alm_votes]),
+        notes=(*notes, *vote_notes, *annotator_notes),
     )
 
 
 def _table_path(folder: Path, stem: str, name: str | None) -> Path | None:
+    """Find a table; a workbook in its place is an error that names it."""
     if name is not None:
         return folder / name
-    return next((path for suffix in SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()), None)
+    for suffix in (*SUFFIXES, *WORKBOOKS):
+        if (path := folder / f"{stem}{suffix}").is_file():
+            return path
+    return None
 
 
-def _text(column: str) -> pl.Expr:
-    """Read a column as text without surrounding blanks; empty text is null."""
-    text = pl.col(column).cast(pl.String).str.strip_chars()
-    return pl.when(text != "").then(text)
+def _read_both(required: dict[Path, list[str]], **arguments: Any) -> list[pl.DataFrame]:
+    """Read the tables of utterances and votes; the problems of both are named at once."""
+    tables, problems = [], []
+    for path, columns in required.items():
+        try:
+            tables.append(read_table(path, columns, **arguments))
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError("; and ".join(problems))
+    return tables
+
+
+def _missing_annotators(annotator: str, columns: Sequence[str]) -> list[str]:
+    """Make a note where a table of votes seems to have its annotators in another column."""
+    column = suggest_column(annotator, columns, "annotator")
+    if column is None:
+        return []
+    return [
+        f"there is no column {annotator!r}, so every vote counts as another annotator's; if {column!r} holds the "
+        f"annotators, add --options.annotator {shlex.quote(column)}"
+    ]
 
 
 def _normalise(utterances: pl.DataFrame, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Resolve audio paths, and read speakers, ages and splits; rows with an unknown split are rejected."""
+    """Resolve audio paths and read splits; rows with an unknown split are rejected."""
     is_absolute = pl.col("audio").str.starts_with("/") | pl.col("audio").str.contains(r"^s3://")
     resolved = pl.lit("" if folder == Path() else f"{folder}/") + pl.col("audio").str.replace(r"^\./", "")
     utterances = utterances.with_columns(audio=pl.when(is_absolute).then("audio").otherwise(resolved))
-    if "speaker" in utterances.columns:
-        is_known = ~pl.col("speaker").str.to_lowercase().is_in(["unknown", "n/a", "na", "none"])
-        utterances = utterances.with_columns(speaker=pl.when(is_known).then("speaker"))
-    if "age" in utterances.columns:
-        utterances = utterances.with_columns(pl.col("age").cast(pl.Float64, strict=False))
     if "split" not in utterances.columns:
         return utterances, no_rejects()
     split = pl.col("split").str.to_lowercase().replace_strict(_SPLITS, default=None, return_dtype=pl.String)
     is_unknown = pl.col("split").is_not_null() & split.is_null()
     rejects = rejected(utterances.filter(is_unknown), "unknown split", pl.col("split"))
     return utterances.filter(~is_unknown).with_columns(split=split), rejects
-
-
-def _votes_from_counts(path: Path, labels: tuple[str, ...], utterance: str) -> pl.DataFrame:
-    """Expand counts to one row per vote."""
-    if not labels:
-        raise UserError("votes as counts need the names of their columns: --options.labels anger,neutral,...")
-    table = read_table(path, [utterance, *labels])
-    counts = table.select(
-        "line", _text(utterance).alias("utterance_id"), *(_count(path, table, name) for name in labels)
-    )
-    unpivoted = counts.unpivot(
-        on=list(labels), index=["utterance_id", "line"], variable_name="label", value_name="votes"
-    )
-    repeated = unpivoted.filter(pl.col("votes") > 0).select(pl.all().repeat_by("votes").explode())
-    return repeated.drop("votes")
-
-
-def _count(path: Path, table: pl.DataFrame, name: str) -> pl.Expr:
-    """Read a column of counts; an empty field is 0."""
-    number = pl.col(name).cast(pl.Float64, strict=False)
-    invalid = table.filter(
-        pl.col(name).is_not_null() & (number.is_null() | (number < 0) | (number != number.round()))
-    )
-    if invalid.height:
-        raise UserError(
-            f"{path}:{invalid['line'][0]}: {name} is {invalid[name][0]!r}; expected a number of votes, 0 or more"
-        )
-    return number.fill_null(0).cast(pl.Int64).alias(name)
-
-
-def _votes_from_labels(
-    path: Path, shape: str, utterance: str, annotator: str, label: str, weight: str, separator: str
-) -> pl.DataFrame:
-    """Read one row per vote, or one list of labels per utterance."""
-    table = read_table(path, [utterance, label])
-    columns = {"utterance_id": _text(utterance), "label": pl.col(label), "line": pl.col("line")}
-    if shape == "rows" and annotator in table.columns:
-        columns["annotator_id"] = _text(annotator)
-    if shape == "rows" and weight in table.columns:
-        columns["weight"] = pl.col(weight).cast(pl.Float64, strict=False)
-    if shape == "rows" and "annotator_kind" in table.columns:  # a table that Ambivox exported
-        columns["annotator_kind"] = pl.col("annotator_kind")
-    votes = table.select(**columns)
-    if shape == "list":
-        lists = (
-            pl.col("label")
-            if isinstance(table[label].dtype, pl.List)
-            else pl.col("label").cast(pl.String).str.split(separator)
-        )
-        votes = votes.with_columns(lists).filter(pl.col("label").list.len() > 0).explode("label")
-    return votes.with_columns(_text("label"))
-
-
-def _with_annotators(votes: pl.DataFrame) -> pl.DataFrame:
-    """Give each vote its own annotator id where the table does not tell annotators apart."""
-    if "annotator_id" in votes.columns:
-        return votes
-    number = pl.int_range(pl.len()).over("utterance_id") + 1
-    return votes.with_columns(annotator_id=pl.format("{}/{}", "utterance_id", number))

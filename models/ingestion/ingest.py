@@ -84,8 +84,8 @@ def ingest(
         The checked tables.
 
     Raises:
-        UserError: The schema or the shares do not fit, no utterance is left, or, with ``stop``, something cannot be
-            used.
+        UserError: The schema or the shares do not fit, no utterance is left, every vote is rejected, or, with
+            ``stop``, something cannot be used.
     """
     schema = label_schema(schema_name, data.labels)
     utterances, duplicates = _distinct_utterances(
@@ -111,6 +111,8 @@ def ingest(
     )
     if on_error == "stop" and rejects.height:
         raise _first_reject(rejects)
+    if data.votes.height and not votes.height:
+        raise _no_usable_votes(corpus, bad_votes)
     mapped, dropped_votes = schema.map_votes(votes)
     kept, heldout = hold_out(mapped, keep_votes, seed)
     split = assign_splits(usable, shares, seed, unknown_speakers, data.shares or DEFAULT_SHARES)
@@ -162,6 +164,18 @@ def _first_reject(rejects: pl.DataFrame) -> UserError:
     return UserError(
         f"{place}: {row['reason']}{f' ({about})' if about else ''}; the first of {rejects.height} rows that cannot "
         "be used; correct them, or list them in rejects.parquet with --on-error reject"
+    )
+
+
+def _no_usable_votes(corpus: str, rejects: pl.DataFrame) -> UserError:
+    """Make the error for a corpus whose votes are all rejected: the most frequent reason, and an example."""
+    (reason, count), *_ = Counter(rejects.sort(*REJECTS, nulls_last=True)["reason"]).most_common(1)
+    row = rejects.filter(reason=reason).sort("line", nulls_last=True).row(0, named=True)
+    place = ":".join(str(row[name]) for name in ("file", "line") if row[name] is not None)
+    about = ", ".join(row[name] for name in ("utterance_id", "detail") if row[name])
+    return UserError(
+        f"corpus {corpus}: no vote can be used; the most frequent reason: {reason} ({count} of {rejects.height} "
+        f"rejects), for example {place}{': ' if place else ''}{about}; correct the votes or the corpus's options"
     )
 
 

@@ -1,20 +1,25 @@
 """Reading label files and transcripts in other encodings, with Windows line ends, or with truncated rows.
 
-Text is UTF-8, with or without a byte order mark. Other text is read as Windows-1252, the superset of Latin-1 that old
-corpora and spreadsheets use, and the caller is told.
+Text is UTF-8, with or without a byte order mark, or UTF-16 with one. Other text is read as Windows-1252, the superset of
+Latin-1 that old corpora and spreadsheets use, and the caller is told.
 """
 
 from __future__ import annotations
 
-import csv
+import codecs
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.ingestion.columns import require_columns
+from ambivox.models.ingestion.delimited import LINE, find_layout, parse_delimited
+
+WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
+_WORKBOOK_CONTENT = ("PK\x03\x04", "ÐÏ\x11à")  # a zip archive, and the container of old Excel files
 
 
 def decode_text(content: bytes) -> tuple[str, bool]:
@@ -24,21 +29,24 @@ def decode_text(content: bytes) -> tuple[str, bool]:
         content: The bytes of a file.
 
     Returns:
-        The text, and whether it was UTF-8.
+        The text, and whether it was Unicode (UTF-8 or UTF-16).
 
     Example:
         >>> decode_text("naïve".encode("cp1252"))
         ('naïve', False)
     """
     try:
-        text, is_utf8 = content.decode("utf-8-sig"), True
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            text, is_unicode = content.decode("utf-16", errors="replace"), True
+        else:
+            text, is_unicode = content.decode("utf-8-sig"), True
     except UnicodeDecodeError:
         # Five bytes are undefined in Windows-1252; in Latin-1 they are control characters.
         try:
-            text, is_utf8 = content.decode("cp1252"), False
+            text, is_unicode = content.decode("cp1252"), False
         except UnicodeDecodeError:
-            text, is_utf8 = content.decode("latin-1"), False
-    return text.replace("\r\n", "\n").replace("\r", "\n"), is_utf8
+            text, is_unicode = content.decode("latin-1"), False
+    return text.replace("\r\n", "\n").replace("\r", "\n"), is_unicode
 
 
 def read_text(path: Path | str) -> tuple[str, bool]:
@@ -48,7 +56,7 @@ def read_text(path: Path | str) -> tuple[str, bool]:
         path: The file.
 
     Returns:
-        The text, and whether it was UTF-8.
+        The text, and whether it was Unicode (UTF-8 or UTF-16).
 
     Raises:
         UserError: The file does not exist or cannot be opened.
@@ -60,13 +68,14 @@ def read_text(path: Path | str) -> tuple[str, bool]:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def read_csv(path: Path, required: Sequence[str], separator: str = ",") -> pl.DataFrame:
-    """Read a CSV file with a header: every column as text, surrounding blanks removed, empty fields null.
+def read_csv(path: Path, required: Sequence[str]) -> pl.DataFrame:
+    """Read delimited text with a header: every column as text, surrounding blanks removed, empty fields null.
+
+    The separator and the header's row are found as in ``find_layout``.
 
     Args:
         path: The file.
         required: Columns that must be there.
-        separator: The character between fields.
 
     Returns:
         The columns of the file, and ``line``, each row's line number. A row with too few fields is filled with nulls.
@@ -74,38 +83,27 @@ def read_csv(path: Path, required: Sequence[str], separator: str = ",") -> pl.Da
     Raises:
         UserError: There is no such file or no header, a required column is missing, or a row has too many fields.
     """
-    text, _ = read_text(path)
-    if not text.strip():
-        raise UserError(f"{path}: the file is empty; expected a header with {', '.join(required)}")
-    try:
-        frame = pl.read_csv(
-            io.BytesIO(text.encode()),
-            separator=separator,
-            infer_schema=False,
-            row_index_name="line",
-            row_index_offset=2,
-        )
-    except pl.exceptions.PolarsError as error:
-        raise _csv_error(path, text, separator, error) from error
-    missing = [column for column in required if column not in frame.columns]
-    if missing:
-        columns = [column for column in frame.columns if column != "line"]
-        raise UserError(f"{path}: columns {missing} are missing, found {columns}")
-    stripped = pl.col(pl.String).str.strip_chars()
-    return frame.with_columns(
-        pl.col("line").cast(pl.Int64), pl.when(stripped != "").then(stripped).name.keep()
-    )
+    frame = _read_delimited(path, required)
+    return frame.drop("line", strict=False).rename({LINE: "line"})
 
 
-def read_table(path: Path, required: Sequence[str]) -> pl.DataFrame:
-    """Read a table in CSV, TSV, JSONL (NDJSON) or Parquet.
+def read_table(
+    path: Path,
+    required: Sequence[str],
+    *,
+    numbers: Sequence[str] = (),
+    options: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
+    """Read a table in delimited text (CSV, TSV), JSONL (NDJSON) or Parquet.
 
     Args:
         path: The file; its suffix decides the format.
         required: Columns that must be there.
+        numbers: Columns of numbers; in delimited text they may have decimal commas.
+        options: Per required column, the name of the option that maps it, for messages.
 
     Returns:
-        The columns of the file, and ``line``, each row's line number (in Parquet the row number). In CSV and TSV all
+        The columns of the file, and LINE, each row's line number (in Parquet the row number). In delimited text all
         columns are text; in the other formats they have the types of the file.
 
     Raises:
@@ -114,8 +112,10 @@ def read_table(path: Path, required: Sequence[str]) -> pl.DataFrame:
     suffix = path.suffix.lower()
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    if suffix in (".csv", ".tsv"):
-        return read_csv(path, required, "\t" if suffix == ".tsv" else ",")
+    if suffix in WORKBOOKS:
+        raise workbook_error(path)
+    if suffix in (".csv", ".tsv", ".txt"):
+        return _read_delimited(path, required, numbers, options)
     if suffix in (".jsonl", ".ndjson"):
         text, _ = read_text(path)
         try:
@@ -129,14 +129,43 @@ def read_table(path: Path, required: Sequence[str]) -> pl.DataFrame:
             raise UserError(f"{path}: not a readable Parquet file ({error})") from error
     else:
         raise UserError(
-            f"{path}: unknown kind of table {suffix!r}; known: .csv, .tsv, .jsonl, .ndjson, .parquet"
+            f"{path}: unknown kind of table {suffix!r}; known: .csv, .tsv, .txt, .jsonl, .ndjson, .parquet"
         )
-    missing = [column for column in required if column not in frame.columns]
-    if missing:
-        raise UserError(f"{path}: columns {missing} are missing, found {frame.columns}")
-    return (
-        frame.drop("line", strict=False).with_row_index("line", 1).with_columns(pl.col("line").cast(pl.Int64))
+    frame = frame.drop(LINE, strict=False)
+    require_columns(path, required, frame.columns, options)
+    return frame.with_row_index(LINE, 1).with_columns(pl.col(LINE).cast(pl.Int64))
+
+
+def workbook_error(path: Path) -> UserError:
+    """Make the error for a spreadsheet program's own file format.
+
+    Args:
+        path: The workbook.
+
+    Returns:
+        The error, which says what to do.
+    """
+    return UserError(
+        f"{path}: a spreadsheet workbook, which cannot be read; in the spreadsheet program, save each sheet as CSV "
+        "(in Excel: CSV UTF-8)"
     )
+
+
+def _read_delimited(
+    path: Path,
+    required: Sequence[str],
+    numbers: Sequence[str] = (),
+    options: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
+    """Read delimited text of any encoding and separator."""
+    text, _ = read_text(path)
+    if text.startswith(_WORKBOOK_CONTENT):
+        raise workbook_error(path)
+    if not text.strip():
+        raise UserError(f"{path}: the file is empty; expected a header with {', '.join(required)}")
+    frame = parse_delimited(path, text, find_layout(text, required), numbers)
+    require_columns(path, required, [name for name in frame.columns if name != LINE], options)
+    return frame
 
 
 def _jsonl_error(path: Path, text: str, error: Exception) -> UserError:
@@ -148,18 +177,3 @@ def _jsonl_error(path: Path, text: str, error: Exception) -> UserError:
         except json.JSONDecodeError as syntax_error:
             return UserError(f"{path}:{number}: not readable as JSON, perhaps cut short: {syntax_error.msg}")
     return UserError(f"{path}: not a readable JSONL file: {str(error).splitlines()[0]}")
-
-
-def _csv_error(path: Path, text: str, separator: str, error: Exception) -> UserError:
-    """Find the row that the CSV reader failed at; called only when it failed."""
-    try:
-        rows = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
-        header = next(rows)
-        for row in rows:
-            if len(row) > len(header):
-                return UserError(
-                    f"{path}:{rows.line_num}: {len(row)} fields, but the header has {len(header)}"
-                )
-    except csv.Error as syntax_error:
-        return UserError(f"{path}:{rows.line_num}: {syntax_error}")
-    return UserError(f"{path}: not a readable CSV file: {str(error).splitlines()[0]}")

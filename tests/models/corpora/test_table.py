@@ -236,9 +236,9 @@ def test_messages_name_file_and_line(root: Path) -> None:
     (root / "votes.csv").write_text('utterance_id,annotator_id,label\na,r1,"anger\n')
     with pytest.raises(UserError, match=r"votes\.csv:\d: "):
         load(root)
-    (root / "votes.xlsx").write_text("")
+    (root / "votes.docx").write_text("")
     with pytest.raises(UserError, match="unknown kind of table"):
-        load(root, votes="votes.xlsx")
+        load(root, votes="votes.docx")
 
 
 def test_options_are_checked_by_name_and_kind(root: Path) -> None:

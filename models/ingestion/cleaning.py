@@ -1,0 +1,157 @@
+"""Values that spreadsheets and typing changed: spellings of a label, words for nothing, and whole numbers as 101.0.
+
+Every change comes with a note for the user that counts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import polars as pl
+
+_NOTHING = ("", "nan", "n/a", "#n/a", "na", "<na>", "none", "null", "-", "--", "?")
+
+
+def clean_utterances(utterances: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """Undo what spreadsheets do to ids and speakers, and read ages; the notes count every change.
+
+    Args:
+        utterances: Text columns ``utterance_id`` and, where known, ``speaker`` and ``age``.
+
+    Returns:
+        The utterances, with ages in years, and the notes.
+    """
+    ids, notes = restore_whole_numbers(utterances["utterance_id"], "utterance ids")
+    utterances = utterances.with_columns(ids)
+    if "speaker" in utterances.columns:
+        speakers, speaker_notes = clear_nothing(utterances["speaker"], "speakers")
+        speakers, number_notes = restore_whole_numbers(speakers, "speakers")
+        speakers = speakers.set(speakers.str.to_lowercase() == "unknown", None)
+        utterances = utterances.with_columns(speakers)
+        notes += speaker_notes + number_notes
+    if "age" in utterances.columns:
+        ages, age_notes = clear_nothing(utterances["age"], "ages")
+        numbers = ages.cast(pl.Float64, strict=False)
+        unreadable = ages.filter(ages.is_not_null() & numbers.is_null())
+        utterances = utterances.with_columns(numbers)
+        notes += age_notes
+        if len(unreadable):
+            notes.append(
+                f"{len(unreadable)} ages are not numbers, such as {unreadable[0]!r}, and count as missing"
+            )
+    return utterances, notes
+
+
+def clean_votes(
+    votes: pl.DataFrame, labels: tuple[str, ...], utterance_ids: pl.Series
+) -> tuple[pl.DataFrame, list[str]]:
+    """Undo what spreadsheets and typing do to ids, labels and annotators; the notes count every change.
+
+    Args:
+        votes: Text columns ``utterance_id``, ``label`` and, where known, ``annotator_id``.
+        labels: The labels that the user gave, if any.
+        utterance_ids: The ids of the utterances.
+
+    Returns:
+        The votes and the notes.
+    """
+    ids, notes = restore_whole_numbers(votes["utterance_id"], "utterance ids of votes", utterance_ids)
+    cleared, nothing_notes = clear_nothing(votes["label"], "labels", labels)
+    folded, case_notes = fold_labels(cleared, labels)
+    votes = votes.with_columns(ids, folded)
+    notes += nothing_notes + case_notes
+    if "annotator_id" in votes.columns:
+        annotators, annotator_notes = clear_nothing(votes["annotator_id"], "annotators")
+        annotators, number_notes = restore_whole_numbers(annotators, "annotators")
+        votes = votes.with_columns(annotators)
+        notes += annotator_notes + number_notes
+    return votes, notes
+
+
+def clear_nothing(values: pl.Series, what: str, keep: Collection[str] = ()) -> tuple[pl.Series, list[str]]:
+    """Replace the usual words for nothing (nan, n/a, na, none, null, -, ?) with null.
+
+    Args:
+        values: Text.
+        what: What the values are, in the plural, for the note.
+        keep: Words that mean something here.
+
+    Returns:
+        The values, and a note where there are such words.
+
+    Example:
+        >>> cleared, notes = clear_nothing(pl.Series(["anger", "N/A"]), "labels")
+        >>> cleared.to_list(), notes
+        (['anger', None], ["1 labels are 'N/A' and count as missing"])
+    """
+    is_nothing = (
+        values.str.strip_chars().str.to_lowercase().is_in(_NOTHING) & ~values.is_in(list(keep))
+    ).fill_null(value=False)
+    if not is_nothing.any():
+        return values, []
+    words = ", ".join(repr(word) for word in values.filter(is_nothing).unique().sort())
+    cleared = values.to_frame("value").select(pl.when(~is_nothing).then("value")).to_series()
+    return cleared.alias(values.name), [f"{is_nothing.sum()} {what} are {words} and count as missing"]
+
+
+def fold_labels(labels: pl.Series, known: Sequence[str] = ()) -> tuple[pl.Series, list[str]]:
+    """Give labels that differ only by case or surrounding blanks one spelling.
+
+    Args:
+        labels: The label of every vote.
+        known: The spellings that the user gave; for other labels the most frequent spelling is kept.
+
+    Returns:
+        The labels, and a note where spellings changed.
+
+    Example:
+        >>> folded, notes = fold_labels(pl.Series(["joy", "Joy", "joy", "fear"]))
+        >>> folded.to_list(), notes
+        (['joy', 'joy', 'joy', 'fear'], ['1 labels differ from another one only by case or blanks: Joy counts as joy'])
+    """
+    counts: dict[str, int] = dict(labels.drop_nulls().value_counts().iter_rows())
+    canonical: dict[str, str] = {}
+    changed: dict[str, str] = {}
+    for spelling in [*known, *sorted(counts, key=lambda label: (-counts[label], label.swapcase()))]:
+        target = canonical.setdefault(spelling.strip().casefold(), spelling.strip())
+        if target != spelling and spelling not in known:
+            changed[spelling] = target
+    if not changed:
+        return labels, []
+    number = sum(counts[spelling] for spelling in changed)
+    pairs = ", ".join(f"{spelling} counts as {target}" for spelling, target in sorted(changed.items()))
+    note = f"{number} labels differ from another one only by case or blanks: {pairs}"
+    return labels.replace(changed), [note]
+
+
+def restore_whole_numbers(
+    ids: pl.Series, what: str, known: pl.Series | None = None
+) -> tuple[pl.Series, list[str]]:
+    """Turn ids that a program read as floats (101.0) into whole numbers again, if all ids are whole numbers.
+
+    Args:
+        ids: The ids as text. Ids with leading zeros are text and stay.
+        what: What the ids are, in the plural, for the note.
+        known: Ids that exist as they are.
+
+    Returns:
+        The ids, and a note where they changed.
+
+    Example:
+        >>> restored, notes = restore_whole_numbers(pl.Series(["101.0", "7.0", None]), "speakers")
+        >>> restored.to_list(), notes
+        (['101', '7', None], ["2 speakers such as '101.0' are read as whole numbers: '101'"])
+    """
+    is_float = ids.str.contains(r"^(0|[1-9]\d*)\.0$")
+    if known is not None:
+        is_float &= ~ids.is_in(known.implode())
+    if not is_float.any() or not ids.str.contains(r"^\d+(\.0)?$").all():
+        return ids, []
+    restored = ids.to_frame("id").select(
+        pl.when(is_float).then(pl.col("id").str.strip_suffix(".0")).otherwise("id")
+    )
+    first = ids.filter(is_float)[0]
+    note = (
+        f"{is_float.sum()} {what} such as {first!r} are read as whole numbers: {first.removesuffix('.0')!r}"
+    )
+    return restored.to_series().alias(ids.name), [note]

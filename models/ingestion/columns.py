@@ -1,0 +1,89 @@
+"""Required columns of a user's table: which are missing, what they are probably called, and the option that maps them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ambivox.models.errors import UserError
+
+_SYNONYMS = {
+    "audio": ("audio", "file", "path", "filename", "wav", "recording", "audiofile", "audiopath", "url"),
+    "annotator_id": ("annotator", "rater", "worker", "user", "coder", "listener", "participant"),
+    "label": ("label", "emotion", "category", "rating", "answer"),
+    "utterance_id": ("utterance", "id", "clip", "uid", "segment", "sample", "stimulus"),
+}
+_OPTION_COLUMNS = {"utterance": "utterance_id", "annotator": "annotator_id"}
+
+
+def suggest_column(required: str, columns: Sequence[str], option: str | None = None) -> str | None:
+    """Find the column that a required one is probably called.
+
+    Args:
+        required: The name that was expected.
+        columns: The names to choose from.
+        option: The option that maps the column, if any: its usual synonyms are tried, too.
+
+    Returns:
+        The most similar name, or None.
+
+    Example:
+        >>> suggest_column("audio", ["ID", "Wav file"]), suggest_column("label", ["lable", "x"])
+        ('Wav file', 'lable')
+    """
+    plain = {"".join(_words(column)): column for column in reversed(columns) if _words(column)}
+    name = "".join(_words(required))
+    if name in plain:
+        return plain[name]
+    if close := difflib.get_close_matches(name, plain, n=1, cutoff=0.8):
+        return plain[close[0]]
+    role = required if option is None else _OPTION_COLUMNS.get(option, option)
+    for synonym in _SYNONYMS.get(role, ()):
+        if synonym in plain or f"{synonym}id" in plain:
+            return plain.get(synonym, plain.get(f"{synonym}id"))
+    for synonym in _SYNONYMS.get(role, ()):
+        for column in columns:
+            if synonym in _words(column):
+                return column
+    close = difflib.get_close_matches(name, plain, n=1, cutoff=0.6)
+    return plain[close[0]] if close else None
+
+
+def require_columns(
+    path: Path, required: Sequence[str], columns: Sequence[str], options: Mapping[str, str] | None = None
+) -> None:
+    """Check that a table has the required columns.
+
+    Args:
+        path: The table, for the message.
+        required: Columns that must be there.
+        columns: The columns of the table.
+        options: Per required column, the name of the option that maps it.
+
+    Raises:
+        UserError: Columns are missing; the message names all of them, similar columns, and the options.
+    """
+    missing = list(dict.fromkeys(column for column in required if column not in columns))
+    if not missing:
+        return
+    free = [column for column in columns if column not in required]
+    hints = []
+    for column in missing:
+        option = (options or {}).get(column)
+        suggestion = suggest_column(column, free, option)
+        if suggestion is not None:
+            free.remove(suggestion)
+            mapping = f" (--options.{option} {shlex.quote(suggestion)})" if option else ""
+            hints.append(f"for {column!r} did you mean {suggestion!r}{mapping}?")
+        elif option:
+            hints.append(f"name the column for {column!r} with --options.{option} COLUMN")
+    raise UserError("; ".join([f"{path}: columns {missing} are missing, found {list(columns)}", *hints]))
+
+
+def _words(name: str) -> list[str]:
+    """Split a column's name into lower-case words: ``Input.audio_url`` and ``WorkerId`` have several."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return re.findall(r"[^\W_]+", spaced.lower())

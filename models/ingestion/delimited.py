@@ -1,0 +1,146 @@
+"""Delimited text as spreadsheets write it: the separator, the header's row, and rows with their line numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.columns import suggest_column
+
+LINE = "ambivox:line"
+SEPARATORS = (",", ";", "\t", "|")
+_HEADER_ROWS = 20
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\1*', re.IGNORECASE)
+_DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
+_THOUSANDS_COMMA = r"^[+-]?[1-9]\d{0,2},\d{3}$"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a delimited text has its header.
+
+    Attributes:
+        separator: The character between fields.
+        skipped_lines: The number of lines above the header.
+    """
+
+    separator: str
+    skipped_lines: int
+
+
+def find_layout(text: str, required: Sequence[str]) -> Layout:
+    r"""Find the separator and the header: the first row that holds the required columns.
+
+    Where no row holds all of them, the header is the row that resembles them most. A first line ``sep=;`` decides the
+    separator.
+
+    Args:
+        text: The text, with single line feeds.
+        required: Columns that must be there.
+
+    Returns:
+        The separator and the header's place.
+
+    Example:
+        >>> find_layout("Listening test 3,,\nid;audio\na;a.wav", ["id", "audio"])
+        Layout(separator=';', skipped_lines=1)
+    """
+    declared = _SEPARATOR_LINE.fullmatch(text.split("\n", 1)[0])
+    best, best_score = Layout(",", 0), (-1, 0, 0)
+    for separator in (declared[1],) if declared else SEPARATORS:
+        rows = csv.reader(io.StringIO(text), delimiter=separator)
+        skipped_lines = 0
+        try:
+            for row in itertools.islice(rows, _HEADER_ROWS):
+                names = [field.strip() for field in row]
+                if any(names) and not (declared and skipped_lines == 0):
+                    score = (_resemblance(names, required), -skipped_lines, sum(map(bool, names)))
+                    if score > best_score:
+                        best, best_score = Layout(separator, skipped_lines), score
+                skipped_lines = rows.line_num
+        except csv.Error:  # a field without an end; parsing reports it with its line
+            continue
+    return best
+
+
+def parse_delimited(path: Path, text: str, layout: Layout, numbers: Sequence[str] = ()) -> pl.DataFrame:
+    """Read the rows below the header: every column as text, surrounding blanks removed, empty fields null.
+
+    Args:
+        path: The file, for messages.
+        text: Its text, with single line feeds.
+        layout: The separator and the header's place.
+        numbers: Columns of numbers, in which a decimal comma becomes a point.
+
+    Returns:
+        The columns, and LINE, each row's first line in the file. Rows without any text are left out; a row with too few
+        fields is filled with nulls.
+
+    Raises:
+        UserError: A row has too many fields, or a quotation mark is not closed.
+    """
+    lines = itertools.islice(io.StringIO(text), layout.skipped_lines, None)
+    reader = csv.reader(lines, delimiter=layout.separator, strict=True)
+    header: list[str] = []
+    rows: list[list[str]] = []
+    line_numbers: list[int] = []
+    start = layout.skipped_lines + 1
+    try:
+        for row in reader:
+            if not header:
+                header = _distinct([name.strip() for name in row])
+            elif any(row):
+                if len(row) > len(header) and any(map(str.strip, row[len(header) :])):
+                    raise UserError(f"{path}:{start}: {len(row)} fields, but the header has {len(header)}")
+                rows.append(row[: len(header)])
+                line_numbers.append(start)
+            start = layout.skipped_lines + reader.line_num + 1
+    except csv.Error as error:
+        problem = "a quotation mark is not closed" if "end of data" in str(error) else str(error)
+        raise UserError(f"{path}:{start}: {problem}") from error
+    padding = [""] * len(header)
+    columns = zip(padding, *(row + padding[len(row) :] for row in rows), strict=True)
+    frame = pl.DataFrame(
+        {
+            name: pl.Series(fields[1:], dtype=pl.String).str.strip_chars()
+            for name, fields in zip(header, columns, strict=True)
+        }
+    )
+    frame = frame.select(pl.when(pl.all() != "").then(pl.all()).name.keep())
+    frame = frame.with_columns(
+        _decimal_points(frame[name], layout.separator) for name in numbers if name in header
+    )
+    has_text = pl.any_horizontal(pl.all().is_not_null())
+    return frame.with_columns(pl.Series(LINE, line_numbers, dtype=pl.Int64)).filter(
+        frame.select(has_text).to_series()
+    )
+
+
+def _resemblance(names: Sequence[str], required: Sequence[str]) -> int:
+    """Score a row as a header: two points per required column, one per column with a similar name."""
+    return sum(2 if name in names else int(suggest_column(name, names) is not None) for name in required)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Rename repeated columns as Polars does."""
+    seen: dict[str, int] = {}
+    distinct = []
+    for name in names:
+        distinct.append(f"{name}_duplicated_{seen[name] - 1}" if name in seen else name)
+        seen[name] = seen.get(name, 0) + 1
+    return distinct
+
+
+def _decimal_points(column: pl.Series, separator: str) -> pl.Series:
+    """Turn decimal commas into points; between commas, a column that may have thousands commas stays as it is."""
+    with_comma = column.drop_nulls().filter(column.drop_nulls().str.contains(",", literal=True))
+    may_be_thousands = separator == "," and with_comma.str.contains(_THOUSANDS_COMMA).all()
+    return column if may_be_thousands else column.str.replace(_DECIMAL_COMMA, "${1}.${2}")
