@@ -113,7 +113,7 @@ def validate(
         ):
             save(draw(validation), folder / f"{name}.svg")
     _logger.info(
-        f"{len(validation.truth_NK)} test utterances against {validation.targets.description}; JS is the base-2 divergence, 95 % over speakers"
+        f"{len(validation.truth_NK)} test utterances against {validation.targets.description}; JS is the base-2 divergence, 95 % over {'speakers' if validation.targets.speakers else 'utterances (fewer than two test speakers are known)'}"
     )
     for source, row in sorted(rows.items(), key=lambda item: item[1]["js"] or 0.0):
         extra = f"  accuracy {row['accuracy']:.3f}" if row.get("accuracy") is not None else ""
