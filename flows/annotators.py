@@ -57,7 +57,8 @@ def install_annotator(project: Path, corpus: str, folder: Path) -> None:
         projects.save(project, params)
     if path.is_file():
         path.unlink()
-    with atomic_folder(path) as temporary:
+    # DVC tracks the folder, so that it can be restored; an earlier version wrote it without a marker.
+    with atomic_folder(path, is_own=True) as temporary:
         shutil.copytree(folder, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_NOT_COPIED))
     track(project, path)
 

@@ -1,4 +1,7 @@
-"""Atomic writing: a crash, a full disk or a concurrent writer never leaves an incomplete file."""
+"""Atomic writing: a crash, a full disk or a concurrent writer never leaves an incomplete file.
+
+A folder is replaced only if it is empty or was written by this software.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,37 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from ambivox.models.errors import UserError
+
+# Every folder of atomic_folder holds this file. Its bytes never change, because DVC hashes whole folders.
+MARKER = ".ambivox-output"
+_MARKER_TEXT = "Ambivox wrote this folder and replaces all of it when the same step is run again.\n"
+
+# Folders that were written before there was a marker: they hold one of these groups of files, no folder, and
+# no file of another kind (no recording, for example).
+_UNMARKED_OUTPUTS = (
+    {"utterances.parquet", "profile.json"},  # ingest
+    {"annotations.parquet", "checks.json"},  # annotate
+    {"pooling.json", "pooled.parquet"},  # pool
+    {"metrics.json", "details.json"},  # validate
+    {"metrics.json", "paper.json"},  # evaluate
+    {"trial.json", "trial.md"},  # trial
+    {"augmentation.json", "utterances.parquet"},  # augment
+    {"ambivox.json", "adapter_config.json"},  # finetune
+    {"config.json", "distribution_head.safetensors"},  # finetune --merged
+    {"config.json", "training.json"},  # pretrain
+    {"votes.parquet", "rejects.parquet"},  # import-votes
+    {"labels.json", "utterances.csv", "votes.csv"},  # export as csv
+    {"config.xml", "tasks.json"},  # export as label_studio, plan-labels
+)
+_OUTPUT_SUFFIXES = frozenset(
+    [".csv", ".jinja", ".json", ".md", ".model", ".parquet", ".safetensors", ".svg", ".tar", ".txt", ".xml"]
+)
 
 # No space left on the device, disk quota exceeded, file larger than allowed.
 _DISK_FULL_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -87,38 +117,111 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(
+    path: Path, inputs: Iterable[Path | str | None] = (), *, is_own: bool = False
+) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; it replaces ``path`` when the block ends without an error.
 
+    The folder gets a marker file, by which a later run knows that it may replace the folder.
+
     Args:
-        path: The folder to write; an existing one is replaced with all that it holds.
+        path: The folder to write; an existing one is replaced if ``check_output_folder`` allows it.
+        inputs: Files and folders that are read; see ``check_output_folder``.
+        is_own: See ``check_output_folder``.
 
     Yields:
         An empty folder to write to.
 
     Raises:
         DiskFullError: The disk is full; the old folder is unchanged and the temporary one is removed.
+        UserError: ``path`` must not be replaced; nothing was changed.
     """
-    with _as_disk_full_error(path), _replaced_folder(path) as temporary:
-        yield temporary
+    inputs = tuple(inputs)
+    check_output_folder(path, inputs, is_own=is_own)
+    with _as_disk_full_error(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+        try:
+            yield temporary
+            (temporary / MARKER).write_text(_MARKER_TEXT, encoding="utf-8")
+            temporary.chmod(0o755)
+            # Again: the block may have run for hours.
+            check_output_folder(path, inputs, is_own=is_own)
+            _replace_folder(path, temporary)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
-@contextmanager
-def _replaced_folder(path: Path) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+def _replace_folder(path: Path, temporary: Path) -> None:
+    if not path.exists():
+        temporary.rename(path)
+        return
+    old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
+    path.rename(old / path.name)
+    temporary.rename(path)
+    shutil.rmtree(old)
+
+
+def check_output_folder(
+    path: Path, inputs: Iterable[Path | str | None] = (), *, is_own: bool = False
+) -> None:
+    """Check that writing a folder deletes nothing but an earlier output of this software.
+
+    Args:
+        path: The folder to write. It may be missing, empty, or written by this software.
+        inputs: Files and folders that are read: ``path`` must not hold them. None is ignored, and so is a string that is
+            no path (the key of an ALM, a URL).
+        is_own: Replace a folder without a marker too, because the caller knows that this software wrote it.
+
+    Raises:
+        UserError: ``path`` is a file, a link, the root of a drive, the home folder, the current folder or a parent
+            of one of them, holds an input, or holds files that this software did not write.
+    """
+    if path.is_symlink():
+        raise UserError(f"{path}: found a link, expected a folder to write; name another folder or remove it")
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path}: found a file, expected a folder to write; name another folder or remove it")
+    folder = path.resolve()
+    if folder == folder.parent:
+        raise UserError(f"{path}: is the root of a drive; name another folder")
+    for name, used in (("home folder", _home()), ("current folder", Path.cwd())):
+        if used.resolve().is_relative_to(folder):
+            raise UserError(f"{path}: is or contains the {name} {used}; name another folder")
+    for read in inputs:
+        if read is None or (isinstance(read, str) and not Path(read).exists()):
+            continue
+        if Path(read).resolve().is_relative_to(folder):
+            raise UserError(
+                f"{path}: is or contains the input {read}, which would be deleted; name another folder"
+            )
+    if path.is_dir() and not is_own and not _may_replace(path):
+        names = sorted(entry.name for entry in path.iterdir())
+        listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        raise UserError(
+            f"{path}: holds files that Ambivox did not write ({listed}); name another folder or remove it"
+        )
+
+
+def _home() -> Path:
     try:
-        yield temporary
-        temporary.chmod(0o755)
-        if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
-            path.rename(old / path.name)
-            temporary.rename(path)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        return Path.home()
+    except RuntimeError:  # a container's user without a home folder
+        return Path.cwd()
+
+
+def _may_replace(folder: Path) -> bool:
+    """Whether a folder is empty or an output of this software."""
+    try:
+        if (folder / MARKER).read_text(encoding="utf-8") == _MARKER_TEXT:
+            return True
+    except (OSError, UnicodeDecodeError):
+        pass
+    entries = list(folder.iterdir())
+    names = {entry.name for entry in entries}
+    return not entries or (
+        any(outputs <= names for outputs in _UNMARKED_OUTPUTS)
+        and all(entry.is_file() and entry.suffix in _OUTPUT_SUFFIXES for entry in entries)
+    )
 
 
 def write_json(path: Path, value: Any) -> Path:

@@ -76,11 +76,13 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
         UserError: A wrong setting, an unknown ALM, an engine that cannot be started, or, with on_error "stop",
             an utterance that cannot be annotated.
     """
-    from ambivox.models.files import atomic_folder
+    from ambivox.models.files import atomic_folder, check_output_folder
     from ambivox.models.progress import bar
     from ambivox.models.reporting.figures.annotation import answers_figure, checks_figure
     from ambivox.models.reporting.figures.style import save
 
+    inputs = (utterances, Path(options.store), options.persona_file, alm)
+    check_output_folder(out, inputs)
     run = prepare_run(utterances, alm, options)
     missing = run.missing_items()
     _logger.info(run.describe(missing))
@@ -88,7 +90,7 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
         clips = sum(items["audio_sha256"].n_unique() for items in missing)
         task = progress.add_task("annotate", total=clips, note=run.engine_version)
         result = run.annotate(missing, lambda done: progress.advance(task, done))
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, inputs) as folder:
         result.write(folder)
         save(answers_figure(result.annotations), folder / "answers.svg")
         save(checks_figure(result.checks, result.annotations.labels), folder / "checks.svg")

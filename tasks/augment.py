@@ -65,17 +65,19 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
 
     from ambivox.models.augmentation import augment as augmentation
     from ambivox.models.augmentation.dime_aug import DimeAugSettings
-    from ambivox.models.files import atomic_folder
+    from ambivox.models.files import atomic_folder, check_output_folder
     from ambivox.models.reporting.figures.augmentation import class_balance_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Distributions, Utterances
 
+    inputs = (utterances, distributions, options.alm, options.cache)
+    check_output_folder(out, inputs)
     embed = None
     if options.features == "alm" and options.alm is not None:
         from ambivox.models.alm_backbones.audio_states import mean_audio_states
 
         embed = partial(mean_audio_states, alm=options.alm)
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, inputs) as folder:
         summary = augmentation.augment(
             Utterances.read(utterances),
             Distributions.read(distributions),

@@ -58,16 +58,18 @@ def evaluate(
     from ambivox.models.evaluation.human_targets import human_targets
     from ambivox.models.evaluation.predictions import read_predictions, reference_predictions
     from ambivox.models.evaluation.summary_figures import summary_figures
-    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.reporting.figures import evaluation as figures
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Utterances, Votes
 
+    inputs = (utterances, votes, predictions, heldout, annotations, distributions)
+    check_output_folder(out, inputs)
     table, observed = Utterances.read(utterances), Votes.read(votes)
     targets = human_targets(table, observed, Votes.read(heldout) if heldout else None)
     models = read_predictions(predictions, targets)
     references = reference_predictions(table, observed, annotations, distributions, targets)
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, inputs) as folder:
         written = write_evaluation(models, references, targets, folder, options.resamples, options.seed)
         # validate's summary has the references already.
         own_figures = {

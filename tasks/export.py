@@ -50,9 +50,11 @@ def export(
     import polars as pl
 
     from ambivox.models.exchange import LinkedTables
-    from ambivox.models.files import atomic_folder
+    from ambivox.models.files import atomic_folder, check_output_folder
     from ambivox.models.tables import SPLITS, Distributions, Utterances, Votes
 
+    inputs = (utterances, votes, distributions)
+    check_output_folder(out, inputs)
     exported_utterances = Utterances.read(utterances).in_splits(*(options.splits or SPLITS))
     about = pl.col("utterance_id").is_in(exported_utterances.frame["utterance_id"].implode())
     all_votes = Votes.read(votes)
@@ -64,7 +66,7 @@ def export(
             all_distributions.frame.filter(about), all_distributions.labels
         )
     bundle = LinkedTables.of(exported_utterances, exported_votes, exported_distributions)
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, inputs) as folder:
         importlib.import_module(f"ambivox.models.exchange.{options.format}").write(bundle, folder)
     left_out = len(all_votes) - len(exported_votes)
     _logger.info(

@@ -107,7 +107,12 @@ def finetune(
             a recording cannot be read.
     """
     from ambivox.models.alm_backbones.libraries import prepare_libraries
+    from ambivox.models.files import check_output_folder
 
+    inputs = (utterances, distributions, augmented, alm, options.cache, options.runs, options.tensorboard)
+    check_output_folder(out, inputs)
+    if options.merged:
+        check_output_folder(options.merged, (*inputs, out))
     prepare_libraries(four_bit=options.quantise)
     from ambivox.models.finetuning import finetune as finetuning
     from ambivox.models.reporting.figures.finetuning import training_curves_figure
@@ -124,6 +129,7 @@ def finetune(
         options=_training_settings(options),
         cache=options.cache,
         runs=options.runs,
+        inputs=inputs,
         tensorboard=options.tensorboard,
         draw=lambda result, folder: save(
             training_curves_figure(result.curves, result.best_epoch), folder / "curves.svg"
@@ -154,7 +160,7 @@ def finetune(
     if options.merged:
         from ambivox.models.finetuning.model.model_folder import merge
 
-        merge(out, alm, options.merged)
+        merge(out, alm, options.merged, inputs)
         _logger.info(f"merged weights: {options.merged}")
     if report.rejects:
         _logger.info(

@@ -44,11 +44,13 @@ def import_votes(
     """
     import importlib
 
-    from ambivox.models.files import atomic_folder
+    from ambivox.models.files import atomic_folder, check_output_folder
     from ambivox.models.ingestion.corpus import no_rejects
     from ambivox.models.ingestion.merging import add_votes
     from ambivox.models.tables import Utterances, Votes
 
+    inputs = (source, utterances, votes)
+    check_output_folder(out, inputs)
     listed = Utterances.read(utterances)
     module = importlib.import_module(f"ambivox.models.exchange.{options.format}")
     if options.format == "label_studio":
@@ -56,7 +58,7 @@ def import_votes(
     else:
         found, rejects = module.read(source).votes, no_rejects()
     whole, replaced = add_votes(Votes.read(votes) if votes else None, found, listed)
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, inputs) as folder:
         whole.write(folder / "votes.parquet")
         rejects.write_parquet(folder / "rejects.parquet", compression="zstd")
     _logger.info(f"{len(found):,} votes read, {replaced:,} replace earlier ones, {rejects.height:,} rejected")

@@ -62,13 +62,15 @@ def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Pat
         UserError: The corpus is not as expected; the message says where.
     """
     from ambivox.models.corpora import load_corpus
-    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.ingestion.ingest import ingest as ingest_corpus
     from ambivox.models.ingestion.splits import check_shares
     from ambivox.models.reporting.figures.profile import profile_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.reporting.profile_page import profile_markdown, profile_summary
 
+    inputs = (root, options.cache)
+    check_output_folder(out, inputs)
     ingested = ingest_corpus(
         load_corpus(corpus, root, options.options),
         corpus,
@@ -80,7 +82,7 @@ def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Pat
         on_error=options.on_error,
         cache=options.cache,
     )
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, inputs) as folder:
         ingested.utterances.write(folder / "utterances.parquet")
         ingested.votes.write(folder / "votes.parquet")
         ingested.heldout.write(folder / "heldout.parquet")

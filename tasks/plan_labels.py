@@ -63,7 +63,7 @@ def plan_labels(
 
     from ambivox.models.errors import UserError
     from ambivox.models.exchange import LinkedTables, label_studio
-    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.pooling.allocation import plan
     from ambivox.models.pooling.allocation_simulation import simulate
     from ambivox.models.pooling.fit import fit_pooling
@@ -73,6 +73,8 @@ def plan_labels(
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Utterances, Votes
 
+    input_paths = (utterances, votes, annotations, heldout, *options.more_annotations)
+    check_output_folder(out, input_paths)
     utterance_table = Utterances.read(utterances).in_splits("train", "development", "test")
     human_votes = keep_human_votes(Votes.read(votes))
     ids = utterance_table.frame["utterance_id"]
@@ -130,7 +132,7 @@ def plan_labels(
             seed=options.seed,
         )
         simulation = simulate(several_votes_model, all_inputs.rows(split_N == "test"), seed=options.seed)
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, input_paths) as folder:
         batch.select(columns).write_csv(folder / "batch.csv")
         selected = Utterances(batch.select(utterance_table.frame.columns), utterance_table.labels)
         label_studio.write(

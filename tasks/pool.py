@@ -62,7 +62,7 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     import polars as pl
 
     from ambivox.models.annotation.checks_file import drop_audio_insensitive
-    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.pooling.inputs import keep_human_votes
     from ambivox.models.pooling.sources import make_sources
     from ambivox.models.pooling.summary import statements, summary
@@ -71,6 +71,8 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Utterances, Votes
 
+    inputs = (utterances, votes, annotations, *options.more_annotations)
+    check_output_folder(out, inputs)
     all_utterances = Utterances.read(utterances)
     weighted_votes = None
     if options.raters != "alike":
@@ -97,7 +99,7 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
         resamples=options.resamples,
         seed=options.seed,
     )
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, inputs) as folder:
         for source, table in sources.tables.items():
             table.write(folder / f"{source}.parquet")
         write_json(folder / "pooling.json", summary(sources))

@@ -48,8 +48,10 @@ def pretrain(*, utterances: Path, votes: Path, out: Path, options: PretrainOptio
     import time
 
     from ambivox.models.embedded_alm.pretraining import pretrain as train
+    from ambivox.models.files import check_output_folder
     from ambivox.models.tables import Utterances, Votes
 
+    check_output_folder(out, (utterances, votes, options.cache))
     start = time.monotonic()
     done = train(
         Utterances.read(utterances),

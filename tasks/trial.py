@@ -68,7 +68,7 @@ def trial(
     from ambivox.models.evaluation.intended_emotion import intended_emotions
     from ambivox.models.evaluation.sparse_vote_tables import trial_rows, trial_scores
     from ambivox.models.evaluation.sparse_vote_trial import trial as run_trial
-    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.pooling.inputs import keep_human_votes
     from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
     from ambivox.models.reporting.figures.style import save
@@ -76,6 +76,8 @@ def trial(
     from ambivox.models.reporting.trial_page import trial_markdown
     from ambivox.models.tables import Utterances, Votes
 
+    inputs = (utterances, votes, annotations, heldout, *options.more_annotations)
+    check_output_folder(out, inputs)
     if not options.votes_kept or min(options.votes_kept) < 1:
         raise UserError(f"votes-kept must be whole numbers of 1 or more, found {list(options.votes_kept)}")
     all_utterances, human_votes = Utterances.read(utterances), keep_human_votes(Votes.read(votes))
@@ -105,7 +107,7 @@ def trial(
         seed=options.seed,
     )
     rows = trial_rows(result)
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, inputs) as folder:
         write_json(
             folder / "trial.json",
             {

@@ -65,13 +65,15 @@ def validate(
     from ambivox.models.evaluation.summary_figures import summary_figures
     from ambivox.models.evaluation.validation import validate as compare
     from ambivox.models.evaluation.validation_tables import details, metrics_by_source, scores_by_utterance
-    from ambivox.models.files import atomic_folder, write_json
+    from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.pooling.inputs import keep_human_votes
     from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
     from ambivox.models.reporting.figures import validation as figures
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import SOURCES, Distributions, Utterances, Votes
 
+    inputs = (utterances, votes, heldout, annotations, distributions, truth, *options.more_annotations)
+    check_output_folder(out, inputs)
     all_utterances, human_votes = Utterances.read(utterances), keep_human_votes(Votes.read(votes))
     by_source = {path.stem: Distributions.read(path) for path in sorted(distributions.glob("*.parquet"))}
     if not by_source:
@@ -96,7 +98,7 @@ def validate(
         seed=options.seed,
     )
     rows = metrics_by_source(validation)
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, inputs) as folder:
         write_json(folder / "metrics.json", rows)
         write_json(folder / "summary.json", summary_figures(rows, _equivalent_votes(distributions)))
         write_json(folder / "details.json", details(validation))
@@ -111,7 +113,7 @@ def validate(
         ):
             save(draw(validation), folder / f"{name}.svg")
     _logger.info(
-        f"{len(validation.truth_NK)} test utterances against {validation.targets.description}; JS is the base-2 divergence, 95 % over speakers"
+        f"{len(validation.truth_NK)} test utterances against {validation.targets.description}; JS is the base-2 divergence, 95 % over {'speakers' if validation.targets.speakers else 'utterances (fewer than two test speakers are known)'}"
     )
     for source, row in sorted(rows.items(), key=lambda item: item[1]["js"] or 0.0):
         extra = f"  accuracy {row['accuracy']:.3f}" if row.get("accuracy") is not None else ""

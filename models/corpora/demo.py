@@ -121,7 +121,7 @@ def _generate(root: Path, recipe: dict[str, object], simulation: Simulation) -> 
         simulation.syllables_N,
         seed=simulation.seed,
     )
-    with atomic_folder(root) as temporary:
+    with atomic_folder(root, is_own=(root / _RECIPE).is_file()) as temporary:
         (temporary / "audio").mkdir()
         for name, samples in zip(simulation.ids, recordings, strict=True):
             soundfile.write(temporary / "audio" / f"{name}.wav", samples, RATE_HZ, subtype="PCM_16")

@@ -44,13 +44,25 @@ class HumanTargets:
     @property
     def speakers(self) -> list[str | None] | None:
         """A speaker per utterance; None where fewer than two are known, so that utterances are resampled."""
-        speakers = self.frame["speaker"].to_list()
-        return speakers if len({speaker for speaker in speakers if speaker is not None}) > 1 else None
+        return known_speakers(self.frame)
 
     @property
     def description(self) -> str:
         """Which votes the targets are: "held-out votes" or "all votes"."""
         return "held-out votes" if self.held_out else "all votes"
+
+
+def known_speakers(utterances: pl.DataFrame) -> list[str | None] | None:
+    """A speaker per utterance, by whom the intervals resample.
+
+    Args:
+        utterances: rows of a table of utterances.
+
+    Returns:
+        The column speaker; None where fewer than two speakers are known, so that utterances are resampled.
+    """
+    speakers = utterances["speaker"]
+    return speakers.to_list() if speakers.drop_nulls().n_unique() > 1 else None
 
 
 def human_targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -> HumanTargets:

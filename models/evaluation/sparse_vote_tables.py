@@ -1,13 +1,14 @@
-"""The tables of the sparse-vote trial: rows for trial.json, Markdown, scores per utterance."""
+"""The tables of the sparse-vote trial: rows for trial.json, scores per utterance."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from ambivox.models.evaluation.human_targets import known_speakers
+from ambivox.models.evaluation.rows import finite, select
 from ambivox.models.evaluation.sparse_vote_trial import Trial
 from ambivox.models.statistics.ambiguity import TERTILES
 from ambivox.models.statistics.bootstrap import Interval, mean_interval, ratio_interval
@@ -23,11 +24,13 @@ def trial_rows(trial: Trial) -> list[dict[str, Any]]:
     Returns:
         Rows with ``votes``, ``source``, ``utterances``, ``js`` and ``over_human`` (its ratio to that of the
         source human), the ``p_value`` of the difference, and the ratio by definition of ambiguity and tertile;
-        intervals are mappings with value, low and high.
+        intervals are mappings with value, low and high. Undefined figures are None: the ratio where the humans'
+        JS is 0, or where a tertile is empty. Intervals are over speakers; where fewer than two speakers are
+        known, they are over utterances, and the row says so in ``intervals_over``.
     """
     rows = []
     for k, scores in trial.js.items():
-        speakers = trial.utterances[k]["speaker"].to_list()
+        speakers = known_speakers(trial.utterances[k])
         for source, js_N in scores.items():
             test = paired_test(js_N, scores["human"], speakers, seed=trial.seed)
             js = mean_interval(js_N, speakers, resamples=trial.resamples, seed=trial.seed)
@@ -39,21 +42,24 @@ def trial_rows(trial: Trial) -> list[dict[str, Any]]:
                 "over_human": _as_mapping(_ratio(trial, k, source, np.ones(len(js_N), dtype=bool))),
                 "p_value": test.p_value,
             }
+            if speakers is None:
+                row["intervals_over"] = "utterances"
             for definition, tertile_N in trial.tertile[k].items():
                 row[definition] = {
                     name: _as_mapping(_ratio(trial, k, source, tertile_N == number))
                     for number, name in enumerate(TERTILES)
                 }
-            rows.append(row)
+            rows.append(finite(row))
     return rows
 
 
 def _ratio(trial: Trial, k: int, source: str, mask_N: np.ndarray) -> Interval:
-    """Mean JS of a source over that of the source human, with its interval over speakers."""
+    """Mean JS of a source over that of the source human, with its interval."""
+    speakers = known_speakers(trial.utterances[k])
     return ratio_interval(
         trial.js[k][source][mask_N],
         trial.js[k]["human"][mask_N],
-        trial.utterances[k]["speaker"].filter(pl.Series(mask_N)).to_list(),
+        select(speakers, mask_N),
         resamples=trial.resamples,
         seed=trial.seed,
     )
@@ -61,28 +67,6 @@ def _ratio(trial: Trial, k: int, source: str, mask_N: np.ndarray) -> Interval:
 
 def _as_mapping(interval: Interval) -> dict[str, float]:
     return {"value": interval.value, "low": interval.low, "high": interval.high}
-
-
-def trial_markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows as a Markdown table, with tertiles by the entropy of all votes.
-
-    Args:
-        rows: of ``trial_rows``.
-    """
-    lines = [
-        "JS (base-2 divergence) to the votes not kept, over that of the humans alone [95 % over speakers]",
-        "",
-        "| votes | source | JS | over human | low | medium | high |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        by_tertile = " | ".join(f"{row['entropy'][name]['value']:.2f}" for name in TERTILES)
-        js, ratio = row["js"], row["over_human"]
-        lines.append(
-            f"| {row['votes']} | {row['source']} | {js['value']:.3f} [{js['low']:.3f}, {js['high']:.3f}] "
-            f"| {ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}] | {by_tertile} |"
-        )
-    return "\n".join(lines) + "\n"
 
 
 def trial_scores(trial: Trial) -> pl.DataFrame:

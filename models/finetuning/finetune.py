@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,7 @@ def finetune(
     cache: Path | None,
     runs: Path,
     tensorboard: Path | None,
+    inputs: Iterable[Path | str | None] = (),
     draw: Callable[[TrainingResult, Path], object] = lambda _result, _folder: None,
 ) -> FinetuneResult:
     """Train on the splits train and development and write a model folder.
@@ -95,6 +96,7 @@ def finetune(
         cache: Folder of cached audio states.
         runs: Folder for checkpoints of incomplete runs.
         tensorboard: Folder for TensorBoard's events, or None.
+        inputs: Files and folders that ``out`` must not hold; see ``atomic_folder``.
         draw: Draws figures of the training result into the model folder.
 
     Returns:
@@ -143,7 +145,7 @@ def finetune(
     if settings.correct_label_shift:
         weights = correct_label_shift(weights, log_label_shift(training, mixed))
     if processes.is_main:
-        with atomic_folder(out) as folder:
+        with atomic_folder(out, inputs) as folder:
             save_model(model, weights, card, folder)
             write_run_files(folder, result, checks, adapted_modules(backbone.model), examples.rejects)
             draw(result, folder)

@@ -38,7 +38,7 @@ def ambivox(*words):
     with redirect_stderr(stderr):
         code = run(build(), list(words))
     shards = len([path for path in disk.rglob("*.parquet") if "store" in path.parts])
-    partial = [str(path) for path in disk.rglob(".*")]
+    partial = [str(path) for path in disk.rglob(".*") if path.suffix in (".tmp", ".old")]
     outcomes.append({"code": code, "stderr": stderr.getvalue(), "shards": shards, "partial": partial})
 
 size(56)

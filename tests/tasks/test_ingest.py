@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 import soundfile
 
+from ambivox.models.files import MARKER
 from ambivox.models.reporting.profile_page import profile_markdown
 from ambivox.models.statistics.agreement import fleiss_kappa, krippendorff_alpha
 from ambivox.models.tables import Utterances, Votes
@@ -64,6 +65,7 @@ def test_writes_its_tables_and_the_same_bytes_twice(root: Path, tmp_path: Path) 
         "profile.json",
         "profile.md",
         "profile.svg",
+        MARKER,
     }
     other = run(root, tmp_path / "other", keep_votes=2, seed=4)
     assert hashes(first)["votes.parquet"] != hashes(other)["votes.parquet"]

@@ -11,6 +11,7 @@ README.md                                         how to load the model without 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def load_model(
     return DistributionModel(backbone, head, code_ids).eval(), card
 
 
-def merge(folder: Path, alm: str | None, out: Path) -> Path:
+def merge(folder: Path, alm: str | None, out: Path, inputs: Iterable[Path | str | None] = ()) -> Path:
     """Write the base ALM with the adapters' weights merged in, which can be served like any other ALM, and the head.
 
     4-bit weights are written with the same values, dequantised.
@@ -109,6 +110,7 @@ def merge(folder: Path, alm: str | None, out: Path) -> Path:
         folder: The model's folder.
         alm: Folder or key of the base ALM; by default where it was at training time.
         out: The folder to write.
+        inputs: Further files and folders that ``out`` must not hold; see ``atomic_folder``.
 
     Returns:
         ``out``.
@@ -121,7 +123,7 @@ def merge(folder: Path, alm: str | None, out: Path) -> Path:
     model, _ = load_model(folder, alm, torch.device("cpu"), torch.float32, dequantise=True)
     backbone: Backbone = model.backbone
     merged = backbone.model.merge_and_unload()
-    with atomic_folder(out) as temporary:
+    with atomic_folder(out, (folder, alm, *inputs)) as temporary:
         merged.save_pretrained(temporary)
         backbone.processor.save_pretrained(temporary)
         head = {name: value.contiguous() for name, value in model.head.state_dict().items()}

@@ -175,7 +175,7 @@ def confusion_figure(counts: Sequence[Sequence[int]], labels: tuple[str, ...], n
 
 @styled
 def speaker_groups_figure(table: pl.DataFrame, models: Sequence[str]) -> Figure:
-    """Draw JS by speaker group (sex, age, language), one point per fine-tuned model.
+    """Draw JS by speaker group (sex, age, language), one point per fine-tuned model; or that there are no groups.
 
     Args:
         table: columns ``kind``, ``group``, ``model`` and ``js``.
@@ -184,6 +184,11 @@ def speaker_groups_figure(table: pl.DataFrame, models: Sequence[str]) -> Figure:
     shown = table.filter(pl.col("kind").is_in(_GROUP_KINDS) & pl.col("model").is_in(models))
     groups = shown.select("kind", "group").unique(maintain_order=True).rows()
     figure, (axes,) = new_figure(width=6.8, height=1.2 + 0.4 * max(1, len(groups)))
+    if not groups:
+        axes.set_axis_off()
+        note = "sex, age and language of the speakers are unknown"
+        axes.text(0.5, 0.5, note, transform=axes.transAxes, ha="center")
+        return figure
     for name in models:
         rows = shown.filter(pl.col("model") == name)
         axes.plot(

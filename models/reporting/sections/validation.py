@@ -28,16 +28,29 @@ def validation(run: Run) -> Section:
         )
         section.text.append(
             f"Only test speakers are scored; the target is {target}. JS is the base-2 divergence (0 to 1), not its "
-            "square root. Brackets show 95% bootstrap intervals over speakers."
+            f"square root. Brackets show 95% bootstrap intervals over {_resampled(run)}."
         )
     section.pictures = pictures(run.root / "validation")
     details = run.json("validation/details.json")
+    groups = details.get("per_group")
+    if isinstance(groups, Mapping) and groups and not any(groups.values()):
+        section.text.append(
+            f"JS by speaker group cannot be given: {' and '.join(map(str, groups))} of the test speakers are unknown."
+        )
     section.tables = _tertile_tables(details) + _paired_test_tables(details) + _group_tables(details)
     section.details = json_tables(metrics, "sources")
     for path in sorted((run.root / "validation").glob("*.json")):
         if path.name != "metrics.json":
             section.details += json_tables(run.json(f"validation/{path.name}"), display_name(path.stem))
     return section
+
+
+def _resampled(run: Run) -> str:
+    """What the intervals resample: speakers, or utterances where fewer than two test speakers are known."""
+    speakers = run.utterances.in_splits("test").frame["speaker"].drop_nulls() if run.utterances else None
+    if speakers is None or speakers.n_unique() > 1:
+        return "speakers"
+    return "utterances, because fewer than two test speakers are known: they say nothing about other speakers"
 
 
 def _js(measures: Any) -> str:

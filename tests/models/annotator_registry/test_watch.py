@@ -11,6 +11,7 @@ import pytest
 from ambivox.models.annotator_registry.candidate import SourceError
 from ambivox.models.annotator_registry.watch import fetch_candidate, list_candidates
 from ambivox.models.errors import UserError
+from ambivox.models.files import MARKER
 from ambivox.models.prompting.model_folder import revision_of
 from tests.support.hub_server import HubServer
 
@@ -195,7 +196,7 @@ def test_s3_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         candidates = list_candidates("s3://models/alms")
         assert [candidate.alm for candidate in candidates] == ["good"]
         fetched = fetch_candidate(candidates[0], tmp_path / "cache")
-        assert sorted(path.name for path in fetched.iterdir()) == ["config.json", "model.safetensors"]
+        assert {path.name for path in fetched.iterdir()} == {MARKER, "config.json", "model.safetensors"}
         assert revision_of(fetched) == revision_of(folder)
         client.put_object(Bucket="models", Key="alms/good/model.safetensors", Body=b"new weights")
         assert list_candidates("s3://models/alms")[0].version != candidates[0].version

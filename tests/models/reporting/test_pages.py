@@ -20,6 +20,16 @@ def test_the_trial_is_one_table() -> None:
     )
 
 
+def test_the_trial_says_what_is_undefined_and_what_was_resampled() -> None:
+    estimate = {"value": 0.1784, "low": 0.172, "high": 0.185}
+    undefined = {"value": None, "low": None, "high": None}
+    thirds = {"low": {"value": None}, "medium": {"value": 0.74}, "high": {"value": 0.64}}
+    row = {"votes": 1, "source": "pooled", "js": estimate, "over_human": undefined, "entropy": thirds}
+    text = trial_markdown([row | {"intervals_over": "utterances"}])
+    assert "[95 % over utterances]" in text
+    assert "| 1 | pooled | 0.178 [0.172, 0.185] | undefined | undefined | 0.74 | 0.64 |" in text
+
+
 def test_the_profile_is_tables_with_escaped_text() -> None:
     lines = profile_markdown(PROFILE).splitlines()
     assert lines[:4] == [r"# a\_corpus", "", "| | |", "|---|---|"]
