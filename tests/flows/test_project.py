@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ambivox.flows import diagnostics, prefect_settings, project, run_pipeline
+from ambivox.flows import diagnostics, prefect_settings, project
 from ambivox.flows.pipeline import stages
 from ambivox.models.errors import UserError
+from ambivox.models.reporting.sources_table import sources_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -162,7 +163,7 @@ def test_the_short_table_has_a_row_a_source_and_the_ceiling() -> None:
     metrics = dict.fromkeys(("human", "synthetic", "combined", "pooled", "prior", "ceiling"), row)
     console = Console(width=100)
     with console.capture() as shown:
-        console.print(run_pipeline.table(json.loads(json.dumps(metrics)), "demo"))
+        console.print(sources_table(json.loads(json.dumps(metrics)), "demo"))
     text = shown.get()
     for word in ("human ceiling", "corpus prior", "pooled", "0.123", "0.100-0.150", "0.750"):
         assert word in text
