@@ -7,13 +7,13 @@ options are read here. So nothing that params.yaml, a table or a folder's name h
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ambivox.flows.project import load
+from ambivox.flows.project import SECTION_STEPS, load
 from ambivox.flows.step_options import build_options
 from ambivox.models.errors import UserError, unknown
 
@@ -78,8 +78,6 @@ PATHS: dict[str, dict[str, str]] = {
 }
 # Passed only where ingest wrote them.
 _OPTIONAL = frozenset({"truth"})
-# Steps whose options stand in a section of their own; the others' stand in corpora.<corpus>.<step>.
-OWN_SECTION = frozenset({"pretrain", "trial"})
 _NAME = re.compile(
     r"(?P<step>[a-z_]+)@(?P<corpus>[a-z][a-z0-9_]*)(?:-(?P<source>[a-z_]+))?(?:-(?P<dime_aug>on|off))?"
 )
@@ -122,13 +120,19 @@ def stage_call(project: Path, name: str) -> StageCall:
         if argument not in _OPTIONAL or (project / place).exists():
             arguments[argument] = str(place) if argument == "alm" else place
     entry = params["corpora"][corpus]
+    if not isinstance(entry, Mapping) or not {"corpus", "root"} <= entry.keys():
+        raise UserError(
+            f"params.yaml: corpora.{corpus}: expected a mapping with corpus and root, found {entry!r}"
+        )
     if step == "ingest":
         arguments |= {"corpus": str(entry["corpus"]), "root": Path(str(entry["root"]))}
     if step == "finetune":
         arguments["dime_aug"] = match["dime_aug"]
-    section, where = (params.get(step, {}), f"{step}.{corpus}") if step in OWN_SECTION else (entry, "")
-    values = section.get(corpus if step in OWN_SECTION else step, {})
-    options = build_options(step, values, f"params.yaml: {where or f'corpora.{corpus}.{step}'}")
+    if step in SECTION_STEPS:
+        values, where = params[step].get(corpus, {}), f"{step}.{corpus}"
+    else:
+        values, where = entry.get(step, {}), f"corpora.{corpus}.{step}"
+    options = build_options(step, values, f"params.yaml: {where}")
     if "seed" in {field.name for field in fields(options)} and "seed" not in values:
         options = replace(options, seed=_seed(params))
     function = getattr(import_module(f"ambivox.tasks.{step}"), step)

@@ -37,7 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         kept[name] = stage
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": kept}, sort_keys=False))
     (tmp_path / "params.yaml").write_text(
-        "corpora:\n  tones:\n    corpus: table\n    augment: {}\n    finetune: {epochs: 1, batch: 12}\n"
+        "corpora:\n  tones:\n    corpus: table\n    root: data/tones/raw\n    augment: {}\n    finetune: {epochs: 1, batch: 12}\n"
         "    predict: {}\n    evaluate: {}\n"
         "matrix: {corpora: [], sources: [human], dime_aug: ['on']}\nseed: 0\n"
     )
