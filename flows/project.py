@@ -73,6 +73,11 @@ def load(project: Path) -> Any:
         section = params.setdefault(name, dict(empty))
         if not isinstance(section, Mapping):
             raise UserError(f"{path}: {name}: expected a mapping, found {section!r}")
+        if name == "matrix":
+            continue
+        for key, entry in section.items():
+            if not isinstance(entry, Mapping):
+                raise UserError(f"{path}: {name}.{key}: expected a mapping, found {entry!r}")
     return params
 
 

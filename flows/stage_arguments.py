@@ -7,7 +7,7 @@ options are read here. So nothing that params.yaml, a table or a folder's name h
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -120,7 +120,7 @@ def stage_call(project: Path, name: str) -> StageCall:
         if argument not in _OPTIONAL or (project / place).exists():
             arguments[argument] = str(place) if argument == "alm" else place
     entry = params["corpora"][corpus]
-    if not isinstance(entry, Mapping) or not {"corpus", "root"} <= entry.keys():
+    if not {"corpus", "root"} <= entry.keys():
         raise UserError(
             f"params.yaml: corpora.{corpus}: expected a mapping with corpus and root, found {entry!r}"
         )
