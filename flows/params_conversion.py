@@ -12,10 +12,11 @@ from ambivox.flows.project import CORPUS_STEPS, load, save
 from ambivox.flows.step_options import options_class
 from ambivox.models.errors import UserError
 
-# Flags that have another name since, by step ("" for all).
+# Flags that have another name since, by step; None: no longer needed.
 _RENAMED = {
     ("annotate", "transcript"): "modality",
     ("annotate", "patience"): "server_timeout",
+    ("annotate", "votes"): "drawn_votes",
     ("pool", "insist"): "allow_audio_insensitive",
     ("finetune", "arm"): "modality",
     ("finetune", "patience"): "early_stopping_patience",

@@ -22,13 +22,13 @@ class AnnotateOptions:
     Attributes:
         store: The vote store, a folder or s3://bucket/prefix (endpoint from AWS_ENDPOINT_URL).
         engine: What runs the ALM; auto is vLLM where it is installed, else transformers.
-        elicitation: exact (the distribution from one pass per prompt), sampled (the paper's way: --votes answers
+        elicitation: exact (the distribution from one pass per prompt), sampled (the paper's way: --drawn-votes answers
             along a temperature ladder) or verbalised (the model writes percentages).
         personas: Names of personas; "paper" stands for the paper's five, "placebo" is the control.
         persona_file: A TOML file of further personas, name = "sentence".
         orders: Balanced orders of the options: 1, or an even number up to twice the number of labels.
         modality: What the model is given: the audio, the transcript, or both (where there is a transcript).
-        votes: sampled: the number of synthetic annotators; else: votes drawn per persona for votes.parquet.
+        drawn_votes: sampled: the number of synthetic annotators; else: votes drawn per persona for votes.parquet.
         temperature: Reshapes exact distributions, p^(1/T).
         on_long: A clip longer than the ALM takes is cut into windows whose answers are averaged, or refused.
         splits: Which utterances; pretrain is what the embedded ALM was trained on.
@@ -47,7 +47,7 @@ class AnnotateOptions:
     persona_file: Path | None = None
     orders: int = 2
     modality: Literal["audio", "transcript", "both"] = "both"
-    votes: int = 0
+    drawn_votes: int = 0
     temperature: float = 1.0
     on_long: Literal["window", "error"] = "window"
     splits: tuple[str, ...] = ("train", "development", "test")
@@ -113,7 +113,9 @@ def prepare_run(utterances: Path, alm: str, options: AnnotateOptions) -> Annotat
     """
     from ambivox.models.annotation.run import prepare
 
-    return prepare(utterances, alm=alm, **vars(options))
+    settings = dict(vars(options))
+    settings["votes"] = settings.pop("drawn_votes")
+    return prepare(utterances, alm=alm, **settings)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def plan_questions(
         return tuple(Question(prompt) for prompt in prompts)
     if votes < 1:
         raise UserError(
-            f"elicitation sampled needs --votes of at least 1 (the number of synthetic annotators), found {votes}"
+            f"elicitation sampled needs --drawn-votes of at least 1 (the number of synthetic annotators), found {votes}"
         )
     by_order = [
         [prompt for prompt in prompts if prompt.order == order]

@@ -69,8 +69,8 @@ def test_the_same_clip_under_two_names_is_asked_once(tmp_path, make_utterances, 
 
 def test_equal_runs_give_equal_bytes(make_utterances, run_annotate, tmp_path):
     utterances = make_utterances(5)
-    first = run_annotate(utterances, "a", store=str(tmp_path / "s1"), votes=3)
-    second = run_annotate(utterances, "b", store=str(tmp_path / "s2"), votes=3, shard=2)
+    first = run_annotate(utterances, "a", store=str(tmp_path / "s1"), drawn_votes=3)
+    second = run_annotate(utterances, "b", store=str(tmp_path / "s2"), drawn_votes=3, shard=2)
     for name in (
         "annotations.parquet",
         "votes.parquet",
@@ -100,7 +100,7 @@ def test_votes_are_drawn_from_the_distribution_without_another_call(make_utteran
     out = run_annotate(utterances, splits=ALL_SPLITS)
     before = scored_prompts()
     assert len(Votes.read(out / "votes.parquet")) == 0
-    out = run_annotate(utterances, "voted", splits=ALL_SPLITS, votes=2000, seed=5)
+    out = run_annotate(utterances, "voted", splits=ALL_SPLITS, drawn_votes=2000, seed=5)
     assert scored_prompts() == before
     votes = Votes.read(out / "votes.parquet")
     frame = votes.frame.filter(pl.col("annotator_id").str.contains(":tone:"))
@@ -135,7 +135,9 @@ def test_other_answers_to_the_same_questions_are_another_version(tmp_path, run_a
     ]
     assert ANSWERS_VERSION == 1
     np.testing.assert_allclose(p_RK, pinned, atol=1e-5)
-    sampled = run_annotate(utterances, "sampled", splits=ALL_SPLITS, elicitation="sampled", votes=8, seed=3)
+    sampled = run_annotate(
+        utterances, "sampled", splits=ALL_SPLITS, elicitation="sampled", drawn_votes=8, seed=3
+    )
     assert "".join(label[0] for label in read_annotations(sampled).frame["label"]) == "nnnnnnnsnsasssss"
 
 
@@ -146,7 +148,7 @@ def test_other_answers_to_the_same_questions_are_another_version(tmp_path, run_a
         ({"engine": "nonesuch"}, "unknown engine"),
         ({"personas": ("nonesuch",)}, "unknown persona"),
         ({"orders": 3}, "even number"),
-        ({"elicitation": "sampled"}, "--votes"),
+        ({"elicitation": "sampled"}, "--drawn-votes"),
         ({"alm": "tiny"}, "no published weights"),
         ({"shard": 0}, "at least 1 clip"),
         ({"engine": "server"}, "--server"),

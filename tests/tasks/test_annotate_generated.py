@@ -15,7 +15,9 @@ from tests.support.annotation_runs import ALL_SPLITS, read_annotations, read_che
 def test_sampled_answers_are_rows_with_a_label_and_repeat_by_seed(make_utterances, run_annotate, tmp_path):
     utterances = make_utterances(4)
     frame = read_annotations(
-        run_annotate(utterances, elicitation="sampled", personas=("paper",), votes=10, splits=ALL_SPLITS)
+        run_annotate(
+            utterances, elicitation="sampled", personas=("paper",), drawn_votes=10, splits=ALL_SPLITS
+        )
     ).frame
     assert (
         frame.height == 40
@@ -28,7 +30,7 @@ def test_sampled_answers_are_rows_with_a_label_and_repeat_by_seed(make_utterance
             "b",
             elicitation="sampled",
             personas=("paper",),
-            votes=10,
+            drawn_votes=10,
             splits=ALL_SPLITS,
             store=str(tmp_path / "other"),
         )
@@ -36,7 +38,13 @@ def test_sampled_answers_are_rows_with_a_label_and_repeat_by_seed(make_utterance
     assert same.equals(frame)
     other = read_annotations(
         run_annotate(
-            utterances, "c", elicitation="sampled", personas=("paper",), votes=10, splits=ALL_SPLITS, seed=1
+            utterances,
+            "c",
+            elicitation="sampled",
+            personas=("paper",),
+            drawn_votes=10,
+            splits=ALL_SPLITS,
+            seed=1,
         )
     ).frame
     assert not other["label"].equals(frame["label"])
@@ -77,7 +85,7 @@ def test_a_sampled_answer_that_names_no_label_is_a_refusal(make_utterances, run_
         FakeEngine, "generate", lambda _self, requests, _settings: ["I would rather not."] * len(requests)
     )
     frame = read_annotations(
-        run_annotate(make_utterances(2), elicitation="sampled", votes=3, splits=ALL_SPLITS)
+        run_annotate(make_utterances(2), elicitation="sampled", drawn_votes=3, splits=ALL_SPLITS)
     ).frame
     assert frame["refused"].all() and frame["label"].null_count() == 6
     assert set(frame["response"]) == {"I would rather not."}

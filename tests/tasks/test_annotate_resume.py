@@ -24,7 +24,7 @@ def score(self, requests):
     return fast(self, requests)
 FakeEngine.score = score
 annotate(utterances=Path(sys.argv[1]), store=sys.argv[2], out=Path(sys.argv[3]), alm="qwen2_audio", engine="fake",
-         shard=2, votes=2)
+         shard=2, drawn_votes=2)
 """
 
 
@@ -41,7 +41,7 @@ def shards(store: Path) -> int:
 def test_the_same_command_resumes_after_a_kill(make_utterances, run_annotate, tmp_path):
     utterances = make_utterances(24)
     uninterrupted = run_annotate(
-        utterances, "uninterrupted", store=str(tmp_path / "other-store"), shard=2, votes=2
+        utterances, "uninterrupted", store=str(tmp_path / "other-store"), shard=2, drawn_votes=2
     )
     store = tmp_path / "killed"
     process = slow_run(utterances, store, tmp_path / "out", 0.4)
@@ -51,7 +51,7 @@ def test_the_same_command_resumes_after_a_kill(make_utterances, run_annotate, tm
     assert process.wait() == -signal.SIGKILL
     stored = shards(store)
     assert 3 <= stored < shards(tmp_path / "other-store") and not (tmp_path / "out").exists()
-    out = run_annotate(utterances, store=str(store), shard=2, votes=2)
+    out = run_annotate(utterances, store=str(store), shard=2, drawn_votes=2)
     for name in ("annotations.parquet", "votes.parquet", "checks.json"):
         assert (out / name).read_bytes() == (uninterrupted / name).read_bytes()
     # Answers that were stored before the kill were not computed again.
@@ -63,7 +63,7 @@ def test_the_same_command_resumes_after_a_kill(make_utterances, run_annotate, tm
 def test_two_runs_on_one_store_at_once(make_utterances, run_annotate, tmp_path):
     utterances = make_utterances(12)
     uninterrupted = run_annotate(
-        utterances, "uninterrupted", store=str(tmp_path / "other-store"), shard=2, votes=2
+        utterances, "uninterrupted", store=str(tmp_path / "other-store"), shard=2, drawn_votes=2
     )
     outs = [tmp_path / "a", tmp_path / "b"]
     both = [slow_run(utterances, tmp_path / "shared", out, 0.2) for out in outs]

@@ -36,7 +36,7 @@ def test_sampled_is_the_papers_ladder():
 
 
 def test_sampled_without_votes_is_refused():
-    with pytest.raises(UserError, match="--votes"):
+    with pytest.raises(UserError, match="--drawn-votes"):
         questions("sampled")
 
 
