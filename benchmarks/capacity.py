@@ -100,7 +100,7 @@ def annotating(recordings: int = 1024) -> tuple[float, float]:
     import soundfile
 
     from ambivox.models.tables import Utterances
-    from tests.support.steps import annotate
+    from ambivox.tasks.annotate import AnnotateOptions, annotate
 
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:
@@ -125,10 +125,20 @@ def annotating(recordings: int = 1024) -> tuple[float, float]:
         frame = pl.DataFrame(rows)
         warm_up = Utterances.check(frame.head(8), LABELS).write(folder / "warm-up.parquet")
         complete = Utterances.check(frame, LABELS).write(folder / "all.parquet")
-        store, options = folder / "store", {"alm": "qwen2_audio", "engine": "fake", "shard": SHARD}
-        annotate(utterances=warm_up, store=str(folder / "warm"), out=folder / "first", **options)  # type: ignore[arg-type]
+        store = folder / "store"
+        annotate(
+            utterances=warm_up,
+            alm="qwen2_audio",
+            out=folder / "first",
+            options=AnnotateOptions(engine="fake", shard=SHARD, store=str(folder / "warm")),
+        )
         started = time.process_time()
-        annotate(utterances=complete, store=str(store), out=folder / "out", **options)  # type: ignore[arg-type]
+        annotate(
+            utterances=complete,
+            alm="qwen2_audio",
+            out=folder / "out",
+            options=AnnotateOptions(engine="fake", shard=SHARD, store=str(store)),
+        )
         seconds = (time.process_time() - started) / recordings
         shards = list(store.rglob("*.parquet"))
         answers = sum(pl.scan_parquet(path).select(pl.len()).collect().item() for path in shards)
