@@ -20,6 +20,7 @@ from prefect.artifacts import create_markdown_artifact
 from ambivox.models.annotation.checks_file import rename_checks
 from ambivox.models.errors import UserError
 from ambivox.models.releases.versioning import Versions
+from ambivox.models.reporting.reading import with_present_keys
 from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label
 from ambivox.models.reporting.tables import markdown_table
 
@@ -58,8 +59,6 @@ _MEASURES = {
     "high": "js_high_ambiguity",
 }
 _WITH_INTERVAL = ("js", "bc", "accuracy")
-# Keys of earlier releases.
-_FORMER_KEYS = {"macro_f1": "f1_macro"}
 
 
 def publish_stage(stage: Stage, project: Path, seconds: float | None = None) -> None:
@@ -128,8 +127,8 @@ def page(step: str, name: str, folder: Path) -> str:
 def read_metrics(path: Path) -> dict[str, dict[str, Any]]:
     """The rows of a metrics.json, by model or source; keys of earlier releases are converted. Empty without a file."""
     return {
-        name: {_FORMER_KEYS.get(str(key), str(key)): value for key, value in row.items()}
-        for name, row in _read_json(path).items()
+        name: row
+        for name, row in with_present_keys("metrics.json", _read_json(path)).items()
         if isinstance(row, dict)
     }
 

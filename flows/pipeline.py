@@ -86,7 +86,7 @@ def stages(
     deadline, is_reported = time.monotonic() + timeout_seconds, False
     while True:
         try:
-            graph, dvc_names, targets, changed = _ask(project, corpora)
+            graph, dvc_names, targets, changed = _query_dvc(project, corpora)
             break
         except LockError as error:
             if time.monotonic() > deadline:
@@ -114,7 +114,7 @@ def stages(
     return list(by_address.values())
 
 
-def _ask(
+def _query_dvc(
     project: Path, corpora: tuple[str, ...]
 ) -> tuple[networkx.DiGraph, dict[str, str], list[str], dict[str, Any]]:
     """What waits for what, DVC's own names, the stages of these corpora, and what changed by itself."""

@@ -90,9 +90,7 @@ def _value(step: str, option: str, text: Any) -> Any:
     try:
         parsed = YAML(typ="safe").load(text) if isinstance(text, str) else text
         build_options(step, {option: parsed}, f"--set {step}")
-    except YAMLError:
-        parsed = text
-    except UserError:
+    except (YAMLError, UserError):
         build_options(step, {option: text}, f"--set {step}")
         return text
     return parsed

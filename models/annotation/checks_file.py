@@ -10,7 +10,7 @@ from typing import Any
 from ambivox.models.errors import UserError
 
 # Keys of earlier versions of checks.json, with their present names.
-_RENAMED = {"hears": "audio_sensitive", "arms": "modalities", "arm": "modality"}
+RENAMED_KEYS = {"hears": "audio_sensitive", "arms": "modalities", "arm": "modality"}
 
 
 def read_checks(path: Path) -> dict[str, Any]:
@@ -49,8 +49,8 @@ def rename_checks(checks: Mapping[str, Any]) -> dict[str, Any]:
         >>> rename_checks({"hears": False, "answers": 3})
         {'audio_sensitive': False, 'answers': 3}
     """
-    renamed = {_RENAMED.get(key, key): value for key, value in checks.items()}
-    return renamed | {key: value for key, value in checks.items() if key not in _RENAMED}
+    renamed = {RENAMED_KEYS.get(key, key): value for key, value in checks.items()}
+    return renamed | {key: value for key, value in checks.items() if key not in RENAMED_KEYS}
 
 
 def drop_audio_insensitive(

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from ambivox.models.annotation import checks_file
 from ambivox.models.errors import UserError
 from ambivox.models.reporting.estimates import Estimate, parse_estimate
 from ambivox.models.tables import SOURCES, Annotations, Distributions, Table, Utterances, Votes
@@ -26,7 +27,7 @@ _RENAMED_KEYS = {
         "worth_by_ambiguity": "equivalent_votes_by_ambiguity",
         "informs": "is_informative",
     },
-    "checks.json": {"hears": "audio_sensitive", "arm": "modality", "arms": "modalities"},
+    "checks.json": checks_file.RENAMED_KEYS,
     "augmentation.json": {"left_out": "rejects"},
 }
 
