@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SHELL := bash
 
-.PHONY: help setup lock demo run ui test lint bench crema-d clean
+.PHONY: help setup lock demo run ui stages test lint bench crema-d clean
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -39,19 +40,26 @@ lint: setup ## Format, lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+stages: setup ## Write the dependencies of each stage on code into dvc.yaml
+	$(BIN)/python -m tests.support.stage_code
+
 COVERAGE := --cov --cov-report= --cov-fail-under=0
 
 # The tests of flows/ spend most of their time waiting for servers, so they run in parallel with the others.
 test: lint ## The whole test suite, the examples in docstrings, and the coverage of both
-	@rm -f .coverage .coverage.*
+	@rm -f .coverage .coverage.* .*.log
 	@echo "Running the tests of flows/ in parallel; their output comes after that of the others"
 	@COVERAGE_FILE=.coverage.flows $(BIN)/python -m pytest $(COVERAGE) tests/flows >.flows.log 2>&1 & flows=$$!; \
 	COVERAGE_FILE=.coverage.examples $(BIN)/python -m pytest $(COVERAGE) --quiet --doctest-modules \
-		$$(grep -Rl --include='*.py' '>>> ' src/ambivox); examples=$$?; \
-	COVERAGE_FILE=.coverage.others $(BIN)/python -m pytest $(COVERAGE) --ignore tests/flows; others=$$?; \
+		$$(grep -Rl --include='*.py' '>>> ' src/ambivox) | tee .examples.log; examples=$${PIPESTATUS[0]}; \
+	COVERAGE_FILE=.coverage.others $(BIN)/python -m pytest $(COVERAGE) --ignore tests/flows | tee .others.log; \
+	others=$${PIPESTATUS[0]}; \
 	wait $$flows; flows=$$?; cat .flows.log; \
 	$(BIN)/coverage combine --quiet && printf 'Coverage in percent: ' && $(BIN)/coverage report --format=total; \
 	coverage=$$?; \
+	for log in .examples.log .others.log .flows.log; do sed -n '/^=* \(FAILURES\|ERRORS\) =*$$/,$$p' $$log | tail -n 200; done; \
+	grep -hE '^(FAILED|ERROR) ' .examples.log .others.log .flows.log; \
+	echo "Exit codes: examples $$examples, flows $$flows, others $$others, coverage $$coverage"; \
 	exit $$((examples + others + flows + coverage))
 
 bench: setup ## Side-by-side measurements
@@ -66,4 +74,4 @@ crema-d: setup ## The main job on CREMA-D (CREMA_D=folder), the sparse-vote tria
 		--budget 1000 --out data/crema_d/plan
 
 clean: ## Remove caches and what runs left behind, but not .venv and data/
-	rm -rf .ambivox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* .flows.log build
+	rm -rf .ambivox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* .examples.log .flows.log .others.log build

@@ -17,10 +17,7 @@ from ambivox.flows.pipeline import stages
 from ambivox.flows.stage_arguments import PATHS, stage_call
 from ambivox.models.errors import UserError
 from ambivox.models.registry import keys
-
-ROOT = Path(__file__).parents[2]
-# Messages and progress bars: they decide no output.
-UNDECIDING = {"errors", "progress"}
+from tests.support.stage_code import ROOT, code_of
 
 
 @pytest.fixture(scope="module")
@@ -30,26 +27,11 @@ def definitions() -> dict[str, dict[str, Any]]:
     return {step: body.get("do", body) for step, body in loaded.items()}
 
 
-def code_of(graph: grimp.ImportGraph, step: str) -> set[str]:
-    """The packages and files below models/ that a step imports, directly or not."""
-    paths = set()
-    for module in graph.find_upstream_modules(f"ambivox.tasks.{step}"):
-        _, layer, *names = module.split(".")
-        if layer != "models" or not names or names[0] in UNDECIDING:
-            continue
-        # All steps draw figures; only `report` makes the page.
-        depth = 2 if names[0] == "reporting" and step != "report" else 1
-        if len(names) >= depth:
-            path = Path("models", *names[:depth])
-            paths.add(str(path if (ROOT / path).is_dir() else path.with_suffix(".py")))
-    return paths
-
-
 def test_a_stage_depends_on_all_code_that_its_step_imports(definitions: dict[str, dict[str, Any]]) -> None:
     graph = grimp.build_graph("ambivox")
     for step, body in definitions.items():
         code = {path for path in body["deps"] if path.startswith(("models/", "tasks/"))}
-        assert code == code_of(graph, step) | {f"tasks/{step}.py"}, step
+        assert code == code_of(graph, step) | {f"tasks/{step}.py"}, f"{step}: run `make stages`"
 
 
 def test_stages_steps_and_paths_agree(definitions: dict[str, dict[str, Any]]) -> None:
