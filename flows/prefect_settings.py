@@ -25,7 +25,7 @@ def apply_settings(project: Path) -> None:
     """Put Prefect's settings into this process's environment; what the user has set there stays.
 
     Raises:
-        UserError: PREFECT_API_URL names a server that does not answer, or PREFECT_PROFILE a profile that is not there.
+        UserError: PREFECT_API_URL names a server that does not answer.
     """
     prefect_home(project).mkdir(parents=True, exist_ok=True)
     # Requests to servers on this machine must not go through a proxy, which cannot reach them.
@@ -33,6 +33,9 @@ def apply_settings(project: Path) -> None:
         excepted = os.environ.get(name) or os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
         missing = [host for host in _THIS_MACHINE if host not in excepted.split(",")]
         os.environ[name] = ",".join(filter(None, [excepted, *missing]))
+    if "PREFECT_HOME" not in os.environ:
+        # A profile is in the user's own Prefect folder; runs of this project are not kept there.
+        os.environ.pop("PREFECT_PROFILE", None)
     set_by_user = os.environ.get("PREFECT_API_URL")
     if set_by_user and not is_healthy(set_by_user):
         raise UserError(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ambivox.flows import prefect_settings, run_records
@@ -35,26 +34,23 @@ def run_pipeline(project: Path, key: str, force: bool, workers: int) -> None:
         # A run without a stale stage is not worth starting a Prefect server.
         _print_outcome(project, key, {"ran": 0, "up_to_date": len(all_stages)}, started)
         return
-    with _server(project) as server:
-        counts = _run_flow(project, key, all_stages, server, force, workers)
+    counts = _run_flow(project, key, all_stages, _start_server(project), force, workers)
     _print_outcome(project, key, counts, started)
 
 
-@contextmanager
-def _server(project: Path) -> Iterator[PrefectServer | None]:
-    """A Prefect server for this run; None where the user's own or that of ``ambivox ui`` is used."""
+def _start_server(project: Path) -> PrefectServer | None:
+    """Start a Prefect server for this run; None where the user's own or that of ``ambivox ui`` is used.
+
+    It ends with this process: Prefect sends its last log lines at the very end, in exit handlers that run before this one.
+    """
     if "PREFECT_API_URL" in os.environ:
-        yield None
-        return
+        return None
     if note := check_database(project):
         _logger.warning(note)
     server = PrefectServer.start(project)
+    atexit.register(server.stop)
     os.environ["PREFECT_API_URL"] = server.url
-    try:
-        yield server
-    finally:
-        server.stop()
-        del os.environ["PREFECT_API_URL"]
+    return server
 
 
 def _run_flow(
@@ -90,7 +86,7 @@ def _run_flow(
 
 
 def _print_outcome(project: Path, key: str, counts: dict[str, int], started: float) -> None:
-    if not _logger.isEnabledFor(logging.INFO):
+    if logging.getLogger("ambivox").level > logging.INFO:
         return
     from rich.console import Console
 

@@ -23,8 +23,6 @@ _EXIT_CODE = re.compile(r"exited with (-?\d+)")
 def main(arguments: list[str]) -> int:
     """Bring one stage up to date through DVC; returns the exit code."""
     show_log()
-    # DVC logs advice for users of its own command line.
-    logging.getLogger("dvc").setLevel(logging.WARNING)
     is_terminated = threading.Event()
     # The stage's command gets the same signal. DVC then sees it fail, and leaves its own files in order.
     signal.signal(signal.SIGTERM, lambda *_: is_terminated.set())
@@ -37,6 +35,8 @@ def _reproduce(address: str, force: bool) -> int:
     from dvc.lock import LockError
     from dvc.repo import Repo
 
+    # DVC logs advice for users of its own command line.
+    logging.getLogger("dvc").setLevel(logging.WARNING)
     try:
         keep_lock_file(Path())
         recover(Path())

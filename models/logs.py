@@ -36,6 +36,8 @@ def show_log(as_json: bool = False) -> None:
         logger.handlers = handlers
     if level == "DEBUG":
         logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+        # A line per request would hide the rest.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class _Terminal(logging.Handler):

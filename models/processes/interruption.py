@@ -1,7 +1,8 @@
 """SIGINT (Ctrl-C), SIGTERM and SIGHUP: they end a command within seconds, with one line, and nothing keeps running.
 
 Python runs signal handlers between two instructions of the main thread, which may be inside a library for minutes. So
-the signal also wakes a thread of its own, which ends the process when the main thread does not do so in time.
+the signal also wakes a thread of its own, which ends the process when the main thread does not do so in time. (Code in C
+that keeps the interpreter's lock, which long computations do not, keeps this thread waiting, too.)
 
 This module is the first that a command imports, and imports little itself, so that Ctrl-C works while the rest is loaded.
 """

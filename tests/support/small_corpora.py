@@ -34,6 +34,11 @@ def crema_d(root: Path, actors: int = 4, sentences: tuple[str, ...] = ("IEO", "D
     votes_file = root / "processedResults" / "tabulatedVotes.csv"
     votes_file.parent.mkdir()
     votes_file.write_text("\n".join(lines) + "\n")
-    people = [f'{actor},30,"{("Male", "Female")[actor % 2]}","Asian","Not Hispanic"' for actor in range(1001, 1001 + actors)]
-    (root / "VideoDemographics.csv").write_text("\n".join(['"ActorID","Age","Sex","Race","Ethnicity"', *people]) + "\n")
+    people = [
+        f'{actor},30,"{("Male", "Female")[actor % 2]}","Asian","Not Hispanic"'
+        for actor in range(1001, 1001 + actors)
+    ]
+    (root / "VideoDemographics.csv").write_text(
+        "\n".join(['"ActorID","Age","Sex","Race","Ethnicity"', *people]) + "\n"
+    )
     return root
