@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ambivox.models.errors import TooLittleDataError, UserError
+from ambivox.models.errors import TooLittleDataError
 from ambivox.models.evaluation.intended_emotion import oracle_distributions
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_alms, pooling_inputs
@@ -82,7 +82,7 @@ def trial(
         seed: of all drawing.
 
     Raises:
-        UserError: no training speaker with votes, or no test utterance with more votes than are kept.
+        TooLittleDataError: no training speaker with votes, or no test utterance with more votes than are kept.
     """
     selected = utterances.in_splits("train", "development", "test")
     inputs = pooling_inputs(selected, votes, synthetic)

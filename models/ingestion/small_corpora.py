@@ -66,7 +66,7 @@ def fitting_shares(
 
 def _few_speakers(count: int, empty: list[str]) -> str:
     """Say which splits stay empty for want of speakers, and what follows."""
-    noun = "speaker is" if count == 1 else "speakers are"
+    noun = "speaker is" if count < 2 else "speakers are"
     note = f"{count or 'no'} {noun} known, and no speaker may be in two splits: {', '.join(empty)} empty"
     if "test" in empty:
         note += "; without test speakers no distribution can be scored"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import polars as pl
+import re
+
 import pytest
 
 from ambivox.models.ingestion.small_corpora import LEAST_PRETRAIN_UTTERANCES, fitting_shares
@@ -44,7 +45,7 @@ def test_few_speakers(speakers: int, expected: dict[str, int], note: str) -> Non
     counts, notes = splits(names)
     assert counts == expected
     assert len(notes) == 1
-    assert pl.Series(notes).str.contains(note).all()
+    assert re.search(note, notes[0])
     assert ("no distribution can be scored" in notes[0]) == (speakers < 2)
 
 
