@@ -106,6 +106,6 @@ def _check(counts_NK: np.ndarray, prediction_NK: np.ndarray) -> tuple[np.ndarray
         raise UserError(f"votes have the shape {c_NK.shape}, prediction {p_NK.shape}; they must be equal")
     if not np.isfinite(c_NK).all() or (c_NK < 0).any():
         raise UserError("votes must be finite and not negative")
-    answered_N: np.ndarray = np.isfinite(p_NK).any(1)
+    answered_N = np.asarray(np.isfinite(p_NK).any(1))
     p_NK = np.where(answered_N[:, None], p_NK, 1 / max(p_NK.shape[1], 1))
     return c_NK, check_distributions(p_NK, "prediction"), answered_N
