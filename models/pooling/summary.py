@@ -8,7 +8,7 @@ import numpy as np
 
 from ambivox.models.pooling.pooled import FEATURES
 from ambivox.models.pooling.sources import Sources
-from ambivox.models.statistics.bootstrap import Interval
+from ambivox.models.statistics.intervals import Interval
 
 
 def summary(sources: Sources) -> dict[str, Any]:
