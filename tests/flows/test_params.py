@@ -109,7 +109,7 @@ def test_a_file_of_an_earlier_version_is_converted_with_a_note(tmp_path: Path) -
     assert entry["evaluate"] == {"seed": 3}
     assert any("evaluate.resamples: removed" in note for note in notes)
     assert params["pretrain"]["demo"] == {"epochs": 2}
-    assert params["trial"]["demo"]== {"votes_kept": [1, 3, 5]}
+    assert params["trial"]["demo"] == {"votes_kept": [1, 3, 5]}
     text = (tmp_path / "params.yaml").read_text()
     assert "# key in models/corpora/" in text
     assert convert(tmp_path) == []
