@@ -9,6 +9,7 @@ import polars as pl
 
 from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.pooling.inputs import keep_human_votes
+from ambivox.models.statistics.intervals import few_groups
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.tables import Utterances, Votes
 
@@ -43,7 +44,7 @@ class HumanTargets:
 
     @property
     def speakers(self) -> list[str | None] | None:
-        """A speaker per utterance; None where fewer than two are known, so that utterances are resampled."""
+        """A speaker per utterance; None where fewer than two are known, so that intervals are over utterances."""
         return known_speakers(self.frame)
 
     @property
@@ -59,10 +60,19 @@ def known_speakers(utterances: pl.DataFrame) -> list[str | None] | None:
         utterances: rows of a table of utterances.
 
     Returns:
-        The column speaker; None where fewer than two speakers are known, so that utterances are resampled.
+        The column speaker; None where fewer than two speakers are known, so that intervals are over utterances.
     """
     speakers = utterances["speaker"]
     return speakers.to_list() if speakers.drop_nulls().n_unique() > 1 else None
+
+
+def few_speakers(utterances: pl.DataFrame) -> str | None:
+    """A warning where fewer speakers are known than intervals and tests should rest on; None otherwise.
+
+    Args:
+        utterances: rows of an utterances table.
+    """
+    return few_groups(utterances["speaker"].drop_nulls().n_unique())
 
 
 def human_targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -> HumanTargets:

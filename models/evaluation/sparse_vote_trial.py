@@ -41,7 +41,6 @@ class Trial:
         js: ``js_N`` by source, averaged over draws.
         tertile: the tertile of every utterance by definition of ambiguity.
         equivalent_votes: mean equivalent votes by ALM, the oracle included.
-        resamples: of every bootstrap.
         seed: of all drawing.
     """
 
@@ -49,7 +48,6 @@ class Trial:
     js: dict[int, dict[str, np.ndarray]]
     tertile: dict[int, dict[str, np.ndarray]]
     equivalent_votes: dict[int, dict[str, float]]
-    resamples: int
     seed: int
 
 
@@ -63,7 +61,6 @@ def trial(
     draws: int = 5,
     criterion: Criterion = "js",
     synthetic_votes: int = 10,
-    resamples: int = 1000,
     seed: int = 0,
 ) -> Trial:
     """Run the trial.
@@ -78,7 +75,6 @@ def trial(
         draws: of the kept votes; scores are averaged over them.
         criterion: of the pooling fit.
         synthetic_votes: the ALMs' votes in "combined".
-        resamples: of every bootstrap.
         seed: of all drawing.
 
     Raises:
@@ -95,7 +91,7 @@ def trial(
         )
     oracle_NK = None if intents is None else oracle_distributions(intents, utterances, votes, selected)
     alms = [alm.alm for alm in synthetic]
-    result = Trial({}, {}, {}, {}, resamples, seed)
+    result = Trial({}, {}, {}, {}, seed)
     for k in track(kept, "votes kept", len(kept)):
         scored_N = test_N & (inputs.n_NK.sum(1) > k)
         if k < 1 or not scored_N.any():

@@ -9,7 +9,7 @@ import numpy as np
 
 from ambivox.models.pooling.pooled import FEATURES
 from ambivox.models.pooling.sources import Sources
-from ambivox.models.statistics.bootstrap import Interval
+from ambivox.models.statistics.intervals import Interval
 
 
 def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from ambivox.models.reporting.inline_svg import interval
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.source_names import SOURCE_NAMES
 from ambivox.models.statistics.ambiguity import TERTILES
+from ambivox.models.statistics.paired_tests import SIGNIFICANT_P
 
 #: Measure -> its heading; the arrow points to the better end.
 MEASURES = {"js": "JS ↓", "bc": "BC ↑", "accuracy": "accuracy ↑"}
-_SIGNIFICANT_P = 0.05
 _HARM_SHARE = (
     0.02  # pooled is called worse at a level of ambiguity when its JS is larger by more than this share
 )
@@ -118,7 +118,7 @@ def _verdict(human: Estimate, pooled: Estimate, votes: str, p: float | None) -> 
             f"Pooling is harmful here: with {votes}, the pooled distribution is {-change:.0%} further from the human "
             f"distribution than the human votes alone ({js}). Find the cause before you use it on this corpus."
         )
-    is_significant = p is None or p < _SIGNIFICANT_P
+    is_significant = p is None or p < SIGNIFICANT_P
     finding = (
         "Pooling helps" if is_significant else "Pooling is closer, but the difference is not significant"
     )
