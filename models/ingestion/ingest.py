@@ -23,6 +23,7 @@ from ambivox.models.ingestion.holdout import hold_out
 from ambivox.models.ingestion.labels import LabelSchema, label_schema
 from ambivox.models.ingestion.profile import corpus_profile
 from ambivox.models.ingestion.rejected_rows import after_rejects, first_reject, no_usable_votes
+from ambivox.models.ingestion.small_corpora import fitting_shares
 from ambivox.models.ingestion.splits import (
     DEFAULT_SHARES,
     Shares,
@@ -130,7 +131,11 @@ def ingest(
             raise no_usable_votes(corpus, bad_votes, rejects)
         mapped, dropped_votes = schema.map_votes(votes)
         kept, heldout = hold_out(mapped, keep_votes, seed)
-        split = assign_splits(usable, shares, seed, unknown_speakers, data.shares or DEFAULT_SHARES)
+        default_shares = data.shares or DEFAULT_SHARES
+        shares, split_notes = fitting_shares(
+            usable, mapped["utterance_id"], shares, seed, unknown_speakers, default_shares
+        )
+        split = assign_splits(usable, shares, seed, unknown_speakers, default_shares)
     except UserError as error:
         raise after_rejects(error, rejects) from error
     tables = (
@@ -149,7 +154,7 @@ def ingest(
         "licence": data.licence,
         "rejects": dict(sorted(Counter(rejects["reason"]).items())),
         "dropped_votes": dropped_votes,
-        "notes": [*data.notes, *audio_notes(usable), *_warnings(split, without_truth)],
+        "notes": [*data.notes, *split_notes, *audio_notes(usable), *_warnings(split, without_truth)],
     }
     return IngestedCorpus(*tables, truth, rejects, profile)
 

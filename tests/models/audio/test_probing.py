@@ -85,7 +85,9 @@ def test_only_changed_files_are_read_again(tmp_path: Path, monkeypatch: pytest.M
     examined: list[str] = []
     real = ambivox.models.audio.probing._examine
     monkeypatch.setattr(
-        ambivox.models.audio.probing, "_examine", lambda name, clips: (examined.append(name), real(name, clips))[1]
+        ambivox.models.audio.probing,
+        "_examine",
+        lambda name, clips: (examined.append(name), real(name, clips))[1],
     )
     assert probe(names, cache).equals(first)
     assert examined == []
@@ -113,7 +115,9 @@ def test_an_interrupted_probe_remembers_what_it_had(tmp_path: Path, monkeypatch:
         probe(names, cache, workers=1)
     examined: list[str] = []
     monkeypatch.setattr(
-        ambivox.models.audio.probing, "_examine", lambda name, clips: (examined.append(name), real(name, clips))[1]
+        ambivox.models.audio.probing,
+        "_examine",
+        lambda name, clips: (examined.append(name), real(name, clips))[1],
     )
     assert probe(names, cache)["problem"].null_count() == 6
     assert examined == names[4:]

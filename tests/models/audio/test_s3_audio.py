@@ -79,7 +79,9 @@ def test_s3_is_as_good_as_a_disk(bucket: str, tmp_path: Path, monkeypatch: pytes
     examined: list[str] = []
     real = ambivox.models.audio.probing._examine
     monkeypatch.setattr(
-        ambivox.models.audio.probing, "_examine", lambda name, clips: (examined.append(name), real(name, clips))[1]
+        ambivox.models.audio.probing,
+        "_examine",
+        lambda name, clips: (examined.append(name), real(name, clips))[1],
     )
     assert probe([url, absent, flac], cache).equals(probed)
     assert examined == [absent]
