@@ -19,6 +19,7 @@ from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.holdout import hold_out
 from ambivox.models.ingestion.labels import LabelSchema, label_schema
 from ambivox.models.ingestion.profile import corpus_profile
+from ambivox.models.ingestion.small_corpora import fitting_shares
 from ambivox.models.ingestion.splits import (
     DEFAULT_SHARES,
     Shares,
@@ -115,7 +116,11 @@ def ingest(
         raise _no_usable_votes(corpus, bad_votes)
     mapped, dropped_votes = schema.map_votes(votes)
     kept, heldout = hold_out(mapped, keep_votes, seed)
-    split = assign_splits(usable, shares, seed, unknown_speakers, data.shares or DEFAULT_SHARES)
+    default_shares = data.shares or DEFAULT_SHARES
+    shares, split_notes = fitting_shares(
+        usable, mapped["utterance_id"], shares, seed, unknown_speakers, default_shares
+    )
+    split = assign_splits(usable, shares, seed, unknown_speakers, default_shares)
     tables = (
         Utterances.check(
             split.with_columns(corpus=pl.lit(corpus)).select(*Utterances.required, *Utterances.optional),
@@ -132,7 +137,7 @@ def ingest(
         "licence": data.licence,
         "rejects": dict(sorted(Counter(rejects["reason"]).items())),
         "dropped_votes": dropped_votes,
-        "notes": [*data.notes, *_warnings(split, without_truth)],
+        "notes": [*data.notes, *split_notes, *_warnings(split, without_truth)],
     }
     return IngestedCorpus(*tables, truth, rejects, profile)
 

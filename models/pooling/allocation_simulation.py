@@ -10,7 +10,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.pooling.allocation import expected_reduction
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel, pool
-from ambivox.models.statistics.bootstrap import Interval
+from ambivox.models.statistics.intervals import Interval
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.statistics.vote_draws import draw_votes
