@@ -117,7 +117,9 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
 
 def _audio_files(folder: Path) -> dict[str, str]:
     """Map utterances to audio files; of several formats, the first in AUDIO_SUFFIXES wins."""
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES]
+    paths = [
+        path for path in folder.iterdir() if path.name.isascii() and path.suffix.lower() in AUDIO_SUFFIXES
+    ]
     paths.sort(key=lambda path: (-AUDIO_SUFFIXES.index(path.suffix.lower()), path.name))
     return {path.stem: str(path) for path in paths}
 

@@ -115,7 +115,7 @@ class _Reader:
         """List a folder's files of dialogues, in order; text files with other names are counted."""
         texts = sorted(path for path in folder.glob("[!.]*.txt") if path.is_file())
         official = [path for path in texts if _DIALOG_FILE.fullmatch(path.name)]
-        self.unread += [path.name for path in texts if path not in official]
+        self.unread += [path.name.encode(errors="replace").decode() for path in texts if path not in official]
         return official
 
     def read_evaluation(self, path: Path, audio: Path) -> None:

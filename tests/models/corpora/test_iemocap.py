@@ -13,6 +13,7 @@ from ambivox.models.corpora.iemocap import load
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.ingest import IngestedCorpus, ingest
 from ambivox.models.ingestion.labels import FOUR
+from ambivox.models.ingestion.splits import DEFAULT_SHARES
 
 IMPRO = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
 
@@ -173,7 +174,10 @@ def test_kinds_of_dialogue(root: Path, dialogs: str, count: int) -> None:
 
 @pytest.mark.parametrize("session", [1, 4])
 def test_leave_one_session_out(root: Path, tmp_path: Path, session: int) -> None:
-    corpus = ingested(root, tmp_path, test_session=session).utterances.frame
+    loaded = load(root, test_session=session)
+    corpus = ingest(
+        loaded, "iemocap", shares=DEFAULT_SHARES, cache=tmp_path / "cache.sqlite"
+    ).utterances.frame
     test = corpus.filter(pl.col("split") == "test")
     assert set(test["speaker"]) == {f"Ses0{session}_F", f"Ses0{session}_M"}
     assert set(corpus.filter(pl.col("speaker").str.starts_with(f"Ses0{session}"))["split"]) == {"test"}

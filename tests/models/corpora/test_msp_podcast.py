@@ -212,7 +212,9 @@ def test_messages(root: Path) -> None:
 
 
 @pytest.mark.parametrize("labels", ["Labels", "labels", "label", "LABELS"])
-@pytest.mark.parametrize("consensus", ["labels_consensus.csv", "labels_concensus.csv", "Labels_Concensus.csv"])
+@pytest.mark.parametrize(
+    "consensus", ["labels_consensus.csv", "labels_concensus.csv", "Labels_Concensus.csv"]
+)
 @pytest.mark.parametrize("audio", ["Audios", "Audio", "audios"])
 def test_every_release_s_spelling_is_read(root: Path, labels: str, consensus: str, audio: str) -> None:
     write_answers(root, "Worker", ANSWERS)
@@ -228,7 +230,12 @@ def test_every_release_s_spelling_is_read(root: Path, labels: str, consensus: st
 
 @pytest.mark.parametrize(
     ("development", "test", "expected"),
-    [("Validation", "Test", 2), ("Development", "Test1", 2), ("development", "test 2", 2), ("Dev", "Test_3", 2)],
+    [
+        ("Validation", "Test", 2),
+        ("Development", "Test1", 2),
+        ("development", "test 2", 2),
+        ("Dev", "Test_3", 2),
+    ],
 )
 def test_splits_of_older_releases(root: Path, development: str, test: str, expected: int) -> None:
     path = root / "Labels" / "labels_consensus.csv"
@@ -242,5 +249,7 @@ def test_splits_of_older_releases(root: Path, development: str, test: str, expec
 
 def test_the_missing_label_file_is_named_with_its_spellings(root: Path) -> None:
     (root / "Labels" / "labels_consensus.csv").unlink()
-    with pytest.raises(UserError, match=r"Labels or label/labels_consensus\.csv or labels_concensus\.csv not found"):
+    with pytest.raises(
+        UserError, match=r"Labels or label/labels_consensus\.csv or labels_concensus\.csv not found"
+    ):
         ingested(root)
