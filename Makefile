@@ -5,7 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := bash
 
-.PHONY: help setup lock demo run ui stages test lint bench crema-d clean
+ifeq ($(OS),Windows_NT)
+$(error On Windows, Ambivox runs in WSL (https://learn.microsoft.com/windows/wsl/install); run the same command in a WSL terminal)
+endif
+
+.PHONY: help setup lock demo demo-pythons ui stages test lint bench crema-d clean
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -26,6 +30,12 @@ lock: | $(BIN)/uv ## Update requirements.lock from pyproject.toml
 
 demo: setup ## From nothing to a report, on a corpus made here, in about five minutes
 	$(BIN)/ambivox run
+
+# Each Python of PYTHONS sets up and runs in a clone of its own below RUNS, one after the other; the figures stay there.
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
+RUNS ?= /tmp/ambivox-pythons
+demo-pythons: ## make demo in a fresh clone with each Python of PYTHONS; their figures end in RUNS
+	@bash infra/demo_pythons.sh "$(RUNS)" $(PYTHONS)
 
 ui: setup ## The Prefect UI over this project's runs
 	$(BIN)/ambivox ui

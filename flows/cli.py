@@ -31,6 +31,8 @@ def build() -> App:
 
 def main() -> None:
     """Entry point of the console script."""
+    if sys.platform == "win32":
+        sys.exit("ambivox: on Windows, Ambivox runs in WSL: https://learn.microsoft.com/windows/wsl/install")
     sys.exit(run(build(), sys.argv[1:]))
 
 

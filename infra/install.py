@@ -82,7 +82,9 @@ def open_environment(folder: Path) -> Environment:
         return Environment(folder, str(folder / "bin" / "uv"), has_pip=True)
     uv = shutil.which("uv", path=f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}")
     if uv is None:
-        raise InstallError(f"{folder} has neither pip nor uv; run: {python} -m ensurepip, or remove the folder")
+        raise InstallError(
+            f"{folder} has neither pip nor uv; run: {python} -m ensurepip, or remove the folder"
+        )
     return Environment(folder, uv, has_pip=False)
 
 
@@ -96,7 +98,10 @@ def install(environment: Environment, *, dry_run: bool) -> None:
     Raises:
         InstallError: if a command fails, or the disk is too small.
     """
-    print(f"Installing the packages of {LOCK.name} into {environment.folder}; two to five minutes", flush=True)
+    print(
+        f"Installing the packages of {LOCK.name} into {environment.folder}; two to five minutes on two cores",
+        flush=True,
+    )
     options = ["--dry-run"] if dry_run else ["--quiet"]
     uv = [environment.uv, "pip", "install", "--python", environment.python, *options, "--no-deps"]
     install_torch(environment, options)

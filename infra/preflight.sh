@@ -9,8 +9,8 @@ environment=${1:-.venv}
 # requires-python in pyproject.toml; a test compares them.
 oldest=11
 newest=14
-# A new environment takes 4 GB with the CPU build of torch; the rest is for archives while they are unpacked.
-needed_mb=6000
+# A new environment takes 5.2 GB with the CPU build of torch; the rest is for archives while they are unpacked.
+needed_mb=7000
 
 fail() {
     echo "ambivox: $*" >&2
