@@ -178,3 +178,13 @@ def test_a_disk_without_space_for_cuda_is_refused_before_the_download(
     monkeypatch.setattr(program, "SPACE_FOR_CUDA_BYTES", 1)
     program.check_space_for_cuda(environment)
     assert "CUDA libraries" in capsys.readouterr().out
+
+
+def test_the_command_on_windows_names_wsl_in_one_line() -> None:
+    code = "import sys, ambivox.flows.cli as cli; sys.platform = 'win32'; cli.main()"
+    finished = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (finished.returncode, finished.stdout) == (2, "")
+    (line,) = finished.stderr.splitlines()
+    assert "WSL" in line
