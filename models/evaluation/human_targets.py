@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ambivox.models.errors import UserError
+from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.pooling.inputs import keep_human_votes
 from ambivox.models.statistics.intervals import few_groups
 from ambivox.models.statistics.vote_counts import shares
@@ -84,7 +84,8 @@ def human_targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -
         heldout: votes held out; where none of them is on a test utterance, the targets are all votes.
 
     Raises:
-        UserError: no test utterance has a vote to score against, or the label sets differ.
+        TooLittleDataError: no test utterance has a vote to score against.
+        UserError: the label sets differ.
     """
     human = [keep_human_votes(table) for table in (votes, heldout) if table is not None]
     for table in human:
@@ -99,7 +100,7 @@ def human_targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -
     n_NK = counts[1] if held_out else counts[0]
     voted_N = n_NK.sum(1) > 0
     if not voted_N.any():
-        raise UserError(
+        raise TooLittleDataError(
             f"no human votes on the {test.height} utterances of the split test, so there is nothing to evaluate "
             "against; ingest with --keep-votes, or give the test speakers votes"
         )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ambivox.models.errors import UserError
+from ambivox.models.errors import TooLittleDataError
 from ambivox.models.evaluation.intended_emotion import oracle_distributions
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_alms, pooling_inputs
@@ -78,14 +78,14 @@ def trial(
         seed: of all drawing.
 
     Raises:
-        UserError: no training speaker with votes, or no test utterance with more votes than are kept.
+        TooLittleDataError: no training speaker with votes, or no test utterance with more votes than are kept.
     """
     selected = utterances.in_splits("train", "development", "test")
     inputs = pooling_inputs(selected, votes, synthetic)
     split_N = selected.frame["split"].to_numpy()
     fit_N, test_N = np.isin(split_N, FIT_SPLITS), split_N == "test"
     if not (inputs.n_NK[fit_N].sum() > 0):
-        raise UserError(
+        raise TooLittleDataError(
             "no utterance of the splits train and development has a vote, so nothing can be fitted; "
             "ingest with shares that leave training speakers"
         )
@@ -95,7 +95,7 @@ def trial(
     for k in track(kept, "votes kept", len(kept)):
         scored_N = test_N & (inputs.n_NK.sum(1) > k)
         if k < 1 or not scored_N.any():
-            raise UserError(f"no utterance of the split test has more than the {k} votes to be kept")
+            raise TooLittleDataError(f"no utterance of the split test has more than the {k} votes to be kept")
         test, training = inputs.rows(scored_N), inputs.rows(fit_N)
         models = _fit_models(votes.labels, alms, training, k, criterion, seed)
         oracle = None

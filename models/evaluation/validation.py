@@ -121,6 +121,7 @@ def validate(
         UserError: label sets that differ, or no test utterance with a vote to score against.
     """
     targets = human_targets(utterances, votes, heldout)
+    distributions = _with_votes(distributions)
     for name, table in [*distributions.items(), *([("truth", truth)] if truth else [])]:
         if table.labels != targets.labels:
             raise UserError(
@@ -164,6 +165,14 @@ def validate(
                 seed=seed,
             )
     return validation
+
+
+def _with_votes(distributions: dict[str, Distributions]) -> dict[str, Distributions]:
+    """Leave out the ALM's own sources where no ALM answered: they would show the corpus prior under another name."""
+    synthetic = distributions.get("synthetic")
+    if synthetic is None or synthetic.frame["equivalent_votes"].sum() > 0:
+        return distributions
+    return {name: table for name, table in distributions.items() if name not in ("synthetic", "combined")}
 
 
 def _ordered(distributions: dict[str, Distributions]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ambivox.models.left_out import NOTE
 from ambivox.models.reporting.estimates import display_name, format_estimate, format_number, parse_estimate
 from ambivox.models.reporting.json_tables import format_cell, json_tables, merge_intervals
 from ambivox.models.reporting.parts import Section, pictures
@@ -45,7 +46,7 @@ def validation(run: Run) -> Section:
     section.tables = _tertile_tables(details) + _paired_test_tables(details) + _group_tables(details)
     section.details = json_tables(metrics, "sources")
     for path in sorted((run.root / "validation").glob("*.json")):
-        if path.name != "metrics.json":
+        if path.name not in ("metrics.json", NOTE):
             section.details += json_tables(run.json(f"validation/{path.name}"), display_name(path.stem))
     return section
 
