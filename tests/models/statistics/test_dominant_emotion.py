@@ -40,7 +40,9 @@ def test_no_utterances_give_nan_and_no_error() -> None:
 
 
 def test_equally_probable_labels_share_the_dominant_emotion() -> None:
-    truth_NK = np.array([[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.1 + 0.2, 0.3, 0.4], [1 / 3, 1 / 3 + 1e-12, 1 / 3]])
+    truth_NK = np.array(
+        [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.1 + 0.2, 0.3, 0.4], [1 / 3, 1 / 3 + 1e-12, 1 / 3]]
+    )
     prediction_NK = np.array([[1.0, 0.0, 0.0], [0.4, 0.4, 0.2], [0.2, 0.2, 0.6], [0.0, 1.0, 0.0]])
     expected_N = [0.5, 0.5, 1.0, 1 / 3]
     assert dominant_emotion.correct(truth_NK, prediction_NK) == pytest.approx(expected_N)
