@@ -22,10 +22,13 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 $(BIN)/uv:
 	@$(MAKE) --no-print-directory setup
 
+# All extras but gpu, which has another vLLM in place of cpu's.
+EXTRAS := cpu quantise ray postgres media export raters dev
+
 # Versions change only where pyproject.toml or UPGRADE asks for it: make lock UPGRADE="-P polars", or UPGRADE=--upgrade.
 lock: | $(BIN)/uv ## Update requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-		--extra cpu --extra quantise --extra ray --extra postgres --extra export --extra raters --extra dev \
+		$(EXTRAS:%=--extra %) \
 		--no-annotate --custom-compile-command "make lock" $(UPGRADE) --output-file requirements.lock
 
 demo: setup ## From nothing to a report, on a corpus made here, in about five minutes

@@ -78,6 +78,12 @@ def declared() -> list[Requirement]:
     return [requirement for line in lines if (requirement := Requirement(line)).name != "ambivox"]
 
 
+def test_the_lock_is_for_all_extras_but_gpu() -> None:
+    (extras,) = re.findall(r"^EXTRAS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    # cpu brings train.
+    assert {*extras.split(), "gpu", "train"} == {*PYPROJECT["project"]["optional-dependencies"]}
+
+
 def test_the_lock_holds_names_versions_and_markers_only() -> None:
     assert all(re.fullmatch(r"[a-z0-9-]+==[a-z0-9.+]+( ; [a-zA-Z0-9_.'<>=!() ]+)?", line) for line in LINES)
 
