@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ambivox.models.prompting.hosted_spec import Hosted
+
 
 @dataclass(frozen=True)
 class Alm:
@@ -30,6 +32,7 @@ class Alm:
             most this.
         processor_class: the processor class in transformers. It differs from "AutoProcessor" where the ALM's own
             processor needs vision libraries.
+        hosted: where set, the ALM is reached by a provider's API, and the fields about weights do not apply.
     """
 
     checkpoint: str | None
@@ -44,6 +47,7 @@ class Alm:
     engine_arguments: Mapping[str, Any] = field(default_factory=dict)
     max_text_width: int | None = None
     processor_class: str = "AutoProcessor"
+    hosted: Hosted | None = None
 
     def matches(self, config: Mapping[str, Any]) -> bool:
         """Whether a model folder is this ALM.
@@ -58,6 +62,26 @@ class Alm:
             return False
         width = (config.get("text_config") or {}).get("hidden_size", 0)
         return self.max_text_width is None or width <= self.max_text_width
+
+
+def hosted_alm(hosted: Hosted, *, tested: str, longest_seconds: float = 30.0) -> Alm:
+    """The specification of an ALM that is reached by a provider's API.
+
+    Args:
+        hosted: how it is reached.
+        tested: see ``Alm``.
+        longest_seconds: see ``Alm``.
+    """
+    return Alm(
+        checkpoint=None,
+        revision=None,
+        architectures=(),
+        licence=f"weights not published; outputs under {hosted.terms or 'the terms of the provider'}",
+        transformers_class="",
+        tested=tested,
+        longest_seconds=longest_seconds,
+        hosted=hosted,
+    )
 
 
 @dataclass(frozen=True)
