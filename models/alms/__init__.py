@@ -76,7 +76,7 @@ def _hosted(alm: str) -> ResolvedAlm:
         base_url="",
         model=model,
         key_variable="AMBIVOX_SERVER_KEY",
-        parameters=("temperature", "seed", "max_tokens", "logprobs", "top_logprobs"),
+        parameters=("temperature", "seed", "max_tokens", "logprobs", "top_logprobs", "response_format"),
         top_logprobs=20,
     )
     return ResolvedAlm(alm, alm, model, model, hosted_alm(hosted, tested="not known"))

@@ -15,7 +15,7 @@ ALM = hosted_alm(
         model="gemini-2.5-flash",
         key_variable="GEMINI_API_KEY",
         audio_formats=("wav", "mp3"),
-        parameters=("temperature", "seed", "max_tokens"),
+        parameters=("temperature", "seed", "max_tokens", "response_format"),
         extra_parameters={"reasoning_effort": "none"},
         prices=Prices(text=0.30, audio=1.00, output=2.50),
         audio_tokens_per_second=32.0,

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ambivox.models.engines._retrying_client import InvalidResponseError
+from ambivox.models.engines._bounded_http import InvalidResponseError
 from ambivox.models.prompting.hosted_spec import Prices
 
 
@@ -81,9 +81,7 @@ class Answer:
             stored: the fields of an answer.
         """
         top = tuple((str(token), float(logprob)) for token, logprob in stored["top_logprobs"])
-        return cls(
-            stored["text"], stored["model"], Usage(**stored["usage"]), bool(stored["refused"]), top
-        )
+        return cls(stored["text"], stored["model"], Usage(**stored["usage"]), bool(stored["refused"]), top)
 
 
 class _Lenient(BaseModel):
@@ -155,7 +153,9 @@ def parse_answer(response: Any) -> Answer:
         completion = _Completion.model_validate(response)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InvalidResponseError(f"no chat completion ({'.'.join(map(str, first['loc']))}: {first['msg']})") from error
+        raise InvalidResponseError(
+            f"no chat completion ({'.'.join(map(str, first['loc']))}: {first['msg']})"
+        ) from error
     choice = completion.choices[0] if completion.choices else _Choice()
     message = choice.message or _Message()
     text = message.refusal or message.content or ""

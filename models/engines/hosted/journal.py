@@ -83,7 +83,9 @@ class Journal:
                     row,
                 )
         except sqlite3.Error as error:
-            raise UserError(f"{self.path}: a paid answer cannot be written ({error}); no more are asked for") from error
+            raise UserError(
+                f"{self.path}: a paid answer cannot be written ({error}); no more are asked for"
+            ) from error
 
     def usage(self) -> tuple[int, Usage]:
         """All answers so far: ``(number of requests, their tokens)``."""
@@ -116,4 +118,6 @@ def request_key(*parts: object) -> str:
     Args:
         *parts: strings, numbers, None, and lists and dictionaries of them.
     """
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(
+        json.dumps(parts, sort_keys=True, default=str).encode("utf-8", "surrogatepass")
+    ).hexdigest()
