@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from ambivox.models.errors import UserError, unknown
+from ambivox.models.files import exists
 from ambivox.models.prompting.alm_spec import Alm, ResolvedAlm, hosted_alm
 from ambivox.models.prompting.hosted_spec import Hosted
 from ambivox.models.prompting.model_folder import read_config, revision_of
@@ -34,11 +35,11 @@ def resolve(alm: str) -> ResolvedAlm:
         UserError: ``alm`` is neither a key nor a folder, or the folder has no readable config.json, no weights, or
             an architecture that no file in models/alms/ names.
     """
-    if Path(alm).is_file():
+    if exists(alm) and Path(alm).is_file():
         alm = Path(alm).read_text(encoding="utf-8").strip()
     if alm.startswith(HOSTED_PREFIX):
         return _hosted(alm)
-    if not Path(alm).is_dir():
+    if not exists(alm) or not Path(alm).is_dir():
         spec = alms().get(alm)
         if spec is None:
             raise unknown("ALM (a key or a local folder)", alm, alms())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,14 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.annotation.elicitation import Question
+from ambivox.models.engines._bounded_http import shown_address
 from ambivox.models.engines.hosted.answer import Usage
-from ambivox.models.engines.hosted.engine import CHARACTERS_PER_TOKEN, LETTER_TOKENS
+from ambivox.models.engines.hosted.engine import CHARACTERS_PER_TOKEN, LETTER_TOKENS, HostedEngine
 from ambivox.models.engines.hosted.limits import MAX_OPEN
+from ambivox.models.errors import UserError
 from ambivox.models.prompting.alm_spec import Alm
+
+_logger = logging.getLogger(__name__)
 
 # After so many clips the price per request is known from the endpoint's own count of tokens.
 PILOT_CLIPS = 20
@@ -94,21 +99,42 @@ def estimate_cost(
     return CostEstimate(len(clips), audio_seconds, requests, usage, cost, requests / per_minute)
 
 
-def usage_report(requests: int, usage: Usage, alm: Alm, models: list[str]) -> dict[str, Any]:
-    """What was asked and paid so far, for checks.json.
+def check_pilot(engine: HostedEngine, remaining: CostEstimate, limit: float | None) -> None:
+    """Stop after the pilot where the whole run would cost more than is allowed.
 
     Args:
-        requests: answered requests.
-        usage: their tokens.
-        alm: the specification of a hosted ALM.
-        models: the models that the answers name.
+        engine: has answered the pilot.
+        remaining: the estimate for the requests after it.
+        limit: US dollars that may be spent; None without a limit.
+
+    Raises:
+        UserError: the endpoint's own count of tokens predicts a cost above the limit.
     """
-    hosted = alm.hosted
-    assert hosted is not None
+    requests, usage, _ = engine.report()
+    cost = usage.cost(engine.hosted.prices)
+    if cost is None or not requests:
+        return
+    expected = cost * (1 + remaining.requests / requests)
+    _logger.info(f"the first {requests} requests cost {cost:.4f} USD; all will cost about {expected:.2f} USD")
+    if limit is not None and expected > limit:
+        raise UserError(
+            f"after {requests} requests the run is expected to cost {expected:.2f} USD, more than the {limit:g} USD of "
+            "--max-cost; paid answers are kept; raise --max-cost, or annotate fewer utterances"
+        )
+
+
+def usage_report(engine: HostedEngine) -> dict[str, Any]:
+    """What was sent where, and paid, for checks.json: all answers in the journal, also those of earlier runs.
+
+    Args:
+        engine: the engine of the run.
+    """
+    hosted = engine.hosted
+    requests, usage, models = engine.report()
     cost = usage.cost(hosted.prices)
     return {
         "provider": hosted.provider,
-        "sent_to": hosted.base_url,
+        "sent_to": shown_address(hosted.base_url),
         "model": hosted.model,
         "answered_by": models,
         "requests": requests,

@@ -5,7 +5,6 @@ The step and the flow split a run into the same shards. A shard that is stored a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
@@ -17,7 +16,13 @@ from ambivox.models.alms import resolve
 from ambivox.models.annotation.answer_summary import summarise_answers
 from ambivox.models.annotation.checks import Checks
 from ambivox.models.annotation.elicitation import plan_questions
-from ambivox.models.annotation.hosted_cost import PILOT_CLIPS, CostEstimate, estimate_cost, usage_report
+from ambivox.models.annotation.hosted_cost import (
+    PILOT_CLIPS,
+    CostEstimate,
+    check_pilot,
+    estimate_cost,
+    usage_report,
+)
 from ambivox.models.annotation.item_requests import ITEM_REJECTS
 from ambivox.models.annotation.prompt_runner import PromptRunner
 from ambivox.models.annotation.result import AnnotationResult
@@ -39,8 +44,6 @@ from ambivox.models.prompting.personas import load_personas
 from ambivox.models.prompting.prompts import Elicitation, prompt_version
 from ambivox.models.tables import Utterances
 from ambivox.models.tables.rejects import REJECTS
-
-_logger = logging.getLogger(__name__)
 
 # An engine answers one shard at a time; threads that fill other shards wait.
 _engine_in_use = Lock()
@@ -137,7 +140,6 @@ class AnnotationRun:
         """The items per shard that have no answer in the store; shards that are complete are left out."""
         missing = [items for shard in self.shards if (items := self.missing(shard)).height]
         if self.is_hosted and missing:
-            # What a few clips cost corrects the estimate before the others are sent.
             pilot, *rest = split_into_shards(missing[0], PILOT_CLIPS)
             missing = [pilot, *([pl.concat(rest)] if rest else []), *missing[1:]]
         return missing
@@ -181,8 +183,8 @@ class AnnotationRun:
         missing = self.missing_items() if missing is None else missing
         for number, items in enumerate(missing):
             rejected = self.fill(items, advance)
-            if self.is_hosted and number == 0:
-                self._check_pilot(missing)
+            if self.is_hosted and number == 0 and len(missing) > 1:
+                check_pilot(self._hosted_engine(), self.estimate(missing[1:]), self.settings.max_cost)
             if self.settings.on_error == "stop" and rejected.height:
                 raise UserError(
                     f"{rejected['detail'][0]}; fix this utterance, or use --on-error reject to list it in rejects.parquet"
@@ -190,25 +192,10 @@ class AnnotationRun:
             rejects.append(rejected)
         return self.result(pl.concat(rejects))
 
-    def _check_pilot(self, missing: list[pl.DataFrame]) -> None:
-        """Stop after the pilot where the whole run would cost more than is allowed."""
-        engine, limit = open_engine(self.engine_choice), self.settings.max_cost
+    def _hosted_engine(self) -> HostedEngine:
+        engine = open_engine(self.engine_choice)
         assert isinstance(engine, HostedEngine)
-        requests, usage, _ = engine.report()
-        hosted = self.resolved.alm.hosted
-        cost = usage.cost(hosted.prices) if hosted else None
-        if cost is None or not requests or len(missing) < 2:
-            return
-        remaining = self.estimate(missing[1:])
-        expected = cost * (1 + remaining.requests / requests)
-        _logger.info(
-            f"the pilot cost {cost:.4f} USD for {requests} requests; all will cost about {expected:.2f} USD"
-        )
-        if limit is not None and expected > limit:
-            raise UserError(
-                f"after a pilot of {requests} requests the run is expected to cost {expected:.2f} USD, more than the "
-                f"{limit:g} USD of --max-cost; paid answers are kept; raise --max-cost, or annotate fewer utterances"
-            )
+        return engine
 
     def fill(self, items: pl.DataFrame, advance: Callable[[int], None] = lambda _: None) -> pl.DataFrame:
         """Compute these items and store the answers as one shard.
@@ -262,10 +249,7 @@ class AnnotationRun:
         votes = draw_synthetic_votes(annotations, self.settings.votes, self.settings.seed)
         checks = self.checks.report(answers) | summarise_answers(annotations) | self._provenance(rejects)
         if self.is_hosted:
-            engine = open_engine(self.engine_choice)
-            assert isinstance(engine, HostedEngine)
-            requests, usage, answering = engine.report()
-            checks["hosted"] = usage_report(requests, usage, self.resolved.alm, answering)
+            checks["hosted"] = usage_report(self._hosted_engine())
         return AnnotationResult(annotations, votes, rejects, checks)
 
     def _rejected_utterances(self, item_rejects: pl.DataFrame) -> pl.DataFrame:

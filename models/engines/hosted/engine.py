@@ -21,6 +21,7 @@ from ambivox.models.engines.hosted.limits import MAX_OPEN
 from ambivox.models.engines.hosted.top_logprobs import code_logprobs
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.alm_spec import Alm
+from ambivox.models.prompting.hosted_spec import Hosted
 from ambivox.models.prompting.request import Request
 
 T = TypeVar("T")
@@ -141,6 +142,11 @@ class HostedEngine:
                 f"asked for {expected}, but {first_shown(answer.model)} answered; paid answers are kept. To use that model "
                 f"as a revision of its own, add --answered-by {first_shown(answer.model)}"
             )
+
+    @property
+    def hosted(self) -> Hosted:
+        """How the endpoint is reached."""
+        return self._api.hosted
 
     def report(self) -> tuple[int, Usage, list[str]]:
         """Answers in the journal, their tokens, and the models that they name."""
