@@ -38,10 +38,31 @@ class Addition:
     unchanged: int
 
 
+def place(project: Path, corpus: str) -> Path:
+    """Where a project keeps the imported votes of a corpus.
+
+    Args:
+        project: The folder that holds dvc.yaml.
+        corpus: The corpus's name in params.yaml.
+
+    Returns:
+        The file, which need not exist.
+    """
+    return project / "imported_votes" / f"{corpus}.csv"
+
+
 def create(path: Path) -> None:
     """Write the file without votes, unless it exists: DVC needs every dependency to exist."""
     if not path.exists():
         _write(pl.DataFrame(schema=dict.fromkeys(_COLUMNS, pl.String)), path)
+
+
+def none() -> pl.DataFrame:
+    """Make an empty table, with the columns that ``read`` returns."""
+    return pl.DataFrame(
+        schema=dict.fromkeys(_COLUMNS, pl.String)
+        | {"weight": pl.Float64, "line": pl.Int64, "file": pl.String}
+    )
 
 
 def read(path: Path) -> pl.DataFrame:
@@ -57,12 +78,14 @@ def read(path: Path) -> pl.DataFrame:
         UserError: A column is missing, or a weight is no positive number.
     """
     if not path.exists():
-        return pl.DataFrame(schema=dict.fromkeys((*_COLUMNS, "file"), pl.String) | {"weight": pl.Float64, "line": pl.Int64})
+        return none()
     frame = read_csv(path, _COLUMNS).select(*_COLUMNS, "line").with_columns(file=pl.lit(str(path)))
     frame = frame.with_columns(pl.col("weight").cast(pl.Float64, strict=False))
     wrong = frame.filter(~(pl.col("weight").is_finite() & (pl.col("weight") > 0)).fill_null(value=False))
     if wrong.height:
-        raise UserError(f"{path}:{wrong['line'][0]}: the weight of a vote must be a positive number; correct it")
+        raise UserError(
+            f"{path}:{wrong['line'][0]}: the weight of a vote must be a positive number; correct it"
+        )
     return frame
 
 
@@ -90,7 +113,12 @@ def add(path: Path, votes: Votes, source: str, source_sha256: str) -> Addition:
     known = pairs.join(old, on=_PAIR, how="semi")
     # A vote that says the same again keeps its first source, so that importing a file twice changes nothing.
     same = known.join(
-        pl.concat([new.join(old, on=values, how="anti"), old.join(new, on=values, how="anti").join(pairs, on=_PAIR, how="semi")]),
+        pl.concat(
+            [
+                new.join(old, on=values, how="anti"),
+                old.join(new, on=values, how="anti").join(pairs, on=_PAIR, how="semi"),
+            ]
+        ),
         on=_PAIR,
         how="anti",
     )
@@ -123,13 +151,17 @@ def check(
     return imported.filter(is_known & is_label & has_name), pl.concat(
         [
             rejected(imported.filter(~is_known), "imported vote for an unknown utterance"),
-            rejected(imported.filter(is_known & ~is_label), "imported vote with an unknown label", pl.col("label")),
+            rejected(
+                imported.filter(is_known & ~is_label), "imported vote with an unknown label", pl.col("label")
+            ),
             rejected(imported.filter(is_known & is_label & ~has_name), "imported vote without an annotator"),
         ]
     )
 
 
-def merge(kept: pl.DataFrame, heldout: pl.DataFrame, imported: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def merge(
+    kept: pl.DataFrame, heldout: pl.DataFrame, imported: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Add imported votes to the votes that are kept.
 
     They are never held out. What their annotators said before about the same utterance is replaced, also where it was

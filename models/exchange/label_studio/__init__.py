@@ -19,7 +19,7 @@ project, or where a value that the interface shows is null. So annotators are na
 keeps, and a missing transcript is an empty text.
 """
 
-from ambivox.models.exchange.label_studio.tasks import CHOICES_NAME, LOCAL_FILES, write
+from ambivox.models.exchange.label_studio.tasks import CHOICES_NAME, LOCAL_FILES, write, write_project
 from ambivox.models.exchange.label_studio.votes import read_votes
 
-__all__ = ["CHOICES_NAME", "LOCAL_FILES", "read_votes", "write"]
+__all__ = ["CHOICES_NAME", "LOCAL_FILES", "read_votes", "write", "write_project"]

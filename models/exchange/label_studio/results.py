@@ -27,7 +27,19 @@ ANONYMOUS = "label_studio"
 _Text = str | int | float
 # Fields of a row of JSON-MIN that are no control, with those of tasks that this project writes.
 _ROW_FIELDS = frozenset(
-    "id annotator annotation_id created_at updated_at lead_time audio utterance_id transcript corpus speaker".split()
+    [
+        "id",
+        "annotator",
+        "annotation_id",
+        "created_at",
+        "updated_at",
+        "lead_time",
+        "audio",
+        "utterance_id",
+        "transcript",
+        "corpus",
+        "speaker",
+    ]
 )
 
 

@@ -59,6 +59,31 @@ def write(tables: LinkedTables, folder: Path, audio_url: str = LOCAL_FILES) -> P
     return root
 
 
+def write_project(tables: LinkedTables, folder: Path, audio_url: str | None = None) -> list[str]:
+    """Write config.xml and tasks.json; see ``write``.
+
+    Args:
+        tables: The tables to write.
+        folder: The folder to write to; it must exist.
+        audio_url: See ``write``; None has Label Studio serve local audio itself.
+
+    Returns:
+        What the user has to set up, in one line; no line where nothing is needed.
+
+    Raises:
+        UserError: See ``write``.
+    """
+    root = write(tables, folder, LOCAL_FILES if audio_url is None else audio_url)
+    if root is None:
+        return []
+    if audio_url is not None:
+        return [f"{audio_url} stands for the folder {root}"]
+    return [
+        "to let Label Studio play the audio, start it with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true "
+        f"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={root}, or export with --audio-url"
+    ]
+
+
 def audio_root(audio: list[str]) -> Path | None:
     """The deepest folder that holds all local audio; None where every file has an address such as s3://.
 
