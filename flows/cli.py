@@ -38,6 +38,12 @@ def build() -> App:
 
 def main() -> None:
     """Entry point of the console script."""
+    if sys.platform == "win32":
+        print(
+            "ambivox: on Windows, Ambivox runs in WSL: https://learn.microsoft.com/windows/wsl/install",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     try:
         # Ctrl-C is one line from here on, while libraries are imported, too.
         with interruptible():

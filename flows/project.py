@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ambivox.models.alms
 import ambivox.models.corpora
 from ambivox.flows import yaml_comments
 from ambivox.flows.params_file import CORPUS_STEPS, SECTION_STEPS, changing
+from ambivox.models.alms import locate
 from ambivox.models.errors import UserError, unknown
-from ambivox.models.files import atomic_path
-from ambivox.models.registry import find, keys
+from ambivox.models.files import atomic_path, exists
+from ambivox.models.ingestion import imported_votes
+from ambivox.models.registry import find
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 TINY = "tiny"
@@ -100,9 +101,10 @@ def _enter(project: Path, job: Job, defaults: Mapping[str, Mapping[str, Any]], p
             yaml_comments.remove(params, section, job.key)
         else:
             _put(params[section], job.key, entered)
-    is_folder = Path(job.alm).is_dir() and job.alm not in keys(ambivox.models.alms)
+    is_folder = job.alm != TINY and exists(job.alm)
     _note_alm(_data(project, job.key) / "alm", str(_from(project, Path(job.alm))) if is_folder else job.alm)
     _declare_figures(_data(project, job.key) / "dvc.yaml")
+    imported_votes.create(imported_votes.place(project, job.key))
     for name, asked in (("corpora", (job.key,)), ("sources", job.sources), ("dime_aug", job.dime_aug)):
         yaml_comments.extend(params["matrix"][name], asked)
 
@@ -195,8 +197,8 @@ def _checked_defaults(job: Job) -> dict[str, dict[str, Any]]:
             f"{job.key!r} cannot name a corpus in dvc.yaml; expected lower-case letters, digits and _, a letter first"
         )
     corpus = find(ambivox.models.corpora, job.corpus, "corpus")
-    if job.alm not in keys(ambivox.models.alms) and not Path(job.alm).is_dir():
-        raise unknown("ALM (and not a folder either)", job.alm, keys(ambivox.models.alms))
+    if job.alm != TINY:
+        locate(job.alm)
     for step in job.settings:
         if step not in (*CORPUS_STEPS, *SECTION_STEPS):
             raise unknown("step in --set", step, (*CORPUS_STEPS, *SECTION_STEPS))

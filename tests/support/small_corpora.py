@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-_EMOTIONS = "ANG DIS FEA HAP NEU SAD".split()
+_EMOTIONS = ["ANG", "DIS", "FEA", "HAP", "NEU", "SAD"]
 _HEADER = '"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote","meanEmoResp"'
 
 
