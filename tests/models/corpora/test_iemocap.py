@@ -140,7 +140,7 @@ def test_speaker_is_named_by_the_last_part_and_words_are_found(root: Path, tmp_p
     assert rows["Ses03M_script01_1_F000"]["transcript"] == "Hello."
     assert rows["Ses03M_script01_1_M000"]["transcript"] is None
     assert corpus.profile["without"]["transcript"] == 10
-    assert corpus.profile["notes"] == ["1 files are not UTF-8 and were read as Windows-1252"]
+    assert "1 files are not UTF-8 and were read as Windows-1252" in corpus.profile["notes"]
     assert corpus.profile["speakers"] == 10
 
 
@@ -177,7 +177,7 @@ def test_leave_one_session_out(root: Path, tmp_path: Path, session: int) -> None
     assert set(test["speaker"]) == {f"Ses0{session}_F", f"Ses0{session}_M"}
     assert set(corpus.filter(pl.col("speaker").str.starts_with(f"Ses0{session}"))["split"]) == {"test"}
     rest = corpus.filter(pl.col("split") != "test")
-    assert set(rest["split"]) == {"pretrain", "train", "development"}
+    assert set(rest["split"]) == {"train", "development"}  # too few utterances to train an ALM on
     assert rest.group_by("speaker").agg(pl.col("split").n_unique())["split"].max() == 1
 
 
