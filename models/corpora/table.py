@@ -57,6 +57,10 @@ def load(
     status: str | None = None,
     leave_out: tuple[str, ...] = LEFT_OUT,
     separator: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    duration: str | None = None,
+    channel: str | None = None,
 ) -> CorpusData:
     """Read a table of utterances and its votes.
 
@@ -89,6 +93,12 @@ def load(
         status: The column with the state of an assignment, as MTurk and Prolific export it.
         leave_out: States whose votes are left out (upper and lower case are alike); they are counted as rejects.
         separator: The text between labels in a list that is written as text (default: ;).
+        start: The column that says where in its recording an utterance begins, in seconds (in milliseconds where the
+            name ends in ms), or as 1:02.5; by default a column of a usual name, if rows share a recording.
+        end: The column that says where it ends.
+        duration: The column with its duration, where there is no end.
+        channel: The column with the channel to hear (default: channel): 1 or left, 2 or right; without it, all are
+            averaged.
 
     Returns:
         The utterances and their human votes.

@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ambivox.models.audio.clips import clips
 from ambivox.models.embedded_alm.architecture import WINDOW_FRAMES, build_model, save_folder
 from ambivox.models.embedded_alm.audio_tower import encode, mean_logits
 from ambivox.models.embedded_alm.language_model_training import train_language_model
@@ -135,7 +136,7 @@ def _train(
 
     transcripts = frame["transcript"].to_list()
     tokenizer = build_tokenizer(labels, tokenizer_texts(labels, transcripts))
-    mels = log_mel_spectrograms(frame["audio"].to_list(), cache)
+    mels = log_mel_spectrograms(clips(frame), cache)
     torch.manual_seed(settings.tower.seed)
     model = build_model(settings.shape(len(labels)), tokenizer)
     tower, layout = model.model.audio_tower.eval(), TowerLayout(settings.bands, len(labels))

@@ -135,7 +135,7 @@ def calibration_curves(predictions: Sequence[Prediction], targets: HumanTargets)
     return pl.concat(parts)
 
 
-def confusion_counts(model: Prediction, targets: HumanTargets) -> list[list[int]]:
+def confusion_counts(model: Prediction, targets: HumanTargets) -> list[list[float]]:
     """Counts of dominant emotions, the humans' in rows.
 
     Args:
@@ -143,7 +143,7 @@ def confusion_counts(model: Prediction, targets: HumanTargets) -> list[list[int]
         targets: the human votes.
     """
     answered_N = model.answered_N
-    counts: list[list[int]] = dominant_emotion.confusion(
+    counts: list[list[float]] = dominant_emotion.confusion(
         targets.p_NK[answered_N], model.q_NK[answered_N]
     ).tolist()
     return counts

@@ -67,7 +67,7 @@ class Evaluation:
     calibration: pl.DataFrame
     models: list[str]
     groups: pl.DataFrame
-    confusion: tuple[str, tuple[str, ...], list[list[int]]] | None
+    confusion: tuple[str, tuple[str, ...], list[list[float]]] | None
 
 
 def write_evaluation(

@@ -158,7 +158,11 @@ def validate(
         answered_N = np.isfinite(q_NK).all(1)
         if answered_N.any():
             validation.saturation[alm.alm] = saturation(
-                targets.p_NK[answered_N], q_NK[answered_N], votes=saturation_votes, seed=seed
+                targets.p_NK[answered_N],
+                q_NK[answered_N],
+                groups_N=select(targets.speakers, answered_N),
+                votes=saturation_votes,
+                seed=seed,
             )
     return validation
 

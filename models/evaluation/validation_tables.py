@@ -213,6 +213,7 @@ def _saturation(curve: Saturation) -> dict[str, Any]:
         "high": curve.js_high_V.tolist(),
         "fit": list(curve.fit) if curve.fit else None,
         "point": curve.point,
+        "point_interval": None if curve.point_interval is None else vars(curve.point_interval),
         "asymptote": curve.asymptote,
     }
 

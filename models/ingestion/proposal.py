@@ -8,6 +8,7 @@ from typing import Any
 
 from ambivox.models.ingestion.column_content import Source, audio_share, is_one_to_one, overlap
 from ambivox.models.ingestion.columns import best_named, named_columns
+from ambivox.models.ingestion.segment_columns import SegmentColumns, find_segment_columns
 from ambivox.models.ingestion.vote_shapes import VoteColumns, find_votes
 
 OPTIONAL_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
@@ -148,6 +149,8 @@ def _add_ids(
     frame = utterances.frame
     others = [column for column in frame.columns if column != audio]
     named = [column for column in named_columns("utterance", others) if is_one_to_one(frame, column, audio)]
+    if find_segment_columns(frame.columns, SegmentColumns(None, None, None), [audio]).start is not None:
+        named = named or named_columns("utterance", others)[:1]  # utterances share recordings
     candidates = [given["utterance"]] if "utterance" in given else list(dict.fromkeys([*named, audio]))
     candidates = [column for column in candidates if column in frame.columns]
     key = None

@@ -26,7 +26,18 @@ COLUMNS = {
     "label": "label",
     "weight": "weight",
 }
-_OTHER = {"utterances", "votes", "sheet", "votes_sheet", "shape", "vote_utterance", "status", "separator"}
+_TIMES = ("start", "end", "duration", "channel")
+_OTHER = {
+    "utterances",
+    "votes",
+    "sheet",
+    "votes_sheet",
+    "shape",
+    "vote_utterance",
+    "status",
+    "separator",
+    *_TIMES,
+}
 _LISTS = {"labels", "raters", "leave_out"}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.ingestion.audio_paths import resolve_audio
 from ambivox.models.ingestion.cleaning import clean_utterances, clean_votes
 from ambivox.models.ingestion.columns import MissingColumnsError, best_named
 from ambivox.models.ingestion.corpus import CorpusData, rejected
@@ -17,12 +18,14 @@ from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.nested import audio_paths, refuse_nested
 from ambivox.models.ingestion.proposal import OPTIONAL_ROLES, propose
 from ambivox.models.ingestion.reading import read_table, sheet_note
+from ambivox.models.ingestion.segment_columns import SegmentColumns
+from ambivox.models.ingestion.segments import distinct_ids, reject_unreadable, table_segments
 from ambivox.models.ingestion.table_files import find_tables, list_sources
 from ambivox.models.ingestion.table_settings import LEFT_OUT, column_of, read_settings
 from ambivox.models.ingestion.utterance_rows import (
     SPLIT_NAMES,
     one_row_per_utterance,
-    resolve_audio,
+    read_splits,
     text_column,
 )
 from ambivox.models.ingestion.vote_tables import count_labels, read_votes, with_annotators
@@ -65,7 +68,13 @@ def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusDa
     found = _optional_columns(table, vote_table, settings, notes)
     utterance, audio = column_of(settings, "utterance"), column_of(settings, "audio")
     table = audio_paths(path, table, audio)
-    vote_table = table if is_one else vote_table
+    segments, segment_notes = _segments(path, table, settings, found)
+    notes += segment_notes
+    if is_one:
+        if segments.columns:
+            ids = distinct_ids(table.select(text_column(utterance)).to_series(), segments)
+            table = table.with_columns(ids.alias(utterance))
+        vote_table = table
     refuse_nested(path, table, [utterance, audio, *(found[role] for role in OPTIONAL_ROLES if role in found)])
     selected = table.select(
         pl.col(LINE).alias("line"),
@@ -74,11 +83,14 @@ def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusDa
         pl.lit(str(path)).alias("file"),
         *(text_column(found[role]).alias(role) for role in OPTIONAL_ROLES if role in found),
     )
+    selected = pl.concat([selected, segments], how="horizontal")
     if is_one and shape in ("rows", "counts"):
         selected, row_notes = one_row_per_utterance(selected)
         notes += row_notes
     selected, utterance_notes = clean_utterances(selected)
-    normalised, bad_splits = resolve_audio(selected, path.parent)
+    selected, bad_segments = reject_unreadable(selected)
+    selected, foreign_audio = resolve_audio(selected, path.parent)
+    normalised, bad_splits = read_splits(selected)
     votes = read_votes(votes_path, vote_table, settings, found)
     status_rejects = _left_out(votes, settings, votes_path)
     votes = votes.filter(~_is_left_out(settings)) if "status" in votes.columns else votes
@@ -99,7 +111,7 @@ def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusDa
         normalised,
         votes.filter(is_human),
         licence="the owner's",
-        rejects=pl.concat([bad_splits, alm_votes, status_rejects]),
+        rejects=pl.concat([bad_segments, foreign_audio, bad_splits, alm_votes, status_rejects]),
         notes=(*notes, *utterance_notes, *vote_notes),
     )
 
@@ -137,6 +149,17 @@ def _read_tables(
     if problems:
         raise MissingColumnsError("; and ".join(map(str, problems))) from problems[0]
     return tables[0], tables[-1]
+
+
+def _segments(
+    path: Path, table: pl.DataFrame, settings: Mapping[str, Any], found: Mapping[str, str]
+) -> tuple[pl.DataFrame, list[str]]:
+    """Where the utterances are in their recordings, from columns that mean nothing else."""
+    times = SegmentColumns(*(settings.get(name) for name in ("start", "end", "duration")))
+    channel = str(settings.get("channel", "channel"))
+    taken = [column_of(settings, role) for role in ("utterance", "audio", "annotator", "label", "weight")]
+    taken += [channel, *found.values(), *settings.get("labels", ()), *settings.get("raters", ())]
+    return table_segments(path, table, column_of(settings, "audio"), times, channel, taken)
 
 
 def _optional_columns(

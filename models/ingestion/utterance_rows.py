@@ -1,13 +1,13 @@
-"""The rows of utterances in a user's table: one per utterance, with resolved audio paths and known splits."""
+"""The rows of utterances in a user's table: one per utterance, with known splits."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import polars as pl
 
 from ambivox.models.ingestion.corpus import no_rejects, rejected
 
+# Where in its recording an utterance is.
+_PLACES = ("start_seconds", "end_seconds", "channel", "segment_problem")
 #: Names of splits in tables -> our names.
 SPLIT_NAMES = {
     "pretrain": "pretrain",
@@ -48,7 +48,8 @@ def one_row_per_utterance(utterances: pl.DataFrame) -> tuple[pl.DataFrame, list[
     Returns:
         The first row of every pair of id and audio, and a note per column that was left out.
     """
-    key = ["utterance_id", "audio"]
+    places = [column for column in _PLACES if column in utterances.columns]
+    key = ["utterance_id", "audio", *places]
     optional = [column for column in utterances.columns if column not in (*key, "file", "line")]
     differing = []
     if optional:
@@ -68,19 +69,15 @@ def one_row_per_utterance(utterances: pl.DataFrame) -> tuple[pl.DataFrame, list[
     )
 
 
-def resolve_audio(utterances: pl.DataFrame, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Resolve audio paths and read splits; rows with an unknown split are rejected.
+def read_splits(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read splits by any of their usual names; rows with an unknown split are rejected.
 
     Args:
-        utterances: ``utterance_id``, ``audio`` and, where known, ``split``.
-        folder: The folder that relative paths start from.
+        utterances: The utterances and, where known, ``split``.
 
     Returns:
         The utterances and the rejects.
     """
-    is_absolute = pl.col("audio").str.starts_with("/") | pl.col("audio").str.contains(r"^s3://")
-    resolved = pl.lit("" if folder == Path() else f"{folder}/") + pl.col("audio").str.replace(r"^\./", "")
-    utterances = utterances.with_columns(audio=pl.when(is_absolute).then("audio").otherwise(resolved))
     if "split" not in utterances.columns:
         return utterances, no_rejects()
     split = (

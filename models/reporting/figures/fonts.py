@@ -36,25 +36,23 @@ _FALLBACKS = (
     "Arial Unicode MS",
 )
 # Scripts whose letters change their shape or place beside others, which matplotlib does not do.
-_SHAPED = tuple(
-    [
-        "DEVANAGARI",
-        "BENGALI",
-        "GUR",
-        "GUJARATI",
-        "ORIYA",
-        "TAMIL",
-        "TELUGU",
-        "KANNADA",
-        "MALAYALAM",
-        "SINHALA",
-        "THAI",
-        "LAO",
-        "TIBETAN",
-        "MYANMAR",
-        "KHMER",
-        "MONGOLIAN",
-    ]
+_SHAPED = (
+    "DEVANAGARI",
+    "BENGALI",
+    "GUR",
+    "GUJARATI",
+    "ORIYA",
+    "TAMIL",
+    "TELUGU",
+    "KANNADA",
+    "MALAYALAM",
+    "SINHALA",
+    "THAI",
+    "LAO",
+    "TIBETAN",
+    "MYANMAR",
+    "KHMER",
+    "MONGOLIAN",
 )
 _logger = logging.getLogger(__name__)
 _noticed: set[str] = set()
@@ -68,10 +66,10 @@ def families() -> tuple[str, ...]:
         Names of installed fonts; matplotlib takes each character from the first that has it.
     """
     installed = {font.name for font in font_manager.fontManager.ttflist}
-    return (MAIN, *(name for name in _FALLBACKS if name in installed), "sans-serif")
+    return (MAIN, *(name for name in _FALLBACKS if name in installed))
 
 
-def svg_settings(figure: Figure) -> dict[str, Any]:
+def svg_settings(figure: Figure) -> Any:
     """Decide how an SVG holds its text: as outlines, which look the same everywhere, or as text.
 
     Text is left to the viewer's fonts where this machine has none for a character, which is noted once, and where
@@ -81,7 +79,7 @@ def svg_settings(figure: Figure) -> dict[str, Any]:
         figure: A drawn figure.
 
     Returns:
-        Settings of matplotlib for saving it.
+        Settings of matplotlib for saving it (a mapping, for rc_context).
     """
     characters = {
         character

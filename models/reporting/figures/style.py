@@ -93,7 +93,7 @@ def save(figure: Figure, path: Path) -> Path:
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
         figure.savefig(temporary, format=kind, dpi=150, metadata=metadata)
         # The texts of a figure are complete only once it is drawn.
-        other_text = svg_settings(figure) if kind == "svg" else {}
+        other_text: Any = svg_settings(figure) if kind == "svg" else {}
         if other_text:
             with mpl.rc_context(other_text):
                 figure.savefig(temporary, format=kind, metadata=metadata)

@@ -59,4 +59,4 @@ def test_missing_characters_are_noted_once(
 def test_only_installed_fonts_are_asked_for() -> None:
     assert fonts.families()[0] == fonts.MAIN
     installed = {font.name for font in fonts.font_manager.fontManager.ttflist}
-    assert set(fonts.families()) <= installed | {"sans-serif"}
+    assert set(fonts.families()) <= installed
