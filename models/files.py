@@ -181,6 +181,18 @@ def _replace_folder(path: Path, temporary: Path) -> None:
     shutil.rmtree(old)
 
 
+def exists(path: str) -> bool:
+    """Whether a text that may be something else, such as a name, is the path of a file or folder.
+
+    Args:
+        path: any text; one that cannot be a path, because it is too long for one, names nothing.
+    """
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def check_output_folder(
     path: Path, inputs: Iterable[Path | str | None] = (), *, is_own: bool = False
 ) -> None:
@@ -207,7 +219,7 @@ def check_output_folder(
         if used.resolve().is_relative_to(folder):
             raise UserError(f"{path}: is or contains the {name} {used}; name another folder")
     for read in inputs:
-        if read is None or (isinstance(read, str) and not Path(read).exists()):
+        if read is None or (isinstance(read, str) and not exists(read)):
             continue
         if Path(read).resolve().is_relative_to(folder):
             raise UserError(
