@@ -148,9 +148,10 @@ def _check_corpus(project: Path, corpus: str, root: Path, options: Mapping[str, 
     """
     if corpus == "demo" or str(root).startswith("s3:"):
         return
-    if not (project / root).is_dir():
+    place = project / root
+    if not (place.is_dir() or (corpus == "table" and place.is_file())):
         raise UserError(f"{root}: no such folder; expected the root of a {corpus} corpus")
-    ambivox.models.corpora.load_corpus(corpus, project / root, options)
+    ambivox.models.corpora.load_corpus(corpus, place, options)
 
 
 def _options(

@@ -13,6 +13,7 @@ from ambivox.flows import prefect_settings, run_records
 from ambivox.flows.pipeline import Stage, StageFailedError, stages
 from ambivox.flows.prefect_server import PrefectServer, check_database
 from ambivox.flows.stage_runs import PlannedRun, is_ending, start_first
+from ambivox.models.left_out import left_out_reason
 from ambivox.models.processes.children import end_children
 from ambivox.models.processes.interruption import ended_by
 from ambivox.tasks._main import USER_MISTAKE
@@ -97,9 +98,12 @@ def _print_outcome(project: Path, key: str, counts: dict[str, int], started: flo
     console.print(
         f"\n[bold]{key}[/]: {counts['ran']} stages run, {counts['up_to_date']} up to date, {seconds:.0f} s"
     )
-    metrics = project / "data" / key / "validation" / "metrics.json"
-    if metrics.is_file():
-        rows = json.loads(metrics.read_text(encoding="utf-8"))
+    validation = project / "data" / key / "validation"
+    metrics = validation / "metrics.json"
+    rows = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {}
+    if reason := left_out_reason(validation):
+        console.print(f"The distributions were not scored: {reason}", markup=False)
+    if rows:
         is_held_out = not any(row.get("made_from_the_target") for row in rows.values())
         target = "the held-out human votes" if is_held_out else "all human votes (none were held out)"
         console.print(sources_table(rows, f"{key}: distance to {target}, test speakers"))
