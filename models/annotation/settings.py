@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ambivox.models.alms import HOSTED_PREFIX
-from ambivox.models.annotation.item_requests import OnLong
+from ambivox.models.annotation.long_clips import OnLong
 from ambivox.models.engines import EngineChoice, choose_engine
 from ambivox.models.errors import OnError, UserError
 from ambivox.models.object_store import is_object_url

@@ -102,7 +102,11 @@ def test_the_space_of_the_store_never_changes(tmp_path):
         "prompts": "01608f73f032",
         "longest_seconds": 30.0,
         "rate_hz": 16_000,
-        "answers": 1,
+        "answers": 2,
+        "processor_class": "AutoProcessor",
+        "transformers_class": "Qwen2AudioForConditionalGeneration",
+        "chat_arguments": {},
+        "engine_identity": {},
     }
     assert prompt_version() == "01608f73f032"
     assert VoteStore(str(tmp_path), space).name == "34bab7e0d71c859b"
