@@ -134,7 +134,8 @@ def enter(project: Path, job: Job) -> bool:
     before = repr(params)
     entry = params["corpora"].get(job.key, {})
     root = job.root or Path(entry.get("root", f"data/{job.key}/raw"))
-    if job.corpus != "demo" and not (root.is_dir() or str(root).startswith("s3:")):
+    is_there = root.is_dir() or (job.corpus == "table" and root.is_file()) or str(root).startswith("s3:")
+    if job.corpus != "demo" and not is_there:
         raise UserError(f"{root}: no such folder; expected the root of a {job.corpus} corpus")
     options = {step: _options(job, defaults, step, entry.get(step)) for step in CORPUS_STEPS}
     pretrain = _options(job, defaults, "pretrain", params["pretrain"].get(job.key))

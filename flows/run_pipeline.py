@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ambivox.flows import prefect_settings
 from ambivox.flows.pipeline import StageFailedError, stages
+from ambivox.models.left_out import left_out_reason
 from ambivox.models.reporting.sources_table import sources_table
 
 
@@ -41,9 +42,12 @@ def _print_outcome(console: Console, project: Path, key: str, counts: dict[str, 
     console.print(
         f"\n[bold]{key}[/]: {counts['ran']} stages run, {counts['up_to_date']} up to date, {seconds:.0f} s"
     )
-    metrics = project / "data" / key / "validation" / "metrics.json"
-    if metrics.is_file():
-        rows = json.loads(metrics.read_text(encoding="utf-8"))
+    validation = project / "data" / key / "validation"
+    metrics = validation / "metrics.json"
+    rows = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {}
+    if reason := left_out_reason(validation):
+        console.print(f"The distributions were not scored: {reason}", markup=False)
+    if rows:
         is_held_out = not any(row.get("made_from_the_target") for row in rows.values())
         target = "the held-out human votes" if is_held_out else "all human votes (none were held out)"
         console.print(sources_table(rows, f"{key}: distance to {target}, test speakers"))
