@@ -109,7 +109,7 @@ def test_the_space_of_the_store_never_changes(tmp_path):
         "engine_identity": {},
     }
     assert prompt_version() == "01608f73f032"
-    assert VoteStore(str(tmp_path), space).name == "34bab7e0d71c859b"
+    assert VoteStore(str(tmp_path), space).name == "96564777ccd17d7b"
 
 
 def test_shards_keep_the_items_of_a_clip_together_and_each_key_once():
