@@ -18,7 +18,7 @@ def summary(sources: Sources) -> dict[str, Any]:
         sources: the result of pooling.
 
     Returns:
-        ``labels``, ``criterion``, ``fitted_on``, ``prior``, ``response``, counts of utterances and fallbacks,
+        ``labels``, ``criterion``, ``fitted_on``, ``prior``, ``prior_votes``, ``response``, counts of utterances and fallbacks,
         ``statements``, and per ALM in ``alms``: ``is_informative``, ``equivalent_votes`` and
         ``equivalent_votes_by_ambiguity`` (value, low, high; null where undefined), the calibration, the weights
         and deciles of the equivalent votes, and counts of answers and refusals.
@@ -54,6 +54,11 @@ def summary(sources: Sources) -> dict[str, Any]:
         "criterion": model.criterion,
         "fitted_on": model.fitted_on,
         "prior": by_label(model.prior_K),
+        "prior_votes": {
+            "mean": float(sources.pooled.prior_votes_N.mean()),
+            "weights_alone": dict(zip(FEATURES, model.prior_weights.alone_F.tolist(), strict=True)),
+            "weights_beside_alms": dict(zip(FEATURES, model.prior_weights.beside_F.tolist(), strict=True)),
+        },
         "alms": alms,
         "response": {"matrix": model.response_KK.tolist(), "bias": by_label(model.response_bias_K)},
         "utterances": len(sources.pooled.p_NK),
@@ -74,7 +79,8 @@ def statements(sources: Sources) -> list[str]:
     for alm, votes in zip(sources.model.alms, sources.equivalent_votes, strict=True):
         if not alm.is_informative:
             sentences.append(
-                f"{alm.alm} is worth 0 human votes: it does not predict unseen speakers' votes, pooled = human"
+                f"{alm.alm} is worth 0 human votes: it does not predict unseen speakers' votes, so pooled is "
+                "humans + corpus prior"
             )
             continue
         by_ambiguity = ", ".join(

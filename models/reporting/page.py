@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ambivox.models.errors import UserError
 from ambivox.models.reporting.headline import headline
 from ambivox.models.reporting.inline_svg import distribution_bar, label_colours
+from ambivox.models.reporting.measures import EXPLANATION
 from ambivox.models.reporting.parts import Section
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.sections import BODY, examples, provenance
@@ -66,6 +67,7 @@ def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
         title=title or _title(run, data),
         subtitle=_subtitle(run),
         headline=top,
+        explanation=EXPLANATION,
         sections=[section for section in sections if not (section.key in _OPTIONAL and section.empty)],
         colours=label_colours(labels),
         labels=labels,
