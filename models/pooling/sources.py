@@ -176,11 +176,12 @@ def _tables(
 ) -> dict[str, Distributions]:
     """One table per source, with fallbacks marked."""
     n_NK, votes_N, rows = inputs.n_NK, inputs.n_NK.sum(1), len(inputs.n_NK)
+    alm_votes_N = v_NK.sum(1).round(6)
     # Per source: distributions, human votes, equivalent votes.
     columns = {
         "human": (shares(n_NK), votes_N, np.zeros(rows)),
-        "synthetic": (mean_over_alms(inputs.q_NAK), np.zeros(rows), v_NK.sum(1)),
-        "combined": (combined_counts(n_NK, v_NK), votes_N, v_NK.sum(1)),
+        "synthetic": (mean_over_alms(inputs.q_NAK), np.zeros(rows), alm_votes_N),
+        "combined": (combined_counts(n_NK, v_NK), votes_N, alm_votes_N),
     }
     columns |= {source: (result.p_NK, votes_N, result.kappa_NA.sum(1)) for source, result in pooled.items()}
     tables = {}

@@ -14,6 +14,7 @@ from ambivox.models.reporting.tables import Alignment, Table
 _COLUMNS = ("source", *HEADINGS.values())
 _RIGHT: Alignment = "right"
 _ALIGNMENT: tuple[Alignment, ...] = ("left", *(_RIGHT for _ in HEADINGS))
+_WITH_INTERVAL = ("nll", "squared_error")  # intervals of all measures are too wide for a terminal
 _BEST = "bold green"
 
 
@@ -28,7 +29,12 @@ def sources_table(metrics: Mapping[str, Any], title: str) -> rich.table.Table:
     ranked = [(rank(metrics[key]), key) for key in known if not SOURCE_NAMES[key].is_reference]
     best = min(ranked)[1] if ranked else ""
     rows = [
-        (SOURCE_NAMES[key].label, *(format_measure(metrics[key], measure) for measure in HEADINGS)) for key in known
+        (SOURCE_NAMES[key].label, *(_cell(metrics[key], measure) for measure in HEADINGS)) for key in known
     ]
     styles = [_BEST if key == best else "dim" if SOURCE_NAMES[key].is_reference else "" for key in known]
     return Table(_COLUMNS, tuple(rows), title, _ALIGNMENT).terminal(styles)
+
+
+def _cell(measures: Mapping[str, Any], name: str) -> str:
+    text = format_measure(measures, name)
+    return text if name in _WITH_INTERVAL else text.partition(" [")[0]

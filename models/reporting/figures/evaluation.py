@@ -10,6 +10,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ambivox.models.reporting.estimates import display_name
 from ambivox.models.reporting.figures.style import (
     GREY,
     SCORE_AXES,
@@ -61,7 +62,8 @@ def matrix_figure(
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.margins(x=0.12)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(SCORE_AXES[score])
+        axes.set_xlabel(f"{SCORE_AXES[score]}, 95% interval over speakers")
+        axes.set_title(f"{display_name(score)}, test speakers (lower is better)")
     for (corpus, published), marker in zip((paper or {}).items(), _PAPER_MARKERS, strict=False):
         points = [
             (published[name.removesuffix("-on")]["js"], place)
@@ -73,7 +75,6 @@ def matrix_figure(
             label = f"the paper, {corpus}"
             grid[1].plot(js, places, linestyle="", marker=marker, markersize=6, color="#999999", label=label)
     grid[1].set_xlim(left=0)
-    grid[0].set_title("Test speakers (lower is better), 95% interval over speakers")
     shared_legend(figure, grid[1])
     return figure
 

@@ -32,6 +32,7 @@ def squared_error_ratio_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     grid[0].set_title("Overall")
     for axes, k in zip(grid[1:], kept, strict=True):
         axes.set_title(f"{k} vote{'s' if k > 1 else ''} kept")
+        axes.set_xlabel("ambiguity")
         levels = {source: by_key[k, source]["independent_votes"] for source in sources}
         if any(by_tertile is None for by_tertile in levels.values()):
             axes.text(0.5, 0.5, "too few votes left", transform=axes.transAxes, ha="center")
@@ -41,7 +42,6 @@ def squared_error_ratio_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
             for source, by_tertile in levels.items()
         }
         grouped_bars(axes, TERTILES, ratios)
-        axes.set_xlabel("ambiguity")
     for axes in grid:
         axes.axhline(1, color=DARK, lw=0.8, ls="--")
     shared_legend(figure, grid[0])

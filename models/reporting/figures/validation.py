@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ambivox.models.evaluation.validation import Validation
 from ambivox.models.evaluation.validation_tables import INDEPENDENT, by_group, by_label, by_tertile
+from ambivox.models.reporting.estimates import display_name
 from ambivox.models.reporting.figures.bars import grouped_bars
 from ambivox.models.reporting.figures.style import (
     DARK,
@@ -61,8 +62,8 @@ def sources_figure(validation: Validation) -> Figure:
         axes.set_ylim(-0.6, len(order) - 0.3)
         axes.margins(x=0.12)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(axis)
-    grid[0].set_title("Distance to the target votes (lower is better), 95% interval over speakers")
+        axes.set_xlabel(f"{axis}, 95% interval")
+        axes.set_title(f"{display_name(score)} (lower is better)")
     return figure
 
 

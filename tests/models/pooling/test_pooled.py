@@ -122,7 +122,9 @@ def test_pooled_beats_both_on_unseen_speakers_and_comes_near_the_best_possible()
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
-def test_an_uninformative_alm_has_no_equivalent_votes_and_pooled_equals_humans_and_prior(criterion: Criterion) -> None:
+def test_an_uninformative_alm_has_no_equivalent_votes_and_pooled_equals_humans_and_prior(
+    criterion: Criterion,
+) -> None:
     corpus = simulated_corpus(seed=3)
     noise_NK = np.random.default_rng(4).dirichlet(np.ones(4), len(corpus.n_NK))
     for answer_NK in (noise_NK, np.full_like(noise_NK, 0.25), corpus.q_NK[::-1]):
