@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ambivox.models.alms
 import ambivox.models.corpora
+from ambivox.models.alms import locate
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.files import atomic_path
-from ambivox.models.registry import find, keys
+from ambivox.models.registry import find
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 TINY = "tiny"
@@ -190,8 +190,8 @@ def _checked_defaults(job: Job) -> dict[str, dict[str, Any]]:
             f"{job.key!r} cannot name a corpus in dvc.yaml; expected lower-case letters, digits and _, a letter first"
         )
     corpus = find(ambivox.models.corpora, job.corpus, "corpus")
-    if job.alm not in keys(ambivox.models.alms) and not Path(job.alm).is_dir():
-        raise unknown("ALM (and not a folder either)", job.alm, keys(ambivox.models.alms))
+    if job.alm != TINY:
+        locate(job.alm)
     for step in job.settings:
         if step not in (*CORPUS_STEPS, *SECTION_STEPS):
             raise unknown("step in --set", step, (*CORPUS_STEPS, *SECTION_STEPS))

@@ -14,6 +14,10 @@ class UserError(ValueError):
     """A mistake that the user can fix. The message is one line: what was found, what was expected, what to do."""
 
 
+class TooLittleDataError(UserError):
+    """The corpus has too little data for a step. The pipeline leaves the step out, and the report says why."""
+
+
 class MissingExtraError(UserError):
     """A library that an optional extra installs is not installed."""
 

@@ -15,11 +15,9 @@ class EvaluateOptions:
     """Options of the step ``evaluate``.
 
     Attributes:
-        resamples: Bootstrap resamples of each interval.
-        seed: Seed of the resampling.
+        seed: Seed of all random draws.
     """
 
-    resamples: int = 1000
     seed: int = 0
 
 
@@ -55,7 +53,7 @@ def evaluate(
         UserError: A table is missing, damaged or about other labels, or there is no vote to score against.
     """
     from ambivox.models.evaluation.finetuning_tables import PAPER, write_evaluation
-    from ambivox.models.evaluation.human_targets import human_targets
+    from ambivox.models.evaluation.human_targets import few_speakers, human_targets
     from ambivox.models.evaluation.predictions import read_predictions, reference_predictions
     from ambivox.models.evaluation.scores import DIVERGENCES
     from ambivox.models.evaluation.summary_figures import summary_figures
@@ -72,7 +70,7 @@ def evaluate(
     models = read_predictions(predictions, targets)
     references = reference_predictions(table, observed, annotations, distributions, targets)
     with atomic_folder(out, inputs) as folder:
-        written = write_evaluation(models, references, targets, folder, options.resamples, options.seed)
+        written = write_evaluation(models, references, targets, folder, options.seed)
         # validate's summary has the references already.
         own_figures = {
             name: {score: row.get(score) for score in DIVERGENCES}
@@ -93,6 +91,8 @@ def evaluate(
     _logger.info(
         f"{targets.frame.height} test utterances, {targets.n_NK.sum():.0f} human {kind}; nll in nats per vote, JS in base 2"
     )
+    if warning := few_speakers(targets.frame):
+        _logger.warning(warning)
     for name, row in sorted(metrics.items(), key=lambda pair: (rank(pair[1]), pair[0])):
         if "js" in row:
             _logger.info(

@@ -17,13 +17,11 @@ class ValidateOptions:
     Attributes:
         more_annotations: Further files of annotations, by other ALMs.
         saturation_votes: The largest number of synthetic votes in the saturation analysis.
-        resamples: Resamples of every bootstrap.
         seed: Seed of all random draws.
     """
 
     more_annotations: tuple[Path, ...] = ()
     saturation_votes: int = 20
-    resamples: int = 1000
     seed: int = 0
 
 
@@ -41,7 +39,7 @@ def validate(
     """Compare the sources with the human votes of the test speakers.
 
     Writes a folder with summary.json (the figures that matter, for `dvc metrics`), metrics.json (per source all
-    metrics with bootstrap intervals over speakers), details.json (paired tests, ambiguity tertiles, saturation,
+    metrics with intervals over speakers), details.json (paired tests, ambiguity tertiles, saturation,
     calibration, labels, speaker groups), scores.parquet (one row per utterance) and figures. Scores are nll (nats per
     vote), squared error to the truth, and JS (the base-2 divergence, not its square root).
 
@@ -62,6 +60,7 @@ def validate(
         UserError: A table is missing, damaged or about other labels, or there is no vote to score against.
     """
     from ambivox.models.errors import UserError
+    from ambivox.models.evaluation.human_targets import few_speakers
     from ambivox.models.evaluation.summary_figures import summary_figures
     from ambivox.models.evaluation.validation import validate as compare
     from ambivox.models.evaluation.validation_tables import details, metrics_by_source, scores_by_utterance
@@ -95,7 +94,6 @@ def validate(
         synthetic,
         truth=Distributions.read(truth) if truth else None,
         saturation_votes=options.saturation_votes,
-        resamples=options.resamples,
         seed=options.seed,
     )
     rows = metrics_by_source(validation)
@@ -120,6 +118,8 @@ def validate(
         f"{len(validation.truth_NK)} test utterances against {validation.targets.description}, 95 % over {over}; "
         "nll in nats per vote, JS is the base-2 divergence"
     )
+    if warning := few_speakers(validation.targets.frame):
+        _logger.warning(f"  {warning}")
     for source, row in sorted(rows.items(), key=lambda item: rank(item[1])):
         note = "  (made from the target votes)" if row.get("made_from_the_target") else ""
         measures = "  ".join(f"{heading} {format_measure(row, key)}" for key, heading in HEADINGS.items())

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ambivox.models.annotation.elicitation import Question, plan_questions
 from ambivox.models.annotation.work_items import add_keys, plan_items
+from ambivox.models.audio.clips import CLIP_COLUMNS
 from ambivox.models.prompting.personas import Persona
 from ambivox.models.prompting.prompts import Modality
 from ambivox.models.statistics.metrics import entropy, jensen_shannon
@@ -114,7 +115,7 @@ class Checks:
             return self._items_of(self.modality).clear()
         frame = self.sample.frame
         shifted = pl.concat([frame.slice(1), frame.head(1)])
-        swapped = frame.with_columns(audio=shifted["audio"], audio_sha256=shifted["audio_sha256"])
+        swapped = frame.with_columns(shifted.select(*CLIP_COLUMNS, "audio_sha256"))
         items = plan_items(Utterances(swapped, self.labels), self.questions[self.modality])
         items = items.with_columns(pl.col("question") + self._first_number(self.modality))
         return add_keys(items, self.all_questions)

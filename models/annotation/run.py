@@ -29,7 +29,7 @@ from ambivox.models.annotation.work_items import (
     store_space,
 )
 from ambivox.models.engines import close_engines, engine_version, open_engine
-from ambivox.models.errors import UserError
+from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.neutralising import TRANSCRIPT_LIMIT_BYTES
 from ambivox.models.prompting.personas import load_personas
@@ -72,7 +72,7 @@ class AnnotationRun:
 
     def __init__(self, utterances: Utterances, settings: AnnotationSettings) -> None:
         if not len(utterances):
-            raise UserError(
+            raise TooLittleDataError(
                 "no utterances to annotate in these splits; check --splits and the utterances table"
             )
         self.utterances = utterances

@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ambivox.models.audio.clips import clips
 from ambivox.models.embedded_alm.architecture import WINDOW_FRAMES, build_model, save_folder
 from ambivox.models.embedded_alm.audio_tower import encode, mean_logits
 from ambivox.models.embedded_alm.language_model_training import train_language_model
@@ -32,8 +33,9 @@ from ambivox.models.embedded_alm.tower_layout import TowerLayout
 from ambivox.models.embedded_alm.tower_training import train_tower
 from ambivox.models.embedded_alm.training_prompts import Recordings, tokenizer_texts
 from ambivox.models.embedded_alm.validation import validation_utterances
-from ambivox.models.errors import MissingExtraError, UserError
+from ambivox.models.errors import MissingExtraError, TooLittleDataError
 from ambivox.models.files import atomic_folder, write_json
+from ambivox.models.ingestion.small_corpora import LEAST_PRETRAIN_UTTERANCES
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Utterances, Votes
 
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from transformers import Qwen2AudioForConditionalGeneration
 
 _CACHE_VERSION = 3  # raise it when spectrograms change
-_LEAST_UTTERANCES = 20
 _BATCH = 32
 
 
@@ -92,7 +93,8 @@ def pretrain(
         The measurements.
 
     Raises:
-        UserError: too few utterances with votes in the split, a label set that prompts cannot show, fewer than one
+        TooLittleDataError: too few utterances with votes in the split, or a single label.
+        UserError: a label set that prompts cannot show, fewer than one
             epoch, or a missing library.
         AudioError: a recording cannot be decoded.
     """
@@ -101,10 +103,14 @@ def pretrain(
     n_NK = votes.counts(frame["utterance_id"])
     has_votes_N = n_NK.sum(1) > 0
     frame, n_NK = frame.filter(pl.Series(has_votes_N)), n_NK[has_votes_N]
-    if frame.height < _LEAST_UTTERANCES:
-        raise UserError(
-            f"found {frame.height} utterances with votes in the split 'pretrain', expected at least "
-            f"{_LEAST_UTTERANCES}; ingest with --shares 0.5,0.2,0.1,0.2, or use another ALM"
+    if frame.height < LEAST_PRETRAIN_UTTERANCES:
+        raise TooLittleDataError(
+            f"no ALM can be trained: found {frame.height} utterances with votes in the split 'pretrain', expected at "
+            f"least {LEAST_PRETRAIN_UTTERANCES}; use another ALM, or reserve more speakers for pretrain (ingest's shares)"
+        )
+    if len(utterances.labels) < 2:
+        raise TooLittleDataError(
+            f"the only label is {utterances.labels[0]!r}, so an ALM has nothing to choose among"
         )
     p_NK = n_NK / n_NK.sum(1, keepdims=True)
     settings = settings_for(size, frame.height, epochs, seed)
@@ -130,7 +136,7 @@ def _train(
 
     transcripts = frame["transcript"].to_list()
     tokenizer = build_tokenizer(labels, tokenizer_texts(labels, transcripts))
-    mels = log_mel_spectrograms(frame["audio"].to_list(), cache)
+    mels = log_mel_spectrograms(clips(frame), cache)
     torch.manual_seed(settings.tower.seed)
     model = build_model(settings.shape(len(labels)), tokenizer)
     tower, layout = model.model.audio_tower.eval(), TowerLayout(settings.bands, len(labels))

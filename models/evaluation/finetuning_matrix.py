@@ -30,21 +30,20 @@ _DIGITS = 6
 
 
 def metrics_by_model(
-    predictions: Sequence[Prediction], targets: HumanTargets, *, resamples: int = 1000, seed: int = 0
+    predictions: Sequence[Prediction], targets: HumanTargets, *, seed: int = 0
 ) -> dict[str, dict[str, float]]:
     """The metric row of every model and of the ceiling, as stored in metrics.json.
 
     Args:
         predictions: of models and references.
         targets: the human votes.
-        resamples: of every bootstrap.
-        seed: of all drawing.
+        seed: of the halves of the ceiling.
 
     Returns:
         Rows by name (see models/evaluation/rows.py), rounded; undefined and infinite figures are left out. Ceiling and
         floor are left out where no utterance has two votes.
     """
-    options: dict[str, Any] = {"speakers_N": targets.speakers, "resamples": resamples, "seed": seed}
+    options: dict[str, Any] = {"speakers_N": targets.speakers}
     strata = ambiguity_strata(targets.n_NK, seed=seed) if targets.held_out else None
     rows = {
         model.name: metric_row(targets.n_NK, model.q_NK, strata=strata, **options) for model in predictions
@@ -95,6 +94,7 @@ def compare_with_baseline(
                 "p_nll": tests["nll"].p_value,
                 "p_squared_error": tests["squared_error"].p_value,
                 "p_value": tests["js"].p_value,
+                "least_p_value": tests["js"].least_p_value,
                 "share_better": tests["js"].share_lower,
                 "groups": tests["js"].groups,
             }
@@ -146,7 +146,7 @@ def calibration_curves(predictions: Sequence[Prediction], targets: HumanTargets)
     return pl.concat(parts)
 
 
-def confusion_counts(model: Prediction, targets: HumanTargets) -> list[list[int]]:
+def confusion_counts(model: Prediction, targets: HumanTargets) -> list[list[float]]:
     """Counts of dominant emotions, the humans' in rows.
 
     Args:
@@ -154,7 +154,7 @@ def confusion_counts(model: Prediction, targets: HumanTargets) -> list[list[int]
         targets: the human votes.
     """
     answered_N = model.answered_N
-    counts: list[list[int]] = dominant_emotion.confusion(
+    counts: list[list[float]] = dominant_emotion.confusion(
         targets.p_NK[answered_N], model.q_NK[answered_N]
     ).tolist()
     return counts

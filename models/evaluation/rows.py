@@ -3,7 +3,7 @@
 A row is a flat mapping. ``nll`` (nats per held-out vote), ``squared_error`` (to the true distribution) and ``js`` are
 lower for better distributions; the first two are proper scores, and ``js`` (the base-2 divergence to the votes'
 shares) is there for comparison with the paper. They, ``bc``, ``accuracy`` and ``entropy`` are means over utterances
-with their bootstrap interval over speakers in ``*_low`` and ``*_high``; ``*_low_over_utterances`` and
+with their interval over speakers in ``*_low`` and ``*_high``; ``*_low_over_utterances`` and
 ``*_high_over_utterances`` bound the interval over utterances; ``*_low_ambiguity``, ``*_medium_ambiguity`` and
 ``*_high_ambiguity`` are means by ambiguity tertile (models/evaluation/ambiguity_strata.py); ``f1_macro``,
 ``f1_weighted``, ``ece`` and ``r2`` are of the whole table; ``utterances`` counts those with a score,
@@ -22,8 +22,8 @@ from ambivox.models.evaluation.ambiguity_strata import AmbiguityStrata
 from ambivox.models.evaluation.scores import DIVERGENCES, divergences, score_shares
 from ambivox.models.statistics import dominant_emotion, metrics
 from ambivox.models.statistics.ambiguity import TERTILES
-from ambivox.models.statistics.bootstrap import GroupIds, Interval, mean_interval
 from ambivox.models.statistics.confidence_calibration import expected_calibration_error
+from ambivox.models.statistics.intervals import GroupIds, Interval, mean_interval
 from ambivox.models.statistics.vote_counts import shares
 
 
@@ -33,20 +33,16 @@ def metric_row(
     *,
     speakers_N: GroupIds | None = None,
     strata: AmbiguityStrata | None = None,
-    resamples: int = 1000,
     level: float = 0.95,
-    seed: int = 0,
 ) -> dict[str, float]:
     """All figures of one source or model against human votes.
 
     Args:
         counts_NK: the target votes, at least one per utterance.
         prediction_NK: predicted distributions; rows of nan are missing and left out.
-        speakers_N: a speaker per utterance, for the intervals; None resamples utterances.
+        speakers_N: a speaker per utterance, for the intervals; None gives intervals over utterances.
         strata: ambiguity tertiles; None leaves them out.
-        resamples: of the bootstrap.
         level: coverage of the intervals, between 0 and 1.
-        seed: of the bootstrap.
 
     Returns:
         The row; undefined figures are nan.
@@ -65,7 +61,7 @@ def metric_row(
         "accuracy": score_shares(dominant_emotion.correct, counts_NK, prediction_NK),
         "entropy": score_shares(lambda _, q_NK: metrics.entropy(q_NK), counts_NK, prediction_NK),
     }
-    row = score_row(scores, speakers_N=speakers_N, resamples=resamples, level=level, seed=seed)
+    row = score_row(scores, speakers_N=speakers_N, level=level)
     if strata is not None:
         in_strata = divergences(strata.target_MK, prediction_NK[strata.row_M])
         for name, score_M in in_strata.items():
@@ -84,18 +80,14 @@ def score_row(
     scores: Mapping[str, np.ndarray],
     *,
     speakers_N: GroupIds | None = None,
-    resamples: int = 1000,
     level: float = 0.95,
-    seed: int = 0,
 ) -> dict[str, float]:
     """The part of a metric row that follows from scores per utterance; human ceiling and floor have no other part.
 
     Args:
         scores: N scores by name, ``js`` among them; nan where an utterance has none.
         speakers_N: see ``metric_row``.
-        resamples: see ``metric_row``.
         level: see ``metric_row``.
-        seed: see ``metric_row``.
 
     Returns:
         The row; undefined figures are nan.
@@ -107,13 +99,12 @@ def score_row(
         >>> row["nll"], row["nll_infinite"]
         (inf, 1)
     """
-    options: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seed}
     row: dict[str, float] = {}
     for name, score_N in scores.items():
-        interval = interval_of_defined(score_N, speakers_N, **options)
+        interval = interval_of_defined(score_N, speakers_N, level=level)
         row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
         if name in DIVERGENCES:
-            interval = interval_of_defined(score_N, None, **options)
+            interval = interval_of_defined(score_N, None, level=level)
             row |= {
                 f"{name}_low_over_utterances": interval.low,
                 f"{name}_high_over_utterances": interval.high,
@@ -130,18 +121,14 @@ def interval_of_defined(
     score_N: np.ndarray,
     speakers_N: GroupIds | None,
     *,
-    resamples: int = 1000,
     level: float = 0.95,
-    seed: int = 0,
 ) -> Interval:
     """The mean of a score over the utterances that have one, with its interval.
 
     Args:
         score_N: nan where an utterance has no score.
         speakers_N: see ``metric_row``.
-        resamples: see ``metric_row``.
         level: see ``metric_row``.
-        seed: see ``metric_row``.
 
     Returns:
         The interval; infinite without bounds where a score is infinite.
@@ -154,7 +141,7 @@ def interval_of_defined(
         return Interval(float("inf"), float("nan"), float("nan"))
     defined_N = np.isfinite(score_N)
     speakers = select(speakers_N, defined_N)
-    return mean_interval(score_N[defined_N], speakers, resamples=resamples, level=level, seed=seed)
+    return mean_interval(score_N[defined_N], speakers, level=level)
 
 
 def _mean(score_M: np.ndarray) -> float:

@@ -13,7 +13,7 @@ from ambivox.models.evaluation.rows import finite, interval_of_defined, select
 from ambivox.models.evaluation.scores import DIVERGENCES
 from ambivox.models.evaluation.sparse_vote_trial import Scores, Trial
 from ambivox.models.statistics.ambiguity import TERTILES
-from ambivox.models.statistics.bootstrap import GroupIds, Interval, ratio_interval
+from ambivox.models.statistics.intervals import GroupIds, Interval, ratio_interval
 from ambivox.models.statistics.paired_tests import paired_test
 
 
@@ -100,7 +100,7 @@ def _mean(
     trial: Trial, score_N: np.ndarray, speakers: GroupIds | None, mask_N: np.ndarray | None
 ) -> dict[str, float]:
     score_N = score_N if mask_N is None else np.where(mask_N, score_N, np.nan)
-    return _as_mapping(interval_of_defined(score_N, speakers, resamples=trial.resamples, seed=trial.seed))
+    return _as_mapping(interval_of_defined(score_N, speakers))
 
 
 def _ratio(
@@ -119,8 +119,6 @@ def _ratio(
         first_N[used_N],
         human_N[used_N],
         select(speakers, used_N),
-        resamples=trial.resamples,
-        seed=trial.seed,
     )
     return _as_mapping(ratio)
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ambivox.models.errors import UserError
 from ambivox.models.evaluation.ambiguity_strata import ambiguity_strata
 from ambivox.models.evaluation.intended_emotion import oracle_distributions
 from ambivox.models.evaluation.scores import divergences
@@ -60,7 +59,6 @@ class Trial:
         strata: the same in ambiguity tertiles; None where too few votes are left.
         tertile: the tertile of every utterance by definition of the ambiguity of all its votes (earlier versions).
         equivalent_votes: mean equivalent votes by ALM, the oracle included.
-        resamples: of every bootstrap.
         seed: of all drawing.
     """
 
@@ -69,7 +67,6 @@ class Trial:
     strata: dict[int, StrataScores | None]
     tertile: dict[int, dict[str, np.ndarray]]
     equivalent_votes: dict[int, dict[str, float]]
-    resamples: int
     seed: int
 
 
@@ -83,7 +80,6 @@ def trial(
     draws: int = 5,
     criterion: Criterion = "likelihood",
     synthetic_votes: int = 10,
-    resamples: int = 1000,
     seed: int = 0,
 ) -> Trial:
     """Run the trial.
@@ -98,29 +94,28 @@ def trial(
         draws: of the kept votes; scores are averaged over them.
         criterion: of the pooling fit.
         synthetic_votes: the ALMs' votes in "combined".
-        resamples: of every bootstrap.
         seed: of all drawing.
 
     Raises:
-        UserError: no training speaker with votes, or no test utterance with more votes than are kept.
+        TooLittleDataError: no training speaker with votes, or no test utterance with more votes than are kept.
     """
     selected = utterances.in_splits("train", "development", "test")
     inputs = pooling_inputs(selected, votes, synthetic)
     split_N = selected.frame["split"].to_numpy()
     fit_N, test_N = np.isin(split_N, FIT_SPLITS), split_N == "test"
     if not (inputs.n_NK[fit_N].sum() > 0):
-        raise UserError(
+        raise TooLittleDataError(
             "no utterance of the splits train and development has a vote, so nothing can be fitted; "
             "ingest with shares that leave training speakers"
         )
     oracle_NK = None if intents is None else oracle_distributions(intents, utterances, votes, selected)
     alms = [alm.alm for alm in synthetic]
-    result = Trial({}, {}, {}, {}, {}, resamples, seed)
+    result = Trial({}, {}, {}, {}, {}, seed)
     alm_votes_NK = mean_votes(synthetic, synthetic_votes, inputs.n_NK)
     for k in track(kept, "votes kept", len(kept)):
         scored_N = test_N & (inputs.n_NK.sum(1) > k)
         if k < 1 or not scored_N.any():
-            raise UserError(f"no utterance of the split test has more than the {k} votes to be kept")
+            raise TooLittleDataError(f"no utterance of the split test has more than the {k} votes to be kept")
         test, training = inputs.rows(scored_N), inputs.rows(fit_N)
         models = _fit_models(votes.labels, alms, training, k, criterion, seed)
         oracle = None

@@ -25,9 +25,9 @@ from ambivox.models.evaluation.scores import divergences, score_shares
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.statistics.agreement import fleiss_kappa, krippendorff_alpha
 from ambivox.models.statistics.ambiguity import DEFINITIONS, ambiguity
-from ambivox.models.statistics.bootstrap import Interval, ratio_interval
 from ambivox.models.statistics.corpus_prior import corpus_prior
 from ambivox.models.statistics.dominant_emotion import correct
+from ambivox.models.statistics.intervals import Interval, ratio_interval
 from ambivox.models.statistics.metrics import bhattacharyya, jensen_shannon
 from ambivox.models.statistics.proper_scores import smoothed
 from ambivox.models.tables import BASELINES, SOURCES, Distributions, Utterances, Votes
@@ -48,7 +48,6 @@ class Validation:
         human_agreement: agreement statistics of the human votes.
         saturation: the saturation curve by ALM.
         level: coverage of all intervals.
-        resamples: of every bootstrap.
         seed: of all drawing.
     """
 
@@ -61,7 +60,6 @@ class Validation:
     human_agreement: dict[str, float]
     saturation: dict[str, Saturation] = field(default_factory=dict)
     level: float = 0.95
-    resamples: int = 1000
     seed: int = 0
 
     @property
@@ -83,16 +81,14 @@ class Validation:
         return {source: scores[name] for source, scores in self.scores.items()}
 
     def interval(self, score_N: np.ndarray, mask_N: np.ndarray | None = None) -> Interval:
-        """Mean of a score with its bootstrap interval over speakers.
+        """Mean of a score with its interval over speakers.
 
         Args:
             score_N: a score per utterance; those that are nan are left out.
             mask_N: True for the utterances to average over; None for all.
         """
         masked_N = score_N if mask_N is None else np.where(mask_N, score_N, np.nan)
-        return interval_of_defined(
-            masked_N, self.targets.speakers, resamples=self.resamples, level=self.level, seed=self.seed
-        )
+        return interval_of_defined(masked_N, self.targets.speakers, level=self.level)
 
     def ratio(
         self, source: str, to: str = "human", mask_N: np.ndarray | None = None, score: str = "js"
@@ -112,9 +108,7 @@ class Validation:
             first_N[used_N],
             second_N[used_N],
             select(self.targets.speakers, used_N),
-            resamples=self.resamples,
             level=self.level,
-            seed=self.seed,
         )
 
 
@@ -127,7 +121,6 @@ def validate(
     *,
     truth: Distributions | None = None,
     saturation_votes: int = 20,
-    resamples: int = 1000,
     seed: int = 0,
 ) -> Validation:
     """Score every source against the human votes on the test utterances.
@@ -140,13 +133,13 @@ def validate(
         synthetic: the ALMs' distributions of the utterances of the split "test", in their order.
         truth: known distributions, where the corpus has them.
         saturation_votes: the largest number of synthetic votes of the saturation curve.
-        resamples: of every bootstrap.
         seed: of all drawing.
 
     Raises:
         UserError: label sets that differ, or no test utterance with a vote to score against.
     """
     targets = human_targets(utterances, votes, heldout)
+    distributions = _with_votes(distributions)
     for name, table in [*distributions.items(), *([("truth", truth)] if truth else [])]:
         if table.labels != targets.labels:
             raise UserError(
@@ -174,7 +167,6 @@ def validate(
             "krippendorff_alpha": krippendorff_alpha(targets.all_NK),
             "votes_per_utterance": float(targets.all_NK.sum(1).mean()),
         },
-        resamples=resamples,
         seed=seed,
     )
     if truth is not None:
@@ -188,7 +180,11 @@ def validate(
         answered_N = np.isfinite(q_NK).all(1)
         if answered_N.any():
             validation.saturation[alm.alm] = saturation(
-                targets.p_NK[answered_N], q_NK[answered_N], votes=saturation_votes, seed=seed
+                targets.p_NK[answered_N],
+                q_NK[answered_N],
+                groups_N=select(targets.speakers, answered_N),
+                votes=saturation_votes,
+                seed=seed,
             )
     return validation
 
@@ -198,6 +194,14 @@ def _scores(counts_NK: np.ndarray, p_NK: np.ndarray) -> dict[str, np.ndarray]:
         "bc": score_shares(bhattacharyya, counts_NK, p_NK),
         "accuracy": score_shares(correct, counts_NK, p_NK),
     }
+
+
+def _with_votes(distributions: dict[str, Distributions]) -> dict[str, Distributions]:
+    """Leave out the ALM's own sources where no ALM answered: they would show the corpus prior under another name."""
+    synthetic = distributions.get("synthetic")
+    if synthetic is None or synthetic.frame["equivalent_votes"].sum() > 0:
+        return distributions
+    return {name: table for name, table in distributions.items() if name not in ("synthetic", "combined")}
 
 
 def _ordered(predictions: dict[str, np.ndarray]) -> list[str]:

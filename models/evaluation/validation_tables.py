@@ -15,8 +15,8 @@ from ambivox.models.evaluation.scores import DIVERGENCES, divergences
 from ambivox.models.evaluation.validation import Validation
 from ambivox.models.statistics import dominant_emotion, metrics
 from ambivox.models.statistics.ambiguity import TERTILES, tertiles
-from ambivox.models.statistics.bootstrap import Interval
 from ambivox.models.statistics.confidence_calibration import calibration_curve
+from ambivox.models.statistics.intervals import Interval
 from ambivox.models.statistics.paired_tests import PairedTest, holm, paired_test
 from ambivox.models.tables import BASELINES
 
@@ -39,9 +39,7 @@ def metrics_by_source(validation: Validation) -> dict[str, dict[str, Any]]:
     """
     options: dict[str, Any] = {
         "speakers_N": validation.targets.speakers,
-        "resamples": validation.resamples,
         "level": validation.level,
-        "seed": validation.seed,
     }
     rows: dict[str, dict[str, Any]] = {
         source: metric_row(validation.targets.n_NK, p_NK, strata=validation.strata, **options)
@@ -132,6 +130,7 @@ def _tests_by(validation: Validation, score: str, pairs: list[tuple[str, str]]) 
             "high": test.difference.high,
             "p_value": test.p_value,
             "p_holm": float(p_holm),
+            "least_p_holm": min(1.0, len(tests) * test.least_p_value),
             "share_of_utterances_where_first_is_closer": test.share_lower,
             "speakers": test.groups,
         }
@@ -247,6 +246,7 @@ def _saturation(curve: Saturation) -> dict[str, Any]:
         "high": curve.js_high_V.tolist(),
         "fit": list(curve.fit) if curve.fit else None,
         "point": curve.point,
+        "point_interval": None if curve.point_interval is None else vars(curve.point_interval),
         "asymptote": curve.asymptote,
     }
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ambivox.models.prompting.model_folder import ModelConfig
+
 
 @dataclass(frozen=True)
 class Alm:
@@ -26,8 +28,8 @@ class Alm:
         rate_hz: the sample rate of the audio front end.
         chat_arguments: keyword arguments of the chat template, for example to turn thinking off.
         engine_arguments: keyword arguments of vLLM in addition to the common ones.
-        max_text_width: where set, a local folder is recognised only if the hidden size of its language model is at
-            most this.
+        mark: where set, a local folder is recognised only if its config.json says so under ``ambivox_alm``; folders
+            that have a mark are no other ALM.
         processor_class: the processor class in transformers. It differs from "AutoProcessor" where the ALM's own
             processor needs vision libraries.
     """
@@ -42,22 +44,19 @@ class Alm:
     rate_hz: int = 16_000
     chat_arguments: Mapping[str, Any] = field(default_factory=dict)
     engine_arguments: Mapping[str, Any] = field(default_factory=dict)
-    max_text_width: int | None = None
+    mark: str | None = None
     processor_class: str = "AutoProcessor"
 
-    def matches(self, config: Mapping[str, Any]) -> bool:
+    def matches(self, config: ModelConfig) -> bool:
         """Whether a model folder is this ALM.
 
         Args:
-            config: the content of the folder's config.json.
+            config: the folder's configuration.
 
         Returns:
-            True where the architecture, and the width if one is set, match.
+            True where the architecture and the mark match.
         """
-        if not set(config.get("architectures") or ()) & set(self.architectures):
-            return False
-        width = (config.get("text_config") or {}).get("hidden_size", 0)
-        return self.max_text_width is None or width <= self.max_text_width
+        return bool(set(config.architectures) & set(self.architectures)) and config.ambivox_alm == self.mark
 
 
 @dataclass(frozen=True)

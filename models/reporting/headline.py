@@ -24,12 +24,18 @@ from ambivox.models.reporting.measures import HEADINGS, format_measure, rank
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.source_names import SOURCE_NAMES
 from ambivox.models.statistics.ambiguity import TERTILES
+from ambivox.models.statistics.paired_tests import SIGNIFICANT_P
 
-_SIGNIFICANT_P = 0.05
 _HARM_SHARE = (
     0.02  # pooled is called worse at a level of ambiguity when its error is larger by more than this share
 )
 _EQUAL_SHARE = 0.005  # a change of less than this share is called no difference
+#: Distances that would be those of votes to themselves are not shown.
+_FROM_TARGET = "; not scored: made from the votes that it would be compared with"
+_NOT_HELD_OUT = (
+    "No human votes were held out, so it cannot be estimated how close the distributions are to further votes. To keep K "
+    "votes per utterance and hold out the others, run again with --set ingest.keep_votes=K."
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,9 @@ def headline(run: Run) -> Headline:
     """Return the headline from validation/metrics.json; empty where there is none."""
     metrics = run.json("validation/metrics.json")
     known = [key for key in SOURCE_NAMES if any(parse_measure(metrics.get(key), name) for name in HEADINGS)]
+    from_target = [key for key in known if metrics[key].get("made_from_the_target")]
+    # The distance of votes to themselves says nothing.
+    metrics = {key: {} if key in from_target else metrics[key] for key in known}
     score = _score(metrics)
     estimates = {
         key: estimate for key in known if (estimate := parse_measure(metrics[key], score)) is not None
@@ -71,14 +80,15 @@ def headline(run: Run) -> Headline:
         HeadlineRow(
             key,
             SOURCE_NAMES[key].label,
-            SOURCE_NAMES[key].description,
+            SOURCE_NAMES[key].description + (_FROM_TARGET if key in from_target else ""),
             {name: format_measure(metrics[key], name) for name in HEADINGS},
             interval(estimates.get(key), *limits, key, human.value if human else None),
             key == best,
         )
         for key in known
     ]
-    return Headline(_sentences(metrics, run), rows, list(HEADINGS.values()), display_name(score))
+    sentences = [_NOT_HELD_OUT] if from_target else []
+    return Headline(sentences + _sentences(metrics, run), rows, list(HEADINGS.values()), display_name(score))
 
 
 def _score(metrics: Mapping[str, Any]) -> str:
@@ -137,7 +147,7 @@ def _verdict(human: Estimate, pooled: Estimate, name: str, votes: str, p: float 
             f"Pooling is harmful here: with {votes}, the pooled distribution is {-change:.0%} further from the human "
             f"distribution than the human votes alone ({figures}). Find the cause before you use it on this corpus."
         )
-    is_significant = p is None or p < _SIGNIFICANT_P
+    is_significant = p is None or p < SIGNIFICANT_P
     finding = (
         "Pooling helps" if is_significant else "Pooling is closer, but the difference is not significant"
     )

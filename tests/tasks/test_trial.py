@@ -36,7 +36,6 @@ def test_the_fewer_the_votes_the_more_pooling_gains(
         annotations=files.annotations,
         out=tmp_path / "t",
         draws=2,
-        resamples=100,
     )
     rows = _rows(out)
     gains = [rows[k, "pooled"]["squared_error_over_human"]["value"] for k in (1, 3, 5)]
@@ -68,7 +67,6 @@ def test_too_few_votes_for_ambiguity_are_said(files: Files, tmp_path: Path) -> N
         out=tmp_path / "t",
         votes_kept=(1,),
         draws=1,
-        resamples=20,
     )
     assert _rows(out)[1, "pooled"]["independent_votes"] is None  # two of three votes are left
     assert "too few votes" in (out / "trial.md").read_text()
@@ -110,7 +108,6 @@ def test_the_intended_emotion_is_an_oracle_where_names_tell_it(files: Files, tmp
         out=tmp_path / "t",
         votes_kept=(3,),
         draws=1,
-        resamples=50,
     )
     rows = _rows(out)
     assert rows[3, "intent"]["over_human"]["value"] < 0.9
@@ -136,7 +133,6 @@ def test_on_crema_d_pooling_with_the_acted_intent_reaches_its_targets(tmp_path: 
         annotations=tmp_path / "none.parquet",
         out=tmp_path / "t",
         draws=2,
-        resamples=200,
     )
     rows = _rows(out)
     for k, target in ((1, 0.20), (3, 0.43), (5, 0.58)):

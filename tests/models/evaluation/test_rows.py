@@ -12,8 +12,8 @@ from ambivox.models.evaluation.ambiguity_strata import AmbiguityStrata
 from ambivox.models.evaluation.ceiling import knowledge_floor, split_half
 from ambivox.models.evaluation.rows import finite, metric_row, score_row
 from ambivox.models.statistics import dominant_emotion, metrics
-from ambivox.models.statistics.bootstrap import mean_interval
 from ambivox.models.statistics.confidence_calibration import expected_calibration_error
+from ambivox.models.statistics.intervals import mean_interval
 from ambivox.models.statistics.proper_scores import negative_log_likelihood, squared_error
 from ambivox.models.statistics.vote_counts import shares
 
@@ -30,12 +30,12 @@ def test_every_figure_is_that_of_its_metric() -> None:
     n_NK, q_NK = _votes(0), _distributions(1)
     truth_NK = shares(n_NK)
     speakers = [f"s{number % 7}" for number in range(60)]
-    row = metric_row(n_NK, q_NK, speakers_N=speakers, resamples=200, seed=3)
+    row = metric_row(n_NK, q_NK, speakers_N=speakers)
     for name, score_N in (
         ("nll", negative_log_likelihood(n_NK, q_NK)),
         ("squared_error", squared_error(n_NK, q_NK)),
     ):
-        interval = mean_interval(score_N, speakers, resamples=200, seed=3)
+        interval = mean_interval(score_N, speakers)
         assert (row[name], row[f"{name}_low"], row[f"{name}_high"]) == (
             interval.value,
             interval.low,
@@ -44,9 +44,9 @@ def test_every_figure_is_that_of_its_metric() -> None:
     assert (row["nll_infinite"], row["squared_error_utterances"]) == (0, 60)
     assert next(iter(row)) == "nll"  # proper scores come first
     js_N = metrics.jensen_shannon(truth_NK, q_NK)
-    js = mean_interval(js_N, speakers, resamples=200, seed=3)
+    js = mean_interval(js_N, speakers)
     assert (row["js"], row["js_low"], row["js_high"]) == (js.value, js.low, js.high)
-    over_utterances = mean_interval(js_N, resamples=200, seed=3)
+    over_utterances = mean_interval(js_N)
     assert row["js_low_over_utterances"] == over_utterances.low
     assert row["js_high_over_utterances"] == over_utterances.high
     assert row["bc"] == pytest.approx(metrics.bhattacharyya(truth_NK, q_NK).mean())
