@@ -43,7 +43,7 @@ def trial_rows(trial: Trial) -> list[dict[str, Any]]:
                 "source": source,
                 "utterances": int(np.isfinite(scores["js"]).sum()),
                 "nll_infinite": int(np.isinf(scores["nll"]).sum()),
-                **_figures(trial, by_source, source, speakers),
+                **_figures(by_source, source, speakers),
                 "p_nll": _p_value(trial, by_source, source, "human_prior", "nll", speakers),
                 "p_squared_error": _p_value(trial, by_source, source, "human", "squared_error", speakers),
                 "p_value": _p_value(trial, by_source, source, "human", "js", speakers),
@@ -53,7 +53,7 @@ def trial_rows(trial: Trial) -> list[dict[str, Any]]:
             row["independent_votes"] = _by_tertile(trial, k, source)
             for definition, tertile_N in trial.tertile[k].items():
                 row[definition] = {
-                    name: _ratio(trial, by_source, source, "js", speakers, tertile_N == number)
+                    name: _ratio(by_source, source, "js", speakers, tertile_N == number)
                     for number, name in enumerate(TERTILES)
                 }
             rows.append(finite(row))
@@ -61,7 +61,6 @@ def trial_rows(trial: Trial) -> list[dict[str, Any]]:
 
 
 def _figures(
-    trial: Trial,
     by_source: Mapping[str, Scores],
     source: str,
     speakers: GroupIds | None,
@@ -71,10 +70,10 @@ def _figures(
     scores = by_source[source]
     added_N = scores["nll"] - by_source["human_prior"]["nll"]
     return {
-        **{name: _mean(trial, scores[name], speakers, mask_N) for name in DIVERGENCES},
-        "nll_minus_human_prior": _mean(trial, added_N, speakers, mask_N),
-        "squared_error_over_human": _ratio(trial, by_source, source, "squared_error", speakers, mask_N),
-        "over_human": _ratio(trial, by_source, source, "js", speakers, mask_N),
+        **{name: _mean(scores[name], speakers, mask_N) for name in DIVERGENCES},
+        "nll_minus_human_prior": _mean(added_N, speakers, mask_N),
+        "squared_error_over_human": _ratio(by_source, source, "squared_error", speakers, mask_N),
+        "over_human": _ratio(by_source, source, "js", speakers, mask_N),
     }
 
 
@@ -91,20 +90,17 @@ def _by_tertile(trial: Trial, k: int, source: str) -> dict[str, dict[str, dict[s
     ]
     group_M = [names[row] for row in strata.row_M]
     return {
-        name: _figures(trial, strata.scores, source, group_M, strata.tertile_M == number)
+        name: _figures(strata.scores, source, group_M, strata.tertile_M == number)
         for number, name in enumerate(TERTILES)
     }
 
 
-def _mean(
-    trial: Trial, score_N: np.ndarray, speakers: GroupIds | None, mask_N: np.ndarray | None
-) -> dict[str, float]:
+def _mean(score_N: np.ndarray, speakers: GroupIds | None, mask_N: np.ndarray | None) -> dict[str, float]:
     score_N = score_N if mask_N is None else np.where(mask_N, score_N, np.nan)
     return _as_mapping(interval_of_defined(score_N, speakers))
 
 
 def _ratio(
-    trial: Trial,
     by_source: Mapping[str, Scores],
     source: str,
     score: str,

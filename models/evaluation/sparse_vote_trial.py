@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from ambivox.models.errors import TooLittleDataError
 from ambivox.models.evaluation.ambiguity_strata import ambiguity_strata
 from ambivox.models.evaluation.intended_emotion import oracle_distributions
 from ambivox.models.evaluation.scores import divergences
