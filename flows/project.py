@@ -22,8 +22,8 @@ metrics:
   - validation/summary.json
   - evaluation/summary.json
 plots:
-  - evaluation/rows.csv: {template: bar_horizontal, x: js, y: model, title: JS to human votes by model}
-  - evaluation/tertiles.csv: {template: bar_horizontal_sorted, x: js, y: model, title: JS by ambiguity}
+  - evaluation/rows.csv: {template: bar_horizontal, x: nll, y: model, title: nll of human votes by model}
+  - evaluation/tertiles.csv: {template: bar_horizontal_sorted, x: nll, y: model, title: nll by ambiguity}
   - evaluation/calibration.csv: {template: scatter, x: confidence, y: accuracy, title: Calibration}
 """
 # Speakers need not be reserved for an ALM that is trained already.

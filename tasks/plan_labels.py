@@ -23,7 +23,7 @@ class PlanLabelsOptions:
 
     splits: tuple[str, ...] = ("train", "development", "test")
     more_annotations: tuple[Path, ...] = ()
-    criterion: Literal["js", "balanced", "likelihood"] = "js"
+    criterion: Literal["likelihood", "js", "balanced"] = "likelihood"
     seed: int = 0
 
 

@@ -82,7 +82,7 @@ def test_what_was_asked_for_once_is_remembered_and_the_rest_is_the_corpus_own(re
     [
         ({"finetun": {"x": 1}}, "unknown step in --set 'finetun'; known: annotate, augment"),
         ({"pool": {"x": 1}}, "unknown option of pool"),
-        ({"pool": {"criterion": "best"}}, "pool.criterion: input should be 'js', 'balanced' or 'likelihood'"),
+        ({"pool": {"criterion": "best"}}, "pool.criterion: input should be 'likelihood', 'js' or 'balanced'"),
     ],
 )
 def test_a_wrong_setting_is_a_clear_error(
@@ -102,7 +102,7 @@ def test_dvc_compares_figures_between_revisions(real_project: Path) -> None:
     rows.parent.mkdir(parents=True)
     for js in (0.3, 0.2):
         figures.write_text(json.dumps({"pooled": {"js": js}}))
-        rows.write_text(f"model,js\npooled-on,{js}\n")
+        rows.write_text(f"model,nll\npooled-on,{js}\n")
         subprocess.run(["git", "add", "-A"], cwd=real_project, check=True)
         git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
         subprocess.run([*git, "commit", "-qm", str(js)], cwd=real_project, check=True)
@@ -114,7 +114,7 @@ def test_dvc_compares_figures_between_revisions(real_project: Path) -> None:
     shown = subprocess.run(asked, cwd=real_project, capture_output=True, text=True, check=True)
     (drawn,) = [plot for name, plot in json.loads(shown.stdout)["data"].items() if "rows.csv" in name]
     points = drawn[0]["anchor_definitions"]["<DVC_METRIC_DATA>"]
-    assert {(point["rev"], point["js"]) for point in points} == {("HEAD~1", "0.3"), ("HEAD", "0.2")}
+    assert {(point["rev"], point["nll"]) for point in points} == {("HEAD~1", "0.3"), ("HEAD", "0.2")}
 
 
 def test_a_wider_matrix_adds_its_stages(real_project: Path) -> None:
@@ -165,5 +165,5 @@ def test_the_short_table_has_a_row_a_source_and_the_ceiling() -> None:
     with console.capture() as shown:
         console.print(sources_table(json.loads(json.dumps(metrics)), "demo"))
     text = shown.get()
-    for word in ("human ceiling", "corpus prior", "pooled", "0.123", "0.100-0.150", "0.750"):
+    for word in ("human ceiling", "corpus prior", "pooled", "0.123", "75.0%"):
         assert word in text
