@@ -26,9 +26,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 @pytest.fixture(scope="module")
 def pooled(files: Files) -> Path:
     out = files.utterances.parent / "distributions"
-    return pool(
-        utterances=files.utterances, votes=files.votes, annotations=files.annotations, out=out, resamples=4
-    )
+    return pool(utterances=files.utterances, votes=files.votes, annotations=files.annotations, out=out)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +81,6 @@ def test_pool_gives_the_same_bytes_again(files: Files, pooled: Path, tmp_path: P
         votes=files.votes,
         annotations=files.annotations,
         out=tmp_path / "x",
-        resamples=4,
     )
     for path in sorted(pooled.iterdir()):
         assert path.read_bytes() == (again / path.name).read_bytes(), path.name
@@ -100,7 +97,6 @@ def test_test_speakers_votes_do_not_reach_the_model(files: Files, pooled: Path, 
         votes=tmp_path / "votes.parquet",
         annotations=files.annotations,
         out=tmp_path / "x",
-        resamples=0,
     )
     first, second = (json.loads((folder / "pooling.json").read_text()) for folder in (pooled, other))
     for part in ("prior", "response", "fitted_on"):
@@ -221,7 +217,6 @@ def test_gaps_fall_back_and_are_marked(files: Files, tmp_path: Path) -> None:
         votes=tmp_path / "v.parquet",
         annotations=tmp_path / "a.parquet",
         out=tmp_path / "d",
-        resamples=0,
     )
     tables = {source: Distributions.read(out / f"{source}.parquet").frame[:15] for source in SOURCES}
     assert tables["human"]["fallback"].to_list() == ["prior"] * 10 + [None] * 5
@@ -245,7 +240,6 @@ def test_an_alm_that_never_answers_and_an_empty_table(files: Files, tmp_path: Pa
             votes=files.votes,
             annotations=tmp_path / f"{name}.parquet",
             out=tmp_path / name,
-            resamples=2,
         )
         alone, pooled = (
             Distributions.read(out / f"{source}.parquet") for source in ("human_prior", "pooled")
@@ -272,7 +266,6 @@ def test_alms_votes_among_the_votes_are_not_taken_for_humans(
         votes=tmp_path / "v.parquet",
         annotations=files.annotations,
         out=tmp_path / "d",
-        resamples=0,
     )
     assert (out / "human.parquet").read_bytes() == (pooled / "human.parquet").read_bytes()
 
@@ -308,8 +301,8 @@ def test_raters_reliability_weighs_in_pooled_alone(files: Files, pooled: Path, t
         "votes": tmp_path / "v.parquet",
         "annotations": files.annotations,
     }
-    weighted = pool(**common, out=tmp_path / "w", raters="dawid_skene", resamples=0)
-    alike = pool(**common, out=tmp_path / "a", resamples=0)
+    weighted = pool(**common, out=tmp_path / "w", raters="dawid_skene")
+    alike = pool(**common, out=tmp_path / "a")
     assert (weighted / "human.parquet").read_bytes() == (alike / "human.parquet").read_bytes()
     lazily = [
         Distributions.read(folder / "pooled.parquet").frame["label03"].mean() for folder in (weighted, alike)
@@ -327,7 +320,6 @@ def test_any_number_of_labels_from_files_to_files(labels: int, tmp_path: Path) -
         votes=files.votes,
         annotations=files.annotations,
         out=tmp_path / "d",
-        resamples=0,
     )
     validated = validate(
         utterances=files.utterances,
@@ -356,7 +348,6 @@ def test_no_human_vote_at_all(files: Files, tmp_path: Path) -> None:
         votes=tmp_path / "none.parquet",
         annotations=files.annotations,
         out=tmp_path / "d",
-        resamples=2,
     )
     for source in ("human", "pooled"):
         frame = Distributions.read(out / f"{source}.parquet").frame
