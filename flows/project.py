@@ -12,6 +12,7 @@ import ambivox.models.corpora
 from ambivox.models.alms import locate
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.files import atomic_path
+from ambivox.models.ingestion import imported_votes
 from ambivox.models.registry import find
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
@@ -151,6 +152,7 @@ def enter(project: Path, job: Job) -> bool:
     _put(params["pretrain"], job.key, pretrain if job.alm == TINY else None)
     _note_alm(project / "data" / job.key / "alm", job.alm)
     _declare_figures(project / "data" / job.key / "dvc.yaml")
+    imported_votes.create(imported_votes.place(project, job.key))
     for name, asked in (("corpora", (job.key,)), ("sources", job.sources), ("dime_aug", job.dime_aug)):
         params["matrix"][name].extend(value for value in asked if value not in params["matrix"][name])
     if repr(params) == before:
