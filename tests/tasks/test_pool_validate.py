@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -61,18 +62,26 @@ def test_pool_writes_every_source_for_the_same_utterances(files: Files, pooled: 
         (3 * counts[0] + 10 * counts[1]) / 13
     )  # the expectation: nothing is drawn
     names = {path.name for path in pooled.iterdir()}
-    assert {"pooling.json", "equivalent_votes.svg", "calibration.svg", "examples.svg"} <= names
+    assert {"pooling.json", "worth.svg", "calibration.svg", "examples.svg"} <= names
 
 
 def test_pool_says_what_the_alm_is_worth(pooled: Path) -> None:
     summary = json.loads((pooled / "pooling.json").read_text())
     alm = summary["alms"]["made_up_alm"]
-    votes = alm["equivalent_votes"]
-    assert votes["low"] <= votes["value"] <= votes["high"]
-    assert 2 < votes["value"] < 12  # 5 by construction
-    assert set(alm["equivalent_votes_by_ambiguity"]) == {"low", "medium", "high"}
+    assert 2 < alm["equivalent_votes"] < 12  # 5 by construction
     assert alm["is_informative"] is True
-    assert "is worth" in summary["statements"][0]
+    worth = alm["worth"]
+    assert worth["votes"] == 2 and worth["speakers"] > 1  # of three votes, one is the target
+    for score in ("nll", "squared_error"):
+        assert set(worth[score]) == {"overall", "low", "medium", "high"}
+        rate = worth[score]["overall"]
+        assert rate["low"] <= rate["limit"] and (
+            rate["value"] is None or rate["low"] <= rate["value"] <= rate["limit"]
+        )
+    assert re.search(
+        r"^made_up_alm is worth .+ by nll.* and .+ by squared error.* further human votes, beside 2",
+        summary["statements"][0],
+    )
 
 
 def test_pool_gives_the_same_bytes_again(files: Files, pooled: Path, tmp_path: Path) -> None:
