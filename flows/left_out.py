@@ -1,6 +1,6 @@
-"""Stages that a small corpus has too little data for: the pipeline leaves them out, and the report says why.
+"""Stages that the corpus or the ALM rules out: the pipeline leaves them out, and the report says why.
 
-A step itself raises TooLittleDataError. As a stage it writes a note in place of its output instead, and so do the stages
+A step itself raises LeftOutError. As a stage it writes a note in place of its output instead, and so do the stages
 that need this output, so that the pipeline ends in a report about what can be known.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 
 from ambivox.flows.stage_arguments import StageCall
-from ambivox.models.errors import TooLittleDataError
-from ambivox.models.files import atomic_folder
+from ambivox.models.errors import LeftOutError
+from ambivox.models.files import atomic_folder, write_json
 from ambivox.models.left_out import left_out_reason, write_left_out
 from ambivox.models.tables import Annotations, Distributions, Utterances
 
@@ -41,7 +41,7 @@ def run_or_leave_out(call: StageCall) -> None:
     if reason is None:
         try:
             call.run()
-        except TooLittleDataError as error:
+        except LeftOutError as error:
             reason = str(error)
     if reason is not None:
         _leave_out(call.step, call.arguments, reason)
@@ -59,6 +59,8 @@ def _leave_out(step: str, arguments: dict[str, Any], reason: str) -> None:
         return
     with atomic_folder(out, ()) as folder:
         write_left_out(folder, reason)
+        if step == "validate":  # the stage report waits for this file
+            write_json(folder / "metrics.json", {})
         if step == "annotate":
             Annotations.check(pl.DataFrame(schema=Annotations.required), labels).write(
                 folder / "annotations.parquet"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _logger = logging.getLogger(__name__)
+FIGURES = "profile.json"  # what --json shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,9 @@ class IngestOptions:
     seed: int = 0
 
 
-def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Path:
+def ingest(
+    *, corpus: str, root: Path, out: Path, imported: Path | None = None, options: IngestOptions
+) -> Path:
     """Read a corpus: utterances, votes, splits, and a profile of it.
 
     Writes a folder with utterances.parquet, votes.parquet, heldout.parquet, rejects.parquet, truth.parquet
@@ -61,6 +64,7 @@ def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Pat
         corpus: The corpus: the name of a file in models/corpora/ (demo, crema_d, iemocap, msp_podcast, table).
         root: The corpus's folder, in its official layout (for a table: the folder or file).
         out: The folder to write.
+        imported: Votes that import-votes --into added to this corpus; they are kept whatever keep_votes says.
         options: See IngestOptions.
 
     Returns:
@@ -78,7 +82,7 @@ def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Pat
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.reporting.profile_page import profile_markdown, profile_summary
 
-    inputs = (root, options.cache)
+    inputs = (root, options.cache, imported)
     check_output_folder(out, inputs)
     try:
         ingested = ingest_corpus(
@@ -93,6 +97,7 @@ def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Pat
             root=None if options.allow_outside_root else root,
             on_error=options.on_error,
             cache=options.cache,
+            imported=imported,
         )
     except IngestError as error:
         _leave_rejects(out, inputs, error.rejects)

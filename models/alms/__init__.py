@@ -7,15 +7,19 @@ that the votes of two models are never mixed, whatever the names of the folders.
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from pathlib import Path
 
 from ambivox.models.errors import UserError
-from ambivox.models.prompting.alm_spec import Alm, ResolvedAlm
+from ambivox.models.prompting.alm_spec import Alm, ResolvedAlm, hosted_alm
+from ambivox.models.prompting.hosted_spec import Hosted
 from ambivox.models.prompting.model_files import check_weights, describe_file
 from ambivox.models.prompting.model_folder import find_model, read_config, revision_of
 from ambivox.models.registry import find, keys
 
+# Any other model of an OpenAI-compatible server.
+HOSTED_PREFIX = "hosted:"
 _MAX_NAME_BYTES = 4096
 _HUB_PAGES = ("https://huggingface.co/", "http://huggingface.co/", "huggingface.co/", "hf.co/", "hub:")
 
@@ -24,8 +28,9 @@ def resolve(alm: str) -> ResolvedAlm:
     """Find an ALM, and the revision of its content.
 
     Args:
-        alm: a key in models/alms/, the name of its checkpoint on the hub, a local model folder, or a text file that
-            names one of these. The pipeline stores the choice for a corpus in such a file, ``data/<corpus>/alm``.
+        alm: a key in models/alms/, the name of its checkpoint on the hub, a local model folder, ``hosted:MODEL`` for any
+            other model of an OpenAI-compatible server, or a text file that names one of these. The pipeline stores the
+            choice for a corpus in such a file, ``data/<corpus>/alm``.
 
     Returns:
         The ALM with its revision.
@@ -34,7 +39,9 @@ def resolve(alm: str) -> ResolvedAlm:
         UserError: see ``locate``.
     """
     key, source = locate(alm)
-    spec = alms()[key]
+    spec = _hosted_spec(source) if key.startswith(HOSTED_PREFIX) else alms()[key]
+    if spec.hosted is not None:
+        return ResolvedAlm(key, key, spec.hosted.model, source, spec)
     local = Path(source)
     revision = revision_of(local) if local.is_dir() else spec.revision
     assert revision is not None, "locate returns published ALMs and folders only"
@@ -48,7 +55,8 @@ def locate(alm: str) -> tuple[str, str]:
         alm: see ``resolve``.
 
     Returns:
-        Its key in models/alms/, and the model folder or the name of the checkpoint on the hub.
+        Its key in models/alms/ or ``hosted:MODEL``, and the model folder, the name of the checkpoint on the hub, or the
+        provider's name of the model.
 
     Raises:
         UserError: ``alm`` is none of what ``resolve`` accepts, or the folder cannot be loaded: it is an adapter, its
@@ -60,6 +68,8 @@ def locate(alm: str) -> tuple[str, str]:
         is_folder = bool(alm.strip()) and Path(alm).is_dir()
     except OSError as error:  # such as a name that is too long for the file system
         raise UserError(f"--alm {alm[:80]!r}: cannot be read ({error.strerror or error})") from error
+    if alm.startswith(HOSTED_PREFIX):
+        return alm, _hosted_name(alm)
     if not is_folder:
         return _published(alm)
     folder = find_model(Path(alm))
@@ -75,6 +85,30 @@ def locate(alm: str) -> tuple[str, str]:
     )
 
 
+def _hosted_name(alm: str) -> str:
+    """The server's name of the model in ``hosted:MODEL``."""
+    model = alm.removeprefix(HOSTED_PREFIX)
+    if not re.fullmatch(r"[\w.:/@-]{1,200}", model):
+        raise UserError(
+            f"--alm {alm[:80]!r} names no hosted model; expected hosted:MODEL with the server's name of the model, made of "
+            "letters, digits and . : / @ - _"
+        )
+    return model
+
+
+def _hosted_spec(model: str) -> Alm:
+    """The specification of a model of which nothing is known but its name."""
+    hosted = Hosted(
+        provider="an OpenAI-compatible server",
+        base_url="",
+        model=model,
+        key_variable="AMBIVOX_SERVER_KEY",
+        parameters=("temperature", "seed", "max_tokens", "logprobs", "top_logprobs", "response_format"),
+        top_logprobs=20,
+    )
+    return hosted_alm(hosted, tested="not known")
+
+
 def alms() -> dict[str, Alm]:
     """All ALMs in models/alms/, by key."""
     package = sys.modules[__name__]
@@ -88,6 +122,8 @@ def _published(name: str) -> tuple[str, str]:
     if key is None:
         raise _unknown_alm(name, specs)
     spec = specs[key]
+    if spec.hosted is not None:
+        return key, spec.hosted.model
     if spec.checkpoint is None or spec.revision is None:
         raise UserError(f"the ALM {key!r} has no published weights; train it and pass its folder as --alm")
     return key, spec.checkpoint

@@ -88,10 +88,8 @@ def read_cache(
     try:
         with _database(path) as database:
             return dict(_known(database, versions, clips))
-    except sqlite3.OperationalError as error:  # locked or not writable: this run does without
-        _logger.debug("%s: not used (%s)", path, error)
     except sqlite3.DatabaseError as error:
-        _set_aside(path, error)
+        _do_without(path, error)
     return {}
 
 
@@ -122,10 +120,8 @@ def write_cache(path: Path, versions: Mapping[str, FileVersion | None], probed: 
             database.executemany("INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?)", recordings)
             database.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?)", heard)
             database.execute("COMMIT")
-    except sqlite3.OperationalError as error:
-        _logger.debug("%s: not written (%s)", path, error)
     except sqlite3.DatabaseError as error:
-        _set_aside(path, error)
+        _do_without(path, error)
 
 
 @contextmanager
@@ -134,12 +130,19 @@ def _database(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise sqlite3.OperationalError(str(error)) from error
+        raise _unavailable(error) from error
     with closing(sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)) as database:
         present = database.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('recordings', 'clips')")
         if present.fetchone()[0] < 2:
             database.executescript(f"BEGIN IMMEDIATE; {_TABLES} DROP TABLE IF EXISTS probed; COMMIT;")
         yield database
+
+
+def _unavailable(error: OSError) -> sqlite3.OperationalError:
+    """Make the error that SQLite has for a file that cannot be opened."""
+    unavailable = sqlite3.OperationalError(str(error))
+    unavailable.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+    return unavailable
 
 
 def _known(
@@ -186,8 +189,15 @@ def _part(clip: Clip) -> tuple[float, float, int]:
     )
 
 
-def _set_aside(path: Path, error: sqlite3.DatabaseError) -> None:
-    """Move a damaged cache away; the next call makes a new one. A user's file of another kind stays."""
+def _do_without(path: Path, error: sqlite3.DatabaseError) -> None:
+    """Do without a cache that is locked or not writable; move a damaged one away, so that the next call makes a new one.
+
+    A user's file of another kind stays.
+    """
+    # Operational errors come from the surroundings, except for SQLITE_ERROR: tables with other columns.
+    if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+        _logger.debug("%s: not used (%s)", path, error)
+        return
     try:
         with path.open("rb") as file:
             head = file.read(len(_MAGIC))

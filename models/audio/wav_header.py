@@ -119,7 +119,10 @@ def wav_header(source: BinaryIO, file_bytes: int) -> WavHeader | None:
                 return None
             is_plain = encoding in _PLAIN
             tolerated = max(position, int(SHORTEST_SECONDS * rate_hz) * frame_bytes if is_plain else 0)
-            data_bytes, missing = _data_bytes(source, position, length, file_bytes - position, tolerated)
+            # The byte that pads an odd length; where frames have several bytes, it belongs to a frame.
+            padding = length % 2 if length % frame_bytes == 0 else 0
+            present = file_bytes - position
+            data_bytes, missing = _data_bytes(source, position, length, present, tolerated, padding)
             frames = data_bytes // frame_bytes if is_plain else None
             return WavHeader(encoding, rate_hz, channels, frames, position, data_bytes, length, missing)
         position += length + length % 2
@@ -133,12 +136,14 @@ def _read_at(source: BinaryIO, head: bytes, position: int, length: int) -> bytes
     return source.read(length)
 
 
-def _data_bytes(source: BinaryIO, start: int, declared: int, present: int, tolerated: int) -> tuple[int, int]:
+def _data_bytes(
+    source: BinaryIO, start: int, declared: int, present: int, tolerated: int, padding: int
+) -> tuple[int, int]:
     """How many bytes of audio there are, and how many are missing."""
     if declared > present:
         is_mistake = declared >= _OPEN_LENGTH or declared - present <= tolerated
         return present, 0 if is_mistake else declared - present
-    if present - declared > declared % 2 and not _is_metadata(source, start, declared, start + present):
+    if present - declared > padding and not _is_metadata(source, start, declared, start + present):
         return present, 0
     return declared, 0
 

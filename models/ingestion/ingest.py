@@ -16,6 +16,7 @@ import polars as pl
 from ambivox.models.audio.clips import clips
 from ambivox.models.audio.probing import probe
 from ambivox.models.errors import OnError, UserError
+from ambivox.models.ingestion import imported_votes
 from ambivox.models.ingestion.audio_notes import audio_notes
 from ambivox.models.ingestion.audio_paths import outside_root
 from ambivox.models.ingestion.corpus import CorpusData, rejected
@@ -72,6 +73,7 @@ def ingest(
     root: Path | None = None,
     cache: Path | None = None,
     on_error: OnError = "reject",
+    imported: Path | None = None,
 ) -> IngestedCorpus:
     """Check a corpus, probe its audio, map its labels, split it, hold out votes, and describe it.
 
@@ -89,6 +91,8 @@ def ingest(
         root: The corpus's folder; audio outside it is rejected. None: audio may be anywhere.
         cache: The cache file for probed audio; None for the user's.
         on_error: ``reject`` lists what cannot be used in ``rejects``; ``stop`` raises an error about the first.
+        imported: The file of imported votes (models/ingestion/imported_votes.py), which are added to the votes that are
+            kept; None for none.
 
     Returns:
         The checked tables.
@@ -117,9 +121,14 @@ def ingest(
         usable["utterance_id"],
         pl.concat([unusable["utterance_id"], outside["utterance_id"]]),
     )
-    rejects = pl.concat([data.rejects.select(*REJECTS), duplicates, outside, bad_audio, bad_votes]).sort(
-        *REJECTS, nulls_last=True
+    more_votes, bad_imports = imported_votes.check(
+        imported_votes.read(imported) if imported else imported_votes.none(),
+        schema.labels,
+        usable["utterance_id"],
     )
+    rejects = pl.concat(
+        [data.rejects.select(*REJECTS), duplicates, outside, bad_audio, bad_votes, bad_imports]
+    ).sort(*REJECTS, nulls_last=True)
     try:
         if not data.utterances.height:
             raise UserError(f"corpus {corpus}: its files are there, but they list no utterances")
@@ -130,10 +139,15 @@ def ingest(
         if data.votes.height and not votes.height:
             raise no_usable_votes(corpus, bad_votes, rejects)
         mapped, dropped_votes = schema.map_votes(votes)
-        kept, heldout = hold_out(mapped, keep_votes, seed)
+        kept, heldout = imported_votes.merge(*hold_out(mapped, keep_votes, seed), more_votes)
         default_shares = data.shares or DEFAULT_SHARES
         shares, split_notes = fitting_shares(
-            usable, mapped["utterance_id"], shares, seed, unknown_speakers, default_shares
+            usable,
+            pl.concat([mapped["utterance_id"], more_votes["utterance_id"]]),
+            shares,
+            seed,
+            unknown_speakers,
+            default_shares,
         )
         split = assign_splits(usable, shares, seed, unknown_speakers, default_shares)
     except UserError as error:
@@ -154,7 +168,13 @@ def ingest(
         "licence": data.licence,
         "rejects": dict(sorted(Counter(rejects["reason"]).items())),
         "dropped_votes": dropped_votes,
-        "notes": [*data.notes, *split_notes, *audio_notes(usable), *_warnings(split, without_truth)],
+        "notes": [
+            *data.notes,
+            *split_notes,
+            *audio_notes(usable),
+            *imported_votes.describe(more_votes),
+            *_warnings(split, without_truth),
+        ],
     }
     return IngestedCorpus(*tables, truth, rejects, profile)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ambivox.models.prompting.hosted_spec import Hosted
 from ambivox.models.prompting.model_folder import ModelConfig
 
 
@@ -32,6 +33,7 @@ class Alm:
             that have a mark are no other ALM.
         processor_class: the processor class in transformers. It differs from "AutoProcessor" where the ALM's own
             processor needs vision libraries.
+        hosted: where set, the ALM is reached by a provider's API, and the fields about weights do not apply.
     """
 
     checkpoint: str | None
@@ -46,6 +48,7 @@ class Alm:
     engine_arguments: Mapping[str, Any] = field(default_factory=dict)
     mark: str | None = None
     processor_class: str = "AutoProcessor"
+    hosted: Hosted | None = None
 
     def matches(self, config: ModelConfig) -> bool:
         """Whether a model folder is this ALM.
@@ -57,6 +60,26 @@ class Alm:
             True where the architecture and the mark match.
         """
         return bool(set(config.architectures) & set(self.architectures)) and config.ambivox_alm == self.mark
+
+
+def hosted_alm(hosted: Hosted, *, tested: str, longest_seconds: float = 30.0) -> Alm:
+    """The specification of an ALM that is reached by a provider's API.
+
+    Args:
+        hosted: how it is reached.
+        tested: see ``Alm``.
+        longest_seconds: see ``Alm``.
+    """
+    return Alm(
+        checkpoint=None,
+        revision=None,
+        architectures=(),
+        licence=f"weights not published; outputs under {hosted.terms or 'the terms of the provider'}",
+        transformers_class="",
+        tested=tested,
+        longest_seconds=longest_seconds,
+        hosted=hosted,
+    )
 
 
 @dataclass(frozen=True)
