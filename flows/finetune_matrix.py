@@ -12,7 +12,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
-from ambivox.flows import project as projects
+from ambivox.flows import params_file, yaml_comments
 from ambivox.flows.dashboard import read_metrics
 from ambivox.flows.reproduce import reproduce, thread_runner
 from ambivox.models.errors import UserError
@@ -50,7 +50,7 @@ def finetune_matrix(
         StageFailedError: A cell failed after all retries; the others were still trained.
     """
     root = Path(project).resolve()
-    corpora = corpora or tuple(projects.load(root)["matrix"]["corpora"])
+    corpora = corpora or tuple(params_file.load(root)["matrix"]["corpora"])
     extend_matrix(root, corpora, sources, dime_aug)
     parallel_reproduce = reproduce.with_options(task_runner=thread_runner(workers))
     counts: dict[str, int] = parallel_reproduce(
@@ -69,19 +69,14 @@ def extend_matrix(
     Raises:
         UserError: A corpus that is not in params.yaml.
     """
-    params = projects.load(project)
-    unknown = sorted(set(corpora) - set(params["corpora"]))
-    if unknown:
-        raise UserError(
-            f"unknown corpus {unknown[0]!r}; params.yaml has: {', '.join(sorted(params['corpora']))}"
-        )
-    changed = False
-    for axis, values in (("corpora", corpora), ("sources", sources), ("dime_aug", dime_aug)):
-        new_values = [value for value in values if value not in params["matrix"][axis]]
-        params["matrix"][axis].extend(new_values)
-        changed = changed or bool(new_values)
-    if changed:
-        projects.save(project, params)
+    with params_file.changing(project) as params:
+        unknown = sorted(set(corpora) - set(params["corpora"]))
+        if unknown:
+            raise UserError(
+                f"unknown corpus {unknown[0]!r}; params.yaml has: {', '.join(sorted(params['corpora']))}"
+            )
+        for axis, values in (("corpora", corpora), ("sources", sources), ("dime_aug", dime_aug)):
+            yaml_comments.extend(params["matrix"][axis], values)
 
 
 def publish_matrix(project: Path, corpus: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _logger = logging.getLogger(__name__)
+FIGURES = "metrics.json"  # what --json shows
 _REFERENCES = frozenset({"prior", "ceiling", "floor", "votes", "human_prior", "human_smoothed"})
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _logger = logging.getLogger(__name__)
+FIGURES = "metrics.json"  # what --json shows
 
 
 @dataclass(frozen=True, kw_only=True)

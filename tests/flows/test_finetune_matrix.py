@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import yaml
 
-from ambivox.flows import project as projects
+from ambivox.flows import params_file
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Annotations, Utterances, Votes
 from tests.support.annotation_fixtures import build_small_alm
@@ -69,7 +69,7 @@ def test_a_corpus_enters_the_matrix_and_its_cell_is_trained_once(project: Path, 
     from tests.flows.test_annotate_flow import artifacts
 
     assert finetune_matrix(project=str(project), corpora=("tones",)) == {"ran": 4, "up_to_date": 0}
-    assert dict(projects.load(project)["matrix"]) == {
+    assert dict(params_file.load(project)["matrix"]) == {
         "corpora": ["tones"],
         "sources": ["human"],
         "dime_aug": ["on"],
