@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ambivox.flows import diagnostics, prefect_settings, project
+from ambivox.flows import diagnostics, params_file, prefect_settings, project
 from ambivox.flows.pipeline import stages
 from ambivox.models.errors import UserError
 from ambivox.models.reporting.sources_table import sources_table
+from tests.support.small_corpora import crema_d
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +31,7 @@ def real_project(tmp_path: Path) -> Path:
             shutil.copy(source, tmp_path / name)
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(command, cwd=tmp_path, check=True)
+    crema_d(tmp_path / "recordings", actors=1)
     return tmp_path
 
 
@@ -37,7 +39,7 @@ def add(where: Path, **changed: object) -> bool:
     given = {
         "key": "mine",
         "corpus": "crema_d",
-        "root": ROOT / "docs",
+        "root": where / "recordings",
         "alm": "tiny",
         "settings": {},
         "trial": None,
@@ -68,7 +70,7 @@ def test_a_corpus_enters_the_pipeline_once_and_comments_stay(real_project: Path)
 def test_what_was_asked_for_once_is_remembered_and_the_rest_is_the_corpus_own(real_project: Path) -> None:
     add(real_project, settings={"ingest": {"keep_votes": 5}, "pretrain": {"epochs": 2}})
     add(real_project)
-    entered = project.load(real_project)
+    entered = params_file.load(real_project)
     assert entered["corpora"]["mine"]["ingest"]["keep_votes"] == 5
     assert entered["pretrain"]["mine"] == {"size": "auto", "epochs": 2}
     assert entered["trial"]["mine"]["votes_kept"] == [1, 3, 5]
@@ -82,7 +84,7 @@ def test_what_was_asked_for_once_is_remembered_and_the_rest_is_the_corpus_own(re
     [
         ({"finetun": {"x": 1}}, "unknown step in --set 'finetun'; known: annotate, augment"),
         ({"pool": {"x": 1}}, "unknown option of pool"),
-        ({"pool": {"criterion": "best"}}, "pool.criterion: input should be 'js', 'balanced' or 'likelihood'"),
+        ({"pool": {"criterion": "best"}}, "pool.criterion: input should be 'likelihood', 'js' or 'balanced'"),
     ],
 )
 def test_a_wrong_setting_is_a_clear_error(
@@ -102,7 +104,7 @@ def test_dvc_compares_figures_between_revisions(real_project: Path) -> None:
     rows.parent.mkdir(parents=True)
     for js in (0.3, 0.2):
         figures.write_text(json.dumps({"pooled": {"js": js}}))
-        rows.write_text(f"model,js\npooled-on,{js}\n")
+        rows.write_text(f"model,nll\npooled-on,{js}\n")
         subprocess.run(["git", "add", "-A"], cwd=real_project, check=True)
         git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
         subprocess.run([*git, "commit", "-qm", str(js)], cwd=real_project, check=True)
@@ -114,7 +116,7 @@ def test_dvc_compares_figures_between_revisions(real_project: Path) -> None:
     shown = subprocess.run(asked, cwd=real_project, capture_output=True, text=True, check=True)
     (drawn,) = [plot for name, plot in json.loads(shown.stdout)["data"].items() if "rows.csv" in name]
     points = drawn[0]["anchor_definitions"]["<DVC_METRIC_DATA>"]
-    assert {(point["rev"], point["js"]) for point in points} == {("HEAD~1", "0.3"), ("HEAD", "0.2")}
+    assert {(point["rev"], point["nll"]) for point in points} == {("HEAD~1", "0.3"), ("HEAD", "0.2")}
 
 
 def test_a_wider_matrix_adds_its_stages(real_project: Path) -> None:
@@ -125,7 +127,7 @@ def test_a_wider_matrix_adds_its_stages(real_project: Path) -> None:
 
 def test_an_alm_from_elsewhere_is_noted_and_nothing_is_pretrained(real_project: Path) -> None:
     add(real_project, key="other", alm="qwen2_audio")
-    assert project.load(real_project)["corpora"]["other"]["ingest"]["shares"] == [0.0, 0.7, 0.1, 0.2]
+    assert params_file.load(real_project)["corpora"]["other"]["ingest"]["shares"] == [0.0, 0.7, 0.1, 0.2]
     add(real_project)
     assert add(real_project, alm="qwen2_audio")
     assert (real_project / "data" / "mine" / "alm").read_text() == "qwen2_audio\n"
@@ -135,7 +137,7 @@ def test_an_alm_from_elsewhere_is_noted_and_nothing_is_pretrained(real_project: 
 def test_a_broken_params_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("corpora: [")
     with pytest.raises(UserError, match=r"params\.yaml: cannot be read as YAML"):
-        project.load(tmp_path)
+        params_file.load(tmp_path)
 
 
 def test_the_users_own_prefect_settings_win(tmp_path: Path) -> None:
@@ -165,5 +167,5 @@ def test_the_short_table_has_a_row_a_source_and_the_ceiling() -> None:
     with console.capture() as shown:
         console.print(sources_table(json.loads(json.dumps(metrics)), "demo"))
     text = shown.get()
-    for word in ("human ceiling", "corpus prior", "pooled", "0.123", "0.100-0.150", "0.750"):
+    for word in ("human ceiling", "corpus prior", "pooled", "0.123", "75.0%"):
         assert word in text
