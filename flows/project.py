@@ -136,7 +136,7 @@ def enter(project: Path, job: Job) -> bool:
     if job.corpus != "demo" and not (root.is_dir() or str(root).startswith("s3:")):
         raise UserError(f"{root}: no such folder; expected the root of a {job.corpus} corpus")
     options = {step: _options(job, defaults, step, entry.get(step)) for step in CORPUS_STEPS}
-    pretrain = _options(job, defaults, "pretrain", params["pretrain"].get(job.key))
+    pretrain = _pretrain_options(job, defaults, params["pretrain"].get(job.key)) if job.alm == TINY else None
     trial = _trial_options(job, defaults, params["trial"].get(job.key))
     new_entry = {
         "corpus": job.corpus,
@@ -148,7 +148,7 @@ def enter(project: Path, job: Job) -> bool:
     }
     _put(params["corpora"], job.key, new_entry | options)
     _put(params["trial"], job.key, trial)
-    _put(params["pretrain"], job.key, pretrain if job.alm == TINY else None)
+    _put(params["pretrain"], job.key, pretrain)
     _note_alm(project / "data" / job.key / "alm", job.alm)
     _declare_figures(project / "data" / job.key / "dvc.yaml")
     for name, asked in (("corpora", (job.key,)), ("sources", job.sources), ("dime_aug", job.dime_aug)):
@@ -169,6 +169,20 @@ def _options(
     options = default_values(step) | dict(known) | dict(job.settings.get(step, {}))
     build_options(step, options, f"params.yaml: {job.key}: {step}")
     return options
+
+
+def _pretrain_options(
+    job: Job, defaults: Mapping[str, Mapping[str, Any]], entered: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Options of pretraining, with the tower and the revision that ``auto``, a folder or a name on the hub is now."""
+    from ambivox.models.embedded_alm.tower_choice import choose_tower
+
+    options = _options(job, defaults, "pretrain", entered)
+    asked = job.settings.get("pretrain", {})
+    is_new = "tower" in asked or Path(options["tower"]).is_dir()
+    revision = asked.get("tower_revision") if is_new else options["tower_revision"]
+    choice = choose_tower(options["tower"], revision)
+    return options | {"tower": choice.tower, "tower_revision": choice.revision}
 
 
 def _trial_options(
