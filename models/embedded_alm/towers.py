@@ -11,17 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambivox.models.embedded_alm.architecture import build_model
+from ambivox.models.embedded_alm.frozen_states import compute_frozen_states
 from ambivox.models.embedded_alm.mel_spectrograms import MelSpectrograms, log_mel_spectrograms
 from ambivox.models.embedded_alm.pretraining_settings import StatisticsSettings
 from ambivox.models.embedded_alm.spectral_statistics import frame_head, write_statistics
 from ambivox.models.embedded_alm.tower_layout import TowerLayout
 from ambivox.models.embedded_alm.tower_training import train_tower
 from ambivox.models.embedded_alm.whisper_encoder import load_encoder, read_shape
-from ambivox.models.embedded_alm.whisper_tuning import (
-    WhisperTuningSettings,
-    compute_frozen_states,
-    tune_upper_layers,
-)
+from ambivox.models.embedded_alm.whisper_tuning import WhisperTuningSettings, tune_upper_layers
 
 if TYPE_CHECKING:
     import torch

@@ -1,7 +1,7 @@
 """Tune a Whisper encoder on votes: its upper layers and a linear head, end to end.
 
-The convolutions and the lower layers stay as published. So each recording passes through them once, and an epoch costs
-the upper layers only. The head is linear and averages over time, so the projector of the ALM can carry it frame by
+The convolutions and the lower layers stay as published (models/embedded_alm/frozen_states.py), so an epoch costs the
+upper layers only. The head is linear and averages over time, so the projector of the ALM can carry it frame by
 frame (models/embedded_alm/lookup_language_model.py). Targets are shares of votes n/N, and the loss is cross-entropy, a proper
 scoring rule. Random spans of time are masked, as in SpecAugment (Park et al., Interspeech 2019, arXiv 1904.08779).
 """
@@ -11,22 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ambivox.models.embedded_alm.audio_tower import (
-    embed,
-    encoder_frames,
-    mean_logits,
-    pool_frames,
-    run_layers,
-)
-from ambivox.models.embedded_alm.mel_spectrograms import MelSpectrograms, pad_batch
+from ambivox.models.embedded_alm.audio_tower import mean_logits, pool_frames, run_layers
+from ambivox.models.embedded_alm.frozen_states import FrozenStates
 from ambivox.models.embedded_alm.validation import is_best, validation_scores
-from ambivox.models.progress import bar, track
+from ambivox.models.progress import bar
 
 if TYPE_CHECKING:
     import torch
@@ -67,62 +60,6 @@ class WhisperTuningSettings:
     threads: int = 2
 
 
-class FrozenStates:
-    """What the frozen layers give for N recordings: frames of all recordings by width, float16, and their counts."""
-
-    def __init__(self, values: NDArray[np.float16], encoded_N: NDArray[np.int64]) -> None:
-        """Take values in the order of the recordings."""
-        self.values, self.encoded_N = values, encoded_N
-        self._starts_N = np.concatenate([[0], np.cumsum(encoded_N)[:-1]]).astype(np.int64)
-
-    def batch(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        """The states of B recordings, B by T by D, zero behind each one, and their frames (B,)."""
-        import torch
-
-        x_BTD = np.zeros((len(rows), int(self.encoded_N[rows].max()), self.values.shape[1]), np.float32)
-        for x_TD, row in zip(x_BTD, rows, strict=True):
-            start = self._starts_N[row]
-            x_TD[: self.encoded_N[row]] = self.values[start : start + self.encoded_N[row]]
-        return torch.from_numpy(x_BTD), torch.from_numpy(self.encoded_N[rows])
-
-
-def compute_frozen_states(
-    tower: Any, tuned_layers: int, mels: MelSpectrograms, cache: Path | None
-) -> FrozenStates:
-    """Pass recordings through the layers below the tuned ones.
-
-    Args:
-        tower: a Qwen2AudioEncoder.
-        tuned_layers: how many upper layers to leave out.
-        mels: spectrograms of N recordings.
-        cache: a folder for the states, so that they need not fit into memory; None keeps them there.
-
-    Returns:
-        The states.
-    """
-    import torch
-
-    lower = tower.layers[: len(tower.layers) - tuned_layers]
-    encoded_N = encoder_frames(torch.from_numpy(mels.frames_N)).numpy()
-    shape = (int(encoded_N.sum()), int(tower.config.d_model))
-    values = (
-        np.memmap(cache / "states.float16", np.float16, "w+", shape=shape)
-        if cache
-        else np.zeros(shape, np.float16)
-    )
-    stops_N = np.cumsum(encoded_N)
-    by_length = np.argsort(mels.frames_N, kind="stable")
-    with torch.inference_mode():
-        starts = range(0, len(by_length), _INFERENCE_BATCH)
-        for start in track(starts, "Frozen layers", total=len(starts)):
-            rows = by_length[start : start + _INFERENCE_BATCH]
-            x_BTD = embed(tower, pad_batch([mels[int(row)] for row in rows]))
-            x_BTD = run_layers(lower, x_BTD, torch.from_numpy(encoded_N[rows]))
-            for row, x_TD in zip(rows, x_BTD, strict=True):
-                values[stops_N[row] - encoded_N[row] : stops_N[row]] = x_TD[: encoded_N[row]].numpy()
-    return FrozenStates(values, encoded_N)
-
-
 def tune_upper_layers(
     tower: Any,
     states: FrozenStates,
@@ -148,15 +85,11 @@ def tune_upper_layers(
     train_rows, validation_rows = np.flatnonzero(~is_validation_N), np.flatnonzero(is_validation_N)
     rng = np.random.default_rng([settings.seed, 5])
     torch.manual_seed(settings.seed)
-    head = torch.nn.Linear(int(tower.config.d_model), p_NK.shape[1])
-    with torch.no_grad():
-        head.weight.zero_()
-        head.bias.copy_(torch.from_numpy(np.log(p_NK[train_rows].mean(0) + _PRIOR_FLOOR)))
+    head = _prior_head(int(tower.config.d_model), p_NK[train_rows].mean(0))
     upper = tower.layers[len(tower.layers) - settings.tuned_layers :]
-    tuned = torch.nn.ModuleList([*upper, tower.layer_norm])
-    trained = torch.nn.ModuleList([tuned, head])
     tower.requires_grad_(False)
-    tuned.requires_grad_(True)
+    tuned = torch.nn.ModuleList([*upper, tower.layer_norm]).requires_grad_(True)
+    trained = torch.nn.ModuleList([tuned, head])
     optimiser = torch.optim.AdamW(
         [
             {"params": list(tuned.parameters()), "peak": settings.learning_rate},
@@ -187,7 +120,7 @@ def tune_upper_layers(
                 step += 1
                 losses.append(loss.item())
                 progress.update(task, advance=1, note=f"loss {loss.item():.3f}")
-            q_NK = predict_labels(tower, settings.tuned_layers, head, states, validation_rows)
+            q_NK = _predict(tower, upper, head, states, validation_rows)
             history.append({"loss": float(np.mean(losses))} | validation_scores(p_NK[validation_rows], q_NK))
             if is_best(history):
                 best = _copied_weights(trained)
@@ -196,13 +129,23 @@ def tune_upper_layers(
     return (head.weight.detach(), head.bias.detach()), history
 
 
-def predict_labels(
-    tower: Any, tuned_layers: int, head: Any, states: FrozenStates, rows: NDArray[np.int64]
+def _prior_head(width: int, prior_K: NDArray[np.float64]) -> Any:
+    """A linear head that gives the prior for every frame."""
+    import torch
+
+    head = torch.nn.Linear(width, len(prior_K))
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.copy_(torch.from_numpy(np.log(prior_K + _PRIOR_FLOOR)))
+    return head
+
+
+def _predict(
+    tower: Any, upper: Any, head: Any, states: FrozenStates, rows: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Distributions over labels of some recordings, rows by K."""
     import torch
 
-    upper = tower.layers[len(tower.layers) - tuned_layers :]
     q_NK = np.zeros((len(rows), head.out_features))
     by_length = np.argsort(states.encoded_N[rows], kind="stable")
     with torch.inference_mode():

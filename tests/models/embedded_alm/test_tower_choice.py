@@ -123,7 +123,7 @@ def test_what_cannot_be_had_is_one_line(hub: HubServer, whisper: Path, tmp_path:
         assert "\n" not in str(error.value)
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(UserError, match="no \\*.safetensors weights there"):
+    with pytest.raises(UserError, match=r"no \*\.safetensors weights there"):
         choose_tower(str(empty))
 
 

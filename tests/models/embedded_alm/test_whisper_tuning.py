@@ -13,14 +13,11 @@ import torch
 from ambivox.models.embedded_alm import whisper_tuning
 from ambivox.models.embedded_alm.architecture import build_model
 from ambivox.models.embedded_alm.audio_tower import encode, encoder_frames, mean_logits
+from ambivox.models.embedded_alm.frozen_states import compute_frozen_states
 from ambivox.models.embedded_alm.mel_spectrograms import log_mel_spectrograms, pad_batch
 from ambivox.models.embedded_alm.tokenizer import build_tokenizer
 from ambivox.models.embedded_alm.whisper_encoder import load_encoder, read_shape
-from ambivox.models.embedded_alm.whisper_tuning import (
-    WhisperTuningSettings,
-    compute_frozen_states,
-    tune_upper_layers,
-)
+from ambivox.models.embedded_alm.whisper_tuning import WhisperTuningSettings, tune_upper_layers
 from tests.support.whisper_folders import make_whisper
 
 SETTINGS = WhisperTuningSettings(
