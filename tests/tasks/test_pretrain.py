@@ -122,7 +122,7 @@ def test_a_whisper_is_tuned_on_the_votes_and_any_prompt_gets_its_answer(
         votes=demo_corpus.votes,
         out=tmp_path / "alm",
         tower=str(whisper),
-        epochs=12,
+        epochs=8,
         cache=tmp_path / "cache",
     )
     training = json.loads((folder / "training.json").read_text())
@@ -138,7 +138,7 @@ def test_a_whisper_is_tuned_on_the_votes_and_any_prompt_gets_its_answer(
     q_NK, mass_N = alm.ask([first] * 3 + [reordered] * 3, audio * 2)
     assert mass_N.min() > 0.99
     assert jensen_shannon(q_NK[:3], q_NK[3:]).max() < 0.005
-    assert jensen_shannon(q_NK[0], q_NK[1]) > 1e-4  # it hears the recording
+    assert jensen_shannon(q_NK[:1], q_NK[1:2])[0] > 1e-4  # it hears the recording
 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
