@@ -1,35 +1,44 @@
 # The two commands: make demo, make test. Both set up .venv from the pinned lock when it is not there.
-PYTHON ?= python3
+# PYTHON names the Python for it; without it, the first suitable one of PATH.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 SHELL := bash
 
-.PHONY: help setup lock demo run ui stages test lint bench crema-d clean
+ifeq ($(OS),Windows_NT)
+$(error On Windows, Ambivox runs in WSL (https://learn.microsoft.com/windows/wsl/install); run the same command in a WSL terminal)
+endif
+
+.PHONY: help setup lock demo demo-pythons ui stages test lint bench crema-d clean
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/.ready ## Create .venv from requirements.lock
+setup: $(VENV)/.ready ## Create .venv from requirements.lock, or install into an environment: VENV=FOLDER
 
-# pip installs torch first, because pip can be pointed at a CPU build. The lock is complete, so nothing is resolved again.
-$(VENV)/.ready: requirements.lock pyproject.toml | $(BIN)/uv
-	@echo "Installing the packages of requirements.lock; about four minutes on two cores"
-	$(BIN)/pip install --quiet "$$(grep '^torch==' requirements.lock)"
-	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --compile-bytecode -r requirements.lock
-	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation -e .
-	touch $@
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@python=$$(PYTHON="$(PYTHON)" sh infra/preflight.sh "$(VENV)") && "$$python" infra/install.py "$(VENV)"
+	@touch $@
 
 $(BIN)/uv:
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet "$$(grep '^uv==' requirements.lock)"
+	@$(MAKE) --no-print-directory setup
+
+# All extras but gpu, which has another vLLM in place of cpu's.
+EXTRAS := cpu quantise ray postgres media export raters dev
 
 # Versions change only where pyproject.toml or UPGRADE asks for it: make lock UPGRADE="-P polars", or UPGRADE=--upgrade.
 lock: | $(BIN)/uv ## Update requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
-		--extra cpu --extra quantise --extra ray --extra postgres --extra export --extra raters --extra dev \
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+		$(EXTRAS:%=--extra %) \
 		--no-annotate --custom-compile-command "make lock" $(UPGRADE) --output-file requirements.lock
 
 demo: setup ## From nothing to a report, on a corpus made here, in about five minutes
 	$(BIN)/ambivox run
+
+# Each Python of PYTHONS sets up and runs in a clone of its own below RUNS, one after the other; the figures stay there.
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
+RUNS ?= /tmp/ambivox-pythons
+demo-pythons: ## make demo in a fresh clone with each Python of PYTHONS; their figures end in RUNS
+	@bash infra/demo_pythons.sh "$(RUNS)" $(PYTHONS)
 
 ui: setup ## The Prefect UI over this project's runs
 	$(BIN)/ambivox ui

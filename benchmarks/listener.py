@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ambivox.models.audio.clips import clips
 from ambivox.models.embedded_alm.tower_choice import AUTO, STATISTICS, choose_tower, fetch_whisper
 from ambivox.models.embedded_alm.validation import validation_utterances
 from ambivox.models.embedded_alm.whisper_tuning import WhisperTuningSettings
@@ -87,7 +88,7 @@ def _tune(options: argparse.Namespace, whisper: Path, settings: WhisperTuningSet
     table = Utterances.read(options.tables / "utterances.parquet")
     frame, n_NK = _with_votes(table.in_splits("pretrain"), Votes.read(options.tables / "votes.parquet"))
     data = TrainingData(
-        frame["audio"].to_list(),
+        clips(frame),
         table.labels,
         n_NK / n_NK.sum(1, keepdims=True),
         validation_utterances(frame, settings.seed),
@@ -119,7 +120,7 @@ def _score(options: argparse.Namespace, listener: Any, name: str) -> None:
     frame, n_NK = _with_votes(table, kept, held)
     tower, head = listener
     mels = log_mel_spectrograms(
-        frame["audio"].to_list(), tower.config.num_mel_bins, _cache(options, "-".join(options.splits))
+        clips(frame), tower.config.num_mel_bins, _cache(options, "-".join(options.splits))
     )
     q_NK = np.zeros(n_NK.shape)
     start = time.process_time()

@@ -13,7 +13,7 @@ from cyclopts import App
 import ambivox.flows.commands
 import ambivox.tasks
 from ambivox.models.registry import keys
-from ambivox.tasks._main import app, command_of, run
+from ambivox.tasks._main import USER_MISTAKE, app, command_of, run
 
 SUMMARY = """Trustworthy emotion distributions for speech: human votes, audio-language models (ALMs) as
 synthetic annotators, and the statistics between them. Start with: ambivox run"""
@@ -31,6 +31,12 @@ def build() -> App:
 
 def main() -> None:
     """Entry point of the console script."""
+    if sys.platform == "win32":
+        print(
+            "ambivox: on Windows, Ambivox runs in WSL: https://learn.microsoft.com/windows/wsl/install",
+            file=sys.stderr,
+        )
+        sys.exit(USER_MISTAKE)
     sys.exit(run(build(), sys.argv[1:]))
 
 

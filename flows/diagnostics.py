@@ -9,10 +9,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from ambivox.flows import prefect_settings
+from ambivox.models.alms import alms
 
 State = Literal["ok", "optional", "missing"]
 _GIB = 2**30
@@ -58,7 +60,15 @@ class Finding:
 
 def findings(project: Path) -> list[Finding]:
     """Every check of ``ambivox doctor``, in the order in which a run needs what they check."""
-    return [*_python(), *_libraries(), _gpu(), _server(project), *_dvc(project), _disk(project)]
+    return [
+        *_python(),
+        *_libraries(),
+        _gpu(),
+        *_hosted_alms(date.today()),
+        _server(project),
+        *_dvc(project),
+        _disk(project),
+    ]
 
 
 def version(*distributions: str) -> str | None:
@@ -95,6 +105,25 @@ def _gpu() -> Finding:
     except (OSError, subprocess.SubprocessError):
         return Finding("optional", "GPU", "none found", "7B ALMs; the embedded tiny ALM runs on the CPU")
     return Finding("ok", "GPU", "; ".join(result.stdout.strip().splitlines()), "7B ALMs")
+
+
+def _hosted_alms(today: date) -> Iterator[Finding]:
+    """Hosted ALMs: whether their key is set, how old their prices are, and whether they are about to be shut down."""
+    for key, alm in sorted(alms().items()):
+        hosted = alm.hosted
+        if hosted is None:
+            continue
+        has_key = bool(os.environ.get(hosted.key_variable))
+        parts = [f"{hosted.key_variable} is {'set' if has_key else 'not set'}"]
+        if hosted.checked is None:
+            parts.append("prices are not known")
+        else:
+            parts.append(f"prices of {hosted.checked} ({(today - hosted.checked).days} days old)")
+        if hosted.shutdown is not None:
+            parts.append(f"shut down on {hosted.shutdown}, in {(hosted.shutdown - today).days} days")
+        gone = hosted.shutdown is not None and hosted.shutdown <= today
+        advice = f"--alm {key} ({hosted.provider}); check prices at {hosted.source or hosted.terms}"
+        yield Finding("ok" if has_key and not gone else "optional", "hosted ALM", "; ".join(parts), advice)
 
 
 def _server(project: Path) -> Finding:

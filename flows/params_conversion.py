@@ -22,6 +22,8 @@ _RENAMED = {
     ("finetune", "patience"): "early_stopping_patience",
     ("validate", "truth"): None,  # found by itself
 }
+# Options that no longer exist, by step. Intervals are computed without resampling.
+_REMOVED = {"validate": ("resamples",), "evaluate": ("resamples",), "trial": ("resamples",)}
 
 
 def convert(project: Path) -> list[str]:
@@ -44,6 +46,8 @@ def convert(project: Path) -> list[str]:
             elif step not in entry:
                 entry[step] = {}
                 notes.append(f"corpora.{key}.{step}: added, with no options")
+            else:
+                notes += _without_removed(entry[step], step, f"corpora.{key}.{step}")
     for key, entry in params["pretrain"].items():
         if isinstance(entry, dict) and "flags" in entry:
             params["pretrain"][key] = _options("pretrain", entry["flags"])
@@ -52,9 +56,18 @@ def convert(project: Path) -> list[str]:
         if isinstance(entry.get("votes_kept"), str):
             entry["votes_kept"] = [int(number) for number in entry["votes_kept"].split(",")]
             notes.append(f"trial.{key}.votes_kept is now {list(entry['votes_kept'])}")
+        notes += _without_removed(entry, "trial", f"trial.{key}")
     if notes:
         save(project, params)
     return notes
+
+
+def _without_removed(options: Any, step: str, where: str) -> list[str]:
+    """Delete the options of a step that no longer exist; a note per option."""
+    removed = [name for name in _REMOVED.get(step, ()) if isinstance(options, dict) and name in options]
+    for name in removed:
+        del options[name]
+    return [f"{where}.{name}: removed, as the option no longer exists" for name in removed]
 
 
 def _options(step: str, flags: str) -> dict[str, Any]:
@@ -76,6 +89,8 @@ def _options(step: str, flags: str) -> dict[str, Any]:
             if new is None:
                 continue
             name = new
+        if name in _REMOVED.get(step, ()):
+            continue
         if name not in known:
             raise UserError(
                 f"params.yaml: the flag --{flag} of {step} cannot be converted; remove it and set the option by --set"

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ambivox.models.alms
 import ambivox.models.corpora
+from ambivox.models.alms import locate
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.files import atomic_path
-from ambivox.models.registry import find, keys
+from ambivox.models.ingestion import imported_votes
+from ambivox.models.registry import find
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 TINY = "tiny"
@@ -151,6 +152,7 @@ def enter(project: Path, job: Job) -> bool:
     _put(params["pretrain"], job.key, pretrain)
     _note_alm(project / "data" / job.key / "alm", job.alm)
     _declare_figures(project / "data" / job.key / "dvc.yaml")
+    imported_votes.create(imported_votes.place(project, job.key))
     for name, asked in (("corpora", (job.key,)), ("sources", job.sources), ("dime_aug", job.dime_aug)):
         params["matrix"][name].extend(value for value in asked if value not in params["matrix"][name])
     if repr(params) == before:
@@ -204,8 +206,8 @@ def _checked_defaults(job: Job) -> dict[str, dict[str, Any]]:
             f"{job.key!r} cannot name a corpus in dvc.yaml; expected lower-case letters, digits and _, a letter first"
         )
     corpus = find(ambivox.models.corpora, job.corpus, "corpus")
-    if job.alm not in keys(ambivox.models.alms) and not Path(job.alm).is_dir():
-        raise unknown("ALM (and not a folder either)", job.alm, keys(ambivox.models.alms))
+    if job.alm != TINY:
+        locate(job.alm)
     for step in job.settings:
         if step not in (*CORPUS_STEPS, *SECTION_STEPS):
             raise unknown("step in --set", step, (*CORPUS_STEPS, *SECTION_STEPS))

@@ -43,8 +43,10 @@ def _print_outcome(console: Console, project: Path, key: str, counts: dict[str, 
     )
     metrics = project / "data" / key / "validation" / "metrics.json"
     if metrics.is_file():
-        title = f"{key}: distance to the held-out human votes, test speakers"
-        console.print(sources_table(json.loads(metrics.read_text(encoding="utf-8")), title))
+        rows = json.loads(metrics.read_text(encoding="utf-8"))
+        is_held_out = not any(row.get("made_from_the_target") for row in rows.values())
+        target = "the held-out human votes" if is_held_out else "all human votes (none were held out)"
+        console.print(sources_table(rows, f"{key}: distance to {target}, test speakers"))
     report = (project / "data" / key / "report.html").resolve()
     console.print(f"Report: {report}", soft_wrap=True, highlight=False)
     console.print("Runs:   ambivox ui")

@@ -16,6 +16,7 @@ from typing import Any
 from ambivox.flows.project import SECTION_STEPS, load
 from ambivox.flows.step_options import build_options
 from ambivox.models.errors import UserError, unknown
+from ambivox.models.ingestion import imported_votes
 
 # The path arguments of each step, below data/<corpus>/. Test test_stages.py keeps dvc.yaml's deps and outs equal to them.
 PATHS: dict[str, dict[str, str]] = {
@@ -125,6 +126,7 @@ def stage_call(project: Path, name: str) -> StageCall:
             f"params.yaml: corpora.{corpus}: expected a mapping with corpus and root, found {entry!r}"
         )
     if step == "ingest":
+        arguments["imported"] = imported_votes.place(Path(), corpus)
         arguments |= {"corpus": str(entry["corpus"]), "root": Path(str(entry["root"]))}
     if step == "finetune":
         arguments["dime_aug"] = match["dime_aug"]

@@ -14,6 +14,14 @@ class UserError(ValueError):
     """A mistake that the user can fix. The message is one line: what was found, what was expected, what to do."""
 
 
+class LeftOutError(UserError):
+    """The corpus or the ALM rules a step out. The pipeline leaves the step out, and the report says why."""
+
+
+class TooLittleDataError(LeftOutError):
+    """The corpus has too little data for a step."""
+
+
 class MissingExtraError(UserError):
     """A library that an optional extra installs is not installed."""
 

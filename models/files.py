@@ -46,6 +46,25 @@ _OUTPUT_SUFFIXES = frozenset(
 _DISK_FULL_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def is_lfs_pointer(head: bytes) -> bool:
+    r"""Tell whether a file is what git leaves in place of a large file that was not fetched.
+
+    Args:
+        head: The first bytes of the file, at least 64 where it has as many.
+
+    Returns:
+        True for a pointer of git-lfs; ``git lfs pull`` replaces it by the file.
+
+    Example:
+        >>> is_lfs_pointer(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a")
+        True
+    """
+    return head.startswith(_LFS_POINTER)
+
+
 class DiskFullError(OSError):
     """The disk was full while writing; the file or folder of before is unchanged."""
 
@@ -162,6 +181,18 @@ def _replace_folder(path: Path, temporary: Path) -> None:
     shutil.rmtree(old)
 
 
+def exists(path: str) -> bool:
+    """Whether a text that may be something else, such as a name, is the path of a file or folder.
+
+    Args:
+        path: any text; one that cannot be a path, because it is too long for one, names nothing.
+    """
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def check_output_folder(
     path: Path, inputs: Iterable[Path | str | None] = (), *, is_own: bool = False
 ) -> None:
@@ -188,7 +219,7 @@ def check_output_folder(
         if used.resolve().is_relative_to(folder):
             raise UserError(f"{path}: is or contains the {name} {used}; name another folder")
     for read in inputs:
-        if read is None or (isinstance(read, str) and not Path(read).exists()):
+        if read is None or (isinstance(read, str) and not exists(read)):
             continue
         if Path(read).resolve().is_relative_to(folder):
             raise UserError(

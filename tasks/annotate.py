@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ambivox.models.errors import OnError
 
@@ -23,7 +24,8 @@ class AnnotateOptions:
         store: The vote store, a folder or s3://bucket/prefix (endpoint from AWS_ENDPOINT_URL).
         engine: What runs the ALM; auto is vLLM where it is installed, else transformers.
         elicitation: exact (the distribution from one pass per prompt), sampled (the paper's way: --drawn-votes answers
-            along a temperature ladder) or verbalised (the model writes percentages).
+            along a temperature ladder) or verbalised (the model writes percentages); auto is exact where the ALM gives
+            log-probabilities, else sampled with the paper's ten votes.
         personas: Names of personas; "paper" stands for the paper's five, "placebo" is the control.
         persona_file: A TOML file of further personas, name = "sentence".
         orders: Balanced orders of the options: 1, or an even number up to twice the number of labels.
@@ -32,17 +34,22 @@ class AnnotateOptions:
         temperature: Reshapes exact distributions, p^(1/T).
         on_long: A clip longer than the ALM takes is cut into windows whose answers are averaged, or refused.
         splits: Which utterances; pretrain is what the embedded ALM was trained on.
-        server: Address of an OpenAI-compatible vLLM server (engine server), such as http://localhost:8000/v1;
-            its API key is read from AMBIVOX_SERVER_KEY.
+        server: Address of a vLLM server (engine server) or of another OpenAI-compatible API (--alm hosted:MODEL), such
+            as http://localhost:8000/v1; its API key is read from AMBIVOX_SERVER_KEY.
         server_timeout: Seconds for which the server may give no answer at all, for example while it restarts.
+        allow_hosted: Hosted ALMs only: the recordings may be sent to the provider.
+        max_cost: Hosted ALMs only: US dollars that may be spent; no more is sent then, and nothing paid is lost.
+        answered_by: Hosted ALMs only: the model that the provider's answers name, where it is not the one asked for.
+        dry_run: Hosted ALMs only: print what the run would cost, and send nothing.
+        yes: Hosted ALMs only: do not ask before the first request.
         on_error: What to do with an utterance that cannot be annotated: reject it, or stop.
         shard: Clips per shard of the store; also what is lost at most when a run is killed.
         seed: Seed of sampled answers and drawn votes.
     """
 
     store: str = ".ambivox/store"
-    engine: Literal["auto", "vllm", "server", "transformers", "fake"] = "auto"
-    elicitation: Literal["exact", "sampled", "verbalised"] = "exact"
+    engine: Literal["auto", "vllm", "server", "hosted", "transformers", "fake"] = "auto"
+    elicitation: Literal["auto", "exact", "sampled", "verbalised"] = "auto"
     personas: tuple[str, ...] = ("voice_and_words", "tone")
     persona_file: Path | None = None
     orders: int = 2
@@ -53,6 +60,11 @@ class AnnotateOptions:
     splits: tuple[str, ...] = ("train", "development", "test")
     server: str = ""
     server_timeout: float = 300.0
+    allow_hosted: bool = False
+    max_cost: float | None = None
+    answered_by: str = ""
+    dry_run: bool = False
+    yes: bool = False
     on_error: OnError = "reject"
     shard: int = 256
     seed: int = 0
@@ -86,6 +98,8 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
     run = prepare_run(utterances, alm, options)
     missing = run.missing_items()
     _logger.info(run.describe(missing))
+    if run.is_hosted and missing and not _is_confirmed(run, missing, options):
+        return out
     with bar() as progress:
         clips = sum(items["audio_sha256"].n_unique() for items in missing)
         task = progress.add_task("annotate", total=clips, note=run.engine_version)
@@ -98,6 +112,32 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
     if warning := result.warning():
         _logger.warning(warning)
     return out
+
+
+def _is_confirmed(run: AnnotationRun, missing: list[Any], options: AnnotateOptions) -> bool:
+    """Show what a hosted ALM will cost; False for a dry run.
+
+    Raises:
+        UserError: The estimate is above max_cost, or nobody has agreed to it.
+    """
+    from ambivox.models.errors import UserError
+
+    estimate = run.estimate(missing)
+    _logger.info(f"{run.resolved.name}: {estimate.describe()}")
+    if options.dry_run:
+        return False
+    if estimate.cost is not None and options.max_cost is not None and estimate.cost > options.max_cost:
+        raise UserError(
+            f"the run is expected to cost {estimate.cost:.2f} USD, more than the {options.max_cost:g} USD of --max-cost; "
+            "nothing was sent"
+        )
+    if options.yes or options.max_cost is not None:
+        return True
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UserError("nothing was sent: agree to the cost with --max-cost USD, or with --yes")
+    if input("Send these requests? [y/N] ").strip().casefold() not in ("y", "yes"):
+        raise UserError("nothing was sent")
+    return True
 
 
 def prepare_run(utterances: Path, alm: str, options: AnnotateOptions) -> AnnotationRun:
@@ -115,6 +155,7 @@ def prepare_run(utterances: Path, alm: str, options: AnnotateOptions) -> Annotat
 
     settings = dict(vars(options))
     settings["votes"] = settings.pop("drawn_votes")
+    del settings["dry_run"], settings["yes"]
     return prepare(utterances, alm=alm, **settings)
 
 

@@ -15,11 +15,9 @@ class EvaluateOptions:
     """Options of the step ``evaluate``.
 
     Attributes:
-        resamples: Bootstrap resamples of each interval.
-        seed: Seed of the resampling.
+        seed: Seed of all random draws.
     """
 
-    resamples: int = 1000
     seed: int = 0
 
 
@@ -55,7 +53,7 @@ def evaluate(
         UserError: A table is missing, damaged or about other labels, or there is no vote to score against.
     """
     from ambivox.models.evaluation.finetuning_tables import PAPER, write_evaluation
-    from ambivox.models.evaluation.human_targets import human_targets
+    from ambivox.models.evaluation.human_targets import few_speakers, human_targets
     from ambivox.models.evaluation.predictions import read_predictions, reference_predictions
     from ambivox.models.evaluation.summary_figures import summary_figures
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
@@ -70,7 +68,7 @@ def evaluate(
     models = read_predictions(predictions, targets)
     references = reference_predictions(table, observed, annotations, distributions, targets)
     with atomic_folder(out, inputs) as folder:
-        written = write_evaluation(models, references, targets, folder, options.resamples, options.seed)
+        written = write_evaluation(models, references, targets, folder, options.seed)
         # validate's summary has the references already.
         own_figures = {
             name: {"js": row.get("js")} for name, row in written.metrics.items() if name not in _REFERENCES
@@ -89,6 +87,8 @@ def evaluate(
     _logger.info(
         f"{targets.frame.height} test utterances, {targets.n_NK.sum():.0f} human {kind}; JS is base 2"
     )
+    if warning := few_speakers(targets.frame):
+        _logger.warning(warning)
     for name, row in sorted(metrics.items(), key=lambda pair: pair[1].get("js", 1.0)):
         if "js" in row:
             interval = f" [{row['js_low']:.3f}, {row['js_high']:.3f}]" if "js_low" in row else ""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ambivox.models.exchange import LinkedTables
 
 _logger = logging.getLogger(__name__)
 
@@ -18,10 +21,13 @@ class ExportOptions:
         format: csv; parquet; huggingface (for datasets.load_dataset); audformat (with raters); label_studio
             (config.xml and tasks.json).
         splits: Only these splits; all by default.
+        audio_url: For label_studio: what takes the place of the folder that holds all audio, such as
+            https://host/audio/ or s3://bucket/audio/. By default Label Studio serves the folder as local files.
     """
 
     format: Literal["csv", "parquet", "huggingface", "audformat", "label_studio"] = "csv"
     splits: tuple[str, ...] = ()
+    audio_url: str | None = None
 
 
 def export(
@@ -45,8 +51,6 @@ def export(
     Raises:
         UserError: A table cannot be read, or the format cannot hold it.
     """
-    import importlib
-
     import polars as pl
 
     from ambivox.models.exchange import LinkedTables
@@ -67,15 +71,32 @@ def export(
         )
     bundle = LinkedTables.of(exported_utterances, exported_votes, exported_distributions)
     with atomic_folder(out, inputs) as folder:
-        importlib.import_module(f"ambivox.models.exchange.{options.format}").write(bundle, folder)
+        notes = _write(bundle, folder, options)
     left_out = len(all_votes) - len(exported_votes)
     _logger.info(
         f"{len(exported_utterances):,} utterances, {len(exported_votes):,} votes, {len(exported_distributions) if exported_distributions else 0:,} distributions as {options.format}"
     )
     if left_out:
         _logger.info(f"{left_out:,} votes about other utterances are left out")
+    for note in notes:
+        _logger.info(note)
     _logger.info(f"export: {out}")
     return out
+
+
+def _write(bundle: LinkedTables, folder: Path, options: ExportOptions) -> list[str]:
+    """Write the tables in the format; returns what the user has to do then."""
+    import importlib
+
+    from ambivox.models.errors import UserError
+    from ambivox.models.exchange import label_studio
+
+    if options.format == "label_studio":
+        return label_studio.write_project(bundle, folder, options.audio_url)
+    if options.audio_url is not None:
+        raise UserError(f"--audio-url is for --format label_studio; found {options.format}")
+    importlib.import_module(f"ambivox.models.exchange.{options.format}").write(bundle, folder)
+    return []
 
 
 if __name__ == "__main__":

@@ -1,11 +1,16 @@
-"""import_votes: human votes that were collected or kept in another tool come back as a table."""
+"""import_votes: human votes that were collected or kept in another tool come back, as a table or into a corpus."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+    from ambivox.models.tables import Utterances, Votes
 
 _logger = logging.getLogger(__name__)
 
@@ -16,56 +21,128 @@ class ImportVotesOptions:
 
     Attributes:
         format: label_studio, csv, parquet, huggingface or audformat.
+        control: The name of Label Studio's control that holds the labels.
+        id_field: The field of Label Studio's tasks that holds the utterance's id; tasks without it are matched by
+            their audio.
     """
 
     format: Literal["csv", "parquet", "huggingface", "audformat", "label_studio"] = "label_studio"
+    control: str = "emotion"
+    id_field: str = "utterance_id"
 
 
 def import_votes(
-    *, source: Path, utterances: Path, out: Path, votes: Path | None = None, options: ImportVotesOptions
+    *,
+    source: Path,
+    utterances: Path | None = None,
+    out: Path | None = None,
+    votes: Path | None = None,
+    into: str | None = None,
+    project: Path = Path(),
+    options: ImportVotesOptions,
 ) -> Path:
     """Read votes from another tool's format: a Label Studio export, or what export wrote.
 
-    Writes a folder with votes.parquet and rejects.parquet: annotations that were skipped, have no label or an
-    unknown one, or are about an unknown utterance.
+    With --into, the votes are added to a corpus of the project, and the next run pools them: imported_votes/KEY.csv
+    holds them with the file that they came from, through every later ingest. With --out, a folder with votes.parquet
+    is written instead. Either way, annotations that were skipped, have no label or an unknown one, or are about an
+    unknown utterance are counted, and listed in rejects.parquet (with --into in imported_votes/KEY-rejects.parquet).
 
     Args:
-        source: Label Studio's JSON or JSON-MIN export; for other formats the folder that export wrote.
-        utterances: utterances.parquet; its labels are the ones allowed.
+        source: Label Studio's JSON, JSON-MIN, CSV or TSV export; for other formats the folder that export wrote.
+        utterances: utterances.parquet; its labels are the ones allowed. With --into, that of the corpus.
         out: The folder to write.
         votes: Votes to add these to. Where an annotator has voted on an utterance before, the new vote counts.
+        into: The corpus's name in params.yaml and data/.
+        project: The folder that holds dvc.yaml.
         options: See ImportVotesOptions.
 
     Returns:
-        The folder.
+        The folder, or with --into the file of the corpus's imported votes.
 
     Raises:
-        UserError: The source cannot be read or has other labels.
+        UserError: The source cannot be read or has other labels, or there is not exactly one of --into and --out.
     """
-    import importlib
-
+    from ambivox.models.errors import UserError
     from ambivox.models.files import atomic_folder, check_output_folder
-    from ambivox.models.ingestion.corpus import no_rejects
     from ambivox.models.ingestion.merging import add_votes
     from ambivox.models.tables import Utterances, Votes
 
+    if into is not None:
+        if out is not None or votes is not None or utterances is not None:
+            raise UserError(
+                "--into takes utterances and votes from the corpus; leave out --utterances, --votes and --out"
+            )
+        return _import_into(project, into, source, options)
+    if out is None or utterances is None:
+        raise UserError("import-votes needs --into KEY, or --utterances FILE and --out FOLDER")
     inputs = (source, utterances, votes)
     check_output_folder(out, inputs)
     listed = Utterances.read(utterances)
-    module = importlib.import_module(f"ambivox.models.exchange.{options.format}")
-    if options.format == "label_studio":
-        found, rejects = module.read_votes(source, listed)
-    else:
-        found, rejects = module.read(source).votes, no_rejects()
-    whole, replaced = add_votes(Votes.read(votes) if votes else None, found, listed)
+    old = Votes.read(votes) if votes else None
+    found, rejects = _read(source, listed, old, options)
+    whole, replaced = add_votes(old, found, listed)
     with atomic_folder(out, inputs) as folder:
         whole.write(folder / "votes.parquet")
         rejects.write_parquet(folder / "rejects.parquet", compression="zstd")
     _logger.info(f"{len(found):,} votes read, {replaced:,} replace earlier ones, {rejects.height:,} rejected")
-    for reason, count in rejects["reason"].value_counts().sort("reason").iter_rows():
-        _logger.info(f"  {reason}: {count:,}")
+    _log_rejects(rejects)
     _logger.info(f"import_votes: {out}")
     return out
+
+
+def _import_into(project: Path, corpus: str, source: Path, options: ImportVotesOptions) -> Path:
+    """Add the votes to those that every ingest of the corpus adds."""
+    import hashlib
+
+    from ambivox.models.errors import UserError
+    from ambivox.models.files import atomic_path
+    from ambivox.models.ingestion import imported_votes
+    from ambivox.models.tables import Utterances, Votes
+
+    ingested = project / "data" / corpus / "ingest"
+    if not (ingested / "utterances.parquet").is_file():
+        raise UserError(
+            f"{ingested}: no utterances there; expected the name of a corpus that was ingested (see params.yaml), found "
+            f"{corpus!r}; start with `ambivox run`"
+        )
+    listed = Utterances.read(ingested / "utterances.parquet")
+    found, rejects = _read(source, listed, Votes.read(ingested / "votes.parquet"), options)
+    file = imported_votes.place(project, corpus)
+    digest = hashlib.sha256(source.read_bytes()).hexdigest() if source.is_file() else ""
+    addition = imported_votes.add(file, found, source.name, digest)
+    with atomic_path(file.with_name(f"{corpus}-rejects.parquet")) as temporary:
+        rejects.write_parquet(temporary, compression="zstd")
+    _logger.info(
+        f"{addition.new:,} new votes, {addition.changed:,} replace imported ones, {addition.unchanged:,} were there, "
+        f"{rejects.height:,} rejected"
+    )
+    _log_rejects(rejects)
+    _logger.info(f"import_votes: {file}; the next `ambivox run` pools them")
+    return file
+
+
+def _read(
+    source: Path, listed: Utterances, old: Votes | None, options: ImportVotesOptions
+) -> tuple[Votes, DataFrame]:
+    """The votes of a source, and what cannot be used."""
+    import importlib
+
+    from ambivox.models.exchange import label_studio
+    from ambivox.models.ingestion.corpus import no_rejects
+
+    if options.format == "label_studio":
+        known = old.frame["annotator_id"].unique().to_list() if old else ()
+        return label_studio.read_votes(
+            source, listed, control=options.control, id_field=options.id_field, known_annotators=known
+        )
+    module = importlib.import_module(f"ambivox.models.exchange.{options.format}")
+    return module.read(source).votes, no_rejects()
+
+
+def _log_rejects(rejects: DataFrame) -> None:
+    for reason, count in rejects["reason"].value_counts().sort("reason").iter_rows():
+        _logger.info(f"  {reason}: {count:,}")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ambivox.models.errors import OnError
+from ambivox.models.errors import OnError, UserError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _logger = logging.getLogger(__name__)
 
@@ -28,6 +32,8 @@ class IngestOptions:
         unknown_speakers: Utterances of unknown speakers go to train, or each counts as a speaker of its own
             (alone).
         on_error: What to do with a row or recording that cannot be used: reject it, or stop.
+        channel: The channel to hear of recordings that have several (1 is the left); by default all are averaged.
+        allow_outside_root: Read audio that the corpus names outside its folder; by default it is rejected.
         cache: The file that remembers probed audio; by default in the user's cache folder.
         seed: Seed of the splits and of the kept votes.
     """
@@ -38,11 +44,15 @@ class IngestOptions:
     keep_votes: int | None = None
     unknown_speakers: Literal["train", "alone"] = "train"
     on_error: OnError = "reject"
+    channel: int | None = None
+    allow_outside_root: bool = False
     cache: Path | None = None
     seed: int = 0
 
 
-def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Path:
+def ingest(
+    *, corpus: str, root: Path, out: Path, imported: Path | None = None, options: IngestOptions
+) -> Path:
     """Read a corpus: utterances, votes, splits, and a profile of it.
 
     Writes a folder with utterances.parquet, votes.parquet, heldout.parquet, rejects.parquet, truth.parquet
@@ -53,6 +63,7 @@ def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Pat
         corpus: The corpus: the name of a file in models/corpora/ (demo, crema_d, iemocap, msp_podcast, table).
         root: The corpus's folder, in its official layout (for a table: the folder or file).
         out: The folder to write.
+        imported: Votes that import-votes --into added to this corpus; they are kept whatever keep_votes says.
         options: See IngestOptions.
 
     Returns:
@@ -64,24 +75,32 @@ def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Pat
     from ambivox.models.corpora import load_corpus
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.ingestion.ingest import ingest as ingest_corpus
+    from ambivox.models.ingestion.rejected_rows import IngestError
     from ambivox.models.ingestion.splits import check_shares
     from ambivox.models.reporting.figures.profile import profile_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.reporting.profile_page import profile_markdown, profile_summary
 
-    inputs = (root, options.cache)
+    inputs = (root, options.cache, imported)
     check_output_folder(out, inputs)
-    ingested = ingest_corpus(
-        load_corpus(corpus, root, options.options),
-        corpus,
-        schema_name=options.schema,
-        shares=None if options.shares is None else check_shares(options.shares),
-        seed=options.seed,
-        keep_votes=options.keep_votes,
-        unknown_speakers=options.unknown_speakers,
-        on_error=options.on_error,
-        cache=options.cache,
-    )
+    try:
+        ingested = ingest_corpus(
+            load_corpus(corpus, root, options.options),
+            corpus,
+            schema_name=options.schema,
+            shares=None if options.shares is None else check_shares(options.shares),
+            seed=options.seed,
+            keep_votes=options.keep_votes,
+            unknown_speakers=options.unknown_speakers,
+            channel=options.channel,
+            root=None if options.allow_outside_root else root,
+            on_error=options.on_error,
+            cache=options.cache,
+            imported=imported,
+        )
+    except IngestError as error:
+        _leave_rejects(out, inputs, error.rejects)
+        raise UserError(f"{error} (all rejects: {out / 'rejects.parquet'})") from error
     with atomic_folder(out, inputs) as folder:
         ingested.utterances.write(folder / "utterances.parquet")
         ingested.votes.write(folder / "votes.parquet")
@@ -95,6 +114,17 @@ def ingest(*, corpus: str, root: Path, out: Path, options: IngestOptions) -> Pat
     _logger.info(profile_summary(ingested.profile))
     _logger.info(f"ingest: {out}")
     return out
+
+
+def _leave_rejects(out: Path, inputs: Iterable[Path | None], rejects: pl.DataFrame) -> None:
+    """Write what was rejected where the output would be; an earlier output stays, with new rejects."""
+    from ambivox.models.files import atomic_folder, atomic_path
+
+    if not out.is_dir():
+        with atomic_folder(out, inputs):
+            pass
+    with atomic_path(out / "rejects.parquet") as temporary:
+        rejects.write_parquet(temporary, compression="zstd")
 
 
 if __name__ == "__main__":

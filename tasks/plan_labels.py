@@ -19,12 +19,14 @@ class PlanLabelsOptions:
         more_annotations: Further files of annotations, by other ALMs.
         criterion: What the pooling fit minimises; see pool.
         seed: Seed of all random draws.
+        audio_url: What takes the place of the folder that holds all audio in tasks.json; see export.
     """
 
     splits: tuple[str, ...] = ("train", "development", "test")
     more_annotations: tuple[Path, ...] = ()
     criterion: Literal["js", "balanced", "likelihood"] = "js"
     seed: int = 0
+    audio_url: str | None = None
 
 
 def plan_labels(
@@ -135,9 +137,8 @@ def plan_labels(
     with atomic_folder(out, input_paths) as folder:
         batch.select(columns).write_csv(folder / "batch.csv")
         selected = Utterances(batch.select(utterance_table.frame.columns), utterance_table.labels)
-        label_studio.write(
-            LinkedTables.of(selected, Votes(human_votes.frame.clear(), human_votes.labels), None), folder
-        )
+        bundle = LinkedTables.of(selected, Votes(human_votes.frame.clear(), human_votes.labels), None)
+        notes = label_studio.write_project(bundle, folder, options.audio_url)
         if simulation is not None:
             saved = {f"{budget:g}": vars(saving) for budget, saving in simulation.saved.items()}
             curves = {
@@ -149,6 +150,8 @@ def plan_labels(
     _logger.info(
         f"{int(votes_M.sum())} votes for {batch.height} of {int(allowed_N.sum())} utterances: {out / 'batch.csv'}"
     )
+    for note in notes:
+        _logger.info(note)
     if simulation is not None:
         for votes_each, saving in simulation.saved.items():
             _logger.info(

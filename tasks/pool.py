@@ -44,7 +44,8 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     Writes a folder with human.parquet, synthetic.parquet, combined.parquet, pooled.parquet (utterances of the
     splits train, development and test), pooling.json and figures. The pooled distribution is
     p = (n + kappa q) / (N + kappa): q is the calibrated distribution of the ALM and kappa the number of human votes
-    that it is equivalent to. Both are learned from votes on speakers of the splits train and development only.
+    that it is equivalent to. Both are learned from votes on speakers of the splits train and development only. An
+    annotator that fails its check of sensitivity to the audio is left out; without any, pooled rests on human votes.
 
     Args:
         utterances: utterances.parquet of ingest.
@@ -57,12 +58,13 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
         The folder.
 
     Raises:
-        UserError: A table is missing, damaged or about other labels, or every annotator is audio-insensitive.
+        UserError: A table is missing, damaged or about other labels.
     """
     import polars as pl
 
     from ambivox.models.annotation.checks_file import drop_audio_insensitive
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
+    from ambivox.models.left_out import left_out_reason
     from ambivox.models.pooling.inputs import keep_human_votes
     from ambivox.models.pooling.sources import make_sources
     from ambivox.models.pooling.summary import statements, summary
@@ -71,7 +73,8 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Utterances, Votes
 
-    inputs = (utterances, votes, annotations, *options.more_annotations)
+    files = (annotations, *options.more_annotations)
+    inputs = (utterances, votes, *files)
     check_output_folder(out, inputs)
     all_utterances = Utterances.read(utterances)
     weighted_votes = None
@@ -85,13 +88,12 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
             human_votes.labels,
         )
         weighted_votes = reliability(learnable_votes, options.raters, seed=options.seed).weigh(human_votes)
+    kept, left_out = drop_audio_insensitive(files, allow_audio_insensitive=options.allow_audio_insensitive)
+    left_out += [reason for file in files if (reason := left_out_reason(file.parent))]
     sources = make_sources(
         all_utterances,
         VoteFile.open(votes),
-        drop_audio_insensitive(
-            (annotations, *options.more_annotations),
-            allow_audio_insensitive=options.allow_audio_insensitive,
-        ),
+        kept,
         criterion=options.criterion,
         weighted_votes=weighted_votes,
         synthetic_votes=options.synthetic_votes,
@@ -102,11 +104,13 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     with atomic_folder(out, inputs) as folder:
         for source, table in sources.tables.items():
             table.write(folder / f"{source}.parquet")
-        write_json(folder / "pooling.json", summary(sources))
+        write_json(folder / "pooling.json", summary(sources, left_out))
         save(figures.equivalent_votes_figure(sources), folder / "equivalent_votes.svg")
         save(figures.calibration_figure(sources), folder / "calibration.svg")
         save(figures.examples_figure(sources), folder / "examples.svg")
     _logger.info(f"pooled {len(sources.tables['pooled'])} utterances into {out}")
+    for reason in left_out:
+        _logger.warning(reason)
     for statement in statements(sources):
         _logger.info(f"  {statement}")
     alone, prior = int(sources.pooled.from_alm_N.sum()), int(sources.pooled.from_prior_N.sum())

@@ -20,7 +20,6 @@ class TrialOptions:
         more_annotations: Further files of annotations, by other ALMs.
         criterion: What the fit minimises; see pool.
         synthetic_votes: How many votes, drawn from the ALM's distribution, count in combined.
-        resamples: Resamples of every bootstrap.
         seed: Seed of all random draws.
     """
 
@@ -29,7 +28,6 @@ class TrialOptions:
     more_annotations: tuple[Path, ...] = ()
     criterion: Literal["js", "balanced", "likelihood"] = "js"
     synthetic_votes: int = 10
-    resamples: int = 1000
     seed: int = 0
 
 
@@ -65,6 +63,7 @@ def trial(
     import polars as pl
 
     from ambivox.models.errors import UserError
+    from ambivox.models.evaluation.human_targets import few_speakers
     from ambivox.models.evaluation.intended_emotion import intended_emotions
     from ambivox.models.evaluation.sparse_vote_tables import trial_rows, trial_scores
     from ambivox.models.evaluation.sparse_vote_trial import trial as run_trial
@@ -103,7 +102,6 @@ def trial(
         draws=options.draws,
         criterion=options.criterion,
         synthetic_votes=options.synthetic_votes,
-        resamples=options.resamples,
         seed=options.seed,
     )
     rows = trial_rows(result)
@@ -119,6 +117,8 @@ def trial(
         trial_scores(result).write_parquet(folder / "scores.parquet")
         save(js_ratio_figure(rows), folder / "trial.svg")
     _logger.info(trial_markdown(rows).rstrip())
+    if warning := few_speakers(all_utterances.in_splits("test").frame):
+        _logger.warning(warning)
     return out
 
 

@@ -17,13 +17,11 @@ class ValidateOptions:
     Attributes:
         more_annotations: Further files of annotations, by other ALMs.
         saturation_votes: The largest number of synthetic votes in the saturation analysis.
-        resamples: Resamples of every bootstrap.
         seed: Seed of all random draws.
     """
 
     more_annotations: tuple[Path, ...] = ()
     saturation_votes: int = 20
-    resamples: int = 1000
     seed: int = 0
 
 
@@ -62,6 +60,7 @@ def validate(
         UserError: A table is missing, damaged or about other labels, or there is no vote to score against.
     """
     from ambivox.models.errors import UserError
+    from ambivox.models.evaluation.human_targets import few_speakers
     from ambivox.models.evaluation.summary_figures import summary_figures
     from ambivox.models.evaluation.validation import validate as compare
     from ambivox.models.evaluation.validation_tables import details, metrics_by_source, scores_by_utterance
@@ -94,7 +93,6 @@ def validate(
         synthetic,
         truth=Distributions.read(truth) if truth else None,
         saturation_votes=options.saturation_votes,
-        resamples=options.resamples,
         seed=options.seed,
     )
     rows = metrics_by_source(validation)
@@ -115,6 +113,8 @@ def validate(
     _logger.info(
         f"{len(validation.truth_NK)} test utterances against {validation.targets.description}; JS is the base-2 divergence, 95 % over {'speakers' if validation.targets.speakers else 'utterances (fewer than two test speakers are known)'}"
     )
+    if warning := few_speakers(validation.targets.frame):
+        _logger.warning(f"  {warning}")
     for source, row in sorted(rows.items(), key=lambda item: item[1]["js"] or 0.0):
         extra = f"  accuracy {row['accuracy']:.3f}" if row.get("accuracy") is not None else ""
         note = "  (made from the target votes)" if row.get("made_from_the_target") else ""

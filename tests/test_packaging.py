@@ -65,24 +65,6 @@ def test_error_messages_name_extras_that_exist(folder: str) -> None:
     assert extras <= set(PYPROJECT["project"]["optional-dependencies"])
 
 
-def test_the_lock_satisfies_pyproject_and_names_no_address() -> None:
-    lines = [
-        line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")
-    ]
-    assert all(re.fullmatch(r"[a-z0-9-]+==[a-z0-9.+]+", line) for line in lines)
-    versions = dict(line.split("==") for line in lines)
-    for requirement in declared(without=("gpu",)):
-        name = canonicalize_name(requirement.name)
-        assert name in versions, f"{name} is not in requirements.lock; run: make lock"
-        assert requirement.specifier.contains(versions[name]), (
-            f"{requirement}, but {versions[name]} is locked"
-        )
-    uv = PYPROJECT["tool"]["uv"]
-    assert not set(uv["exclude-dependencies"]) & set(versions)
-    assert [f"torch=={versions['torch']}"] == uv["override-dependencies"]
-    assert [entry["version"] for entry in uv["dependency-metadata"]] == [versions["torch"]]
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a copy of the checkout, links and all, so that the checkout itself stays clean."""

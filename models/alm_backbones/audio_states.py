@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ambivox.models.alm_backbones.backbone import Backbone, best_device, load
-from ambivox.models.audio.decoding import RATE_HZ, AudioError, decode_many
+from ambivox.models.audio.audio_error import AudioError
+from ambivox.models.audio.clips import Clip, clips
+from ambivox.models.audio.decoding import RATE_HZ, decode_many
 from ambivox.models.audio.perturbation import perturb
 from ambivox.models.files import atomic_path
 from ambivox.models.progress import track
@@ -100,15 +102,15 @@ class AudioStates:
             save_file(states, temporary)
 
 
-def file_loader(audio_by_key: dict[str, str]) -> Loader:
+def file_loader(clip_by_key: dict[str, Clip]) -> Loader:
     """Build a loader that decodes audio files.
 
     Args:
-        audio_by_key: The path or URL of each recording, by key.
+        clip_by_key: What to decode, by key.
     """
 
     def load_files(keys: list[str]) -> Iterator[tuple[str, Recording]]:
-        for index, recording in decode_many([audio_by_key[key] for key in keys], RATE_HZ):
+        for index, recording in decode_many([clip_by_key[key] for key in keys], RATE_HZ):
             yield keys[index], recording
 
     return load_files
@@ -151,7 +153,7 @@ def mean_audio_states(
     device, dtype = best_device()
     states = AudioStates(load(str(alm), device, dtype), cache)
     keys = utterances.frame["audio_sha256"].to_list()
-    states.add(keys, file_loader(dict(utterances.frame.select("audio_sha256", "audio").iter_rows())))
+    states.add(keys, file_loader(dict(zip(keys, clips(utterances.frame), strict=True))))
     ids = utterances.frame["utterance_id"].to_list()
     errors = {
         name: str(states.errors[key]) for name, key in zip(ids, keys, strict=True) if key in states.errors

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ambivox.models.alm_backbones.architecture import Architecture, find_architecture
 from ambivox.models.alms import resolve
-from ambivox.models.errors import MissingExtraError
+from ambivox.models.errors import LeftOutError, MissingExtraError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 
 # QLoRA (arXiv 2305.14314): how a base ALM is loaded for ``--quantise``, and for models that were trained so.
@@ -132,6 +132,7 @@ def load(
 
     Raises:
         UserError: There is no such ALM, or its architecture is not supported.
+        LeftOutError: The ALM is a hosted one.
         MissingExtraError: ``quantise`` without bitsandbytes.
     """
     import transformers
@@ -139,6 +140,10 @@ def load(
 
     disable_progress_bar()
     resolved = resolve(alm)
+    if resolved.alm.hosted is not None:
+        raise LeftOutError(
+            f"the ALM {alm} is reached by an API, so it has no weights that can be opened up or fine-tuned"
+        )
     arguments: dict[str, Any] = {} if resolved.is_local else {"revision": resolved.revision}
     arguments |= {"local_files_only": resolved.is_local, "trust_remote_code": False}
     processor_class = getattr(transformers, resolved.alm.processor_class)

@@ -12,5 +12,5 @@ ALM = Alm(
     licence="that of the corpus it was trained on; a Whisper tower is MIT",
     transformers_class="Qwen2AudioForConditionalGeneration",
     tested="trained and run on the CPU, vLLM and transformers",
-    max_text_width=512,
+    mark="tiny",
 )

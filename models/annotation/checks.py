@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from ambivox.models.annotation.elicitation import Question, plan_questions
 from ambivox.models.annotation.work_items import add_keys, plan_items
+from ambivox.models.audio.clips import CLIP_COLUMNS
 from ambivox.models.prompting.personas import Persona
-from ambivox.models.prompting.prompts import Modality
+from ambivox.models.prompting.prompts import Elicitation, Modality
 from ambivox.models.statistics.metrics import entropy, jensen_shannon
 from ambivox.models.tables import Utterances
 
@@ -38,9 +39,18 @@ class Checks:
         persona: the persona of the additional questions.
         orders: the number of option orders.
         modality: the modality of the run.
+        elicitation: how the additional questions are asked: "exact", or "verbalised" for an ALM without
+            log-probabilities.
     """
 
-    def __init__(self, utterances: Utterances, persona: Persona, orders: int, modality: Modality) -> None:
+    def __init__(
+        self,
+        utterances: Utterances,
+        persona: Persona,
+        orders: int,
+        modality: Modality,
+        elicitation: Elicitation = "exact",
+    ) -> None:
         self.modality = modality
         self.labels = utterances.labels
         # Sampled by content, so that the sample does not depend on the order of the table.
@@ -51,7 +61,13 @@ class Checks:
         modalities: tuple[Modality, ...] = get_args(Modality) if has_transcripts else ()
         self.questions: dict[Modality, tuple[Question, ...]] = {
             each: plan_questions(
-                self.labels, (persona,), elicitation="exact", orders=orders, modality=each, votes=0, seed=0
+                self.labels,
+                (persona,),
+                elicitation=elicitation,
+                orders=orders,
+                modality=each,
+                votes=0,
+                seed=0,
             )
             for each in dict.fromkeys((modality, *modalities))
         }
@@ -114,7 +130,7 @@ class Checks:
             return self._items_of(self.modality).clear()
         frame = self.sample.frame
         shifted = pl.concat([frame.slice(1), frame.head(1)])
-        swapped = frame.with_columns(audio=shifted["audio"], audio_sha256=shifted["audio_sha256"])
+        swapped = frame.with_columns(shifted.select(*CLIP_COLUMNS, "audio_sha256"))
         items = plan_items(Utterances(swapped, self.labels), self.questions[self.modality])
         items = items.with_columns(pl.col("question") + self._first_number(self.modality))
         return add_keys(items, self.all_questions)

@@ -55,7 +55,7 @@ def rename_checks(checks: Mapping[str, Any]) -> dict[str, Any]:
 
 def drop_audio_insensitive(
     files: tuple[Path, ...], *, allow_audio_insensitive: bool = False
-) -> tuple[Path, ...]:
+) -> tuple[tuple[Path, ...], list[str]]:
     """Leave out the annotations of audio-insensitive annotators, according to checks.json beside each file.
 
     Args:
@@ -63,20 +63,18 @@ def drop_audio_insensitive(
         allow_audio_insensitive: keep all files.
 
     Returns:
-        The files whose annotator is audio-sensitive or was not checked.
-
-    Raises:
-        UserError: no file is left.
+        The files whose annotator is audio-sensitive or was not checked, and a sentence about each of the others.
     """
     if allow_audio_insensitive:
-        return files
-    insensitive = [
-        file for file in files if read_checks(file.parent / "checks.json").get("audio_sensitive") is False
-    ]
-    kept = tuple(file for file in files if file not in insensitive)
-    if insensitive and not kept:
-        raise UserError(
-            f"{insensitive[0]}: this annotator is audio-insensitive (its answers hardly change when the audio is "
-            "swapped), so it is not pooled; use --allow-audio-insensitive to pool it"
-        )
-    return kept
+        return files, []
+    kept, sentences = [], []
+    for file in files:
+        checks = read_checks(file.parent / "checks.json")
+        if checks.get("audio_sensitive") is False:
+            sentences.append(
+                f"{checks.get('alm', file.parent)} is audio-insensitive (its answers hardly change when the audio is "
+                "swapped), so it is not pooled; --allow-audio-insensitive pools it"
+            )
+        else:
+            kept.append(file)
+    return tuple(kept), sentences

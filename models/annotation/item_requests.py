@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from ambivox.models.annotation.elicitation import Question
 from ambivox.models.annotation.vote_store import SCHEMA
 from ambivox.models.annotation.work_items import ITEMS
-from ambivox.models.audio.decoding import AudioError, decode_many, windows
+from ambivox.models.audio.audio_error import AudioError
+from ambivox.models.audio.clips import Clip, clips
+from ambivox.models.audio.decoding import decode_many, windows
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.request import Request
 
@@ -49,6 +51,7 @@ class ItemRequests:
         self._advance = advance
         self._rejected: dict[int, tuple[str, str]] = {}
         self._columns = {name: items[name].to_list() for name in ITEMS}
+        self._clips = clips(items)
 
     def question(self, row: int) -> Question:
         """The question of an item."""
@@ -129,16 +132,16 @@ class ItemRequests:
         self, rows: NDArray[np.int64]
     ) -> Iterator[tuple[list[int], NDArray[np.float32] | AudioError]]:
         """The rows of each clip with its samples, or with the reason why it cannot be used."""
-        files: list[str] = []
+        heard: list[Clip] = []
         rows_of_clip: list[list[int]] = []
         for row in rows.tolist():
-            file = self._columns["audio"][row]
-            if not files or files[-1] != file:
-                files.append(file)
+            clip = self._clips[row]
+            if not heard or heard[-1] != clip:
+                heard.append(clip)
                 rows_of_clip.append([])
             rows_of_clip[-1].append(row)
         rate_hz, limit = self._alm.rate_hz, self._alm.longest_seconds
-        for index, audio in decode_many(files, rate_hz):
+        for index, audio in decode_many(heard, rate_hz):
             if (
                 self._on_long == "error"
                 and not isinstance(audio, AudioError)
@@ -148,7 +151,7 @@ class ItemRequests:
                     f"{len(audio) / rate_hz:.1f} s, this ALM accepts at most {limit:g} s; "
                     "use --on-long window to cut it"
                 )
-                yield rows_of_clip[index], AudioError(files[index], "too long", detail)
+                yield rows_of_clip[index], AudioError(str(heard[index]), "too long", detail)
             else:
                 yield rows_of_clip[index], audio
 

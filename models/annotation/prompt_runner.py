@@ -25,7 +25,7 @@ from ambivox.models.annotation.responses import (
     to_label_order,
 )
 from ambivox.models.annotation.vote_store import SCHEMA
-from ambivox.models.engines import Engine, GenerationSettings
+from ambivox.models.engines import Engine, GenerationSettings, Refusal
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.request import Request
 
@@ -119,6 +119,8 @@ class PromptRunner:
         windows_of_group: dict[int, list[NDArray[np.float64]]] = {}
         for group, request, text in zip(group_R.tolist(), requests, texts, strict=True):
             response[group] = f"{response[group]}\n{text}".strip() if response[group] else text
+            if isinstance(text, Refusal):
+                continue
             if request.prompt.elicitation == "sampled":
                 label[group] = parse_letter(text, request.prompt)
             elif (p_K := parse_percentages(text, request.prompt)) is not None:

@@ -16,6 +16,13 @@ from ambivox.models.alms import resolve
 from ambivox.models.annotation.answer_summary import summarise_answers
 from ambivox.models.annotation.checks import Checks
 from ambivox.models.annotation.elicitation import plan_questions
+from ambivox.models.annotation.hosted_cost import (
+    PILOT_CLIPS,
+    CostEstimate,
+    check_pilot,
+    estimate_cost,
+    usage_report,
+)
 from ambivox.models.annotation.item_requests import ITEM_REJECTS
 from ambivox.models.annotation.prompt_runner import PromptRunner
 from ambivox.models.annotation.result import AnnotationResult
@@ -29,11 +36,12 @@ from ambivox.models.annotation.work_items import (
     store_space,
 )
 from ambivox.models.engines import close_engines, engine_version, open_engine
-from ambivox.models.errors import UserError
+from ambivox.models.engines.hosted.engine import HostedEngine
+from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.neutralising import TRANSCRIPT_LIMIT_BYTES
 from ambivox.models.prompting.personas import load_personas
-from ambivox.models.prompting.prompts import prompt_version
+from ambivox.models.prompting.prompts import Elicitation, prompt_version
 from ambivox.models.tables import Utterances
 from ambivox.models.tables.rejects import REJECTS
 
@@ -72,16 +80,21 @@ class AnnotationRun:
 
     def __init__(self, utterances: Utterances, settings: AnnotationSettings) -> None:
         if not len(utterances):
-            raise UserError(
+            raise TooLittleDataError(
                 "no utterances to annotate in these splits; check --splits and the utterances table"
             )
         self.utterances = utterances
-        self.settings = settings
-        self.engine_choice = settings.engine_choice()
-        self.personas = load_personas(settings.personas, settings.persona_file)
         self.resolved: ResolvedAlm = resolve(settings.alm)
+        self.settings = settings = settings.with_elicitation(self.resolved)
+        assert settings.elicitation != "auto"
+        self.engine_choice = settings.engine_choice(self.resolved)
+        self.personas = load_personas(settings.personas, settings.persona_file)
         self.engine_version = engine_version(self.engine_choice)
-        self.checks = Checks(utterances, self.personas[0], settings.orders, settings.modality)
+        # A hosted ALM that is not asked for log-probabilities may have none.
+        checked_by: Elicitation = (
+            "verbalised" if self.is_hosted and settings.elicitation != "exact" else "exact"
+        )
+        self.checks = Checks(utterances, self.personas[0], settings.orders, settings.modality, checked_by)
         questions = plan_questions(
             utterances.labels,
             self.personas,
@@ -97,6 +110,21 @@ class AnnotationRun:
         self.shards = split_into_shards(pl.concat([self.items, check_items]), settings.shard)
         self.store = VoteStore(settings.store, store_space(self.resolved, self.engine_version))
 
+    @property
+    def is_hosted(self) -> bool:
+        """Whether the ALM is asked by a provider's API."""
+        return self.engine_choice.engine == "hosted"
+
+    def estimate(self, missing: list[pl.DataFrame]) -> CostEstimate:
+        """What the missing answers of a hosted ALM will cost.
+
+        Args:
+            missing: what ``missing_items`` returned.
+        """
+        columns = self.utterances.frame.select("audio_sha256", "duration_seconds").rows()
+        items = pl.concat([*missing, self.items.clear()])
+        return estimate_cost(items, dict(columns), self.questions, self.resolved.alm)
+
     def missing(self, shard: pl.DataFrame) -> pl.DataFrame:
         """The items of a shard that have no answer in the store.
 
@@ -110,7 +138,11 @@ class AnnotationRun:
 
     def missing_items(self) -> list[pl.DataFrame]:
         """The items per shard that have no answer in the store; shards that are complete are left out."""
-        return [items for shard in self.shards if (items := self.missing(shard)).height]
+        missing = [items for shard in self.shards if (items := self.missing(shard)).height]
+        if self.is_hosted and missing:
+            pilot, *rest = split_into_shards(missing[0], PILOT_CLIPS)
+            missing = [pilot, *([pl.concat(rest)] if rest else []), *missing[1:]]
+        return missing
 
     def describe(self, missing: list[pl.DataFrame]) -> str:
         """The size of the run in one line.
@@ -121,7 +153,11 @@ class AnnotationRun:
         Returns:
             The numbers of utterances, questions and missing answers, the ALM and the engine.
         """
-        chosen = " (chosen by --engine auto)" if self.settings.engine == "auto" else ""
+        chosen = (
+            f" ({self.settings.elicitation}; chosen by --engine auto)"
+            if self.settings.engine == "auto"
+            else ""
+        )
         return (
             f"{len(self.utterances)} utterances, {self.items.height} questions to {self.resolved.name} on "
             f"{self.engine_version}{chosen}; {sum(items.height for items in missing)} prompts are not in the store yet"
@@ -144,14 +180,22 @@ class AnnotationRun:
                 Answers that are stored stay stored: the same run resumes.
         """
         rejects = [pl.DataFrame(schema=ITEM_REJECTS)]
-        for items in self.missing_items() if missing is None else missing:
+        missing = self.missing_items() if missing is None else missing
+        for number, items in enumerate(missing):
             rejected = self.fill(items, advance)
+            if self.is_hosted and number == 0 and len(missing) > 1:
+                check_pilot(self._hosted_engine(), self.estimate(missing[1:]), self.settings.max_cost)
             if self.settings.on_error == "stop" and rejected.height:
                 raise UserError(
                     f"{rejected['detail'][0]}; fix this utterance, or use --on-error reject to list it in rejects.parquet"
                 )
             rejects.append(rejected)
         return self.result(pl.concat(rejects))
+
+    def _hosted_engine(self) -> HostedEngine:
+        engine = open_engine(self.engine_choice)
+        assert isinstance(engine, HostedEngine)
+        return engine
 
     def fill(self, items: pl.DataFrame, advance: Callable[[int], None] = lambda _: None) -> pl.DataFrame:
         """Compute these items and store the answers as one shard.
@@ -204,6 +248,8 @@ class AnnotationRun:
         rejects = self._rejected_utterances(item_rejects)
         votes = draw_synthetic_votes(annotations, self.settings.votes, self.settings.seed)
         checks = self.checks.report(answers) | summarise_answers(annotations) | self._provenance(rejects)
+        if self.is_hosted:
+            checks["hosted"] = usage_report(self._hosted_engine())
         return AnnotationResult(annotations, votes, rejects, checks)
 
     def _rejected_utterances(self, item_rejects: pl.DataFrame) -> pl.DataFrame:

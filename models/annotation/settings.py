@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
+from ambivox.models.alms import HOSTED_PREFIX
 from ambivox.models.annotation.item_requests import OnLong
 from ambivox.models.engines import EngineChoice, choose_engine
 from ambivox.models.errors import OnError, UserError
+from ambivox.models.object_store import is_object_url
+from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.prompts import Elicitation, Modality
 
 MAX_TEMPERATURE = 10.0
+PAPER_VOTES = 10  # synthetic votes per utterance in "Scaling Ambiguity" (arXiv 2601.14620)
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class AnnotationSettings:
         alm: a key in models/alms/, a local model folder, or a text file that names one of the two.
         store: the vote store: a folder or s3://bucket/prefix.
         engine: a key in models/engines/, or "auto".
-        elicitation: exact, sampled or verbalised.
+        elicitation: exact, sampled or verbalised; auto is exact where the ALM gives log-probabilities, else sampled.
         personas: names of personas; "paper" stands for the paper's five.
         persona_file: a TOML file with further personas.
         orders: the number of balanced option orders: 1, or an even number up to 2 K.
@@ -29,17 +34,20 @@ class AnnotationSettings:
         votes: the number of synthetic annotators (sampled), or of votes drawn per persona (exact, verbalised).
         temperature: T, which rescales exact distributions: p^(1/T); above 0, at most 10.
         on_long: what happens to a clip that is longer than the ALM accepts.
-        server: the address of the vLLM server (engine "server" only).
+        server: the address of the server (engines "server" and "hosted").
         server_timeout: seconds without any successful request after which the server is given up.
         seed: the seed of sampled answers and drawn votes.
         shard: the number of clips per shard of the vote store.
         on_error: whether a rejected item is listed in rejects.parquet or ends the run.
+        allow_hosted: whether audio may be sent to a provider.
+        max_cost: US dollars that may be spent on a hosted ALM; None without a limit.
+        answered_by: the model that is expected to answer for a hosted ALM, if not the one asked for.
     """
 
     alm: str
     store: str
     engine: str
-    elicitation: Elicitation
+    elicitation: Elicitation | Literal["auto"]
     personas: tuple[str, ...]
     persona_file: Path | None
     orders: int
@@ -52,6 +60,9 @@ class AnnotationSettings:
     seed: int
     shard: int
     on_error: OnError
+    allow_hosted: bool = False
+    max_cost: float | None = None
+    answered_by: str = ""
 
     def __post_init__(self) -> None:
         """Check the values that no other module checks."""
@@ -62,13 +73,50 @@ class AnnotationSettings:
         if self.shard < 1:
             raise UserError(f"a shard must hold at least 1 clip, found {self.shard}")
 
-    def engine_choice(self) -> EngineChoice:
+    def engine_choice(self, resolved: ResolvedAlm) -> EngineChoice:
         """The engine and where it runs, with "auto" resolved.
+
+        Args:
+            resolved: the ALM.
 
         Returns:
             What ``open_engine`` takes.
 
         Raises:
-            UserError: the engine is unknown or not installed.
+            UserError: the engine is unknown or not installed, or the ALM is hosted and may not be used.
         """
-        return EngineChoice(choose_engine(self.engine), self.alm, self.server, self.server_timeout)
+        hosted = resolved.alm.hosted
+        engine = choose_engine(self.engine, is_hosted=hosted is not None)
+        if hosted is not None and engine not in ("hosted", "fake"):
+            raise UserError(
+                f"the ALM {self.alm} is reached by an API; found --engine {engine}, expected hosted or auto"
+            )
+        if engine == "hosted" and not self.allow_hosted:
+            raise UserError(
+                f"the ALM {self.alm} would send the recordings to {self.server or (hosted and hosted.base_url)}; if your "
+                "speakers have agreed to that and your licence permits it, set --allow-hosted (in params.yaml: "
+                "annotate.allow_hosted: true)"
+            )
+        journal = Path(".ambivox") if is_object_url(self.store) else Path(self.store)
+        return EngineChoice(
+            engine,
+            self.alm,
+            self.server,
+            self.server_timeout,
+            journal / "hosted.sqlite",
+            self.max_cost,
+            self.answered_by,
+        )
+
+    def with_elicitation(self, resolved: ResolvedAlm) -> AnnotationSettings:
+        """The settings with the elicitation "auto" resolved.
+
+        Args:
+            resolved: the ALM.
+        """
+        if self.elicitation != "auto":
+            return self
+        hosted = resolved.alm.hosted
+        if hosted is None or (hosted.top_logprobs and not self.alm.startswith(HOSTED_PREFIX)):
+            return replace(self, elicitation="exact")
+        return replace(self, elicitation="sampled", votes=self.votes or PAPER_VOTES)

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.annotation.elicitation import Question
+from ambivox.models.audio.clips import CLIP_COLUMNS
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.prompts import prompt_version
 from ambivox.models.tables import Annotations, Utterances
@@ -24,7 +25,7 @@ ANSWERS_VERSION = 1
 ITEMS = pl.Schema(
     {
         "utterance_id": pl.String,
-        "audio": pl.String,
+        **CLIP_COLUMNS,
         "audio_sha256": pl.String,
         "transcript": pl.String,
         "question": pl.Int64,
@@ -64,7 +65,7 @@ def plan_items(utterances: Utterances, questions: tuple[Question, ...]) -> pl.Da
     Returns:
         N x Q rows (ITEMS), in the order of the utterances; ``question`` is the index in ``questions``.
     """
-    columns = ["utterance_id", "audio", "audio_sha256", "transcript"]
+    columns = ["utterance_id", *CLIP_COLUMNS, "audio_sha256", "transcript"]
     numbers = pl.DataFrame({"question": np.arange(len(questions), dtype=np.int64)})
     return add_keys(utterances.frame.select(columns).join(numbers, how="cross"), questions)
 

@@ -14,8 +14,8 @@ import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
-from ambivox.models.statistics.bootstrap import Interval
 from ambivox.models.statistics.corpus_prior import corpus_prior
+from ambivox.models.statistics.intervals import Interval
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.statistics.paired_tests import paired_test
 from ambivox.models.tables import Annotations, Utterances, Votes

@@ -14,7 +14,7 @@ from ambivox.models.augmentation.dime_aug import DimeAugSettings, Lineage, class
 from ambivox.models.augmentation.feature_cache import cached_acoustic_features
 from ambivox.models.augmentation.mixed_samples import sample_table, write_audio
 from ambivox.models.augmentation.transcript_features import transcript_features
-from ambivox.models.errors import OnError, UserError
+from ambivox.models.errors import OnError, TooLittleDataError, UserError
 from ambivox.models.files import atomic_path, write_json
 from ambivox.models.tables import Distributions, Utterances
 
@@ -63,7 +63,7 @@ def augment(
     """
     train = utterances.in_splits("train")
     if not len(train):
-        raise UserError(
+        raise TooLittleDataError(
             "found no utterance in the split train, which DiME-Aug mixes; ingest with a training split"
         )
     features_NF, errors = _features(train, features, embed, cache)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambivox.models.errors import UserError
+from ambivox.models.statistics.dominant_emotion import dominance
 
 Classes = Literal["dominant", "mass"]
 Floats = NDArray[np.float64]
@@ -105,20 +106,21 @@ def class_sizes(p_NK: Floats, classes: Classes) -> Floats:
 
     Args:
         p_NK: distributions of N utterances.
-        classes: ``dominant`` counts utterances per dominant label (the first of equally probable ones), ``mass`` sums
+        classes: ``dominant`` counts utterances per dominant label (equally probable ones share it), ``mass`` sums
             probabilities.
 
     Examples:
         >>> p_NK = np.array([[0.75, 0.25], [0.5, 0.5]])
         >>> class_sizes(p_NK, "dominant").tolist()
-        [2.0, 0.0]
+        [1.5, 0.5]
         >>> class_sizes(p_NK, "mass").tolist()
         [1.25, 0.75]
     """
     if classes == "mass":
         mass_K: Floats = p_NK.sum(axis=0)
         return mass_K
-    return np.bincount(p_NK.argmax(axis=1), minlength=p_NK.shape[1]).astype(np.float64)
+    share_K: Floats = dominance(p_NK).sum(axis=0)
+    return share_K
 
 
 def plan(features_NF: Floats, p_NK: Floats, settings: DimeAugSettings) -> Lineage:
@@ -196,7 +198,7 @@ def _fill(k: int, standard_NF: Floats, p_NK: Floats, deficit: float, settings: D
     random = np.random.default_rng([settings.seed, k])
     label_count = p_NK.shape[1]
     by_mass = settings.classes == "mass"
-    is_member_N = p_NK[:, k] >= 1 / label_count if by_mass else p_NK.argmax(axis=1) == k
+    is_member_N = p_NK[:, k] >= 1 / label_count if by_mass else dominance(p_NK)[:, k] > 0
     members = np.flatnonzero(is_member_N)
     # By mass, members have at least 1/K of label k, and so has every mixture: this many samples always suffice.
     count = math.ceil(deficit * label_count - 1e-9) if by_mass else math.ceil(deficit - 1e-9)

@@ -13,7 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ambivox.models.audio.decoding import RATE_HZ, AudioError, decode
+from ambivox.models.audio.audio_error import AudioError
+from ambivox.models.audio.clips import Clip, clips
+from ambivox.models.audio.decoding import RATE_HZ, decode_or_error
 from ambivox.models.augmentation.acoustic_features import ACOUSTIC_FEATURES, VERSION, acoustic_features
 from ambivox.models.augmentation.framing import blocks, frame_count
 from ambivox.models.files import atomic_path
@@ -65,7 +67,7 @@ def cached_acoustic_features(
 def _compute(missing: pl.DataFrame, workers: int | None) -> tuple[pl.DataFrame, dict[str, str]]:
     features: dict[str, NDArray[np.float64]] = {}
     reasons: dict[str, str] = {}
-    audio, seconds = missing["audio"].to_list(), missing["duration_seconds"]
+    audio, seconds = clips(missing), missing["duration_seconds"]
     batches = blocks([frame_count(int(each * RATE_HZ)) for each in seconds])
     # The threads share the recordings; BLAS gets one thread, as its own would compete with them.
     with ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1)) as pool, threadpool_limits(1, "blas"):
@@ -83,18 +85,11 @@ def _compute(missing: pl.DataFrame, workers: int | None) -> tuple[pl.DataFrame, 
     return pl.DataFrame({"audio_sha256": list(features), "sound": values}, schema=_SCHEMA), reasons
 
 
-def _features_or_errors(audio: list[str]) -> list[NDArray[np.float64] | AudioError]:
+def _features_or_errors(audio: list[Clip]) -> list[NDArray[np.float64] | AudioError]:
     """The result for each recording; those that can be decoded are processed together."""
-    decoded = [_samples_or_error(path) for path in audio]
+    decoded = [decode_or_error(clip, RATE_HZ) for clip in audio]
     features = iter(acoustic_features([each for each in decoded if not isinstance(each, AudioError)]))
     return [each if isinstance(each, AudioError) else next(features) for each in decoded]
-
-
-def _samples_or_error(audio: str) -> NDArray[np.float32] | AudioError:
-    try:
-        return decode(audio, RATE_HZ)
-    except AudioError as error:
-        return error
 
 
 def _read(shards: Path | None) -> pl.DataFrame:

@@ -21,7 +21,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ambivox.models.audio.decoding import RATE_HZ, AudioError, decode_many
+from ambivox.models.audio.audio_error import AudioError
+from ambivox.models.audio.clips import clips
+from ambivox.models.audio.decoding import RATE_HZ, decode_many
 from ambivox.models.augmentation.dime_aug import Lineage, mix
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
@@ -93,7 +95,7 @@ def mixtures(samples: Utterances, parents: Utterances) -> Iterator[tuple[str, ND
         UserError: a parent is not in ``parents``.
         AudioError: its audio cannot be decoded.
     """
-    audio = dict(parents.frame.select("utterance_id", "audio").iter_rows())
+    audio = dict(zip(parents.frame["utterance_id"], clips(parents.frame), strict=True))
     pairs = samples.frame.select("parent_first", "parent_second").rows()
     absent = [parent for pair in pairs for parent in pair if parent not in audio]
     if absent:

@@ -5,8 +5,9 @@ Crowd-sourced Emotional Multimodal Actors Dataset. IEEE Transactions on Affectiv
 Licence: Open Database License 1.0, contents Database Contents License 1.0.
 
 Votes are published as counts without annotators, so each vote gets its own annotator id. Audio may be .wav (the
-official format), .opus, .flac, .mp3 or .ogg.
-Known defects: some utterances have no audio; the emotion in a file name is the actor's intention, not a label;
+official format), .opus, .flac, .mp3 or .ogg, in AudioWAV or, where there is none, AudioMP3.
+Known defects: some utterances have no audio, and 1076_MTI_SAD_XX is silent; a clone without git-lfs has pointers in
+place of audio; 1040_ITH_SAD_X lacks a letter of its level; the emotion in a file name is the actor's intention, not a label;
 ``agreement`` and the columns after it contain NA.
 
 A row of processedResults/tabulatedVotes.csv; its first column is 100000 x modality (1 voice, 2 face, 3 both) +
@@ -22,7 +23,8 @@ from typing import Literal
 
 import polars as pl
 
-from ambivox.models.ingestion.corpus import CorpusData, rejected, require_layout
+from ambivox.models.ingestion.corpus import CorpusData, rejected
+from ambivox.models.ingestion.layout import find_entry, require_entry
 from ambivox.models.ingestion.reading import read_csv
 
 LABELS = {"A": "anger", "D": "disgust", "F": "fear", "H": "happiness", "N": "neutral", "S": "sadness"}
@@ -69,11 +71,9 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
     Raises:
         UserError: The layout or a file is not as described above.
     """
-    votes_csv, demographics_csv = (
-        root / "processedResults" / "tabulatedVotes.csv",
-        root / "VideoDemographics.csv",
-    )
-    require_layout(root, ["AudioWAV", "processedResults/tabulatedVotes.csv"], "CREMA-D")
+    votes_csv = require_entry(root, "CREMA-D", ("processedResults",), ("tabulatedVotes.csv",))
+    audio = require_entry(root, "CREMA-D", ("AudioWAV", "AudioMP3"))
+    demographics_csv = find_entry(root, ("VideoDemographics.csv",))
     raw = read_csv(votes_csv, ["", *LABELS, "fileName"]).rename({"": "number", "fileName": "utterance_id"})
     counts = pl.col(*LABELS).cast(pl.Int64, strict=False)
     rows = raw.with_columns(
@@ -93,13 +93,13 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
         "file",
         "line",
         audio=pl.col("utterance_id")
-        .replace_strict(_audio_files(root), default=None, return_dtype=pl.String)
-        .fill_null(pl.lit(f"{root / 'AudioWAV'}/") + pl.col("utterance_id") + ".wav"),
+        .replace_strict(_audio_files(audio), default=None, return_dtype=pl.String)
+        .fill_null(pl.lit(f"{audio}/") + pl.col("utterance_id") + ".wav"),
         speaker=name.struct.field("1"),
         transcript=name.struct.field("2").replace_strict(SENTENCES, default=None, return_dtype=pl.String),
         language=pl.lit("en"),
     )
-    if demographics_csv.exists():
+    if demographics_csv is not None:
         demographics = read_csv(demographics_csv, ["ActorID", "Age", "Sex"]).select(
             speaker="ActorID",
             sex=pl.col("Sex").str.to_lowercase(),
@@ -115,9 +115,11 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
     )
 
 
-def _audio_files(root: Path) -> dict[str, str]:
+def _audio_files(folder: Path) -> dict[str, str]:
     """Map utterances to audio files; of several formats, the first in AUDIO_SUFFIXES wins."""
-    paths = [path for path in (root / "AudioWAV").iterdir() if path.suffix.lower() in AUDIO_SUFFIXES]
+    paths = [
+        path for path in folder.iterdir() if path.name.isascii() and path.suffix.lower() in AUDIO_SUFFIXES
+    ]
     paths.sort(key=lambda path: (-AUDIO_SUFFIXES.index(path.suffix.lower()), path.name))
     return {path.stem: str(path) for path in paths}
 

@@ -8,8 +8,9 @@ Licence: for research, not to be redistributed (the release form of the Universi
 The external evaluators (C-E1, ...) are the annotators; the actors' self-reports (C-F1, C-M1) are read by option. An
 evaluator may give several labels to a turn: they share that evaluator's vote. The last part of a turn's name gives
 its speaker: the man of session 1 speaks Ses01F_impro05_M003.
-Known defects: transcriptions with Latin-1 characters and with lines that are not turns; hidden ``._`` files from the
-archive, which are ignored.
+Known defects: transcriptions with Latin-1 characters and with lines that are not turns. Files that are not the official
+ones are not read: hidden ``._`` files from the archive, and copies such as ``Ses01F_impro02 (1).txt``, which are
+counted.
 
 A block of rows in Session1/dialog/EmoEvaluation/Ses01F_impro05.txt (tabs between fields):
 
@@ -48,10 +49,12 @@ LABELS = {
 }
 DIALOGS = {"all": "", "improvised": "_impro", "scripted": "_script"}
 _TURN = r"(?P<turn>(?P<session>Ses0[1-5])[FM]_\w+_(?P<sex>[FM])\d{3})"
-_HEADER = re.compile(rf"\[\d+\.\d+ - \d+\.\d+\]\t{_TURN}\t\w+\t\[.*\]")
-_EVALUATION = re.compile(r"C-(?P<evaluator>[EFM]\d+):\t(?P<labels>([^;()\t]+;\s*)+)\(.*")
-_RATING = re.compile(r"A-[EFM]\d+:\t.*")
-_TRANSCRIPT = re.compile(rf"{_TURN} \[[\d.]+-[\d.]+\]:\s*(?P<transcript>.*)")
+_DIALOG_FILE = re.compile(r"Ses0[1-5][FM]_(impro\d{2}|script\d{2}_\d)[a-z]?\.txt")
+# Blanks, because some editors and converters replace or remove tabs.
+_HEADER = re.compile(rf"\[\s*\d+\.\d+\s*-\s*\d+\.\d+\s*\]\s*{_TURN}\s*\w+\s*\[.*\]")
+_EVALUATION = re.compile(r"C-(?P<evaluator>[EFM]\d+):\s*(?P<labels>([^;()\s][^;()\t]*;\s*)+)\(.*")
+_RATING = re.compile(r"A-[EFM]\d+:.*")
+_TRANSCRIPT = re.compile(rf"{_TURN}\s*\[[\d.]+\s*-\s*[\d.]+\]:\s*(?P<transcript>.*)")
 
 
 def load(
@@ -86,10 +89,10 @@ def load(
     for number in sessions:
         dialog = root / f"Session{number}" / "dialog"
         require_layout(dialog, ["EmoEvaluation", "transcriptions"], f"IEMOCAP's session {number}")
-        for path in sorted(dialog.glob("EmoEvaluation/Ses*.txt")):
+        for path in reader.official_files(dialog / "EmoEvaluation"):
             if DIALOGS[dialogs] in path.stem:
                 reader.read_evaluation(path, root / f"Session{number}" / "sentences" / "wav" / path.stem)
-        for path in sorted(dialog.glob("transcriptions/Ses*.txt")):
+        for path in reader.official_files(dialog / "transcriptions"):
             reader.read_transcription(path)
     missing = [f"Session{number}" for number in range(1, 6) if number not in sessions]
     notes = [f"{', '.join(missing)} not found in {root}; the other sessions are read"] if missing else []
@@ -106,6 +109,14 @@ class _Reader:
         self.rejects: list[tuple[str, int, str | None, str, str]] = []
         self.transcripts: dict[str, str] = {}
         self.not_utf8 = 0
+        self.unread: list[str] = []
+
+    def official_files(self, folder: Path) -> list[Path]:
+        """List a folder's files of dialogues, in order; text files with other names are counted."""
+        texts = sorted(path for path in folder.glob("[!.]*.txt") if path.is_file())
+        official = [path for path in texts if _DIALOG_FILE.fullmatch(path.name)]
+        self.unread += [path.name.encode(errors="replace").decode() for path in texts if path not in official]
+        return official
 
     def read_evaluation(self, path: Path, audio: Path) -> None:
         """Read the votes of one dialogue; ``audio`` is the folder with its turns."""
@@ -163,6 +174,11 @@ class _Reader:
             votes = votes.with_columns(pl.col("label").replace("excitement", "happiness"))
             # An evaluator who gave both labels gave happiness once.
             votes = votes.unique(["utterance_id", "annotator_id", "label"], keep="first", maintain_order=True)
+        if self.unread:
+            notes = [
+                *notes,
+                f"{len(self.unread)} files are not official ones and are not read, such as {self.unread[0]}",
+            ]
         if self.not_utf8:
             notes = [*notes, f"{self.not_utf8} files are not UTF-8 and were read as Windows-1252"]
         return CorpusData(
@@ -177,7 +193,7 @@ class _Reader:
     def _lines(self, path: Path) -> list[str]:
         text, is_utf8 = read_text(path)
         self.not_utf8 += not is_utf8
-        return [line.rstrip() for line in text.split("\n")]
+        return [line.strip() for line in text.split("\n")]
 
     def _add_turn(self, header: re.Match[str], path: Path, number: int, audio: Path) -> str | None:
         turn, speaker = header["turn"], f"{header['session']}_{header['sex']}"

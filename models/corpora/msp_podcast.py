@@ -6,7 +6,9 @@ From: the University of Texas at Dallas, on request (Lotfian, Busso: Building na
 Licence: academic or commercial licence of the university; the podcasts are under Creative Commons licences.
 
 A worker's vote is the major emotion; secondary emotions are not read, nor is the free text after Other. The official
-splits are kept; Test1, Test2 and Test3 are all test unless ``tests`` selects some of them.
+splits are kept; Test1, Test2 and Test3 (in release 1.6: Test) are all test unless ``tests`` selects some of them.
+Releases differ in spelling: Labels, labels or label; labels_consensus.csv or labels_concensus.csv; Audios or Audio;
+Development or Validation.
 Known defects: speakers given as Unknown, files without a transcript, sentences that only one of the label files lists.
 
 A row of Labels/labels_consensus.csv (file, emotion, three dimensions, speaker, gender, split):
@@ -25,6 +27,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,7 +35,8 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.corpus import CorpusData, rejected, require_layout
+from ambivox.models.ingestion.corpus import CorpusData, rejected
+from ambivox.models.ingestion.layout import find_entry, require_entry
 from ambivox.models.ingestion.reading import read_csv, read_text
 from ambivox.models.parallel import map_in_batches
 
@@ -47,8 +51,17 @@ LABELS = {
     "neutral": "neutral",
     "other": "other",
 }
-TESTS = ("Test1", "Test2", "Test3")
-_SPLITS = {"train": "train", "development": "development", "validation": "development"}
+TESTS = ("Test", "Test1", "Test2", "Test3")
+_SPLITS = {
+    "train": "train",
+    "development": "development",
+    "dev": "development",
+    "validation": "development",
+}
+_LABEL_FOLDERS = ("Labels", "label")
+_CONSENSUS = ("labels_consensus.csv", "labels_concensus.csv")
+_AUDIO_FOLDERS = ("Audios", "Audio")
+_TRANSCRIPT_FOLDERS = ("Transcripts", "Transcript")
 _WORKER_COLUMNS = ("Worker", "Workers")
 
 
@@ -56,7 +69,7 @@ def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> CorpusData:
     """Read MSP-Podcast.
 
     Args:
-        root: The folder with Labels, Audios and (if there) Transcripts.
+        root: The folder with Labels, Audios and (if there) Transcripts, as the release spells them.
         tests: The official test sets to read as the test split; sentences of the others are left out and counted.
 
     Returns:
@@ -65,12 +78,11 @@ def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> CorpusData:
     Raises:
         UserError: The layout or a label file is not as described above.
     """
-    require_layout(root, ["Labels/labels_consensus.csv"], "MSP-Podcast")
-    consensus = root / "Labels" / "labels_consensus.csv"
+    consensus = require_entry(root, "MSP-Podcast", _LABEL_FOLDERS, _CONSENSUS)
     rows = read_csv(consensus, ["FileName", "SpkrID", "Gender", "Split_Set"]).with_columns(
         file=pl.lit(str(consensus))
     )
-    rows = rows.with_columns(utterance_id=_stem("FileName"), _set=pl.col("Split_Set").str.to_lowercase())
+    rows = rows.with_columns(utterance_id=_stem("FileName"), _set=_set_name(pl.col("Split_Set")))
     is_test = pl.col("_set").str.contains(r"^test\d*$")
     split = (
         pl.when(is_test).then(pl.lit("test")).otherwise(pl.col("_set").replace_strict(_SPLITS, default=None))
@@ -78,14 +90,15 @@ def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> CorpusData:
     rows = rows.with_columns(split=split)
     is_broken = pl.any_horizontal(pl.col("FileName", "split").is_null())
     detail = pl.format("Split_Set is {}", pl.col("Split_Set").fill_null("missing"))
-    is_left_out = is_test & ~pl.col("_set").is_in([name.lower() for name in tests])
+    selected = [re.sub(r"[\s_-]", "", name.lower()) for name in tests]
+    is_left_out = is_test & ~pl.col("_set").is_in(selected)
     notes = (
         [f"{number} sentences of other test sets than {', '.join(tests)} are left out"]
         if (number := rows.filter(~is_broken & is_left_out).height)
         else []
     )
     utterances = _utterances(rows.filter(~is_broken & ~is_left_out), root)
-    votes, bad_votes, source = _votes(root / "Labels")
+    votes, bad_votes, source = _votes(consensus.parent)
     votes = votes.join(rows.filter(~is_broken & is_left_out), on="utterance_id", how="anti")
     return CorpusData(
         labels=tuple(LABELS.values()),
@@ -97,13 +110,18 @@ def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> CorpusData:
     )
 
 
+def _set_name(split_set: pl.Expr) -> pl.Expr:
+    """Write the name of a split in one way: Test1, test_1 and "Test 1" are the same."""
+    return split_set.str.to_lowercase().str.replace_all(r"[\s_-]", "")
+
+
 def _stem(column: str) -> pl.Expr:
     """Remove the suffix of a file name."""
     return pl.col(column).str.replace(r"\.[A-Za-z0-9]+$", "")
 
 
 def _utterances(rows: pl.DataFrame, root: Path) -> pl.DataFrame:
-    audio = next((root / name for name in ("Audios", "Audio") if (root / name).is_dir()), root / "Audios")
+    audio = find_entry(root, _AUDIO_FOLDERS) or root / "Audios"
     speaker = pl.col("SpkrID")
     sex = pl.col("Gender").str.to_lowercase()
     known = rows.select(
@@ -116,13 +134,13 @@ def _utterances(rows: pl.DataFrame, root: Path) -> pl.DataFrame:
         sex=pl.when(sex.is_in(["female", "male"])).then(sex),
         language=pl.lit("en"),
     )
-    transcripts = _transcripts(root / "Transcripts", known["utterance_id"].to_list())
+    transcripts = _transcripts(find_entry(root, _TRANSCRIPT_FOLDERS), known["utterance_id"].to_list())
     return known.with_columns(pl.Series("transcript", transcripts, dtype=pl.String))
 
 
-def _transcripts(folder: Path, utterance_ids: list[str]) -> list[str | None]:
+def _transcripts(folder: Path | None, utterance_ids: list[str]) -> list[str | None]:
     """Read the transcript of each utterance; None where there is no file or it is blank."""
-    file_names = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
+    file_names = {entry.name for entry in os.scandir(folder)} if folder and folder.is_dir() else set()
 
     def transcript(utterance_id: str) -> str | None:
         name = f"{utterance_id}.txt"
@@ -134,8 +152,9 @@ def _transcripts(folder: Path, utterance_ids: list[str]) -> list[str | None]:
 
 def _votes(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame, str]:
     """Read every worker's major emotion; returns votes, rejects, and which of the formats was there."""
-    csv_path, json_path = folder / "labels_detailed.csv", folder / "labels_detailed.json"
-    if csv_path.exists():
+    csv_path = find_entry(folder, ("labels_detailed.csv",))
+    json_path = find_entry(folder, ("labels_detailed.json",))
+    if csv_path is not None:
         rows = read_csv(csv_path, ["FileName"]).with_columns(
             file=pl.lit(str(csv_path)), utterance_id=_stem("FileName")
         )
@@ -148,10 +167,10 @@ def _votes(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame, str]:
                 f"found {[name for name in rows.columns if name not in ('line', 'file', 'utterance_id')]}"
             )
         return (*_named(rows, worker), csv_path.name)
-    if json_path.exists():
+    if json_path is not None:
         return (*_from_json(json_path), json_path.name)
     raise UserError(
-        f"{folder}: neither {csv_path.name} nor {json_path.name} is here; expected one of them with the workers' votes"
+        f"{folder}: neither labels_detailed.csv nor labels_detailed.json is here; expected one of them with the workers' votes"
     )
 
 

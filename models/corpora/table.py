@@ -30,11 +30,14 @@ from typing import Any, Literal
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.ingestion.audio_paths import resolve_audio
 from ambivox.models.ingestion.cleaning import clean_utterances, clean_votes
 from ambivox.models.ingestion.columns import suggest_column
 from ambivox.models.ingestion.corpus import CorpusData, no_rejects, rejected
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.reading import WORKBOOKS, read_table
+from ambivox.models.ingestion.segment_columns import SegmentColumns
+from ambivox.models.ingestion.segments import distinct_ids, reject_unreadable, table_segments
 from ambivox.models.ingestion.vote_tables import (
     text_column,
     votes_from_counts,
@@ -76,6 +79,10 @@ def load(
     label: str = "label",
     weight: str = "weight",
     separator: str = ";",
+    start: str | None = None,
+    end: str | None = None,
+    duration: str | None = None,
+    channel: str = "channel",
 ) -> CorpusData:
     """Read a table of utterances and its votes.
 
@@ -100,6 +107,11 @@ def load(
         label: The column with labels (shapes rows and list).
         weight: The column with weights (shape rows); by default an annotator's labels share one vote equally.
         separator: The text between labels in a list that is written as text.
+        start: The column that says where in its recording an utterance begins, in seconds (in milliseconds where the
+            name ends in ms), or as 1:02.5; by default a column of a usual name, if rows share a recording.
+        end: The column that says where it ends.
+        duration: The column with its duration, where there is no end.
+        channel: The column with the channel to hear: 1 or left, 2 or right; by default all are averaged.
 
     Returns:
         The utterances and their human votes.
@@ -133,6 +145,12 @@ def load(
         "sex": sex,
         "age": age,
     }
+    taken = [utterance, audio, annotator, label, weight, channel, *optional.values(), *labels]
+    times = SegmentColumns(start, end, duration)
+    segments, segment_notes = table_segments(path, table, audio, times, channel, taken)
+    if votes_path == path and segments.columns:
+        ids = distinct_ids(table.select(text_column(utterance)).to_series(), segments)
+        table = vote_table = table.with_columns(ids.alias(utterance))
     selected = table.select(
         pl.col(LINE).alias("line"),
         text_column(utterance).alias("utterance_id"),
@@ -140,10 +158,13 @@ def load(
         pl.lit(str(path)).alias("file"),
         *(text_column(column).alias(name) for name, column in optional.items() if column in table.columns),
     )
+    selected = pl.concat([selected, segments], how="horizontal")
     if votes_path == path and shape == "rows":  # one row per vote: an utterance's rows repeat it
         selected = selected.unique(pl.selectors.exclude("line"), keep="first", maintain_order=True)
     selected, notes = clean_utterances(selected)
-    normalised, bad_splits = _normalise(selected, path.parent)
+    selected, bad_segments = reject_unreadable(selected)
+    selected, foreign_audio = resolve_audio(selected, path.parent)
+    normalised, bad_splits = _read_splits(selected)
     if shape == "counts":
         all_votes = votes_from_counts(votes_path, vote_table, labels, utterance)
     else:
@@ -168,8 +189,8 @@ def load(
         normalised,
         all_votes.filter(is_human),
         licence="the owner's",
-        rejects=pl.concat([bad_splits, alm_votes]),
-        notes=(*notes, *vote_notes, *annotator_notes),
+        rejects=pl.concat([bad_segments, foreign_audio, bad_splits, alm_votes]),
+        notes=(*notes, *segment_notes, *vote_notes, *annotator_notes),
     )
 
 
@@ -207,11 +228,8 @@ def _missing_annotators(annotator: str, columns: Sequence[str]) -> list[str]:
     ]
 
 
-def _normalise(utterances: pl.DataFrame, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Resolve audio paths and read splits; rows with an unknown split are rejected."""
-    is_absolute = pl.col("audio").str.starts_with("/") | pl.col("audio").str.contains(r"^s3://")
-    resolved = pl.lit("" if folder == Path() else f"{folder}/") + pl.col("audio").str.replace(r"^\./", "")
-    utterances = utterances.with_columns(audio=pl.when(is_absolute).then("audio").otherwise(resolved))
+def _read_splits(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read splits; rows with an unknown split are rejected."""
     if "split" not in utterances.columns:
         return utterances, no_rejects()
     split = pl.col("split").str.to_lowercase().replace_strict(_SPLITS, default=None, return_dtype=pl.String)

@@ -151,6 +151,8 @@ def save_folder(
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
+    # Other folders of this architecture, of whatever size, are taken for the published ALM.
+    model.config.ambivox_alm = "tiny"
     model.generation_config.do_sample = False
     model.save_pretrained(folder)
     build_processor(tokenizer, model.config.audio_config.num_mel_bins).save_pretrained(folder)

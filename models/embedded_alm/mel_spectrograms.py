@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ambivox.models.audio.decoding import RATE_HZ, AudioError, decode_many
+from ambivox.models.audio.audio_error import AudioError
+from ambivox.models.audio.clips import Clip
+from ambivox.models.audio.decoding import RATE_HZ, decode_many
 from ambivox.models.embedded_alm.architecture import WINDOW_SECONDS, build_feature_extractor
 from ambivox.models.files import atomic_path
 from ambivox.models.progress import track
@@ -51,11 +53,13 @@ class MelSpectrograms:
         return np.ascontiguousarray(self.values[start:stop].T, dtype=np.float32)
 
 
-def log_mel_spectrograms(audio: Sequence[str], mel_bands: int, cache: Path | None = None) -> MelSpectrograms:
+def log_mel_spectrograms(
+    audio: Sequence[Clip | str], mel_bands: int, cache: Path | None = None
+) -> MelSpectrograms:
     """Log-mel spectrograms of the first 30 s of each recording.
 
     Args:
-        audio: paths or addresses of the recordings.
+        audio: the recordings: clips, paths or addresses.
         mel_bands: M, 80 or 128 for published encoders.
         cache: a folder. Spectrograms are written there one by one, so that memory stays bounded, and read from
             there if a previous call completed them.
@@ -99,7 +103,7 @@ def pad_batch(spectrograms: Sequence[NDArray[np.float32]]) -> torch.Tensor:
     return torch.from_numpy(batch_BMT)
 
 
-def _compute(audio: Sequence[str], mel_bands: int) -> Iterator[NDArray[np.float16]]:
+def _compute(audio: Sequence[Clip | str], mel_bands: int) -> Iterator[NDArray[np.float16]]:
     """One spectrogram per recording, frames by bands; decoding runs ahead in the background."""
     extractor = build_feature_extractor(mel_bands)
     for _, samples in track(decode_many(audio, workers=2), "Spectrograms", total=len(audio)):

@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ambivox.models.audio.clips import clips
 from ambivox.models.embedded_alm.answers import answer, questions_on
 from ambivox.models.embedded_alm.architecture import WINDOW_FRAMES, save_folder
 from ambivox.models.embedded_alm.audio_tower import encode
@@ -49,8 +50,9 @@ from ambivox.models.embedded_alm.towers import (
 from ambivox.models.embedded_alm.validation import validation_utterances
 from ambivox.models.embedded_alm.whisper_encoder import read_shape
 from ambivox.models.embedded_alm.whisper_tuning import WhisperTuningSettings
-from ambivox.models.errors import MissingExtraError, UserError
+from ambivox.models.errors import MissingExtraError, TooLittleDataError, UserError
 from ambivox.models.files import atomic_folder, write_json
+from ambivox.models.ingestion.small_corpora import LEAST_PRETRAIN_UTTERANCES
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Utterances, Votes
 
@@ -59,7 +61,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 _CACHE_VERSION = 4  # raise it when spectrograms change
-_LEAST_UTTERANCES = 20
 _BATCH = 32
 
 
@@ -115,8 +116,8 @@ def pretrain(
         The measurements.
 
     Raises:
-        UserError: too few utterances with votes in the split, a label set that prompts cannot show, fewer than one
-            epoch, no such Whisper, or a missing library.
+        TooLittleDataError: too few utterances with votes in the split, or a single label.
+        UserError: a label set that prompts cannot show, fewer than one epoch, no such Whisper, or a missing library.
         AudioError: a recording cannot be decoded.
     """
     _require_libraries()
@@ -124,17 +125,21 @@ def pretrain(
     n_NK = votes.counts(frame["utterance_id"])
     has_votes_N = n_NK.sum(1) > 0
     frame, n_NK = frame.filter(pl.Series(has_votes_N)), n_NK[has_votes_N]
-    if frame.height < _LEAST_UTTERANCES:
-        raise UserError(
-            f"found {frame.height} utterances with votes in the split 'pretrain', expected at least "
-            f"{_LEAST_UTTERANCES}; ingest with --shares 0.5,0.2,0.1,0.2, or use another ALM"
+    if frame.height < LEAST_PRETRAIN_UTTERANCES:
+        raise TooLittleDataError(
+            f"no ALM can be trained: found {frame.height} utterances with votes in the split 'pretrain', expected at "
+            f"least {LEAST_PRETRAIN_UTTERANCES}; use another ALM, or reserve more speakers for pretrain (ingest's shares)"
+        )
+    if len(utterances.labels) < 2:
+        raise TooLittleDataError(
+            f"the only label is {utterances.labels[0]!r}, so an ALM has nothing to choose among"
         )
     if epochs is not None and epochs < 1:
         raise UserError(f"--epochs must be at least 1, found {epochs}")
     choice = choose_tower(tower, tower_revision)
     labels, transcripts = utterances.labels, frame["transcript"].to_list()
     data = TrainingData(
-        frame["audio"].to_list(),
+        clips(frame),
         labels,
         n_NK / n_NK.sum(1, keepdims=True),
         validation_utterances(frame, seed),

@@ -14,7 +14,7 @@ from pathlib import Path
 from ambivox.models.embedded_alm.whisper_encoder import WEIGHTS, WEIGHTS_INDEX, weight_parts
 from ambivox.models.errors import UserError
 from ambivox.models.hub import hub_endpoint, hub_token
-from ambivox.models.prompting.model_folder import revision_of
+from ambivox.models.prompting.model_folder import find_model, revision_of
 
 AUTO, STATISTICS = "auto", "statistics"
 DEFAULT_WHISPER = "openai/whisper-tiny"
@@ -59,7 +59,7 @@ def choose_tower(tower: str, revision: str | None = None) -> TowerChoice:
     if tower == AUTO:
         return _default_tower()
     if Path(tower).is_dir():
-        content = revision_of(Path(tower))
+        content = revision_of(find_model(Path(tower)))
         if revision not in (None, content):
             raise UserError(
                 f"{tower}: expected the Whisper of revision {revision}, found {content}; the folder has changed: "
@@ -85,7 +85,7 @@ def fetch_whisper(choice: TowerChoice) -> Path:
         UserError: the hub does not answer, or has no such file.
     """
     if Path(choice.tower).is_dir():
-        return Path(choice.tower)
+        return find_model(Path(choice.tower))
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
     folder = _download(choice, _CONFIG).parent

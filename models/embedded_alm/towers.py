@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ambivox.models.audio.clips import Clip
 from ambivox.models.embedded_alm.architecture import build_model
 from ambivox.models.embedded_alm.frozen_states import compute_frozen_states
 from ambivox.models.embedded_alm.mel_spectrograms import MelSpectrograms, log_mel_spectrograms
@@ -30,13 +31,13 @@ class TrainingData:
     """N recordings with votes.
 
     Attributes:
-        audio: paths or addresses of the recordings.
+        audio: the recordings: clips, paths or addresses.
         labels: K labels.
         p_NK: shares of votes.
         is_validation_N: recordings that are not trained on.
     """
 
-    audio: Sequence[str]
+    audio: Sequence[Clip | str]
     labels: tuple[str, ...]
     p_NK: NDArray[np.float64]
     is_validation_N: NDArray[np.bool_]

@@ -7,15 +7,16 @@ norm. All weights have the same names and shapes. Read are config.json and safet
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ambivox.models.embedded_alm.architecture import WINDOW_FRAMES, Shape
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, TypeAdapter
+
+from ambivox.models.embedded_alm.architecture import Shape
 from ambivox.models.embedded_alm.language_model_layout import text_inner_for, text_width_for
 from ambivox.models.errors import UserError
-from ambivox.models.prompting.model_folder import read_config
+from ambivox.models.json_documents import read_json_document
 
 if TYPE_CHECKING:
     import torch
@@ -24,14 +25,32 @@ WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 _ENCODER_WEIGHT = re.compile(
     r"(?:(?:model\.)?encoder\.)?((?:conv[12]|embed_positions|layers|layer_norm)\..+)"
 )
-_SIZES = ("num_mel_bins", "d_model", "encoder_layers", "encoder_attention_heads", "encoder_ffn_dim")
-_SIZE_LIMIT = 10_000  # the largest published one is 5,120
-# Qwen2-Audio's encoder has these values, too.
-_SAME_IN_ALL = {
-    "max_source_positions": WINDOW_FRAMES // 2,
-    "activation_function": "gelu",
-    "scale_embedding": False,
-}
+_Size = Annotated[StrictInt, Field(gt=0, lt=10_000)]  # the largest in a published one is 5,120
+
+
+class WhisperConfig(BaseModel):
+    """The parts of a Whisper's config.json that describe its encoder.
+
+    Those with a single value are the same in every published Whisper, and in Qwen2-Audio.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+    model_type: Literal["whisper"]
+    num_mel_bins: _Size
+    d_model: _Size
+    encoder_layers: _Size
+    encoder_attention_heads: _Size
+    encoder_ffn_dim: _Size
+    max_source_positions: Literal[1500] = 1500
+    activation_function: Literal["gelu"] = "gelu"
+    scale_embedding: Literal[False] = False
+
+
+class _WeightsIndex(BaseModel):
+    weight_map: dict[str, str]
+
+
+_CONFIG, _INDEX = TypeAdapter(WhisperConfig), TypeAdapter(_WeightsIndex)
 
 
 def read_shape(folder: Path, label_count: int) -> Shape:
@@ -44,31 +63,19 @@ def read_shape(folder: Path, label_count: int) -> Shape:
     Raises:
         UserError: config.json is not that of a Whisper whose encoder fits Qwen2-Audio's.
     """
-    config = read_config(folder)
     path = folder / "config.json"
-    if config.get("model_type") != "whisper":
+    config = read_json_document(path, _CONFIG, "the configuration of a Whisper, such as openai/whisper-tiny")
+    if config.d_model % config.encoder_attention_heads:
         raise UserError(
-            f"{path}: expected the model_type 'whisper', found {config.get('model_type')!r}; "
-            "--tower takes a Whisper, such as openai/whisper-tiny"
+            f"{path}: d_model: expected a multiple of {config.encoder_attention_heads} attention heads, "
+            f"found {config.d_model}"
         )
-    values = [config.get(name) for name in _SIZES]
-    for name, value in zip(_SIZES, values, strict=True):
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < _SIZE_LIMIT:
-            raise UserError(f"{path}: {name}: expected a positive whole number, found {value!r}")
-    for name, value in _SAME_IN_ALL.items():
-        if config.get(name, value) != value:
-            raise UserError(
-                f"{path}: {name}: expected {value!r}, as in every published Whisper, found {config[name]!r}"
-            )
-    mel_bands, width, layers, heads, inner = (int(value or 0) for value in values)
-    if width % heads:
-        raise UserError(f"{path}: d_model: expected a multiple of {heads} attention heads, found {width}")
     return Shape(
-        mel_bands=mel_bands,
-        tower_width=width,
-        tower_layers=layers,
-        tower_heads=heads,
-        tower_inner=inner,
+        mel_bands=config.num_mel_bins,
+        tower_width=config.d_model,
+        tower_layers=config.encoder_layers,
+        tower_heads=config.encoder_attention_heads,
+        tower_inner=config.encoder_ffn_dim,
         text_width=text_width_for(label_count),
         text_inner=text_inner_for(label_count),
     )
@@ -108,10 +115,8 @@ def weight_parts(index: Path) -> list[str]:
     Raises:
         UserError: the index is unreadable, or names a file that is not beside it.
     """
-    try:
-        names = sorted({str(name) for name in json.loads(index.read_text("utf-8"))["weight_map"].values()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{index}: expected an index of weights, found something else ({error})") from error
+    document = read_json_document(index, _INDEX, "the index of a model's weights")
+    names = sorted(set(document.weight_map.values()))
     for name in names:
         if Path(name).name != name or not name.endswith(".safetensors"):
             raise UserError(f"{index}: expected names of safetensors files beside it, found {name!r}")

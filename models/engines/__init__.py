@@ -11,6 +11,7 @@ import importlib.util
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from types import ModuleType
 from typing import Any, Protocol
@@ -40,6 +41,10 @@ class GenerationSettings:
     max_tokens: int
     choices: str = ""
     schema: dict[str, Any] | None = None
+
+
+class Refusal(str):
+    """A response of which the endpoint says that it is a refusal; it is never a vote, whatever words it holds."""
 
 
 class Engine(Protocol):
@@ -72,7 +77,7 @@ class Engine(Protocol):
             settings: the settings of each request.
 
         Returns:
-            R responses, in the order of the requests.
+            R responses, in the order of the requests; a declared refusal is a ``Refusal``.
         """
         ...
 
@@ -88,21 +93,28 @@ class EngineChoice:
     Attributes:
         engine: a key in models/engines/.
         alm: a key in models/alms/ or a local model folder.
-        url: the address of the server; for the engine "server".
+        url: the address of the server; for the engines "server" and "hosted".
         server_timeout_seconds: the time without any successful request after which the server is given up.
+        journal: the file of paid answers; for the engine "hosted".
+        max_cost: US dollars that may be spent on this ALM, or None; for the engine "hosted".
+        answered_by: the model that is expected to answer, if not the one asked for; for the engine "hosted".
     """
 
     engine: str
     alm: str
     url: str = ""
     server_timeout_seconds: float = 300.0
+    journal: Path = Path(".ambivox/hosted.sqlite")
+    max_cost: float | None = None
+    answered_by: str = ""
 
 
-def choose_engine(engine: str) -> str:
-    """Resolve "auto": vLLM where it is installed, else transformers.
+def choose_engine(engine: str, *, is_hosted: bool = False) -> str:
+    """Resolve "auto": "hosted" for a hosted ALM, else vLLM where it is installed, else transformers.
 
     Args:
         engine: a key in models/engines/, or "auto".
+        is_hosted: whether the ALM is reached by a provider's API.
 
     Returns:
         A key in models/engines/.
@@ -113,6 +125,8 @@ def choose_engine(engine: str) -> str:
     if engine != "auto":
         _module(engine)
         return engine
+    if is_hosted:
+        return "hosted"
     for candidate in ("vllm", "transformers"):
         if importlib.util.find_spec(candidate) is not None:
             return candidate

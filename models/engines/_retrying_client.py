@@ -10,6 +10,15 @@ from typing import Any, TypeVar
 
 import httpx
 
+from ambivox.models.engines._bounded_http import (
+    CONNECT_SECONDS,
+    InvalidResponseError,
+    Response,
+    SlowResponseError,
+    first_words,
+    request,
+    shown_address,
+)
 from ambivox.models.errors import UserError
 
 T = TypeVar("T")
@@ -18,13 +27,8 @@ _FIRST_WAIT_SECONDS = 0.2
 _MAX_WAIT_SECONDS = 5.0
 # A request that takes longer hangs: it is cancelled and sent again.
 _REQUEST_SECONDS = 120.0
-_CONNECT_SECONDS = 5.0
 # The client errors (4xx) that are worth a retry.
 _TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
-
-
-class InvalidResponseError(ValueError):
-    """A response with status 200 whose content is not what was expected."""
 
 
 class RetryingClient:
@@ -38,10 +42,10 @@ class RetryingClient:
 
     def __init__(self, url: str, key: str, server_timeout_seconds: float) -> None:
         self.url = url.rstrip("/")
+        self._key = key
         self._server_timeout_seconds = server_timeout_seconds
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(_REQUEST_SECONDS, connect=_CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=64),
             trust_env=False,
         )
@@ -68,29 +72,30 @@ class RetryingClient:
         jitter = random.Random(f"{path}{len(str(body))}{threading.get_ident()}")
         wait = _FIRST_WAIT_SECONDS
         started = time.monotonic()
+        place = shown_address(self.url) + path
         while True:
             try:
                 response = self._send(path, body)
-                if response.status_code == 200:
-                    result = parse(_json(response))
+                if response.status == 200:
+                    result = parse(response.json())
                     with self._lock:
                         self._last_success = time.monotonic()
                     return result
-                reason = f"status {response.status_code}: {_first_words(response)}"
-                if 400 <= response.status_code < 500 and response.status_code not in _TRANSIENT_STATUSES:
-                    raise UserError(f"{self.url}{path}: the server refuses the request ({reason})")
-            except httpx.TimeoutException:
-                reason = "no response in time"
+                reason = f"status {response.status}: {first_words(response.text, self._key)}"
+                if 300 <= response.status < 500 and response.status not in _TRANSIENT_STATUSES:
+                    raise UserError(f"{place}: the server refuses the request ({reason})")
+            except SlowResponseError as error:
+                reason = str(error)
             except httpx.HTTPError as error:
-                reason = f"{type(error).__name__}: {error}"
+                reason = f"{type(error).__name__}: {first_words(str(error), self._key)}"
             except InvalidResponseError as error:
-                reason = f"invalid response: {error}"
+                reason = f"invalid response: {first_words(str(error), self._key)}"
             with self._lock:
                 self.retries += 1
                 idle = time.monotonic() - max(self._last_success, started)
             if idle > self._server_timeout_seconds:
                 raise UserError(
-                    f"{self.url}{path}: gave up after {idle:.0f} s without a valid response (last: {reason}); stored "
+                    f"{place}: gave up after {idle:.0f} s without a valid response (last: {reason}); stored "
                     "answers are kept, and the same command resumes"
                 )
             time.sleep(wait * jitter.uniform(0.5, 1.5))
@@ -100,18 +105,7 @@ class RetryingClient:
         """Close the connections."""
         self._client.close()
 
-    def _send(self, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        if body is None:
-            return self._client.get(self.url + path)
-        return self._client.post(self.url + path, json=body)
-
-
-def _json(response: httpx.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError as error:
-        raise InvalidResponseError(f"not JSON: {response.text[:80]!r}") from error
-
-
-def _first_words(response: httpx.Response) -> str:
-    return " ".join(response.text.split())[:200]
+    def _send(self, path: str, body: dict[str, Any] | None) -> Response:
+        # Silence is noticed within the time after which the server is given up.
+        seconds = min(_REQUEST_SECONDS, max(CONNECT_SECONDS, self._server_timeout_seconds))
+        return request(self._client, self.url + path, body, seconds=seconds)

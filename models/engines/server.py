@@ -26,13 +26,16 @@ from numpy.typing import NDArray
 
 from ambivox.models.alms import resolve
 from ambivox.models.engines import EngineChoice, GenerationSettings
-from ambivox.models.engines._retrying_client import InvalidResponseError, RetryingClient
+from ambivox.models.engines._bounded_http import InvalidResponseError, shown_address
+from ambivox.models.engines._retrying_client import RetryingClient
+from ambivox.models.engines._server_kind import FASTAPI, UNKNOWN, VLLM, ServerKind, identify_server
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.chat import Chat, load_chat
 from ambivox.models.prompting.request import Request
 
 KEY_VARIABLE = "AMBIVOX_SERVER_KEY"
 _CONCURRENCY = 32
+_ADVICE = "serve the ALM with `vllm serve MODEL`, or run it here with --engine vllm or --engine transformers"
 
 
 class ServerEngine:
@@ -129,20 +132,23 @@ def start(choice: EngineChoice) -> ServerEngine:
         UserError: no server answers within ``server_timeout_seconds``, the API key is wrong, or the server serves
             another model.
     """
+    server = _vllm_server(choice)
     resolved = resolve(choice.alm)
-    client = _client(choice)
-    served = client.call("/models", None, _parse_model)
+    key, patience = _key(), choice.server_timeout_seconds
     chat = load_chat(resolved)
     probe = "Which emotion does the speaker express? Options: A anger, B joy."
-    served_tokens = _root_client(choice).call(
-        "/tokenize", {"model": served, "prompt": probe, "add_special_tokens": False}, _parse_tokens
+    root = RetryingClient(server.root, key, patience)
+    served_tokens = root.call(
+        "/tokenize", {"model": server.models[0], "prompt": probe, "add_special_tokens": False}, _parse_tokens
     )
+    root.close()
     if served_tokens != chat.encode(probe):
         raise UserError(
-            f"{choice.url} serves {served!r}, whose tokenizer differs from that of --alm {choice.alm}; the server "
-            "and --alm must be the same model"
+            f"{server.url} serves {server.models[0]!r}, whose tokenizer differs from that of --alm {choice.alm}; the "
+            "server and --alm must be the same model"
         )
-    return ServerEngine(client, chat, resolved.alm.rate_hz, served, version(choice))
+    client = RetryingClient(server.url, key, patience)
+    return ServerEngine(client, chat, resolved.alm.rate_hz, server.models[0], _version_string(server))
 
 
 def version(choice: EngineChoice) -> str:
@@ -155,21 +161,57 @@ def version(choice: EngineChoice) -> str:
         Such as "vllm-server 0.30.0".
 
     Raises:
-        UserError: there is no address, or no server answers.
+        UserError: there is no address, no server answers, or it is not a vLLM server.
+    """
+    return _version_string(_vllm_server(choice))
+
+
+def _version_string(server: ServerKind) -> str:
+    return f"vllm-server {server.version}"
+
+
+def _key() -> str:
+    """The API key without white space at its ends, which files and shells add.
+
+    Raises:
+        UserError: it cannot be sent in a header field.
+    """
+    key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UserError(f"{KEY_VARIABLE}: expected printable ASCII characters only; copy the key again")
+    return key
+
+
+def _vllm_server(choice: EngineChoice) -> ServerKind:
+    """The server at the address, which must be a vLLM server that can be used as it is.
+
+    Raises:
+        UserError: it is not; the message says what it is and what would work.
     """
     if not choice.url:
         raise UserError("engine server needs --server with its address, such as http://localhost:8000/v1")
-    return f"vllm-server {_root_client(choice).call('/version', None, _parse_version)}"
-
-
-def _client(choice: EngineChoice) -> RetryingClient:
-    return RetryingClient(choice.url, os.environ.get(KEY_VARIABLE, ""), choice.server_timeout_seconds)
-
-
-def _root_client(choice: EngineChoice) -> RetryingClient:
-    """A client for the paths of vLLM that are not part of the OpenAI protocol."""
-    root = choice.url.rstrip("/").removesuffix("/v1")
-    return RetryingClient(root, os.environ.get(KEY_VARIABLE, ""), choice.server_timeout_seconds)
+    server = identify_server(choice.url, _key())
+    shown = shown_address(choice.url)
+    name = server.name + (f" (version {server.version})" if server.version else "")
+    may_be_vllm = server.name in {VLLM, UNKNOWN} or (server.name == FASTAPI and not server.url)
+    if may_be_vllm and server.needs_key:
+        raise UserError(f"{shown}: {name} refuses the API key ({server.reason}); set {KEY_VARIABLE}")
+    if may_be_vllm and not server.url:
+        raise UserError(
+            f"{shown}: {name} answers there, but gives no list of models ({server.reason}); expected the address of "
+            "a vLLM server's OpenAI protocol, which usually ends in /v1, such as http://localhost:8000/v1"
+        )
+    if server.name != VLLM:
+        raise UserError(
+            f"{shown}: this is {name}, not a vLLM server: exact distributions need vLLM's /version, /tokenize and "
+            f"logprob_token_ids; {_ADVICE}"
+        )
+    if not server.version:
+        raise UserError(
+            f"{shown}: a vLLM server behind a gateway that does not let /version and /tokenize through, which exact "
+            "distributions need; give the server's own address, or have the gateway pass these paths"
+        )
+    return server
 
 
 def _in_parallel(calls: Iterable[Callable[[], Any]]) -> Iterator[Any]:
@@ -221,20 +263,6 @@ def _parse_text(response: Any) -> str:
     if not isinstance(text, str):
         raise InvalidResponseError(f"a message of type {type(text).__name__}")
     return text
-
-
-def _parse_model(response: Any) -> str:
-    try:
-        return str(response["data"][0]["id"])
-    except (KeyError, IndexError, TypeError) as error:
-        raise InvalidResponseError("no list of models") from error
-
-
-def _parse_version(response: Any) -> str:
-    try:
-        return str(response["version"])
-    except (KeyError, TypeError) as error:
-        raise InvalidResponseError("no version") from error
 
 
 def _parse_tokens(response: Any) -> list[int]:

@@ -163,7 +163,6 @@ def _load(resolved: ResolvedAlm) -> Any:
     try:
         import torch
         import transformers
-        from safetensors import SafetensorError
     except ImportError as error:
         raise MissingExtraError("transformers", "train") from error
     if resolved.is_local:
@@ -179,7 +178,11 @@ def _load(resolved: ResolvedAlm) -> Any:
             local_files_only=resolved.is_local,
             use_safetensors=True,
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{resolved.source}: its weights cannot be loaded ({reason})") from error
+    except Exception as error:
+        # A folder decides which code of transformers runs, and that raises exceptions of many types: ImportError for
+        # a quantisation whose library is missing, AssertionError and KeyError for values that contradict each other.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"{resolved.source}: transformers cannot load its weights ({type(error).__name__}: {reason})"
+        ) from error
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

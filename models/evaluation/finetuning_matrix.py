@@ -28,15 +28,14 @@ _DIGITS = 6
 
 
 def metrics_by_model(
-    predictions: Sequence[Prediction], targets: HumanTargets, *, resamples: int = 1000, seed: int = 0
+    predictions: Sequence[Prediction], targets: HumanTargets, *, seed: int = 0
 ) -> dict[str, dict[str, float]]:
     """The metric row of every model and of the ceiling, as stored in metrics.json.
 
     Args:
         predictions: of models and references.
         targets: the human votes.
-        resamples: of every bootstrap.
-        seed: of all drawing.
+        seed: of the halves of the ceiling.
 
     Returns:
         Rows by name (see models/evaluation/rows.py), rounded; undefined figures are left out. The ceiling is
@@ -45,8 +44,6 @@ def metrics_by_model(
     options: dict[str, Any] = {
         "speakers_N": targets.speakers,
         "ambiguity_N": ambiguity(targets.n_NK),
-        "resamples": resamples,
-        "seed": seed,
     }
     rows = {model.name: metric_row(targets.p_NK, model.q_NK, **options) for model in predictions}
     halves = split_half(targets.all_NK, seed=seed)
@@ -83,6 +80,7 @@ def compare_with_baseline(
             comparisons[f"{model.name} - {baseline.name}"] = {
                 "js": {"value": interval.value, "low": interval.low, "high": interval.high},
                 "p_value": test.p_value,
+                "least_p_value": test.least_p_value,
                 "share_better": test.share_lower,
                 "groups": test.groups,
             }
@@ -137,7 +135,7 @@ def calibration_curves(predictions: Sequence[Prediction], targets: HumanTargets)
     return pl.concat(parts)
 
 
-def confusion_counts(model: Prediction, targets: HumanTargets) -> list[list[int]]:
+def confusion_counts(model: Prediction, targets: HumanTargets) -> list[list[float]]:
     """Counts of dominant emotions, the humans' in rows.
 
     Args:
@@ -145,7 +143,7 @@ def confusion_counts(model: Prediction, targets: HumanTargets) -> list[list[int]
         targets: the human votes.
     """
     answered_N = model.answered_N
-    counts: list[list[int]] = dominant_emotion.confusion(
+    counts: list[list[float]] = dominant_emotion.confusion(
         targets.p_NK[answered_N], model.q_NK[answered_N]
     ).tolist()
     return counts

@@ -67,7 +67,7 @@ class Evaluation:
     calibration: pl.DataFrame
     models: list[str]
     groups: pl.DataFrame
-    confusion: tuple[str, tuple[str, ...], list[list[int]]] | None
+    confusion: tuple[str, tuple[str, ...], list[list[float]]] | None
 
 
 def write_evaluation(
@@ -75,7 +75,6 @@ def write_evaluation(
     references: Sequence[Prediction],
     targets: HumanTargets,
     folder: Path,
-    resamples: int,
     seed: int,
 ) -> Evaluation:
     """Evaluate models and references, and write all tables.
@@ -89,11 +88,10 @@ def write_evaluation(
         references: predictions of the references.
         targets: the human votes.
         folder: where the files go.
-        resamples: of every bootstrap.
         seed: of all drawing.
     """
     predictions = [*models, *references]
-    metrics = metrics_by_model(predictions, targets, resamples=resamples, seed=seed)
+    metrics = metrics_by_model(predictions, targets, seed=seed)
     confusion = {model.name: confusion_counts(model, targets) for model in predictions}
     best = min(
         (model.name for model in models), key=lambda name: metrics[name].get("js", np.inf), default=None

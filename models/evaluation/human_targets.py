@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ambivox.models.errors import UserError
+from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.pooling.inputs import keep_human_votes
+from ambivox.models.statistics.intervals import few_groups
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.tables import Utterances, Votes
 
@@ -43,7 +44,7 @@ class HumanTargets:
 
     @property
     def speakers(self) -> list[str | None] | None:
-        """A speaker per utterance; None where fewer than two are known, so that utterances are resampled."""
+        """A speaker per utterance; None where fewer than two are known, so that intervals are over utterances."""
         return known_speakers(self.frame)
 
     @property
@@ -59,10 +60,19 @@ def known_speakers(utterances: pl.DataFrame) -> list[str | None] | None:
         utterances: rows of a table of utterances.
 
     Returns:
-        The column speaker; None where fewer than two speakers are known, so that utterances are resampled.
+        The column speaker; None where fewer than two speakers are known, so that intervals are over utterances.
     """
     speakers = utterances["speaker"]
     return speakers.to_list() if speakers.drop_nulls().n_unique() > 1 else None
+
+
+def few_speakers(utterances: pl.DataFrame) -> str | None:
+    """A warning where fewer speakers are known than intervals and tests should rest on; None otherwise.
+
+    Args:
+        utterances: rows of an utterances table.
+    """
+    return few_groups(utterances["speaker"].drop_nulls().n_unique())
 
 
 def human_targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -> HumanTargets:
@@ -74,7 +84,8 @@ def human_targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -
         heldout: votes held out; where none of them is on a test utterance, the targets are all votes.
 
     Raises:
-        UserError: no test utterance has a vote to score against, or the label sets differ.
+        TooLittleDataError: no test utterance has a vote to score against.
+        UserError: the label sets differ.
     """
     human = [keep_human_votes(table) for table in (votes, heldout) if table is not None]
     for table in human:
@@ -89,7 +100,7 @@ def human_targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -
     n_NK = counts[1] if held_out else counts[0]
     voted_N = n_NK.sum(1) > 0
     if not voted_N.any():
-        raise UserError(
+        raise TooLittleDataError(
             f"no human votes on the {test.height} utterances of the split test, so there is nothing to evaluate "
             "against; ingest with --keep-votes, or give the test speakers votes"
         )

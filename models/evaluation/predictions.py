@@ -42,7 +42,7 @@ def read_predictions(folder: Path, targets: HumanTargets) -> list[Prediction]:
         targets: the utterances to predict.
 
     Returns:
-        One entry per file, sorted by name.
+        One entry per file, sorted by name. Empty tables, of models that the pipeline left out, have none.
 
     Raises:
         UserError: no predictions, other labels, or a table without any test utterance.
@@ -50,7 +50,8 @@ def read_predictions(folder: Path, targets: HumanTargets) -> list[Prediction]:
     files = sorted(folder.glob("*.parquet"))
     if not files:
         raise UserError(f"{folder}: no predictions (*.parquet) in this folder; run predict first")
-    return [Prediction(file.stem, _aligned(file, targets)) for file in files]
+    filled = [file for file in files if len(Distributions.read(file))]
+    return [Prediction(file.stem, _aligned(file, targets)) for file in filled]
 
 
 def reference_predictions(

@@ -1,6 +1,6 @@
 """The metric row: all figures of one source of distributions or one model, under the same names everywhere.
 
-A row is a flat mapping. ``js``, ``bc``, ``accuracy`` and ``entropy`` are means over utterances with their bootstrap
+A row is a flat mapping. ``js``, ``bc``, ``accuracy`` and ``entropy`` are means over utterances with their
 interval over speakers in ``*_low`` and ``*_high``; ``js_low_over_utterances`` and ``js_high_over_utterances`` bound
 the interval of ``js`` over utterances; ``js_low_ambiguity``, ``js_medium_ambiguity`` and ``js_high_ambiguity`` are
 means by ambiguity tertile; ``f1_macro``, ``f1_weighted``, ``ece`` and ``r2`` are of the whole table;
@@ -16,8 +16,8 @@ import numpy as np
 
 from ambivox.models.statistics import dominant_emotion, metrics
 from ambivox.models.statistics.ambiguity import TERTILES, tertiles
-from ambivox.models.statistics.bootstrap import GroupIds, mean_interval
 from ambivox.models.statistics.confidence_calibration import expected_calibration_error
+from ambivox.models.statistics.intervals import GroupIds, mean_interval
 
 
 def metric_row(
@@ -26,20 +26,16 @@ def metric_row(
     *,
     speakers_N: GroupIds | None = None,
     ambiguity_N: np.ndarray | None = None,
-    resamples: int = 1000,
     level: float = 0.95,
-    seed: int = 0,
 ) -> dict[str, float]:
     """All figures of one source or model against human distributions.
 
     Args:
         truth_NK: human distributions.
         prediction_NK: predicted distributions; rows of nan are missing and left out.
-        speakers_N: a speaker per utterance, for the intervals; None resamples utterances.
+        speakers_N: a speaker per utterance, for the intervals; None gives intervals over utterances.
         ambiguity_N: ambiguity per utterance, for the tertiles; None leaves them out.
-        resamples: of the bootstrap.
         level: coverage of the intervals, between 0 and 1.
-        seed: of the bootstrap.
 
     Returns:
         The row; undefined figures are nan.
@@ -68,9 +64,7 @@ def metric_row(
         scores_of_all,
         speakers_N=speakers_N,
         ambiguity_N=ambiguity_N,
-        resamples=resamples,
         level=level,
-        seed=seed,
     )
     return row | {
         "f1_macro": dominant_emotion.f1_macro(p_NK, q_NK),
@@ -85,9 +79,7 @@ def score_row(
     *,
     speakers_N: GroupIds | None = None,
     ambiguity_N: np.ndarray | None = None,
-    resamples: int = 1000,
     level: float = 0.95,
-    seed: int = 0,
 ) -> dict[str, float]:
     """The part of a metric row that follows from scores per utterance; the human ceiling has no other part.
 
@@ -95,9 +87,7 @@ def score_row(
         scores: N scores by name, ``js`` among them; nan where an utterance has none.
         speakers_N: see ``metric_row``.
         ambiguity_N: see ``metric_row``.
-        resamples: see ``metric_row``.
         level: see ``metric_row``.
-        seed: see ``metric_row``.
 
     Returns:
         The row; undefined figures are nan.
@@ -109,15 +99,14 @@ def score_row(
         >>> row["js_low_ambiguity"], row["js_medium_ambiguity"], row["js_high_ambiguity"]
         (0.25, 0.25, nan)
     """
-    options: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seed}
     row: dict[str, float] = {}
     for name, score_N in scores.items():
         defined_N = np.isfinite(score_N)
-        interval = mean_interval(score_N[defined_N], select(speakers_N, defined_N), **options)
+        interval = mean_interval(score_N[defined_N], select(speakers_N, defined_N), level=level)
         row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
     js_N = scores["js"]
     defined_N = np.isfinite(js_N)
-    interval = mean_interval(js_N[defined_N], **options)
+    interval = mean_interval(js_N[defined_N], level=level)
     row |= {"js_low_over_utterances": interval.low, "js_high_over_utterances": interval.high}
     row |= {"utterances": int(defined_N.sum()), "missing": int((~defined_N).sum())}
     if ambiguity_N is not None:

@@ -11,7 +11,7 @@ from ambivox.models.evaluation.human_targets import known_speakers
 from ambivox.models.evaluation.rows import finite, select
 from ambivox.models.evaluation.sparse_vote_trial import Trial
 from ambivox.models.statistics.ambiguity import TERTILES
-from ambivox.models.statistics.bootstrap import Interval, mean_interval, ratio_interval
+from ambivox.models.statistics.intervals import Interval, mean_interval, ratio_interval
 from ambivox.models.statistics.paired_tests import paired_test
 
 
@@ -33,7 +33,7 @@ def trial_rows(trial: Trial) -> list[dict[str, Any]]:
         speakers = known_speakers(trial.utterances[k])
         for source, js_N in scores.items():
             test = paired_test(js_N, scores["human"], speakers, seed=trial.seed)
-            js = mean_interval(js_N, speakers, resamples=trial.resamples, seed=trial.seed)
+            js = mean_interval(js_N, speakers)
             row: dict[str, Any] = {
                 "votes": k,
                 "source": source,
@@ -41,6 +41,7 @@ def trial_rows(trial: Trial) -> list[dict[str, Any]]:
                 "js": _as_mapping(js),
                 "over_human": _as_mapping(_ratio(trial, k, source, np.ones(len(js_N), dtype=bool))),
                 "p_value": test.p_value,
+                "least_p_value": test.least_p_value,
             }
             if speakers is None:
                 row["intervals_over"] = "utterances"
@@ -60,8 +61,6 @@ def _ratio(trial: Trial, k: int, source: str, mask_N: np.ndarray) -> Interval:
         trial.js[k][source][mask_N],
         trial.js[k]["human"][mask_N],
         select(speakers, mask_N),
-        resamples=trial.resamples,
-        seed=trial.seed,
     )
 
 

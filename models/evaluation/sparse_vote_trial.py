@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ambivox.models.errors import UserError
+from ambivox.models.errors import TooLittleDataError
 from ambivox.models.evaluation.intended_emotion import oracle_distributions
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_alms, pooling_inputs
@@ -41,7 +41,6 @@ class Trial:
         js: ``js_N`` by source, averaged over draws.
         tertile: the tertile of every utterance by definition of ambiguity.
         equivalent_votes: mean equivalent votes by ALM, the oracle included.
-        resamples: of every bootstrap.
         seed: of all drawing.
     """
 
@@ -49,7 +48,6 @@ class Trial:
     js: dict[int, dict[str, np.ndarray]]
     tertile: dict[int, dict[str, np.ndarray]]
     equivalent_votes: dict[int, dict[str, float]]
-    resamples: int
     seed: int
 
 
@@ -63,7 +61,6 @@ def trial(
     draws: int = 5,
     criterion: Criterion = "js",
     synthetic_votes: int = 10,
-    resamples: int = 1000,
     seed: int = 0,
 ) -> Trial:
     """Run the trial.
@@ -78,28 +75,27 @@ def trial(
         draws: of the kept votes; scores are averaged over them.
         criterion: of the pooling fit.
         synthetic_votes: the ALMs' votes in "combined".
-        resamples: of every bootstrap.
         seed: of all drawing.
 
     Raises:
-        UserError: no training speaker with votes, or no test utterance with more votes than are kept.
+        TooLittleDataError: no training speaker with votes, or no test utterance with more votes than are kept.
     """
     selected = utterances.in_splits("train", "development", "test")
     inputs = pooling_inputs(selected, votes, synthetic)
     split_N = selected.frame["split"].to_numpy()
     fit_N, test_N = np.isin(split_N, FIT_SPLITS), split_N == "test"
     if not (inputs.n_NK[fit_N].sum() > 0):
-        raise UserError(
+        raise TooLittleDataError(
             "no utterance of the splits train and development has a vote, so nothing can be fitted; "
             "ingest with shares that leave training speakers"
         )
     oracle_NK = None if intents is None else oracle_distributions(intents, utterances, votes, selected)
     alms = [alm.alm for alm in synthetic]
-    result = Trial({}, {}, {}, {}, resamples, seed)
+    result = Trial({}, {}, {}, {}, seed)
     for k in track(kept, "votes kept", len(kept)):
         scored_N = test_N & (inputs.n_NK.sum(1) > k)
         if k < 1 or not scored_N.any():
-            raise UserError(f"no utterance of the split test has more than the {k} votes to be kept")
+            raise TooLittleDataError(f"no utterance of the split test has more than the {k} votes to be kept")
         test, training = inputs.rows(scored_N), inputs.rows(fit_N)
         models = _fit_models(votes.labels, alms, training, k, criterion, seed)
         oracle = None

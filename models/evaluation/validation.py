@@ -21,8 +21,8 @@ from ambivox.models.evaluation.saturation import Saturation, saturation
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.statistics.agreement import fleiss_kappa, krippendorff_alpha
 from ambivox.models.statistics.ambiguity import DEFINITIONS, ambiguity
-from ambivox.models.statistics.bootstrap import Interval, mean_interval, ratio_interval
 from ambivox.models.statistics.corpus_prior import corpus_prior
+from ambivox.models.statistics.intervals import Interval, mean_interval, ratio_interval
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import SOURCES, Distributions, Utterances, Votes
 
@@ -41,7 +41,6 @@ class Validation:
         human_agreement: agreement statistics of the human votes.
         saturation: the saturation curve by ALM.
         level: coverage of all intervals.
-        resamples: of every bootstrap.
         seed: of all drawing.
     """
 
@@ -54,7 +53,6 @@ class Validation:
     human_agreement: dict[str, float]
     saturation: dict[str, Saturation] = field(default_factory=dict)
     level: float = 0.95
-    resamples: int = 1000
     seed: int = 0
 
     @property
@@ -68,7 +66,7 @@ class Validation:
         return self.targets.p_NK
 
     def interval(self, score_N: np.ndarray, mask_N: np.ndarray | None = None) -> Interval:
-        """Mean of a score with its bootstrap interval over speakers.
+        """Mean of a score with its interval over speakers.
 
         Args:
             score_N: a score per utterance; those that are nan are left out.
@@ -76,9 +74,7 @@ class Validation:
         """
         used_N = np.isfinite(score_N) if mask_N is None else np.isfinite(score_N) & mask_N
         speakers = select(self.targets.speakers, used_N)
-        return mean_interval(
-            score_N[used_N], speakers, resamples=self.resamples, level=self.level, seed=self.seed
-        )
+        return mean_interval(score_N[used_N], speakers, level=self.level)
 
     def ratio(self, source: str, to: str = "human", mask_N: np.ndarray | None = None) -> Interval:
         """Mean JS of a source over that of another, on the utterances where both are defined.
@@ -94,9 +90,7 @@ class Validation:
             self.js[source][used_N],
             self.js[to][used_N],
             select(self.targets.speakers, used_N),
-            resamples=self.resamples,
             level=self.level,
-            seed=self.seed,
         )
 
 
@@ -109,7 +103,6 @@ def validate(
     *,
     truth: Distributions | None = None,
     saturation_votes: int = 20,
-    resamples: int = 1000,
     seed: int = 0,
 ) -> Validation:
     """Score every source against the human votes on the test utterances.
@@ -122,13 +115,13 @@ def validate(
         synthetic: the ALMs' distributions of the utterances of the split "test", in their order.
         truth: known distributions, where the corpus has them.
         saturation_votes: the largest number of synthetic votes of the saturation curve.
-        resamples: of every bootstrap.
         seed: of all drawing.
 
     Raises:
         UserError: label sets that differ, or no test utterance with a vote to score against.
     """
     targets = human_targets(utterances, votes, heldout)
+    distributions = _with_votes(distributions)
     for name, table in [*distributions.items(), *([("truth", truth)] if truth else [])]:
         if table.labels != targets.labels:
             raise UserError(
@@ -152,7 +145,6 @@ def validate(
             "krippendorff_alpha": krippendorff_alpha(targets.all_NK),
             "votes_per_utterance": float(targets.all_NK.sum(1).mean()),
         },
-        resamples=resamples,
         seed=seed,
     )
     if truth is not None:
@@ -166,9 +158,21 @@ def validate(
         answered_N = np.isfinite(q_NK).all(1)
         if answered_N.any():
             validation.saturation[alm.alm] = saturation(
-                targets.p_NK[answered_N], q_NK[answered_N], votes=saturation_votes, seed=seed
+                targets.p_NK[answered_N],
+                q_NK[answered_N],
+                groups_N=select(targets.speakers, answered_N),
+                votes=saturation_votes,
+                seed=seed,
             )
     return validation
+
+
+def _with_votes(distributions: dict[str, Distributions]) -> dict[str, Distributions]:
+    """Leave out the ALM's own sources where no ALM answered: they would show the corpus prior under another name."""
+    synthetic = distributions.get("synthetic")
+    if synthetic is None or synthetic.frame["equivalent_votes"].sum() > 0:
+        return distributions
+    return {name: table for name, table in distributions.items() if name not in ("synthetic", "combined")}
 
 
 def _ordered(distributions: dict[str, Distributions]) -> list[str]:

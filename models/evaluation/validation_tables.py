@@ -32,9 +32,7 @@ def metrics_by_source(validation: Validation) -> dict[str, dict[str, Any]]:
     options: dict[str, Any] = {
         "speakers_N": validation.targets.speakers,
         "ambiguity_N": validation.ambiguity["entropy"],
-        "resamples": validation.resamples,
         "level": validation.level,
-        "seed": validation.seed,
     }
     rows: dict[str, dict[str, Any]] = {
         source: metric_row(validation.truth_NK, p_NK, **options)
@@ -118,6 +116,7 @@ def _paired_tests(validation: Validation) -> list[dict[str, Any]]:
             "high": test.difference.high,
             "p_value": test.p_value,
             "p_holm": float(p_holm),
+            "least_p_holm": min(1.0, len(tests) * test.least_p_value),
             "share_of_utterances_where_first_is_closer": test.share_lower,
             "speakers": test.groups,
         }
@@ -214,6 +213,7 @@ def _saturation(curve: Saturation) -> dict[str, Any]:
         "high": curve.js_high_V.tolist(),
         "fit": list(curve.fit) if curve.fit else None,
         "point": curve.point,
+        "point_interval": None if curve.point_interval is None else vars(curve.point_interval),
         "asymptote": curve.asymptote,
     }
 

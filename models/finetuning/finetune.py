@@ -13,7 +13,7 @@ import numpy as np
 
 from ambivox.models.alm_backbones.audio_states import AudioStates
 from ambivox.models.alm_backbones.backbone import Backbone, best_device, load
-from ambivox.models.errors import UserError
+from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.files import atomic_folder
 from ambivox.models.finetuning.data.example_building import build_examples, build_mixed_examples
 from ambivox.models.finetuning.data.examples import Examples, concatenate
@@ -186,7 +186,7 @@ def _build_all(
 ) -> _RunExamples:
     train_table = utterances.in_splits("train")
     if not len(train_table):
-        raise UserError(
+        raise TooLittleDataError(
             "found no utterance in the split train, expected at least one; check the column split"
         )
     variants = settings.perturbed_variants if settings.perturbation else 0

@@ -8,7 +8,7 @@ import polars as pl
 
 from ambivox.models.alm_backbones.audio_states import AudioStates
 from ambivox.models.alm_backbones.backbone import best_device
-from ambivox.models.errors import OnError, UserError
+from ambivox.models.errors import OnError, TooLittleDataError, UserError
 from ambivox.models.finetuning.data.example_building import build_examples
 from ambivox.models.finetuning.model.model_folder import load_model
 from ambivox.models.finetuning.training.batched_forward import predict_examples
@@ -48,7 +48,7 @@ def predict(
             "choose a model that was trained on these labels"
         )
     if not len(utterances):
-        raise UserError("found no utterance to predict; choose a split that has utterances")
+        raise TooLittleDataError("found no utterance to predict; choose a split that has utterances")
     states = AudioStates(loaded.backbone, cache)
     examples, rejects = build_examples(utterances, loaded.backbone, states, card.modality, on_error)
     if not len(examples):

@@ -34,8 +34,8 @@ def suggest_column(required: str, columns: Sequence[str], option: str | None = N
         >>> suggest_column("audio", ["ID", "Wav file"]), suggest_column("label", ["lable", "x"])
         ('Wav file', 'lable')
     """
-    plain = {"".join(_words(column)): column for column in reversed(columns) if _words(column)}
-    name = "".join(_words(required))
+    plain = {"".join(words(column)): column for column in reversed(columns) if words(column)}
+    name = "".join(words(required))
     if name in plain:
         return plain[name]
     if close := difflib.get_close_matches(name, plain, n=1, cutoff=0.8):
@@ -46,7 +46,7 @@ def suggest_column(required: str, columns: Sequence[str], option: str | None = N
             return plain.get(synonym, plain.get(f"{synonym}id"))
     for synonym in _SYNONYMS.get(role, ()):
         for column in columns:
-            if synonym in _words(column):
+            if synonym in words(column):
                 return column
     close = difflib.get_close_matches(name, plain, n=1, cutoff=0.6)
     return plain[close[0]] if close else None
@@ -83,7 +83,18 @@ def require_columns(
     raise UserError("; ".join([f"{path}: columns {missing} are missing, found {list(columns)}", *hints]))
 
 
-def _words(name: str) -> list[str]:
-    """Split a column's name into lower-case words: ``Input.audio_url`` and ``WorkerId`` have several."""
+def words(name: str) -> list[str]:
+    """Split a column's name into lower-case words: ``Input.audio_url`` and ``WorkerId`` have several.
+
+    Args:
+        name: The column's name.
+
+    Returns:
+        Its words.
+
+    Example:
+        >>> words("segmentStart_ms")
+        ['segment', 'start', 'ms']
+    """
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return re.findall(r"[^\W_]+", spaced.lower())

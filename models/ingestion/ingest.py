@@ -13,12 +13,18 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.audio.clips import clips
 from ambivox.models.audio.probing import probe
 from ambivox.models.errors import OnError, UserError
+from ambivox.models.ingestion import imported_votes
+from ambivox.models.ingestion.audio_notes import audio_notes
+from ambivox.models.ingestion.audio_paths import outside_root
 from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.holdout import hold_out
 from ambivox.models.ingestion.labels import LabelSchema, label_schema
 from ambivox.models.ingestion.profile import corpus_profile
+from ambivox.models.ingestion.rejected_rows import after_rejects, first_reject, no_usable_votes
+from ambivox.models.ingestion.small_corpora import fitting_shares
 from ambivox.models.ingestion.splits import (
     DEFAULT_SHARES,
     Shares,
@@ -63,8 +69,11 @@ def ingest(
     seed: int = 0,
     keep_votes: int | None = None,
     unknown_speakers: UnknownSpeakers = "train",
+    channel: int | None = None,
+    root: Path | None = None,
     cache: Path | None = None,
     on_error: OnError = "reject",
+    imported: Path | None = None,
 ) -> IngestedCorpus:
     """Check a corpus, probe its audio, map its labels, split it, hold out votes, and describe it.
 
@@ -77,45 +86,72 @@ def ingest(
         seed: The seed of splits and of held-out votes.
         keep_votes: Annotators to keep per utterance; None for all.
         unknown_speakers: Where utterances without a speaker go (models/ingestion/splits.py).
+        channel: The channel to hear of recordings that have several, from 1; None for the corpus's own choice, or
+            the average.
+        root: The corpus's folder; audio outside it is rejected. None: audio may be anywhere.
         cache: The cache file for probed audio; None for the user's.
         on_error: ``reject`` lists what cannot be used in ``rejects``; ``stop`` raises an error about the first.
+        imported: The file of imported votes (models/ingestion/imported_votes.py), which are added to the votes that are
+            kept; None for none.
 
     Returns:
         The checked tables.
 
     Raises:
         UserError: The schema or the shares do not fit, no utterance is left, every vote is rejected, or, with
-            ``stop``, something cannot be used.
+            ``stop``, something cannot be used. Where rows were rejected before, it is an IngestError.
     """
     schema = label_schema(schema_name, data.labels)
     utterances, duplicates = _distinct_utterances(
         _with_columns(data.utterances, Utterances.optional | _SOURCE_COLUMNS)
     )
+    utterances, outside = _inside(utterances, root)
+    if channel is not None:
+        utterances = utterances.with_columns(channel=pl.lit(channel, pl.Int64))
     probed = pl.concat(
-        [utterances, probe(utterances["audio"].to_list(), cache).drop("audio")], how="horizontal"
+        [utterances.drop("channel"), probe(clips(utterances), cache).drop("audio")], how="horizontal"
     )
     unusable = probed.filter(pl.col("problem").is_not_null())
     usable = probed.filter(pl.col("problem").is_null()).sort("utterance_id")
     bad_audio = rejected(unusable.with_columns(file="audio", line=None), "", pl.col("detail"))
     bad_audio = bad_audio.with_columns(reason="audio is " + unusable["problem"])
-    if not data.utterances.height:
-        raise UserError(f"corpus {corpus}: its files are there, but they list no utterances")
-    if not usable.height:
-        first = f"; the first: {unusable['detail'][0]}" if unusable.height else ""
-        raise UserError(
-            f"corpus {corpus}: none of {data.utterances.height} utterances has usable audio{first}"
-        )
-    votes, bad_votes = check_votes(data.votes, data.labels, usable["utterance_id"], unusable["utterance_id"])
-    rejects = pl.concat([data.rejects.select(*REJECTS), duplicates, bad_audio, bad_votes]).sort(
-        *REJECTS, nulls_last=True
+    votes, bad_votes = check_votes(
+        data.votes,
+        data.labels,
+        usable["utterance_id"],
+        pl.concat([unusable["utterance_id"], outside["utterance_id"]]),
     )
-    if on_error == "stop" and rejects.height:
-        raise _first_reject(rejects)
-    if data.votes.height and not votes.height:
-        raise _no_usable_votes(corpus, bad_votes)
-    mapped, dropped_votes = schema.map_votes(votes)
-    kept, heldout = hold_out(mapped, keep_votes, seed)
-    split = assign_splits(usable, shares, seed, unknown_speakers, data.shares or DEFAULT_SHARES)
+    more_votes, bad_imports = imported_votes.check(
+        imported_votes.read(imported) if imported else imported_votes.none(),
+        schema.labels,
+        usable["utterance_id"],
+    )
+    rejects = pl.concat(
+        [data.rejects.select(*REJECTS), duplicates, outside, bad_audio, bad_votes, bad_imports]
+    ).sort(*REJECTS, nulls_last=True)
+    try:
+        if not data.utterances.height:
+            raise UserError(f"corpus {corpus}: its files are there, but they list no utterances")
+        if not usable.height:
+            raise UserError(f"corpus {corpus}: none of {data.utterances.height} utterances has usable audio")
+        if on_error == "stop" and rejects.height:
+            raise first_reject(rejects)
+        if data.votes.height and not votes.height:
+            raise no_usable_votes(corpus, bad_votes, rejects)
+        mapped, dropped_votes = schema.map_votes(votes)
+        kept, heldout = imported_votes.merge(*hold_out(mapped, keep_votes, seed), more_votes)
+        default_shares = data.shares or DEFAULT_SHARES
+        shares, split_notes = fitting_shares(
+            usable,
+            pl.concat([mapped["utterance_id"], more_votes["utterance_id"]]),
+            shares,
+            seed,
+            unknown_speakers,
+            default_shares,
+        )
+        split = assign_splits(usable, shares, seed, unknown_speakers, default_shares)
+    except UserError as error:
+        raise after_rejects(error, rejects) from error
     tables = (
         Utterances.check(
             split.with_columns(corpus=pl.lit(corpus)).select(*Utterances.required, *Utterances.optional),
@@ -132,7 +168,13 @@ def ingest(
         "licence": data.licence,
         "rejects": dict(sorted(Counter(rejects["reason"]).items())),
         "dropped_votes": dropped_votes,
-        "notes": [*data.notes, *_warnings(split, without_truth)],
+        "notes": [
+            *data.notes,
+            *split_notes,
+            *audio_notes(usable),
+            *imported_votes.describe(more_votes),
+            *_warnings(split, without_truth),
+        ],
     }
     return IngestedCorpus(*tables, truth, rejects, profile)
 
@@ -156,26 +198,14 @@ def _distinct_utterances(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
     return complete.filter(is_first), pl.concat(rejects)
 
 
-def _first_reject(rejects: pl.DataFrame) -> UserError:
-    """Make the error for ``on_error="stop"``: file, line, reason, and how many there are."""
-    row = rejects.row(0, named=True)
-    place = ":".join(str(row[name]) for name in ("file", "line") if row[name] is not None)
-    about = ", ".join(row[name] for name in ("utterance_id", "detail") if row[name])
-    return UserError(
-        f"{place}: {row['reason']}{f' ({about})' if about else ''}; the first of {rejects.height} rows that cannot "
-        "be used; correct them, or list them in rejects.parquet with --on-error reject"
-    )
-
-
-def _no_usable_votes(corpus: str, rejects: pl.DataFrame) -> UserError:
-    """Make the error for a corpus whose votes are all rejected: the most frequent reason, and an example."""
-    (reason, count), *_ = Counter(rejects.sort(*REJECTS, nulls_last=True)["reason"]).most_common(1)
-    row = rejects.filter(reason=reason).sort("line", nulls_last=True).row(0, named=True)
-    place = ":".join(str(row[name]) for name in ("file", "line") if row[name] is not None)
-    about = ", ".join(row[name] for name in ("utterance_id", "detail") if row[name])
-    return UserError(
-        f"corpus {corpus}: no vote can be used; the most frequent reason: {reason} ({count} of {rejects.height} "
-        f"rejects), for example {place}{': ' if place else ''}{about}; correct the votes or the corpus's options"
+def _inside(utterances: pl.DataFrame, root: Path | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Keep utterances whose audio is in the corpus's folder; reject the others."""
+    is_outside = pl.Series([False] * utterances.height, dtype=pl.Boolean)
+    if root is not None:
+        is_outside = pl.Series(outside_root(utterances["audio"], root), dtype=pl.Boolean)
+    detail = pl.format("{} is not below {}; if it is meant: --allow-outside-root", "audio", pl.lit(str(root)))
+    return utterances.filter(~is_outside), rejected(
+        utterances.filter(is_outside), "audio is outside the corpus's folder", detail
     )
 
 

@@ -1,21 +1,29 @@
-"""Simulation of planned against random allocation of votes, on utterances that already have many votes."""
+"""Simulation of planned against random allocation of votes, on utterances that already have many votes.
+
+Both curves of the JS over the number of votes are made decreasing in the same way (isotonic regression), so a plan that
+is random saves nothing on average; intervals are jackknife intervals over speakers.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import interp1d
+from scipy.optimize import isotonic_regression
 
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.allocation import expected_reduction
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel, pool
-from ambivox.models.statistics.bootstrap import Interval
+from ambivox.models.statistics.intervals import Interval, group_sums, half_width
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.statistics.vote_draws import draw_votes
 
-_GRID_POINTS = 61
+_GRID_POINTS = 91
+_BEYOND = 1.5  # the grid ends at this multiple of the largest budget, so that a saving may be negative
 _ROUNDS_PER_VOTE = 20  # a round gives a vote to one in so many utterances
 
 
@@ -50,6 +58,7 @@ def simulate(
     budgets: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 3.0),
     repeats: int = 10,
     seed: int = 0,
+    gain: Callable[[PoolingModel, PoolingInputs], np.ndarray] = expected_reduction,
 ) -> Simulation:
     """Compare planned with random allocation on votes that exist.
 
@@ -63,8 +72,9 @@ def simulate(
         start: votes known at first.
         held_out: votes to score against.
         budgets: random votes per utterance at which savings are reported.
-        repeats: independent simulations; the intervals are their 2.5 and 97.5 % points.
+        repeats: independent simulations that are averaged.
         seed: of all drawing.
+        gain: the plan: the expected gain of every utterance by one more vote.
 
     Raises:
         UserError: no utterance has more votes than are held out and known at first.
@@ -77,28 +87,29 @@ def simulate(
         )
     inputs = inputs.rows(enough_N)
     rows = len(inputs.n_NK)
-    grid = np.linspace(0, max(budgets), _GRID_POINTS)
-    planned: list[np.ndarray] = []
-    at_random: list[np.ndarray] = []
+    grid = np.linspace(0, _BEYOND * max(budgets), _GRID_POINTS)
+    planned_NG, random_NG = np.zeros((rows, len(grid))), np.zeros((rows, len(grid)))
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
         available_NK = draw_votes(inputs.n_NK, inputs.n_NK.sum(1) - held_out, rng)
         first_NK = draw_votes(available_NK, np.full(rows, start), rng)
-        for curves, planning in ((planned, True), (at_random, False)):
-            curves.append(_simulate_once(model, inputs, available_NK, first_NK, grid, planning, rng))
-    planned_RG, random_RG = np.stack(planned), np.stack(at_random)
+        for js_NG, plan in ((planned_NG, gain), (random_NG, None)):
+            js_NG += _simulate_once(model, inputs, available_NK, first_NK, grid, plan, rng) / repeats
+    group_N = np.unique(inputs.speaker_N, return_inverse=True)[1]
+    planned_SG, count_S = group_sums(planned_NG, group_N)
+    random_SG, _ = group_sums(random_NG, group_N)
+    planned_G, random_G = _decreasing(planned_NG.mean(0)), _decreasing(random_NG.mean(0))
+    without = [
+        (_decreasing(planned_SG.sum(0) - planned), _decreasing(random_SG.sum(0) - at_random))
+        for planned, at_random in zip(planned_SG, random_SG, strict=True)
+    ]
     saved = {}
     for budget in budgets:
-        saved_R = np.array(
-            [
-                _saved(grid, planned_G, random_G, budget)
-                for planned_G, random_G in zip(planned_RG, random_RG, strict=True)
-            ]
-        )
-        low, high = np.quantile(saved_R, [0.025, 0.975])
-        mean = _saved(grid, planned_RG.mean(0), random_RG.mean(0), budget)
-        saved[budget] = Interval(mean, float(low), float(high))
-    return Simulation(grid, planned_RG.mean(0), random_RG.mean(0), saved)
+        value = _saved(grid, planned_G, random_G, budget)
+        without_S = np.array([_saved(grid, planned, at_random, budget) for planned, at_random in without])
+        half = half_width(value, without_S, count_S)
+        saved[budget] = Interval(value, value - half, value + half)
+    return Simulation(grid, planned_NG.mean(0), random_NG.mean(0), saved)
 
 
 def _simulate_once(
@@ -107,33 +118,49 @@ def _simulate_once(
     available_NK: np.ndarray,
     first_NK: np.ndarray,
     grid: np.ndarray,
-    planning: bool,
+    gain: Callable[[PoolingModel, PoolingInputs], np.ndarray] | None,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Mean JS to the held-out votes on ``grid`` (further votes per utterance)."""
+    """JS to the held-out votes ``js_NG`` on ``grid`` (further votes per utterance); random without ``gain``."""
     rows = len(first_NK)
     truth_NK = shares(np.maximum(inputs.n_NK - available_NK, 0))
-    n_NK, spent, spent_by_round, js_by_round = first_NK.copy(), 0.0, [0.0], []
+    n_NK, spent, spent_by_round = first_NK.copy(), 0.0, [0.0]
+    js_by_round: list[np.ndarray] = []
     while True:
         known = PoolingInputs(n_NK, inputs.q_NAK, inputs.label_mass_NA, inputs.speaker_N)
         p_NK = pool(model, n_NK, inputs.q_NAK, inputs.label_mass_NA).p_NK
-        js_by_round.append(float(jensen_shannon(truth_NK, p_NK).mean()))
+        js_by_round.append(jensen_shannon(truth_NK, p_NK))
         left_NK = available_NK - n_NK
         open_rows = np.flatnonzero(left_NK.sum(1) > 0)
         if spent >= grid[-1] * rows or not len(open_rows):
             break
         # A little noise breaks ties.
-        score_N = expected_reduction(model, known) + 1e-9 * rng.random(rows) if planning else rng.random(rows)
+        score_N = rng.random(rows) if gain is None else gain(model, known) + 1e-9 * rng.random(rows)
         order = np.argsort(-score_N[open_rows], kind="stable")
         selected = open_rows[order[: max(1, rows // _ROUNDS_PER_VOTE)]]
         n_NK[selected] += draw_votes(left_NK[selected], np.ones(len(selected)), rng)
         spent += len(selected)
         spent_by_round.append(spent)
-    return np.interp(grid, np.array(spent_by_round) / rows, js_by_round)
+    js_NG: np.ndarray = interp1d(
+        np.array(spent_by_round) / rows,
+        np.stack(js_by_round, axis=1),
+        bounds_error=False,
+        fill_value=(js_by_round[0], js_by_round[-1]),
+    )(grid)
+    return js_NG
 
 
-def _saved(grid: np.ndarray, planned: np.ndarray, at_random: np.ndarray, budget: float) -> float:
-    """1 - (votes that planning needs for the JS of random allocation with ``budget``) / budget."""
-    js = np.interp(budget, grid, at_random)
-    decreasing = np.minimum.accumulate(planned)
-    return float(1 - np.interp(-js, -decreasing, grid) / budget)
+def _decreasing(curve_G: np.ndarray) -> np.ndarray:
+    """The closest decreasing curve."""
+    return np.asarray(isotonic_regression(curve_G, increasing=False).x)
+
+
+def _saved(grid: np.ndarray, planned_G: np.ndarray, random_G: np.ndarray, budget: float) -> float:
+    """1 - (votes that planning needs for the JS of random allocation with ``budget``) / budget.
+
+    Where a curve is flat, any of several numbers of votes would do: the mean of the least and the most is taken.
+    """
+    js = np.interp(budget, grid, random_G)
+    step = 1e-9 * max(abs(js), 1e-300)
+    least, most = (float(np.interp(-js + shift, -planned_G, grid)) for shift in (-step, step))
+    return 1 - (least + most) / 2 / budget

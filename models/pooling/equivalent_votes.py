@@ -15,7 +15,7 @@ from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel, pool
 from ambivox.models.progress import track
 from ambivox.models.statistics.ambiguity import TERTILES, tertiles
-from ambivox.models.statistics.bootstrap import Interval
+from ambivox.models.statistics.intervals import Interval
 from ambivox.models.statistics.metrics import entropy
 
 

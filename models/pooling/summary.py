@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ambivox.models.pooling.pooled import FEATURES
 from ambivox.models.pooling.sources import Sources
-from ambivox.models.statistics.bootstrap import Interval
+from ambivox.models.statistics.intervals import Interval
 
 
-def summary(sources: Sources) -> dict[str, Any]:
+def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:
     """The model and its equivalent votes as JSON values.
 
     Args:
         sources: the result of pooling.
+        left_out: a sentence about each ALM that was not pooled.
 
     Returns:
         ``labels``, ``criterion``, ``fitted_on``, ``prior``, ``response``, counts of utterances and fallbacks,
-        ``statements``, and per ALM in ``alms``: ``is_informative``, ``equivalent_votes`` and
+        ``statements``, ``left_out``, and per ALM in ``alms``: ``is_informative``, ``equivalent_votes`` and
         ``equivalent_votes_by_ambiguity`` (value, low, high; null where undefined), the calibration, the weights
         and deciles of the equivalent votes, and counts of answers and refusals.
     """
@@ -61,15 +63,18 @@ def summary(sources: Sources) -> dict[str, Any]:
         "from_alm_alone": int(sources.pooled.from_alm_N.sum()),
         "from_prior_alone": int(sources.pooled.from_prior_N.sum()),
         "statements": statements(sources),
+        "left_out": list(left_out),
     }
 
 
 def statements(sources: Sources) -> list[str]:
-    """One sentence per ALM: how many human votes its answer is worth.
+    """One sentence per ALM, or about its absence: how many human votes its answer is worth.
 
     Args:
         sources: the result of pooling.
     """
+    if not sources.model.alms:
+        return ["no ALM is pooled: pooled = human, and the corpus prior where there are no human votes"]
     sentences = []
     for alm, votes in zip(sources.model.alms, sources.equivalent_votes, strict=True):
         if not alm.is_informative:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ambivox.models.prompting.hosted_spec import Hosted
+from ambivox.models.prompting.model_folder import ModelConfig
+
 
 @dataclass(frozen=True)
 class Alm:
@@ -26,10 +29,11 @@ class Alm:
         rate_hz: the sample rate of the audio front end.
         chat_arguments: keyword arguments of the chat template, for example to turn thinking off.
         engine_arguments: keyword arguments of vLLM in addition to the common ones.
-        max_text_width: where set, a local folder is recognised only if the hidden size of its language model is at
-            most this.
+        mark: where set, a local folder is recognised only if its config.json says so under ``ambivox_alm``; folders
+            that have a mark are no other ALM.
         processor_class: the processor class in transformers. It differs from "AutoProcessor" where the ALM's own
             processor needs vision libraries.
+        hosted: where set, the ALM is reached by a provider's API, and the fields about weights do not apply.
     """
 
     checkpoint: str | None
@@ -42,22 +46,40 @@ class Alm:
     rate_hz: int = 16_000
     chat_arguments: Mapping[str, Any] = field(default_factory=dict)
     engine_arguments: Mapping[str, Any] = field(default_factory=dict)
-    max_text_width: int | None = None
+    mark: str | None = None
     processor_class: str = "AutoProcessor"
+    hosted: Hosted | None = None
 
-    def matches(self, config: Mapping[str, Any]) -> bool:
+    def matches(self, config: ModelConfig) -> bool:
         """Whether a model folder is this ALM.
 
         Args:
-            config: the content of the folder's config.json.
+            config: the folder's configuration.
 
         Returns:
-            True where the architecture, and the width if one is set, match.
+            True where the architecture and the mark match.
         """
-        if not set(config.get("architectures") or ()) & set(self.architectures):
-            return False
-        width = (config.get("text_config") or {}).get("hidden_size", 0)
-        return self.max_text_width is None or width <= self.max_text_width
+        return bool(set(config.architectures) & set(self.architectures)) and config.ambivox_alm == self.mark
+
+
+def hosted_alm(hosted: Hosted, *, tested: str, longest_seconds: float = 30.0) -> Alm:
+    """The specification of an ALM that is reached by a provider's API.
+
+    Args:
+        hosted: how it is reached.
+        tested: see ``Alm``.
+        longest_seconds: see ``Alm``.
+    """
+    return Alm(
+        checkpoint=None,
+        revision=None,
+        architectures=(),
+        licence=f"weights not published; outputs under {hosted.terms or 'the terms of the provider'}",
+        transformers_class="",
+        tested=tested,
+        longest_seconds=longest_seconds,
+        hosted=hosted,
+    )
 
 
 @dataclass(frozen=True)

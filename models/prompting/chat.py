@@ -6,6 +6,7 @@ Chat template, special tokens and tokenizer come from the ALM's processor. No co
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ambivox.models.errors import MissingExtraError, UserError
@@ -14,6 +15,9 @@ from ambivox.models.prompting.prompts import ALPHABETS, Prompt
 if TYPE_CHECKING:
     from ambivox.models.prompting.alm_spec import ResolvedAlm
     from ambivox.models.prompting.request import Request
+
+
+_PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 
 
 class Chat:
@@ -137,8 +141,14 @@ def _processor(source: str, revision: str, is_local: bool, name: str) -> Any:
             local_files_only=is_local,
             trust_remote_code=False,
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        # The folder decides which code of transformers and tokenizers runs; both raise exceptions of many types.
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if is_local and not any((Path(source) / file).is_file() for file in _PROCESSOR_FILES):
+            raise UserError(
+                f"{source}: holds the model without its processor; save that of the base model with it: "
+                f"transformers.{name}.from_pretrained(BASE).save_pretrained(FOLDER)"
+            ) from error
         raise UserError(f"{source}: its processor cannot be loaded ({reason})") from error
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from ambivox.models.errors import UserError
+from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.prompting.neutralising import MARKUP, TRANSCRIPT_LIMIT_BYTES, neutralise
 from ambivox.models.prompting.personas import Persona
 
@@ -211,9 +211,14 @@ def check_labels(labels: tuple[str, ...], codes: str = ALPHABETS[0]) -> None:
         codes: the answer codes.
 
     Raises:
-        UserError: there are fewer than two labels or more than codes, or two labels look the same in a prompt.
+        TooLittleDataError: there are fewer than two labels.
+        UserError: there are more labels than codes, or two labels look the same in a prompt.
     """
-    if not 2 <= len(labels) <= len(codes):
+    if len(labels) < 2:
+        raise TooLittleDataError(
+            f"the only label is {', '.join(labels)}, so an ALM has nothing to choose among"
+        )
+    if len(labels) > len(codes):
         raise UserError(f"an ALM chooses among 2 to {len(codes)} labels, found {len(labels)}")
     shown = [neutralise(label, (), LABEL_LIMIT_CHARACTERS) for label in labels]
     if not all(shown) or len(set(shown)) != len(shown):

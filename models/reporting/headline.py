@@ -12,14 +12,20 @@ from ambivox.models.reporting.inline_svg import interval
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.source_names import SOURCE_NAMES
 from ambivox.models.statistics.ambiguity import TERTILES
+from ambivox.models.statistics.paired_tests import SIGNIFICANT_P
 
 #: Measure -> its heading; the arrow points to the better end.
 MEASURES = {"js": "JS ↓", "bc": "BC ↑", "accuracy": "accuracy ↑"}
-_SIGNIFICANT_P = 0.05
 _HARM_SHARE = (
     0.02  # pooled is called worse at a level of ambiguity when its JS is larger by more than this share
 )
 _EQUAL_SHARE = 0.005  # a change of less than this share is called no difference
+#: Distances that would be those of votes to themselves are not shown.
+_FROM_TARGET = "; not scored: made from the votes that it would be compared with"
+_NOT_HELD_OUT = (
+    "No human votes were held out, so it cannot be estimated how close the distributions are to further votes. To keep K "
+    "votes per utterance and hold out the others, run again with --set ingest.keep_votes=K."
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ def headline(run: Run) -> Headline:
         key: {name: parse_measure(metrics.get(key), name) for name in MEASURES} for key in SOURCE_NAMES
     }
     estimates = {key: measures for key, measures in estimates.items() if any(measures.values())}
+    from_target = [key for key in estimates if metrics[key].get("made_from_the_target")]
+    estimates |= {key: dict.fromkeys(MEASURES) for key in from_target}
     js = {key: found for key, measures in estimates.items() if (found := measures["js"]) is not None}
     ends = [end for one in js.values() for end in (one.value, one.low, one.high) if end is not None]
     limits = (0.0, max(ends) * 1.05) if ends else (0.0, 1.0)
@@ -60,14 +68,15 @@ def headline(run: Run) -> Headline:
         HeadlineRow(
             key,
             SOURCE_NAMES[key].label,
-            SOURCE_NAMES[key].description,
+            SOURCE_NAMES[key].description + (_FROM_TARGET if key in from_target else ""),
             {name: format_estimate(measures[name], percent=name == "accuracy") for name in MEASURES},
             interval(measures["js"], *limits, key, human.value if human else None),
             key == best,
         )
         for key, measures in estimates.items()
     ]
-    return Headline(_sentences(js, run), rows, list(MEASURES.values()))
+    sentences = [_NOT_HELD_OUT] if from_target else []
+    return Headline(sentences + _sentences(js, run), rows, list(MEASURES.values()))
 
 
 def _sentences(js: Mapping[str, Estimate], run: Run) -> list[str]:
@@ -109,7 +118,7 @@ def _verdict(human: Estimate, pooled: Estimate, votes: str, p: float | None) -> 
             f"Pooling is harmful here: with {votes}, the pooled distribution is {-change:.0%} further from the human "
             f"distribution than the human votes alone ({js}). Find the cause before you use it on this corpus."
         )
-    is_significant = p is None or p < _SIGNIFICANT_P
+    is_significant = p is None or p < SIGNIFICANT_P
     finding = (
         "Pooling helps" if is_significant else "Pooling is closer, but the difference is not significant"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ambivox.models.errors import UserError
+from ambivox.models.left_out import left_out_reason
 from ambivox.models.reporting.headline import headline
 from ambivox.models.reporting.inline_svg import distribution_bar, label_colours
 from ambivox.models.reporting.parts import Section
@@ -21,7 +22,15 @@ _MISSING = {
     "validation": "there is no validation/",
     "augmentation": "DiME-Aug was not run",
     "finetuning": "no model was fine-tuned",
-    "examples": "there are no human votes of test speakers",
+    "examples": "there are no human votes",
+}
+#: Section -> the output folders of its steps.
+_FOLDERS = {
+    "annotation": ("alm", "annotations"),
+    "validation": ("validation",),
+    "trial": ("trial",),
+    "augmentation": ("augmented/*",),
+    "finetuning": ("finetuned/*", "evaluation"),
 }
 #: Sections left out when empty: few corpora have enough annotators for the trial, and few runs have unreadable files.
 _OPTIONAL = ("trial", "problems")
@@ -50,7 +59,8 @@ def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
             f"{data}: none of a run's outputs are here; expected ingest/, annotations/, distributions/, ..."
         )
     for section in sections:
-        section.missing = _MISSING.get(section.key, "") if section.empty else ""
+        if section.empty:
+            section.missing = _left_out(data, section.key) or _MISSING.get(section.key, "")
     sections.append(provenance(run))
     sections.append(Section("problems", "Unreadable files", warnings=list(run.problems)))
     labels = run.utterances.labels if run.utterances is not None else ()
@@ -66,12 +76,22 @@ def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
         title=title or _title(run, data),
         subtitle=_subtitle(run),
         headline=top,
-        sections=[section for section in sections if not (section.key in _OPTIONAL and section.empty)],
+        sections=[
+            section
+            for section in sections
+            if not (section.key in _OPTIONAL and section.empty and not section.missing)
+        ],
         colours=label_colours(labels),
         labels=labels,
         bar=distribution_bar,
         css=(folder / "page.css").read_text(encoding="utf-8"),
     )
+
+
+def _left_out(data: Path, section: str) -> str:
+    """Why the pipeline left out the steps of a section; the first reason found."""
+    folders = [folder for pattern in _FOLDERS.get(section, ()) for folder in sorted(data.glob(pattern))]
+    return next((reason for folder in folders if (reason := left_out_reason(folder))), "")
 
 
 def _title(run: Run, data: Path) -> str:

@@ -19,12 +19,16 @@ _BEST = "bold green"
 def sources_table(metrics: Mapping[str, Any], title: str) -> rich.table.Table:
     """Return the sources' metrics for the terminal; sources without metrics are left out.
 
+    Sources that were made from the target votes have no figures.
+
     Args:
         metrics: what validation/metrics.json holds: measures by source.
         title: the caption of the table.
     """
     known = [key for key in SOURCE_NAMES if isinstance(metrics.get(key), Mapping)]
-    js = {key: parse_measure(metrics[key], "js") for key in known}
+    # The distance of votes to themselves says nothing.
+    scored = {key: {} if metrics[key].get("made_from_the_target") else metrics[key] for key in known}
+    js = {key: parse_measure(scored[key], "js") for key in known}
     ranked = [
         (estimate.value, key)
         for key, estimate in js.items()
@@ -36,8 +40,8 @@ def sources_table(metrics: Mapping[str, Any], title: str) -> rich.table.Table:
             SOURCE_NAMES[key].label,
             _value(js[key]),
             _interval(js[key]),
-            _value(parse_measure(metrics[key], "bc")),
-            _value(parse_measure(metrics[key], "accuracy")),
+            _value(parse_measure(scored[key], "bc")),
+            _value(parse_measure(scored[key], "accuracy")),
         )
         for key in known
     ]

@@ -1,9 +1,10 @@
 """Agreement of annotators, from vote counts alone (annotators need no identity).
 
 ``n_NK`` holds the votes per utterance and label. Utterances may have different numbers of votes; those with
-fewer than two have no pair of votes to compare and are left out. Fleiss (1971), extended to a varying number of
-raters as in Fleiss, Levin and Paik (2003), section 18.3; Krippendorff (2004), chapter 11, for nominal data with
-missing values.
+fewer than two have no pair of votes to compare and are left out. Kappa is Fleiss' (1971) formula with each
+utterance's own number of votes; with a varying number it is not the estimator of Fleiss, Levin and Paik (2003,
+section 18.3), which weights utterances by their votes, as alpha does. Alpha is Krippendorff's (2004, chapter 11), for
+nominal data with missing values.
 
 Votes may be fractional (an annotator who named two labels gives half a vote to each). The two halves are then
 counted as a disagreement of two annotators, which underestimates agreement.
@@ -17,10 +18,11 @@ from ambivox.models.statistics.vote_counts import check_vote_counts
 
 
 def fleiss_kappa(n_NK: np.ndarray) -> float:
-    """Fleiss' kappa with a varying number of annotators, at most 1; 0 is agreement by chance.
+    """Fleiss' (1971) kappa, at most 1; 0 is agreement by chance.
 
-    ``(P - P_e) / (1 - P_e)``: P is the mean over utterances of the share of agreeing pairs of votes, P_e the
-    sum of the squared shares of the labels among all votes.
+    ``(P - P_e) / (1 - P_e)``: P is the mean over utterances, each counted alike, of the share of agreeing pairs of
+    votes; P_e is the sum of the squared shares of the labels among all votes. Where all utterances have equally many
+    votes, this is the published formula; otherwise it is its plain extension (see the top of this file).
 
     Args:
         n_NK: votes per utterance and label.

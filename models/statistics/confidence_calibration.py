@@ -42,7 +42,8 @@ def calibration_curve(truth_NK: np.ndarray, prediction_NK: np.ndarray, bins: int
     Args:
         truth_NK: human distributions.
         prediction_NK: predicted distributions of the same utterances.
-        bins: number of bins, which are open below and closed above: (lower, upper].
+        bins: number of bins, which are open below and closed above: (lower, upper]. A confidence that differs from
+            an edge by rounding only, such as 0.1 + 0.2 from 0.3, is on the edge.
 
     Raises:
         UserError: rows are no probabilities, the shapes differ, or fewer than one bin.
@@ -57,7 +58,7 @@ def calibration_curve(truth_NK: np.ndarray, prediction_NK: np.ndarray, bins: int
         raise UserError(f"a calibration curve needs at least 1 bin, found {bins}")
     edges = np.linspace(0.0, 1.0, bins + 1)
     confidence_N = np.clip(q_NK.max(1), 0.0, 1.0)
-    bin_N = np.clip(np.searchsorted(edges, confidence_N, side="left") - 1, 0, bins - 1)
+    bin_N = np.clip(np.ceil(confidence_N * bins - 1e-9).astype(int) - 1, 0, bins - 1)
     count_B = np.bincount(bin_N, minlength=bins)
     divisor_B = np.where(count_B, count_B, 1)
     confidence_B, accuracy_B = (

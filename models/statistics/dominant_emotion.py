@@ -1,6 +1,7 @@
 """Classification measures on the dominant emotion: accuracy, confusion counts, F1.
 
-The dominant emotion of a row is its most probable label; of equally probable labels, the first in label order.
+The dominant emotion of a row is its most probable label. Equally probable labels share it: each of two counts half,
+as if ties were broken at random and all outcomes averaged.
 Arguments come in the order ``(truth, prediction)``, both ``p_NK``, rows summing to 1.
 """
 
@@ -10,9 +11,25 @@ import numpy as np
 
 from ambivox.models.statistics.metrics import check_pair
 
+TIE = 1e-9  # difference of probabilities below which labels are equally probable
+
+
+def dominance(p_NK: np.ndarray) -> np.ndarray:
+    """How much of each row's dominant emotion every label has, ``d_NK``; rows sum to 1.
+
+    Args:
+        p_NK: distributions.
+
+    Examples:
+        >>> dominance(np.array([[0.7, 0.2, 0.1], [0.4, 0.4, 0.2]])).tolist()
+        [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]
+    """
+    is_top_NK = p_NK >= p_NK.max(1, keepdims=True, initial=-np.inf) - TIE
+    return is_top_NK / np.maximum(is_top_NK.sum(1, keepdims=True), 1)
+
 
 def correct(truth_NK: np.ndarray, prediction_NK: np.ndarray) -> np.ndarray:
-    """Whether each prediction has the right dominant emotion, ``correct_N``: 1.0 or 0.0.
+    """Whether each prediction has the right dominant emotion, ``correct_N``: 1.0 or 0.0, between them with ties.
 
     Args:
         truth_NK: human distributions.
@@ -26,7 +43,8 @@ def correct(truth_NK: np.ndarray, prediction_NK: np.ndarray) -> np.ndarray:
         [1.0, 0.0]
     """
     p_NK, q_NK = check_pair(truth_NK, prediction_NK)
-    return (p_NK.argmax(1) == q_NK.argmax(1)).astype(np.float64)
+    correct_N: np.ndarray = (dominance(p_NK) * dominance(q_NK)).sum(1)
+    return correct_N
 
 
 def accuracy(truth_NK: np.ndarray, prediction_NK: np.ndarray) -> float:
@@ -48,7 +66,7 @@ def accuracy(truth_NK: np.ndarray, prediction_NK: np.ndarray) -> float:
 
 
 def confusion(truth_NK: np.ndarray, prediction_NK: np.ndarray) -> np.ndarray:
-    """Counts of dominant emotions, ``c_KK``: rows are the truth's, columns the prediction's.
+    """Counts of dominant emotions, ``c_KK``: rows are the truth's, columns the prediction's; ties give fractions.
 
     Args:
         truth_NK: human distributions.
@@ -59,11 +77,11 @@ def confusion(truth_NK: np.ndarray, prediction_NK: np.ndarray) -> np.ndarray:
 
     Examples:
         >>> confusion(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[0.6, 0.4], [0.7, 0.3]])).tolist()
-        [[1, 0], [1, 0]]
+        [[1.0, 0.0], [1.0, 0.0]]
     """
     p_NK, q_NK = check_pair(truth_NK, prediction_NK)
-    labels = p_NK.shape[1]
-    return np.bincount(p_NK.argmax(1) * labels + q_NK.argmax(1), minlength=labels**2).reshape(labels, labels)
+    c_KK: np.ndarray = dominance(p_NK).T @ dominance(q_NK)
+    return c_KK
 
 
 def f1_per_label(truth_NK: np.ndarray, prediction_NK: np.ndarray) -> np.ndarray:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ambivox.models.statistics.bootstrap import (
-    BLOCK_CELLS,
+from ambivox.models.statistics.intervals import (
     UNDEFINED,
     GroupIds,
     Interval,
@@ -20,22 +19,38 @@ from ambivox.models.statistics.bootstrap import (
     mean_interval,
 )
 
+SIGNIFICANT_P = 0.05
+_BLOCK_CELLS = 4_000_000  # of the matrix of signs that is in memory at once: 32 MB
+_MOST_ENUMERATED = 13  # groups up to which all patterns of signs are tried
+
 
 @dataclass(frozen=True)
 class PairedTest:
     """Whether the first system scores lower than the second on the same utterances.
 
     Attributes:
-        difference: mean of first - second.
+        difference: mean of first - second, with its jackknife interval.
         p_value: two-sided, of the sign-flip test.
         share_lower: share of utterances on which the first scores strictly lower.
         groups: number of groups (speakers).
+        least_p_value: the smallest p-value that so many groups can give, however large the difference.
     """
 
     difference: Interval
     p_value: float
     share_lower: float
     groups: int
+    least_p_value: float
+
+    def impossible(self, level: float = SIGNIFICANT_P) -> str | None:
+        """Why the test cannot be significant, whatever the difference; None where it can.
+
+        Args:
+            level: of the test, between 0 and 1.
+        """
+        if not self.least_p_value >= level:  # also where it is nan
+            return None
+        return f"{self.groups} speakers cannot give a p-value below {self.least_p_value:.3g}"
 
 
 def paired_test(
@@ -46,17 +61,18 @@ def paired_test(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> PairedTest:
-    """Sign-flip permutation test of the mean difference, and the difference's bootstrap interval.
+    """Sign-flip permutation test of the mean difference, and the difference's interval.
 
-    Under the null hypothesis, the summed difference of every group is equally likely with either sign. The
-    p-value is the share of random sign patterns, the observed one included, whose sum is at least as extreme.
+    Under the null hypothesis, the summed difference of every group is equally likely with either sign. The p-value
+    is the share of sign patterns whose sum is at least as extreme: of all patterns with up to 13 groups, else of
+    random ones, the observed one included. G groups give no p-value below ``2 / 2^G``.
 
     Args:
         first_N: one finite score per utterance.
         second_N: the other system's scores of the same utterances.
         groups_N: a speaker per utterance; None makes every utterance a group.
         resamples: number of random sign patterns.
-        seed: of the sign patterns and of the bootstrap.
+        seed: of the sign patterns.
 
     Returns:
         The test; nan without utterances.
@@ -68,22 +84,32 @@ def paired_test(
     """
     difference_N = np.asarray(first_N, dtype=np.float64) - np.asarray(second_N, dtype=np.float64)
     if not len(difference_N):
-        return PairedTest(UNDEFINED, float("nan"), float("nan"), 0)
+        return PairedTest(UNDEFINED, float("nan"), float("nan"), 0, float("nan"))
     sums_G = group_sums(difference_N[:, None], group_index(groups_N, len(difference_N)))[0][:, 0]
-    rng = np.random.default_rng(seed)
+    return PairedTest(
+        mean_interval(difference_N, groups_N),
+        _sign_flip_p_value(sums_G, resamples, seed),
+        float((difference_N < 0).mean()),
+        len(sums_G),
+        max(min(1.0, 2.0 ** (1 - np.count_nonzero(sums_G))), 1 / (resamples + 1)),
+    )
+
+
+def _sign_flip_p_value(sums_G: np.ndarray, resamples: int, seed: int) -> float:
+    """The share of sign patterns whose sum is at least as extreme as the observed one."""
+    groups = len(sums_G)
     observed = abs(sums_G.sum()) * (1 - 1e-12)
-    block = max(1, min(resamples, BLOCK_CELLS // len(sums_G)))
+    if groups <= _MOST_ENUMERATED:
+        bit_RG = (np.arange(2**groups)[:, None] >> np.arange(groups)) & 1
+        return float((np.abs((bit_RG * 2.0 - 1.0) @ sums_G) >= observed).mean())
+    rng = np.random.default_rng(seed)
+    block = max(1, min(resamples, _BLOCK_CELLS // groups))
     extreme = 0
     for start in range(0, resamples, block):
         size = min(block, resamples - start)
-        sign_RG = rng.integers(0, 2, size=(size, len(sums_G)), dtype=np.int8) * 2.0 - 1.0
+        sign_RG = rng.integers(0, 2, size=(size, groups), dtype=np.int8) * 2.0 - 1.0
         extreme += int((np.abs(sign_RG @ sums_G) >= observed).sum())
-    return PairedTest(
-        mean_interval(difference_N, groups_N, resamples=min(resamples, 2000), seed=seed),
-        (extreme + 1) / (resamples + 1),
-        float((difference_N < 0).mean()),
-        len(sums_G),
-    )
+    return (extreme + 1) / (resamples + 1)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

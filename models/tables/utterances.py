@@ -12,7 +12,11 @@ SPLITS = ("pretrain", "train", "development", "test")
 
 
 class Utterances(Table):
-    """One row per utterance. ``split`` is one of SPLITS; ``speaker`` is null where unknown."""
+    """One row per utterance. ``split`` is one of SPLITS; ``speaker`` is null where unknown.
+
+    Where ``start_seconds`` or ``end_seconds`` is there, the utterance is that segment of ``audio``; ``channel`` (from 1)
+    is the one to hear (null: the average of all). ``audio_sha256`` is the hash of what is heard.
+    """
 
     name = "utterances"
     required: ClassVar = {
@@ -30,6 +34,9 @@ class Utterances(Table):
         "language": pl.String,
         "sex": pl.String,
         "age": pl.Float64,
+        "start_seconds": pl.Float64,
+        "end_seconds": pl.Float64,
+        "channel": pl.Int64,
     }
 
     @classmethod

@@ -36,7 +36,7 @@ stages:
     do:
       cmd: {STEP}.validate --utterances data/${{key}}/ingest/utterances.parquet --votes data/${{key}}/ingest/votes.parquet
         --heldout data/${{key}}/ingest/heldout.parquet --annotations data/${{key}}/ingest/annotations.parquet
-        --distributions data/${{key}}/distributions --resamples 50 --out data/${{key}}/validation
+        --distributions data/${{key}}/distributions --out data/${{key}}/validation
       deps: ["data/${{key}}/ingest", "data/${{key}}/distributions"]
       outs: ["data/${{key}}/validation"]
 """

@@ -71,7 +71,8 @@ corpora:
     ingest: --keep-votes 3 --shares 0,0.7,0.1,0.2 --options.modality face
     annotate: --transcript audio --personas voice_and_words tone --engine server --server "http://a b/v1"
     pool: --no-matrix --insist
-    validate: --truth data/demo/ingest/truth.parquet
+    validate: --truth data/demo/ingest/truth.parquet --resamples 50
+    evaluate: {resamples: 500, seed: 3}
     report_after: data/demo/validation/metrics.json
 pretrain:
   demo:
@@ -79,6 +80,7 @@ pretrain:
 trial:
   demo:
     votes_kept: 1,3,5
+    resamples: 10
 matrix: {corpora: [demo], sources: [human], dime_aug: ["on"]}
 seed: 0
 """
@@ -104,8 +106,10 @@ def test_a_file_of_an_earlier_version_is_converted_with_a_note(tmp_path: Path) -
     assert entry["pool"] == {"matrix": False, "allow_audio_insensitive": True}
     assert entry["validate"] == {}
     assert entry["report"] == {}
+    assert entry["evaluate"] == {"seed": 3}
+    assert any("evaluate.resamples: removed" in note for note in notes)
     assert params["pretrain"]["demo"] == {"epochs": 2}
-    assert params["trial"]["demo"]["votes_kept"] == [1, 3, 5]
+    assert params["trial"]["demo"] == {"votes_kept": [1, 3, 5]}
     text = (tmp_path / "params.yaml").read_text()
     assert "# key in models/corpora/" in text
     assert convert(tmp_path) == []

@@ -73,7 +73,7 @@ def scratch(tmp_path: Path) -> Path:
     """A finished demo project in which each stage's outputs are stand-ins, so that DVC calls everything up to date."""
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("models", "tasks"):
+    for name in ("models", "tasks", "imported_votes"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
         subprocess.run(command, cwd=tmp_path, check=True)

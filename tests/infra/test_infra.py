@@ -1,8 +1,10 @@
-"""infra/: manifests match their schemas, versions are those of the lock, secrets come from the environment, files exist."""
+"""infra/: versions are those of the lock, secrets come from the environment and are no defaults, files exist."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -25,41 +27,10 @@ def locked(package: str) -> str:
     return line[1]
 
 
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
-def test_manifests_match_the_schemas_of_kubernetes(path: Path) -> None:
-    checker = pytest.importorskip(
-        "kubernetes_validate", reason="pip install kubernetes-validate to check the manifests"
-    )
-    for manifest in load(path):
-        # A resource of KubeRay, for which Kubernetes has no schema.
-        if not manifest["apiVersion"].startswith("ray.io/"):
-            checker.validate(manifest, "1.31", strict=True)
-
-
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
-def test_manifests_are_consistent(path: Path) -> None:
-    """Selectors match pods; the claims and accounts that pods name exist."""
-    manifests = load(path)
-    resources = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
-    deployments = [manifest for manifest in manifests if manifest["kind"] == "Deployment"]
-    pod_labels = [deployment["spec"]["template"]["metadata"]["labels"] for deployment in deployments]
-    for deployment, labels in zip(deployments, pod_labels, strict=True):
-        pod = deployment["spec"]["template"]["spec"]
-        assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
-        for volume in pod.get("volumes", []):
-            if "persistentVolumeClaim" in volume:
-                assert ("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"]) in resources
-        if "serviceAccountName" in pod:
-            assert ("ServiceAccount", pod["serviceAccountName"]) in resources
-    for manifest in manifests:
-        if manifest["kind"] == "Service":
-            assert any(manifest["spec"]["selector"].items() <= labels.items() for labels in pod_labels)
-
-
 def test_the_compose_file_is_consistent() -> None:
     (compose,) = load(INFRA / "compose.yaml")
     services = compose["services"]
-    assert set(services) == {"postgres", "prefect", "worker", "vllm", "store"}
+    assert set(services) == {"secrets", "postgres", "prefect", "worker", "vllm", "store"}
     for name, service in services.items():
         for dependency, condition in service.get("depends_on", {}).items():
             assert dependency in services
@@ -88,6 +59,69 @@ def test_every_secret_comes_from_the_environment_and_is_in_the_example() -> None
             if re.search("PASSWORD|AUTH|KEY|TOKEN", name):
                 assert str(value).startswith("${"), f"the value of {name} is in compose.yaml"
     assert "infra/.env" in (ROOT / ".gitignore").read_text().split()
+
+
+def test_the_example_holds_no_secret_that_would_work() -> None:
+    """Compose refuses an empty value of a required variable, and says which."""
+    text = (INFRA / "compose.yaml").read_text()
+    required = set(re.findall(r"\$\{(\w+):\?", text))
+    lines = [line for line in (INFRA / "example.env").read_text().splitlines() if line and line[0] != "#"]
+    example = dict(line.split("=", 1) for line in lines)
+    secrets = {name for name in required if re.search("PASSWORD|AUTH|KEY", name)}
+    assert len(secrets) == 4
+    assert {example[name] for name in secrets} == {""}
+
+
+GOOD_SECRET = "5f0c27a9e1b84d36"
+
+
+@pytest.mark.parametrize(
+    ("secret", "complaint"),
+    [
+        (GOOD_SECRET, ""),
+        ("user:correct-horse-battery", ""),
+        ("admin:change-me", "a secret in infra/.env is still change-me\n"),
+        ("change-me-too-please", "a secret in infra/.env is still change-me\n"),
+        ("changeme12345", "a secret in infra/.env is still change-me\n"),
+        ("short", "a secret in infra/.env has fewer than 12 characters\n"),
+        ("*", "a secret in infra/.env has fewer than 12 characters\n"),
+    ],
+)
+def test_default_and_short_secrets_are_refused_before_anything_starts(secret: str, complaint: str) -> None:
+    (compose,) = load(INFRA / "compose.yaml")
+    service = compose["services"]["secrets"]
+    required = set(re.findall(r"\$\{(\w+):\?", str({**compose["services"], "secrets": {}})))
+    checked = set(re.findall(r"\$\{(\w+):", service["environment"]["SECRETS"]))
+    assert checked == {name for name in required if re.search("PASSWORD|AUTH|KEY", name)}
+    # Compose writes a dollar sign as two.
+    shell, option, script = (word.replace("$$", "$") for word in service["entrypoint"])
+    finished = subprocess.run(
+        [shell, option, script],
+        env={"SECRETS": f"{GOOD_SECRET} {secret}", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (finished.returncode, finished.stderr) == (1 if complaint else 0, complaint)
+
+
+def test_nothing_starts_before_the_secrets_were_checked() -> None:
+    (compose,) = load(INFRA / "compose.yaml")
+    services = compose["services"]
+    waits = {name: {*service.get("depends_on", {})} for name, service in services.items()}
+    for name in services.keys() - {"secrets"}:
+        assert "secrets" in waits[name] or any("secrets" in waits[other] for other in waits[name]), name
+        assert services[name]["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_images_have_a_full_version_or_a_digest() -> None:
+    texts = [path.read_text() for path in [INFRA / "compose.yaml", *MANIFESTS, *CONTAINER_FILES]]
+    images = set(re.findall(r"(?:^FROM|^\s*image:)\s*\"?([^\s\"]+)", "\n".join(texts), re.MULTILINE))
+    built_here = {"ambivox:cpu", "ambivox:gpu"}
+    assert len(images - built_here) >= 5
+    for image in images - built_here:
+        tag = image.partition("@")[0].rpartition(":")[2]
+        assert re.search(r"\d+\.\d+|RELEASE\.\d{4}-", tag) or "@sha256:" in image, image
 
 
 def test_versions_are_those_of_the_lock() -> None:

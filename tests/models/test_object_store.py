@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import ambivox.models.object_store
-from ambivox.models.audio.decoding import AudioError, open_audio
+from ambivox.models.audio.audio_error import AudioError
+from ambivox.models.audio.opening import open_audio
 from ambivox.models.object_store import (
     ObjectStoreError,
     StoredObject,
@@ -109,7 +110,7 @@ def test_denied_access_is_a_permission_error(flaky_s3: FlakyS3, tmp_path: Path) 
             request()
     with pytest.raises(AudioError) as caught:
         open_audio(url)
-    assert caught.value.reason == "missing"
+    assert caught.value.reason == "unreadable"
 
 
 @pytest.mark.server

@@ -155,7 +155,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(root: Path, tmp_path: Path) -> No
     assert not out.exists()
     for path in (root / "audio").iterdir():
         path.unlink()
-    with pytest.raises(ValueError, match="none of 40 utterances has usable audio; the first: "):
+    with pytest.raises(
+        ValueError, match=r"rejected: audio is missing 40, .*; then: .*none of 40 utterances has usable audio"
+    ):
         run(root, out)
     table = root / "utterances.csv"
     table.write_text(table.read_text().splitlines()[0] + "\n")

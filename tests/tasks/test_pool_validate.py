@@ -39,7 +39,6 @@ def validated(files: Files, pooled: Path) -> Path:
         distributions=pooled,
         truth=files.truth,
         out=files.utterances.parent / "validation",
-        resamples=200,
     )
 
 
@@ -153,7 +152,6 @@ def test_without_held_out_votes_the_targets_are_all_votes_and_it_says_so(
         annotations=files.annotations,
         distributions=pooled,
         out=tmp_path / "v",
-        resamples=50,
     )
     rows = json.loads((out / "metrics.json").read_text())
     assert rows["human"]["js"] == 0.0 and rows["human"]["made_from_the_target"]
@@ -222,7 +220,6 @@ def test_an_alm_that_never_answers_and_an_empty_table(files: Files, tmp_path: Pa
             annotations=tmp_path / f"{name}.parquet",
             distributions=out,
             out=tmp_path / f"{name}-v",
-            resamples=20,
         )
 
 
@@ -301,7 +298,6 @@ def test_any_number_of_labels_from_files_to_files(labels: int, tmp_path: Path) -
         annotations=files.annotations,
         distributions=out,
         out=tmp_path / "v",
-        resamples=20,
     )
     rows = json.loads((validated / "metrics.json").read_text())
     if labels == 1:

@@ -51,8 +51,8 @@ def run(data: Path, unanimous: bool, test_speakers: int = 1) -> None:
     }
     distributions, heldout = data / "distributions", ingest / "heldout.parquet"
     pool(**tables, out=distributions, resamples=0)
-    validate(**tables, heldout=heldout, distributions=distributions, out=data / "validation", resamples=20)
-    trial(**tables, out=data / "trial", votes_kept=(1, 2), draws=2, resamples=20)
+    validate(**tables, heldout=heldout, distributions=distributions, out=data / "validation")
+    trial(**tables, out=data / "trial", votes_kept=(1, 2), draws=2)
     (data / "predictions").mkdir()
     pooled = Distributions.read(distributions / "pooled.parquet")
     for name in ("human-on", "pooled-on"):
@@ -65,7 +65,6 @@ def run(data: Path, unanimous: bool, test_speakers: int = 1) -> None:
         predictions=data / "predictions",
         distributions=distributions,
         out=data / "evaluation",
-        resamples=20,
     )
     report(data=data, out=data / "report.html")
 

@@ -36,7 +36,6 @@ def test_the_fewer_the_votes_the_more_pooling_gains(
         annotations=files.annotations,
         out=tmp_path / "t",
         draws=2,
-        resamples=100,
     )
     rows = _rows(out)
     gains = [rows[k, "pooled"]["over_human"]["value"] for k in (1, 3, 5)]
@@ -87,7 +86,6 @@ def test_the_intended_emotion_is_an_oracle_where_names_tell_it(files: Files, tmp
         out=tmp_path / "t",
         votes_kept=(3,),
         draws=1,
-        resamples=50,
     )
     rows = _rows(out)
     assert rows[3, "intent"]["over_human"]["value"] < 0.9
@@ -113,7 +111,6 @@ def test_on_crema_d_pooling_with_the_acted_intent_reaches_its_targets(tmp_path: 
         annotations=tmp_path / "none.parquet",
         out=tmp_path / "t",
         draws=2,
-        resamples=200,
     )
     rows = _rows(out)
     for k, target in ((1, 0.46), (3, 0.74), (5, 0.87)):

@@ -151,8 +151,11 @@ def start(choice: EngineChoice) -> VllmEngine:
     try:
         with _one_core_left_free():
             llm = LLM(**arguments(resolved))
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"vLLM does not start on {resolved.source}: {_first_line(error)}") from error
+    except Exception as error:
+        # The folder decides which code of vLLM and transformers runs, and that raises exceptions of many types.
+        raise UserError(
+            f"vLLM does not start on {resolved.source}: {type(error).__name__}: {_first_line(error)}"
+        ) from error
     # With thousands of waiting requests, the garbage collector would scan all objects of torch and vLLM repeatedly.
     gc.collect()
     gc.freeze()

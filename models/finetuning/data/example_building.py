@@ -19,6 +19,7 @@ from ambivox.models.alm_backbones.audio_states import (
     variant_key,
 )
 from ambivox.models.alm_backbones.backbone import Backbone
+from ambivox.models.audio.clips import clips
 from ambivox.models.augmentation import mixed_samples
 from ambivox.models.errors import OnError, UserError
 from ambivox.models.finetuning.data.examples import Examples
@@ -54,7 +55,7 @@ def build_examples(
         UserError: An utterance's audio cannot be read and ``on_error`` is "stop"; names the utterance.
     """
     frame = utterances.frame
-    loader = file_loader(dict(frame.select("audio_sha256", "audio").iter_rows()))
+    loader = file_loader(dict(zip(frame["audio_sha256"], clips(frame), strict=True)))
     return _build(utterances, backbone, states, modality, on_error, distributions, loader, variants)
 
 

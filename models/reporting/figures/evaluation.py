@@ -140,16 +140,17 @@ def calibration_figure(curves: pl.DataFrame, models: Sequence[str]) -> Figure:
 
 
 @styled
-def confusion_figure(counts: Sequence[Sequence[int]], labels: tuple[str, ...], name: str) -> Figure:
+def confusion_figure(counts: Sequence[Sequence[float]], labels: tuple[str, ...], name: str) -> Figure:
     """Draw the confusion matrix of dominant emotions: human votes in rows, coloured by the share of each row.
 
     Args:
-        counts: K x K utterances; row: dominant emotion of the human votes, column: of the model.
+        counts: K x K utterances, in fractions where labels tie; row: dominant emotion of the human votes, column: of the model.
         labels: the K labels.
         name: of the model.
     """
     count_KK = np.array(counts, dtype=float)
-    share_KK = count_KK / np.maximum(count_KK.sum(axis=1, keepdims=True), 1)
+    total_K1 = count_KK.sum(axis=1, keepdims=True)
+    share_KK = count_KK / np.where(total_K1 > 0, total_K1, 1)
     width = max(1.8 + 0.62 * len(labels), 4.0)
     figure, (axes,) = new_figure(width=width, height=1.4 + 0.52 * len(labels))
     axes.imshow(share_KK, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -157,7 +158,7 @@ def confusion_figure(counts: Sequence[Sequence[int]], labels: tuple[str, ...], n
         axes.text(
             column,
             row,
-            f"{count_KK[row, column]:.0f}",
+            f"{count_KK[row, column]:.1f}".removesuffix(".0"),
             ha="center",
             va="center",
             fontsize=SMALL,

@@ -22,6 +22,7 @@ from ambivox.models.reporting.figures.style import (
 from ambivox.models.reporting.source_names import PALETTE, source_colour, source_label, source_order
 from ambivox.models.statistics.ambiguity import TERTILES
 from ambivox.models.statistics.confidence_calibration import calibration_curve
+from ambivox.models.statistics.intervals import Interval
 
 _LEAST_R2 = -1.0
 _DEFINITION_TITLES = {"entropy": "Ambiguity: entropy", "paper": "Ambiguity: definition of the paper"}
@@ -135,6 +136,13 @@ def labels_figure(validation: Validation) -> Figure:
     return figure
 
 
+def _range(interval: Interval | None) -> str:
+    """Such as " [4.1, 7.9]"; empty where there is no interval."""
+    if interval is None or not np.isfinite(interval.low):
+        return ""
+    return f" [{interval.low:.1f}, {interval.high:.1f}]"
+
+
 @styled
 def saturation_figure(validation: Validation) -> Figure:
     """Draw the mean JS of n synthetic votes, the fitted curve and the saturation point.
@@ -154,7 +162,7 @@ def saturation_figure(validation: Validation) -> Figure:
             axes.plot(x_M, fitted_M, color=colour)
         axes.axhline(saturation.asymptote, color=colour, lw=0.8, ls=":")
         if saturation.point is not None and saturation.point <= votes_V[-1]:
-            label = f"saturation of {plain_text(alm)}: {saturation.point} votes"
+            label = f"saturation of {plain_text(alm)}: {saturation.point} votes{_range(saturation.point_interval)}"
             axes.axvline(saturation.point, color=colour, lw=0.8, ls="--", label=label)
     if validation.saturation:
         axes.legend()

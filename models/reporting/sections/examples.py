@@ -1,4 +1,4 @@
-"""Example utterances: the test utterances with the most ambiguous human votes, and their distributions."""
+"""Example utterances: the test utterances (or, where none has votes, any utterances) with the most ambiguous human votes, and their distributions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEAST_VOTES = 3  # the entropy of fewer votes has little meaning
 
 
 def examples(run: Run, count: int) -> Section:
-    """Show the test utterances with the highest entropy of the target votes.
+    """Show the utterances with the highest entropy of the target votes: test utterances, where any has votes.
 
     Args:
         run: the outputs of a corpus.
@@ -25,11 +25,14 @@ def examples(run: Run, count: int) -> Section:
     section = Section("examples", "Ambiguous utterances")
     if run.utterances is None or run.test_targets is None or not count:
         return section
-    chosen = _most_ambiguous(run, count)
+    chosen, whose = _most_ambiguous(run.utterances.in_splits("test").frame, run, count), "the test speakers"
+    if not chosen.height:
+        others = run.utterances.in_splits("train", "development").frame
+        chosen, whose = _most_ambiguous(others, run, count), "speakers outside the test split"
     if not chosen.height:
         return section
     section.text.append(
-        f"The {chosen.height} utterances of the test speakers whose human votes have the highest entropy. Each bar is "
+        f"The {chosen.height} utterances of {whose} whose human votes have the highest entropy. Each bar is "
         "one distribution."
     )
     distributions = _distributions(run, chosen["utterance_id"])
@@ -50,11 +53,10 @@ def examples(run: Run, count: int) -> Section:
     return section
 
 
-def _most_ambiguous(run: Run, count: int) -> pl.DataFrame:
-    """The test utterances with the highest entropy first; ties are ordered by utterance_id."""
-    assert run.utterances is not None and run.test_targets is not None
-    test = run.utterances.in_splits("test").frame
-    n_NK = run.test_targets.counts(test["utterance_id"])
+def _most_ambiguous(utterances: pl.DataFrame, run: Run, count: int) -> pl.DataFrame:
+    """The utterances with the highest entropy first; ties are ordered by utterance_id."""
+    assert run.test_targets is not None
+    n_NK = run.test_targets.counts(utterances["utterance_id"])
     votes_N = n_NK.sum(1)
     entropy_N = np.zeros(len(votes_N))
     voted_N = votes_N > 0
@@ -62,9 +64,9 @@ def _most_ambiguous(run: Run, count: int) -> pl.DataFrame:
         entropy_N[voted_N] = entropy(n_NK[voted_N] / votes_N[voted_N, None])
     enough_N = voted_N & (votes_N >= min(_LEAST_VOTES, votes_N.max(initial=0)))
     order = sorted(
-        np.flatnonzero(enough_N), key=lambda row: (-entropy_N[row], test["utterance_id"][int(row)])
+        np.flatnonzero(enough_N), key=lambda row: (-entropy_N[row], utterances["utterance_id"][int(row)])
     )
-    return test[[int(row) for row in order[:count]]]
+    return utterances[[int(row) for row in order[:count]]]
 
 
 def _distributions(run: Run, ids: pl.Series) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -76,6 +78,8 @@ def _distributions(run: Run, ids: pl.Series) -> dict[str, tuple[np.ndarray, np.n
     for source in _SOURCES:
         table = run.distributions.get(source)
         if table is None or not ids.is_in(table.frame["utterance_id"].to_list()).all():
+            continue
+        if source == "synthetic" and not table.frame["equivalent_votes"].sum():  # no ALM answered
             continue
         votes_N = np.zeros(len(ids))
         if source == "human" and run.votes is not None:

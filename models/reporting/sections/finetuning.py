@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ambivox.models.left_out import NOTE
 from ambivox.models.reporting.estimates import display_name, format_estimate, parse_measure
 from ambivox.models.reporting.json_tables import json_tables
 from ambivox.models.reporting.parts import Section, pictures
@@ -23,7 +24,7 @@ def finetuning(run: Run) -> Section:
     section.tables = _matrix_tables(metrics)
     section.details = json_tables(metrics)
     for path in sorted((run.root / "evaluation").glob("*.json")):
-        if path.name != "metrics.json":
+        if path.name not in ("metrics.json", NOTE):
             section.details += json_tables(run.json(f"evaluation/{path.name}"), display_name(path.stem))
     section.pictures = pictures(run.root / "evaluation") + pictures(run.root / "finetuned")
     return section

@@ -29,6 +29,12 @@ def pooling(run: Run) -> Section:
         if votes.value < _NEGLIGIBLE_VOTES:
             section.text.append(f"{name} has almost no effect: the pooled distributions are the human ones.")
     content = run.json("distributions/pooling.json")
+    section.warnings += [f"Left out: {sentence}." for sentence in _sentences(content)]
+    if content.get("alms") == {}:
+        section.text.append(
+            "No ALM is pooled: the pooled distributions are those of the human votes, and the corpus prior where there "
+            "are none."
+        )
     section.tables = _tables_by_ambiguity(content)
     pooled = run.distributions.get("pooled")
     if pooled is not None and pooled.frame["equivalent_votes"].max() != 0:
@@ -45,6 +51,12 @@ def pooling(run: Run) -> Section:
     section.details = json_tables(content)
     section.pictures = pictures(run.root / "distributions")
     return section
+
+
+def _sentences(content: Mapping[str, Any]) -> list[str]:
+    """Why ALMs were left out, a sentence each."""
+    left_out = content.get("left_out")
+    return [str(sentence) for sentence in left_out] if isinstance(left_out, list) else []
 
 
 def _tables_by_ambiguity(content: Mapping[str, Any]) -> list[Table]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ambivox.models.reporting.estimates import display_name, format_estimate, parse_estimate
+from ambivox.models.left_out import NOTE
+from ambivox.models.reporting.estimates import display_name, format_estimate, format_number, parse_estimate
 from ambivox.models.reporting.json_tables import format_cell, json_tables, merge_intervals
 from ambivox.models.reporting.parts import Section, pictures
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.source_names import source_label, source_order
 from ambivox.models.reporting.tables import Table
 from ambivox.models.statistics.ambiguity import TERTILES
+from ambivox.models.statistics.intervals import few_groups
+from ambivox.models.statistics.paired_tests import SIGNIFICANT_P
 
 _GROUP_SOURCES = ("human", "synthetic", "pooled", "ceiling")
 
@@ -28,8 +31,11 @@ def validation(run: Run) -> Section:
         )
         section.text.append(
             f"Only test speakers are scored; the target is {target}. JS is the base-2 divergence (0 to 1), not its "
-            f"square root. Brackets show 95% bootstrap intervals over {_resampled(run)}."
+            f"square root. Brackets show 95% intervals over {_groups(run)}."
         )
+        speakers = run.json("validation/details.json").get("speakers")
+        if isinstance(speakers, int) and (warning := few_groups(speakers)):
+            section.text.append(f"Caution: {warning}.")
     section.pictures = pictures(run.root / "validation")
     details = run.json("validation/details.json")
     groups = details.get("per_group")
@@ -40,13 +46,13 @@ def validation(run: Run) -> Section:
     section.tables = _tertile_tables(details) + _paired_test_tables(details) + _group_tables(details)
     section.details = json_tables(metrics, "sources")
     for path in sorted((run.root / "validation").glob("*.json")):
-        if path.name != "metrics.json":
+        if path.name not in ("metrics.json", NOTE):
             section.details += json_tables(run.json(f"validation/{path.name}"), display_name(path.stem))
     return section
 
 
-def _resampled(run: Run) -> str:
-    """What the intervals resample: speakers, or utterances where fewer than two test speakers are known."""
+def _groups(run: Run) -> str:
+    """What the intervals are over: speakers, or utterances where fewer than two test speakers are known."""
     speakers = run.utterances.in_splits("test").frame["speaker"].drop_nulls() if run.utterances else None
     if speakers is None or speakers.n_unique() > 1:
         return "speakers"
@@ -78,13 +84,21 @@ def _paired_test_tables(details: Mapping[str, Any]) -> list[Table]:
         [
             f"{source_label(str(test.get('first')))} − {source_label(str(test.get('second')))}",
             format_estimate(parse_estimate({**test, "value": test.get("difference")})),
-            format_cell(test.get("p_holm")),
+            _p_value(test),
         ]
         for test in tests
     ]
     if not rows:
         return []
     return [Table.of(["difference", "JS", "p (Holm)"], rows, "Differences in JS, paired over speakers")]
+
+
+def _p_value(test: Mapping[str, Any]) -> str:
+    """The p-value, and the smallest possible one where so few speakers cannot give a significant one."""
+    p, least = format_cell(test.get("p_holm")), test.get("least_p_holm")
+    if isinstance(least, float) and least >= SIGNIFICANT_P:
+        return f"{p} (cannot be below {format_number(least)} with {test.get('speakers')} speakers)"
+    return p
 
 
 def _group_tables(details: Mapping[str, Any]) -> list[Table]:

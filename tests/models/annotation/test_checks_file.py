@@ -10,7 +10,7 @@ import pytest
 
 from ambivox.models.annotation.checks_file import drop_audio_insensitive, read_checks
 from ambivox.models.errors import UserError
-from ambivox.models.tables import Votes
+from ambivox.models.tables import Distributions, Votes
 from tests.support.annotation_fixtures import LABELS
 from tests.support.steps import pool
 
@@ -31,18 +31,22 @@ def test_audio_insensitive_annotators_are_left_out(tmp_path, key):
     )
     unchecked = annotations(tmp_path / "d")
     files = (sensitive, insensitive, text_only, unchecked)
-    assert drop_audio_insensitive(files) == (sensitive, text_only, unchecked)
-    assert drop_audio_insensitive(files, allow_audio_insensitive=True) == files
+    kept, sentences = drop_audio_insensitive(files)
+    assert kept == (sensitive, text_only, unchecked)
+    assert [sentence.split(" (")[0] for sentence in sentences] == [f"{tmp_path / 'b'} is audio-insensitive"]
+    assert drop_audio_insensitive(files, allow_audio_insensitive=True) == (files, [])
 
 
 @pytest.mark.parametrize("key", ["audio_sensitive", "hears"])
-def test_it_is_an_error_when_no_annotator_is_left(tmp_path, key):
-    with pytest.raises(UserError, match=r"audio-insensitive.*--allow-audio-insensitive"):
-        drop_audio_insensitive((annotations(tmp_path / "a", **{key: False}),))
+def test_the_sentence_names_the_alm_and_the_option(tmp_path, key):
+    kept, (sentence,) = drop_audio_insensitive((annotations(tmp_path / "a", alm="deaf", **{key: False}),))
+    assert kept == ()
+    assert sentence.startswith("deaf is audio-insensitive")
+    assert "--allow-audio-insensitive" in sentence
 
 
 def test_no_files_are_no_error():
-    assert drop_audio_insensitive(()) == ()
+    assert drop_audio_insensitive(()) == ((), [])
 
 
 def test_checks_of_earlier_versions_have_the_present_keys(tmp_path):
@@ -62,7 +66,7 @@ def test_a_missing_file_is_empty_and_a_damaged_one_is_an_error(tmp_path):
             read_checks(tmp_path / "checks.json")
 
 
-def test_the_step_pool_checks_its_annotators(tmp_path, make_utterances):
+def test_the_step_pool_pools_human_votes_where_no_annotator_is_left(tmp_path, make_utterances):
     rows = pl.DataFrame(
         {
             "utterance_id": ["u0001"],
@@ -73,10 +77,12 @@ def test_the_step_pool_checks_its_annotators(tmp_path, make_utterances):
         }
     )
     votes = Votes.check(rows, LABELS).write(tmp_path / "votes.parquet")
-    with pytest.raises(UserError, match="audio-insensitive"):
-        pool(
-            utterances=make_utterances(4),
-            votes=votes,
-            annotations=annotations(tmp_path / "a", audio_sensitive=False),
-            out=tmp_path / "out",
-        )
+    (tmp_path / "a").mkdir()
+    path = tmp_path / "a" / "annotations.parquet"
+    (tmp_path / "a" / "checks.json").write_text(json.dumps({"audio_sensitive": False, "alm": "deaf"}))
+    pool(utterances=make_utterances(4), votes=votes, annotations=path, out=tmp_path / "out")
+    summary = json.loads((tmp_path / "out" / "pooling.json").read_text())
+    assert summary["alms"] == {}
+    assert summary["left_out"][0].startswith("deaf is audio-insensitive")
+    human, pooled = (Distributions.read(tmp_path / f"out/{name}.parquet") for name in ("human", "pooled"))
+    assert human.frame.select(LABELS).equals(pooled.frame.select(LABELS))

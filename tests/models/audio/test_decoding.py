@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
+import ambivox.models.audio.audio_error
 import ambivox.models.audio.decoding
-from ambivox.models.audio.decoding import AudioError, decode, decode_many, windows
+from ambivox.models.audio.audio_error import AudioError
+from ambivox.models.audio.decoding import decode, decode_many, windows
 
 
 def tone(seconds: float = 1.0, rate_hz: int = 16_000, hz: float = 440.0) -> np.ndarray:
@@ -91,7 +93,7 @@ def damaged(kind: str, path: Path) -> str:
     ("kind", "reason"),
     [
         ("missing", "missing"),
-        ("folder", "missing"),
+        ("folder", "not a file"),
         ("no file at all", "empty"),
         ("no samples", "empty"),
         ("one sample", "too short"),
@@ -112,7 +114,7 @@ def test_damage_is_named(tmp_path: Path, kind: str, reason: str) -> None:
 def test_a_header_of_many_hours_is_refused_before_decoding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ambivox.models.audio.decoding, "LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr(ambivox.models.audio.audio_error, "LONGEST_SECONDS", 0.5)
     soundfile.write(tmp_path / "a.flac", tone(), 16_000)
     with pytest.raises(AudioError) as caught:
         decode(str(tmp_path / "a.flac"))
@@ -148,7 +150,7 @@ def test_decode_many_never_runs_further_ahead_than_asked(monkeypatch: pytest.Mon
             decoded += 1
         return np.zeros(rate_hz, dtype=np.float32)
 
-    monkeypatch.setattr(ambivox.models.audio.decoding, "_decode_or_error", counting)
+    monkeypatch.setattr(ambivox.models.audio.decoding, "decode_or_error", counting)
     read = 0
     for _ in decode_many(["x"] * 200, workers=2, ahead=8):
         read += 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,15 +57,17 @@ def test_wav_header_steps_over_other_chunks(tmp_path: Path) -> None:
     path = Path(write(tmp_path / "a.wav"))
     content = path.read_bytes()
     odd = content[:12] + b"LIST" + (3).to_bytes(4, "little") + b"abc\0" + content[12:]
-    assert wav_header(odd, len(odd)) == wav_header(content, len(content))
-    assert wav_header(content[:30], 30) is None
+    header, shifted = (wav_header(io.BytesIO(each), len(each)) for each in (content, odd))
+    assert header is not None and shifted is not None
+    assert shifted == replace(header, data_start=header.data_start + 12)
+    assert wav_header(io.BytesIO(content[:30]), 30) is None
 
 
 def test_problems_are_rows_in_order(tmp_path: Path) -> None:
     good = write(tmp_path / "good.wav")
     short = write(tmp_path / "short.wav", seconds=0.001)
     cut = Path(write(tmp_path / "cut.wav"))
-    cut.write_bytes(cut.read_bytes()[:-100])
+    cut.write_bytes(cut.read_bytes()[:-1000])
     text = tmp_path / "text.wav"
     text.write_text("hello")
     absent = str(tmp_path / "absent.wav")
@@ -81,7 +85,9 @@ def test_only_changed_files_are_read_again(tmp_path: Path, monkeypatch: pytest.M
     examined: list[str] = []
     real = ambivox.models.audio.probing._examine
     monkeypatch.setattr(
-        ambivox.models.audio.probing, "_examine", lambda name: (examined.append(name), real(name))[1]
+        ambivox.models.audio.probing,
+        "_examine",
+        lambda name, clips: (examined.append(name), real(name, clips))[1],
     )
     assert probe(names, cache).equals(first)
     assert examined == []
@@ -99,17 +105,19 @@ def test_an_interrupted_probe_remembers_what_it_had(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(ambivox.models.parallel, "_BATCH", 2)
     real = ambivox.models.audio.probing._examine
 
-    def interrupted(name: str) -> object:
+    def interrupted(name: str, clips: object) -> object:
         if name == names[4]:
             raise KeyboardInterrupt
-        return real(name)
+        return real(name, clips)
 
     monkeypatch.setattr(ambivox.models.audio.probing, "_examine", interrupted)
     with pytest.raises(KeyboardInterrupt):
         probe(names, cache, workers=1)
     examined: list[str] = []
     monkeypatch.setattr(
-        ambivox.models.audio.probing, "_examine", lambda name: (examined.append(name), real(name))[1]
+        ambivox.models.audio.probing,
+        "_examine",
+        lambda name, clips: (examined.append(name), real(name, clips))[1],
     )
     assert probe(names, cache)["problem"].null_count() == 6
     assert examined == names[4:]

@@ -13,7 +13,8 @@ import soundfile
 import ambivox.models.audio.decoding
 import ambivox.models.audio.probing
 import ambivox.models.object_store
-from ambivox.models.audio.decoding import AudioError, decode, decode_many
+from ambivox.models.audio.audio_error import AudioError
+from ambivox.models.audio.decoding import decode, decode_many
 from ambivox.models.audio.probing import probe
 from ambivox.models.corpora.table import load
 from ambivox.models.errors import UserError
@@ -78,7 +79,9 @@ def test_s3_is_as_good_as_a_disk(bucket: str, tmp_path: Path, monkeypatch: pytes
     examined: list[str] = []
     real = ambivox.models.audio.probing._examine
     monkeypatch.setattr(
-        ambivox.models.audio.probing, "_examine", lambda name: (examined.append(name), real(name))[1]
+        ambivox.models.audio.probing,
+        "_examine",
+        lambda name, clips: (examined.append(name), real(name, clips))[1],
     )
     assert probe([url, absent, flac], cache).equals(probed)
     assert examined == [absent]

@@ -13,6 +13,7 @@ from ambivox.models.corpora.iemocap import load
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.ingest import IngestedCorpus, ingest
 from ambivox.models.ingestion.labels import FOUR
+from ambivox.models.ingestion.splits import DEFAULT_SHARES
 
 IMPRO = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
 
@@ -140,7 +141,8 @@ def test_speaker_is_named_by_the_last_part_and_words_are_found(root: Path, tmp_p
     assert rows["Ses03M_script01_1_F000"]["transcript"] == "Hello."
     assert rows["Ses03M_script01_1_M000"]["transcript"] is None
     assert corpus.profile["without"]["transcript"] == 10
-    assert corpus.profile["notes"] == ["1 files are not UTF-8 and were read as Windows-1252"]
+    assert "1 files are not UTF-8 and were read as Windows-1252" in corpus.profile["notes"]
+    assert not any("official" in note for note in corpus.profile["notes"])
     assert corpus.profile["speakers"] == 10
 
 
@@ -172,7 +174,10 @@ def test_kinds_of_dialogue(root: Path, dialogs: str, count: int) -> None:
 
 @pytest.mark.parametrize("session", [1, 4])
 def test_leave_one_session_out(root: Path, tmp_path: Path, session: int) -> None:
-    corpus = ingested(root, tmp_path, test_session=session).utterances.frame
+    loaded = load(root, test_session=session)
+    corpus = ingest(
+        loaded, "iemocap", shares=DEFAULT_SHARES, cache=tmp_path / "cache.sqlite"
+    ).utterances.frame
     test = corpus.filter(pl.col("split") == "test")
     assert set(test["speaker"]) == {f"Ses0{session}_F", f"Ses0{session}_M"}
     assert set(corpus.filter(pl.col("speaker").str.starts_with(f"Ses0{session}"))["split"]) == {"test"}
@@ -231,3 +236,50 @@ def test_a_root_too_deep_or_too_high_is_told_where(root: Path) -> None:
         load(root / "Session1")
     with pytest.raises(UserError, match="no such folder"):
         load(root / "Session9")
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "Ses01F_impro05 (1).txt",
+        "Ses01F_impro05 copy.txt",
+        "Ses01F_impro05_old.txt",
+        "Copy of Ses01F_impro05.txt",
+        "Ses01F_impro05-1.txt",
+    ],
+)
+@pytest.mark.parametrize("folder", ["EmoEvaluation", "transcriptions"])
+def test_copies_beside_the_official_files_are_not_read(root: Path, copy: str, folder: str) -> None:
+    before = load(root)
+    path = root / "Session1" / "dialog" / folder / "Ses01F_impro05.txt"
+    changed = path.read_bytes().replace(b"Anger", b"Fear").replace(b"Why not", b"Because")
+    path.with_name(copy).write_bytes(changed)
+    after = load(root)
+    assert after.utterances.equals(before.utterances)
+    assert after.votes.equals(before.votes)
+    assert after.rejects.height == 0
+    assert f"1 files are not official ones and are not read, such as {copy}" in after.notes
+
+
+@pytest.mark.parametrize("blank", [" ", "    ", "", " \t "])
+def test_lost_tabs_lose_nothing(root: Path, blank: str) -> None:
+    before = load(root)
+    for path in root.glob("Session*/dialog/EmoEvaluation/Ses*.txt"):
+        path.write_bytes(path.read_bytes().replace(b"\t", blank.encode()))
+    after = load(root)
+    assert after.utterances.equals(before.utterances)
+    assert after.votes.equals(before.votes)
+    assert after.rejects.height == 0
+
+
+def test_apple_s_files_are_not_read(root: Path) -> None:
+    before = load(root)
+    for folder in list(root.glob("Session*/dialog/*")) + list(root.glob("Session*/sentences/wav/*")):
+        for path in list(folder.iterdir()):
+            if path.is_file() and not path.name.startswith("."):
+                (folder / f"._{path.name}").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
+        (folder / ".DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1")
+    after = load(root)
+    assert after.utterances.equals(before.utterances)
+    assert after.votes.equals(before.votes)
+    assert after.notes == before.notes

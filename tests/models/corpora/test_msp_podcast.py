@@ -209,3 +209,47 @@ def test_messages(root: Path) -> None:
     (root / "Labels" / "labels_consensus.csv").write_text(CONSENSUS + "a,b,c,d,e,f,g,h,i\n")
     with pytest.raises(UserError, match=r"labels_consensus\.csv:7: 9 fields, but the header has 8"):
         load(root)
+
+
+@pytest.mark.parametrize("labels", ["Labels", "labels", "label", "LABELS"])
+@pytest.mark.parametrize(
+    "consensus", ["labels_consensus.csv", "labels_concensus.csv", "Labels_Concensus.csv"]
+)
+@pytest.mark.parametrize("audio", ["Audios", "Audio", "audios"])
+def test_every_release_s_spelling_is_read(root: Path, labels: str, consensus: str, audio: str) -> None:
+    write_answers(root, "Worker", ANSWERS)
+    (root / "Labels" / "labels_consensus.csv").rename(root / "Labels" / consensus)
+    (root / "Labels").rename(root / labels)
+    (root / "Audios").rename(root / audio)
+    (root / "Transcripts").rename(root / "transcripts")
+    corpus = ingested(root)
+    assert corpus.rejects.height == 0
+    assert len(corpus.utterances) == 5
+    assert corpus.profile["without"]["transcript"] == 1
+
+
+@pytest.mark.parametrize(
+    ("development", "test", "expected"),
+    [
+        ("Validation", "Test", 2),
+        ("Development", "Test1", 2),
+        ("development", "test 2", 2),
+        ("Dev", "Test_3", 2),
+    ],
+)
+def test_splits_of_older_releases(root: Path, development: str, test: str, expected: int) -> None:
+    path = root / "Labels" / "labels_consensus.csv"
+    text = CONSENSUS.replace("Development", development).replace("Test1", test).replace("Test2", test)
+    path.write_text(text)
+    write_answers(root, "Worker", ANSWERS)
+    splits = ingested(root).utterances.frame["split"]
+    assert splits.to_list() == ["train", "train", "development", "test", "test"]
+    assert (splits == "test").sum() == expected
+
+
+def test_the_missing_label_file_is_named_with_its_spellings(root: Path) -> None:
+    (root / "Labels" / "labels_consensus.csv").unlink()
+    with pytest.raises(
+        UserError, match=r"Labels or label/labels_consensus\.csv or labels_concensus\.csv not found"
+    ):
+        ingested(root)

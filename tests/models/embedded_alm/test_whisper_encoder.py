@@ -100,13 +100,13 @@ def test_parts_an_encoder_alone_and_half_precision_hold_the_same_encoder(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "wav2vec2"}, "expected the model_type 'whisper', found 'wav2vec2'"),
-        ({"d_model": "64"}, "d_model: expected a positive whole number, found '64'"),
-        ({"encoder_layers": 0}, "encoder_layers: expected a positive whole number, found 0"),
-        ({"encoder_ffn_dim": 10**9}, "encoder_ffn_dim: expected a positive whole number"),
+        ({"model_type": "wav2vec2"}, "at model_type: Input should be 'whisper', found 'wav2vec2'"),
+        ({"d_model": "64"}, "at d_model: Input should be a valid integer, found '64'"),
+        ({"encoder_layers": 0}, "at encoder_layers: Input should be greater than 0, found 0"),
+        ({"encoder_ffn_dim": 10**9}, "at encoder_ffn_dim: Input should be less than 10000"),
         ({"encoder_attention_heads": 7}, "d_model: expected a multiple of 7 attention heads, found 64"),
-        ({"max_source_positions": 750}, "max_source_positions: expected 1500"),
-        ({"activation_function": "relu"}, "activation_function: expected 'gelu'"),
+        ({"max_source_positions": 750}, "at max_source_positions: Input should be 1500"),
+        ({"activation_function": "relu"}, "at activation_function: Input should be 'gelu'"),
     ],
 )
 def test_a_configuration_that_does_not_fit_is_one_line(

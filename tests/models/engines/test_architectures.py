@@ -95,7 +95,7 @@ def test_transcripts_bring_no_markup_of_this_model(other):
     assert found == expected != []
 
 
-@pytest.mark.parametrize("key", sorted(alms()))
+@pytest.mark.parametrize("key", sorted(key for key, alm in alms().items() if alm.hosted is None))
 def test_every_alm_is_complete(key):
     alm = alms()[key]
     import transformers
@@ -123,9 +123,9 @@ def test_every_alm_is_known_to_vllm(key):
             '{"architectures": ["LlamaForCausalLM"]}',
             "no file in models/alms/ has the architecture LlamaForCausalLM",
         ),
-        ("{", "config.json cannot be read"),
+        ("{", "no readable JSON"),
         ("[]", "expected a JSON object"),
-        (None, "config.json cannot be read"),
+        (None, "no readable JSON"),
         ('{"architectures": ["VoxtralForConditionalGeneration"]}', "no \\*.safetensors"),
     ],
 )

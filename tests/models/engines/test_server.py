@@ -123,5 +123,5 @@ def test_a_server_of_another_model_is_noticed(scripted, small_alm):
 
 
 def test_no_server_at_all(run):
-    with pytest.raises(UserError, match="gave up"):
+    with pytest.raises(UserError, match="nothing listens there"):
         run(f"http://127.0.0.1:{free_port()}/v1", server_timeout=0.5)

@@ -11,8 +11,8 @@ from ambivox.models.errors import UserError
 from ambivox.models.evaluation.rows import finite, metric_row, score_row
 from ambivox.models.statistics import dominant_emotion, metrics
 from ambivox.models.statistics.ambiguity import TERTILES
-from ambivox.models.statistics.bootstrap import mean_interval
 from ambivox.models.statistics.confidence_calibration import expected_calibration_error
+from ambivox.models.statistics.intervals import mean_interval
 
 
 def _distributions(seed: int, rows: int = 60) -> np.ndarray:
@@ -22,11 +22,11 @@ def _distributions(seed: int, rows: int = 60) -> np.ndarray:
 def test_every_figure_is_that_of_its_metric() -> None:
     truth_NK, q_NK = _distributions(0), _distributions(1)
     speakers = [f"s{number % 7}" for number in range(60)]
-    row = metric_row(truth_NK, q_NK, speakers_N=speakers, resamples=200, seed=3)
+    row = metric_row(truth_NK, q_NK, speakers_N=speakers)
     js_N = metrics.jensen_shannon(truth_NK, q_NK)
-    js = mean_interval(js_N, speakers, resamples=200, seed=3)
+    js = mean_interval(js_N, speakers)
     assert (row["js"], row["js_low"], row["js_high"]) == (js.value, js.low, js.high)
-    over_utterances = mean_interval(js_N, resamples=200, seed=3)
+    over_utterances = mean_interval(js_N)
     assert row["js_low_over_utterances"] == over_utterances.low
     assert row["js_high_over_utterances"] == over_utterances.high
     assert row["bc"] == metrics.bhattacharyya(truth_NK, q_NK).mean()

@@ -130,7 +130,7 @@ def test_a_result_with_all_its_oddities(tables: LinkedTables, tmp_path: Path) ->
         ("a", "replaced by a later annotation"),
         ("a", "skipped by the annotator"),
         ("a", "unknown label"),
-        ("task 2", "vote for an unknown utterance"),
+        ("task 3", "vote for an unknown utterance"),
         ("zz", "vote for an unknown utterance"),
     ]
 
@@ -157,7 +157,7 @@ def test_json_min(tables: LinkedTables, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [('[{"data": ', r"result\.json:1: not readable as JSON"), ('{"a": 1}', "expected a list of tasks")],
+    [('[{"data": ', "expected a list of tasks.*cut short"), ('{"a": 1}', "expected a list of tasks")],
 )
 def test_files_that_are_no_result(tables: LinkedTables, tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "result.json"

@@ -78,6 +78,26 @@ def test_planning_needs_a_quarter_fewer_votes_than_chance() -> None:
         simulate(model, replace(test.inputs, n_NK=np.ones((700, 4))))
 
 
+def test_a_random_plan_saves_nothing() -> None:
+    train = simulated_corpus(rows=600, votes=10, kappa=4.0, seed=3)
+    model = fit_pooling(label_names(4), ["alm"], train.inputs, np.arange(1.0, 6.0))
+    savings = []
+    for seed in range(4):
+        test = simulated_corpus(rows=300, votes=10, kappa=4.0, seed=10 + seed)
+        rng = np.random.default_rng(seed)
+        simulation = simulate(
+            model,
+            test.inputs,
+            repeats=2,
+            budgets=(1.0, 2.0),
+            seed=seed,
+            gain=lambda _model, inputs, rng=rng: rng.random(len(inputs.n_NK)),
+        )
+        savings.append([interval.value for interval in simulation.saved.values()])
+        assert all(interval.low < 0.15 and interval.high > -0.15 for interval in simulation.saved.values())
+    assert np.mean(savings) == pytest.approx(0, abs=0.1)
+
+
 def test_plan_labels_writes_a_batch_for_label_studio(tmp_path: Path) -> None:
     files = write_files(tmp_path, simulated_corpus(rows=400, votes=9))
     out = plan_labels(

@@ -41,3 +41,38 @@ def test_no_utterances_and_no_bins() -> None:
     assert np.isnan(expected_calibration_error(none_NK, none_NK))
     with pytest.raises(UserError, match="at least 1 bin, found 0"):
         calibration_curve(none_NK, none_NK, bins=0)
+
+
+@pytest.mark.parametrize("labels", range(1, 21))
+def test_a_prediction_that_says_nothing_is_calibrated_for_any_number_of_labels(labels: int) -> None:
+    truth_NK = np.eye(labels)[np.arange(60) % labels]
+    flat_NK = np.full((60, labels), 1 / labels)
+    assert expected_calibration_error(truth_NK, flat_NK, 10) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("labels", range(2, 21))
+def test_a_true_confidence_is_calibrated_for_any_number_of_labels(labels: int) -> None:
+    # A tenth of the confidences each: 1/K to 1, right exactly as often as they say.
+    rows, top = [], []
+    for confidence in np.linspace(1 / labels, 1, 10):
+        p_K = np.full(labels, (1 - confidence) / (labels - 1))
+        p_K[0] = confidence
+        truth_NK = np.eye(labels)[(np.arange(400) >= round(confidence * 400)).astype(int)]
+        rows.append(np.tile(p_K, (400, 1)))
+        top.append(truth_NK)
+    error = expected_calibration_error(np.concatenate(top), np.concatenate(rows), 10)
+    assert error == pytest.approx(0, abs=1 / 400 + (1 / labels) / 10)
+
+
+@pytest.mark.parametrize("tenths", range(1, 11))
+def test_rounding_moves_no_confidence_to_another_bin(tenths: int) -> None:
+    for confidence in (
+        tenths / 10,
+        sum([0.1] * tenths),
+        np.nextafter(tenths / 10, 0),
+        1 - (10 - tenths) * 0.1,
+    ):
+        if not 0.5 < confidence <= 1:
+            continue
+        curve = calibration_curve(np.array([[1.0, 0.0]]), np.array([[confidence, 1 - confidence]]))
+        assert curve.count_B.argmax() == tenths - 1

@@ -39,5 +39,34 @@ def test_no_utterances_give_nan_and_no_error() -> None:
     assert dominant_emotion.correct(none_NK, none_NK).shape == (0,)
 
 
-def test_of_equally_probable_labels_the_first_is_dominant() -> None:
-    assert dominant_emotion.correct(np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]])).tolist() == [1.0]
+def test_equally_probable_labels_share_the_dominant_emotion() -> None:
+    truth_NK = np.array(
+        [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.1 + 0.2, 0.3, 0.4], [1 / 3, 1 / 3 + 1e-12, 1 / 3]]
+    )
+    prediction_NK = np.array([[1.0, 0.0, 0.0], [0.4, 0.4, 0.2], [0.2, 0.2, 0.6], [0.0, 1.0, 0.0]])
+    expected_N = [0.5, 0.5, 1.0, 1 / 3]
+    assert dominant_emotion.correct(truth_NK, prediction_NK) == pytest.approx(expected_N)
+    counts_KK = dominant_emotion.confusion(truth_NK, prediction_NK)
+    assert counts_KK.sum() == pytest.approx(4) and np.diag(counts_KK).sum() == pytest.approx(sum(expected_N))
+
+
+@pytest.mark.parametrize("labels", [2, 3, 6])
+def test_ties_count_as_random_tie_breaks_do_on_average(labels: int) -> None:
+    rng = np.random.default_rng(labels)
+    truth_NK, prediction_NK = (rng.multinomial(3, np.full(labels, 1 / labels), 40) / 3 for _ in range(2))
+    broken = [
+        np.mean(
+            (truth_NK + 1e-6 * rng.random(truth_NK.shape)).argmax(1)
+            == (prediction_NK + 1e-6 * rng.random(truth_NK.shape)).argmax(1)
+        )
+        for _ in range(3000)
+    ]
+    assert dominant_emotion.accuracy(truth_NK, prediction_NK) == pytest.approx(np.mean(broken), abs=0.005)
+
+
+def test_the_order_of_the_labels_does_not_matter() -> None:
+    rng = np.random.default_rng(8)
+    truth_NK, prediction_NK = (rng.multinomial(4, np.full(5, 0.2), 60) / 4 for _ in range(2))
+    for measure in (dominant_emotion.accuracy, dominant_emotion.f1_macro, dominant_emotion.f1_weighted):
+        reversed_order = measure(truth_NK[:, ::-1], prediction_NK[:, ::-1])
+        assert measure(truth_NK, prediction_NK) == pytest.approx(reversed_order)

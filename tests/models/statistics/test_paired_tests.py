@@ -11,9 +11,32 @@ from ambivox.models.statistics.paired_tests import holm, paired_test
 
 def test_sign_flip_test_by_enumeration() -> None:
     # Groups' sums 3, 2, 1: of 8 sign patterns only +++ and --- reach |6|, so p = 2 / 8.
-    test = paired_test([3.0, 2.0, 1.0], [0.0, 0.0, 0.0], ["a", "b", "c"], resamples=40_000)
-    assert test.p_value == pytest.approx(0.25, abs=0.01)
+    test = paired_test([3.0, 2.0, 1.0], [0.0, 0.0, 0.0], ["a", "b", "c"])
+    assert test.p_value == 0.25
     assert test.share_lower == 0.0 and test.groups == 3
+
+
+@pytest.mark.parametrize(("groups", "least"), [(1, 1.0), (2, 0.5), (3, 0.25), (5, 0.0625), (6, 0.03125)])
+def test_few_speakers_cannot_be_significant(groups: int, least: float) -> None:
+    test = paired_test(np.full(4 * groups, -9.0), np.zeros(4 * groups), np.arange(4 * groups) % groups)
+    assert (test.p_value, test.least_p_value) == (least, least)
+    assert (test.impossible() is None) == (groups == 6)
+    assert test.impossible(0.01) == f"{groups} speakers cannot give a p-value below {least:.3g}"
+
+
+def test_speakers_without_a_difference_do_not_help_to_be_significant() -> None:
+    # Of 8 speakers, two differ.
+    difference_N = np.array([1.0, 1.0, 0, 0, 0, 0, 0, 0])
+    test = paired_test(difference_N, np.zeros(8))
+    assert (test.p_value, test.least_p_value) == (0.5, 0.5)
+
+
+def test_random_patterns_agree_with_all_patterns() -> None:
+    rng = np.random.default_rng(5)
+    first_N, second_N = rng.normal(0.3, 1, 14), np.zeros(14)
+    pattern_RG = (np.arange(2**14)[:, None] >> np.arange(14) & 1) * 2.0 - 1.0
+    exact = np.mean(np.abs(pattern_RG @ first_N) >= abs(first_N.sum()) - 1e-12)
+    assert paired_test(first_N, second_N, resamples=40_000).p_value == pytest.approx(exact, abs=0.01)
 
 
 def test_sign_flip_test_has_its_size_and_power() -> None:

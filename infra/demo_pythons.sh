@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# make demo in a fresh clone of this checkout's last commit, with each Python named, one after the other:
+#
+#   infra/demo_pythons.sh FOLDER PYTHON...      # make demo-pythons
+#
+# The clones and their environments (5 GB each) are removed; FOLDER keeps a log and the figures of each Python. A Python
+# that is not on the machine is skipped by name. The exit code is the number of Pythons that failed.
+set -uo pipefail
+checkout=$(git -C "$(dirname "$0")/.." rev-parse --show-toplevel)
+runs=$1
+shift
+mkdir -p "$runs"
+failed=0
+figures='
+import json, sys
+summary = json.load(open(sys.argv[1]))
+print(", ".join("%s %.3f" % (source, summary["js_" + source]) for source in ("human", "synthetic", "combined", "pooled")))
+'
+for python; do
+    version=$("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || { echo "$python: not on this machine, skipped"; continue; }
+    clone=$(mktemp -d "$runs/clone.XXXXXX")
+    git clone --quiet "$checkout" "$clone/ambivox"
+    if make -C "$clone/ambivox" demo PYTHON="$python" >"$runs/$version.log" 2>&1; then
+        cp "$clone/ambivox/data/demo/validation/summary.json" "$runs/$version.json"
+        echo "$python ($version): JS to the held-out votes: $("$clone/ambivox/.venv/bin/python" -c "$figures" "$runs/$version.json")"
+    else
+        failed=$((failed + 1))
+        echo "$python ($version): failed; $(tail -n 1 "$runs/$version.log")"
+    fi
+    rm -rf "$clone"
+done
+exit "$failed"

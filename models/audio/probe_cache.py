@@ -1,0 +1,211 @@
+"""What probing remembers between runs: a SQLite file that several runs share, and that is made anew where it is damaged.
+
+A recording's row is valid for one size and time of change. What was heard of a clip is stored by the hash of the
+recording. Errors are not stored. A cache that cannot be used costs time, never a result.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import platformdirs
+
+from ambivox.models.audio.clips import Clip
+from ambivox.models.audio.listening import Listened
+from ambivox.models.errors import UserError
+
+_logger = logging.getLogger(__name__)
+_NAME = "audio.sqlite"
+_MAGIC = b"SQLite format 3\0"
+_WAIT_SECONDS = 60.0
+_TABLES = """
+CREATE TABLE IF NOT EXISTS recordings (
+    audio TEXT PRIMARY KEY, size INTEGER, changed_ns INTEGER, sha256 TEXT, rate_hz INTEGER, channels INTEGER,
+    corrected TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS clips (
+    sha256 TEXT, start REAL, end REAL, channel INTEGER, frames INTEGER, heard TEXT,
+    PRIMARY KEY (sha256, start, end, channel)
+) WITHOUT ROWID;
+"""
+
+
+class FileVersion(NamedTuple):
+    """Size and time of change: a file with both unchanged counts as unchanged."""
+
+    size: int
+    changed_ns: int
+
+
+class Recording(NamedTuple):
+    """What a file's bytes and its header say; ``corrected`` as in ``ambivox.models.audio.sounds.Sound``."""
+
+    sha256: str
+    rate_hz: int
+    channels: int
+    corrected: str | None
+
+
+class Probed(NamedTuple):
+    """A recording and what was heard of its clips."""
+
+    recording: Recording
+    clips: Mapping[Clip, Listened]
+
+
+def cache_file() -> Path:
+    """Return the default cache file: in the folder AMBIVOX_CACHE, else in the user's cache folder.
+
+    Returns:
+        On Linux, ``~/.cache/ambivox/audio.sqlite``, or the same under ``XDG_CACHE_HOME``.
+    """
+    folder = os.environ.get("AMBIVOX_CACHE") or platformdirs.user_cache_dir("ambivox", appauthor=False)
+    return Path(folder) / _NAME
+
+
+def read_cache(
+    path: Path, versions: Mapping[str, FileVersion | None], clips: Mapping[str, Iterable[Clip]]
+) -> dict[str, Probed]:
+    """Read what is known of recordings that have not changed.
+
+    Args:
+        path: The cache.
+        versions: The recordings and their versions.
+        clips: Per recording, the clips that are wanted.
+
+    Returns:
+        The recordings of which everything that is wanted is known.
+
+    Raises:
+        UserError: ``path`` is a file of another kind.
+    """
+    try:
+        with _database(path) as database:
+            return dict(_known(database, versions, clips))
+    except sqlite3.DatabaseError as error:
+        _do_without(path, error)
+    return {}
+
+
+def write_cache(path: Path, versions: Mapping[str, FileVersion | None], probed: Mapping[str, Probed]) -> None:
+    """Remember recordings.
+
+    Args:
+        path: The cache.
+        versions: The recordings and their versions; those without a version are not remembered.
+        probed: What is known of them.
+    """
+    recordings = [
+        (_key(name), *version, *each.recording)
+        for name, each in probed.items()
+        if (version := versions[name]) is not None
+    ]
+    heard = [
+        (each.recording.sha256, *_part(clip), listened.frames, listened.heard)
+        for each in probed.values()
+        for clip, listened in each.clips.items()
+    ]
+    if not recordings:
+        return
+    try:
+        with _database(path) as database:
+            # The lock is taken before the first statement: one taken halfway could not be waited for.
+            database.execute("BEGIN IMMEDIATE")
+            database.executemany("INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?)", recordings)
+            database.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?)", heard)
+            database.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        _do_without(path, error)
+
+
+@contextmanager
+def _database(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open or create the cache; transactions are explicit."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unavailable(error) from error
+    with closing(sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)) as database:
+        present = database.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('recordings', 'clips')")
+        if present.fetchone()[0] < 2:
+            database.executescript(f"BEGIN IMMEDIATE; {_TABLES} DROP TABLE IF EXISTS probed; COMMIT;")
+        yield database
+
+
+def _unavailable(error: OSError) -> sqlite3.OperationalError:
+    """Make the error that SQLite has for a file that cannot be opened."""
+    unavailable = sqlite3.OperationalError(str(error))
+    unavailable.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+    return unavailable
+
+
+def _known(
+    database: sqlite3.Connection,
+    versions: Mapping[str, FileVersion | None],
+    clips: Mapping[str, Iterable[Clip]],
+) -> Iterator[tuple[str, Probed]]:
+    for name, version in versions.items():
+        if version is None:
+            continue
+        row = database.execute(
+            "SELECT sha256, rate_hz, channels, corrected FROM recordings "
+            "WHERE audio = ? AND size = ? AND changed_ns = ?",
+            (_key(name), *version),
+        ).fetchone()
+        if not row:
+            continue
+        recording = Recording(*row)
+        listened = {clip: _listened(database, recording.sha256, clip) for clip in clips[name]}
+        known = {clip: each for clip, each in listened.items() if each is not None}
+        if len(known) == len(listened):
+            yield name, Probed(recording, known)
+
+
+def _listened(database: sqlite3.Connection, sha256: str, clip: Clip) -> Listened | None:
+    row = database.execute(
+        "SELECT frames, heard FROM clips WHERE sha256 = ? AND start = ? AND end = ? AND channel = ?",
+        (sha256, *_part(clip)),
+    ).fetchone()
+    return Listened(*row) if row else None
+
+
+def _key(audio: str) -> str:
+    """The absolute path, so that relative paths are found from any working directory; URLs stay."""
+    return audio if "://" in audio else f"{Path.cwd()}/{audio}" if not audio.startswith("/") else audio
+
+
+def _part(clip: Clip) -> tuple[float, float, int]:
+    """The clip's place in its recording, without nulls, which no two keys share."""
+    return (
+        -1.0 if clip.start_seconds is None else clip.start_seconds,
+        -1.0 if clip.end_seconds is None else clip.end_seconds,
+        clip.channel or 0,
+    )
+
+
+def _do_without(path: Path, error: sqlite3.DatabaseError) -> None:
+    """Do without a cache that is locked or not writable; move a damaged one away, so that the next call makes a new one.
+
+    A user's file of another kind stays.
+    """
+    # Operational errors come from the surroundings, except for SQLITE_ERROR: tables with other columns.
+    if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+        _logger.debug("%s: not used (%s)", path, error)
+        return
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+        if path.name != _NAME and head != _MAGIC and head.strip(b"\0"):
+            raise UserError(f"{path}: not a cache of Ambivox ({error}); delete it or name another file")
+        path.replace(path.with_name(f"{path.name}.damaged"))
+        for suffix in ("-journal", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        _logger.warning(f"{path}: the cache was damaged ({error}) and is made anew")
+    except OSError as failure:
+        _logger.debug("%s: damaged and could not be moved (%s)", path, failure)

@@ -1,0 +1,225 @@
+"""Decoding block by block: libsndfile for what it reads, FFmpeg's libraries for what they alone read.
+
+Memory holds one block, whatever a header declares. Codecs that cannot seek (GSM 6.10, G.721, G.723, NMS ADPCM) are
+read from their beginning.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ambivox.models.audio.audio_error import AudioError, check_rate, truncated
+from ambivox.models.audio.file_formats import HEAD_BYTES, FileFormat, conversion_command, unread_format
+from ambivox.models.audio.wav_header import WavHeader, wav_header
+from ambivox.models.files import is_lfs_pointer
+
+if TYPE_CHECKING:
+    import soundfile
+
+_BLOCK_VALUES = 1 << 18
+# Mostly enough to hear that a recording is not silent.
+_FIRST_BLOCK_VALUES = 1 << 12
+# More than any file holds: libsndfile's number for a length that it does not know.
+_UNKNOWN_FRAMES = 1 << 48
+# A compressed file may hold this much less than its header says: encoders count their padding differently.
+_PADDING_SECONDS = 0.1
+
+Block = NDArray[np.float32]
+
+
+class Sound(Protocol):
+    """An opened recording.
+
+    Attributes:
+        rate_hz: The sample rate, in Hz.
+        channels: The number of channels.
+        frames: Samples per channel; None where only reading all of it tells.
+        corrected: How the header's length was corrected; None where it was right.
+    """
+
+    rate_hz: int
+    channels: int
+    frames: int | None
+    corrected: str | None
+
+    def blocks(self, start: int, end: int | None) -> Iterator[Block]:
+        """Decode samples ``start`` to ``end`` (None: the end of the file), float32 of shape (samples, channels)."""
+
+    def close(self) -> None:
+        """Close the sound, but not its file."""
+
+
+def open_sound(source: BinaryIO, audio: str) -> Sound:
+    """Read the header of an open file; nothing is decoded yet.
+
+    Args:
+        source: The open file.
+        audio: Its name, for error messages.
+
+    Returns:
+        The opened sound.
+
+    Raises:
+        AudioError: The file is empty, a pointer, truncated, or in an unknown format.
+    """
+    import soundfile
+
+    size = source.seek(0, io.SEEK_END)
+    if not size:
+        raise AudioError(audio, "empty", "0 bytes")
+    header = wav_header(source, size)
+    if header is not None and header.missing_bytes:
+        raise truncated(audio, f"{header.missing_bytes} bytes")
+    try:
+        return SndfileSound(source, audio, header)
+    except soundfile.SoundFileError as error:
+        source.seek(0)
+        head = source.read(HEAD_BYTES)
+        if is_lfs_pointer(head):
+            raise AudioError(
+                audio, "a git-lfs pointer", f"{size} bytes; run git lfs pull where it was cloned"
+            ) from error
+        file_format = unread_format(head)
+        if file_format is None:
+            raise AudioError(audio, "corrupt", _one_line(error)) from error
+        return _open_media(source, audio, file_format)
+
+
+class SndfileSound:
+    """A sound that libsndfile reads."""
+
+    def __init__(self, source: BinaryIO, audio: str, header: WavHeader | None = None) -> None:
+        """Open it; SoundFileError where libsndfile cannot."""
+        self._audio, self._source = audio, source
+        self._patches = header.patches() if header is not None else {}
+        self._sound, self._is_used = self._open(), False
+        self.rate_hz, self.channels = int(self._sound.samplerate), int(self._sound.channels)
+        self.frames = int(self._sound.frames) if self._sound.frames < _UNKNOWN_FRAMES else None
+        self.corrected = _correction(header) if self._patches and header is not None else None
+        try:
+            check_rate(audio, self.rate_hz)
+            if header is None:
+                self._check_end()
+        except AudioError:
+            self.close()
+            raise
+
+    def blocks(self, start: int, end: int | None) -> Iterator[Block]:
+        """Decode samples ``start`` to ``end``."""
+        import soundfile
+
+        size, most = (max(1, values // self.channels) for values in (_FIRST_BLOCK_VALUES, _BLOCK_VALUES))
+        try:
+            if self._sound.seekable():
+                self._sound.seek(start)
+            else:
+                if self._is_used:
+                    self._sound.close()
+                    self._sound = self._open()
+                self._is_used = True
+                self._skip(start)
+            position = start
+            while end is None or position < end:
+                wanted = size if end is None else min(size, end - position)
+                block = self._sound.read(wanted, dtype="float32", always_2d=True)
+                if not len(block):
+                    break
+                position += len(block)
+                size = most
+                yield block
+        except (soundfile.SoundFileError, RuntimeError, ValueError) as error:
+            raise AudioError(self._audio, "corrupt", _one_line(error)) from error
+
+    def close(self) -> None:
+        """Close the sound."""
+        self._sound.close()
+
+    def _open(self) -> soundfile.SoundFile:
+        import soundfile
+
+        self._source.seek(0)
+        if self._patches or isinstance(self._source, io.BytesIO):
+            return soundfile.SoundFile(_PatchedFile(self._source, self._patches))
+        return soundfile.SoundFile(self._source.fileno(), closefd=False)
+
+    def _skip(self, frames: int) -> None:
+        """Read up to a sample of a codec that cannot seek, from its beginning."""
+        size = max(1, _BLOCK_VALUES // self.channels)
+        while frames > 0 and (read := len(self._sound.read(min(size, frames), dtype="float32"))):
+            frames -= read
+
+    def _check_end(self) -> None:
+        """Check that a file whose header says how long it is reaches to its end."""
+        import soundfile
+
+        if self.frames is None or not self.frames or not self._sound.seekable():
+            return
+        try:
+            self._sound.seek(max(0, self.frames - 1 - int(_PADDING_SECONDS * self.rate_hz)))
+            is_complete = len(self._sound.read(1)) > 0
+        except (soundfile.SoundFileError, RuntimeError, ValueError):
+            is_complete = False
+        if not is_complete:
+            raise truncated(self._audio, f"some of {self.frames / self.rate_hz:.2f} s")
+
+
+class _PatchedFile:
+    """A file some of whose bytes are replaced. It never fails in a callback of libsndfile, which would print it."""
+
+    def __init__(self, source: BinaryIO, patches: dict[int, bytes]) -> None:
+        self._source = source
+        self._patches = patches
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._source.tell()}.get(whence)
+        if base is None:
+            base = self._source.seek(0, io.SEEK_END)
+        return self._source.seek(max(0, base + offset))
+
+    def tell(self) -> int:
+        return self._source.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        start = self._source.tell()
+        content = self._source.read(size)
+        for position, replacement in self._patches.items():
+            first, last = max(position, start), min(position + len(replacement), start + len(content))
+            if first < last:
+                part = replacement[first - position : last - position]
+                content = content[: first - start] + part + content[last - start :]
+        return content
+
+
+def _correction(header: WavHeader) -> str:
+    """Say how a header's length was corrected."""
+    if header.is_open:
+        return "declares no length"
+    difference = header.data_bytes - header.declared_bytes
+    if difference > 0:
+        return f"declares {difference} bytes too few"
+    return f"declares {-difference} bytes that are not there"
+
+
+def _open_media(source: BinaryIO, audio: str, file_format: FileFormat) -> Sound:
+    """Open a format that libsndfile does not read, if FFmpeg's libraries are there."""
+    if file_format.demuxer is None:
+        raise AudioError(audio, "in a format that is not read", f"the file is {file_format.name}")
+    try:
+        from ambivox.models.audio.media import MediaSound
+    except ImportError as error:
+        raise AudioError(
+            audio,
+            "in a format that is not read",
+            f"{file_format.name}; pip install 'ambivox[media]' reads it, or convert it: {conversion_command(audio)}",
+        ) from error
+    return MediaSound(source, audio, file_format)
+
+
+def _one_line(error: Exception) -> str:
+    text: Any = getattr(error, "error_string", None) or error
+    return " ".join(str(text).split())

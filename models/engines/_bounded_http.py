@@ -1,0 +1,162 @@
+"""HTTP requests whose whole answer is bounded in time and size, and addresses that are safe to print.
+
+A time-out of an HTTP library bounds the wait for the next bytes, not the whole answer: a server that sends one byte per
+second would hold a run for ever. Here both the total time and the number of bytes are limits.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+
+from ambivox.models.errors import UserError
+
+CONNECT_SECONDS = 5.0
+# Answers hold a few hundred log-probabilities; the list of models of a large provider is below 1 MB.
+MAX_RESPONSE_BYTES = 16 * 2**20
+_SHOWN_CHARACTERS = 200
+
+
+class InvalidResponseError(ValueError):
+    """A response whose content is not what was expected."""
+
+
+class SlowResponseError(TimeoutError):
+    """A response that was not complete within its total time."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """A complete response.
+
+    Attributes:
+        status: the HTTP status.
+        headers: the header fields, with lower-case names.
+        content: the body, decompressed.
+    """
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    content: bytes = b""
+
+    @property
+    def text(self) -> str:
+        """The body as text; bytes that are not UTF-8 are replaced."""
+        return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as JSON.
+
+        Raises:
+            InvalidResponseError: it is not JSON, or is nested too deeply.
+        """
+        try:
+            return json.loads(self.content)
+        except (ValueError, RecursionError) as error:
+            raise InvalidResponseError(f"not JSON: {self.text[:80]!r}") from error
+
+
+def request(
+    client: httpx.Client,
+    url: str,
+    body: dict[str, Any] | None = None,
+    *,
+    seconds: float,
+    max_bytes: int = MAX_RESPONSE_BYTES,
+) -> Response:
+    """Send a request and read the whole response.
+
+    Args:
+        client: the connections; redirects are not followed.
+        url: the address.
+        body: the JSON body of a POST request; None sends a GET request.
+        seconds: the total time, from the connection to the last byte.
+        max_bytes: the maximum size of the body, decompressed.
+
+    Returns:
+        The response, whatever its status.
+
+    Raises:
+        SlowResponseError: the response is not complete in time.
+        InvalidResponseError: the body is larger than ``max_bytes``.
+        httpx.HTTPError: the connection failed.
+    """
+    deadline = time.monotonic() + seconds
+    timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
+    content = bytearray()
+    try:
+        with client.stream("GET" if body is None else "POST", url, json=body, timeout=timeout) as response:
+            for chunk in response.iter_bytes():
+                content += chunk
+                if len(content) > max_bytes:
+                    raise InvalidResponseError(f"more than {max_bytes / 2**20:.0f} MiB")
+                if time.monotonic() > deadline:
+                    raise SlowResponseError(f"not complete after {seconds:.0f} s")
+    except httpx.TimeoutException as error:
+        raise SlowResponseError(f"no response within {seconds:.0f} s") from error
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Response(response.status_code, headers, bytes(content))
+
+
+def check_address(url: str) -> str:
+    """Check that an address is that of an HTTP server.
+
+    Args:
+        url: what the user gave, such as ``http://localhost:8000/v1``.
+
+    Returns:
+        The address without spaces and slashes at its ends.
+
+    Raises:
+        UserError: it is no http or https address with a host.
+    """
+    address = url.strip().rstrip("/")
+    try:
+        parts = urlsplit(address)
+        is_address = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise UserError(
+            f"--server {shown_address(url)!r}: not an address of a server; expected one such as http://localhost:8000/v1"
+        )
+    return address
+
+
+def shown_address(url: str) -> str:
+    """An address without what may be secret in it: user name, password and query.
+
+    Example:
+        >>> shown_address("https://me:secret@host:8000/v1?key=abc")
+        'https://host:8000/v1'
+    """
+    try:
+        parts = urlsplit(url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    except ValueError:
+        return "an address that cannot be read"
+
+
+def first_words(text: str, secret: str = "") -> str:
+    """The beginning of a text from a server as one printable line, without the key that was sent to it.
+
+    Args:
+        text: any text.
+        secret: the API key; where it occurs in the text, three asterisks are shown.
+
+    Returns:
+        At most 200 characters.
+    """
+    shown = text[: 20 * _SHOWN_CHARACTERS]
+    if secret:
+        shown = shown.replace(secret, "***")
+    return " ".join("".join(c if c.isprintable() else " " for c in shown).split())[:_SHOWN_CHARACTERS]

@@ -1,0 +1,75 @@
+"""ALMs behind an OpenAI-compatible API: providers, gateways, and local servers that are not vLLM.
+
+Answers cost money, so each is written to a journal (journal.py) as it arrives: a run that is killed loses only the
+requests in flight, and the same request is never paid twice. What was spent is kept there, too.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from ambivox.models.alms import HOSTED_PREFIX, resolve
+from ambivox.models.engines import EngineChoice
+from ambivox.models.engines.hosted.api import Api
+from ambivox.models.engines.hosted.engine import HostedEngine
+from ambivox.models.engines.hosted.journal import Journal
+from ambivox.models.errors import UserError
+from ambivox.models.prompting.alm_spec import ResolvedAlm
+from ambivox.models.prompting.hosted_spec import Hosted
+
+
+def start(choice: EngineChoice) -> HostedEngine:
+    """Prepare the connection; nothing is sent.
+
+    Args:
+        choice: the ALM, and for ``hosted:MODEL`` the address of its server.
+
+    Returns:
+        The engine.
+
+    Raises:
+        UserError: the ALM is no hosted one, its key is not set, or its server has no address.
+    """
+    resolved = resolve(choice.alm)
+    hosted = _reached_at(resolved, choice.url)
+    key = os.environ.get(hosted.key_variable, "")
+    if not key and not choice.alm.startswith(HOSTED_PREFIX):
+        raise UserError(
+            f"the ALM {choice.alm} needs an API key of {hosted.provider} in the environment variable "
+            f"{hosted.key_variable}, which is not set"
+        )
+    api = Api(hosted, key, choice.server_timeout_seconds)
+    journal = Journal(choice.journal, f"{hosted.base_url} {hosted.model} {choice.answered_by}".strip())
+    return HostedEngine(api, journal, resolved.alm, choice, version(choice))
+
+
+def version(choice: EngineChoice) -> str:
+    """The provider's host and the model, such as "hosted api.openai.com gpt-audio-1.5".
+
+    Args:
+        choice: the ALM, and for ``hosted:MODEL`` the address of its server.
+
+    Raises:
+        UserError: see ``start``.
+    """
+    hosted = _reached_at(resolve(choice.alm), choice.url)
+    host = hosted.base_url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return f"hosted {host} {choice.answered_by or hosted.model}"
+
+
+def _reached_at(resolved: ResolvedAlm, url: str) -> Hosted:
+    """The specification with the address of ``--server`` where one is given."""
+    hosted = resolved.alm.hosted
+    if hosted is None:
+        raise UserError(
+            f"--engine hosted takes an ALM that is reached by an API, found {resolved.name}; expected hosted:MODEL with "
+            "--server URL, or a hosted ALM of models/alms/"
+        )
+    address = url or hosted.base_url
+    if not address.startswith(("http://", "https://")):
+        raise UserError(
+            f"the hosted ALM {hosted.model} needs --server with the address of its API, such as https://host/v1; "
+            f"found {address!r}"
+        )
+    return replace(hosted, base_url=address.rstrip("/"))

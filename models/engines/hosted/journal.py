@@ -1,0 +1,123 @@
+"""The journal of paid answers: a SQLite file that each answer is written to as it arrives.
+
+SQLite commits to disk, several processes may write, and a killed process leaves it whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+from dataclasses import asdict
+from pathlib import Path
+
+from ambivox.models.engines.hosted.answer import Answer, Usage
+from ambivox.models.errors import UserError
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS answers (
+    endpoint TEXT, request TEXT, answer TEXT, model TEXT,
+    text_tokens INTEGER, audio_tokens INTEGER, cached_tokens INTEGER, output_tokens INTEGER, reasoning_tokens INTEGER,
+    at TEXT DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (endpoint, request)
+)
+"""
+
+
+class Journal:
+    """The answers of one endpoint and model.
+
+    Args:
+        path: the file; created with its folder.
+        endpoint: identifies the endpoint and the model.
+
+    Raises:
+        UserError: the file cannot be opened or is no journal.
+    """
+
+    def __init__(self, path: Path, endpoint: str) -> None:
+        self.path = path
+        self._endpoint = endpoint
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+            self._database.execute(_TABLE)
+        except (OSError, sqlite3.Error) as error:
+            raise UserError(
+                f"{path}: the journal of paid answers cannot be opened ({error}); nothing was sent. Make the folder "
+                "writable, or move the damaged file away"
+            ) from error
+
+    def find(self, request: str) -> Answer | None:
+        """The answer to a request, or None.
+
+        Args:
+            request: see ``request_key``.
+        """
+        with self._lock:
+            row = self._database.execute(
+                "SELECT answer FROM answers WHERE endpoint = ? AND request = ?", (self._endpoint, request)
+            ).fetchone()
+        return None if row is None else Answer.of(json.loads(row[0]))
+
+    def add(self, request: str, answer: Answer) -> None:
+        """Write an answer; the first answer to a request stays.
+
+        Args:
+            request: see ``request_key``.
+            answer: the answer.
+
+        Raises:
+            UserError: the disk is full or the file cannot be written.
+        """
+        usage = answer.usage
+        row = (self._endpoint, request, json.dumps(asdict(answer)), answer.model, *asdict(usage).values())
+        try:
+            with self._lock:
+                self._database.execute(
+                    "INSERT OR IGNORE INTO answers (endpoint, request, answer, model, text_tokens, audio_tokens, "
+                    "cached_tokens, output_tokens, reasoning_tokens) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    row,
+                )
+        except sqlite3.Error as error:
+            raise UserError(
+                f"{self.path}: a paid answer cannot be written ({error}); no more are asked for"
+            ) from error
+
+    def usage(self) -> tuple[int, Usage]:
+        """All answers so far: ``(number of requests, their tokens)``."""
+        with self._lock:
+            requests, *sums = self._database.execute(
+                "SELECT count(*), sum(text_tokens), sum(audio_tokens), sum(cached_tokens), sum(output_tokens), "
+                "sum(reasoning_tokens) FROM answers WHERE endpoint = ?",
+                (self._endpoint,),
+            ).fetchone()
+        return requests, Usage(*(int(value or 0) for value in sums))
+
+    def models(self) -> list[str]:
+        """The models that the answers so far name, most frequent first."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT model FROM answers WHERE endpoint = ? GROUP BY model ORDER BY count(*) DESC, model",
+                (self._endpoint,),
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._database.close()
+
+
+def request_key(*parts: object) -> str:
+    """The hash of all that decides an answer (64 hexadecimal digits).
+
+    Args:
+        *parts: strings, numbers, None, and lists and dictionaries of them.
+    """
+    return hashlib.sha256(
+        json.dumps(parts, sort_keys=True, default=str).encode("utf-8", "surrogatepass")
+    ).hexdigest()

@@ -1,0 +1,49 @@
+"""Notes for the user about recordings that are used although something is unusual: cut, silent, or of two channels."""
+
+from __future__ import annotations
+
+import polars as pl
+
+
+def audio_notes(utterances: pl.DataFrame) -> list[str]:
+    """Count what is unusual about recordings that can be used.
+
+    Args:
+        utterances: ``audio``, ``channel``, and the columns ``corrected`` and ``heard`` of
+            ``ambivox.models.audio.probing.probe``.
+
+    Returns:
+        One line per kind, with the number of recordings and the first one.
+    """
+    heard = pl.col("heard")
+    kinds = {
+        "silent": heard == "silent",
+        "cancelling": heard == "cancelling channels",
+        "different": (heard == "different channels") & pl.col("channel").is_null(),
+        "corrected": pl.col("corrected").is_not_null(),
+    }
+    found = {kind: utterances.filter(is_such) for kind, is_such in kinds.items()}
+    notes = []
+    if found["silent"].height:
+        notes.append(f"{found['silent'].height} recordings are silent, {_first(found['silent'])}")
+    if found["cancelling"].height:
+        notes.append(
+            f"{found['cancelling'].height} recordings have channels that cancel each other, so channel 1 is used, "
+            f"{_first(found['cancelling'])}"
+        )
+    if found["different"].height:
+        notes.append(
+            f"{found['different'].height} recordings have different channels, which are averaged, "
+            f"{_first(found['different'])}; to hear one of them: --channel 1"
+        )
+    if found["corrected"].height:
+        corrected = found["corrected"].sort("audio")
+        notes.append(
+            f"{corrected['audio'].n_unique()} recordings have a header with a wrong length and are read to the end of "
+            f"the file, {_first(corrected)}, which {corrected['corrected'][0]}"
+        )
+    return notes
+
+
+def _first(utterances: pl.DataFrame) -> str:
+    return f"the first is {utterances['audio'].sort()[0]}"

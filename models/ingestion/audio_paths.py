@@ -1,0 +1,135 @@
+r"""Audio as tables name it: relative to the table, with backslashes, as file:// URLs, below ``~``, in another Unicode form."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import polars as pl
+
+from ambivox.models.ingestion.corpus import rejected
+from ambivox.models.object_store import is_object_url
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:", re.IGNORECASE)
+_WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+
+
+def resolve_audio(utterances: pl.DataFrame, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Turn what a table says about audio into paths and ``s3://`` URLs.
+
+    A name that exists as it is stays. Otherwise backslashes count as slashes, and a file whose name differs in its Unicode
+    form (composed or decomposed) or only by case is taken if there is one such file.
+
+    Args:
+        utterances: The column ``audio`` as the table has it, without surrounding blanks.
+        folder: The folder that relative names start from.
+
+    Returns:
+        The utterances with resolved ``audio``, without those at other URLs, and those as rejects.
+    """
+    finder = _Finder(folder)
+    names = utterances["audio"].drop_nulls().unique()
+    paths = {name: finder.find(name) for name in names if not _is_foreign(name)}
+    is_foreign = pl.col("audio").is_in([name for name in names if name not in paths])
+    rejects = rejected(
+        utterances.filter(is_foreign),
+        "audio is at a URL that is not read",
+        pl.format("{}: download it and name the file, or copy it to s3://", "audio"),
+    )
+    kept = utterances.filter(~is_foreign.fill_null(value=False))
+    return kept.with_columns(
+        pl.col("audio").replace_strict(paths, default=None, return_dtype=pl.String)
+    ), rejects
+
+
+def outside_root(audio: Iterable[str | None], root: Path) -> list[bool]:
+    """Tell which audio files a corpus names outside its folder. Links are not followed: a folder may hold links.
+
+    Args:
+        audio: Paths and URLs.
+        root: The corpus's folder, or a file in it.
+
+    Returns:
+        True where a path is not below the folder; URLs are never outside.
+    """
+    folder = root if root.is_dir() else root.parent
+    absolute = os.path.abspath(folder)  # noqa: PTH100 - Path.resolve follows links
+    roots = tuple(f"{each.rstrip(os.sep)}{os.sep}" for each in sorted({absolute, os.path.realpath(folder)}))
+    return [
+        name is not None and not is_object_url(name) and not os.path.abspath(name).startswith(roots)  # noqa: PTH100
+        for name in audio
+    ]
+
+
+def _is_foreign(name: str) -> bool:
+    """Whether a name is a URL other than s3:// and file://."""
+    scheme = _URL.match(name)
+    return scheme is not None and scheme[0].lower() not in ("s3://", "file://")
+
+
+class _Finder:
+    """Finds files by name; lists each folder once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._prefix = "" if folder == Path() else f"{folder}/"
+        self._entries: dict[str, dict[str, list[str]]] = {}
+
+    def find(self, name: str) -> str:
+        """Resolve one name; what is not found is returned as it would be."""
+        if name[:5].lower() == "s3://":
+            return f"s3://{name[5:]}"
+        if name[:7].lower() == "file://":
+            name = unquote(urlsplit(name).path)
+            name = name[1:] if _WINDOWS_DRIVE.match(name[1:]) else name
+        path = self._in_folder(name)
+        if os.path.lexists(path):
+            return path
+        if name.startswith("~"):
+            path = os.path.expanduser(name)  # noqa: PTH111 - Path raises where there is no such user
+        elif "\\" in name:
+            path = self._in_folder(name.replace("\\", "/"))
+        return path if os.path.lexists(path) else self._similar(path) or path
+
+    def _in_folder(self, name: str) -> str:
+        is_absolute = name.startswith("/") or _WINDOWS_DRIVE.match(name)
+        return name if is_absolute else self._prefix + name.removeprefix("./")
+
+    def _similar(self, path: str) -> str | None:
+        """The one file whose name is the same but for its Unicode form or its case."""
+        folder, name = os.path.split(path)
+        if not name or (folder and folder == path):
+            return None
+        if folder and not os.path.lexists(folder):
+            found = self._similar(folder)
+            if found is None:
+                return None
+            folder = found
+            if os.path.lexists(f"{folder}/{name}"):
+                return f"{folder}/{name}"
+        candidates = self._listed(folder).get(_plain(name), [])
+        same_case = [each for each in candidates if _composed(each) == _composed(name)]
+        matching = same_case or candidates
+        return os.path.join(folder, matching[0]) if len(matching) == 1 else None  # noqa: PTH118
+
+    def _listed(self, folder: str) -> dict[str, list[str]]:
+        if folder not in self._entries:
+            entries: dict[str, list[str]] = {}
+            try:
+                for entry in sorted(os.listdir(folder or ".")):  # noqa: PTH208 - names only
+                    entries.setdefault(_plain(entry), []).append(entry)
+            except (OSError, ValueError):
+                pass
+            self._entries[folder] = entries
+        return self._entries[folder]
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _plain(name: str) -> str:
+    return _composed(_composed(name).casefold())

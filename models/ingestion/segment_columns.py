@@ -1,0 +1,80 @@
+"""Which columns of a user's table say where in its recording an utterance is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ambivox.models.ingestion.columns import words
+
+#: Units in the names of columns with times, and their length in seconds.
+UNITS = {
+    "s": 1.0,
+    "sec": 1.0,
+    "secs": 1.0,
+    "second": 1.0,
+    "seconds": 1.0,
+    "ms": 1e-3,
+    "msec": 1e-3,
+    "millis": 1e-3,
+    "milliseconds": 1e-3,
+}
+_STARTS = frozenset({"start", "begin", "beginning", "onset", "from", "tmin", "xmin", "offset"})
+_ENDS = frozenset({"end", "stop", "finish", "to", "until", "tmax", "xmax", "offset"})
+_DURATIONS = frozenset({"duration", "dur", "length", "len"})
+# Words beside the one that matters, as in segment_start_time.
+_FILLERS = frozenset(
+    {"time", "times", "audio", "segment", "seg", "clip", "utterance", "turn", "in", "at", "pos"}
+)
+
+
+@dataclass(frozen=True)
+class SegmentColumns:
+    """Which columns of a table say where a segment is; None: there is none.
+
+    Attributes:
+        start: The column with the times at which segments begin.
+        end: The column with the times at which they end.
+        duration: The column with their durations, used where there is no ``end``.
+    """
+
+    start: str | None = None
+    end: str | None = None
+    duration: str | None = None
+
+
+def find_segment_columns(
+    columns: Sequence[str], given: SegmentColumns, taken: Sequence[str]
+) -> SegmentColumns:
+    """Find the columns that say where segments are, by their usual names.
+
+    Args:
+        columns: The columns of the table.
+        given: The columns that the user named; these are taken as they are.
+        taken: Columns that mean something else.
+
+    Returns:
+        The columns. ``offset`` is the end beside ``onset`` and the start otherwise. Without a start there are none.
+
+    Example:
+        >>> find_segment_columns(["id", "offset", "duration_ms"], SegmentColumns(), ["id"])
+        SegmentColumns(start='offset', end=None, duration='duration_ms')
+    """
+    free = {column: _name(column) for column in columns if column not in taken}
+
+    def named(names: frozenset[str]) -> str | None:
+        return next((column for column, name in free.items() if name in names), None)
+
+    start = given.start or named(_STARTS - {"offset"}) or named(_STARTS)
+    free.pop(start or "", None)
+    end = given.end or named(_ENDS - {"offset"}) or named(_ENDS)
+    free.pop(end or "", None)
+    duration = given.duration or named(_DURATIONS)
+    if start is None or (end is None and duration is None and given.start is None):
+        return SegmentColumns()
+    return SegmentColumns(start, end, duration)
+
+
+def _name(column: str) -> str:
+    """The word of a column's name that matters."""
+    return "".join(word for word in words(column) if word not in _FILLERS and word not in UNITS)

@@ -1,0 +1,185 @@
+"""Segments in a user's table: rows that share a recording, with times in it, and the channel to hear."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from ambivox.models.ingestion.columns import require_columns, words
+from ambivox.models.ingestion.corpus import rejected
+from ambivox.models.ingestion.segment_columns import UNITS, SegmentColumns, find_segment_columns
+
+_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d{1,2}(?:[.,]\d+)?)")
+_SIDES = {"left": "1", "l": "1", "right": "2", "r": "2"}
+_CHANNELS = frozenset(str(number) for number in range(65)) | _SIDES.keys()
+_PROBLEM = "segment_problem"
+
+
+def table_segments(
+    path: Path, table: pl.DataFrame, audio: str, given: SegmentColumns, channel: str, taken: Sequence[str]
+) -> tuple[pl.DataFrame, list[str]]:
+    """Read where the utterances of a table are in their recordings.
+
+    Columns that the user did not name are read only if several rows share a recording: tables of clips that were cut
+    before often keep the times that the clips had in the longer recording.
+
+    Args:
+        path: The table, for messages.
+        table: Its rows.
+        audio: The column with audio.
+        given: The columns with times that the user named.
+        channel: The column with channels, if there is one.
+        taken: Columns that mean something else.
+
+    Returns:
+        ``start_seconds``, ``end_seconds`` and ``segment_problem`` where there are segments, ``channel`` where there are
+        channels; and notes.
+
+    Raises:
+        UserError: A column that the user named is not there.
+    """
+    named = {column: role for role, column in vars(given).items() if column is not None}
+    require_columns(path, list(named), table.columns, named)
+    columns = find_segment_columns(table.columns, given, taken)
+    segments, notes = pl.DataFrame(), []
+    if columns.start is not None:
+        segments = read_segments(table, columns)
+        if given.start is None and not _are_shared(table[audio], segments):
+            segments = pl.DataFrame()
+            notes.append(
+                f"column {columns.start!r} is not read as a place in the recording, because no recording has two "
+                f"places; if it is one, add --options.start {shlex.quote(columns.start)}"
+            )
+    if channel in table.columns:
+        channels = read_channels(table[channel])
+        if channels is None:
+            notes.append(
+                f"column {channel!r} is not read, because it holds more than channels (1, 2, left, right)"
+            )
+        else:
+            segments = segments.with_columns(channels.alias("channel"))
+    return segments, notes
+
+
+def reject_unreadable(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Separate utterances whose times cannot be read.
+
+    Args:
+        utterances: Utterances with the columns of ``table_segments``.
+
+    Returns:
+        The utterances with readable times or none, and the others as rejects.
+    """
+    if _PROBLEM not in utterances.columns:
+        return utterances, rejected(utterances.clear(), "")
+    is_unreadable = pl.col(_PROBLEM).is_not_null()
+    rejects = rejected(utterances.filter(is_unreadable), "unreadable segment", pl.col(_PROBLEM))
+    return utterances.filter(~is_unreadable).drop(_PROBLEM), rejects
+
+
+def read_segments(table: pl.DataFrame, columns: SegmentColumns) -> pl.DataFrame:
+    """Read the times of segments.
+
+    Args:
+        table: The table.
+        columns: Its columns with times: numbers in seconds, or in milliseconds where the column's name says so, or
+            times such as 1:02:03.5.
+
+    Returns:
+        ``start_seconds``, ``end_seconds``, and ``segment_problem``: what was found where it cannot be read (null: fine).
+        Where a row has no times, it is the whole recording.
+    """
+    texts = {
+        role: table[column].cast(pl.String).str.strip_chars()
+        for role, column in (("start", columns.start), ("end", columns.end), ("duration", columns.duration))
+        if column is not None
+    }
+    rows = []
+    for row in zip(*texts.values(), strict=True):
+        found = dict(zip(texts, row, strict=True))
+        seconds = {role: _seconds(text, getattr(columns, role)) for role, text in found.items()}
+        start, end = seconds.get("start"), seconds.get("end")
+        if end is None and seconds.get("duration") is not None and not found.get("end"):
+            end = (start or 0.0) + (seconds["duration"] or 0.0) if found.get("start") else None
+        is_unreadable = any(text and seconds[role] is None for role, text in found.items())
+        is_impossible = (start is not None and start < 0) or (end is not None and end <= (start or 0.0))
+        shown = ", ".join(f"{getattr(columns, role)}: {text}" for role, text in found.items() if text)
+        rows.append((start, end, shown if is_unreadable or is_impossible else None))
+    schema = {"start_seconds": pl.Float64, "end_seconds": pl.Float64, "segment_problem": pl.String}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def read_channels(values: pl.Series) -> pl.Series | None:
+    """Read the channel to hear: 1 or left, 2 or right, ...; numbers from 0 where a 0 occurs.
+
+    Args:
+        values: The column.
+
+    Returns:
+        The channel from 1, null where it is empty; None where the column holds something else.
+    """
+    texts = (
+        values.cast(pl.String).str.strip_chars().str.to_lowercase().str.strip_suffix(".0").replace("", None)
+    )
+    if not texts.drop_nulls().is_in(list(_CHANNELS)).all():
+        return None
+    numbers = texts.replace(_SIDES).cast(pl.Int64)
+    return numbers + 1 if (numbers == 0).any() else numbers
+
+
+def distinct_ids(ids: pl.Series, segments: pl.DataFrame) -> pl.Series:
+    """Give segments that share an id ids of their own, from their times and channel.
+
+    Args:
+        ids: The utterance ids of a table's rows.
+        segments: The columns of ``table_segments`` for these rows.
+
+    Returns:
+        The ids; those of only one segment stay.
+
+    Example:
+        >>> times = pl.DataFrame({"start_seconds": [0.0, 1.5], "end_seconds": [1.5, 2.0]})
+        >>> distinct_ids(pl.Series(["call", "call"]), times).to_list()
+        ['call@0-1.5', 'call@1.5-2']
+    """
+    places = segments.drop(_PROBLEM, strict=False)
+    frame = places.with_columns(ids.alias("id"))
+    is_shared = frame.select(pl.struct(places.columns).n_unique().over("id") > 1).to_series()
+    texts = [
+        None if name is None else f"{name}@" + "-".join(f"{value:g}" for value in place if value is not None)
+        for name, place in zip(ids, places.iter_rows(), strict=True)
+    ]
+    return (
+        pl.DataFrame({"id": ids, "text": texts})
+        .select(pl.when(is_shared).then("text").otherwise("id"))
+        .to_series()
+    )
+
+
+def _seconds(text: str | None, column: str) -> float | None:
+    """Read one time; None where it is none."""
+    if not text:
+        return None
+    if clock := _CLOCK.fullmatch(text):
+        hours, minutes, seconds = clock[1] or 0, clock[2], clock[3].replace(",", ".")
+        return 3600 * float(hours) + 60 * float(minutes) + float(seconds)
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    scale = next((UNITS[word] for word in words(column) if word in UNITS), 1.0)
+    return round(number * scale, 6) if abs(number) < float("inf") else None
+
+
+def _are_shared(audio: pl.Series, segments: pl.DataFrame) -> bool:
+    """Whether a recording has two different segments, and all times can be read."""
+    if segments[_PROBLEM].null_count() < segments.height:
+        return False
+    places = (
+        segments.with_columns(audio.alias("audio")).filter(pl.col("start_seconds").is_not_null()).unique()
+    )
+    return bool(places["audio"].is_duplicated().any())

@@ -1,0 +1,71 @@
+"""An ALM behind a provider's API: where it is, what it accepts, what it costs, and under which terms.
+
+The figures of a file in models/alms/ are copied from the provider's documentation on the date in ``checked``. They
+change; `ambivox doctor` names files that are old.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Prices in US dollars per million tokens.
+
+    Attributes:
+        text: of text in the prompt.
+        audio: of audio in the prompt.
+        output: of everything generated, reasoning included.
+    """
+
+    text: float
+    audio: float
+    output: float
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """How a hosted ALM is reached, and its limits.
+
+    Attributes:
+        provider: the provider's name.
+        base_url: the address of its OpenAI-compatible API, up to and including the version.
+        model: the provider's name of the model.
+        key_variable: the environment variable that holds the API key.
+        audio_formats: what the endpoint takes, "wav" or "mp3"; the first is sent.
+        audio_prefix: what precedes the base64 text of the audio.
+        max_request_megabytes: the size of a request's audio after encoding, at most.
+        parameters: optional parameters that the endpoint is known to accept.
+        extra_parameters: further parameters of every request, such as the effort of reasoning.
+        top_logprobs: how many log-probabilities per token the endpoint returns; 0 for none.
+        prices: prices; None where they are not known.
+        audio_tokens_per_second: how the provider counts audio.
+        requests_per_minute: at most; None without a known limit.
+        tokens_per_minute: at most; None without a known limit.
+        terms: where the terms on using outputs are.
+        shutdown: the day from which the provider no longer serves the model; None where none is announced.
+        checked: the day on which the figures were taken.
+        source: where they were taken from.
+    """
+
+    provider: str
+    base_url: str
+    model: str
+    key_variable: str
+    audio_formats: tuple[str, ...] = ("wav",)
+    audio_prefix: str = ""
+    max_request_megabytes: float = 20.0
+    parameters: tuple[str, ...] = ("temperature", "seed", "max_tokens")
+    extra_parameters: dict[str, Any] = field(default_factory=dict)
+    top_logprobs: int = 0
+    prices: Prices | None = None
+    audio_tokens_per_second: float = 25.0
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    terms: str = ""
+    shutdown: date | None = None
+    checked: date | None = None
+    source: str = ""

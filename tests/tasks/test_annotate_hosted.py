@@ -1,0 +1,190 @@
+"""The step annotate with a hosted ALM: consent, cost, the paper's procedure, and what is left of a run that stops."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ambivox.models.engines import close_engines
+from ambivox.models.errors import UserError
+from tests.support.annotation_runs import ALL_SPLITS, read_annotations, read_checks
+from tests.support.hosted_server import PERSONALITIES, HostedServer
+from tests.support.steps import annotate
+
+# 30 clips x 10 votes; for the checks, in two orders, 30 clips with right and with swapped audio, and 4 transcripts alone.
+REQUESTS = 30 * 10 + 2 * (30 + 30 + 4)
+
+
+@pytest.fixture
+def server() -> Iterator[HostedServer]:
+    running = HostedServer(PERSONALITIES["gemini"])
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path,
+    fresh_engine: None,
+    server: HostedServer,
+    make_utterances: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[..., Path]]:
+    """``run(**options)`` annotates 30 clips with Gemini 2.5 Flash as the local server plays it."""
+    monkeypatch.setenv("GEMINI_API_KEY", server.personality.key)
+    utterances = make_utterances(30)
+
+    def call(name: str = "out", **options: Any) -> Path:
+        defaults: dict[str, Any] = {
+            "alm": "gemini_2_5_flash",
+            "server": server.url,
+            "store": str(tmp_path / "store"),
+            "splits": ALL_SPLITS,
+            "modality": "audio",
+            "allow_hosted": True,
+            "max_cost": 1.0,
+            "shard": 64,
+        }
+        return annotate(utterances=utterances, out=tmp_path / name, **(defaults | options))
+
+    yield call
+    close_engines()
+
+
+def test_voices_are_not_sent_without_consent(run: Callable[..., Path], server: HostedServer) -> None:
+    with pytest.raises(UserError, match="--allow-hosted"):
+        run(allow_hosted=False)
+    with pytest.raises(
+        UserError, match=r"nothing was sent: agree to the cost with --max-cost USD, or with --yes"
+    ):
+        run(max_cost=None)
+    assert not server.bodies
+
+
+def test_a_dry_run_prints_the_price_and_sends_nothing(
+    run: Callable[..., Path], server: HostedServer, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run(dry_run=True)
+    printed = capsys.readouterr().out
+    assert f"{REQUESTS} requests about 30 clips" in printed and "USD" in printed
+    assert not server.bodies and not (tmp_path / "out").exists()
+
+
+def test_the_papers_procedure_is_one_command(
+    run: Callable[..., Path], server: HostedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = run(personas=("paper",), drawn_votes=10)
+    annotations = read_annotations(out).frame
+    assert annotations.height == 300 and annotations["elicitation"].unique().to_list() == ["sampled"]
+    assert annotations["label"].null_count() == 0
+    assert annotations["temperature"].n_unique() == 10
+    checks = read_checks(out)
+    assert checks["audio_sensitive"] is True
+    hosted = checks["hosted"]
+    assert hosted["requests"] == server.served == REQUESTS
+    assert hosted["answered_by"] == ["gemini-2.5-flash"] and hosted["sent_to"] == server.url
+    assert hosted["cost_usd"] == pytest.approx(REQUESTS * (50 * 0.30 + 80 * 1.00 + 9 * 2.50) / 1e6, abs=1e-4)
+    assert "requests cost" in capsys.readouterr().out
+    served = server.served
+    assert read_annotations(run("again", personas=("paper",), drawn_votes=10)).frame.equals(annotations)
+    assert server.served == served
+
+
+def test_refusals_are_counted_and_are_no_votes(run: Callable[..., Path], server: HostedServer) -> None:
+    server.refuse_all = True  # in words that name a label
+    out = run()
+    annotations = read_annotations(out).frame
+    assert annotations["refused"].all() and annotations["label"].null_count() == annotations.height
+    assert annotations["response"].str.contains("anger").all()
+    assert read_checks(out)["refusals"] == annotations.height
+
+
+def test_an_estimate_above_the_limit_sends_nothing(run: Callable[..., Path], server: HostedServer) -> None:
+    with pytest.raises(UserError, match=r"more than the 0.001 USD of --max-cost; nothing was sent"):
+        run(max_cost=0.001)
+    assert not server.bodies
+
+
+def test_the_pilot_corrects_the_estimate(
+    run: Callable[..., Path], server: HostedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reasoning, which nobody can foresee, makes the answers dearer than estimated."""
+    answer = server.reply
+
+    def dear(body: dict[str, Any], key: str) -> Any:
+        status, headers, content = answer(body, key)
+        if status == 200:
+            content["usage"]["completion_tokens"] = 500
+        return status, headers, content
+
+    monkeypatch.setattr(server, "reply", dear)
+    with pytest.raises(UserError, match=r"is expected to cost .* more than the 0\.4 USD"):
+        run(max_cost=0.4)
+    assert 0 < server.served < REQUESTS
+
+
+def test_a_limit_reached_in_mid_run_keeps_what_was_paid(
+    run: Callable[..., Path], server: HostedServer
+) -> None:
+    with pytest.raises(UserError, match="USD"):
+        run(max_cost=0.0485)
+    served = server.served
+    assert served
+    run(max_cost=1.0)
+    assert server.served == REQUESTS
+
+
+def test_kill_9_loses_no_paid_answer(
+    run: Callable[..., Path], server: HostedServer, tmp_path: Path, make_utterances: Callable[..., Path]
+) -> None:
+    utterances = make_utterances(30)
+    command = [sys.executable, "-m", "ambivox.tasks.annotate", "--utterances", str(utterances)]
+    command += ["--alm", "gemini_2_5_flash", "--server", server.url, "--store", str(tmp_path / "store")]
+    command += [
+        "--out",
+        str(tmp_path / "out"),
+        "--splits",
+        *ALL_SPLITS,
+        "--modality",
+        "audio",
+        "--allow-hosted",
+    ]
+    command += ["--max-cost", "1", "--shard", "64"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while server.served < 60 and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    time.sleep(0.5)
+    assert 60 <= server.served < REQUESTS
+    run()
+    # What was in flight is asked again: at most as many as may be open.
+    assert server.served <= REQUESTS + 32
+
+
+@pytest.mark.parametrize("engine", ["vllm", "server", "transformers"])
+def test_a_hosted_alm_runs_on_no_other_engine(engine: str, run: Callable[..., Path]) -> None:
+    with pytest.raises(UserError, match=f"found --engine {engine}, expected hosted or auto"):
+        run(engine=engine)
+
+
+@pytest.mark.parametrize("alm", ["hosted:", "hosted:a b", "hosted:$(id)", "hosted:" + "x" * 300])
+def test_a_name_that_no_server_has_is_refused(alm: str, run: Callable[..., Path]) -> None:
+    with pytest.raises(UserError, match="expected hosted:MODEL"):
+        run(alm=alm)
+
+
+def test_any_other_server_is_used_by_its_address(run: Callable[..., Path], server: HostedServer) -> None:
+    server.personality = PERSONALITIES["llama.cpp"]
+    out = run(alm="hosted:my-model", elicitation="exact", orders=2)
+    annotations = read_annotations(out).frame
+    assert annotations["label_mass"].min() > 0.99  # type: ignore[operator]
+    assert json.dumps(read_checks(out)["hosted"]).count("None") == 0
+    assert read_checks(out)["hosted"]["cost_usd"] is None

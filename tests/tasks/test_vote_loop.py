@@ -1,0 +1,186 @@
+"""The loop of planned votes: plan, Label Studio, import into the corpus; the next run pools more votes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from ruamel.yaml import YAML
+
+from ambivox.flows.project import Job, enter
+from ambivox.flows.stage_arguments import stage_call
+from ambivox.models.errors import UserError
+from ambivox.models.tables import Distributions, Votes
+from tests.support.annotation_fixtures import LABELS, write_clip
+from tests.support.label_studio_project import export, import_faults, minimal, write_csv
+from tests.support.steps import export as export_step
+from tests.support.steps import import_votes, plan_labels
+
+UTTERANCES = 24
+DATE = "2026-03-09T22:16:08.728353Z"
+
+
+@pytest.fixture
+def project(tmp_path: Path, small_alm: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a table of eight speakers in which every utterance has two votes, run as far as pool."""
+    root = tmp_path / "calls"
+    root.mkdir()
+    utterances, votes = ["utterance_id,audio,speaker"], ["utterance_id,annotator_id,label"]
+    for number in range(UTTERANCES):
+        write_clip(root / f"c{number:02}.wav", number)
+        utterances.append(f"u{number:02},c{number:02}.wav,s{number % 8}")
+        votes += [
+            f"u{number:02},lead@example.org,{LABELS[number % 4]}",
+            f"u{number:02},r2,{LABELS[number % 3]}",
+        ]
+    (root / "utterances.csv").write_text("\n".join(utterances))
+    (root / "votes.csv").write_text("\n".join(votes))
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "params.yaml").write_text("corpora: {}\n")
+    options = {
+        "ingest": {"shares": [0.0, 0.5, 0.25, 0.25], "keep_votes": 2},
+        "annotate": {"engine": "fake"},
+        "pool": {"resamples": 0, "allow_audio_insensitive": True},
+    }
+    enter(folder, Job("calls", "table", root, str(small_alm), options, None, ("pooled",), ("on",)))
+    monkeypatch.chdir(folder)
+    run()
+    return folder
+
+
+def run() -> None:
+    """What `ambivox run` does as far as pool, in this process."""
+    for step in ("ingest", "annotate", "pool"):
+        stage_call(Path(), f"{step}@calls").run()
+
+
+def pooled_votes() -> dict[str, float]:
+    frame = Distributions.read(Path("data/calls/distributions/pooled.parquet")).frame
+    return dict(frame.select("utterance_id", "human_votes").iter_rows())
+
+
+def profile() -> dict[str, Any]:
+    """What ingest shows on screen and in the report."""
+    content: dict[str, Any] = json.loads(Path("data/calls/ingest/profile.json").read_text())
+    return content
+
+
+def planned() -> list[str]:
+    """Plan six votes, and return the utterances whose tasks Label Studio was given."""
+    data = Path("data/calls")
+    plan_labels(
+        utterances=data / "ingest/utterances.parquet",
+        votes=data / "ingest/votes.parquet",
+        annotations=data / "annotations/annotations.parquet",
+        out=Path("plan"),
+        budget=6,
+    )
+    assert import_faults(Path("plan")) == []
+    return pl.read_csv("plan/batch.csv")["utterance_id"].to_list()
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_planned_votes_come_back_into_the_corpus_and_are_pooled(project, form, capsys):
+    before = pooled_votes()
+    batch = planned()
+    answers = {
+        name: [
+            ("third@example.org", [LABELS[0]], DATE),
+            ("Rater.Two@example.org", [LABELS[1], LABELS[2]], DATE),
+            ("lead@example.org", [LABELS[3]], DATE),
+        ]
+        for name in batch
+    }
+    exported = export(Path("plan"), answers)
+    result = Path(f"result.{form}")
+    if form == "json":
+        result.write_text(json.dumps(exported))
+    else:
+        write_csv(minimal(exported), result)
+
+    import_votes(source=result, into="calls")
+    assert (
+        f"{3 * len(batch)} new votes, 0 replace imported ones, 0 were there, 0 rejected"
+        in capsys.readouterr().out
+    )
+    run()
+    notes = profile()["notes"]
+    assert (
+        f"{3 * len(batch)} votes of 3 annotators on {len(batch)} utterances are imported (result.{form})"
+        in notes
+    )
+    # Two raters are new; the lead is a returning one, whose earlier vote is replaced.
+    assert pooled_votes() == {name: votes + 2 * (name in batch) for name, votes in before.items()}
+    votes = Votes.read(Path("data/calls/ingest/votes.parquet")).frame
+    lead = votes.filter(annotator_id="lead@example.org", utterance_id=batch[0])
+    assert lead["label"].to_list() == [LABELS[3]]
+
+    # Another ingest keeps them, importing them again changes nothing, and a change of mind counts.
+    file = Path("imported_votes/calls.csv")
+    content = file.read_bytes()
+    import_votes(source=result, into="calls")
+    assert file.read_bytes() == content
+    run()
+    assert sum(pooled_votes().values()) == sum(before.values()) + 2 * len(batch)
+    later = {batch[0]: [("third@example.org", [LABELS[1]], "2026-04-01T00:00:00Z")]}
+    result.write_text(json.dumps(export(Path("plan"), later)))
+    result = result.rename("later.json")
+    import_votes(source=result, into="calls")
+    assert "0 new votes, 1 replace imported ones" in capsys.readouterr().out
+    run()
+    votes = Votes.read(Path("data/calls/ingest/votes.parquet")).frame
+    third = votes.filter(annotator_id="third@example.org", utterance_id=batch[0])
+    assert third["label"].to_list() == [LABELS[1]]
+    provenance = pl.read_csv(file).filter(utterance_id=batch[0], annotator_id="third@example.org")
+    assert provenance["source"].to_list() == ["later.json"] and len(provenance["source_sha256"][0]) == 64
+
+
+def test_a_whole_corpus_goes_to_label_studio_and_comes_back_unchanged(project):
+    data = Path("data/calls/ingest")
+    export_step(
+        utterances=data / "utterances.parquet",
+        votes=data / "votes.parquet",
+        out=Path("ls"),
+        format="label_studio",
+    )
+    assert import_faults(Path("ls")) == []
+    Path("result.json").write_text(json.dumps(export(Path("ls"), {})))
+    import_votes(source=Path("result.json"), utterances=data / "utterances.parquet", out=Path("back"))
+    assert Votes.read(Path("back/votes.parquet")).frame.equals(Votes.read(data / "votes.parquet").frame)
+
+
+def test_votes_that_no_longer_fit_are_rejected_by_ingest(project):
+    file = Path("imported_votes/calls.csv")
+    row = ",x,anger,1,s.json,0\n"
+    file.write_text(file.read_text() + f"u00{row}gone{row}")
+    stage_call(Path(), "ingest@calls").run()
+    assert profile()["rejects"] == {"imported vote for an unknown utterance": 1}
+    assert Votes.read(Path("data/calls/ingest/votes.parquet")).frame.filter(annotator_id="x").height == 1
+
+
+def test_dvc_s_stage_depends_on_the_file_and_entering_makes_it(project):
+    stages = YAML(typ="safe").load(Path(__file__).parents[2] / "dvc.yaml")["stages"]
+    assert "imported_votes/${key}.csv" in stages["ingest"]["do"]["deps"]
+    assert Path("imported_votes/calls.csv").read_text().splitlines() == [
+        "utterance_id,annotator_id,label,weight,source,source_sha256"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"into": "nonesuch"}, "expected the name of a corpus that was ingested"),
+        ({"into": "calls", "out": Path("x")}, "leave out --utterances"),
+        ({"out": Path("x")}, "needs --into KEY"),
+        ({}, "needs --into KEY"),
+        ({"into": "calls", "source": Path("nonesuch.json")}, "cannot be read"),
+    ],
+)
+def test_what_cannot_be_imported_is_said(project, arguments, message):
+    Path("result.json").write_text("[]")
+    with pytest.raises(UserError, match=message):
+        import_votes(**({"source": Path("result.json")} | arguments))
