@@ -14,7 +14,7 @@ import polars as pl
 
 from ambivox.flows.stage_arguments import StageCall
 from ambivox.models.errors import LeftOutError
-from ambivox.models.files import atomic_folder
+from ambivox.models.files import atomic_folder, write_json
 from ambivox.models.left_out import left_out_reason, write_left_out
 from ambivox.models.tables import Annotations, Distributions, Utterances
 
@@ -59,6 +59,8 @@ def _leave_out(step: str, arguments: dict[str, Any], reason: str) -> None:
         return
     with atomic_folder(out, ()) as folder:
         write_left_out(folder, reason)
+        if step == "validate":  # the stage report waits for this file
+            write_json(folder / "metrics.json", {})
         if step == "annotate":
             Annotations.check(pl.DataFrame(schema=Annotations.required), labels).write(
                 folder / "annotations.parquet"

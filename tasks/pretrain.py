@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 _logger = logging.getLogger(__name__)
+FIGURES = "training.json"  # what --json shows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,6 +80,8 @@ def _convert(value: object, hint: Any, option: str) -> Any:
     from pydantic import ConfigDict, TypeAdapter, ValidationError
 
     choices = [choice for choice in typing.get_args(hint) if choice is not type(None)]
+    if len(choices) == 1 and typing.get_origin(choices[0]) is Literal:  # a choice that may be left open
+        hint, choices = choices[0], list(typing.get_args(choices[0]))
     given = value
     if typing.get_origin(hint) is tuple and isinstance(value, str):
         given = [part.strip() for part in value.split(",") if part.strip()]

@@ -10,11 +10,61 @@ from pathlib import Path
 
 from ambivox.models.errors import UserError
 
+
+class MissingColumnsError(UserError):
+    """A table, or columns of it, are not there; other names may be meant."""
+
+
 _SYNONYMS = {
-    "audio": ("audio", "file", "path", "filename", "wav", "recording", "audiofile", "audiopath", "url"),
-    "annotator_id": ("annotator", "rater", "worker", "user", "coder", "listener", "participant"),
-    "label": ("label", "emotion", "category", "rating", "answer"),
-    "utterance_id": ("utterance", "id", "clip", "uid", "segment", "sample", "stimulus"),
+    "audio": (
+        "audio",
+        "file",
+        "path",
+        "filename",
+        "filepath",
+        "wav",
+        "recording",
+        "audiofile",
+        "audiopath",
+        "url",
+        "audiourl",
+    ),
+    "annotator_id": (
+        "annotator",
+        "rater",
+        "worker",
+        "user",
+        "coder",
+        "listener",
+        "labeler",
+        "labeller",
+        "judge",
+        "evaluator",
+        "respondent",
+        "participant",
+        "prolific",
+        "prolificpid",
+    ),
+    "label": (
+        "label",
+        "emotion",
+        "category",
+        "rating",
+        "answer",
+        "response",
+        "vote",
+        "affect",
+        "class",
+        "choice",
+    ),
+    "utterance_id": ("utterance", "clip", "uid", "segment", "sample", "stimulus", "item", "turn", "id"),
+    "speaker": ("speaker", "actor", "talker", "spk", "character"),
+    "transcript": ("transcript", "transcription", "text", "sentence", "words"),
+    "split": ("split", "partition", "subset", "set"),
+    "language": ("language", "lang", "locale"),
+    "sex": ("sex", "gender"),
+    "age": ("age",),
+    "weight": ("weight",),
 }
 _OPTION_COLUMNS = {"utterance": "utterance_id", "annotator": "annotator_id"}
 
@@ -64,7 +114,7 @@ def require_columns(
         options: Per required column, the name of the option that maps it.
 
     Raises:
-        UserError: Columns are missing; the message names all of them, similar columns, and the options.
+        MissingColumnsError: Columns are missing; the message names all of them, similar columns, and the options.
     """
     missing = list(dict.fromkeys(column for column in required if column not in columns))
     if not missing:
@@ -80,7 +130,9 @@ def require_columns(
             hints.append(f"for {column!r} did you mean {suggestion!r}{mapping}?")
         elif option:
             hints.append(f"name the column for {column!r} with --options.{option} COLUMN")
-    raise UserError("; ".join([f"{path}: columns {missing} are missing, found {list(columns)}", *hints]))
+    raise MissingColumnsError(
+        "; ".join([f"{path}: columns {missing} are missing, found {list(columns)}", *hints])
+    )
 
 
 def words(name: str) -> list[str]:
@@ -98,3 +150,55 @@ def words(name: str) -> list[str]:
     """
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return re.findall(r"[^\W_]+", spaced.lower())
+
+
+def named_columns(option: str, columns: Sequence[str]) -> list[str]:
+    """List the columns whose names say that they hold something.
+
+    Args:
+        option: What: an option that names a column, such as ``annotator``.
+        columns: The names to choose from.
+
+    Returns:
+        First the columns that are called so, then those with such a word in their names.
+
+    Example:
+        >>> named_columns("audio", ["id", "Input.audio_url", "wav"])
+        ['wav', 'Input.audio_url']
+    """
+    exact = _exactly_named(option, columns)
+    synonyms = _SYNONYMS.get(_OPTION_COLUMNS.get(option, option), (option,))
+    partly = [column for synonym in synonyms for column in columns if synonym in words(column)]
+    return list(dict.fromkeys([*exact, *partly]))
+
+
+def best_named(option: str, columns: Sequence[str]) -> str | None:
+    """Find the one column that is called like an option or a synonym of it.
+
+    Args:
+        option: An option that names a column, such as ``speaker``.
+        columns: The names to choose from.
+
+    Returns:
+        The column; None where there is none.
+
+    Example:
+        >>> best_named("speaker", ["Actor ID", "clip"]), best_named("speaker", ["loudspeaker"])
+        ('Actor ID', None)
+    """
+    return next(iter(_exactly_named(option, columns)), None)
+
+
+def _exactly_named(option: str, columns: Sequence[str]) -> list[str]:
+    """The columns that are called like an option or a synonym, with or without ``id`` or ``name``; the best first."""
+    canonical = _OPTION_COLUMNS.get(option, option)
+    names = ["".join(words(canonical)), *_SYNONYMS.get(canonical, (option,))]
+    plain = {column: "".join(words(column)) for column in columns}
+    return list(
+        dict.fromkeys(
+            column
+            for name in names
+            for column, text in plain.items()
+            if text in (name, f"{name}id", f"{name}name", f"{name}s")
+        )
+    )

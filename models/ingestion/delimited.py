@@ -19,6 +19,7 @@ LINE = "ambivox:line"
 SEPARATORS = (",", ";", "\t", "|")
 _HEADER_ROWS = 20
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\1*', re.IGNORECASE)
+_IMPORT_ID = re.compile(r'\s*\{"ImportId":')
 _DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
 _THOUSANDS_COMMA = r"^[+-]?[1-9]\d{0,2},\d{3}$"
 
@@ -96,7 +97,7 @@ def parse_delimited(path: Path, text: str, layout: Layout, numbers: Sequence[str
     try:
         for row in reader:
             if not header:
-                header = _distinct([name.strip() for name in row])
+                header = [name.strip() for name in row]
             elif any(row):
                 if len(row) > len(header) and any(map(str.strip, row[len(header) :])):
                     raise UserError(f"{path}:{start}: {len(row)} fields, but the header has {len(header)}")
@@ -106,8 +107,33 @@ def parse_delimited(path: Path, text: str, layout: Layout, numbers: Sequence[str
     except csv.Error as error:
         problem = "a quotation mark is not closed" if "end of data" in str(error) else str(error)
         raise UserError(f"{path}:{start}: {problem}") from error
+    frame = text_frame(header, rows, line_numbers)
+    return frame.with_columns(
+        _decimal_points(frame[name], layout.separator) for name in numbers if name in header
+    )
+
+
+def text_frame(
+    header: Sequence[str], rows: Sequence[Sequence[str]], line_numbers: Sequence[int]
+) -> pl.DataFrame:
+    """Make a table of text: surrounding blanks removed, empty fields null.
+
+    Rows above the data that describe the columns for a program (a survey's ImportId), and what stands before them, are
+    left out.
+
+    Args:
+        header: The columns' names; repeated ones are numbered.
+        rows: The fields of every row, no more than the header has.
+        line_numbers: The line of every row.
+
+    Returns:
+        The columns, and LINE. Rows without any text are left out; a row with too few fields is filled with nulls.
+    """
+    described = [number for number, row in enumerate(rows[:_HEADER_ROWS]) if any(map(_IMPORT_ID.match, row))]
+    first = described[-1] + 1 if described else 0
+    header, rows, line_numbers = _distinct(header), rows[first:], line_numbers[first:]
     padding = [""] * len(header)
-    columns = zip(padding, *(row + padding[len(row) :] for row in rows), strict=True)
+    columns = zip(padding, *([*row, *padding[len(row) :]] for row in rows), strict=True)
     frame = pl.DataFrame(
         {
             name: pl.Series(fields[1:], dtype=pl.String).str.strip_chars()
@@ -115,13 +141,29 @@ def parse_delimited(path: Path, text: str, layout: Layout, numbers: Sequence[str
         }
     )
     frame = frame.select(pl.when(pl.all() != "").then(pl.all()).name.keep())
-    frame = frame.with_columns(
-        _decimal_points(frame[name], layout.separator) for name in numbers if name in header
-    )
     has_text = pl.any_horizontal(pl.all().is_not_null())
     return frame.with_columns(pl.Series(LINE, line_numbers, dtype=pl.Int64)).filter(
         frame.select(has_text).to_series()
     )
+
+
+def header_row(rows: Sequence[Sequence[str]], required: Sequence[str]) -> tuple[int, int]:
+    """Find the header among the first rows of a sheet: the one that resembles the required columns most.
+
+    Args:
+        rows: Fields without surrounding blanks.
+        required: Columns that must be there.
+
+    Returns:
+        The header's index and how similar it is; of equally similar rows the first.
+    """
+    scores = [
+        (_resemblance(row, required), -number, sum(map(bool, row)))
+        for number, row in enumerate(rows[:_HEADER_ROWS])
+        if any(row)
+    ]
+    score, number, _ = max(scores)
+    return -number, score
 
 
 def _resemblance(names: Sequence[str], required: Sequence[str]) -> int:

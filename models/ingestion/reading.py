@@ -17,8 +17,10 @@ import polars as pl
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.columns import require_columns
 from ambivox.models.ingestion.delimited import LINE, find_layout, parse_delimited
+from ambivox.models.ingestion.nested import name_class_labels
+from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, choose_sheet, read_sheet, sheet_names
 
-WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt", *READABLE)
 _WORKBOOK_CONTENT = ("PK\x03\x04", "ÐÏ\x11à")  # a zip archive, and the container of old Excel files
 
 
@@ -93,18 +95,23 @@ def read_table(
     *,
     numbers: Sequence[str] = (),
     options: Mapping[str, str] | None = None,
+    sheet: str | None = None,
+    resembling: Sequence[str] = (),
 ) -> pl.DataFrame:
-    """Read a table in delimited text (CSV, TSV), JSONL (NDJSON) or Parquet.
+    """Read a table in delimited text (CSV, TSV), JSONL (NDJSON), JSON, Parquet or a workbook.
 
     Args:
         path: The file; its suffix decides the format.
         required: Columns that must be there.
         numbers: Columns of numbers; in delimited text they may have decimal commas.
         options: Per required column, the name of the option that maps it, for messages.
+        sheet: The sheet of a workbook; by default the one whose header resembles the required columns most.
+        resembling: Columns that the header probably has, where more is known than ``required``.
 
     Returns:
-        The columns of the file, and LINE, each row's line number (in Parquet the row number). In delimited text all
-        columns are text; in the other formats they have the types of the file.
+        The columns of the file, and LINE, each row's line number (in Parquet the row number). In delimited text and
+        workbooks all columns are text; in the other formats they have the types of the file, and classes that a Parquet
+        file of Hugging Face datasets numbers have their names.
 
     Raises:
         UserError: There is no such file, the suffix is unknown, a required column is missing, or the file is damaged.
@@ -112,32 +119,36 @@ def read_table(
     suffix = path.suffix.lower()
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    if suffix in WORKBOOKS:
+    if suffix in UNREADABLE:
         raise workbook_error(path)
+    if suffix in READABLE:
+        frame = read_sheet(path, [*required, *resembling], sheet)
+        require_columns(path, required, [name for name in frame.columns if name != LINE], options)
+        return frame
     if suffix in (".csv", ".tsv", ".txt"):
-        return _read_delimited(path, required, numbers, options)
+        return _read_delimited(path, required, numbers, options, resembling)
     if suffix in (".jsonl", ".ndjson"):
         text, _ = read_text(path)
         try:
             frame = pl.read_ndjson(io.BytesIO(text.encode()), infer_schema_length=None)
         except pl.exceptions.PolarsError as error:
             raise _jsonl_error(path, text, error) from error
+    elif suffix == ".json":
+        frame = _read_json(path)
     elif suffix == ".parquet":
         try:
-            frame = pl.read_parquet(path)
+            frame = name_class_labels(path, pl.read_parquet(path))
         except (pl.exceptions.PolarsError, OSError) as error:
             raise UserError(f"{path}: not a readable Parquet file ({error})") from error
     else:
-        raise UserError(
-            f"{path}: unknown kind of table {suffix!r}; known: .csv, .tsv, .txt, .jsonl, .ndjson, .parquet"
-        )
+        raise UserError(f"{path}: unknown kind of table {suffix!r}; known: {', '.join(SUFFIXES)}")
     frame = frame.drop(LINE, strict=False)
     require_columns(path, required, frame.columns, options)
     return frame.with_row_index(LINE, 1).with_columns(pl.col(LINE).cast(pl.Int64))
 
 
 def workbook_error(path: Path) -> UserError:
-    """Make the error for a spreadsheet program's own file format.
+    """Make the error for a spreadsheet program's own file format that is not read.
 
     Args:
         path: The workbook.
@@ -151,11 +162,47 @@ def workbook_error(path: Path) -> UserError:
     )
 
 
+def sheet_note(path: Path, required: Sequence[str]) -> list[str]:
+    """Say which sheet of a workbook is read, where there is more than one.
+
+    Args:
+        path: Any table.
+        required: The columns by which the sheet is chosen.
+
+    Returns:
+        One note, or none.
+    """
+    if path.suffix.lower() not in READABLE or len(names := sheet_names(path)) < 2:
+        return []
+    return [f"{path.name}: the sheet {choose_sheet(path, required)!r} of {len(names)} is read"]
+
+
+def _read_json(path: Path) -> pl.DataFrame:
+    """Read a JSON file: a list of objects, or an object with one such list."""
+    text, _ = read_text(path)
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{path}: not readable as JSON ({error})") from error
+    if isinstance(content, dict):
+        lists = [value for value in content.values() if isinstance(value, list)]
+        content = lists[0] if len(lists) == 1 else None
+    if not isinstance(content, list) or not content or not all(isinstance(row, dict) for row in content):
+        raise UserError(f"{path}: expected a list of JSON objects, one per row")
+    try:
+        return pl.DataFrame(content, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise UserError(
+            f"{path}: its objects have no common columns ({str(error).splitlines()[0]})"
+        ) from error
+
+
 def _read_delimited(
     path: Path,
     required: Sequence[str],
     numbers: Sequence[str] = (),
     options: Mapping[str, str] | None = None,
+    resembling: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Read delimited text of any encoding and separator."""
     text, _ = read_text(path)
@@ -163,7 +210,7 @@ def _read_delimited(
         raise workbook_error(path)
     if not text.strip():
         raise UserError(f"{path}: the file is empty; expected a header with {', '.join(required)}")
-    frame = parse_delimited(path, text, find_layout(text, required), numbers)
+    frame = parse_delimited(path, text, find_layout(text, [*required, *resembling]), numbers)
     require_columns(path, required, [name for name in frame.columns if name != LINE], options)
     return frame
 

@@ -1,104 +1,173 @@
-"""Votes in a user's table: one row per vote, one column of counts per label, or one list of labels per utterance."""
+"""Votes in a user's table: a row per vote, a column of counts per label, a column per annotator, or a cell per utterance."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.delimited import LINE
+from ambivox.models.ingestion.nested import explode_votes, parse_cell, refuse_nested
+from ambivox.models.ingestion.table_settings import column_of
+from ambivox.models.ingestion.utterance_rows import text_column
+
+_TRUTH = {"true": 1.0, "false": 0.0}
 
 
-def text_column(column: str) -> pl.Expr:
-    """Read a column as text without surrounding blanks; empty text is null.
-
-    Args:
-        column: The column's name.
-
-    Returns:
-        The expression.
-    """
-    text = pl.col(column).cast(pl.String).str.strip_chars()
-    return pl.when(text != "").then(text)
-
-
-def votes_from_counts(
-    path: Path, table: pl.DataFrame, labels: tuple[str, ...], utterance: str
+def read_votes(
+    path: Path, table: pl.DataFrame, settings: Mapping[str, Any], found: Mapping[str, str]
 ) -> pl.DataFrame:
-    """Expand counts to one row per vote.
+    """Read the votes of a table in any shape.
 
     Args:
         path: The table's file, for messages.
-        table: One row per utterance, with the columns of ``read_table``.
-        labels: The columns with counts.
-        utterance: The column with utterance ids.
+        table: The table, with LINE.
+        settings: Options of the corpus ``table``.
+        found: Option -> column, of the optional columns that the table has.
 
     Returns:
-        ``utterance_id``, ``label`` and ``line``.
+        One row per vote: ``utterance_id``, ``label``, ``line`` and, where the table has them, ``annotator_id``,
+        ``weight``, ``annotator_kind`` and ``status``.
 
     Raises:
-        UserError: No labels are given, or a count is not a number of votes.
+        UserError: A cell holds something else than votes.
     """
-    if not labels:
+    key = str(settings.get("vote_utterance", column_of(settings, "utterance")))
+    shape = settings.get("shape", "rows")
+    status = settings.get("status")
+    if status is not None and status not in table.columns:
+        raise UserError(f"{path}: column {status!r} (option status) is missing, found {table.columns[:-1]}")
+    columns = [key, *(found[role] for role in ("annotator", "weight") if role in found)]
+    refuse_nested(path, table, columns + ([status] if status else []))
+    table = table.with_columns(text_column(key).alias(key))
+    if shape == "counts":
+        votes = _from_counts(path, table, settings.get("labels", ()), key, found.get("annotator"))
+    elif shape == "raters":
+        votes = _from_raters(path, table, settings, key)
+    elif shape == "list":
+        separator = str(settings.get("separator", ";"))
+        votes = explode_votes(path, table, key, column_of(settings, "label"), separator)
+        votes = votes.with_columns(text_column("label"))
+    else:
+        votes = _from_rows(path, table, settings, key, found)
+    if status is not None:
+        states = table.select(LINE, status=text_column(status))
+        votes = votes.join(states, left_on="line", right_on=LINE, how="left", maintain_order="left")
+    return votes
+
+
+def count_labels(columns: Sequence[str]) -> dict[str, str]:
+    """Name the labels of columns with counts: what all names start with, up to a separator, is no part of the label.
+
+    Args:
+        columns: The columns.
+
+    Returns:
+        Column -> label.
+
+    Example:
+        >>> count_labels(["n_anger", "n_fear"]), count_labels(["anger", "awe"])
+        ({'n_anger': 'anger', 'n_fear': 'fear'}, {'anger': 'anger', 'awe': 'awe'})
+    """
+    prefix = columns[0] if len(columns) > 1 else ""
+    for column in columns:
+        while not column.startswith(prefix):
+            prefix = prefix[:-1]
+    prefix = re.sub(r"[^\s_.:-]*$", "", prefix)
+    return {column: column[len(prefix) :].strip() or column for column in columns}
+
+
+def _from_counts(
+    path: Path, table: pl.DataFrame, columns: Sequence[str], utterance: str, annotator: str | None
+) -> pl.DataFrame:
+    """Expand counts to one row per vote; with annotators, a count above 0 is one label of theirs."""
+    if not columns:
         raise UserError("votes as counts need the names of their columns: --options.labels anger,neutral,...")
+    refuse_nested(path, table, list(columns))
+    index = {"utterance_id": utterance, "line": LINE} | (
+        {} if annotator is None else {"annotator_id": annotator}
+    )
     counts = table.select(
-        LINE, text_column(utterance).alias("utterance_id"), *(_count(path, table, name) for name in labels)
+        *(pl.col(column).alias(name) for name, column in index.items()),
+        *(_count(path, table, column).alias(f"_{number}") for number, column in enumerate(columns)),
     )
-    unpivoted = counts.unpivot(
-        on=list(labels), index=["utterance_id", LINE], variable_name="label", value_name="votes"
-    )
-    repeated = unpivoted.filter(pl.col("votes") > 0).select(pl.all().repeat_by("votes").explode())
-    return repeated.drop("votes").rename({LINE: "line"})
+    if annotator is not None:
+        counts = counts.with_columns(text_column("annotator_id"))
+    labels = {f"_{number}": label for number, label in enumerate(count_labels(columns).values())}
+    unpivoted = counts.unpivot(on=list(labels), index=list(index), variable_name="label", value_name="votes")
+    unpivoted = unpivoted.with_columns(pl.col("label").replace_strict(labels)).filter(pl.col("votes") > 0)
+    if annotator is not None:
+        return unpivoted.drop("votes")
+    return unpivoted.select(pl.all().repeat_by("votes").explode()).drop("votes")
 
 
 def _count(path: Path, table: pl.DataFrame, name: str) -> pl.Expr:
-    """Read a column of counts; an empty field is 0."""
-    number = pl.col(name).cast(pl.Float64, strict=False)
-    invalid = table.filter(
-        pl.col(name).is_not_null() & (number.is_null() | (number < 0) | (number != number.round()))
-    )
+    """Read a column of counts; an empty field is 0, and true is 1."""
+    text = table[name].cast(pl.String).str.strip_chars().str.to_lowercase()
+    number = text.replace_strict(_TRUTH, default=text.cast(pl.Float64, strict=False), return_dtype=pl.Float64)
+    is_valid = text.is_null() | ((number >= 0) & (number == number.round())).fill_null(value=False)
+    invalid = table.filter(~is_valid)
     if invalid.height:
         raise UserError(
             f"{path}:{invalid[LINE][0]}: {name} is {invalid[name][0]!r}; expected a number of votes, 0 or more"
         )
-    return number.fill_null(0).cast(pl.Int64).alias(name)
+    return pl.lit(number.fill_null(0).cast(pl.Int64))
 
 
-def votes_from_labels(
-    table: pl.DataFrame, shape: str, utterance: str, annotator: str, label: str, weight: str, separator: str
+def _from_raters(
+    path: Path, table: pl.DataFrame, settings: Mapping[str, Any], utterance: str
 ) -> pl.DataFrame:
-    """Read one row per vote, or one list of labels per utterance.
-
-    Args:
-        table: The table, with the columns of ``read_table``.
-        shape: ``rows`` or ``list``.
-        utterance: The column with utterance ids.
-        annotator: The column with annotators.
-        label: The column with labels.
-        weight: The column with weights.
-        separator: The text between labels in a list that is written as text.
-
-    Returns:
-        ``utterance_id``, ``label``, ``line`` and, where the table has them, ``annotator_id``, ``weight`` and
-        ``annotator_kind``.
-    """
-    columns = {"utterance_id": text_column(utterance), "label": pl.col(label), "line": pl.col(LINE)}
-    if shape == "rows" and annotator in table.columns:
-        columns["annotator_id"] = text_column(annotator)
-    if shape == "rows" and weight in table.columns:
-        columns["weight"] = pl.col(weight).cast(pl.Float64, strict=False)
-    if shape == "rows" and "annotator_kind" in table.columns:  # a table that Ambivox exported
-        columns["annotator_kind"] = pl.col("annotator_kind")
-    votes = table.select(**columns)
-    if shape == "list":
-        lists = (
-            pl.col("label")
-            if isinstance(table[label].dtype, pl.List)
-            else pl.col("label").cast(pl.String).str.split(separator)
+    """One column per annotator; an empty field is no vote."""
+    columns = list(settings.get("raters", ()))
+    if not columns:
+        raise UserError(
+            "votes of one column per annotator need the names of the columns: --options.raters r1,r2,..."
         )
-        votes = votes.with_columns(lists).filter(pl.col("label").list.len() > 0).explode("label")
-    return votes.with_columns(text_column("label"))
+    refuse_nested(path, table, columns)
+    votes = table.select(
+        pl.col(utterance).alias("utterance_id"),
+        pl.col(LINE).alias("line"),
+        *(text_column(name) for name in columns),
+    ).unpivot(on=columns, index=["utterance_id", "line"], variable_name="annotator_id", value_name="label")
+    votes = votes.drop_nulls("label")
+    known = {str(label).strip().casefold() for label in settings.get("labels", ())}
+    for column in columns if known else []:
+        of_column = votes.filter(annotator_id=column)
+        if of_column.height and not of_column["label"].str.to_lowercase().is_in(list(known)).any():
+            raise UserError(
+                f"{path}: column {column!r}: none of its {of_column.height} votes is one of the labels "
+                f"{', '.join(settings['labels'])}, the first is {of_column['label'][0]!r}; correct --options.raters or "
+                "--options.labels"
+            )
+    return votes
+
+
+def _from_rows(
+    path: Path, table: pl.DataFrame, settings: Mapping[str, Any], utterance: str, found: Mapping[str, str]
+) -> pl.DataFrame:
+    """One row per vote."""
+    label = column_of(settings, "label")
+    if table[label].dtype.is_nested() or (
+        table[label].dtype == pl.String
+        and any(parse_cell(text) for text in table[label].drop_nulls().head(20))
+    ):
+        raise UserError(
+            f"{path}: column {label!r} holds lists or dictionaries, but the shape is one row per vote; add "
+            "--options.shape list"
+        )
+    refuse_nested(path, table, [label])
+    columns = {"utterance_id": pl.col(utterance), "label": text_column(label), "line": pl.col(LINE)}
+    if "annotator" in found:
+        columns["annotator_id"] = text_column(found["annotator"])
+    if "weight" in found:
+        columns["weight"] = pl.col(found["weight"]).cast(pl.Float64, strict=False)
+    if "annotator_kind" in table.columns:  # a table that Ambivox exported
+        columns["annotator_kind"] = pl.col("annotator_kind")
+    return table.select(**columns)
 
 
 def with_annotators(votes: pl.DataFrame) -> pl.DataFrame:

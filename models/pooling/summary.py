@@ -20,7 +20,7 @@ def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:
         left_out: a sentence about each ALM that was not pooled.
 
     Returns:
-        ``labels``, ``criterion``, ``fitted_on``, ``prior``, ``response``, counts of utterances and fallbacks,
+        ``labels``, ``criterion``, ``fitted_on``, ``prior``, ``prior_votes``, ``response``, counts of utterances and fallbacks,
         ``statements``, ``left_out``, and per ALM in ``alms``: ``is_informative``, ``equivalent_votes`` and
         ``equivalent_votes_by_ambiguity`` (value, low, high; null where undefined), the calibration, the weights
         and deciles of the equivalent votes, and counts of answers and refusals.
@@ -56,6 +56,11 @@ def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:
         "criterion": model.criterion,
         "fitted_on": model.fitted_on,
         "prior": by_label(model.prior_K),
+        "prior_votes": {
+            "mean": float(sources.pooled.prior_votes_N.mean()),
+            "weights_alone": dict(zip(FEATURES, model.prior_weights.alone_F.tolist(), strict=True)),
+            "weights_beside_alms": dict(zip(FEATURES, model.prior_weights.beside_F.tolist(), strict=True)),
+        },
         "alms": alms,
         "response": {"matrix": model.response_KK.tolist(), "bias": by_label(model.response_bias_K)},
         "utterances": len(sources.pooled.p_NK),
@@ -74,12 +79,13 @@ def statements(sources: Sources) -> list[str]:
         sources: the result of pooling.
     """
     if not sources.model.alms:
-        return ["no ALM is pooled: pooled = human, and the corpus prior where there are no human votes"]
+        return ["no ALM is pooled: pooled is humans + corpus prior"]
     sentences = []
     for alm, votes in zip(sources.model.alms, sources.equivalent_votes, strict=True):
         if not alm.is_informative:
             sentences.append(
-                f"{alm.alm} is worth 0 human votes: it does not predict unseen speakers' votes, pooled = human"
+                f"{alm.alm} is worth 0 human votes: it does not predict unseen speakers' votes, so pooled is "
+                "humans + corpus prior"
             )
             continue
         by_ambiguity = ", ".join(

@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from ambivox.models.reporting.estimates import format_estimate, parse_estimate, parse_measure
+from ambivox.models.reporting.estimates import format_estimate, parse_estimate
+from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, format_measure
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label
 from ambivox.models.reporting.tables import markdown_table, single_cell
@@ -23,6 +24,7 @@ FILES = (
     "distributions/synthetic.parquet",
     "distributions/combined.parquet",
     "distributions/pooled.parquet",
+    "distributions/human_prior.parquet",
     "distributions/pooling.json",
     "validation/metrics.json",
 )
@@ -121,7 +123,7 @@ def card(name: str, version: str, content: Mapping[str, Any], revision: str) -> 
     metrics = [
         (
             source_label(key),
-            *(format_estimate(parse_measure(measures, name)) for name in ("js", "bc", "accuracy")),
+            *(format_measure(measures, name) for name in HEADINGS),
         )
         for key, measures in content["metrics"].items()
     ]
@@ -136,8 +138,9 @@ def card(name: str, version: str, content: Mapping[str, Any], revision: str) -> 
         _table(("split", "utterances", "speakers"), splits),
         "## Annotators",
         _table(tuple(_ANNOTATOR.values()), annotators),
-        "## Distance to the human votes of the test speakers (JS base 2; 95% intervals)",
-        _table(("source", "JS", "BC", "accuracy"), metrics),
+        "## Distance to the human votes of the test speakers (95% intervals)",
+        EXPLANATION,
+        _table(("source", *HEADINGS.values()), metrics),
         "## Files",
         _table(("file", "SHA-256"), files),
         "## How to get this version",

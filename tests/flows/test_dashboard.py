@@ -155,6 +155,22 @@ def test_a_table_puts_the_closest_first_and_the_references_last() -> None:
     assert lines[3] == "| human | 0.200 [0.100, 0.250] | |"
 
 
+def test_a_table_of_proper_scores_is_ranked_by_nll_and_says_what_is_infinite() -> None:
+    table = dashboard.metrics_table(
+        {
+            "human": {"nll": None, "nll_infinite": 4, "squared_error": 0.17, "js": 0.1},
+            "pooled": {"nll": 1.24, "nll_low": 1.21, "nll_high": 1.27, "squared_error": 0.07, "js": 0.2},
+            "floor": {"nll": 1.0, "squared_error": 0.0, "js": 0.05},
+        }
+    )
+    assert table.splitlines()[0] == "| | nll ↓ | squared error ↓ | JS ↓ |"
+    assert table.splitlines()[2:] == [
+        "| pooled | 1.240 [1.210, 1.270] | 0.070 | 0.200 |",
+        "| human | ∞ | 0.170 | 0.100 |",
+        "| floor | 1.000 | 0.000 | 0.050 |",
+    ]
+
+
 def test_metrics_of_an_earlier_release_are_read(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     path.write_text('{"pooled": {"js": 0.15, "macro_f1": 0.5}, "note": "words"}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,13 @@ def test_what_needs_a_left_out_step_is_left_out_for_the_same_reason(utterances: 
     predictions = Distributions.read(table)
     assert (len(answers), answers.labels) == (0, LABELS)
     assert (len(predictions), predictions.labels) == (0, LABELS)
+
+
+def test_a_validation_that_is_left_out_has_no_figures(utterances: Path, tmp_path: Path) -> None:
+    out = tmp_path / "validation"
+    run_or_leave_out(StageCall("validate", too_little, {"utterances": utterances, "out": out}))
+    assert json.loads((out / "metrics.json").read_text()) == {}
+    assert left_out_reason(out) == "found 3 utterances, expected 20"
 
 
 def test_other_mistakes_stop_the_stage(utterances: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -13,16 +14,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ambivox.models.files import atomic_path
+from ambivox.models.reporting.figures.fonts import families, svg_settings
 from ambivox.models.reporting.source_names import PALETTE
 
 P = ParamSpec("P")
+_JOINERS = "\u200c\u200d"
 
 DARK, GREY = "#333333", "#888888"
 SMALL = 8  # points, of legends and annotations
 #: Axis label of every JS divergence; lower is better.
 JS_AXIS = "JS divergence (base 2)"
+#: Axis label of every score that is lower for better distributions.
+SCORE_AXES = {
+    "nll": "nll (nats per target vote)",
+    "squared_error": "squared error to the truth",
+    "js": JS_AXIS,
+}
 _SETTINGS: Any = {
-    "font.family": "DejaVu Sans",
+    "font.family": families(),
     "font.size": 9.5,
     "axes.titlesize": 11,
     "axes.titleweight": "bold",
@@ -66,8 +75,11 @@ def new_figure(
 
 
 def plain_text(text: str) -> str:
-    """Return a user's text for matplotlib: a dollar sign would start a formula, and fonts have no control characters."""
-    return "".join(filter(str.isprintable, text)).replace("$", r"\$")
+    """Return a user's text for matplotlib: a dollar sign would start a formula, and fonts have no control characters.
+
+    Joiners stay: Persian and Indic words need them.
+    """
+    return "".join(c for c in text if c.isprintable() or c in _JOINERS).replace("$", r"\$")
 
 
 def shared_legend(figure: Figure, axes: Axes, columns: int = 6) -> None:
@@ -80,8 +92,15 @@ def shared_legend(figure: Figure, axes: Axes, columns: int = 6) -> None:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write the figure as SVG (or in the format of the suffix); equal figures give equal bytes."""
-    with mpl.rc_context(_SETTINGS), atomic_path(path) as temporary:
-        kind = path.suffix.removeprefix(".")
-        figure.savefig(temporary, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+    """Write the figure as SVG (or in the format of the suffix); equal figures and fonts give equal bytes."""
+    kind = path.suffix.removeprefix(".")
+    metadata = {"Date": None} if kind == "svg" else None
+    with mpl.rc_context(_SETTINGS), atomic_path(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
+        figure.savefig(temporary, format=kind, dpi=150, metadata=metadata)
+        # The texts of a figure are complete only once it is drawn.
+        other_text: Any = svg_settings(figure) if kind == "svg" else {}
+        if other_text:
+            with mpl.rc_context(other_text):
+                figure.savefig(temporary, format=kind, metadata=metadata)
     return path

@@ -23,17 +23,17 @@ def pooling(run: Run) -> Section:
     for name, votes in run.equivalent_votes().items():
         section.text.append(
             f"{name} is equivalent to {format_estimate(votes)} human votes. The pooled distribution is "
-            "(n + κ q̃) / (N + κ): n the human votes per label, N their number, q̃ the calibrated distribution of the ALM, "
-            "and κ the equivalent votes, fitted per utterance."
+            "(n + κ₀ p₀ + κ q̃) / (N + κ₀ + κ): n the human votes per label, N their number, p₀ the corpus prior and κ₀ the "
+            "votes it counts for, q̃ the calibrated distribution of the ALM, and κ its equivalent votes; κ₀ and κ are "
+            "fitted, per utterance."
         )
         if votes.value < _NEGLIGIBLE_VOTES:
-            section.text.append(f"{name} has almost no effect: the pooled distributions are the human ones.")
+            section.text.append(f"{name} has almost no effect: pooled is close to humans + prior.")
     content = run.json("distributions/pooling.json")
     section.warnings += [f"Left out: {sentence}." for sentence in _sentences(content)]
     if content.get("alms") == {}:
         section.text.append(
-            "No ALM is pooled: the pooled distributions are those of the human votes, and the corpus prior where there "
-            "are none."
+            "No ALM is pooled: the pooled distributions are those of the human votes pooled with the corpus prior."
         )
     section.tables = _tables_by_ambiguity(content)
     pooled = run.distributions.get("pooled")
@@ -46,7 +46,7 @@ def pooling(run: Run) -> Section:
         without = pooled.frame.filter(pl.col("human_votes") == 0).height
         if without:
             section.warnings.append(
-                f"{without:,} utterances have no human votes: their pooled distribution comes from the calibrated ALM alone."
+                f"{without:,} utterances have no human votes: their pooled distribution comes from the calibrated ALM and the prior alone."
             )
     section.details = json_tables(content)
     section.pictures = pictures(run.root / "distributions")

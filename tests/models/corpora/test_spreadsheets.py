@@ -248,5 +248,6 @@ def test_one_table_with_a_row_per_vote_repeats_its_utterances(tmp_path: Path) ->
     ]
     assert corpus.votes.frame.height == 4
     assert corpus.profile["notes"] == []
-    note = "if 'WorkerId' holds the annotators, add --options.annotator WorkerId"
-    assert note in ingested(table, **names).profile["notes"][0]
+    found = ingested(table, **names)
+    assert "'WorkerId' is read as the annotator" in found.profile["notes"][0]
+    assert found.votes.frame.equals(corpus.votes.frame)

@@ -23,8 +23,8 @@ def test_the_card_states_the_facts_of_the_run(tmp_path: Path) -> None:
         "| Equivalent votes of tiny | 2.47 [2.10, 2.90] |",
         "| train | 15 | 3 |",
         "| tiny | abc123 | exact | fake | 45 | 0 | 0.97 |",
-        "| pooled | 0.160 [0.152, 0.169] | 0.870 | 0.720 |",
-        "| corpus prior | 0.317 [0.310, 0.324] | 0.710 | 0.400 |",
+        "| pooled | – | – | 0.160 [0.152, 0.169] | 0.870 | 72.0% |",
+        "| corpus prior | – | – | 0.317 [0.310, 0.324] | 0.710 | 40.0% |",
         f"| validation/metrics.json | `{content['files']['validation/metrics.json']}` |",
         "dvc get --rev unit-v1 REPOSITORY data/unit/distributions",
     ):
@@ -39,4 +39,4 @@ def test_text_of_the_data_stays_in_its_cell(tmp_path: Path) -> None:
 
 def test_a_run_without_validation_has_a_card(tmp_path: Path) -> None:
     text = card("unit", "v1", facts(Run(tmp_path), "MIT"), "abc")
-    assert "| source | JS | BC | accuracy |" in text
+    assert "| source | nll ↓ | squared error ↓ | JS ↓ | BC ↑ | accuracy ↑ |" in text

@@ -1,0 +1,128 @@
+"""What the values of a column look like: audio files, ids of utterances, labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+AUDIO_SUFFIXES = (
+    ".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff", ".au", ".snd", ".sph", ".m4a", ".webm", ".amr", ".wma",
+    ".aac", ".caf", ".w64", ".gsm",
+)  # fmt: skip
+_SAMPLE = 200
+_MOST_LABELS = 40
+_LONGEST_LABEL = 40  # characters
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table of the user's.
+
+    Attributes:
+        path: Its file.
+        frame: Its rows, as ``read_table`` returns them, without LINE.
+        sheet: The sheet, of a workbook with more than one; else None.
+        is_listed: Whether the file is one of a folder, so that a mapping must name it.
+    """
+
+    path: Path
+    frame: pl.DataFrame
+    sheet: str | None = None
+    is_listed: bool = True
+
+
+def audio_share(source: Source, column: str) -> float:
+    """Compute the share of a column's values that name a file, or end like an audio file.
+
+    Args:
+        source: The table; paths are relative to its folder.
+        column: The column.
+
+    Returns:
+        A share from 0 to 1, of a sample of the values.
+    """
+    values = source.frame[column]
+    if isinstance(values.dtype, pl.Struct):
+        return float(bool({field.name for field in values.dtype.fields} & {"bytes", "path"}))
+    if values.dtype != pl.String:
+        return 0.0
+    sample = values.drop_nulls().unique(maintain_order=True).head(_SAMPLE)
+    if not len(sample):
+        return 0.0
+    return sum(_names_audio(source.path.parent, text) for text in sample) / len(sample)
+
+
+def _names_audio(folder: Path, text: str) -> bool:
+    text = text.strip()
+    if text.lower().endswith(AUDIO_SUFFIXES):
+        return True
+    try:
+        path = folder / text.replace("\\", "/")
+        return bool(text) and path.suffix != "" and path.is_file()
+    except (OSError, ValueError):  # too long, or not a path at all
+        return False
+
+
+def is_one_to_one(frame: pl.DataFrame, first: str, second: str) -> bool:
+    """Whether every value of one column stands beside one value of the other, and vice versa.
+
+    Args:
+        frame: The table.
+        first: A column.
+        second: Another column, of single values or of recordings.
+    """
+    if isinstance(frame[second].dtype, pl.Struct):
+        return frame[first].null_count() == 0 and not frame[first].is_duplicated().any()
+    pairs = frame.select(first, second).drop_nulls().unique()
+    return bool(pairs.height) and pairs.height == pairs[first].n_unique() == pairs[second].n_unique()
+
+
+def overlap(first: pl.Series, second: pl.Series) -> float:
+    """Compute the share of the distinct values of one column that are in another.
+
+    Args:
+        first: The column that should hold all values.
+        second: The column whose values are looked for.
+
+    Returns:
+        A share from 0 to 1; 0 for nested columns.
+    """
+    if first.dtype.is_nested() or second.dtype.is_nested():
+        return 0.0
+    known, values = first.cast(pl.String).drop_nulls().unique(), second.cast(pl.String).drop_nulls().unique()
+    return float(values.is_in(known.implode()).mean() or 0.0) if len(values) else 0.0  # type: ignore[arg-type]
+
+
+def may_be_labels(values: pl.Series) -> bool:
+    """Whether a column may hold labels: few distinct, short texts that are not numbers.
+
+    Args:
+        values: The column.
+    """
+    if values.dtype != pl.String:
+        return False
+    given = values.drop_nulls()
+    distinct = given.unique()
+    if not len(distinct) or len(distinct) > _MOST_LABELS or distinct.str.len_chars().max() > _LONGEST_LABEL:  # type: ignore[operator]
+        return False
+    is_number = distinct.cast(pl.Float64, strict=False).is_not_null()
+    return not is_number.all() and (len(given) < 10 or len(distinct) <= len(given) / 2)
+
+
+def is_counts(values: pl.Series) -> bool:
+    """Whether a column may hold numbers of votes: whole numbers from 0, or true and false.
+
+    Args:
+        values: The column.
+    """
+    if values.dtype == pl.Boolean:
+        return True
+    if values.dtype.is_nested():
+        return False
+    text = values.cast(pl.String).drop_nulls().str.strip_chars().str.to_lowercase()
+    if not len(text) or text.is_in(["true", "false"]).all():
+        return len(text) > 0
+    numbers = text.cast(pl.Float64, strict=False)
+    return bool(numbers.is_not_null().all() and (numbers >= 0).all() and (numbers == numbers.round()).all())

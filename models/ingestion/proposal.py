@@ -1,0 +1,178 @@
+"""Which columns of a user's tables hold what: a proposal from their names and their content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ambivox.models.ingestion.column_content import Source, audio_share, is_one_to_one, overlap
+from ambivox.models.ingestion.columns import best_named, named_columns
+from ambivox.models.ingestion.segment_columns import SegmentColumns, find_segment_columns
+from ambivox.models.ingestion.vote_shapes import VoteColumns, find_votes
+
+OPTIONAL_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
+_IS_AUDIO = 0.5  # the share of a column's values that must look like recordings
+
+
+@dataclass
+class Proposal:
+    """Options of the corpus ``table``, as far as the tables tell.
+
+    Attributes:
+        options: Option -> column, file, sheet or shape.
+        reasons: Option -> why, for the user.
+        doubts: What the user should confirm, a sentence each.
+        missing: What no column was found for, a phrase each.
+    """
+
+    options: dict[str, Any] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether a run may use it without asking."""
+        return not self.doubts and not self.missing
+
+    def add(self, option: str, value: Any, reason: str) -> None:
+        """Propose an option."""
+        self.options[option] = value
+        self.reasons[option] = reason
+
+    def describe(self) -> str:
+        """The proposed options in one line."""
+        parts = [
+            f"{name} = {', '.join(value) if isinstance(value, list) else value}"
+            for name, value in self.options.items()
+        ]
+        return "; ".join(parts)
+
+
+def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
+    """Propose how tables are read.
+
+    Args:
+        sources: The tables that the user has, one per file or sheet.
+        given: Options that the user gave; they are kept and not proposed again.
+
+    Returns:
+        The proposal; options that the user gave are not part of it.
+    """
+    proposal = Proposal()
+    utterances, audio = _find_audio(sources, given, proposal)
+    votes, columns = _find_votes(sources, utterances, given, proposal)
+    if utterances is not None:
+        _add_place("", utterances, given, proposal)
+    if votes is not None and votes is not utterances:
+        _add_place("votes", votes, given, proposal)
+    if columns is not None:
+        for option, value in columns.options.items():
+            if option not in given:
+                proposal.add(option, value, columns.reasons.get(option, columns.reason))
+        proposal.doubts += columns.doubts
+    if utterances is not None and audio is not None:
+        _add_ids(utterances, audio, votes, given, proposal)
+        used = {audio, *(v for v in [*given.values(), *proposal.options.values()] if isinstance(v, str))}
+        for role in OPTIONAL_ROLES:
+            column = given.get(role) or best_named(
+                role, [c for c in utterances.frame.columns if c not in used]
+            )
+            if column is not None and role not in given and column != role:
+                proposal.add(role, column, "by its name")
+    return proposal
+
+
+def _add_place(which: str, source: Source, given: Mapping[str, Any], proposal: Proposal) -> None:
+    """Name the file, and the sheet of a workbook."""
+    option, sheet = (which or "utterances"), f"{which}_sheet" if which else "sheet"
+    if option not in given and source.is_listed:
+        proposal.add(option, source.path.name, "the file")
+    if sheet not in given and source.sheet is not None:
+        proposal.add(sheet, source.sheet, "the sheet")
+
+
+def _find_audio(
+    sources: Sequence[Source], given: Mapping[str, Any], proposal: Proposal
+) -> tuple[Source | None, str | None]:
+    """The table of utterances, and its column with audio paths."""
+    candidates: list[tuple[float, int, Source, str]] = []
+    for source in sources:
+        named = named_columns("audio", source.frame.columns)
+        columns = [given["audio"]] if "audio" in given else source.frame.columns
+        for column in columns:
+            if column in source.frame.columns:
+                share = audio_share(source, column)
+                place = (
+                    named.index(column)
+                    if column in named
+                    else len(named) + source.frame.columns.index(column)
+                )
+                if share >= _IS_AUDIO or "audio" in given:
+                    candidates.append((-round(share, 1), place, source, column))
+    if not candidates:
+        proposal.missing.append("a column with audio paths (option audio): none names audio files")
+        return (sources[0] if len(sources) == 1 else None), None
+    # A table of votes may repeat the paths: the utterances are the table with fewer rows.
+    candidates.sort(key=lambda candidate: (candidate[0], candidate[2].frame.height, candidate[1]))
+    share, _, source, column = candidates[0]
+    if "audio" not in given and column != "audio":
+        proposal.add("audio", column, f"{-share:.0%} of its values name audio files")
+    return source, column
+
+
+def _find_votes(
+    sources: Sequence[Source], utterances: Source | None, given: Mapping[str, Any], proposal: Proposal
+) -> tuple[Source | None, VoteColumns | None]:
+    """The table of votes, and its columns."""
+    found: list[tuple[int, int, Source, VoteColumns]] = []
+    for place, source in enumerate(sources):
+        taken = {proposal.options.get("audio", given.get("audio", "audio")), given.get("utterance")}
+        columns = find_votes(source, given, {name for name in taken if name})
+        if columns is not None:
+            rank = 2 * columns.tells_annotators - 3 * bool(columns.doubts) + (source is not utterances)
+            found.append((-rank, place, source, columns))
+    if not found:
+        proposal.missing.append(
+            "votes: a column with labels (option label), counts per label (labels), or a column per rater (raters)"
+        )
+        return None, None
+    found.sort(key=lambda candidate: candidate[:2])
+    return found[0][2], found[0][3]
+
+
+def _add_ids(
+    utterances: Source, audio: str, votes: Source | None, given: Mapping[str, Any], proposal: Proposal
+) -> None:
+    """The columns with utterance ids in both tables: by name, one to one with the audio, and shared by the tables."""
+    frame = utterances.frame
+    others = [column for column in frame.columns if column != audio]
+    named = [column for column in named_columns("utterance", others) if is_one_to_one(frame, column, audio)]
+    if find_segment_columns(frame.columns, SegmentColumns(None, None, None), [audio]).start is not None:
+        named = named or named_columns("utterance", others)[:1]  # utterances share recordings
+    candidates = [given["utterance"]] if "utterance" in given else list(dict.fromkeys([*named, audio]))
+    candidates = [column for column in candidates if column in frame.columns]
+    key = None
+    if votes is not None and votes is not utterances:
+        keys = [given["vote_utterance"]] if "vote_utterance" in given else votes.frame.columns
+        pairs = [
+            (-overlap(frame[u], votes.frame[v]), u != v, place, u, v)
+            for place, u in enumerate(candidates)
+            for v in keys
+            if v in votes.frame.columns
+        ]
+        if not pairs or min(pairs)[0] > -_IS_AUDIO:
+            proposal.missing.append(
+                "a column of both tables with the same utterance ids (options utterance and vote_utterance)"
+            )
+            return
+        _, _, _, candidate, key = min(pairs)
+        candidates = [candidate]
+    if not candidates:
+        return
+    if "utterance" not in given and candidates[0] != "utterance_id":
+        reason = "the audio path is the utterance's id" if candidates[0] == audio else "by its name"
+        proposal.add("utterance", candidates[0], reason)
+    if key is not None and key != candidates[0] and "vote_utterance" not in given:
+        proposal.add("vote_utterance", key, "it holds the same ids")

@@ -1,0 +1,108 @@
+"""The files of a user's table: which are there, and their rows for a proposal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.column_content import Source
+from ambivox.models.ingestion.columns import MissingColumnsError
+from ambivox.models.ingestion.delimited import LINE
+from ambivox.models.ingestion.mapping_file import NAME
+from ambivox.models.ingestion.reading import SUFFIXES, read_table
+from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, sheet_names
+
+# What a header most likely resembles, while nothing is known about it.
+TYPICAL = ("utterance_id", "audio", "annotator_id", "label", "speaker", "transcript")
+_MOST_FILES = 30
+
+
+def find_tables(root: Path, settings: Mapping[str, Any]) -> tuple[Path, Path]:
+    """Find the tables of utterances and of votes.
+
+    Args:
+        root: The folder with the tables, or the table of utterances.
+        settings: Options by name; ``utterances`` and ``votes`` name files.
+
+    Returns:
+        The table of utterances and that of votes, which may be the same.
+
+    Raises:
+        MissingColumnsError: There is no such file in the folder, and none is named.
+        UserError: There is no such folder.
+    """
+    folder = root if root.is_dir() else root.parent
+    if root.is_dir():
+        path = _path(folder, "utterances", settings)
+        if path is None:
+            raise MissingColumnsError(
+                f"{root}: expected utterances{' or utterances'.join(SUFFIXES)}, or --options.utterances FILE"
+            )
+    elif root.exists():
+        path = root
+    else:
+        raise UserError(f"{root}: no such file or folder")
+    return path, _path(folder, "votes", settings) or path
+
+
+def _path(folder: Path, stem: str, settings: Mapping[str, Any]) -> Path | None:
+    if stem in settings:
+        return folder / str(settings[stem])
+    candidates = (folder / f"{stem}{suffix}" for suffix in (*SUFFIXES, *UNREADABLE))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
+    """Read all tables that may hold the utterances or the votes.
+
+    Args:
+        root: The folder with the tables, or the table of utterances.
+        settings: Options by name; files and sheets that they name are the only ones.
+
+    Returns:
+        The tables, in the order of their names. Files that are not readable as a table are left out.
+
+    Raises:
+        UserError: A file that the user named cannot be read.
+    """
+    if root.is_dir():
+        folder = root
+        named = [folder / str(settings[option]) for option in ("utterances", "votes") if option in settings]
+        files = named if "utterances" in settings and ("votes" in settings or len(named) == 2) else []
+        if not files:
+            files = sorted(
+                path
+                for path in folder.iterdir()
+                if path.suffix.lower() in SUFFIXES
+                and path.name != NAME
+                and not path.name.startswith((".", "~$"))
+            )[:_MOST_FILES]
+    else:
+        folder, named = root.parent, [root]
+        files = [root, *([folder / str(settings["votes"])] if "votes" in settings else [])]
+    sources = []
+    for path in dict.fromkeys(files):
+        try:
+            sources += _sources(path, is_listed=root.is_dir() or path != root)
+        except UserError:
+            if path in named:
+                raise
+    return sources
+
+
+def _sources(path: Path, *, is_listed: bool) -> list[Source]:
+    """A file's tables: its sheets, in a workbook."""
+    sheets: list[str | None] = list(sheet_names(path)) if path.suffix.lower() in READABLE else [None]
+    sources = []
+    for sheet in sheets:
+        try:
+            frame = read_table(path, (), resembling=TYPICAL, sheet=sheet).drop(LINE)
+        except UserError:
+            if len(sheets) == 1:
+                raise
+            continue  # an empty sheet, or one that is no table
+        if frame.height:
+            sources.append(Source(path, frame, sheet if len(sheets) > 1 else None, is_listed))
+    return sources

@@ -1,0 +1,214 @@
+"""Reading a user's tables as they are mapped: by options, by the mapping beside them, or by names and content."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.audio_paths import resolve_audio
+from ambivox.models.ingestion.cleaning import clean_utterances, clean_votes
+from ambivox.models.ingestion.columns import MissingColumnsError, best_named
+from ambivox.models.ingestion.corpus import CorpusData, rejected
+from ambivox.models.ingestion.delimited import LINE
+from ambivox.models.ingestion.nested import audio_paths, refuse_nested
+from ambivox.models.ingestion.proposal import OPTIONAL_ROLES, propose
+from ambivox.models.ingestion.reading import read_table, sheet_note
+from ambivox.models.ingestion.segment_columns import SegmentColumns
+from ambivox.models.ingestion.segments import distinct_ids, reject_unreadable, table_segments
+from ambivox.models.ingestion.table_files import find_tables, list_sources
+from ambivox.models.ingestion.table_settings import LEFT_OUT, column_of, read_settings
+from ambivox.models.ingestion.utterance_rows import (
+    SPLIT_NAMES,
+    one_row_per_utterance,
+    read_splits,
+    text_column,
+)
+from ambivox.models.ingestion.vote_tables import count_labels, read_votes, with_annotators
+
+
+def read_user_table(root: Path, given: Mapping[str, Any]) -> CorpusData:
+    """Read a table of utterances and its votes.
+
+    Args:
+        root: The folder that holds the tables, or the table of utterances.
+        given: Options of the corpus ``table`` that the caller gave.
+
+    Returns:
+        The utterances and their human votes.
+
+    Raises:
+        UserError: A table is missing or damaged, or it is unclear which columns hold what.
+    """
+    settings = read_settings(root, given)
+    try:
+        return _read(root, settings, [])
+    except MissingColumnsError as error:
+        proposal = propose(list_sources(root, settings), settings)
+        if not proposal.options or not proposal.is_sure:
+            unclear = "; ".join([*proposal.missing, *proposal.doubts])
+            raise UserError(
+                f"{error}; `ambivox table {shlex.quote(str(root))}` shows what the columns probably are"
+                + (f" ({unclear})" if unclear else "")
+            ) from error
+        lists = {name: tuple(value) for name, value in proposal.options.items() if isinstance(value, list)}
+        note = f"columns were found by their names and content: {proposal.describe()}"
+        return _read(root, settings | proposal.options | lists, [note])
+
+
+def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusData:
+    path, votes_path = find_tables(root, settings)
+    table, vote_table = _read_tables(path, votes_path, settings, notes)
+    shape = settings.get("shape", "rows")
+    is_one = table is vote_table
+    found = _optional_columns(table, vote_table, settings, notes)
+    utterance, audio = column_of(settings, "utterance"), column_of(settings, "audio")
+    table = audio_paths(path, table, audio)
+    segments, segment_notes = _segments(path, table, settings, found)
+    notes += segment_notes
+    if is_one:
+        if segments.columns:
+            ids = distinct_ids(table.select(text_column(utterance)).to_series(), segments)
+            table = table.with_columns(ids.alias(utterance))
+        vote_table = table
+    refuse_nested(path, table, [utterance, audio, *(found[role] for role in OPTIONAL_ROLES if role in found)])
+    selected = table.select(
+        pl.col(LINE).alias("line"),
+        text_column(utterance).alias("utterance_id"),
+        text_column(audio).alias("audio"),
+        pl.lit(str(path)).alias("file"),
+        *(text_column(found[role]).alias(role) for role in OPTIONAL_ROLES if role in found),
+    )
+    selected = pl.concat([selected, segments], how="horizontal")
+    if is_one and shape in ("rows", "counts"):
+        selected, row_notes = one_row_per_utterance(selected)
+        notes += row_notes
+    selected, utterance_notes = clean_utterances(selected)
+    selected, bad_segments = reject_unreadable(selected)
+    selected, foreign_audio = resolve_audio(selected, path.parent)
+    normalised, bad_splits = read_splits(selected)
+    votes = read_votes(votes_path, vote_table, settings, found)
+    status_rejects = _left_out(votes, settings, votes_path)
+    votes = votes.filter(~_is_left_out(settings)) if "status" in votes.columns else votes
+    labels: tuple[str, ...] = settings.get("labels", ()) if shape != "counts" else ()
+    votes, vote_notes = clean_votes(votes.drop("status", strict=False), labels, normalised["utterance_id"])
+    label_set = labels or _label_set(votes, settings)
+    if not label_set:
+        raise UserError(
+            f"{votes_path}: there are no votes, so the labels are unknown; name them with --options.labels a,b,c"
+        )
+    is_human = (
+        pl.col("annotator_kind") == "human" if "annotator_kind" in votes.columns else pl.lit(value=True)
+    )
+    votes = with_annotators(votes).with_columns(file=pl.lit(str(votes_path)))
+    alm_votes = rejected(votes.filter(~is_human), "vote of an ALM", "only human votes are ingested")
+    return CorpusData(
+        label_set,
+        normalised,
+        votes.filter(is_human),
+        licence="the owner's",
+        rejects=pl.concat([bad_segments, foreign_audio, bad_splits, alm_votes, status_rejects]),
+        notes=(*notes, *utterance_notes, *vote_notes),
+    )
+
+
+def _read_tables(
+    path: Path, votes_path: Path, settings: Mapping[str, Any], notes: list[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read one table or two; the problems of both are named at once."""
+    shape = settings.get("shape", "rows")
+    columns = {"counts": settings.get("labels", ()), "raters": settings.get("raters", ())}
+    labels = list(columns.get(shape, (column_of(settings, "label"),)))
+    utterance, audio = column_of(settings, "utterance"), column_of(settings, "audio")
+    vote_columns = [str(settings.get("vote_utterance", utterance)), *labels]
+    options = {vote_columns[0]: "vote_utterance", utterance: "utterance", audio: "audio"}
+    if shape in ("rows", "list"):
+        options[labels[0]] = "label"
+    numbers = [
+        column_of(settings, "age"),
+        column_of(settings, "weight"),
+        *(labels if shape == "counts" else []),
+    ]
+    sheet, votes_sheet = settings.get("sheet"), settings.get("votes_sheet")
+    required: dict[tuple[Path, Any], list[str]] = {}
+    is_one = votes_path == path and votes_sheet in (None, sheet)
+    required[path, sheet] = [utterance, audio, *(vote_columns if is_one else [])]
+    if not is_one:
+        required[votes_path, votes_sheet] = vote_columns
+    tables, problems = [], []
+    for (file, name), needed in required.items():
+        try:
+            tables.append(read_table(file, needed, numbers=numbers, options=options, sheet=name))
+            notes += sheet_note(file, needed) if name is None else []
+        except MissingColumnsError as error:
+            problems.append(error)
+    if problems:
+        raise MissingColumnsError("; and ".join(map(str, problems))) from problems[0]
+    return tables[0], tables[-1]
+
+
+def _segments(
+    path: Path, table: pl.DataFrame, settings: Mapping[str, Any], found: Mapping[str, str]
+) -> tuple[pl.DataFrame, list[str]]:
+    """Where the utterances are in their recordings, from columns that mean nothing else."""
+    times = SegmentColumns(*(settings.get(name) for name in ("start", "end", "duration")))
+    channel = str(settings.get("channel", "channel"))
+    taken = [column_of(settings, role) for role in ("utterance", "audio", "annotator", "label", "weight")]
+    taken += [channel, *found.values(), *settings.get("labels", ()), *settings.get("raters", ())]
+    return table_segments(path, table, column_of(settings, "audio"), times, channel, taken)
+
+
+def _optional_columns(
+    table: pl.DataFrame, vote_table: pl.DataFrame, settings: Mapping[str, Any], notes: list[str]
+) -> dict[str, str]:
+    """The columns of optional roles that are there: as given, as named by default, or by a synonym, with a note."""
+    shape = settings.get("shape", "rows")
+    used = {column_of(settings, role) for role in ("utterance", "audio", "label")}
+    used |= {str(value) for value in settings.values() if isinstance(value, str)}
+    used |= {*settings.get("raters", ()), *settings.get("labels", ())}
+    found: dict[str, str] = {}
+    roles = [(role, table) for role in OPTIONAL_ROLES]
+    roles += [("annotator", vote_table)] if shape in ("rows", "counts") else []
+    roles += [("weight", vote_table)] if shape == "rows" else []
+    for role, frame in roles:
+        column = column_of(settings, role)
+        if column in frame.columns:
+            found[role] = column
+        elif role not in settings and role != "weight":
+            free = [name for name in frame.columns if name not in used | set(found.values()) and name != LINE]
+            synonym = best_named(role, free)
+            if synonym is not None and (role != "split" or _are_splits(frame[synonym])):
+                found[role] = synonym
+                notes.append(f"column {synonym!r} is read as the {role} (--options.{role} names another one)")
+    return found
+
+
+def _are_splits(values: pl.Series) -> bool:
+    if values.dtype != pl.String:
+        return False
+    return bool(values.drop_nulls().str.strip_chars().str.to_lowercase().is_in(list(SPLIT_NAMES)).all())
+
+
+def _is_left_out(settings: Mapping[str, Any]) -> pl.Expr:
+    states = [str(state).strip().casefold() for state in settings.get("leave_out", LEFT_OUT)]
+    return pl.col("status").str.to_lowercase().is_in(states).fill_null(value=False)
+
+
+def _left_out(votes: pl.DataFrame, settings: Mapping[str, Any], path: Path) -> pl.DataFrame:
+    """Reject the votes of assignments that were rejected, returned or not finished."""
+    if "status" not in votes.columns:
+        return rejected(votes.clear(), "")
+    rows = votes.filter(_is_left_out(settings)).with_columns(file=pl.lit(str(path)))
+    return rejected(rows, "vote of an assignment that is left out", pl.col("status"))
+
+
+def _label_set(votes: pl.DataFrame, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The labels that occur; for counts those of the columns, whether they occur or not."""
+    occurring: Sequence[str] = sorted(votes["label"].drop_nulls().unique())
+    if settings.get("shape") == "counts":
+        return tuple(dict.fromkeys(count_labels(settings.get("labels", ())).values()))
+    return tuple(occurring)

@@ -1,0 +1,251 @@
+"""The votes in a user's table: in which of the shapes they are written, and in which columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from ambivox.models.ingestion.column_content import Source, is_counts, may_be_labels
+from ambivox.models.ingestion.columns import best_named, named_columns, words
+from ambivox.models.ingestion.labels import COMMON_LABELS
+from ambivox.models.ingestion.nested import parse_cell
+
+_EMOTIONS = frozenset(COMMON_LABELS) | frozenset(
+    [
+        "afraid",
+        "amused",
+        "amusement",
+        "angry",
+        "annoyed",
+        "anxiety",
+        "anxious",
+        "bored",
+        "boredom",
+        "calm",
+        "confused",
+        "confusion",
+        "contemptuous",
+        "disappointed",
+        "disappointment",
+        "disgusted",
+        "embarrassed",
+        "excited",
+        "fearful",
+        "frustrated",
+        "guilt",
+        "guilty",
+        "happy",
+        "hate",
+        "joy",
+        "joyful",
+        "love",
+        "pride",
+        "proud",
+        "relief",
+        "relieved",
+        "sad",
+        "scared",
+        "shame",
+        "surprised",
+        "trust",
+    ]
+)
+_NUMBERED = re.compile(r"^(.*?)[\s_.-]*(\d+|[A-Za-z])$")
+_STATUSES = frozenset(
+    ["approved", "rejected", "submitted", "returned", "timed-out", "accepted", "completed", "active"]
+) | {"awaiting review"}
+_LIST_SEPARATORS = (";", "|", ",")
+_OTHER_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
+
+
+@dataclass
+class VoteColumns:
+    """Where a table has its votes.
+
+    Attributes:
+        options: Options of the corpus ``table``.
+        reason: Why, for the user.
+        reasons: The reasons of single options, where they differ.
+        doubts: What the user should confirm.
+        tells_annotators: Whether annotators are told apart.
+    """
+
+    options: dict[str, Any]
+    reason: str
+    reasons: dict[str, str] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
+    tells_annotators: bool = False
+
+
+def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> VoteColumns | None:
+    """Find the votes of a table.
+
+    Args:
+        source: The table.
+        given: Options that the user gave; a given shape is not changed.
+        taken: Columns that hold something else.
+
+    Returns:
+        Where they are; None where the table has none.
+    """
+    frame = source.frame
+    taken = taken | {column for role in _OTHER_ROLES if (column := best_named(role, frame.columns))}
+    columns = [column for column in frame.columns if column not in taken]
+    shape = given.get("shape")
+    finders = {"counts": _counts, "raters": _raters, "rows": _rows, "list": _list}
+    order = [shape] if shape else ["list", "counts", "raters", "rows"]
+    found = None
+    for name in order:
+        candidate = finders[name](frame, columns, given)
+        if candidate is not None and (found is None or len(candidate.doubts) < len(found.doubts)):
+            found = candidate
+    if found is None:
+        return None
+    used = {value for value in found.options.values() if isinstance(value, str)}
+    if found.options.get("shape", "rows") in ("rows", "counts", "list"):
+        _add_annotator(found, [column for column in columns if column not in used], given)
+    _add_status(found, frame, given)
+    return found
+
+
+def _add_annotator(found: VoteColumns, columns: Sequence[str], given: Mapping[str, Any]) -> None:
+    annotator = given.get("annotator") or best_named("annotator", columns)
+    if annotator is None:
+        return
+    found.tells_annotators = True
+    if annotator != "annotator_id":
+        found.options["annotator"] = annotator
+        found.reasons["annotator"] = "by its name"
+
+
+def _add_status(found: VoteColumns, frame: pl.DataFrame, given: Mapping[str, Any]) -> None:
+    """The column that says whether an assignment was rejected, in exports of MTurk and Prolific."""
+    for column in frame.columns:
+        if "status" in words(column) and frame[column].dtype == pl.String and "status" not in given:
+            values = frame[column].drop_nulls().str.strip_chars().str.to_lowercase().unique()
+            if len(values) and values.is_in(list(_STATUSES)).all():
+                found.options["status"] = column
+                found.reasons["status"] = "votes of rejected, returned and expired assignments are left out"
+                return
+
+
+def _rows(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:
+    """One row per vote: the label by its name, or else by its content."""
+    if "label" in given:
+        return VoteColumns({}, "as given") if given["label"] in frame.columns else None
+    named = [column for column in named_columns("label", columns) if may_be_labels(frame[column])]
+    exact = best_named("label", columns)
+    if exact in named:
+        return VoteColumns({} if exact == "label" else {"label": exact}, "by its name")
+    if len(named) == 1:
+        return VoteColumns({"label": named[0]}, "by its name, and it has few distinct values")
+    others = {best_named(role, columns) for role in ("annotator", "utterance")}
+    by_content = named or [c for c in columns if c not in others and may_be_labels(frame[c])]
+    if not by_content:
+        return None
+    doubt = f"the labels may be in {' or '.join(map(repr, by_content))}: few distinct values"
+    return VoteColumns({"label": by_content[0]}, "it has few distinct values", doubts=[doubt])
+
+
+def _list(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:
+    """All votes of an utterance in one cell."""
+    if "label" in given:
+        columns = [column for column in columns if column == given["label"]]
+    named = list(columns) if "label" in given else named_columns("label", columns)
+    nested = [column for column in columns if _is_nested(frame[column])]
+    candidates = [*(column for column in named if column in nested), *nested]
+    if not candidates:
+        return _separated(frame, named)
+    label = candidates[0]
+    options = {"shape": "list"} | ({} if label == "label" else {"label": label})
+    doubts = []
+    if len(set(candidates)) > 1 and label not in named:
+        doubts = [f"the votes may be in {' or '.join(map(repr, dict.fromkeys(candidates)))}"]
+    return VoteColumns(options, "its cells hold lists or dictionaries", doubts=doubts)
+
+
+def _separated(frame: pl.DataFrame, named: Sequence[str]) -> VoteColumns | None:
+    """Labels with a separator between them, such as anger;anger;fear."""
+    for column in named:
+        if frame[column].dtype != pl.String:
+            continue
+        values = frame[column].drop_nulls()
+        for separator in _LIST_SEPARATORS:
+            parts = values.str.split(separator)
+            several = int((parts.list.len() > 1).sum())
+            if 2 * several > len(values) and may_be_labels(parts.explode().str.strip_chars()):
+                options = {"shape": "list", "separator": separator} | (
+                    {} if column == "label" else {"label": column}
+                )
+                return VoteColumns(options, f"its cells hold labels with {separator!r} between them")
+    return None
+
+
+def _is_nested(values: pl.Series) -> bool:
+    if isinstance(values.dtype, pl.List | pl.Struct):
+        return not (isinstance(values.dtype, pl.Struct) and "bytes" in {f.name for f in values.dtype.fields})
+    if values.dtype != pl.String:
+        return False
+    texts = values.drop_nulls().head(50)
+    return len(texts) > 0 and all(parse_cell(text) is not None for text in texts)
+
+
+def _counts(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:
+    """One column of counts per label: known emotions, after what their names have in common."""
+    if "labels" in given and given.get("shape") == "counts":
+        return VoteColumns({}, "as given")
+    numeric = [column for column in columns if is_counts(frame[column])]
+    emotions = [column for column in numeric if set(words(column)) & _EMOTIONS]
+    if len(emotions) < 2:
+        return None
+    stem = _stem(emotions)
+    labels = [column for column in numeric if column.startswith(stem)] if stem else emotions
+    return VoteColumns(
+        {"shape": "counts", "labels": labels}, "columns of whole numbers that are named after labels"
+    )
+
+
+def _stem(columns: Sequence[str]) -> str:
+    """What names start with in common, up to a separator: Answer. of Answer.anger and Answer.fear."""
+    prefix = columns[0]
+    for column in columns:
+        while not column.startswith(prefix):
+            prefix = prefix[:-1]
+    return re.sub(r"[^\s_.:-]*$", "", prefix)
+
+
+def _raters(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:
+    """One column per annotator: numbered columns that share their labels."""
+    if "raters" in given:
+        return VoteColumns({"shape": "raters"}, "as given", tells_annotators=True)
+    groups: dict[str, list[str]] = {}
+    for column in columns:
+        if match := _NUMBERED.match(column):
+            groups.setdefault(match[1].lower(), []).append(column)
+    best: list[str] = []
+    for group in groups.values():
+        texts = [column for column in group if frame[column].dtype == pl.String]
+        filled = [column for column in texts if frame[column].drop_nulls().len()]
+        if (
+            len(filled) > 1
+            and len(filled) > len(best)
+            and may_be_labels(pl.concat([frame[c].rename("") for c in filled]))
+        ):
+            best = texts
+    if best:
+        options = {"shape": "raters", "raters": best}
+        return VoteColumns(options, "numbered columns that share their labels", tells_annotators=True)
+    named = [column for column in columns if may_be_labels(frame[column]) and _are_emotions(frame[column])]
+    if len(named) < 2:
+        return None
+    doubt = f"the columns {', '.join(map(repr, named))} may each hold an annotator's labels"
+    options = {"shape": "raters", "raters": named}
+    return VoteColumns(options, "columns that hold emotions", doubts=[doubt], tells_annotators=True)
+
+
+def _are_emotions(values: pl.Series) -> bool:
+    return bool(values.drop_nulls().str.strip_chars().str.to_lowercase().is_in(list(_EMOTIONS)).all())
