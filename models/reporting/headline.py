@@ -21,7 +21,7 @@ from ambivox.models.reporting.estimates import (
 )
 from ambivox.models.reporting.inline_svg import interval
 from ambivox.models.reporting.measures import HEADINGS, format_measure, rank
-from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.reading import Run, worth_text
 from ambivox.models.reporting.source_names import SOURCE_NAMES
 from ambivox.models.statistics.ambiguity import TERTILES
 from ambivox.models.statistics.paired_tests import SIGNIFICANT_P
@@ -129,8 +129,11 @@ def _sentences(metrics: Mapping[str, Any], run: Run) -> list[str]:
         sentences.append(
             f"Floor: even the true distributions would have nll {format_number(floor.value)} (estimated)."
         )
-    for alm, votes in run.equivalent_votes().items():
-        sentences.append(f"Per utterance, {alm} is equivalent to about {format_estimate(votes)} human votes.")
+    for alm, worth in run.worth().items():
+        if nll := worth_text(worth, "nll"):
+            sentences.append(
+                f"Beside {worth.get('votes')} human votes, {alm} is worth {nll} further human votes (by nll)."
+            )
     return sentences
 
 
