@@ -75,8 +75,14 @@ def headline(run: Run) -> Headline:
         )
         for key, measures in estimates.items()
     ]
-    sentences = [_NOT_HELD_OUT] if from_target else []
-    return Headline(sentences + _sentences(js, run), rows, list(MEASURES.values()))
+    return Headline(_limits(run, bool(from_target)) + _sentences(js, run), rows, list(MEASURES.values()))
+
+
+def _limits(run: Run, is_from_target: bool) -> list[str]:
+    """What cannot be estimated on this corpus, a sentence each."""
+    sentences = [f"No ALM is used here: {reason}." for reason in run.left_out("alm", "annotations")]
+    sentences += [f"No distribution is scored here: {reason}." for reason in run.left_out("validation")]
+    return sentences + ([_NOT_HELD_OUT] if is_from_target else [])
 
 
 def _sentences(js: Mapping[str, Estimate], run: Run) -> list[str]:
