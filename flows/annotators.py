@@ -16,7 +16,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ambivox.flows import project as projects
+from ambivox.flows import yaml_comments
+from ambivox.flows.params_file import changing
 from ambivox.models.annotator_registry import folder_source
 from ambivox.models.annotator_registry.candidate import Candidate
 from ambivox.models.errors import UserError
@@ -50,11 +51,9 @@ def install_annotator(project: Path, corpus: str, folder: Path) -> None:
         UserError: DVC refuses; the message is its last line.
     """
     path = project / "data" / corpus / "alm"
-    params = projects.load(project)
-    if params.get("pretrain") and corpus in params["pretrain"]:
+    with changing(project) as params:
         # Stage pretrain would overwrite the folder with its own ALM.
-        params["pretrain"].pop(corpus)
-        projects.save(project, params)
+        yaml_comments.remove(params, "pretrain", corpus)
     if path.is_file():
         path.unlink()
     # DVC tracks the folder, so that it can be restored; an earlier version wrote it without a marker.

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import TYPE_CHECKING
 
-from cyclopts import App
+from ambivox.models.processes.interruption import exit_code, interruptible
 
-import ambivox.flows.commands
-import ambivox.tasks
-from ambivox.models.registry import keys
-from ambivox.tasks._main import USER_MISTAKE, app, command_of, run
+if TYPE_CHECKING:
+    from cyclopts import App
 
 SUMMARY = """Trustworthy emotion distributions for speech: human votes, audio-language models (ALMs) as
 synthetic annotators, and the statistics between them. Start with: ambivox run"""
@@ -21,11 +20,19 @@ synthetic annotators, and the statistics between them. Start with: ambivox run""
 
 def build() -> App:
     """The whole application: commands that run the pipeline, then its steps."""
+    import ambivox.flows.commands
+    import ambivox.tasks
+    from ambivox.models.registry import keys
+    from ambivox.tasks._main import app, command_of
+
     application = app("ambivox", SUMMARY)
     for package, group in ((ambivox.flows.commands, "Pipeline"), (ambivox.tasks, "Steps")):
         for key in keys(package):
             module = importlib.import_module(f"{package.__name__}.{key}")
             application.command(command_of(getattr(module, key)), name=key.replace("_", "-"), group=group)
+    application.register_install_completion_command(
+        help="Install completion for this shell and exit.", group="Session"
+    )
     return application
 
 
@@ -36,8 +43,15 @@ def main() -> None:
             "ambivox: on Windows, Ambivox runs in WSL: https://learn.microsoft.com/windows/wsl/install",
             file=sys.stderr,
         )
-        sys.exit(USER_MISTAKE)
-    sys.exit(run(build(), sys.argv[1:]))
+        sys.exit(2)
+    try:
+        # Ctrl-C is one line from here on, while libraries are imported, too.
+        with interruptible():
+            application = build()
+            from ambivox.tasks._main import execute
+    except KeyboardInterrupt as interruption:
+        sys.exit(exit_code(interruption))
+    execute(application, sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -12,12 +12,13 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
-from ambivox.flows import project as projects
+from ambivox.flows import params_file, yaml_comments
 from ambivox.flows.dashboard import read_metrics
 from ambivox.flows.reproduce import reproduce, thread_runner
 from ambivox.models.errors import UserError
+from ambivox.models.reporting.measures import rank
 
-_FIGURES = ("js", "bc", "accuracy", "f1_macro", "ece")
+_FIGURES = ("nll", "squared_error", "js", "bc", "accuracy", "f1_macro", "ece")
 
 
 def _run_name() -> str:
@@ -49,7 +50,7 @@ def finetune_matrix(
         StageFailedError: A cell failed after all retries; the others were still trained.
     """
     root = Path(project).resolve()
-    corpora = corpora or tuple(projects.load(root)["matrix"]["corpora"])
+    corpora = corpora or tuple(params_file.load(root)["matrix"]["corpora"])
     extend_matrix(root, corpora, sources, dime_aug)
     parallel_reproduce = reproduce.with_options(task_runner=thread_runner(workers))
     counts: dict[str, int] = parallel_reproduce(
@@ -68,23 +69,18 @@ def extend_matrix(
     Raises:
         UserError: A corpus that is not in params.yaml.
     """
-    params = projects.load(project)
-    unknown = sorted(set(corpora) - set(params["corpora"]))
-    if unknown:
-        raise UserError(
-            f"unknown corpus {unknown[0]!r}; params.yaml has: {', '.join(sorted(params['corpora']))}"
-        )
-    changed = False
-    for axis, values in (("corpora", corpora), ("sources", sources), ("dime_aug", dime_aug)):
-        new_values = [value for value in values if value not in params["matrix"][axis]]
-        params["matrix"][axis].extend(new_values)
-        changed = changed or bool(new_values)
-    if changed:
-        projects.save(project, params)
+    with params_file.changing(project) as params:
+        unknown = sorted(set(corpora) - set(params["corpora"]))
+        if unknown:
+            raise UserError(
+                f"unknown corpus {unknown[0]!r}; params.yaml has: {', '.join(sorted(params['corpora']))}"
+            )
+        for axis, values in (("corpora", corpora), ("sources", sources), ("dime_aug", dime_aug)):
+            yaml_comments.extend(params["matrix"][axis], values)
 
 
 def publish_matrix(project: Path, corpus: str) -> None:
-    """Publish the matrix of one corpus as a table artifact, ``<corpus>-matrix``, lowest JS first."""
+    """Publish the matrix of one corpus as a table artifact, ``<corpus>-matrix``, lowest nll first."""
     metrics = read_metrics(project / "data" / corpus / "evaluation" / "metrics.json")
     if metrics:
         create_table_artifact(
@@ -95,19 +91,20 @@ def publish_matrix(project: Path, corpus: str) -> None:
 
 
 def matrix_rows(metrics: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the artifact: model, figures, and the 95 % interval of JS; a model without JS is left out."""
+    """Rows of the artifact: model, figures, and the 95 % interval of nll; a model without JS is left out."""
     rows = [
         {"model": model} | _rounded_figures(row)
         for model, row in metrics.items()
         if isinstance(row.get("js"), int | float)
     ]
-    return sorted(rows, key=lambda row: (row["js"], row["model"]))
+    return sorted(rows, key=lambda row: (rank(row), row["model"]))
 
 
 def _rounded_figures(row: dict[str, Any]) -> dict[str, Any]:
     figures: dict[str, Any] = {
         key: round(float(row[key]), 4) for key in _FIGURES if isinstance(row.get(key), int | float)
     }
-    if "js_low" in row:
-        figures["95 %"] = f"{row['js_low']:.3f} to {row['js_high']:.3f}"
+    score = "nll" if "nll_low" in row else "js"  # js: of earlier versions
+    if f"{score}_low" in row:
+        figures[f"95 % of {score}"] = f"{row[f'{score}_low']:.3f} to {row[f'{score}_high']:.3f}"
     return figures

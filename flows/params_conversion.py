@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ambivox.flows.project import CORPUS_STEPS, load, save
+from ambivox.flows.params_file import CORPUS_STEPS, changing
 from ambivox.flows.step_options import options_class
 from ambivox.models.errors import UserError
 
@@ -23,7 +23,12 @@ _RENAMED = {
     ("validate", "truth"): None,  # found by itself
 }
 # Options that no longer exist, by step. Intervals are computed without resampling.
-_REMOVED = {"validate": ("resamples",), "evaluate": ("resamples",), "trial": ("resamples",)}
+_REMOVED = {
+    "pool": ("resamples",),
+    "validate": ("resamples",),
+    "evaluate": ("resamples",),
+    "trial": ("resamples",),
+}
 
 
 def convert(project: Path) -> list[str]:
@@ -35,30 +40,28 @@ def convert(project: Path) -> list[str]:
     Raises:
         UserError: A flag cannot be converted.
     """
-    params = load(project)
     notes = []
-    for key, entry in params["corpora"].items():
-        for step in CORPUS_STEPS:
-            old = entry.get(step)
-            if isinstance(old, str):
-                entry[step] = _options(step, old)
-                notes.append(f"corpora.{key}.{step}: {old!r} is now {dict(entry[step])}")
-            elif step not in entry:
-                entry[step] = {}
-                notes.append(f"corpora.{key}.{step}: added, with no options")
-            else:
-                notes += _without_removed(entry[step], step, f"corpora.{key}.{step}")
-    for key, entry in params["pretrain"].items():
-        if isinstance(entry, dict) and "flags" in entry:
-            params["pretrain"][key] = _options("pretrain", entry["flags"])
-            notes.append(f"pretrain.{key}: its flags are now {dict(params['pretrain'][key])}")
-    for key, entry in params["trial"].items():
-        if isinstance(entry.get("votes_kept"), str):
-            entry["votes_kept"] = [int(number) for number in entry["votes_kept"].split(",")]
-            notes.append(f"trial.{key}.votes_kept is now {list(entry['votes_kept'])}")
-        notes += _without_removed(entry, "trial", f"trial.{key}")
-    if notes:
-        save(project, params)
+    with changing(project) as params:
+        for key, entry in params["corpora"].items():
+            for step in CORPUS_STEPS:
+                old = entry.get(step)
+                if isinstance(old, str):
+                    entry[step] = _options(step, old)
+                    notes.append(f"corpora.{key}.{step}: {old!r} is now {dict(entry[step])}")
+                elif step not in entry:
+                    entry[step] = {}
+                    notes.append(f"corpora.{key}.{step}: added, with no options")
+                else:
+                    notes += _without_removed(entry[step], step, f"corpora.{key}.{step}")
+        for key, entry in params["pretrain"].items():
+            if isinstance(entry, dict) and "flags" in entry:
+                params["pretrain"][key] = _options("pretrain", entry["flags"])
+                notes.append(f"pretrain.{key}: its flags are now {dict(params['pretrain'][key])}")
+        for key, entry in params["trial"].items():
+            if isinstance(entry.get("votes_kept"), str):
+                entry["votes_kept"] = [int(number) for number in entry["votes_kept"].split(",")]
+                notes.append(f"trial.{key}.votes_kept is now {list(entry['votes_kept'])}")
+            notes += _without_removed(entry, "trial", f"trial.{key}")
     return notes
 
 

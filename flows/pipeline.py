@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from ambivox.flows.dvc_files import recover, repo_config
 from ambivox.flows.stage_process import LOCK_HELD
 from ambivox.models.errors import UserError
-from ambivox.tasks._main import LOG_FILE
+from ambivox.models.logs import LOG_FILE
 
 if TYPE_CHECKING:
     import networkx
@@ -57,7 +58,7 @@ class StageFailedError(RuntimeError):
         super().__init__(
             f"stage {address} failed with exit code {exit_code}{f': {reason}' if reason else ''}"
         )
-        self.address, self.exit_code = address, exit_code
+        self.address, self.exit_code, self.reason = address, exit_code, reason
 
 
 class LockHeldError(RuntimeError):
@@ -122,7 +123,8 @@ def _query_dvc(
     from dvc.repo import Repo
     from dvc.stage import PipelineStage
 
-    with Repo(str(project)) as repo:
+    recover(project)
+    with Repo(str(project), config=repo_config(project)) as repo:
         graph = networkx.DiGraph()
         # DVC's own addresses depend on the folder one asks from; the names in dvc.yaml do not.
         # Files that `dvc add` tracks (a promoted annotator, a corpus) have a pointer, but nothing to run.
@@ -133,6 +135,11 @@ def _query_dvc(
         targets = [address for address in graph if not corpora or Stage(address, (), False).corpus in corpora]
         changed = repo.status(targets=[dvc_names[address] for address in targets]) if targets else {}
     return graph, dvc_names, targets, changed
+
+
+def announce(stage: Stage) -> None:
+    """Show that a stage begins."""
+    _logger.info(f"── {stage.address}")
 
 
 def reproduce_stage(
@@ -162,8 +169,10 @@ def reproduce_stage(
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     last_error = ""
     with tempfile.NamedTemporaryFile("r", prefix="ambivox-", suffix=".log", encoding="utf-8") as log:
-        environment = os.environ | {"PATH": path, LOG_FILE: log.name}
-        with subprocess.Popen(command, cwd=project, env=environment) as process:
+        # DVC runs commands in the user's own shell, which may be none (nologin) or read its own start-up files.
+        environment = os.environ | {"PATH": path, LOG_FILE: log.name, "SHELL": "/bin/sh"}
+        # In a session of its own, so that Ctrl-C reaches this process alone, which then ends the stage.
+        with subprocess.Popen(command, cwd=project, env=environment, start_new_session=True) as process:
             while True:
                 ended = process.poll() is not None
                 for level, message in _records(log):

@@ -13,6 +13,7 @@ from pathlib import Path
 from ambivox.models.errors import UserError
 
 _SERVER_URL_FILE = "server.url"
+_THIS_MACHINE = ("127.0.0.1", "localhost")
 
 
 def prefect_home(project: Path) -> Path:
@@ -21,8 +22,26 @@ def prefect_home(project: Path) -> Path:
 
 
 def apply_settings(project: Path) -> None:
-    """Put Prefect's settings into this process's environment; what the user has set there stays."""
+    """Put Prefect's settings into this process's environment; what the user has set there stays.
+
+    Raises:
+        UserError: PREFECT_API_URL names a server that does not answer.
+    """
     prefect_home(project).mkdir(parents=True, exist_ok=True)
+    # Requests to servers on this machine must not go through a proxy, which cannot reach them.
+    for name in ("NO_PROXY", "no_proxy"):
+        excepted = os.environ.get(name) or os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+        missing = [host for host in _THIS_MACHINE if host not in excepted.split(",")]
+        os.environ[name] = ",".join(filter(None, [excepted, *missing]))
+    if "PREFECT_HOME" not in os.environ:
+        # A profile is in the user's own Prefect folder; runs of this project are not kept there.
+        os.environ.pop("PREFECT_PROFILE", None)
+    set_by_user = os.environ.get("PREFECT_API_URL")
+    if set_by_user and not is_healthy(set_by_user):
+        raise UserError(
+            f"PREFECT_API_URL={set_by_user}: no Prefect API answers there, expected one such as http://host:4200/api; "
+            "start that server, or unset PREFECT_API_URL for one of this project's own"
+        )
     os.environ |= missing_settings(project, dict(os.environ))
 
 
@@ -41,12 +60,10 @@ def missing_settings(project: Path, environment: dict[str, str]) -> dict[str, st
     """
     settings = {
         "PREFECT_HOME": str(prefect_home(project)),
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        # The console shows what a step prints; Prefect's own log lines go to the server.
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+        # The console shows what a step prints and one line for a failure; Prefect's own lines go to the server.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     }
     if "PREFECT_API_URL" not in environment and (url := running_server(project)):

@@ -1,7 +1,8 @@
-"""A project's params.yaml: which corpora the pipeline runs on, with which options, and the fine-tuning matrix."""
+"""Which corpora the pipeline runs on: entering one into params.yaml with its options, and taking it out again."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import ambivox.models.corpora
+from ambivox.flows import yaml_comments
+from ambivox.flows.params_file import CORPUS_STEPS, SECTION_STEPS, changing
 from ambivox.models.alms import locate
 from ambivox.models.errors import UserError, unknown
-from ambivox.models.files import atomic_path
+from ambivox.models.files import atomic_path, exists
 from ambivox.models.ingestion import imported_votes
 from ambivox.models.registry import find
 
@@ -23,74 +26,12 @@ metrics:
   - validation/summary.json
   - evaluation/summary.json
 plots:
-  - evaluation/rows.csv: {template: bar_horizontal, x: js, y: model, title: JS to human votes by model}
-  - evaluation/tertiles.csv: {template: bar_horizontal_sorted, x: js, y: model, title: JS by ambiguity}
+  - evaluation/rows.csv: {template: bar_horizontal, x: nll, y: model, title: nll of human votes by model}
+  - evaluation/tertiles.csv: {template: bar_horizontal_sorted, x: nll, y: model, title: nll by ambiguity}
   - evaluation/calibration.csv: {template: scatter, x: confidence, y: accuracy, title: Calibration}
 """
 # Speakers need not be reserved for an ALM that is trained already.
 _NO_PRETRAINING = {"ingest": {"shares": [0.0, 0.7, 0.1, 0.2]}}
-# Steps with options in an entry of params.yaml: corpora.<key>.<step>.
-CORPUS_STEPS = (
-    "ingest",
-    "annotate",
-    "pool",
-    "validate",
-    "augment",
-    "finetune",
-    "predict",
-    "evaluate",
-    "report",
-)
-# Steps with a section of their own, <step>.<key>: not every corpus has them.
-SECTION_STEPS = ("pretrain", "trial")
-
-# The sections of params.yaml, and what each holds where it is absent.
-_SECTIONS: dict[str, dict[str, Any]] = {
-    "corpora": {},
-    **{step: {} for step in SECTION_STEPS},
-    "matrix": {"corpora": [], "sources": [], "dime_aug": []},
-}
-
-
-def load(project: Path) -> Any:
-    """params.yaml, with its comments, as ruamel.yaml's mapping.
-
-    Raises:
-        UserError: It cannot be read, or a section is not a mapping.
-    """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    path = project / "params.yaml"
-    try:
-        yaml = YAML()
-        yaml.preserve_quotes = True
-        params: Any = yaml.load(path)
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as YAML ({error})") from error
-    if not isinstance(params, dict):
-        raise UserError(f"{path}: expected a mapping with the sections {', '.join(_SECTIONS)}")
-    for name, empty in _SECTIONS.items():
-        section = params.setdefault(name, dict(empty))
-        if not isinstance(section, Mapping):
-            raise UserError(f"{path}: {name}: expected a mapping, found {section!r}")
-        if name == "matrix":
-            continue
-        for key, entry in section.items():
-            if not isinstance(entry, Mapping):
-                raise UserError(f"{path}: {name}.{key}: expected a mapping, found {entry!r}")
-    return params
-
-
-def save(project: Path, params: Any) -> None:
-    """Write params.yaml, keeping its comments."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.width = 1000
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    with atomic_path(project / "params.yaml") as temporary, temporary.open("w", encoding="utf-8") as file:
-        yaml.dump(params, file)
 
 
 @dataclass(frozen=True)
@@ -130,16 +71,22 @@ def enter(project: Path, job: Job) -> bool:
             stage.
     """
     defaults = _checked_defaults(job)
-    params = load(project)
-    before = repr(params)
+    with changing(project) as params:
+        before = repr(params)
+        _enter(project, job, defaults, params)
+        return repr(params) != before
+
+
+def _enter(project: Path, job: Job, defaults: Mapping[str, Mapping[str, Any]], params: Any) -> None:
     entry = params["corpora"].get(job.key, {})
-    root = job.root or Path(entry.get("root", f"data/{job.key}/raw"))
-    is_there = root.is_dir() or (job.corpus == "table" and root.is_file()) or str(root).startswith("s3:")
-    if job.corpus != "demo" and not is_there:
-        raise UserError(f"{root}: no such folder; expected the root of a {job.corpus} corpus")
-    options = {step: _options(job, defaults, step, entry.get(step)) for step in CORPUS_STEPS}
-    pretrain = _options(job, defaults, "pretrain", params["pretrain"].get(job.key))
-    trial = _trial_options(job, defaults, params["trial"].get(job.key))
+    root = Path(entry.get("root", f"data/{job.key}/raw")) if job.root is None else _from(project, job.root)
+    options = {step: _options(project, job, defaults, step, entry.get(step)) for step in CORPUS_STEPS}
+    told = (job.corpus, str(root), options["ingest"]["options"])
+    known = entry.get("ingest") or {}
+    if told != (entry.get("corpus"), entry.get("root"), known.get("options") or {}):
+        _check_corpus(project, job.corpus, root, options["ingest"]["options"])
+    pretrain = _pretrain_options(project, job, defaults, params["pretrain"].get(job.key))
+    trial = _trial_options(project, job, defaults, params["trial"].get(job.key))
     new_entry = {
         "corpus": job.corpus,
         "root": str(root),
@@ -149,38 +96,119 @@ def enter(project: Path, job: Job) -> bool:
         else f"data/{job.key}/trial",
     }
     _put(params["corpora"], job.key, new_entry | options)
-    _put(params["trial"], job.key, trial)
-    _put(params["pretrain"], job.key, pretrain if job.alm == TINY else None)
-    _note_alm(project / "data" / job.key / "alm", job.alm)
-    _declare_figures(project / "data" / job.key / "dvc.yaml")
+    for section, entered in (("trial", trial), ("pretrain", pretrain)):
+        if entered is None:
+            yaml_comments.remove(params, section, job.key)
+        else:
+            _put(params[section], job.key, entered)
+    is_folder = job.alm != TINY and exists(job.alm)
+    _note_alm(_data(project, job.key) / "alm", str(_from(project, Path(job.alm))) if is_folder else job.alm)
+    _declare_figures(_data(project, job.key) / "dvc.yaml")
     imported_votes.create(imported_votes.place(project, job.key))
     for name, asked in (("corpora", (job.key,)), ("sources", job.sources), ("dime_aug", job.dime_aug)):
-        params["matrix"][name].extend(value for value in asked if value not in params["matrix"][name])
-    if repr(params) == before:
-        return False
-    save(project, params)
-    return True
+        yaml_comments.extend(params["matrix"][name], asked)
+
+
+def forget(project: Path, key: str) -> None:
+    """Take a corpus out of params.yaml and out of the pipeline; its results in data/<key>/ stay.
+
+    Raises:
+        UserError: params.yaml has no such corpus.
+    """
+    with changing(project) as params:
+        if key not in params["corpora"]:
+            raise unknown("corpus of params.yaml", key, params["corpora"])
+        for section in ("corpora", *SECTION_STEPS):
+            yaml_comments.remove(params, section, key)
+        while key in params["matrix"]["corpora"]:
+            params["matrix"]["corpora"].remove(key)
+    (_data(project, key) / "dvc.yaml").unlink(missing_ok=True)
+    note = _data(project, key) / "alm"
+    if note.is_file():
+        note.unlink()
+
+
+def _data(project: Path, key: str) -> Path:
+    return project / "data" / key
+
+
+def _from(project: Path, path: Path) -> Path:
+    """A path that the user gave, as stages see it: they run in the project's folder."""
+    if str(path).startswith("s3:"):
+        return path
+    path = path.expanduser()
+    return path if path.is_absolute() else Path(os.path.relpath(path.absolute(), project.resolve()))
+
+
+def _check_corpus(project: Path, corpus: str, root: Path, options: Mapping[str, Any]) -> None:
+    """Read the corpus's files once, before anything is entered: a wrong folder or column leaves no trace.
+
+    Raises:
+        UserError: There is no such folder, or it does not hold such a corpus.
+    """
+    if corpus == "demo" or str(root).startswith("s3:"):
+        return
+    place = project / root
+    if not (place.is_dir() or (corpus == "table" and place.is_file())):
+        raise UserError(f"{root}: no such folder; expected the root of a {corpus} corpus")
+    ambivox.models.corpora.load_corpus(corpus, place, options)
 
 
 def _options(
-    job: Job, defaults: Mapping[str, Mapping[str, Any]], step: str, entered: Mapping[str, Any] | None
+    project: Path,
+    job: Job,
+    defaults: Mapping[str, Mapping[str, Any]],
+    step: str,
+    entered: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """A step's options: asked for now, else entered before, else the corpus's own, else the step's defaults."""
-    from ambivox.flows.step_options import build_options, default_values
+    from ambivox.flows.step_options import build_options, default_values, path_options
 
     known = defaults.get(step, {}) if entered is None else entered
-    options = default_values(step) | dict(known) | dict(job.settings.get(step, {}))
+    asked = dict(job.settings.get(step, {}))
+    for name in path_options(step) & asked.keys():
+        asked[name] = _relocated(project, asked[name])
+    options = default_values(step) | dict(known) | asked
     build_options(step, options, f"params.yaml: {job.key}: {step}")
     return options
 
 
+def _pretrain_options(
+    project: Path,
+    job: Job,
+    defaults: Mapping[str, Mapping[str, Any]],
+    entered: Mapping[str, Any] | None,
+) -> dict[str, Any] | None:
+    """Options of pretraining, with the tower that is meant and its revision now; None where nothing is pretrained."""
+    from ambivox.models.embedded_alm.tower_choice import choose_tower
+
+    if job.alm != TINY:
+        return None
+    options = _options(project, job, defaults, "pretrain", entered)
+    asked = job.settings.get("pretrain", {})
+    tower = str(options["tower"])
+    folder = Path(tower).expanduser() if "tower" in asked else project / tower
+    is_folder = folder.is_dir()
+    # What was recorded for a folder, or for another tower, says nothing about what is there now.
+    revision = asked.get("tower_revision") if is_folder or "tower" in asked else options["tower_revision"]
+    choice = choose_tower(str(folder) if is_folder else tower, revision)
+    chosen = str(_from(project, folder)) if is_folder else choice.tower
+    return options | {"tower": chosen, "tower_revision": choice.revision}
+
+
+def _relocated(project: Path, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_relocated(project, item) for item in value]
+    return value if value is None else str(_from(project, Path(value)))
+
+
 def _trial_options(
-    job: Job, defaults: Mapping[str, Mapping[str, Any]], entered: Mapping[str, Any] | None
+    project: Path, job: Job, defaults: Mapping[str, Mapping[str, Any]], entered: Mapping[str, Any] | None
 ) -> dict[str, Any] | None:
     """Options of the trial; None for no trial."""
     if job.trial is None and entered is None and not (defaults.get("trial") or job.settings.get("trial")):
         return None
-    options = _options(job, defaults, "trial", entered)
+    options = _options(project, job, defaults, "trial", entered)
     if job.trial is not None:
         options["votes_kept"] = list(job.trial)
     return options if options.get("votes_kept") else None
@@ -206,17 +234,17 @@ def _checked_defaults(job: Job) -> dict[str, dict[str, Any]]:
     return defaults
 
 
-def _put(mapping: Any, key: str, value: Mapping[str, Any] | None) -> None:
-    """Set, change or drop an entry, touching only what differs, so that comments and order stay."""
-    if value is None:
-        mapping.pop(key, None)
+def _put(mapping: Any, key: str, value: Mapping[str, Any]) -> None:
+    """Set or change an entry, touching only what differs, so that comments and order stay."""
+    if not isinstance(mapping.get(key), dict) or not mapping[key]:
+        yaml_comments.put(mapping, key, value)
         return
-    entry = mapping.setdefault(key, {})
+    entry = mapping[key]
     for name, new in value.items():
-        if name in entry and isinstance(entry[name], dict) and isinstance(new, Mapping):
+        if isinstance(entry.get(name), dict) and isinstance(new, Mapping):
             _put(entry, name, new)
         elif name not in entry or entry[name] != new:
-            entry[name] = new
+            yaml_comments.put(entry, name, new)
 
 
 def _note_alm(note: Path, alm: str) -> None:

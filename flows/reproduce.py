@@ -14,17 +14,30 @@ from typing import Any, cast
 from prefect import flow, get_run_logger, tags, task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture, wait
-from prefect.runtime import flow_run
+from prefect.runtime import flow_run, task_run
 from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
+from ambivox.flows import run_records
 from ambivox.flows.dashboard import publish_changes, publish_stage
-from ambivox.flows.pipeline import LockHeldError, Stage, StageFailedError, reproduce_stage, stages
-from ambivox.tasks._main import INTERRUPTED, USER_MISTAKE
+from ambivox.flows.pipeline import (
+    LockHeldError,
+    Stage,
+    StageFailedError,
+    announce,
+    reproduce_stage,
+    stages,
+)
+from ambivox.flows.stage_runs import is_ending, planned
+from ambivox.tasks._main import INTERRUPTED, TERMINATED, USER_MISTAKE
 
-# Exit codes that are not retried: a user's mistake, and Ctrl-C (as a code and as a signal).
-_NOT_RETRIED = {USER_MISTAKE, INTERRUPTED, -2}
+# Exit codes that are not retried: a user's mistake, Ctrl-C and SIGTERM (as codes and as signals).
+_RETRIES = 4
+_ENDING_SECONDS = 60.0
+_NOT_RETRIED = {USER_MISTAKE, INTERRUPTED, TERMINATED, -2, -15}
+
+_logger = logging.getLogger(__name__)
 
 
 def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -41,7 +54,7 @@ def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bo
 
 @task(
     task_run_name="{stage.address}",
-    retries=4,
+    retries=_RETRIES,
     retry_delay_seconds=[2, 5, 10, 20],
     retry_jitter_factor=1.0,
     retry_condition_fn=_is_transient,
@@ -52,14 +65,26 @@ def bring_up_to_date(stage: Stage, project: str, force: bool = False) -> State[A
     logger = get_run_logger()
     if not (stage.stale or force):
         return Completed(name="UpToDate", message="no dependency has changed")
-    print(f"── {stage.address}", flush=True)
     started = time.monotonic()
-    reproduce_stage(
-        Path(project),
-        stage.address,
-        force,
-        on_log=lambda level, message: logger.log(logging.getLevelName(level), "%s", message),
-    )
+
+    def on_log(level: str, message: str) -> None:
+        logger.log(logging.getLevelName(level), "%s", message)
+
+    plan = planned()
+    begun = plan.started.pop(stage.address, None) if plan else None
+    try:
+        if begun is not None:
+            begun.wait(on_log)
+        else:
+            announce(stage)
+            reproduce_stage(Path(project), stage.address, force, on_log)
+    except StageFailedError as failed:
+        if is_ending.is_set():
+            # The process ends in a moment, and with it this thread.
+            time.sleep(_ENDING_SECONDS)
+        if failed.exit_code not in _NOT_RETRIED and task_run.run_count <= _RETRIES:
+            _logger.warning(f"{failed}; it is tried again")
+        raise
     seconds = time.monotonic() - started
     logger.info("%s took %.1f s", stage.address, seconds)
     publish_stage(stage, Path(project), seconds)
@@ -94,17 +119,19 @@ def reproduce(
     Raises:
         StageFailedError: A stage failed after all retries; stages that do not depend on it were still run.
     """
-    selected = stages(Path(project), corpora, steps)
-    futures: dict[str, PrefectFuture[Any]] = {}
-    for stage in selected:
-        upstream = [futures[address] for address in stage.upstream]
-        arguments = {"stage": stage, "project": project, "force": force}
-        with tags(f"corpus:{stage.corpus}", f"step:{stage.step}"):
-            futures[stage.address] = bring_up_to_date.submit(**arguments, wait_for=upstream)  # type: ignore[call-overload]  # Prefect's overloads
-    wait(list(futures.values()))
-    for future in futures.values():
-        if future.state.is_failed() or future.state.is_crashed():
-            future.result()
+    with run_records.recorded(Path(project), str(flow_run.id)):
+        plan = planned()
+        selected = list(plan.stages) if plan else stages(Path(project), corpora, steps)
+        futures: dict[str, PrefectFuture[Any]] = {}
+        for stage in selected:
+            upstream = [futures[address] for address in stage.upstream]
+            arguments = {"stage": stage, "project": project, "force": force}
+            with tags(f"corpus:{stage.corpus}", f"step:{stage.step}"):
+                futures[stage.address] = bring_up_to_date.submit(**arguments, wait_for=upstream)  # type: ignore[call-overload]  # Prefect's overloads
+        wait(list(futures.values()))
+        for future in futures.values():
+            if future.state.is_failed() or future.state.is_crashed():
+                future.result()
     ran = sum(stage.stale or force for stage in selected)
     for corpus in sorted({stage.corpus for stage in selected if stage.stale or force}):
         publish_changes(Path(project), corpus)

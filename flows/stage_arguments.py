@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ambivox.flows.project import SECTION_STEPS, load
+from ambivox.flows.params_file import SECTION_STEPS, load
 from ambivox.flows.step_options import build_options
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.ingestion import imported_votes

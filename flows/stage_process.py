@@ -10,6 +10,11 @@ import logging
 import re
 import signal
 import sys
+import threading
+from pathlib import Path
+
+from ambivox.flows.dvc_files import keep_lock_file, recover, repo_config
+from ambivox.models.logs import show_log
 
 LOCK_HELD = 75
 _EXIT_CODE = re.compile(r"exited with (-?\d+)")
@@ -17,16 +22,25 @@ _EXIT_CODE = re.compile(r"exited with (-?\d+)")
 
 def main(arguments: list[str]) -> int:
     """Bring one stage up to date through DVC; returns the exit code."""
+    show_log()
+    is_terminated = threading.Event()
+    # The stage's command gets the same signal. DVC then sees it fail, and leaves its own files in order.
+    signal.signal(signal.SIGTERM, lambda *_: is_terminated.set())
+    code = _reproduce(arguments[0], force="--force" in arguments[1:])
+    return 128 + signal.SIGTERM if is_terminated.is_set() else code
+
+
+def _reproduce(address: str, force: bool) -> int:
     from dvc.exceptions import DvcException
     from dvc.lock import LockError
     from dvc.repo import Repo
 
     # DVC logs advice for users of its own command line.
     logging.getLogger("dvc").setLevel(logging.WARNING)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    address, force = arguments[0], "--force" in arguments[1:]
     try:
-        with Repo() as repo:
+        keep_lock_file(Path())
+        recover(Path())
+        with Repo(config=repo_config(Path())) as repo:
             repo.reproduce(address, single_item=True, force=force)
     except LockError:
         return LOCK_HELD
@@ -38,7 +52,7 @@ def main(arguments: list[str]) -> int:
             if match := _EXIT_CODE.search(str(cause)):
                 return int(match[1])
             cause = cause.__cause__
-        print(f"ambivox: DVC: {error}", file=sys.stderr)
+        logging.getLogger(__name__).error(f"DVC: {error}")
         return 1
     return 0
 

@@ -116,6 +116,11 @@ def default_values(step: str) -> dict[str, Any]:
     return {name: plain(getattr(options, name)) for name in names if name not in _NOT_RECORDED}
 
 
+def path_options(step: str) -> set[str]:
+    """The options of a step that hold paths."""
+    return {name for name, hint in typing.get_type_hints(options_class(step)).items() if "Path" in str(hint)}
+
+
 def plain(value: Any) -> Any:
     """An option's value as YAML holds it: paths as text, tuples as lists."""
     if isinstance(value, Path):

@@ -9,13 +9,13 @@ import errno
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ambivox.models.errors import UserError
+from ambivox.models.temporary_files import put_in_place, temporary_file, temporary_folder
 
 # Every folder of atomic_folder holds this file. Its bytes never change, because DVC hashes whole folders.
 MARKER = ".ambivox-output"
@@ -44,6 +44,8 @@ _OUTPUT_SUFFIXES = frozenset(
 
 # No space left on the device, disk quota exceeded, file larger than allowed.
 _DISK_FULL_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Permission denied, operation not permitted, read-only file system.
+_NO_ACCESS_CODES = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -95,6 +97,27 @@ def disk_is_full(error: BaseException) -> bool:
     return any(f"(os error {code})" in str(error) for code in _DISK_FULL_CODES)
 
 
+def access_error(error: BaseException) -> UserError | None:
+    """The mistake behind an error where this user may not read or write a file or folder; None for another error.
+
+    Args:
+        error: Any exception.
+
+    Returns:
+        An error of one line that names the path and what to do.
+    """
+    if isinstance(error, OSError) and error.errno in _NO_ACCESS_CODES:
+        reason = os.strerror(error.errno or 0).lower()
+        path = error.filename2 or error.filename or "a file"
+        return UserError(
+            f"{path}: {reason}; change its permissions, or name a place that this user may write"
+        )
+    # polars reports the system's error only in the text of its own.
+    if any(f"(os error {code})" in str(error) for code in _NO_ACCESS_CODES):
+        return UserError(f"{' '.join(str(error).split())}; change its permissions, or name another place")
+    return None
+
+
 @contextmanager
 def _as_disk_full_error(path: Path) -> Iterator[None]:
     try:
@@ -121,10 +144,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         DiskFullError: The disk is full; the old file is unchanged and the temporary one is removed.
     """
     with _as_disk_full_error(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        os.close(descriptor)
-        temporary = Path(name)
+        temporary = temporary_file(path)
         try:
             yield temporary
             with temporary.open("rb") as file:
@@ -158,27 +178,16 @@ def atomic_folder(
     inputs = tuple(inputs)
     check_output_folder(path, inputs, is_own=is_own)
     with _as_disk_full_error(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+        temporary = temporary_folder(path)
         try:
             yield temporary
             (temporary / MARKER).write_text(_MARKER_TEXT, encoding="utf-8")
             temporary.chmod(0o755)
             # Again: the block may have run for hours.
             check_output_folder(path, inputs, is_own=is_own)
-            _replace_folder(path, temporary)
+            put_in_place(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _replace_folder(path: Path, temporary: Path) -> None:
-    if not path.exists():
-        temporary.rename(path)
-        return
-    old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".old"))
-    path.rename(old / path.name)
-    temporary.rename(path)
-    shutil.rmtree(old)
 
 
 def exists(path: str) -> bool:

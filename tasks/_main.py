@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import importlib.metadata
 import inspect
-import json
 import logging
 import os
 import sys
+import threading
 import typing
 from collections.abc import Callable
 from dataclasses import is_dataclass
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 
 from ambivox.models.errors import UserError
-from ambivox.models.files import disk_is_full
+from ambivox.models.files import access_error, disk_is_full
+from ambivox.models.logs import set_output, show_log
+from ambivox.models.processes.children import end_children, end_with_this_process
+from ambivox.models.processes.interruption import code_after_signal, exit_code, interruptible
 
 USER_MISTAKE = 2
 # EX_IOERR of sysexits.h.
 DISK_FULL = 74
 INTERRUPTED = 130
-# Names a file that also gets everything a step logs, as JSON lines {"level", "message"}: the process that started the
-# step shows it in the Prefect run, too.
-LOG_FILE = "AMBIVOX_LOG_FILE"
-
+TERMINATED = 143
 _logger = logging.getLogger("ambivox")
 
 
@@ -37,8 +41,11 @@ def app(name: str, summary: str) -> App:
         name=name,
         help=summary,
         help_format="markdown",
-        version_flags=(),
+        version=_version,
+        version_flags=("--version", "-V"),
+        version_format="plaintext",
         result_action="return_none",
+        suppress_keyboard_interrupt=False,
         default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
     )
 
@@ -55,12 +62,20 @@ def command_of(step: Callable[..., Any]) -> Callable[..., Any]:
         else:
             parameters.append(parameter.replace(annotation=hint))
 
+    figures = getattr(sys.modules[step.__module__], "FIGURES", None)
+    parameters += [parameter for parameter in _output_parameters() if figures or parameter.name != "json"]
     signature = inspect.Signature(parameters)
 
     def command(*positional: Any, **named: Any) -> Any:
         bound = signature.bind(*positional, **named)
         bound.apply_defaults()
-        return step(*bound.args, **bound.kwargs)
+        as_json = bound.arguments.pop("json", False)
+        set_output(bound.arguments.pop("quiet"), bound.arguments.pop("verbose"), as_json)
+        end_with_this_process()
+        result = step(*bound.args, **bound.kwargs)
+        if as_json and figures:
+            sys.stdout.write((Path(result) / figures).read_text(encoding="utf-8"))
+        return result
 
     command.__doc__, command.__name__ = step.__doc__, step.__name__
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -68,11 +83,62 @@ def command_of(step: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _output_parameters() -> list[inspect.Parameter]:
+    """Flags of every command: how much it says, and its figures for programs."""
+    flags = {
+        "quiet": ("--quiet", "-q", "Show warnings and errors only."),
+        "verbose": ("--verbose", "-v", "Show details, and what libraries log."),
+        "json": (
+            "--json",
+            "",
+            "Write the step's figures to standard output as JSON, and everything else to standard error.",
+        ),
+    }
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False,
+            annotation=Annotated[
+                bool,
+                Parameter(name=tuple(filter(None, (long, short))), negative=(), help=text, group="Output"),
+            ],
+        )
+        for name, (long, short, text) in flags.items()
+    ]
+
+
+def _version() -> str:
+    return f"ambivox {importlib.metadata.version('ambivox')}"
+
+
 def main(step: Callable[..., Any]) -> None:
     """Run one step (``python -m ambivox.tasks.<step>``)."""
     application = app(step.__name__, "")
     application.default(command_of(step))
-    sys.exit(run(application))
+    execute(application)
+
+
+def execute(application: App, arguments: list[str] | None = None) -> NoReturn:
+    """Run the command and end the process with its exit code; see ``run``.
+
+    The interpreter is not torn down: triton's C++ part would print a page about objects that it leaked. Before, threads
+    are waited for, exit handlers are called and streams are flushed, as at every exit.
+    """
+    with interruptible():
+        try:
+            code = code_after_signal(run(application, arguments))
+            if code < INTERRUPTED:
+                threading._shutdown()  # type: ignore[attr-defined]
+                atexit._run_exitfuncs()
+        except KeyboardInterrupt as interruption:
+            code = exit_code(interruption)
+        code = code_after_signal(code)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    end_children(grace_seconds=1.0)
+    os._exit(code)
 
 
 def run(application: App, arguments: list[str] | None = None) -> int:
@@ -80,7 +146,7 @@ def run(application: App, arguments: list[str] | None = None) -> int:
 
     Returns:
         0 for success, 2 for a user's mistake (one line on standard error), 74 where the disk is full
-        (likewise), 130 after Ctrl-C. With AMBIVOX_DEBUG set, a mistake shows its traceback too.
+        (likewise), 130 after Ctrl-C, 143 after SIGTERM. With AMBIVOX_DEBUG set, a mistake shows its traceback too.
     """
     show_log()
     try:
@@ -94,44 +160,19 @@ def run(application: App, arguments: list[str] | None = None) -> int:
             raise
         _logger.error(str(error))
         return USER_MISTAKE
-    except KeyboardInterrupt:
-        _logger.error("interrupted; the same command resumes")
-        return INTERRUPTED
+    except KeyboardInterrupt as interruption:
+        return exit_code(interruption)
     except BrokenPipeError:
         sys.stderr.close()
         return 1
     except Exception as error:
-        if not disk_is_full(error) or os.environ.get("AMBIVOX_DEBUG"):
+        if os.environ.get("AMBIVOX_DEBUG"):
             raise
-        _logger.error(str(error))
-        return DISK_FULL
+        if disk_is_full(error):
+            _logger.error(str(error))
+            return DISK_FULL
+        if denied := access_error(error):
+            _logger.error(str(denied))
+            return USER_MISTAKE
+        raise
     return 0
-
-
-def show_log() -> None:
-    """Show what the project logs: information on standard output, warnings and errors on standard error."""
-    handlers: list[logging.Handler] = [_Terminal()]
-    if path := os.environ.get(LOG_FILE):
-        handlers.append(_LogFile(path, encoding="utf-8"))
-    # A step that is run by ``python -m`` is called __main__.
-    for name in ("ambivox", "__main__"):
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-        logger.handlers = handlers
-
-
-class _Terminal(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        if record.levelno >= logging.ERROR:
-            print(f"ambivox: {message}", file=sys.stderr, flush=True)
-        elif record.levelno >= logging.WARNING:
-            print(f"ambivox: warning: {message}", file=sys.stderr, flush=True)
-        else:
-            print(message, flush=True)
-
-
-class _LogFile(logging.FileHandler):
-    def format(self, record: logging.LogRecord) -> str:
-        return json.dumps({"level": record.levelname, "message": record.getMessage()})

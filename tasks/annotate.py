@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ambivox.models.annotation.run import AnnotationRun
 
 _logger = logging.getLogger(__name__)
+FIGURES = "checks.json"  # what --json shows
 
 
 @dataclass(frozen=True, kw_only=True)

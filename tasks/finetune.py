@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ambivox.models.errors import OnError
 
 _logger = logging.getLogger(__name__)
+FIGURES = "training.json"  # what --json shows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _logger = logging.getLogger(__name__)
+FIGURES = "profile.json"  # what --json shows
 
 
 @dataclass(frozen=True, kw_only=True)

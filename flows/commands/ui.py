@@ -13,28 +13,38 @@ def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> 
         host: The address to listen on; the default is this machine alone.
         port: The port to listen on.
     """
+    import logging
     import os
     import socket
-    import subprocess
-    import sys
 
     from ambivox.flows import prefect_settings
+    from ambivox.flows.prefect_server import PrefectServer, check_database
     from ambivox.models.errors import UserError
+    from ambivox.models.processes.interruption import ended_by
 
+    logger = logging.getLogger(__name__)
     prefect_settings.check_project(project)
+    os.environ.pop("PREFECT_API_URL", None)
     prefect_settings.apply_settings(project)
     with socket.socket() as probe:
         if probe.connect_ex((host, port)) == 0:
             raise UserError(
                 f"{host}:{port} is taken; a Prefect server may be there already, else choose another with --port"
             )
-    note = prefect_settings.record_server(project, f"http://{host}:{port}/api")
-    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    print(f"Prefect UI: http://{host}:{port}  (Ctrl-C ends it; the runs stay)", flush=True)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)]
-    # Relative, so that the pages find their server through any port, tunnel or proxy that they came through.
-    environment.setdefault("PREFECT_UI_API_URL", "/api")
-    try:
-        subprocess.run(command, env=environment, check=False)
-    finally:
-        note.unlink(missing_ok=True)
+    if note := check_database(project):
+        logger.warning(note)
+    server = PrefectServer.start(project, host, port, with_ui=True)
+    url_file = prefect_settings.record_server(project, server.url)
+
+    def end() -> None:
+        url_file.unlink(missing_ok=True)
+        server.stop()
+
+    with ended_by(end):
+        try:
+            server.wait()
+            logger.info(f"Prefect UI: http://{host}:{port}  (Ctrl-C ends it; the runs stay)")
+            server.process.wait()
+        finally:
+            end()
+    raise UserError(f"the Prefect server at {host}:{port} has ended by itself; its log is {server.log}")

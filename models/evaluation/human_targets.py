@@ -47,6 +47,19 @@ class HumanTargets:
         """A speaker per utterance; None where fewer than two are known, so that intervals are over utterances."""
         return known_speakers(self.frame)
 
+    def rows(self, row_M: np.ndarray, n_MK: np.ndarray) -> HumanTargets:
+        """The targets of some utterances, with other target votes; an utterance may occur more than once.
+
+        Utterances of unknown speakers are resampled with all their rows.
+
+        Args:
+            row_M: rows of the utterances.
+            n_MK: their target votes.
+        """
+        speaker = pl.col("speaker") if self.speakers is not None else pl.lit(None, dtype=pl.String)
+        frame = self.frame.with_columns(speaker=pl.coalesce(speaker, "\0" + pl.col("utterance_id")))
+        return HumanTargets(frame[row_M.tolist()], n_MK, self.all_NK[row_M], self.labels, self.held_out)
+
     @property
     def description(self) -> str:
         """Which votes the targets are: "held-out votes" or "all votes"."""

@@ -41,6 +41,17 @@ class PoolingInputs:
             self.n_NK[index], self.q_NAK[index], self.label_mass_NA[index], self.speaker_N[index]
         )
 
+    def with_alms(self, index: Sequence[int]) -> PoolingInputs:
+        """The same utterances with some of the ALMs.
+
+        Args:
+            index: numbers of ALMs; none is allowed.
+        """
+        columns = np.array(index, dtype=int)
+        return PoolingInputs(
+            self.n_NK, self.q_NAK[:, columns], self.label_mass_NA[:, columns], self.speaker_N
+        )
+
     def sample(self, most: int, seed: int) -> PoolingInputs:
         """At most ``most`` utterances in their order, drawn without replacement.
 

@@ -60,6 +60,25 @@ def _renamed(content: Any, renamed: dict[str, str]) -> Any:
     }
 
 
+def worth_text(worth: dict[str, Any], score: str, part: str = "overall") -> str:
+    """A rate as text, such as "2.3 [1.2, 4.0]"; empty where there is none.
+
+    Args:
+        worth: of an ALM, see ``Run.worth``.
+        score: such as ``nll``.
+        part: ``overall`` or a tertile of ambiguity.
+
+    Example:
+        >>> worth_text({"nll": {"overall": {"text": "2.3 [1.2, 4.0]", "is_extrapolated": True}}}, "nll")
+        '2.3 [1.2, 4.0] (extrapolated)'
+    """
+    rates = worth.get(score)
+    rate = rates.get(part) if isinstance(rates, dict) else None
+    if not isinstance(rate, dict) or "text" not in rate:
+        return ""
+    return f"{rate['text']} (extrapolated)" if rate.get("is_extrapolated") else str(rate["text"])
+
+
 @dataclass
 class Run:
     """The outputs of one corpus under ``root``; ``problems`` lists what could not be read, with its reason."""
@@ -142,8 +161,21 @@ class Run:
         """The human votes that estimates are scored against."""
         return self.heldout if self.heldout is not None else self.votes
 
+    def worth(self) -> dict[str, dict[str, Any]]:
+        """Return what each ALM is worth, from pooling.json; files of earlier versions have none.
+
+        Returns:
+            By ALM, the mapping of ``worth_values`` (models/pooling/summary.py).
+        """
+        alms = self.json("distributions/pooling.json").get("alms")
+        return {
+            str(name): worth
+            for name, alm in (alms.items() if isinstance(alms, dict) else ())
+            if isinstance(alm, dict) and isinstance(worth := alm.get("worth"), dict)
+        }
+
     def equivalent_votes(self) -> dict[str, Estimate]:
-        """Return the equivalent votes (kappa) of each ALM, from pooling.json."""
+        """Return the mean equivalent votes (kappa of the formula) of each ALM, from pooling.json."""
         alms = self.json("distributions/pooling.json").get("alms")
         estimates = {
             str(name): parse_estimate(alm.get("equivalent_votes"))

@@ -14,7 +14,7 @@ import soundfile
 from ruamel.yaml import YAML
 
 from ambivox.flows.params_conversion import convert
-from ambivox.flows.project import load
+from ambivox.flows.params_file import load
 from ambivox.flows.step_options import parse_settings
 from ambivox.models.errors import UserError
 

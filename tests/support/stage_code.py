@@ -8,8 +8,8 @@ from pathlib import Path
 import grimp
 
 ROOT = Path(__file__).parents[2]
-# Messages and progress bars: they decide no output.
-UNDECIDING = {"errors", "progress"}
+# Messages, progress bars and how files and processes end: they decide no output.
+UNDECIDING = {"errors", "logs", "processes", "progress", "temporary_files"}
 
 
 def code_of(graph: grimp.ImportGraph, step: str) -> set[str]:

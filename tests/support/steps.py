@@ -14,7 +14,7 @@ from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
-from ambivox.tasks._main import show_log
+from ambivox.models.logs import show_log
 
 
 def __getattr__(name: str) -> Callable[..., Any]:

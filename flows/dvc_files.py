@@ -1,0 +1,78 @@
+"""What DVC needs to open a project: settings without git, and its own files in order after a process was killed.
+
+DVC truncates the files that it writes, and refuses to read one that was cut off.
+
+``dvc.lock`` says what is up to date; a copy of it is kept before every stage. ``.dvc/tmp/rwlock`` says which processes are
+busy with which outputs; without its content, DVC takes none to be busy.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ambivox.models.files import atomic_path
+
+_logger = logging.getLogger(__name__)
+
+
+def repo_config(project: Path) -> dict[str, Any]:
+    """Settings that DVC needs where the project is in no git repository, for example as a downloaded archive."""
+    folder = project.resolve()
+    is_in_git = any((parent / ".git").exists() for parent in (folder, *folder.parents))
+    return {} if is_in_git else {"core": {"no_scm": True}}
+
+
+def keep_lock_file(project: Path) -> None:
+    """Keep a copy of dvc.lock, if that is complete."""
+    lock_file = project / "dvc.lock"
+    if _is_complete(lock_file):
+        with atomic_path(_copy(project)) as temporary:
+            shutil.copyfile(lock_file, temporary)
+
+
+def recover(project: Path) -> None:
+    """Put right what a killed process left: no other process may be running a stage of this project."""
+    lock_file = project / "dvc.lock"
+    if lock_file.is_file() and not _is_complete(lock_file) and _copy(project).is_file():
+        with atomic_path(lock_file) as temporary:
+            shutil.copyfile(_copy(project), temporary)
+        _logger.warning("dvc.lock was cut off when a run was killed; the copy from before that stage is used")
+    _recover_busy_list(project / ".dvc" / "tmp")
+
+
+def _copy(project: Path) -> Path:
+    return project / ".ambivox" / "dvc.lock.copy"
+
+
+def _is_complete(lock_file: Path) -> bool:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        content = YAML(typ="safe").load(lock_file)
+    except (OSError, ValueError, YAMLError):
+        return False
+    return isinstance(content, dict) and isinstance(content.get("stages", {}), dict)
+
+
+def _recover_busy_list(folder: Path) -> None:
+    from dvc.lock import LockError, make_lock
+    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+
+    path = folder / RWLOCK_FILE
+    if not path.is_file():
+        return
+    try:
+        # DVC holds this lock while it writes the file.
+        with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
+            try:
+                json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                path.unlink()
+    except LockError:
+        # A living process is writing it now.
+        return

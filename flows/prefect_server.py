@@ -1,0 +1,140 @@
+"""A Prefect server that lives as long as the command that starts it, with its output in a file.
+
+Nothing of Prefect is imported here: the server starts in the background while the command does something else.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ambivox.flows.prefect_settings import is_healthy, prefect_home
+from ambivox.models.errors import UserError
+
+_START_SECONDS = 120.0
+_STOP_SECONDS = 1.5
+_POLL_SECONDS = 0.1
+_LOG = "server.log"
+_DATABASE = "prefect.db"
+
+
+@dataclass
+class PrefectServer:
+    """A running server, or one that is starting.
+
+    Attributes:
+        project: The folder that holds dvc.yaml.
+        process: The server's process; it has a session of its own, so that Ctrl-C does not reach it.
+        url: The URL of its API.
+    """
+
+    project: Path
+    process: subprocess.Popen[bytes]
+    url: str
+
+    @classmethod
+    def start(
+        cls, project: Path, host: str = "127.0.0.1", port: int = 0, *, with_ui: bool = False
+    ) -> PrefectServer:
+        """Start a server on this project's database; it answers some seconds later.
+
+        Args:
+            project: The folder that holds dvc.yaml.
+            host: The address to listen on.
+            port: The port to listen on; 0 for any free one.
+            with_ui: Whether it serves the pages, too.
+        """
+        port = port or _free_port()
+        environment = os.environ | {"PREFECT_UI_ENABLED": "true" if with_ui else "false"}
+        # Relative, so that the pages find their server through any port, tunnel or proxy that they came through.
+        environment.setdefault("PREFECT_UI_API_URL", "/api")
+        environment.pop("PREFECT_API_URL", None)
+        command = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+        command += ["--host", host, "--port", str(port), "--log-level", "warning", "--lifespan", "on"]
+        with (prefect_home(project) / _LOG).open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=project,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        shown_host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  (compared, not bound)
+        return cls(project, process, f"http://{shown_host}:{port}/api")
+
+    @property
+    def log(self) -> Path:
+        """The file with what the server says."""
+        return prefect_home(self.project) / _LOG
+
+    def wait(self) -> None:
+        """Wait until the server answers.
+
+        Raises:
+            UserError: It ended or does not answer; the message carries the last line of its log.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if is_healthy(self.url):
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(_POLL_SECONDS)
+        lines = [line.strip() for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines()]
+        last = next((line for line in reversed(lines) if line and "exiting" not in line), "no message")
+        raise UserError(f"the Prefect server of this project does not start ({last}); its log is {self.log}")
+
+    def stop(self) -> None:
+        """End the server."""
+        self.process.terminate()
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def check_database(project: Path) -> str | None:
+    """Move a damaged database of this project's runs aside, so that a new one is made.
+
+    Only the record of earlier runs is in it; what DVC knows and all results are elsewhere.
+
+    Returns:
+        A note for the user; None where the database is sound or absent.
+    """
+    path = prefect_home(project) / _DATABASE
+    if not path.is_file():
+        return None
+    try:
+        with sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5) as connection:
+            tables = [
+                name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")
+            ]
+            for table in ("flow_run", "task_run", "artifact"):
+                if table in tables:
+                    connection.execute(f"select max(id), max(created) from {table}").fetchone()  # noqa: S608  (a constant)
+    except sqlite3.OperationalError:
+        # Locked by another run, for example; the server says what is wrong.
+        return None
+    except sqlite3.DatabaseError as error:
+        aside = path.with_name(f"{_DATABASE}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        return f"{path} was damaged ({error}); it is now {aside.name}, and a new one records the runs from here on"
+    return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

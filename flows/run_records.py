@@ -1,0 +1,90 @@
+"""Which process executes which flow run, so that runs of processes that were killed do not stay RUNNING in Prefect.
+
+A record is a file .ambivox/prefect/runs/<flow run>.json. It is removed when the flow ends; where it is left, the next
+run closes the flow run and its task runs. Requests go to the API directly, without Prefect's client, because they are
+made while a process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ambivox.flows.prefect_settings import prefect_home
+from ambivox.models.files import write_json
+
+_UNFINISHED = ("RUNNING", "PENDING", "SCHEDULED", "CANCELLING", "PAUSED")
+_TIMEOUT_SECONDS = 1.0
+
+
+@contextlib.contextmanager
+def recorded(project: Path, flow_run: str) -> Iterator[None]:
+    """While the block runs, this process is recorded as the one that executes a flow run."""
+    path = _folder(project) / f"{flow_run}.json"
+    write_json(path, {"process": os.getpid(), "started": _start_time(os.getpid())})
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def close_ended_runs(project: Path, api_url: str) -> list[str]:
+    """Set flow runs whose process has ended without saying so to Crashed; returns their ids."""
+    closed = []
+    for path in sorted(_folder(project).glob("*.json")):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            is_running = _start_time(int(record["process"])) == record["started"]
+        except (OSError, ValueError, KeyError, TypeError):
+            is_running = False
+        if not is_running:
+            close_run(api_url, path.stem, "CRASHED", "the process of this run was ended")
+            path.unlink(missing_ok=True)
+            closed.append(path.stem)
+    return closed
+
+
+def close_own_runs(project: Path, api_url: str, message: str) -> None:
+    """Set the flow runs of this process to Cancelled."""
+    for path in sorted(_folder(project).glob("*.json")):
+        if json.loads(path.read_text(encoding="utf-8")).get("process") == os.getpid():
+            close_run(api_url, path.stem, "CANCELLED", message)
+            path.unlink(missing_ok=True)
+
+
+def close_run(api_url: str, flow_run: str, state: str, message: str) -> None:
+    """Give a flow run and its unfinished task runs a final state; a server that does not answer is left alone."""
+    import httpx
+
+    body = {"state": {"type": state, "message": message}, "force": True}
+    with (
+        contextlib.suppress(httpx.HTTPError),
+        httpx.Client(base_url=api_url, timeout=_TIMEOUT_SECONDS) as client,
+    ):
+        found = client.get(f"/flow_runs/{flow_run}")
+        if found.status_code != httpx.codes.OK or found.json().get("state_type") not in _UNFINISHED:
+            return
+        client.post(f"/flow_runs/{flow_run}/set_state", json=body)
+        unfinished: dict[str, Any] = {
+            "flow_runs": {"id": {"any_": [flow_run]}},
+            "task_runs": {"state": {"type": {"any_": list(_UNFINISHED)}}},
+        }
+        for task_run in client.post("/task_runs/filter", json=unfinished).json():
+            client.post(f"/task_runs/{task_run['id']}/set_state", json=body)
+
+
+def _folder(project: Path) -> Path:
+    return prefect_home(project) / "runs"
+
+
+def _start_time(process: int) -> str:
+    """When a process started, in the system's own unit; empty for one that does not run."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]

@@ -1,0 +1,62 @@
+"""What commands show: information on standard output, warnings and errors on standard error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+
+# Names a file that also gets everything a step logs, as JSON lines {"level", "message"}: the process that started the
+# step shows it in the Prefect run, too.
+LOG_FILE = "AMBIVOX_LOG_FILE"
+# The least level that is shown: WARNING after --quiet, DEBUG after --verbose. Steps that a command starts inherit it.
+LOG_LEVEL = "AMBIVOX_LOG_LEVEL"
+# A step that is run by ``python -m`` is called __main__.
+_NAMES = ("ambivox", "__main__")
+
+
+def set_output(quiet: bool, verbose: bool, as_json: bool) -> None:
+    """Show more or less, and leave standard output to JSON if ``as_json`` is set."""
+    if quiet or verbose:
+        os.environ[LOG_LEVEL] = "WARNING" if quiet else "DEBUG"
+    show_log(as_json)
+
+
+def show_log(as_json: bool = False) -> None:
+    """Show what the project logs; information goes to standard error where standard output is for JSON."""
+    level = os.environ.get(LOG_LEVEL, "INFO")
+    handlers: list[logging.Handler] = [_Terminal(as_json)]
+    if path := os.environ.get(LOG_FILE):
+        handlers.append(_LogFile(path, encoding="utf-8"))
+    for name in _NAMES:
+        logger = logging.getLogger(name)
+        logger.setLevel(level if level in ("DEBUG", "INFO", "WARNING") else "INFO")
+        logger.propagate = False
+        logger.handlers = handlers
+    if level == "DEBUG":
+        logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+        # A line per request would hide the rest.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+class _Terminal(logging.Handler):
+    def __init__(self, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if record.levelno >= logging.ERROR:
+            # Whoever follows the log file shows the error, as the one line at the end.
+            if not os.environ.get(LOG_FILE):
+                print(f"ambivox: {message}", file=sys.stderr, flush=True)
+        elif record.levelno >= logging.WARNING:
+            print(f"ambivox: warning: {message}", file=sys.stderr, flush=True)
+        else:
+            print(message, file=sys.stderr if self._as_json else sys.stdout, flush=True)
+
+
+class _LogFile(logging.FileHandler):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps({"level": record.levelname, "message": record.getMessage()})
