@@ -25,7 +25,8 @@ class PoolOptions:
             utterances; needs raters with identities, and the extra raters.
         synthetic_votes: How many votes an ALM's exact distribution counts for in combined (sampled answers count as
             they are).
-        matrix: Whether the calibration has a confusion matrix beside temperature and biases.
+        matrix: Whether the calibration may have a confusion matrix beside temperature and biases; it has one where that
+            predicts other speakers' votes better.
         allow_audio_insensitive: Also pool an annotator that fails its own check of sensitivity to the audio.
         seed: Seed of all random draws.
     """
