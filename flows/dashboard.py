@@ -40,7 +40,7 @@ class Page:
 PAGES = {
     "ingest": Page("ingest", ("profile",)),
     "annotate": Page("annotations", ("answers", "checks")),
-    "pool": Page("distributions", ("equivalent_votes", "calibration", "examples")),
+    "pool": Page("distributions", ("worth", "calibration", "examples")),
     "validate": Page("validation", ("sources", "tertiles", "labels", "groups")),
     "trial": Page("trial", ("trial",)),
     "augment": Page("augmented/{cell}", ("balance",)),

@@ -70,6 +70,7 @@ def trial(
     from ambivox.models.evaluation.sparse_vote_trial import trial as run_trial
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.pooling.inputs import keep_human_votes
+    from ambivox.models.pooling.summary import worth_sentence, worth_values
     from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.reporting.figures.trial import squared_error_ratio_figure
@@ -111,6 +112,10 @@ def trial(
             folder / "trial.json",
             {
                 "rows": rows,
+                "worth": {
+                    str(k): {worth.alm: worth_values(worth) for worth in by_alm}
+                    for k, by_alm in result.worth.items()
+                },
                 "mean_equivalent_votes": {str(k): votes for k, votes in result.equivalent_votes.items()},
             },
         )
@@ -118,6 +123,9 @@ def trial(
         trial_scores(result).write_parquet(folder / "scores.parquet")
         save(squared_error_ratio_figure(rows), folder / "trial.svg")
     _logger.info(trial_markdown(rows).rstrip())
+    for by_alm in result.worth.values():
+        for worth in by_alm:
+            _logger.info(worth_sentence(worth))
     if warning := few_speakers(all_utterances.in_splits("test").frame):
         _logger.warning(warning)
     return out

@@ -100,7 +100,7 @@ def validate(
     rows = metrics_by_source(validation)
     with atomic_folder(out, inputs) as folder:
         write_json(folder / "metrics.json", rows)
-        write_json(folder / "summary.json", summary_figures(rows, _equivalent_votes(distributions)))
+        write_json(folder / "summary.json", summary_figures(rows, _worth(distributions)))
         write_json(folder / "details.json", details(validation))
         scores_by_utterance(validation).write_parquet(folder / "scores.parquet")
         for draw, name in (
@@ -128,11 +128,18 @@ def validate(
     return out
 
 
-def _equivalent_votes(distributions: Path) -> dict[str, float | None]:
-    """Equivalent votes by ALM, from what pool wrote beside the distributions."""
+def _worth(distributions: Path) -> dict[str, dict[str, float | None]]:
+    """Further human votes by ALM and score, from what pool wrote beside the distributions."""
     path = distributions / "pooling.json"
     alms = json.loads(path.read_text(encoding="utf-8"))["alms"] if path.is_file() else {}
-    return {name: alm["equivalent_votes"]["value"] for name, alm in alms.items()}
+    return {
+        name: {
+            score: rates["overall"]["value"]
+            for score, rates in (alm.get("worth") or {}).items()
+            if isinstance(rates, dict)
+        }
+        for name, alm in alms.items()
+    }
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_a
 from ambivox.models.pooling.pooled import Criterion, PoolingModel, pool
 from ambivox.models.pooling.sources import combined_counts, mean_votes
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
+from ambivox.models.pooling.worth import Worth, measurable, transferred_worth
 from ambivox.models.progress import track
 from ambivox.models.statistics.ambiguity import DEFINITIONS, ambiguity, tertiles
 from ambivox.models.statistics.proper_scores import smoothed
@@ -60,6 +61,7 @@ class Trial:
         strata: the same in ambiguity tertiles; None where too few votes are left.
         tertile: the tertile of every utterance by definition of the ambiguity of all its votes (earlier versions).
         equivalent_votes: mean equivalent votes by ALM, the oracle included.
+        worth: what each ALM alone is worth in further human votes.
         seed: of all drawing.
     """
 
@@ -68,6 +70,7 @@ class Trial:
     strata: dict[int, StrataScores | None]
     tertile: dict[int, dict[str, np.ndarray]]
     equivalent_votes: dict[int, dict[str, float]]
+    worth: dict[int, tuple[Worth, ...]]
     seed: int
 
 
@@ -111,7 +114,7 @@ def trial(
         )
     oracle_NK = None if intents is None else oracle_distributions(intents, utterances, votes, selected)
     alms = [alm.alm for alm in synthetic]
-    result = Trial({}, {}, {}, {}, {}, seed)
+    result = Trial({}, {}, {}, {}, {}, {}, seed)
     alm_votes_NK = mean_votes(synthetic, synthetic_votes, inputs.n_NK)
     for k in track(kept, "votes kept", len(kept)):
         scored_N = test_N & (inputs.n_NK.sum(1) > k)
@@ -148,9 +151,34 @@ def trial(
         result.equivalent_votes[k] = {
             alm: float(np.mean([kappa[alm] for kappa in kappas])) for alm in kappas[0]
         }
+        result.worth[k] = _worth(votes.labels, alms, training, test, k, criterion, seed)
         result.utterances[k] = selected.frame.filter(pl.Series(scored_N)).select("utterance_id", "speaker")
         result.tertile[k] = {name: tertiles(ambiguity(test.n_NK, name)) for name in DEFINITIONS}
     return result
+
+
+def _worth(
+    labels: tuple[str, ...],
+    alms: list[str],
+    training: PoolingInputs,
+    test: PoolingInputs,
+    k: int,
+    criterion: Criterion,
+    seed: int,
+) -> tuple[Worth, ...]:
+    """What every ALM that answered is worth beside k votes, on the test speakers."""
+
+    def fit(chosen: tuple[int, ...], part: PoolingInputs, known: int) -> PoolingModel:
+        names, in_use = [alms[a] for a in chosen], np.full(1, float(known))
+        return fit_pooling(labels, names, part.with_alms(chosen), in_use, criterion=criterion, seed=seed)
+
+    measured = []
+    for a, alm in enumerate(alms):
+        answered = test.rows(np.isfinite(test.q_NAK[:, a]).all(1))
+        plan = measurable(answered.slots_NK, k)
+        if plan is not None and plan[0] == k:
+            measured.append(transferred_worth(alm, a, training, answered, plan, fit, seed=seed))
+    return tuple(measured)
 
 
 def _joined(strata: list[StrataScores]) -> StrataScores | None:

@@ -15,7 +15,6 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.pooling.equivalent_votes import EquivalentVotes, equivalent_votes
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_alms, pooling_inputs
 from ambivox.models.pooling.pooled import Criterion, Pooled, PoolingModel, pool_blocks
@@ -24,11 +23,11 @@ from ambivox.models.pooling.synthetic_distributions import (
     read_synthetic_distributions,
 )
 from ambivox.models.pooling.vote_file import VoteCounts
+from ambivox.models.pooling.worth import Worth, measure_worth
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.tables import Distributions, Utterances
 
-# Utterances of a refit, and of the mean of the equivalent votes: their intervals need no more.
-_MOST_REFIT, _MOST_AVERAGED = 4_000, 100_000
+_MOST_MEASURED = 4_000  # utterances on which the worth is measured
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Sources:
     Attributes:
         tables: distributions by source.
         model: the model behind ``pooled``.
-        equivalent_votes: of the model's ALMs, in their order.
+        worth: what each of the model's ALMs is worth in human votes, in their order; None where it cannot be measured.
         synthetic: the ALMs' distributions, in the same order.
         inputs: the arrays that were pooled.
         pooled: the pooled distributions, and their ingredients.
@@ -47,7 +46,7 @@ class Sources:
 
     tables: dict[str, Distributions]
     model: PoolingModel
-    equivalent_votes: tuple[EquivalentVotes, ...]
+    worth: tuple[Worth | None, ...]
     synthetic: tuple[SyntheticDistributions, ...]
     inputs: PoolingInputs
     pooled: Pooled
@@ -63,7 +62,6 @@ def make_sources(
     weighted_votes: VoteCounts | None = None,
     synthetic_votes: int = 10,
     matrix: bool = True,
-    resamples: int = 20,
     seed: int = 0,
 ) -> Sources:
     """Distributions of the utterances outside the split "pretrain" by all sources.
@@ -77,8 +75,7 @@ def make_sources(
         criterion: see models/pooling/fit.py.
         weighted_votes: the same votes weighted by their annotators' reliability; used by ``pooled`` only.
         synthetic_votes: how many votes exact answers count for in ``combined``, at least 1.
-        matrix: whether calibrations have a confusion matrix.
-        resamples: refits for the intervals of the equivalent votes.
+        matrix: whether calibrations may have a confusion matrix.
         seed: of all drawing.
 
     Raises:
@@ -97,24 +94,21 @@ def make_sources(
     if len(set(names)) != len(names):
         raise UserError(f"an ALM occurs in more than one annotations file: {', '.join(sorted(names))}")
     unweighted = pooling_inputs(selected, votes, synthetic)
-    inputs = unweighted if weighted_votes is None else pooling_inputs(selected, weighted_votes, synthetic)
+    inputs = pooling_inputs(selected, votes, synthetic, weighted_votes)
     split_N = selected.frame["split"].to_numpy()
     train = inputs.rows(np.isin(split_N, FIT_SPLITS))
     votes_N = inputs.n_NK.sum(1)
 
-    def fit(part: PoolingInputs, part_seed: int) -> PoolingModel:
-        return fit_pooling(labels, names, part, votes_N, criterion=criterion, matrix=matrix, seed=part_seed)
+    def fit(alms: tuple[int, ...], part: PoolingInputs, known: int) -> PoolingModel:
+        in_use, chosen = np.full(1, float(known)), [names[a] for a in alms]
+        return fit_pooling(
+            labels, chosen, part.with_alms(alms), in_use, criterion=criterion, matrix=matrix, seed=seed
+        )
 
-    model = fit(train, seed)
+    model = fit_pooling(labels, names, train, votes_N, criterion=criterion, matrix=matrix, seed=seed)
     pooled = pool_blocks(model, inputs.n_NK, inputs.q_NAK, inputs.label_mass_NA)
-    alm_votes = equivalent_votes(
-        model,
-        inputs.sample(_MOST_AVERAGED, seed),
-        train.sample(_MOST_REFIT, seed),
-        fit,
-        resamples=resamples,
-        seed=seed,
-    )
+    in_use = float(np.median(votes_N[votes_N > 0])) if (votes_N > 0).any() else 1.0
+    worth = measure_worth(names, train.sample(_MOST_MEASURED, seed), in_use, fit, seed=seed)
     human_prior = pool_blocks(
         model.without_alms(), inputs.n_NK, inputs.q_NAK[:, :0], inputs.label_mass_NA[:, :0]
     )
@@ -126,7 +120,7 @@ def make_sources(
         model,
         mean_votes(synthetic, synthetic_votes, inputs.n_NK),
     )
-    return Sources(tables, model, alm_votes, synthetic, inputs, pooled, split_N)
+    return Sources(tables, model, worth, synthetic, inputs, pooled, split_N)
 
 
 def mean_votes(synthetic: Sequence[SyntheticDistributions], exact: int, n_NK: np.ndarray) -> np.ndarray:

@@ -12,8 +12,8 @@ CAPTIONS = {
         "checks": "Checks of the ALM: option positions, and effect of input changes on the answers",
     },
     "distributions": {
-        "equivalent_votes": "Equivalent votes of each ALM, overall and by ambiguity",
-        "worth": "Equivalent votes of each ALM, overall and by ambiguity",  # the file name of earlier versions
+        "worth": "Worth of each ALM in human votes, overall and by ambiguity",
+        "equivalent_votes": "Equivalent votes of each ALM, overall and by ambiguity",  # of earlier versions
         "calibration": "Calibration of the ALM: share of human votes by predicted probability",
         "examples": "Distributions of example utterances, from least to most ambiguous",
     },

@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from ambivox.models.reporting.estimates import format_estimate, parse_estimate
+from ambivox.models.reporting.estimates import display_name, format_estimate, parse_estimate
 from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, format_measure
-from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.reading import Run, worth_text
 from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label
 from ambivox.models.reporting.tables import markdown_table, single_cell
 
@@ -88,6 +88,11 @@ def facts(run: Run, licence: str) -> dict[str, Any]:
             pl.col("label_mass").mean().round(4).alias("label_mass"),
         )
         content["annotators"] = annotators.sort("alm", "revision", "elicitation", "engine").to_dicts()
+    if worth := run.worth():
+        content["worth"] = {
+            name: {score: worth_text(values, score) for score in ("nll", "squared_error")}
+            for name, values in worth.items()
+        }
     if votes := run.equivalent_votes():
         content["equivalent_votes"] = {
             name: {"value": one.value, "low": one.low, "high": one.high} for name, one in votes.items()
@@ -112,7 +117,12 @@ def card(name: str, version: str, content: Mapping[str, Any], revision: str) -> 
     """
     overview = [(title, _text(content[key])) for key, title in _OVERVIEW.items() if key in content]
     overview += [
-        (f"Equivalent votes of {alm}", format_estimate(parse_estimate(votes)))
+        (f"Worth of {alm} in further human votes, by {display_name(score)}", _text(text))
+        for alm, by_score in content.get("worth", {}).items()
+        for score, text in by_score.items()
+    ]
+    overview += [
+        (f"Equivalent votes (κ) of {alm}", format_estimate(parse_estimate(votes)))
         for alm, votes in content.get("equivalent_votes", {}).items()
     ]
     splits = [

@@ -21,7 +21,7 @@ from ambivox.models.reporting.estimates import (
 )
 from ambivox.models.reporting.inline_svg import interval
 from ambivox.models.reporting.measures import HEADINGS, format_measure, rank
-from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.reading import Run, worth_text
 from ambivox.models.reporting.source_names import SOURCE_NAMES
 from ambivox.models.statistics.ambiguity import TERTILES
 from ambivox.models.statistics.paired_tests import SIGNIFICANT_P
@@ -87,8 +87,16 @@ def headline(run: Run) -> Headline:
         )
         for key in known
     ]
-    sentences = [_NOT_HELD_OUT] if from_target else []
-    return Headline(sentences + _sentences(metrics, run), rows, list(HEADINGS.values()), display_name(score))
+    scored = {key: row for key, row in metrics.items() if key not in from_target}
+    sentences = _limits(run, bool(from_target)) + _sentences(scored, run)
+    return Headline(sentences, rows, list(HEADINGS.values()), display_name(score))
+
+
+def _limits(run: Run, is_from_target: bool) -> list[str]:
+    """What cannot be estimated on this corpus, a sentence each."""
+    sentences = [f"No ALM is used here: {reason}." for reason in run.left_out("alm", "annotations")]
+    sentences += [f"No distribution is scored here: {reason}." for reason in run.left_out("validation")]
+    return sentences + ([_NOT_HELD_OUT] if is_from_target else [])
 
 
 def _score(metrics: Mapping[str, Any]) -> str:
@@ -129,8 +137,11 @@ def _sentences(metrics: Mapping[str, Any], run: Run) -> list[str]:
         sentences.append(
             f"Floor: even the true distributions would have nll {format_number(floor.value)} (estimated)."
         )
-    for alm, votes in run.equivalent_votes().items():
-        sentences.append(f"Per utterance, {alm} is equivalent to about {format_estimate(votes)} human votes.")
+    for alm, worth in run.worth().items():
+        if nll := worth_text(worth, "nll"):
+            sentences.append(
+                f"Beside {worth.get('votes')} human votes, {alm} is worth {nll} further human votes (by nll)."
+            )
     return sentences
 
 

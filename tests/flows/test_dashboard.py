@@ -28,7 +28,7 @@ stages:
     foreach: ${{corpora}}
     do:
       cmd: {STEP}.pool --utterances data/${{key}}/ingest/utterances.parquet --votes data/${{key}}/ingest/votes.parquet
-        --annotations data/${{key}}/ingest/annotations.parquet --resamples 0 --out data/${{key}}/distributions
+        --annotations data/${{key}}/ingest/annotations.parquet --out data/${{key}}/distributions
       deps: ["data/${{key}}/ingest"]
       outs: ["data/${{key}}/distributions"]
   validate:
@@ -115,7 +115,7 @@ def test_a_browser_shows_the_figures_and_the_pictures(
     page = browser.new_page(viewport={"width": 1500, "height": 1250})
     for key, said, pictures in (
         ("made-up-validate", f"{metrics['pooled']['js']:.3f} [", ["sources", "tertiles", "labels", "groups"]),
-        ("made-up-pool", "is worth", ["equivalent_votes", "calibration", "examples"]),
+        ("made-up-pool", "is worth", ["worth", "calibration", "examples"]),
     ):
         page.goto(f"{ui}/artifacts/artifact/{published[key]['latest_id']}")
         page.get_by_text(said).first.wait_for(timeout=60_000)

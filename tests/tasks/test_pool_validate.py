@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 @pytest.fixture(scope="module")
 def pooled(files: Files) -> Path:
     out = files.utterances.parent / "distributions"
-    return pool(
-        utterances=files.utterances, votes=files.votes, annotations=files.annotations, out=out, resamples=4
-    )
+    return pool(utterances=files.utterances, votes=files.votes, annotations=files.annotations, out=out)
 
 
 @pytest.fixture(scope="module")
@@ -63,18 +62,26 @@ def test_pool_writes_every_source_for_the_same_utterances(files: Files, pooled: 
         (3 * counts[0] + 10 * counts[1]) / 13
     )  # the expectation: nothing is drawn
     names = {path.name for path in pooled.iterdir()}
-    assert {"pooling.json", "equivalent_votes.svg", "calibration.svg", "examples.svg"} <= names
+    assert {"pooling.json", "worth.svg", "calibration.svg", "examples.svg"} <= names
 
 
 def test_pool_says_what_the_alm_is_worth(pooled: Path) -> None:
     summary = json.loads((pooled / "pooling.json").read_text())
     alm = summary["alms"]["made_up_alm"]
-    votes = alm["equivalent_votes"]
-    assert votes["low"] <= votes["value"] <= votes["high"]
-    assert 2 < votes["value"] < 12  # 5 by construction
-    assert set(alm["equivalent_votes_by_ambiguity"]) == {"low", "medium", "high"}
+    assert 2 < alm["equivalent_votes"] < 12  # 5 by construction
     assert alm["is_informative"] is True
-    assert "is worth" in summary["statements"][0]
+    worth = alm["worth"]
+    assert worth["votes"] == 2 and worth["speakers"] > 1  # of three votes, one is the target
+    for score in ("nll", "squared_error"):
+        assert set(worth[score]) == {"overall", "low", "medium", "high"}
+        rate = worth[score]["overall"]
+        assert rate["low"] <= rate["limit"] and (
+            rate["value"] is None or rate["low"] <= rate["value"] <= rate["limit"]
+        )
+    assert re.search(
+        r"^made_up_alm is worth .+ by nll.* and .+ by squared error.* further human votes, beside 2",
+        summary["statements"][0],
+    )
 
 
 def test_pool_gives_the_same_bytes_again(files: Files, pooled: Path, tmp_path: Path) -> None:
@@ -83,7 +90,6 @@ def test_pool_gives_the_same_bytes_again(files: Files, pooled: Path, tmp_path: P
         votes=files.votes,
         annotations=files.annotations,
         out=tmp_path / "x",
-        resamples=4,
     )
     for path in sorted(pooled.iterdir()):
         assert path.read_bytes() == (again / path.name).read_bytes(), path.name
@@ -100,7 +106,6 @@ def test_test_speakers_votes_do_not_reach_the_model(files: Files, pooled: Path, 
         votes=tmp_path / "votes.parquet",
         annotations=files.annotations,
         out=tmp_path / "x",
-        resamples=0,
     )
     first, second = (json.loads((folder / "pooling.json").read_text()) for folder in (pooled, other))
     for part in ("prior", "response", "fitted_on"):
@@ -221,7 +226,6 @@ def test_gaps_fall_back_and_are_marked(files: Files, tmp_path: Path) -> None:
         votes=tmp_path / "v.parquet",
         annotations=tmp_path / "a.parquet",
         out=tmp_path / "d",
-        resamples=0,
     )
     tables = {source: Distributions.read(out / f"{source}.parquet").frame[:15] for source in SOURCES}
     assert tables["human"]["fallback"].to_list() == ["prior"] * 10 + [None] * 5
@@ -245,7 +249,6 @@ def test_an_alm_that_never_answers_and_an_empty_table(files: Files, tmp_path: Pa
             votes=files.votes,
             annotations=tmp_path / f"{name}.parquet",
             out=tmp_path / name,
-            resamples=2,
         )
         alone, pooled = (
             Distributions.read(out / f"{source}.parquet") for source in ("human_prior", "pooled")
@@ -272,7 +275,6 @@ def test_alms_votes_among_the_votes_are_not_taken_for_humans(
         votes=tmp_path / "v.parquet",
         annotations=files.annotations,
         out=tmp_path / "d",
-        resamples=0,
     )
     assert (out / "human.parquet").read_bytes() == (pooled / "human.parquet").read_bytes()
 
@@ -308,8 +310,8 @@ def test_raters_reliability_weighs_in_pooled_alone(files: Files, pooled: Path, t
         "votes": tmp_path / "v.parquet",
         "annotations": files.annotations,
     }
-    weighted = pool(**common, out=tmp_path / "w", raters="dawid_skene", resamples=0)
-    alike = pool(**common, out=tmp_path / "a", resamples=0)
+    weighted = pool(**common, out=tmp_path / "w", raters="dawid_skene")
+    alike = pool(**common, out=tmp_path / "a")
     assert (weighted / "human.parquet").read_bytes() == (alike / "human.parquet").read_bytes()
     lazily = [
         Distributions.read(folder / "pooled.parquet").frame["label03"].mean() for folder in (weighted, alike)
@@ -327,7 +329,6 @@ def test_any_number_of_labels_from_files_to_files(labels: int, tmp_path: Path) -
         votes=files.votes,
         annotations=files.annotations,
         out=tmp_path / "d",
-        resamples=0,
     )
     validated = validate(
         utterances=files.utterances,
@@ -356,7 +357,6 @@ def test_no_human_vote_at_all(files: Files, tmp_path: Path) -> None:
         votes=tmp_path / "none.parquet",
         annotations=files.annotations,
         out=tmp_path / "d",
-        resamples=2,
     )
     for source in ("human", "pooled"):
         frame = Distributions.read(out / f"{source}.parquet").frame

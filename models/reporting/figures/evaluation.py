@@ -152,7 +152,8 @@ def calibration_figure(curves: pl.DataFrame, models: Sequence[str]) -> Figure:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.set_title("Calibration")
-    axes.legend(loc="upper left")
+    if models:
+        axes.legend(loc="upper left")
     return figure
 
 

@@ -11,12 +11,12 @@ def test_of_a_validation() -> None:
         source: {"nll": 1.2, "squared_error": 0.1, "js": 0.2, "js_low": 0.1, "bc": 0.8, "accuracy": 0.5}
         for source in sources
     }
-    figures = summary_figures(rows, {"tiny": 5.9, "mute": None})
+    figures = summary_figures(rows, {"tiny": {"nll": 5.9, "squared_error": None}, "mute": {}})
     assert set(figures) == {
         *(f"{score}_{source}" for score in ("nll", "squared_error", "js") for source in sources),
         "bc_pooled",
         "accuracy_pooled",
-        "equivalent_votes_tiny",
+        "worth_nll_tiny",
     }
 
 

@@ -11,7 +11,7 @@ from scipy.optimize import approx_fprime
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.calibration import identity
 from ambivox.models.pooling.fit import fit_pooling
-from ambivox.models.pooling.informative import is_informative
+from ambivox.models.pooling.informative import cross_fit
 from ambivox.models.pooling.inputs import PoolingInputs, mean_over_alms
 from ambivox.models.pooling.loss import PoolingLoss
 from ambivox.models.pooling.pooled import (
@@ -263,8 +263,8 @@ def test_same_seed_same_model_and_an_unknown_criterion() -> None:
 
 def test_is_informative_needs_more_than_one_speaker() -> None:
     corpus = simulated_corpus(rows=100, seed=14)
-    assert not is_informative(corpus.n_NK, corpus.q_NK, np.zeros(100, dtype=int), matrix=True)
-    assert is_informative(corpus.n_NK, corpus.q_NK, np.arange(100) % 10, matrix=True)
+    assert not cross_fit(corpus.n_NK, corpus.q_NK, np.zeros(100, dtype=int), matrix=True).is_informative
+    assert cross_fit(corpus.n_NK, corpus.q_NK, np.arange(100) % 10, matrix=True).is_informative
 
 
 def test_the_mean_over_alms_leaves_out_those_that_did_not_answer() -> None:

@@ -12,6 +12,7 @@ from tests.support.report_run import make_run
 def test_the_card_states_the_facts_of_the_run(tmp_path: Path) -> None:
     content = facts(Run(make_run(tmp_path / "unit", 60)), "ODbL 1.0")
     assert content["splits"]["train"] == {"utterances": 15, "speakers": 3}
+    assert content["worth"] == {"tiny": {"nll": "1.9 [1.2, 2.8]", "squared_error": "1.1 [0.6, 1.7]"}}
     assert content["equivalent_votes"] == {"tiny": {"value": 2.47, "low": 2.1, "high": 2.9}}
     assert list(content["metrics"]) == ["human", "synthetic", "combined", "pooled", "prior", "ceiling"]
     text = card("unit", "v1", content, "abc")
@@ -20,7 +21,8 @@ def test_the_card_states_the_facts_of_the_run(tmp_path: Path) -> None:
         "| Licence | ODbL 1.0 |",
         "| Labels | angry, happy, neutral, sad |",
         "| Human votes | 180.0 |",
-        "| Equivalent votes of tiny | 2.47 [2.10, 2.90] |",
+        "| Worth of tiny in further human votes, by nll (nats per vote) | 1.9 [1.2, 2.8] |",
+        "| Equivalent votes (κ) of tiny | 2.47 [2.10, 2.90] |",
         "| train | 15 | 3 |",
         "| tiny | abc123 | exact | fake | 45 | 0 | 0.97 |",
         "| pooled | – | – | 0.160 [0.152, 0.169] | 0.870 | 72.0% |",

@@ -96,10 +96,9 @@ def test_pictures_have_captions_and_come_in_reading_order(tmp_path: Path) -> Non
         save(new_figure(width=9.0 if name == "examples" else 6.0)[0], folder / f"{name}.svg")
     (folder / "pooling.json").write_text("{}")
     found = pictures(folder)
-    votes = "Equivalent votes of each ALM, overall and by ambiguity"
     assert [picture.caption for picture in found] == [
-        votes,
-        votes,
+        "Worth of each ALM in human votes, overall and by ambiguity",
+        "Equivalent votes of each ALM, overall and by ambiguity",
         "Calibration of the ALM: share of human votes by predicted probability (inner)",
         "Distributions of example utterances, from least to most ambiguous",
         "My drawing",
