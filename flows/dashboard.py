@@ -21,6 +21,7 @@ from ambivox.flows.report_pages import report_address
 from ambivox.models.annotation.checks_file import rename_checks
 from ambivox.models.errors import UserError
 from ambivox.models.releases.versioning import Versions
+from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, is_infinite, rank
 from ambivox.models.reporting.reading import with_present_keys
 from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label
 from ambivox.models.reporting.tables import markdown_table
@@ -40,7 +41,7 @@ class Page:
 PAGES = {
     "ingest": Page("ingest", ("profile",)),
     "annotate": Page("annotations", ("answers", "checks")),
-    "pool": Page("distributions", ("equivalent_votes", "calibration", "examples")),
+    "pool": Page("distributions", ("worth", "calibration", "examples")),
     "validate": Page("validation", ("sources", "tertiles", "labels", "groups")),
     "trial": Page("trial", ("trial",)),
     "augment": Page("augmented/{cell}", ("balance",)),
@@ -48,18 +49,15 @@ PAGES = {
     "evaluate": Page("evaluation", ("matrix", "tertiles", "calibration", "confusion")),
 }
 # Heading -> key in metrics.json.
-_MEASURES = {
-    "JS ↓": "js",
-    "BC ↑": "bc",
-    "accuracy ↑": "accuracy",
+_MEASURES = {heading: key for key, heading in HEADINGS.items()} | {
     "macro F1 ↑": "f1_macro",
     "ECE ↓": "ece",
     "entropy, bits": "entropy",
-    "JS, low ambiguity": "js_low_ambiguity",
-    "medium": "js_medium_ambiguity",
-    "high": "js_high_ambiguity",
+    "nll, low ambiguity": "nll_low_ambiguity",
+    "medium": "nll_medium_ambiguity",
+    "high": "nll_high_ambiguity",
 }
-_WITH_INTERVAL = ("js", "bc", "accuracy")
+_WITH_INTERVAL = tuple(HEADINGS)
 
 
 def publish_stage(stage: Stage, project: Path, seconds: float | None = None) -> None:
@@ -99,7 +97,7 @@ def page(step: str, name: str, folder: Path) -> str:
     if metrics := read_metrics(folder / "metrics.json"):
         parts += [
             metrics_table(metrics),
-            "JS is the base-2 divergence to held-out human votes; 95 % intervals over speakers.",
+            f"Against held-out human votes, with 95 % intervals over speakers: {EXPLANATION}",
         ]
     if pooling := read_json(folder / "pooling.json"):
         parts += [f"**{statement}**" for statement in pooling.get("statements", [])]
@@ -136,8 +134,8 @@ def read_metrics(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def metrics_table(metrics: dict[str, dict[str, Any]]) -> str:
-    """A table of the rows of metrics.json, lowest JS first, with intervals; ceiling and prior last."""
-    order = sorted(metrics, key=lambda name: (_is_reference(name), metrics[name].get("js", 2.0), name))
+    """A table of the rows of metrics.json, lowest nll first, with intervals; references last."""
+    order = sorted(metrics, key=lambda name: (_is_reference(name), rank(metrics[name]), name))
     columns = {
         heading: key
         for heading, key in _MEASURES.items()
@@ -203,7 +201,7 @@ def _is_reference(name: str) -> bool:
 def _figure(row: dict[str, Any], key: str) -> str:
     value = row.get(key)
     if not isinstance(value, int | float):
-        return ""
+        return "∞" if is_infinite(row, key) else ""
     low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
     if key in _WITH_INTERVAL and isinstance(low, int | float) and isinstance(high, int | float):
         return f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -16,8 +16,9 @@ from ambivox.flows import params_file, yaml_comments
 from ambivox.flows.dashboard import read_metrics
 from ambivox.flows.reproduce import reproduce, thread_runner
 from ambivox.models.errors import UserError
+from ambivox.models.reporting.measures import rank
 
-_FIGURES = ("js", "bc", "accuracy", "f1_macro", "ece")
+_FIGURES = ("nll", "squared_error", "js", "bc", "accuracy", "f1_macro", "ece")
 
 
 def _run_name() -> str:
@@ -79,7 +80,7 @@ def extend_matrix(
 
 
 def publish_matrix(project: Path, corpus: str) -> None:
-    """Publish the matrix of one corpus as a table artifact, ``<corpus>-matrix``, lowest JS first."""
+    """Publish the matrix of one corpus as a table artifact, ``<corpus>-matrix``, lowest nll first."""
     metrics = read_metrics(project / "data" / corpus / "evaluation" / "metrics.json")
     if metrics:
         create_table_artifact(
@@ -90,19 +91,20 @@ def publish_matrix(project: Path, corpus: str) -> None:
 
 
 def matrix_rows(metrics: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the artifact: model, figures, and the 95 % interval of JS; a model without JS is left out."""
+    """Rows of the artifact: model, figures, and the 95 % interval of nll; a model without JS is left out."""
     rows = [
         {"model": model} | _rounded_figures(row)
         for model, row in metrics.items()
         if isinstance(row.get("js"), int | float)
     ]
-    return sorted(rows, key=lambda row: (row["js"], row["model"]))
+    return sorted(rows, key=lambda row: (rank(row), row["model"]))
 
 
 def _rounded_figures(row: dict[str, Any]) -> dict[str, Any]:
     figures: dict[str, Any] = {
         key: round(float(row[key]), 4) for key in _FIGURES if isinstance(row.get(key), int | float)
     }
-    if "js_low" in row:
-        figures["95 %"] = f"{row['js_low']:.3f} to {row['js_high']:.3f}"
+    score = "nll" if "nll_low" in row else "js"  # js: of earlier versions
+    if f"{score}_low" in row:
+        figures[f"95 % of {score}"] = f"{row[f'{score}_low']:.3f} to {row[f'{score}_high']:.3f}"
     return figures

@@ -23,7 +23,12 @@ _RENAMED = {
     ("validate", "truth"): None,  # found by itself
 }
 # Options that no longer exist, by step. Intervals are computed without resampling.
-_REMOVED = {"validate": ("resamples",), "evaluate": ("resamples",), "trial": ("resamples",)}
+_REMOVED = {
+    "pool": ("resamples",),
+    "validate": ("resamples",),
+    "evaluate": ("resamples",),
+    "trial": ("resamples",),
+}
 
 
 def convert(project: Path) -> list[str]:

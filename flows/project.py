@@ -26,8 +26,8 @@ metrics:
   - validation/summary.json
   - evaluation/summary.json
 plots:
-  - evaluation/rows.csv: {template: bar_horizontal, x: js, y: model, title: JS to human votes by model}
-  - evaluation/tertiles.csv: {template: bar_horizontal_sorted, x: js, y: model, title: JS by ambiguity}
+  - evaluation/rows.csv: {template: bar_horizontal, x: nll, y: model, title: nll of human votes by model}
+  - evaluation/tertiles.csv: {template: bar_horizontal_sorted, x: nll, y: model, title: nll by ambiguity}
   - evaluation/calibration.csv: {template: scatter, x: confidence, y: accuracy, title: Calibration}
 """
 # Speakers need not be reserved for an ALM that is trained already.
@@ -85,7 +85,7 @@ def _enter(project: Path, job: Job, defaults: Mapping[str, Mapping[str, Any]], p
     known = entry.get("ingest") or {}
     if told != (entry.get("corpus"), entry.get("root"), known.get("options") or {}):
         _check_corpus(project, job.corpus, root, options["ingest"]["options"])
-    pretrain = _options(project, job, defaults, "pretrain", params["pretrain"].get(job.key))
+    pretrain = _pretrain_options(project, job, defaults, params["pretrain"].get(job.key))
     trial = _trial_options(project, job, defaults, params["trial"].get(job.key))
     new_entry = {
         "corpus": job.corpus,
@@ -96,7 +96,7 @@ def _enter(project: Path, job: Job, defaults: Mapping[str, Mapping[str, Any]], p
         else f"data/{job.key}/trial",
     }
     _put(params["corpora"], job.key, new_entry | options)
-    for section, entered in (("trial", trial), ("pretrain", pretrain if job.alm == TINY else None)):
+    for section, entered in (("trial", trial), ("pretrain", pretrain)):
         if entered is None:
             yaml_comments.remove(params, section, job.key)
         else:
@@ -171,6 +171,29 @@ def _options(
     options = default_values(step) | dict(known) | asked
     build_options(step, options, f"params.yaml: {job.key}: {step}")
     return options
+
+
+def _pretrain_options(
+    project: Path,
+    job: Job,
+    defaults: Mapping[str, Mapping[str, Any]],
+    entered: Mapping[str, Any] | None,
+) -> dict[str, Any] | None:
+    """Options of pretraining, with the tower that is meant and its revision now; None where nothing is pretrained."""
+    from ambivox.models.embedded_alm.tower_choice import choose_tower
+
+    if job.alm != TINY:
+        return None
+    options = _options(project, job, defaults, "pretrain", entered)
+    asked = job.settings.get("pretrain", {})
+    tower = str(options["tower"])
+    folder = Path(tower).expanduser() if "tower" in asked else project / tower
+    is_folder = folder.is_dir()
+    # What was recorded for a folder, or for another tower, says nothing about what is there now.
+    revision = asked.get("tower_revision") if is_folder or "tower" in asked else options["tower_revision"]
+    choice = choose_tower(str(folder) if is_folder else tower, revision)
+    chosen = str(_from(project, folder)) if is_folder else choice.tower
+    return options | {"tower": chosen, "tower_revision": choice.revision}
 
 
 def _relocated(project: Path, value: Any) -> Any:

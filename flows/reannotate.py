@@ -1,7 +1,8 @@
 """The flow ``reannotate``: looks for new ALMs, tries each on a pilot, and promotes one if it is better.
 
 Every candidate is tried in a separate process, on the train and development utterances with the most human
-votes, and compared with the annotator in use by a paired bootstrap over speakers. Each decision is a row
+votes, spread over the speakers, and compared with the annotator in use by what its answers add once pooled with human
+votes (models/annotator_registry/promotion.py). Each decision is a row
 of the corpus's ledger; a candidate that fails is recorded and does not affect the others. After a promotion the
 pipeline is brought up to date (only what depends on the annotator), and fine-tuning is queued.
 """
@@ -63,7 +64,7 @@ def reannotate(
     margin: float = 0.005,
     require_approval: bool = False,
     engine: Engine = "auto",
-    orders: int = 2,
+    orders: int = 6,
     timeout_seconds: float = 3600,
     after_promotion: Literal["reproduce", "nothing"] = "reproduce",
     seed: int = 0,
@@ -74,14 +75,15 @@ def reannotate(
         project: The folder that holds dvc.yaml.
         corpus: The corpus of params.yaml that is annotated.
         sources: Where ALMs appear: hub:author=NAME, hub:collection=SLUG, hub:filter=TAG, folder:PATH, s3://BUCKET/PREFIX.
-        pilot_size: How many utterances (those with the most human votes) a candidate is tried on.
-        margin: How much closer to the human votes (JS, base 2) a candidate must be than the annotator in use.
+        pilot_size: How many utterances a candidate is tried on: of each speaker, those with the most human votes.
+        margin: How much better (nll, nats per human vote) the votes pooled with a candidate must be than those pooled
+            with the annotator in use; the gain must also be significant over speakers.
         require_approval: Wait for a person's approval in the UI before a promotion.
         engine: What runs the ALMs.
         orders: Balanced option orders of the pilot.
         timeout_seconds: Time limit per candidate, downloading included.
         after_promotion: Bring the pipeline up to date and queue fine-tuning, or leave that to the schedule.
-        seed: Seed of the bootstrap.
+        seed: Seed of the folds and of the drawing of votes.
 
     Returns:
         A completed state: Promoted, Completed (nothing was better), NothingNew, or AlreadyRunning.

@@ -15,7 +15,7 @@ def publish_decisions(corpus: str, ledger: Ledger, entries: Sequence[Entry]) -> 
     create_table_artifact(
         _leaderboard_rows(ledger) or [{"alm": "none yet"}],
         key=f"{key}-annotators",
-        description=f"Annotators of {corpus}, lowest JS (base 2, on the pilot) first",
+        description=f"Annotators of {corpus}, lowest nll on the pilot first, where human votes are pooled with its answers",
     )
     current = ledger.current()
     lines = [f"- {entry}" for entry in entries] or ["- no new ALM or version"]

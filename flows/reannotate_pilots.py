@@ -62,9 +62,11 @@ class PilotRunner:
         pilot_data.utterances.write(self._folder / "utterances.parquet")
         baseline = self._baseline(pilot_data, current, ledger)
         known = ledger.revisions()
+        number = ledger.trials()
         trials = []
         for candidate in candidates:
-            trial = self._trial(pilot_data, candidate, baseline, known)
+            trial = self._trial(pilot_data, candidate, baseline, known, number + 1)
+            number += trial.entry.gain is not None
             if trial.entry.revision:
                 known.setdefault(trial.entry.revision, candidate.alm)
             trials.append(trial)
@@ -94,7 +96,12 @@ class PilotRunner:
         return pilot_data.answers_of(current, out)
 
     def _trial(
-        self, pilot_data: Pilot, candidate: Candidate, baseline: Baseline, known: dict[str, str]
+        self,
+        pilot_data: Pilot,
+        candidate: Candidate,
+        baseline: Baseline,
+        known: dict[str, str],
+        number: int,
     ) -> Trial:
         started = time.monotonic()
         try:
@@ -104,7 +111,7 @@ class PilotRunner:
             else:
                 out = self._out(candidate)
                 trial = pilot_data.score(
-                    candidate, revision, out, baseline, margin=self.margin, seed=self.seed
+                    candidate, revision, out, baseline, margin=self.margin, seed=self.seed, number=number
                 )
         except (PilotFailedError, UserError) as error:
             trial = pilot_data.fail(candidate, str(error), baseline)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 _logger = logging.getLogger(__name__)
 FIGURES = "metrics.json"  # what --json shows
-_REFERENCES = frozenset({"prior", "ceiling", "votes"})
+_REFERENCES = frozenset({"prior", "ceiling", "floor", "votes", "human_prior", "human_smoothed"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,10 +56,12 @@ def evaluate(
     from ambivox.models.evaluation.finetuning_tables import PAPER, write_evaluation
     from ambivox.models.evaluation.human_targets import few_speakers, human_targets
     from ambivox.models.evaluation.predictions import read_predictions, reference_predictions
+    from ambivox.models.evaluation.scores import DIVERGENCES
     from ambivox.models.evaluation.summary_figures import summary_figures
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.reporting.figures import evaluation as figures
     from ambivox.models.reporting.figures.style import save
+    from ambivox.models.reporting.measures import HEADINGS, format_measure, rank
     from ambivox.models.tables import Utterances, Votes
 
     inputs = (utterances, votes, predictions, heldout, annotations, distributions)
@@ -72,7 +74,9 @@ def evaluate(
         written = write_evaluation(models, references, targets, folder, options.seed)
         # validate's summary has the references already.
         own_figures = {
-            name: {"js": row.get("js")} for name, row in written.metrics.items() if name not in _REFERENCES
+            name: {score: row.get(score) for score in DIVERGENCES}
+            for name, row in written.metrics.items()
+            if name not in _REFERENCES
         }
         write_json(folder / "summary.json", summary_figures(own_figures))
         save(figures.matrix_figure(written.metrics, PAPER), folder / "matrix.svg")
@@ -86,15 +90,15 @@ def evaluate(
     metrics = written.metrics
     kind = "held-out votes" if targets.held_out else "votes"
     _logger.info(
-        f"{targets.frame.height} test utterances, {targets.n_NK.sum():.0f} human {kind}; JS is base 2"
+        f"{targets.frame.height} test utterances, {targets.n_NK.sum():.0f} human {kind}; nll in nats per vote, JS in base 2"
     )
     if warning := few_speakers(targets.frame):
         _logger.warning(warning)
-    for name, row in sorted(metrics.items(), key=lambda pair: pair[1].get("js", 1.0)):
+    for name, row in sorted(metrics.items(), key=lambda pair: (rank(pair[1]), pair[0])):
         if "js" in row:
-            interval = f" [{row['js_low']:.3f}, {row['js_high']:.3f}]" if "js_low" in row else ""
             _logger.info(
-                f"{name:<16} JS {row['js']:.3f}{interval}  BC {row['bc']:.3f}  accuracy {row['accuracy']:.3f}"
+                f"{name:<16} "
+                + "  ".join(f"{heading} {format_measure(row, key)}" for key, heading in HEADINGS.items())
             )
     return out
 

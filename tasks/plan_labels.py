@@ -24,7 +24,7 @@ class PlanLabelsOptions:
 
     splits: tuple[str, ...] = ("train", "development", "test")
     more_annotations: tuple[Path, ...] = ()
-    criterion: Literal["js", "balanced", "likelihood"] = "js"
+    criterion: Literal["likelihood", "js", "balanced"] = "likelihood"
     seed: int = 0
     audio_url: str | None = None
 

@@ -17,24 +17,25 @@ class PoolOptions:
 
     Attributes:
         more_annotations: Further files of annotations, by other ALMs.
-        criterion: What the fit minimises. js: the divergence to the votes that further raters would give;
-            balanced: the same, with the mean distribution kept at that of the votes (js favours the most frequent
-            label a little); likelihood: the negative log-likelihood (the plain posterior mean, less sharp).
+        criterion: What the fit minimises. likelihood: the negative log-likelihood of further votes, whose best
+            answer is the true distribution; js: the divergence to further votes, which over-sharpens (lower JS to few
+            votes, but a worse likelihood and a larger squared error to the truth, also on CREMA-D); balanced: js, with
+            the mean distribution kept at that of the votes.
         raters: Whether pooled weights votes by the reliability of their raters, estimated on all but test
             utterances; needs raters with identities, and the extra raters.
-        synthetic_votes: How many votes, drawn from the ALM's distribution, count in combined.
-        matrix: Whether the calibration has a confusion matrix beside temperature and biases.
-        resamples: Refits on resampled speakers, for the intervals of the equivalent votes (0: none).
+        synthetic_votes: How many votes an ALM's exact distribution counts for in combined (sampled answers count as
+            they are).
+        matrix: Whether the calibration may have a confusion matrix beside temperature and biases; it has one where that
+            predicts other speakers' votes better.
         allow_audio_insensitive: Also pool an annotator that fails its own check of sensitivity to the audio.
         seed: Seed of all random draws.
     """
 
     more_annotations: tuple[Path, ...] = ()
-    criterion: Literal["js", "balanced", "likelihood"] = "js"
+    criterion: Literal["likelihood", "js", "balanced"] = "likelihood"
     raters: Literal["alike", "dawid_skene", "mace"] = "alike"
     synthetic_votes: int = 10
     matrix: bool = True
-    resamples: int = 20
     allow_audio_insensitive: bool = False
     seed: int = 0
 
@@ -42,11 +43,12 @@ class PoolOptions:
 def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options: PoolOptions) -> Path:
     """Turn votes into distributions: human, synthetic, combined (the paper's count) and pooled.
 
-    Writes a folder with human.parquet, synthetic.parquet, combined.parquet, pooled.parquet (utterances of the
-    splits train, development and test), pooling.json and figures. The pooled distribution is
-    p = (n + kappa q) / (N + kappa): q is the calibrated distribution of the ALM and kappa the number of human votes
-    that it is equivalent to. Both are learned from votes on speakers of the splits train and development only. An
-    annotator that fails its check of sensitivity to the audio is left out; without any, pooled rests on human votes.
+    Writes a folder with human.parquet, synthetic.parquet, combined.parquet, pooled.parquet, human_prior.parquet
+    (pooled without any ALM, the baseline), all of the utterances of the splits train, development and test,
+    pooling.json and figures. The pooled distribution is p = (n + k0 prior + k q) / (N + k0 + k): q is the calibrated
+    distribution of the ALM, k the number of human votes that it is equivalent to, and k0 that of the corpus prior.
+    All are learned from votes on speakers of the splits train and development only. An annotator that fails its check of
+    sensitivity to the audio is left out; without any, pooled is human_prior.
 
     Args:
         utterances: utterances.parquet of ingest.
@@ -99,15 +101,15 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
         weighted_votes=weighted_votes,
         synthetic_votes=options.synthetic_votes,
         matrix=options.matrix,
-        resamples=options.resamples,
         seed=options.seed,
     )
     with atomic_folder(out, inputs) as folder:
         for source, table in sources.tables.items():
             table.write(folder / f"{source}.parquet")
         write_json(folder / "pooling.json", summary(sources, left_out))
-        save(figures.equivalent_votes_figure(sources), folder / "equivalent_votes.svg")
-        save(figures.calibration_figure(sources), folder / "calibration.svg")
+        if sources.model.alms:
+            save(figures.worth_figure(sources), folder / "worth.svg")
+            save(figures.calibration_figure(sources), folder / "calibration.svg")
         save(figures.examples_figure(sources), folder / "examples.svg")
     _logger.info(f"pooled {len(sources.tables['pooled'])} utterances into {out}")
     for reason in left_out:

@@ -1,4 +1,4 @@
-"""pretrain: the embedded tiny ALM, trained from scratch on speakers that nothing else uses."""
+"""pretrain: the embedded ALM, trained on speakers that nothing else uses."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ class PretrainOptions:
     """Options of the step ``pretrain``.
 
     Attributes:
-        size: Size of the audio tower; auto takes small below 1500 clips.
-        epochs: Passes over the clips; by default what the size needs.
-        cache: Folder for spectrograms until the model is written.
+        tower: The audio tower: a Whisper encoder by its name on the hub (openai/whisper-base) or its folder, or
+            statistics, which needs no download. auto takes openai/whisper-tiny if the hub has it, else statistics.
+        tower_revision: The Whisper's commit on the hub, or the hash that its folder must have; by default what is there.
+        size: Size of the statistics tower; auto takes small below 1500 clips.
+        epochs: Passes over the clips; by default what the tower needs.
+        cache: Folder for spectrograms and other intermediate arrays until the model is written.
         seed: Seed of the training; equal seeds and data give equal models.
     """
 
+    tower: str = "auto"
+    tower_revision: str | None = None
     size: Literal["auto", "small", "base"] = "auto"
     epochs: int | None = None
     cache: Path = Path(".ambivox/pretrain")
@@ -29,7 +34,7 @@ class PretrainOptions:
 
 
 def pretrain(*, utterances: Path, votes: Path, out: Path, options: PretrainOptions) -> Path:
-    """Train the embedded ALM, a tiny Qwen2-Audio, on the speakers of the split pretrain.
+    """Train the embedded ALM, a small Qwen2-Audio, on the speakers of the split pretrain.
 
     Writes a model folder that transformers and vLLM load like any other, with training.json (curves, and the
     JS to the votes of speakers that were held out). A run that was killed reuses its spectrograms.
@@ -44,7 +49,7 @@ def pretrain(*, utterances: Path, votes: Path, out: Path, options: PretrainOptio
         The model folder.
 
     Raises:
-        UserError: Too few utterances of the split pretrain with votes, or audio that cannot be read.
+        UserError: Too few utterances of the split pretrain with votes, audio that cannot be read, or no such Whisper.
     """
     import time
 
@@ -58,13 +63,15 @@ def pretrain(*, utterances: Path, votes: Path, out: Path, options: PretrainOptio
         Utterances.read(utterances),
         Votes.read(votes),
         out,
+        tower=options.tower,
+        tower_revision=options.tower_revision,
         size=options.size,
         epochs=options.epochs,
         seed=options.seed,
         cache=options.cache,
     )
     _logger.info(
-        f"tiny ALM: {done.parameters / 1e6:.1f} million parameters, {done.utterances} utterances of {done.speakers} speakers, "
+        f"embedded ALM on {done.audio_tower}: {done.parameters / 1e6:.1f} million parameters, {done.utterances} utterances of {done.speakers} speakers, "
         f"{time.monotonic() - start:.0f} s"
     )
     _logger.info(

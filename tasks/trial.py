@@ -20,14 +20,14 @@ class TrialOptions:
         draws: Random draws of the kept votes; scores are averaged over them.
         more_annotations: Further files of annotations, by other ALMs.
         criterion: What the fit minimises; see pool.
-        synthetic_votes: How many votes, drawn from the ALM's distribution, count in combined.
+        synthetic_votes: How many votes an ALM's exact distribution counts for in combined.
         seed: Seed of all random draws.
     """
 
     votes_kept: tuple[int, ...] = (1, 3, 5)
     draws: int = 5
     more_annotations: tuple[Path, ...] = ()
-    criterion: Literal["js", "balanced", "likelihood"] = "js"
+    criterion: Literal["likelihood", "js", "balanced"] = "likelihood"
     synthetic_votes: int = 10
     seed: int = 0
 
@@ -43,8 +43,8 @@ def trial(
 ) -> Path:
     """Run the sparse-vote trial on a corpus with many raters.
 
-    For every number k, k votes of each test utterance are kept, the sources are made from them, and scored by
-    their JS (base-2 divergence) to the other votes. Pooling is fitted on the speakers of train and
+    For every number k, k votes of each test utterance are kept, the sources are made from them, and scored against
+    the other votes by nll, squared error and JS (base-2 divergence). Pooling is fitted on the speakers of train and
     development. Writes a folder with trial.json, trial.md, scores.parquet and trial.svg.
 
     Args:
@@ -70,9 +70,10 @@ def trial(
     from ambivox.models.evaluation.sparse_vote_trial import trial as run_trial
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.pooling.inputs import keep_human_votes
+    from ambivox.models.pooling.summary import worth_sentence, worth_values
     from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
     from ambivox.models.reporting.figures.style import save
-    from ambivox.models.reporting.figures.trial import js_ratio_figure
+    from ambivox.models.reporting.figures.trial import squared_error_ratio_figure
     from ambivox.models.reporting.trial_page import trial_markdown
     from ambivox.models.tables import Utterances, Votes
 
@@ -111,13 +112,20 @@ def trial(
             folder / "trial.json",
             {
                 "rows": rows,
+                "worth": {
+                    str(k): {worth.alm: worth_values(worth) for worth in by_alm}
+                    for k, by_alm in result.worth.items()
+                },
                 "mean_equivalent_votes": {str(k): votes for k, votes in result.equivalent_votes.items()},
             },
         )
         (folder / "trial.md").write_text(trial_markdown(rows), encoding="utf-8")
         trial_scores(result).write_parquet(folder / "scores.parquet")
-        save(js_ratio_figure(rows), folder / "trial.svg")
+        save(squared_error_ratio_figure(rows), folder / "trial.svg")
     _logger.info(trial_markdown(rows).rstrip())
+    for by_alm in result.worth.values():
+        for worth in by_alm:
+            _logger.info(worth_sentence(worth))
     if warning := few_speakers(all_utterances.in_splits("test").frame):
         _logger.warning(warning)
     return out

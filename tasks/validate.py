@@ -40,9 +40,9 @@ def validate(
     """Compare the sources with the human votes of the test speakers.
 
     Writes a folder with summary.json (the figures that matter, for `dvc metrics`), metrics.json (per source all
-    metrics with bootstrap intervals over speakers), details.json (paired tests, ambiguity tertiles, saturation,
-    calibration, labels, speaker groups), scores.parquet (one row per utterance) and figures. JS is the base-2
-    divergence, not its square root.
+    metrics with intervals over speakers), details.json (paired tests, ambiguity tertiles, saturation,
+    calibration, labels, speaker groups), scores.parquet (one row per utterance) and figures. Scores are nll (nats per
+    vote), squared error to the truth, and JS (the base-2 divergence, not its square root).
 
     Args:
         utterances: utterances.parquet of ingest.
@@ -70,6 +70,7 @@ def validate(
     from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
     from ambivox.models.reporting.figures import validation as figures
     from ambivox.models.reporting.figures.style import save
+    from ambivox.models.reporting.measures import HEADINGS, format_measure, rank
     from ambivox.models.tables import SOURCES, Distributions, Utterances, Votes
 
     inputs = (utterances, votes, heldout, annotations, distributions, truth, *options.more_annotations)
@@ -99,7 +100,7 @@ def validate(
     rows = metrics_by_source(validation)
     with atomic_folder(out, inputs) as folder:
         write_json(folder / "metrics.json", rows)
-        write_json(folder / "summary.json", summary_figures(rows, _equivalent_votes(distributions)))
+        write_json(folder / "summary.json", summary_figures(rows, _worth(distributions)))
         write_json(folder / "details.json", details(validation))
         scores_by_utterance(validation).write_parquet(folder / "scores.parquet")
         for draw, name in (
@@ -111,25 +112,34 @@ def validate(
             (figures.speaker_groups_figure, "groups"),
         ):
             save(draw(validation), folder / f"{name}.svg")
+    over = (
+        "speakers" if validation.targets.speakers else "utterances (fewer than two test speakers are known)"
+    )
     _logger.info(
-        f"{len(validation.truth_NK)} test utterances against {validation.targets.description}; JS is the base-2 divergence, 95 % over {'speakers' if validation.targets.speakers else 'utterances (fewer than two test speakers are known)'}"
+        f"{len(validation.truth_NK)} test utterances against {validation.targets.description}, 95 % over {over}; "
+        "nll in nats per vote, JS is the base-2 divergence"
     )
     if warning := few_speakers(validation.targets.frame):
         _logger.warning(f"  {warning}")
-    for source, row in sorted(rows.items(), key=lambda item: item[1]["js"] or 0.0):
-        extra = f"  accuracy {row['accuracy']:.3f}" if row.get("accuracy") is not None else ""
+    for source, row in sorted(rows.items(), key=lambda item: rank(item[1])):
         note = "  (made from the target votes)" if row.get("made_from_the_target") else ""
-        interval = f"[{row['js_low']:.3f}, {row['js_high']:.3f}]" if row["js_low"] is not None else ""
-        value = f"{row['js']:.3f}" if row["js"] is not None else "undefined"
-        _logger.info(f"  {source:<10} JS {value} {interval}  BC {row['bc'] or 0:.3f}{extra}{note}")
+        measures = "  ".join(f"{heading} {format_measure(row, key)}" for key, heading in HEADINGS.items())
+        _logger.info(f"  {source:<14} {measures}{note}")
     return out
 
 
-def _equivalent_votes(distributions: Path) -> dict[str, float | None]:
-    """Equivalent votes by ALM, from what pool wrote beside the distributions."""
+def _worth(distributions: Path) -> dict[str, dict[str, float | None]]:
+    """Further human votes by ALM and score, from what pool wrote beside the distributions."""
     path = distributions / "pooling.json"
     alms = json.loads(path.read_text(encoding="utf-8"))["alms"] if path.is_file() else {}
-    return {name: alm["equivalent_votes"]["value"] for name, alm in alms.items()}
+    return {
+        name: {
+            score: rates["overall"]["value"]
+            for score, rates in (alm.get("worth") or {}).items()
+            if isinstance(rates, dict)
+        }
+        for name, alm in alms.items()
+    }
 
 
 if __name__ == "__main__":

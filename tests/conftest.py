@@ -1,5 +1,9 @@
 """Fixtures shared by the tests of several folders."""
 
+import os
+import tempfile
+from pathlib import Path
+
 from tests.support.annotation_fixtures import make_utterances, small_alm, vllm_engine
 from tests.support.annotation_runs import fresh_engine, run_annotate
 from tests.support.s3_server import flaky_s3, s3
@@ -16,3 +20,7 @@ __all__ = [
     "tiny_alm",
     "vllm_engine",
 ]
+
+# No test reads the public model hub, even where there is one: every run sees the same.
+os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
+os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "ambivox-tests-have-no-hub")

@@ -1,4 +1,4 @@
-"""The embedded ALM that `ambivox pretrain` trains from scratch, with the architecture of Qwen2-Audio.
+"""The embedded ALM that `ambivox pretrain` makes, with the architecture of Qwen2-Audio.
 
 There are no published weights: train it on a corpus and pass its folder as --alm.
 """
@@ -9,7 +9,7 @@ ALM = Alm(
     checkpoint=None,
     revision=None,
     architectures=("Qwen2AudioForConditionalGeneration",),
-    licence="that of the corpus it was trained on",
+    licence="that of the corpus it was trained on; a Whisper tower is MIT",
     transformers_class="Qwen2AudioForConditionalGeneration",
     tested="trained and run on the CPU, vLLM and transformers",
     mark="tiny",

@@ -18,9 +18,9 @@ class Verdict:
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """The trial with the lowest JS among those that are better than the annotator in use; None without any."""
+    """The trial with the lowest nll among those that are better than the annotator in use; None without any."""
     better = [trial for trial in trials if trial.better]
-    return min(better, key=lambda trial: trial.entry.js or 0.0, default=None)
+    return min(better, key=lambda trial: trial.entry.nll or 0.0, default=None)
 
 
 def decided_entries(trials: Sequence[Trial], verdict: Verdict) -> list[Entry]:
@@ -46,4 +46,7 @@ def _decided(trial: Trial, best: Trial | None, verdict: Verdict) -> Entry:
         )
     if trial.entry.reason:
         return trial.entry
-    return replace(trial.entry, reason="not better than the annotator in use by the margin")
+    return replace(
+        trial.entry,
+        reason="not better than the annotator in use: by the margin, or not significantly over speakers",
+    )

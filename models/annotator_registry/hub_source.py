@@ -6,7 +6,6 @@ its list continues on.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +18,12 @@ from urllib.parse import urlsplit
 from ambivox.models.annotator_registry.candidate import DOWNLOADED_FILES, Candidate, SourceError
 from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.files import atomic_folder
+from ambivox.models.hub import hub_endpoint, hub_token
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, ModelInfo
 
 PREFIX = "hub:"
-_DEFAULT_ENDPOINT = "https://huggingface.co"
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.5
 _MAX_MODELS = 2000  # the most recently changed; authors and collections are far smaller
@@ -78,13 +77,13 @@ def download_from_hub(candidate: Candidate, folder: Path) -> Path:
                 candidate.location,
                 revision=candidate.version,
                 local_dir=temporary,
-                endpoint=_endpoint(),
+                endpoint=hub_endpoint(),
                 allow_patterns=list(DOWNLOADED_FILES),
-                token=_token(),
+                token=hub_token(),
             )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise SourceError(
-            f"{candidate.short_name} could not be downloaded from {_endpoint()}: {error}"
+            f"{candidate.short_name} could not be downloaded from {hub_endpoint()}: {error}"
         ) from error
     return folder
 
@@ -109,13 +108,13 @@ def _with_attempts(
         from huggingface_hub.errors import HfHubHTTPError
     except ImportError as error:
         raise MissingExtraError("huggingface_hub", "train") from error
-    api = HfApi(endpoint=_endpoint(), token=_token())
+    api = HfApi(endpoint=hub_endpoint(), token=hub_token())
     reason = ""
     for attempt in range(_ATTEMPTS):
         if attempt:
             time.sleep(_PAUSE_SECONDS * 4**attempt)
         try:
-            with _one_attempt_per_request(_endpoint(), timeout_seconds):
+            with _one_attempt_per_request(hub_endpoint(), timeout_seconds):
                 return ask(api)
         except _TransientError as error:
             reason = str(error)
@@ -125,7 +124,7 @@ def _with_attempts(
         except OSError as error:  # HF_HUB_OFFLINE among others
             raise SourceError(f"{source}: {' '.join(str(error).split())}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = f"{_endpoint()}/api/models answered something other than a list of models ({type(error).__name__})"
+            reason = f"{hub_endpoint()}/api/models answered something other than a list of models ({type(error).__name__})"
     raise SourceError(f"{source}: {reason}")
 
 
@@ -169,12 +168,3 @@ def _one_attempt_per_request(endpoint: str, timeout_seconds: float) -> Iterator[
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme, parts.netloc
-
-
-def _endpoint() -> str:
-    return os.environ.get("HF_ENDPOINT", _DEFAULT_ENDPOINT).rstrip("/")
-
-
-def _token() -> str | bool:
-    """HF_TOKEN; False keeps huggingface_hub from sending a token that is stored on this machine."""
-    return os.environ.get("HF_TOKEN") or False

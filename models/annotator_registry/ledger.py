@@ -37,11 +37,15 @@ class Entry:
         reason: Why, in one line.
         baseline: What it was compared with.
         pilot_utterances: How many utterances it was tried on.
-        js: Its mean JS divergence (base 2) to the human votes of the pilot.
+        nll: Mean negative log-likelihood (nats per vote) of the pilot's other votes, given human votes pooled with its
+            answers. None in ledgers of earlier releases.
+        baseline_nll: That of the baseline.
+        js: Mean JS divergence (base 2) of its answers alone to the human votes of the pilot.
         baseline_js: That of the baseline.
-        gain: ``baseline_js - js``.
-        gain_low: Lower end of the gain's 95 % interval over speakers.
+        gain: ``baseline_nll - nll``; ``baseline_js - js`` in ledgers of earlier releases.
+        gain_low: Lower end of the gain's interval over speakers, of coverage ``1 - 2 level``.
         gain_high: Upper end of that interval.
+        level: Of the one-sided test; None in ledgers of earlier releases, whose intervals are of 95 %.
         label_mass: Mean probability that it puts on the labels, all together.
         refusal_rate: Share of prompts that it refused.
         audio_sensitive: Whether another clip's audio changes its answers; None where that was not checked.
@@ -59,11 +63,14 @@ class Entry:
     reason: str
     baseline: str = ""
     pilot_utterances: int = 0
+    nll: float | None = None
+    baseline_nll: float | None = None
     js: float | None = None
     baseline_js: float | None = None
     gain: float | None = None
     gain_low: float | None = None
     gain_high: float | None = None
+    level: float | None = None
     label_mass: float | None = None
     refusal_rate: float | None = None
     audio_sensitive: bool | None = None
@@ -74,10 +81,13 @@ class Entry:
     def __str__(self) -> str:
         """One line: the ALM, the decision, the reason, and the figures where there are any."""
         name = f"{self.alm}@{self.version[:8]}"
-        if self.js is None or self.gain is None or self.gain_low is None or self.gain_high is None:
+        if self.gain is None or self.gain_low is None or self.gain_high is None:
             return f"{name}: {self.decision} ({self.reason})"
+        score, own, baseline = ("nll", self.nll, self.baseline_nll)
+        if own is None or baseline is None:
+            score, own, baseline = ("JS", self.js, self.baseline_js)
         return (
-            f"{name}: {self.decision} ({self.reason}); JS {self.js:.3f}, {self.baseline} {self.baseline_js:.3f}, "
+            f"{name}: {self.decision} ({self.reason}); {score} {own or 0:.3f}, {self.baseline} {baseline or 0:.3f}, "
             f"gain {self.gain:+.3f} [{self.gain_low:+.3f}, {self.gain_high:+.3f}] on {self.pilot_utterances} utterances"
         )
 
@@ -92,11 +102,14 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "reason": pl.String,
     "baseline": pl.String,
     "pilot_utterances": pl.Int64,
+    "nll": pl.Float64,
+    "baseline_nll": pl.Float64,
     "js": pl.Float64,
     "baseline_js": pl.Float64,
     "gain": pl.Float64,
     "gain_low": pl.Float64,
     "gain_high": pl.Float64,
+    "level": pl.Float64,
     "label_mass": pl.Float64,
     "refusal_rate": pl.Float64,
     "audio_sensitive": pl.Boolean,
@@ -145,6 +158,11 @@ class Ledger:
             with atomic_path(self.path) as temporary:
                 all_rows.write_parquet(temporary, compression="zstd")
 
+    def trials(self) -> int:
+        """How many trials could have ended in a promotion: those with a result, but the annotator in use."""
+        tried = pl.col("gain").is_not_null() & (pl.col("decision") != "initial")
+        return self.read().filter(tried).height
+
     def is_known(self, candidate: Candidate) -> bool:
         """Whether this version, or the same weights under another name, was decided on.
 
@@ -165,22 +183,33 @@ class Ledger:
         return Entry(**rows.row(0, named=True)) if rows.height else None
 
     def leaderboard(self) -> pl.DataFrame:
-        """The last result of every ALM version, the lowest JS first; those without a result last."""
+        """The last result of every ALM version, the lowest nll first; those with JS alone next, without a result last."""
         return (
             self.read()
             .filter(pl.col("decision") != "duplicate")
             .sort("decided_at")
             .group_by("alm", "version", maintain_order=True)
             .last()
-            .sort("js", "decided_at", nulls_last=True)
+            .sort("nll", "js", "decided_at", nulls_last=True)
             .select(
-                "alm", "version", "decision", "js", "gain", "gain_low", "gain_high", "reason", "decided_at"
+                "alm",
+                "version",
+                "decision",
+                "nll",
+                "js",
+                "gain",
+                "gain_low",
+                "gain_high",
+                "reason",
+                "decided_at",
             )
         )
 
 
 def _converted(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of a former ledger in today's columns; those of today as they are."""
+    later = [name for name in ("nll", "baseline_nll", "level") if name not in rows.columns]
+    rows = rows.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in later)
     if "version" in rows.columns:
         return rows
     initial = pl.col("decision") == "standing"

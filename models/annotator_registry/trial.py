@@ -7,26 +7,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from ambivox.models.annotation.checks_file import read_checks
 from ambivox.models.annotator_registry.candidate import Candidate
 from ambivox.models.annotator_registry.ledger import Entry
 from ambivox.models.annotator_registry.promotion import (
     compare,
+    level_of_trial,
     mean_answers,
     objections,
     pilot_utterances,
-    prior_per_utterance,
 )
 from ambivox.models.tables import Annotations, Utterances, Votes
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What candidates are compared with: its name and its distributions ``q_NK`` on the pilot."""
+    """What candidates are compared with: its name and its distributions ``q_NK`` on the pilot; None for the prior."""
 
     name: str
-    q_NK: np.ndarray
+    q_NK: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,14 @@ class Pilot:
 
     def prior(self) -> Baseline:
         """The corpus prior: the baseline where a corpus has no annotator yet."""
-        return Baseline(
-            "the corpus prior", prior_per_utterance(self.votes, self.utterances.frame["utterance_id"])
+        return Baseline("the corpus prior", None)
+
+    @property
+    def votes_in_use(self) -> float:
+        """The median number of human votes of the corpus's utterances that have any."""
+        votes = self.votes.frame.filter(pl.col("annotator_kind") == "human")
+        return float(
+            np.median(votes.group_by("utterance_id").agg(pl.col("weight").sum())["weight"].to_numpy())
         )
 
     def answers_of(self, candidate: Candidate, out: Path) -> Baseline:
@@ -75,7 +82,15 @@ class Pilot:
         return Baseline(candidate.short_name, q_NK)
 
     def score(
-        self, candidate: Candidate, revision: str, out: Path, baseline: Baseline, *, margin: float, seed: int
+        self,
+        candidate: Candidate,
+        revision: str,
+        out: Path,
+        baseline: Baseline,
+        *,
+        margin: float,
+        seed: int,
+        number: int = 1,
     ) -> Trial:
         """Score a candidate's answers against a baseline.
 
@@ -84,8 +99,9 @@ class Pilot:
             revision: Its revision, known once it was loaded.
             out: The folder with its annotations.parquet and checks.json.
             baseline: What it is compared with.
-            margin: The gain in JS (base 2) that it needs.
-            seed: Seed of the bootstrap.
+            margin: The gain that it needs, in nll (nats per vote).
+            seed: Seed of the folds and of the drawing of votes.
+            number: How many trials of the corpus this makes, for the level of the test.
 
         Returns:
             The trial; the entry's reason is the objections, empty where there are none.
@@ -93,12 +109,23 @@ class Pilot:
         annotations = Annotations.read(out / "annotations.parquet")
         audio_sensitive = read_checks(out / "checks.json").get("audio_sensitive")
         q_NK = mean_answers(annotations, self.utterances.frame["utterance_id"])
-        comparison = compare(self.votes, self.utterances, q_NK, baseline.q_NK, seed)
+        comparison = compare(
+            self.votes,
+            self.utterances,
+            q_NK,
+            baseline.q_NK,
+            votes_in_use=self.votes_in_use,
+            level=level_of_trial(number),
+            seed=seed,
+        )
         label_mass = annotations.frame["label_mass"].drop_nulls().to_numpy()
         reasons = objections(annotations, audio_sensitive)
         entry = replace(
             self._entry(candidate, revision, baseline),
             reason="; ".join(reasons),
+            nll=comparison.nll_candidate,
+            baseline_nll=comparison.nll_baseline,
+            level=comparison.level,
             js=comparison.js_candidate,
             baseline_js=comparison.js_baseline,
             gain=comparison.gain.value,

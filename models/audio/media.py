@@ -37,8 +37,8 @@ class MediaSound:
             raise
         except (av.error.FFmpegError, ValueError, RuntimeError) as error:
             raise self._corrupt(error) from error
-        if not self.channels:
-            raise AudioError(audio, "corrupt", f"{file_format.name} with an audio track of no channels")
+        if not self.channels or not self.rate_hz:
+            raise self._corrupt(ValueError("the audio track has no channels or no sample rate"))
         check_rate(audio, self.rate_hz)
 
     def blocks(self, start: int, end: int | None) -> Iterator[NDArray[np.float32]]:

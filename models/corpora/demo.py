@@ -30,8 +30,8 @@ from ambivox.models.files import atomic_folder, write_json
 from ambivox.models.ingestion.corpus import CorpusData
 
 LABELS = EMOTIONS
-# Defaults of `ambivox run`.
-RUN_DEFAULTS = {"ingest": {"keep_votes": 3}}
+# Defaults of `ambivox run`; the statistics tower needs no download.
+RUN_DEFAULTS = {"ingest": {"keep_votes": 3}, "pretrain": {"tower": "statistics"}}
 # As in real corpora, neutral is common and fear is rare, so that DiME-Aug has a class to fill.
 _PRIOR_K = np.array([0.16, 0.07, 0.17, 0.44, 0.16])
 # Which other emotions an ambiguous utterance contains (rows: the main emotion).

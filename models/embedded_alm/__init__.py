@@ -1,1 +1,1 @@
-"""The embedded ALM: a Qwen2-Audio model with about 1.3 million parameters, trained from scratch by ``ambivox pretrain``."""
+"""The embedded ALM: a small Qwen2-Audio that ``ambivox pretrain`` makes for one corpus."""

@@ -1,6 +1,6 @@
-"""The tiny ALM: Qwen2-Audio's architecture with about a six-thousandth of its parameters, and its model folder.
+"""The embedded ALM: Qwen2-Audio's architecture with a hundredth of its parameters or less, and its model folder.
 
-Whisper's feature extractor computes log-mel spectrograms (128 bands, 100 frames per second). Qwen2-Audio's encoder
+Whisper's feature extractor computes log-mel spectrograms (100 frames per second). Qwen2-Audio's encoder
 follows (two convolutions, transformer layers with sinusoidal positions, average pooling to 25 frames per second), then
 a linear projector and a Qwen2 language model. transformers and vLLM load the folder with their own classes.
 """
@@ -16,7 +16,6 @@ import numpy as np
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast, Qwen2AudioForConditionalGeneration
 
-MEL_BANDS = 128
 WINDOW_SECONDS = 30  # vLLM's Qwen2-Audio expects 3000 frames
 WINDOW_FRAMES = 100 * WINDOW_SECONDS
 HEAD_WIDTH = 32  # the smallest width that vLLM's CPU attention supports
@@ -29,6 +28,7 @@ class Shape:
     """Sizes of the two transformers.
 
     Attributes:
+        mel_bands: bands of the log-mel spectrogram.
         tower_width: width of the audio tower (d_model).
         tower_layers: its transformer layers.
         tower_heads: attention heads per layer.
@@ -38,6 +38,7 @@ class Shape:
         text_inner: width inside its feed-forward blocks.
     """
 
+    mel_bands: int = 128
     tower_width: int = 144
     tower_layers: int = 3
     tower_heads: int = 4
@@ -72,7 +73,7 @@ def build_model(
 
     token_id = tokenizer.convert_tokens_to_ids
     audio = Qwen2AudioEncoderConfig(
-        num_mel_bins=MEL_BANDS,
+        num_mel_bins=shape.mel_bands,
         d_model=shape.tower_width,
         encoder_layers=shape.tower_layers,
         encoder_attention_heads=shape.tower_heads,
@@ -117,23 +118,23 @@ def sinusoids(length: int, width: int) -> np.ndarray:
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
 
 
-def build_processor(tokenizer: PreTrainedTokenizerFast) -> Any:
+def build_processor(tokenizer: PreTrainedTokenizerFast, mel_bands: int) -> Any:
     """Qwen2-Audio's processor: Whisper's feature extractor for 30 s windows, and the tokenizer with its chat template."""
     from transformers import Qwen2AudioProcessor
 
     return Qwen2AudioProcessor(
-        feature_extractor=build_feature_extractor(),
+        feature_extractor=build_feature_extractor(mel_bands),
         tokenizer=tokenizer,
         chat_template=tokenizer.chat_template,
     )
 
 
-def build_feature_extractor() -> Any:
-    """Whisper's feature extractor at 16 kHz, with Qwen2-Audio's 128 mel bands."""
+def build_feature_extractor(mel_bands: int) -> Any:
+    """Whisper's feature extractor at 16 kHz, for a number of mel bands."""
     from transformers import WhisperFeatureExtractor
 
     return WhisperFeatureExtractor(
-        feature_size=MEL_BANDS, sampling_rate=16_000, chunk_length=WINDOW_SECONDS, return_attention_mask=True
+        feature_size=mel_bands, sampling_rate=16_000, chunk_length=WINDOW_SECONDS, return_attention_mask=True
     )
 
 
@@ -154,7 +155,7 @@ def save_folder(
     model.config.ambivox_alm = "tiny"
     model.generation_config.do_sample = False
     model.save_pretrained(folder)
-    build_processor(tokenizer).save_pretrained(folder)
+    build_processor(tokenizer, model.config.audio_config.num_mel_bins).save_pretrained(folder)
 
 
 def _initialise_tower(tower: Any) -> None:

@@ -1,4 +1,4 @@
-"""Initial weights of the language model: they look up which letter stands for which label.
+"""Weights of the language model: they look up which letter stands for which label.
 
 To answer "A anger, B fear" with a letter, a model must look up which letter precedes which label. A small transformer
 with random weights needs tens of thousands of prompts to learn that look-up. Written directly into the weights, as
@@ -11,7 +11,8 @@ RASP and Tracr do (Weiss et al. 2021, arXiv 2106.06981; Lindner et al. 2023, arX
     layer 2, attention   the last token takes the mean over all options, which gives one logit per letter
 
 Dimensions and units that the look-up does not use have random input weights and zero output weights: they change
-nothing at first and can be trained.
+nothing, and fine-tuning can use them. Nothing here is trained: 30 to 60 steps on the annotation prompt never lowered the
+loss on validation speakers.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ambivox.models.audio.audio_error import AudioError
 from ambivox.models.audio.clips import Clip
 from ambivox.models.audio.decoding import RATE_HZ, decode_many
-from ambivox.models.embedded_alm.architecture import MEL_BANDS, WINDOW_SECONDS, build_feature_extractor
+from ambivox.models.embedded_alm.architecture import WINDOW_SECONDS, build_feature_extractor
 from ambivox.models.files import atomic_path
 from ambivox.models.progress import track
 
@@ -53,11 +53,14 @@ class MelSpectrograms:
         return np.ascontiguousarray(self.values[start:stop].T, dtype=np.float32)
 
 
-def log_mel_spectrograms(audio: Sequence[Clip | str], cache: Path | None = None) -> MelSpectrograms:
+def log_mel_spectrograms(
+    audio: Sequence[Clip | str], mel_bands: int, cache: Path | None = None
+) -> MelSpectrograms:
     """Log-mel spectrograms of the first 30 s of each recording.
 
     Args:
         audio: the recordings: clips, paths or addresses.
+        mel_bands: M, 80 or 128 for published encoders.
         cache: a folder. Spectrograms are written there one by one, so that memory stays bounded, and read from
             there if a previous call completed them.
 
@@ -65,20 +68,20 @@ def log_mel_spectrograms(audio: Sequence[Clip | str], cache: Path | None = None)
         AudioError: a recording cannot be decoded; the message names it.
     """
     if cache is None:
-        spectrograms = list(_compute(audio))
-        values = np.concatenate([np.zeros((0, MEL_BANDS), np.float16), *spectrograms])
+        spectrograms = list(_compute(audio, mel_bands))
+        values = np.concatenate([np.zeros((0, mel_bands), np.float16), *spectrograms])
         frames = [len(spectrogram_TM) - MARGIN_FRAMES for spectrogram_TM in spectrograms]
         return MelSpectrograms(values, np.array(frames, dtype=np.int64))
     values_file, frames_file = cache / "mels.float16", cache / "frames.npy"
     if not frames_file.is_file():
         frames = []
         with atomic_path(values_file) as temporary, temporary.open("wb") as file:
-            for spectrogram_TM in _compute(audio):
+            for spectrogram_TM in _compute(audio, mel_bands):
                 file.write(spectrogram_TM.tobytes())
                 frames.append(len(spectrogram_TM) - MARGIN_FRAMES)
         with atomic_path(frames_file) as temporary, temporary.open("wb") as file:
             np.save(file, np.array(frames, dtype=np.int64))
-    values = np.memmap(values_file, dtype=np.float16, mode="r").reshape(-1, MEL_BANDS)
+    values = np.memmap(values_file, dtype=np.float16, mode="r").reshape(-1, mel_bands)
     return MelSpectrograms(values, np.load(frames_file, allow_pickle=False))
 
 
@@ -100,9 +103,9 @@ def pad_batch(spectrograms: Sequence[NDArray[np.float32]]) -> torch.Tensor:
     return torch.from_numpy(batch_BMT)
 
 
-def _compute(audio: Sequence[Clip | str]) -> Iterator[NDArray[np.float16]]:
+def _compute(audio: Sequence[Clip | str], mel_bands: int) -> Iterator[NDArray[np.float16]]:
     """One spectrogram per recording, frames by bands; decoding runs ahead in the background."""
-    extractor = build_feature_extractor()
+    extractor = build_feature_extractor(mel_bands)
     for _, samples in track(decode_many(audio, workers=2), "Spectrograms", total=len(audio)):
         if isinstance(samples, AudioError):
             raise samples

@@ -1,8 +1,9 @@
-"""Pretraining: train the embedded ALM from scratch on the ``pretrain`` speakers of an ingested corpus.
+"""Pretraining: make the embedded ALM for an ingested corpus, on its ``pretrain`` speakers.
 
-There are two stages: the classifier of the audio tower (models/embedded_alm/tower_training.py), then projector and
-language model (models/embedded_alm/language_model_training.py). Validation speakers, whom neither stage trains on, select
-the weights and measure the model. If a run is killed, the next one reads its spectrograms from the cache.
+The audio tower is trained with a linear head (models/embedded_alm/towers.py). The head becomes the projector, and the
+weights of the language model, which looks up the answer's letter, are written (lookup_language_model.py).
+Validation speakers, whom the tower is not trained on, select its epoch and measure the whole model. If a run is killed,
+the next one reads its spectrograms from the cache.
 """
 
 from __future__ import annotations
@@ -14,26 +15,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from ambivox.models.audio.clips import clips
-from ambivox.models.embedded_alm.architecture import WINDOW_FRAMES, build_model, save_folder
-from ambivox.models.embedded_alm.audio_tower import encode, mean_logits
-from ambivox.models.embedded_alm.language_model_training import train_language_model
+from ambivox.models.embedded_alm.answers import answer, questions_on
+from ambivox.models.embedded_alm.architecture import WINDOW_FRAMES, save_folder
+from ambivox.models.embedded_alm.audio_tower import encode
 from ambivox.models.embedded_alm.lookup_language_model import write_lookup
-from ambivox.models.embedded_alm.mel_spectrograms import MelSpectrograms, log_mel_spectrograms, pad_batch
-from ambivox.models.embedded_alm.pretraining_settings import PretrainingSettings, Size, settings_for
-from ambivox.models.embedded_alm.spectral_statistics import frame_head, write_statistics
-from ambivox.models.embedded_alm.tokenizer import build_tokenizer
-from ambivox.models.embedded_alm.tower_layout import TowerLayout
-from ambivox.models.embedded_alm.tower_training import train_tower
-from ambivox.models.embedded_alm.training_prompts import Recordings, tokenizer_texts
+from ambivox.models.embedded_alm.mel_spectrograms import pad_batch
+from ambivox.models.embedded_alm.pretraining_settings import (
+    Size,
+    StatisticsSettings,
+    statistics_settings,
+    whisper_settings,
+)
+from ambivox.models.embedded_alm.tokenizer import build_tokenizer, training_texts
+from ambivox.models.embedded_alm.tower_choice import (
+    AUTO,
+    STATISTICS,
+    TowerChoice,
+    choose_tower,
+    fetch_whisper,
+)
+from ambivox.models.embedded_alm.towers import (
+    TrainedTower,
+    TrainingData,
+    train_statistics_tower,
+    train_whisper_tower,
+)
 from ambivox.models.embedded_alm.validation import validation_utterances
-from ambivox.models.errors import MissingExtraError, TooLittleDataError
+from ambivox.models.embedded_alm.whisper_encoder import read_shape
+from ambivox.models.embedded_alm.whisper_tuning import WhisperTuningSettings
+from ambivox.models.errors import MissingExtraError, TooLittleDataError, UserError
 from ambivox.models.files import atomic_folder, write_json
 from ambivox.models.ingestion.small_corpora import LEAST_PRETRAIN_UTTERANCES
 from ambivox.models.statistics.metrics import jensen_shannon
@@ -41,9 +58,9 @@ from ambivox.models.tables import Utterances, Votes
 
 if TYPE_CHECKING:
     import torch
-    from transformers import Qwen2AudioForConditionalGeneration
+    from transformers import PreTrainedTokenizerFast
 
-_CACHE_VERSION = 3  # raise it when spectrograms change
+_CACHE_VERSION = 4  # raise it when spectrograms change
 _BATCH = 32
 
 
@@ -51,8 +68,11 @@ _BATCH = 32
 class Pretrained:
     """Size of the data and the model, and scores on the validation speakers; JS is the base-2 divergence to their votes.
 
-    ``tower`` and ``language_model`` hold the curves of both stages.
+    ``audio_tower`` and ``tower_revision`` are those of ``TowerChoice``; ``epochs`` holds the curves of the tower.
     """
+
+    audio_tower: str
+    tower_revision: str | None
 
     utterances: int
     speakers: int
@@ -64,8 +84,7 @@ class Pretrained:
     accuracy: float
     prior_accuracy: float
     label_mass: float
-    tower: list[dict[str, float]]
-    language_model: list[dict[str, float]]
+    epochs: list[dict[str, float]]
 
 
 def pretrain(
@@ -73,6 +92,8 @@ def pretrain(
     votes: Votes,
     out: Path,
     *,
+    tower: str = AUTO,
+    tower_revision: str | None = None,
     size: Size = "auto",
     epochs: int | None = None,
     seed: int = 0,
@@ -84,18 +105,19 @@ def pretrain(
         utterances: a corpus; only the split ``pretrain`` is used.
         votes: its votes; utterances without votes are not used.
         out: the model folder, replaced atomically.
-        size: size of the tower; ``auto`` chooses by the number of utterances.
-        epochs: epochs of the first stage; None for the default of the size.
+        tower: the audio tower: ``auto``, ``statistics``, the folder of a Whisper, or its name on the hub.
+        tower_revision: the commit on the hub, or the hash that the folder must have; None for what is there now.
+        size: size of the statistics tower; ``auto`` chooses by the number of utterances.
+        epochs: passes over the utterances; None for the tower's default.
         seed: of all random draws; the same seed and data give the same bytes.
-        cache: folder for spectrograms, removed when the model is written.
+        cache: folder for spectrograms and states of frozen layers, emptied when the model is written.
 
     Returns:
         The measurements.
 
     Raises:
         TooLittleDataError: too few utterances with votes in the split, or a single label.
-        UserError: a label set that prompts cannot show, fewer than one
-            epoch, or a missing library.
+        UserError: a label set that prompts cannot show, fewer than one epoch, no such Whisper, or a missing library.
         AudioError: a recording cannot be decoded.
     """
     _require_libraries()
@@ -112,107 +134,107 @@ def pretrain(
         raise TooLittleDataError(
             f"the only label is {utterances.labels[0]!r}, so an ALM has nothing to choose among"
         )
-    p_NK = n_NK / n_NK.sum(1, keepdims=True)
-    settings = settings_for(size, frame.height, epochs, seed)
-    spectrograms = cache / _fingerprint(frame, n_NK, utterances.labels, settings) if cache else None
-    with _deterministic(settings.threads):
-        is_validation_N = validation_utterances(frame, seed)
-        result = _train(frame, utterances.labels, p_NK, is_validation_N, settings, spectrograms, out)
-    if spectrograms:
-        shutil.rmtree(spectrograms, ignore_errors=True)
-    return result
-
-
-def _train(
-    frame: pl.DataFrame,
-    labels: tuple[str, ...],
-    p_NK: NDArray[np.float64],
-    is_validation_N: NDArray[np.bool_],
-    settings: PretrainingSettings,
-    cache: Path | None,
-    out: Path,
-) -> Pretrained:
-    import torch
-
-    transcripts = frame["transcript"].to_list()
-    tokenizer = build_tokenizer(labels, tokenizer_texts(labels, transcripts))
-    mels = log_mel_spectrograms(clips(frame), cache)
-    torch.manual_seed(settings.tower.seed)
-    model = build_model(settings.shape(len(labels)), tokenizer)
-    tower, layout = model.model.audio_tower.eval(), TowerLayout(settings.bands, len(labels))
-    write_statistics(tower, layout)
-    tower_history = train_tower(tower, layout, mels, p_NK, is_validation_N, settings.tower)
-    prior_K = p_NK[~is_validation_N].mean(0)
-    write_lookup(model, tokenizer, labels, *frame_head(tower, layout), prior_K)
-    tower_outputs, q_NK = _tower_outputs(tower, layout, mels)
-    recordings = Recordings(tower_outputs, transcripts, q_NK, p_NK)
-    history = train_language_model(
-        model, tokenizer, labels, recordings, is_validation_N, settings.language_model
+    if epochs is not None and epochs < 1:
+        raise UserError(f"--epochs must be at least 1, found {epochs}")
+    choice = choose_tower(tower, tower_revision)
+    labels, transcripts = utterances.labels, frame["transcript"].to_list()
+    data = TrainingData(
+        clips(frame),
+        labels,
+        n_NK / n_NK.sum(1, keepdims=True),
+        validation_utterances(frame, seed),
     )
-    model.eval()
-    result = _result(frame, p_NK, is_validation_N, prior_K, model, tower_history, history)
+    tokenizer = build_tokenizer(labels, training_texts(labels, transcripts))
+    whisper = None if choice.tower == STATISTICS else fetch_whisper(choice)
+    settings: StatisticsSettings | WhisperTuningSettings
+    if whisper is None:
+        settings = statistics_settings(size, frame.height, epochs, seed)
+    else:
+        settings = whisper_settings(read_shape(whisper, len(labels)).tower_layers, frame.height, epochs, seed)
+    intermediate = cache / _fingerprint(frame, n_NK, labels, choice, settings) if cache else None
+    with _deterministic(settings.threads):
+        if isinstance(settings, StatisticsSettings):
+            trained = train_statistics_tower(data, tokenizer, settings, intermediate)
+        else:
+            assert whisper is not None
+            trained = train_whisper_tower(data, tokenizer, whisper, settings, intermediate)
+        prior_K = data.p_NK[~data.is_validation_N].mean(0)
+        write_lookup(trained.model, tokenizer, labels, trained.head_KD, trained.bias_K, prior_K)
+        trained.model.eval()
+        result = _measure(frame, data, trained, tokenizer, prior_K, choice)
     with atomic_folder(out) as temporary:
-        save_folder(model, tokenizer, temporary)
+        save_folder(trained.model, tokenizer, temporary)
         write_json(temporary / "training.json", asdict(result) | {"settings": asdict(settings)})
+    if intermediate:
+        shutil.rmtree(intermediate, ignore_errors=True)
     return result
 
 
-def _tower_outputs(
-    tower: Any, layout: TowerLayout, mels: MelSpectrograms
-) -> tuple[list[torch.Tensor], NDArray[np.float64]]:
-    """Per recording, the tower's output (frames by width) and the distribution that its classifier predicts."""
-    import torch
-
-    head = frame_head(tower, layout)
-    outputs: list[torch.Tensor] = [torch.empty(0)] * len(mels)
-    q_NK = np.zeros((len(mels), layout.label_count))
-    by_length = np.argsort(mels.frames_N, kind="stable")
-    with torch.no_grad():
-        for start in range(0, len(by_length), _BATCH):
-            rows = by_length[start : start + _BATCH]
-            batch = pad_batch([mels[int(row)] for row in rows])
-            h_BLD, is_audio_BL = encode(tower, batch, torch.from_numpy(mels.frames_N[rows]))
-            logits_BK = mean_logits(h_BLD, is_audio_BL, *head).double()
-            q_NK[rows] = torch.softmax(logits_BK, dim=1).numpy()
-            for row, h_LD, is_audio_L in zip(rows, h_BLD, is_audio_BL, strict=True):
-                outputs[row] = h_LD[is_audio_L].clone()
-    return outputs, q_NK
-
-
-def _result(
+def _measure(
     frame: pl.DataFrame,
-    p_NK: NDArray[np.float64],
-    is_validation_N: NDArray[np.bool_],
+    data: TrainingData,
+    trained: TrainedTower,
+    tokenizer: PreTrainedTokenizerFast,
     prior_K: NDArray[np.float64],
-    model: Qwen2AudioForConditionalGeneration,
-    tower_history: list[dict[str, float]],
-    history: list[dict[str, float]],
+    choice: TowerChoice,
 ) -> Pretrained:
-    training, validation = (frame.filter(pl.Series(mask)) for mask in (~is_validation_N, is_validation_N))
-    validation_NK = p_NK[is_validation_N]
-    prior_NK = np.broadcast_to(prior_K, validation_NK.shape)
-    best = min(history, key=lambda entry: entry["validation_loss"])
+    """What the whole model answers on the validation utterances: the mean of two prompts for each."""
+    rows = np.flatnonzero(data.is_validation_N)
+    transcripts = frame["transcript"].gather(rows).to_list()
+    outputs = _tower_outputs(trained, rows)
+    q_QK, mass_Q = answer(trained.model, tokenizer, list(questions_on(data.labels, transcripts, outputs)))
+    q_NK = 0.5 * (q_QK[0::2] + q_QK[1::2])
+    p_NK = data.p_NK[rows]
+    training, validation = (
+        frame.filter(pl.Series(mask)) for mask in (~data.is_validation_N, data.is_validation_N)
+    )
     return Pretrained(
+        audio_tower=choice.tower,
+        tower_revision=choice.revision,
         utterances=training.height,
         speakers=training["speaker"].n_unique(),
         validation_utterances=validation.height,
         validation_speakers=validation["speaker"].n_unique(),
-        parameters=sum(weight.numel() for weight in model.parameters()),
-        js=best["validation_js"],
-        prior_js=float(jensen_shannon(validation_NK, prior_NK).mean()),
-        accuracy=best["validation_accuracy"],
-        prior_accuracy=float((validation_NK.argmax(1) == prior_K.argmax()).mean()),
-        label_mass=best["label_mass"],
-        tower=tower_history,
-        language_model=history,
+        parameters=sum(weight.numel() for weight in trained.model.parameters()),
+        js=float(jensen_shannon(p_NK, q_NK).mean()),
+        prior_js=float(jensen_shannon(p_NK, np.broadcast_to(prior_K, p_NK.shape)).mean()),
+        accuracy=float((q_NK.argmax(1) == p_NK.argmax(1)).mean()),
+        prior_accuracy=float((p_NK.argmax(1) == prior_K.argmax()).mean()),
+        label_mass=float(mass_Q.mean()),
+        epochs=trained.history,
     )
 
 
+def _tower_outputs(trained: TrainedTower, rows: NDArray[np.int64]) -> list[torch.Tensor]:
+    """The tower's output for some recordings, frames by width."""
+    import torch
+
+    outputs: list[torch.Tensor] = [torch.empty(0)] * len(rows)
+    frames_N = trained.mels.frames_N[rows]
+    by_length = np.argsort(frames_N, kind="stable")
+    with torch.inference_mode():
+        for start in range(0, len(rows), _BATCH):
+            part = by_length[start : start + _BATCH]
+            batch = pad_batch([trained.mels[int(rows[index])] for index in part])
+            h_BLD, is_audio_BL = encode(
+                trained.model.model.audio_tower, batch, torch.from_numpy(frames_N[part])
+            )
+            for index, h_LD, is_audio_L in zip(part, h_BLD, is_audio_BL, strict=True):
+                outputs[index] = h_LD[is_audio_L].clone()
+    return outputs
+
+
 def _fingerprint(
-    frame: pl.DataFrame, n_NK: NDArray[np.float64], labels: tuple[str, ...], settings: PretrainingSettings
+    frame: pl.DataFrame,
+    n_NK: NDArray[np.float64],
+    labels: tuple[str, ...],
+    choice: TowerChoice,
+    settings: StatisticsSettings | WhisperTuningSettings,
 ) -> str:
     """Name of the cache folder: a hash of data and settings."""
-    digest = hashlib.sha256(json.dumps([_CACHE_VERSION, WINDOW_FRAMES, labels, asdict(settings)]).encode())
+    digest = hashlib.sha256(
+        json.dumps([_CACHE_VERSION, WINDOW_FRAMES, labels, asdict(choice), asdict(settings)]).encode()
+    )
     for column in ("utterance_id", "audio_sha256", "transcript", "speaker"):
         digest.update(json.dumps(frame[column].to_list()).encode())
     digest.update(n_NK.tobytes())

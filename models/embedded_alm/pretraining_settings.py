@@ -1,4 +1,4 @@
-"""Settings of pretraining: two sizes, and the number of epochs for small data."""
+"""Settings of pretraining: of the statistics tower in two sizes, and of a Whisper; epochs for small data."""
 
 from __future__ import annotations
 
@@ -7,33 +7,31 @@ from typing import Literal
 
 from ambivox.models.embedded_alm.architecture import Shape
 from ambivox.models.embedded_alm.language_model_layout import text_inner_for, text_width_for
-from ambivox.models.embedded_alm.language_model_training import LanguageModelTrainingSettings
 from ambivox.models.embedded_alm.tower_layout import tower_width_for
 from ambivox.models.embedded_alm.tower_training import TowerTrainingSettings
-from ambivox.models.errors import UserError
+from ambivox.models.embedded_alm.whisper_tuning import WhisperTuningSettings
 
 Size = Literal["auto", "small", "base"]
 _SMALL_BELOW = 1500  # utterances; with fewer, the small tower is as good, and faster
 _LEAST_STEPS = 600  # of the classifier's optimiser: few utterances get more epochs
+_LEAST_WHISPER_STEPS = 200  # the same, of a Whisper's
 _TOWER_HEADS = 2  # models/embedded_alm/spectral_statistics.py uses two
 
 
 @dataclass(frozen=True)
-class PretrainingSettings:
-    """All that determines the model, apart from the data.
+class StatisticsSettings:
+    """All that determines a model with the statistics tower, apart from the data.
 
     Attributes:
         bands: bands of the spectral statistics.
         tower_inner: width inside the tower's MLPs, the hidden units of its classifier.
-        tower: training of the tower's classifier.
-        language_model: training of projector and language model.
+        training: training of the tower's classifier.
         threads: threads of torch; at these sizes more than one gain little.
     """
 
     bands: int
     tower_inner: int
-    tower: TowerTrainingSettings = field(default_factory=TowerTrainingSettings)
-    language_model: LanguageModelTrainingSettings = field(default_factory=LanguageModelTrainingSettings)
+    training: TowerTrainingSettings = field(default_factory=TowerTrainingSettings)
     threads: int = 1
 
     def shape(self, label_count: int) -> Shape:
@@ -48,41 +46,49 @@ class PretrainingSettings:
         )
 
 
-SMALL = PretrainingSettings(
+SMALL = StatisticsSettings(
     bands=32,
     tower_inner=128,
-    tower=TowerTrainingSettings(noise=0.2, dropout=0.2, mixup=0.2),
-    language_model=LanguageModelTrainingSettings(steps=30, validations=3),
+    training=TowerTrainingSettings(noise=0.2, dropout=0.2, mixup=0.2),
 )
-BASE = PretrainingSettings(
+BASE = StatisticsSettings(
     bands=32,
     tower_inner=256,
-    tower=TowerTrainingSettings(),
-    language_model=LanguageModelTrainingSettings(steps=60, validations=3),
 )
 
 
-def settings_for(size: Size, utterances: int, epochs: int | None, seed: int) -> PretrainingSettings:
-    """The settings of a size, with the given epochs and seed.
+def statistics_settings(size: Size, utterances: int, epochs: int | None, seed: int) -> StatisticsSettings:
+    """The settings of a size of the statistics tower.
 
     Args:
         size: ``auto`` chooses by the number of utterances.
         utterances: the number of utterances with votes.
         epochs: of the classifier; None for the default of the size, or more if there are few utterances.
         seed: of all random draws.
-
-    Raises:
-        UserError: fewer than one epoch.
     """
-    if epochs is not None and epochs < 1:
-        raise UserError(f"--epochs must be at least 1, found {epochs}")
     if size == "auto":
         size = "small" if utterances < _SMALL_BELOW else "base"
     settings = SMALL if size == "small" else BASE
-    examples = max(utterances, 1) * (1 + settings.tower.copies)
-    least_epochs = -(-_LEAST_STEPS * settings.tower.batch // examples)
+    examples = max(utterances, 1) * (1 + settings.training.copies)
+    least_epochs = -(-_LEAST_STEPS * settings.training.batch // examples)
+    default = max(settings.training.epochs, least_epochs)
+    return replace(settings, training=replace(settings.training, seed=seed, epochs=epochs or default))
+
+
+def whisper_settings(layers: int, utterances: int, epochs: int | None, seed: int) -> WhisperTuningSettings:
+    """The settings of a Whisper.
+
+    Args:
+        layers: its number of layers; the lowest stays as published, where there are several.
+        utterances: the number of utterances with votes.
+        epochs: passes over the utterances; None for the default, or more if there are few utterances.
+        seed: of all random draws.
+    """
+    settings = WhisperTuningSettings()
+    least_epochs = -(-_LEAST_WHISPER_STEPS * settings.batch // max(utterances, 1))
     return replace(
         settings,
-        tower=replace(settings.tower, seed=seed, epochs=epochs or max(settings.tower.epochs, least_epochs)),
-        language_model=replace(settings.language_model, seed=seed),
+        seed=seed,
+        epochs=epochs or max(settings.epochs, least_epochs),
+        tuned_layers=max(1, min(settings.tuned_layers, layers - 1)),
     )

@@ -8,11 +8,18 @@ the prompts of an utterance do not share.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ambivox.models.prompting.neutralising import neutralise
-from ambivox.models.prompting.prompts import ALPHABETS, LABEL_LIMIT_CHARACTERS, check_labels
+from ambivox.models.prompting.personas import BUILT_IN
+from ambivox.models.prompting.prompts import (
+    ALPHABETS,
+    LABEL_LIMIT_CHARACTERS,
+    Elicitation,
+    build_prompts,
+    check_labels,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -22,6 +29,7 @@ PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 AUDIO, AUDIO_START, AUDIO_END = "<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>"
 OPENING = "Options"  # the word before the options in a prompt
 ROLES = ("user", "assistant")
+_ELICITATIONS: tuple[Elicitation, ...] = ("exact", "sampled", "verbalised")
 SPECIAL_TOKENS = (PAD, START, END, AUDIO, AUDIO_START, AUDIO_END)
 
 # Qwen2-Audio's chat template without its default system turn and the "Audio 1:" before each recording. It breaks up
@@ -53,6 +61,14 @@ def shown_labels(labels: tuple[str, ...]) -> list[str]:
     """
     check_labels(labels, LETTERS)
     return [neutralise(label, SPECIAL_TOKENS, LABEL_LIMIT_CHARACTERS) for label in labels]
+
+
+def training_texts(labels: tuple[str, ...], transcripts: Sequence[str | None]) -> Iterator[str]:
+    """What a tokenizer is trained on: prompts of every elicitation with the chat roles, and the transcripts."""
+    for elicitation in _ELICITATIONS:
+        for prompt in build_prompts(labels, BUILT_IN, 2, modality="both", elicitation=elicitation):
+            yield prompt.text("", SPECIAL_TOKENS) + "\nassistant\nuser\nsystem\n"
+    yield from (text for text in transcripts if text)
 
 
 def build_tokenizer(

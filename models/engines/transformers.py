@@ -130,6 +130,17 @@ def version(choice: EngineChoice) -> str:  # noqa: ARG001 - every engine's signa
     return f"transformers {importlib.metadata.version('transformers')} {_precision()}"
 
 
+def identity(choice: EngineChoice) -> dict[str, Any]:  # noqa: ARG001 - every engine's signature
+    """What decides the answers besides the version: the device and the library that prepares the audio."""
+    import torch
+
+    return {
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "torch": importlib.metadata.version("torch"),
+        "dtype": _precision(),
+    }
+
+
 def draw_code(logprobs_K: NDArray[np.float64], settings: GenerationSettings) -> str:
     """Draw an answer code.
 

@@ -2,7 +2,9 @@
 
 Targets are human votes only, on the split test only. Rows: the fine-tuned models by source and DiME-Aug;
 ``zero-shot``, the ALM's own answers averaged; ``prior``, the corpus prior of the split train; ``votes``, the votes
-that were not held out; ``ceiling``, a random half of an utterance's human votes against the other half.
+that were not held out; ``human_smoothed``, the same smoothed, and ``human_prior``, the same pooled with the corpus
+prior; ``ceiling``, a random half of an utterance's human votes against the other half; ``floor``, what the true
+distributions would score.
 """
 
 from __future__ import annotations
@@ -13,14 +15,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ambivox.models.evaluation.ceiling import split_half
+from ambivox.models.evaluation.ambiguity_strata import ambiguity_strata
+from ambivox.models.evaluation.ceiling import knowledge_floor, split_half
 from ambivox.models.evaluation.human_targets import HumanTargets
 from ambivox.models.evaluation.predictions import Prediction
-from ambivox.models.evaluation.rows import metric_row, score_row, select
+from ambivox.models.evaluation.rows import finite, metric_row, score_row, select
+from ambivox.models.evaluation.scores import DIVERGENCES, divergences
 from ambivox.models.statistics import dominant_emotion
-from ambivox.models.statistics.ambiguity import ambiguity
 from ambivox.models.statistics.confidence_calibration import calibration_curve
-from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.statistics.paired_tests import PairedTest, paired_test
 
 _BASELINES = ("human-on", "human-off")
@@ -38,17 +40,18 @@ def metrics_by_model(
         seed: of the halves of the ceiling.
 
     Returns:
-        Rows by name (see models/evaluation/rows.py), rounded; undefined figures are left out. The ceiling is
-        left out where no utterance has two votes.
+        Rows by name (see models/evaluation/rows.py), rounded; undefined and infinite figures are left out. Ceiling and
+        floor are left out where no utterance has two votes.
     """
-    options: dict[str, Any] = {
-        "speakers_N": targets.speakers,
-        "ambiguity_N": ambiguity(targets.n_NK),
+    options: dict[str, Any] = {"speakers_N": targets.speakers}
+    strata = ambiguity_strata(targets.n_NK, seed=seed) if targets.held_out else None
+    rows = {
+        model.name: metric_row(targets.n_NK, model.q_NK, strata=strata, **options) for model in predictions
     }
-    rows = {model.name: metric_row(targets.p_NK, model.q_NK, **options) for model in predictions}
     halves = split_half(targets.all_NK, seed=seed)
     if np.isfinite(halves["js"]).any():
         rows["ceiling"] = score_row(halves, **options)
+        rows["floor"] = score_row(knowledge_floor(targets.all_NK, targets.n_NK, seed=seed), **options)
     return {
         name: {figure: round(value, _DIGITS) for figure, value in row.items() if np.isfinite(value)}
         for name, row in rows.items()
@@ -58,7 +61,7 @@ def metrics_by_model(
 def compare_with_baseline(
     models: Sequence[Prediction], targets: HumanTargets, *, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """JS of every model minus that of ``human-on`` (or ``human-off``), tested in pairs over speakers.
+    """Scores of every model minus those of ``human-on`` (or ``human-off``), tested in pairs over speakers.
 
     Args:
         models: the fine-tuned models.
@@ -66,7 +69,8 @@ def compare_with_baseline(
         seed: of the test.
 
     Returns:
-        Tests by "model - baseline"; empty where neither baseline was trained.
+        Tests by "model - baseline", with the difference by each score of DIVERGENCES, and ``p_value`` and
+        ``share_better`` of JS beside ``p_nll`` and ``p_squared_error``; empty where neither baseline was trained.
     """
     by_name = {model.name: model for model in models}
     baseline = next((by_name[name] for name in _BASELINES if name in by_name), None)
@@ -75,37 +79,44 @@ def compare_with_baseline(
     comparisons = {}
     for model in models:
         if model is not baseline:
-            test = paired_js_test(model, baseline, targets, seed=seed)
-            interval = test.difference
-            comparisons[f"{model.name} - {baseline.name}"] = {
-                "js": {"value": interval.value, "low": interval.low, "high": interval.high},
-                "p_value": test.p_value,
-                "least_p_value": test.least_p_value,
-                "share_better": test.share_lower,
-                "groups": test.groups,
+            tests = {
+                score: paired_score_test(score, model, baseline, targets, seed=seed) for score in DIVERGENCES
             }
-    return comparisons
+            comparisons[f"{model.name} - {baseline.name}"] = {
+                **{
+                    score: {
+                        "value": test.difference.value,
+                        "low": test.difference.low,
+                        "high": test.difference.high,
+                    }
+                    for score, test in tests.items()
+                },
+                "p_nll": tests["nll"].p_value,
+                "p_squared_error": tests["squared_error"].p_value,
+                "p_value": tests["js"].p_value,
+                "least_p_value": tests["js"].least_p_value,
+                "share_better": tests["js"].share_lower,
+                "groups": tests["js"].groups,
+            }
+    undefined_as_null: dict[str, dict[str, Any]] = finite(comparisons)
+    return undefined_as_null
 
 
-def paired_js_test(
-    first: Prediction, second: Prediction, targets: HumanTargets, *, seed: int = 0
+def paired_score_test(
+    score: str, first: Prediction, second: Prediction, targets: HumanTargets, *, seed: int = 0
 ) -> PairedTest:
-    """Whether the first model's JS is lower than the second's, on the utterances that both predict.
+    """Whether the first model scores lower than the second, on the utterances where both have a finite score.
 
     Args:
+        score: of DIVERGENCES.
         first: a model.
         second: another model.
         targets: the human votes.
         seed: of the test.
     """
-    both_N = first.answered_N & second.answered_N
-    p_MK = targets.p_NK[both_N]
-    return paired_test(
-        jensen_shannon(p_MK, first.q_NK[both_N]),
-        jensen_shannon(p_MK, second.q_NK[both_N]),
-        select(targets.speakers, both_N),
-        seed=seed,
-    )
+    first_N, second_N = (divergences(targets.n_NK, model.q_NK)[score] for model in (first, second))
+    both_N = np.isfinite(first_N) & np.isfinite(second_N)
+    return paired_test(first_N[both_N], second_N[both_N], select(targets.speakers, both_N), seed=seed)
 
 
 def calibration_curves(predictions: Sequence[Prediction], targets: HumanTargets) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from ambivox.models.evaluation.finetuning_matrix import (
 )
 from ambivox.models.evaluation.human_targets import HumanTargets
 from ambivox.models.evaluation.predictions import Prediction
+from ambivox.models.evaluation.scores import DIVERGENCES
 from ambivox.models.evaluation.speaker_groups import by_speaker_group
 from ambivox.models.files import atomic_path, write_json
 from ambivox.models.statistics.ambiguity import TERTILES
@@ -36,6 +37,12 @@ PAPER = {
     },
 }
 _PLOTTED = (
+    "nll",
+    "nll_low",
+    "nll_high",
+    "squared_error",
+    "squared_error_low",
+    "squared_error_high",
     "js",
     "js_low",
     "js_high",
@@ -60,7 +67,7 @@ class Evaluation:
         calibration: calibration curves.
         models: names of the fine-tuned models.
         groups: figures by speaker group.
-        confusion: name, labels and confusion counts of the model with the lowest JS; None without models.
+        confusion: name, labels and confusion counts of the model with the lowest nll; None without models.
     """
 
     metrics: dict[str, dict[str, float]]
@@ -94,7 +101,7 @@ def write_evaluation(
     metrics = metrics_by_model(predictions, targets, seed=seed)
     confusion = {model.name: confusion_counts(model, targets) for model in predictions}
     best = min(
-        (model.name for model in models), key=lambda name: metrics[name].get("js", np.inf), default=None
+        (model.name for model in models), key=lambda name: metrics[name].get("nll", np.inf), default=None
     )
     calibration, groups = calibration_curves(predictions, targets), by_speaker_group(predictions, targets)
     write_json(folder / "metrics.json", metrics)
@@ -124,12 +131,13 @@ def _rows(metrics: dict[str, dict[str, float]]) -> pl.DataFrame:
 def _tertiles(metrics: dict[str, dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(
         [
-            {"model": name, "tertile": tertile, "js": row[f"js_{tertile}_ambiguity"]}
+            {"model": name, "tertile": tertile}
+            | {score: row.get(f"{score}_{tertile}_ambiguity") for score in DIVERGENCES}
             for name, row in metrics.items()
             for tertile in TERTILES
             if f"js_{tertile}_ambiguity" in row
         ],
-        schema={"model": pl.String, "tertile": pl.String, "js": pl.Float64},
+        schema={"model": pl.String, "tertile": pl.String} | dict.fromkeys(DIVERGENCES, pl.Float64),
     )
 
 

@@ -47,6 +47,19 @@ class HumanTargets:
         """A speaker per utterance; None where fewer than two are known, so that intervals are over utterances."""
         return known_speakers(self.frame)
 
+    def rows(self, row_M: np.ndarray, n_MK: np.ndarray) -> HumanTargets:
+        """The targets of some utterances, with other target votes; an utterance may occur more than once.
+
+        Utterances of unknown speakers are resampled with all their rows.
+
+        Args:
+            row_M: rows of the utterances.
+            n_MK: their target votes.
+        """
+        speaker = pl.col("speaker") if self.speakers is not None else pl.lit(None, dtype=pl.String)
+        frame = self.frame.with_columns(speaker=pl.coalesce(speaker, "\0" + pl.col("utterance_id")))
+        return HumanTargets(frame[row_M.tolist()], n_MK, self.all_NK[row_M], self.labels, self.held_out)
+
     @property
     def description(self) -> str:
         """Which votes the targets are: "held-out votes" or "all votes"."""
@@ -99,6 +112,11 @@ def human_targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -
     held_out = len(counts) == 2 and bool(counts[1].sum() > 0)
     n_NK = counts[1] if held_out else counts[0]
     voted_N = n_NK.sum(1) > 0
+    if not test.height:
+        raise TooLittleDataError(
+            "the split test is empty, so there are no votes to score against; it needs a speaker of its own, or official "
+            "splits"
+        )
     if not voted_N.any():
         raise TooLittleDataError(
             f"no human votes on the {test.height} utterances of the split test, so there is nothing to evaluate "

@@ -13,6 +13,7 @@ from ambivox.models.evaluation.human_targets import HumanTargets
 from ambivox.models.pooling.inputs import keep_human_votes
 from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
 from ambivox.models.statistics.corpus_prior import corpus_prior
+from ambivox.models.statistics.proper_scores import smoothed
 from ambivox.models.tables import Distributions, Utterances, Votes
 
 
@@ -67,13 +68,13 @@ def reference_predictions(
         utterances: of the corpus, all splits.
         votes: the votes that were not held out.
         annotations: a file of ALMs' answers; None leaves ``zero-shot`` out.
-        distributions: the folder with human.parquet; None leaves ``votes`` out.
+        distributions: the folder of pool; None leaves ``votes`` and what is made from them out.
         targets: the utterances to predict.
 
     Returns:
         ``zero-shot`` (the mean of an ALM's answers; with the ALM's name where there are more than one),
-        ``prior`` (the corpus prior of the split train, where it has votes), and ``votes`` (the human votes
-        that were not held out, where others were).
+        ``prior`` (the corpus prior of the split train, where it has votes), and, where votes were held out, the
+        others: ``votes`` (their shares), ``human_smoothed`` and ``human_prior`` (pooled with the corpus prior).
 
     Raises:
         UserError: files that are missing, damaged or about other labels.
@@ -87,8 +88,12 @@ def reference_predictions(
     train_NK = keep_human_votes(votes).counts(utterances.in_splits("train").frame["utterance_id"])
     if train_NK.sum() > 0:
         references.append(Prediction("prior", np.tile(corpus_prior(train_NK), (len(targets.ids), 1))))
-    if targets.held_out and distributions is not None and (distributions / "human.parquet").is_file():
-        references.append(Prediction("votes", _aligned(distributions / "human.parquet", targets)))
+    if targets.held_out and distributions is not None:
+        kept_NK = keep_human_votes(votes).counts(targets.ids)
+        for name, source in (("votes", "human"), ("human_prior", "human_prior")):
+            if (file := distributions / f"{source}.parquet").is_file():
+                references.append(Prediction(name, _aligned(file, targets)))
+        references.append(Prediction("human_smoothed", smoothed(kept_NK)))
     return references
 
 

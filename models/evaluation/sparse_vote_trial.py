@@ -1,7 +1,7 @@
 """The sparse-vote trial: keep k of the many votes of every test utterance and predict the others.
 
-On a corpus with many votes per utterance, k votes are drawn, the sources are made from them, and each is scored by
-its JS to the votes that were not drawn. The pooling model is fitted on other speakers: on all votes of the training
+On a corpus with many votes per utterance, k votes are drawn, the sources are made from them, and each is scored
+against the votes that were not drawn (models/evaluation/scores.py). The pooling model is fitted on other speakers: on all votes of the training
 speakers ("pooled"), or on k votes of each of their utterances ("pooled_k_everywhere"). ``intent`` is an oracle: where
 actors were told which emotion to express, the training speakers' vote distribution for that emotion takes the ALM's
 place.
@@ -9,27 +9,46 @@ place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from ambivox.models.errors import TooLittleDataError
+from ambivox.models.evaluation.ambiguity_strata import ambiguity_strata
 from ambivox.models.evaluation.intended_emotion import oracle_distributions
+from ambivox.models.evaluation.scores import divergences
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_alms, pooling_inputs
 from ambivox.models.pooling.pooled import Criterion, PoolingModel, pool
-from ambivox.models.pooling.sources import combined_counts
+from ambivox.models.pooling.sources import combined_counts, mean_votes
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
+from ambivox.models.pooling.worth import Worth, measurable, transferred_worth
 from ambivox.models.progress import track
 from ambivox.models.statistics.ambiguity import DEFINITIONS, ambiguity, tertiles
-from ambivox.models.statistics.metrics import jensen_shannon
+from ambivox.models.statistics.proper_scores import smoothed
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.statistics.vote_draws import draw_votes
 from ambivox.models.tables import Utterances, Votes
 
 ORACLE = "intent"
+Scores = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class StrataScores:
+    """Scores of M pairs of a draw and an utterance, against votes that did not measure its ambiguity.
+
+    Attributes:
+        row_M: the utterance.
+        tertile_M: 0, 1 or 2 for low, medium or high ambiguity.
+        scores: ``score_M`` by source and name of the score.
+    """
+
+    row_M: np.ndarray
+    tertile_M: np.ndarray
+    scores: dict[str, Scores]
 
 
 @dataclass(frozen=True)
@@ -38,16 +57,20 @@ class Trial:
 
     Attributes:
         utterances: utterance_id and speaker of the scored utterances.
-        js: ``js_N`` by source, averaged over draws.
-        tertile: the tertile of every utterance by definition of ambiguity.
+        scores: ``score_N`` by source and name of the score, averaged over draws.
+        strata: the same in ambiguity tertiles; None where too few votes are left.
+        tertile: the tertile of every utterance by definition of the ambiguity of all its votes (earlier versions).
         equivalent_votes: mean equivalent votes by ALM, the oracle included.
+        worth: what each ALM alone is worth in further human votes.
         seed: of all drawing.
     """
 
     utterances: dict[int, pl.DataFrame]
-    js: dict[int, dict[str, np.ndarray]]
+    scores: dict[int, dict[str, Scores]]
+    strata: dict[int, StrataScores | None]
     tertile: dict[int, dict[str, np.ndarray]]
     equivalent_votes: dict[int, dict[str, float]]
+    worth: dict[int, tuple[Worth, ...]]
     seed: int
 
 
@@ -59,7 +82,7 @@ def trial(
     intents: pl.Series | None = None,
     kept: tuple[int, ...] = (1, 3, 5),
     draws: int = 5,
-    criterion: Criterion = "js",
+    criterion: Criterion = "likelihood",
     synthetic_votes: int = 10,
     seed: int = 0,
 ) -> Trial:
@@ -91,7 +114,8 @@ def trial(
         )
     oracle_NK = None if intents is None else oracle_distributions(intents, utterances, votes, selected)
     alms = [alm.alm for alm in synthetic]
-    result = Trial({}, {}, {}, {}, seed)
+    result = Trial({}, {}, {}, {}, {}, {}, seed)
+    alm_votes_NK = mean_votes(synthetic, synthetic_votes, inputs.n_NK)
     for k in track(kept, "votes kept", len(kept)):
         scored_N = test_N & (inputs.n_NK.sum(1) > k)
         if k < 1 or not scored_N.any():
@@ -101,24 +125,81 @@ def trial(
         oracle = None
         if oracle_NK is not None:
             oracle = _fit_oracle(votes.labels, training, oracle_NK[fit_N], k, criterion, seed)
-        scores, kappas = [], []
+        scores: list[dict[str, Scores]] = []
+        strata: list[StrataScores] = []
+        kappas = []
         for draw in range(draws):
             rng = np.random.default_rng([seed, k, draw])
             kept_NK = draw_votes(test.n_NK, np.full(len(test.n_NK), k), rng)
-            p_NK_by_source, kappa = _sources(models, test, kept_NK, synthetic_votes, rng)
+            p_NK_by_source, kappa = _sources(models, test, kept_NK, alm_votes_NK[scored_N])
             if oracle is not None and oracle_NK is not None:
                 pooled = pool(oracle, kept_NK, oracle_NK[scored_N][:, None])
                 p_NK_by_source[ORACLE], kappa[ORACLE] = pooled.p_NK, float(pooled.kappa_NA.mean())
-            truth_NK = shares(np.maximum(test.n_NK - kept_NK, 0))
-            scores.append({source: jensen_shannon(truth_NK, p_NK) for source, p_NK in p_NK_by_source.items()})
+            left_NK = np.maximum(test.n_NK - kept_NK, 0)
+            scores.append({source: divergences(left_NK, p_NK) for source, p_NK in p_NK_by_source.items()})
+            by_ambiguity = ambiguity_strata(left_NK, draws=1, seed=int(rng.integers(2**31)))
+            if by_ambiguity is not None:
+                row_M = by_ambiguity.row_M
+                in_strata = {
+                    source: divergences(by_ambiguity.target_MK, p_NK[row_M])
+                    for source, p_NK in p_NK_by_source.items()
+                }
+                strata.append(StrataScores(row_M, by_ambiguity.tertile_M, in_strata))
             kappas.append(kappa)
-        result.js[k] = {source: np.mean([score[source] for score in scores], axis=0) for source in scores[0]}
+        result.scores[k] = _combine(scores, lambda parts: np.mean(parts, axis=0))
+        result.strata[k] = _joined(strata)
         result.equivalent_votes[k] = {
             alm: float(np.mean([kappa[alm] for kappa in kappas])) for alm in kappas[0]
         }
+        result.worth[k] = _worth(votes.labels, alms, training, test, k, criterion, seed)
         result.utterances[k] = selected.frame.filter(pl.Series(scored_N)).select("utterance_id", "speaker")
         result.tertile[k] = {name: tertiles(ambiguity(test.n_NK, name)) for name in DEFINITIONS}
     return result
+
+
+def _worth(
+    labels: tuple[str, ...],
+    alms: list[str],
+    training: PoolingInputs,
+    test: PoolingInputs,
+    k: int,
+    criterion: Criterion,
+    seed: int,
+) -> tuple[Worth, ...]:
+    """What every ALM that answered is worth beside k votes, on the test speakers."""
+
+    def fit(chosen: tuple[int, ...], part: PoolingInputs, known: int) -> PoolingModel:
+        names, in_use = [alms[a] for a in chosen], np.full(1, float(known))
+        return fit_pooling(labels, names, part.with_alms(chosen), in_use, criterion=criterion, seed=seed)
+
+    measured = []
+    for a, alm in enumerate(alms):
+        answered = test.rows(np.isfinite(test.q_NAK[:, a]).all(1))
+        plan = measurable(answered.slots_NK, k)
+        if plan is not None and plan[0] == k:
+            measured.append(transferred_worth(alm, a, training, answered, plan, fit, seed=seed))
+    return tuple(measured)
+
+
+def _joined(strata: list[StrataScores]) -> StrataScores | None:
+    """The pairs of all draws."""
+    if not strata:
+        return None
+    return StrataScores(
+        np.concatenate([part.row_M for part in strata]),
+        np.concatenate([part.tertile_M for part in strata]),
+        _combine([part.scores for part in strata], np.concatenate),
+    )
+
+
+def _combine(
+    draws: list[dict[str, Scores]], combine: Callable[[list[np.ndarray]], np.ndarray]
+) -> dict[str, Scores]:
+    """The scores of all draws as one array per source and score."""
+    return {
+        source: {name: combine([draw[source][name] for draw in draws]) for name in scores}
+        for source, scores in draws[0].items()
+    }
 
 
 @dataclass(frozen=True)
@@ -165,18 +246,20 @@ def _sources(
     models: _Models,
     test: PoolingInputs,
     kept_NK: np.ndarray,
-    synthetic_votes: int,
-    rng: np.random.Generator,
+    alm_votes_NK: np.ndarray,
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """``p_NK`` by source from the kept votes, and mean kappa by ALM."""
     prior_NK = np.tile(models.full.prior_K, (len(kept_NK), 1))
     q_NK = mean_over_alms(test.q_NAK)
     q_NK = np.where(np.isfinite(q_NK).all(1)[:, None], q_NK, prior_NK)
     pooled = pool(models.full, kept_NK, test.q_NAK, test.label_mass_NA)
+    human_prior = pool(models.full.without_alms(), kept_NK, test.q_NAK[:, :0])
     sources = {
         "human": shares(kept_NK),
+        "human_smoothed": smoothed(kept_NK),
+        "human_prior": human_prior.p_NK,
         "synthetic": q_NK,
-        "combined": combined_counts(kept_NK, q_NK, synthetic_votes, rng),
+        "combined": combined_counts(kept_NK, alm_votes_NK),
         "pooled": pooled.p_NK,
         "pooled_k_everywhere": pool(models.sparse, kept_NK, test.q_NAK, test.label_mass_NA).p_NK,
         "prior": prior_NK,

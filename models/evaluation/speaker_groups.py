@@ -8,22 +8,22 @@ import polars as pl
 
 from ambivox.models.evaluation.human_targets import HumanTargets
 from ambivox.models.evaluation.predictions import Prediction
+from ambivox.models.evaluation.scores import DIVERGENCES, divergences, score_shares
 from ambivox.models.statistics.dominant_emotion import correct
-from ambivox.models.statistics.metrics import jensen_shannon
 
 _SCHEMA = {
     "model": pl.String,
     "kind": pl.String,
     "group": pl.String,
     "utterances": pl.Int64,
-    "js": pl.Float64,
+    **dict.fromkeys(DIVERGENCES, pl.Float64),
     "accuracy": pl.Float64,
 }
 _KINDS = ("sex", "age", "language", "speaker")
 
 
 def by_speaker_group(predictions: Sequence[Prediction], targets: HumanTargets) -> pl.DataFrame:
-    """Mean JS and accuracy per model and group of speakers.
+    """Mean scores and accuracy per model and group of speakers.
 
     Args:
         predictions: of models and references.
@@ -37,9 +37,10 @@ def by_speaker_group(predictions: Sequence[Prediction], targets: HumanTargets) -
     frame = targets.frame.with_columns(age=pl.when(pl.col("age").is_not_null()).then(decade))
     parts = [pl.DataFrame(schema=_SCHEMA)]
     for model in predictions:
-        p_MK, q_MK = targets.p_NK[model.answered_N], model.q_NK[model.answered_N]
+        n_MK, q_MK = targets.n_NK[model.answered_N], model.q_NK[model.answered_N]
         scores = frame.filter(pl.Series(model.answered_N)).with_columns(
-            js=pl.Series(jensen_shannon(p_MK, q_MK)), accuracy=pl.Series(correct(p_MK, q_MK))
+            *(pl.Series(name, score_M).fill_nan(None) for name, score_M in divergences(n_MK, q_MK).items()),
+            accuracy=pl.Series(score_shares(correct, n_MK, q_MK)),
         )
         parts += [_means(scores, model.name, kind) for kind in _KINDS if scores[kind].count()]
     return pl.concat(parts)
@@ -49,14 +50,14 @@ def _means(scores: pl.DataFrame, model: str, kind: str) -> pl.DataFrame:
     """Mean scores of the groups of one kind."""
     means = scores.drop_nulls(kind).group_by(pl.col(kind).alias("group"))
     return (
-        means.agg(pl.len().alias("utterances"), pl.col("js", "accuracy").mean())
+        means.agg(pl.len().alias("utterances"), pl.col(*DIVERGENCES, "accuracy").mean())
         .sort("group")
         .select(
             pl.lit(model).alias("model"),
             pl.lit(kind).alias("kind"),
             "group",
             pl.col("utterances").cast(pl.Int64),
-            "js",
+            *DIVERGENCES,
             "accuracy",
         )
     )

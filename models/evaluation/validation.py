@@ -1,9 +1,11 @@
 """Validation: how close every source of distributions comes to human votes that it was not made from.
 
 The targets are human votes on the test speakers: the held-out ones where there are any, otherwise all of them
-(the sources that were made from these very votes are then marked, as their figures are meaningless). For reference
-there are the corpus *prior* (of the training speakers' votes, the same for every utterance) and the human *ceiling*
-(a random half of an utterance's votes predicts the other half).
+(the sources that were made from these very votes are then marked, as their figures are meaningless). Baselines are the
+human votes *smoothed*, and *human_prior*, the human votes pooled with the corpus prior and no ALM: what an ALM adds is
+the distance from there. For reference there are the corpus *prior* (of the training speakers' votes, the same for every
+utterance), the human *ceiling* (a random half of an utterance's votes predicts the other half), and the *floor* (what
+the true distribution would score). Scores are those of models/evaluation/scores.py.
 """
 
 from __future__ import annotations
@@ -14,17 +16,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ambivox.models.errors import UserError
-from ambivox.models.evaluation.ceiling import split_half
+from ambivox.models.evaluation.ambiguity_strata import AmbiguityStrata, ambiguity_strata
+from ambivox.models.evaluation.ceiling import knowledge_floor, split_half
 from ambivox.models.evaluation.human_targets import HumanTargets, human_targets
-from ambivox.models.evaluation.rows import select
+from ambivox.models.evaluation.rows import interval_of_defined, select
 from ambivox.models.evaluation.saturation import Saturation, saturation
+from ambivox.models.evaluation.scores import divergences, score_shares
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.statistics.agreement import fleiss_kappa, krippendorff_alpha
 from ambivox.models.statistics.ambiguity import DEFINITIONS, ambiguity
 from ambivox.models.statistics.corpus_prior import corpus_prior
-from ambivox.models.statistics.intervals import Interval, mean_interval, ratio_interval
-from ambivox.models.statistics.metrics import jensen_shannon
-from ambivox.models.tables import SOURCES, Distributions, Utterances, Votes
+from ambivox.models.statistics.dominant_emotion import correct
+from ambivox.models.statistics.intervals import Interval, ratio_interval
+from ambivox.models.statistics.metrics import bhattacharyya, jensen_shannon
+from ambivox.models.statistics.proper_scores import smoothed
+from ambivox.models.tables import BASELINES, SOURCES, Distributions, Utterances, Votes
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,11 @@ class Validation:
     Attributes:
         targets: the utterances and their target votes.
         predictions: ``p_NK`` by source, the prior included.
-        js: ``js_N`` by source, prior and ceiling included; nan where it is undefined.
-        ceiling: the ceiling's scores per utterance by name (js, bc, accuracy).
+        scores: ``score_N`` by source, prior, ceiling and floor included, and by name of the score; nan where it is
+            undefined.
+        strata: ambiguity tertiles; None where there are too few held-out votes.
         known_truth: mean JS to the known distributions by source, where the corpus has them.
-        ambiguity: ambiguity per utterance by definition.
+        ambiguity: ambiguity of all human votes per utterance by definition: the tertiles of earlier versions.
         human_agreement: agreement statistics of the human votes.
         saturation: the saturation curve by ALM.
         level: coverage of all intervals.
@@ -46,8 +53,8 @@ class Validation:
 
     targets: HumanTargets
     predictions: dict[str, np.ndarray]
-    js: dict[str, np.ndarray]
-    ceiling: dict[str, np.ndarray]
+    scores: dict[str, dict[str, np.ndarray]]
+    strata: AmbiguityStrata | None
     known_truth: dict[str, Interval]
     ambiguity: dict[str, np.ndarray]
     human_agreement: dict[str, float]
@@ -65,6 +72,14 @@ class Validation:
         """The human distributions."""
         return self.targets.p_NK
 
+    def score(self, name: str) -> dict[str, np.ndarray]:
+        """``score_N`` by source.
+
+        Args:
+            name: of the score, such as "nll".
+        """
+        return {source: scores[name] for source, scores in self.scores.items()}
+
     def interval(self, score_N: np.ndarray, mask_N: np.ndarray | None = None) -> Interval:
         """Mean of a score with its interval over speakers.
 
@@ -72,23 +87,26 @@ class Validation:
             score_N: a score per utterance; those that are nan are left out.
             mask_N: True for the utterances to average over; None for all.
         """
-        used_N = np.isfinite(score_N) if mask_N is None else np.isfinite(score_N) & mask_N
-        speakers = select(self.targets.speakers, used_N)
-        return mean_interval(score_N[used_N], speakers, level=self.level)
+        masked_N = score_N if mask_N is None else np.where(mask_N, score_N, np.nan)
+        return interval_of_defined(masked_N, self.targets.speakers, level=self.level)
 
-    def ratio(self, source: str, to: str = "human", mask_N: np.ndarray | None = None) -> Interval:
-        """Mean JS of a source over that of another, on the utterances where both are defined.
+    def ratio(
+        self, source: str, to: str = "human", mask_N: np.ndarray | None = None, score: str = "js"
+    ) -> Interval:
+        """Mean score of a source over that of another, on the utterances where both are defined.
 
         Args:
             source: the numerator.
             to: the denominator.
             mask_N: True for the utterances to average over; None for all.
+            score: of DIVERGENCES.
         """
-        used_N = np.isfinite(self.js[source]) & np.isfinite(self.js[to])
+        first_N, second_N = self.scores[source][score], self.scores[to][score]
+        used_N = np.isfinite(first_N) & np.isfinite(second_N)
         used_N = used_N if mask_N is None else used_N & mask_N
         return ratio_interval(
-            self.js[source][used_N],
-            self.js[to][used_N],
+            first_N[used_N],
+            second_N[used_N],
             select(self.targets.speakers, used_N),
             level=self.level,
         )
@@ -129,15 +147,19 @@ def validate(
                 "pool again with the votes' label set"
             )
     train_NK = votes.counts(utterances.in_splits("train").frame["utterance_id"])
-    predictions = {source: distributions[source].aligned(targets.ids) for source in _ordered(distributions)}
+    predictions = {source: distributions[source].aligned(targets.ids) for source in distributions}
+    if "human" in predictions:
+        predictions["human_smoothed"] = smoothed(votes.counts(targets.ids))
+    predictions = {source: predictions[source] for source in _ordered(predictions)}
     predictions["prior"] = np.tile(corpus_prior(train_NK), (len(targets.ids), 1))
-    ceiling = split_half(targets.all_NK, seed=seed)
+    scores = {source: _scores(targets.n_NK, p_NK) for source, p_NK in predictions.items()}
+    scores["ceiling"] = split_half(targets.all_NK, seed=seed)
+    scores["floor"] = knowledge_floor(targets.all_NK, targets.n_NK, seed=seed)
     validation = Validation(
         targets,
         predictions,
-        {source: jensen_shannon(targets.p_NK, p_NK) for source, p_NK in predictions.items()}
-        | {"ceiling": ceiling["js"]},
-        ceiling,
+        scores,
+        ambiguity_strata(targets.n_NK, seed=seed) if targets.held_out else None,
         {},
         {name: ambiguity(targets.all_NK, name) for name in DEFINITIONS},
         {
@@ -167,6 +189,13 @@ def validate(
     return validation
 
 
+def _scores(counts_NK: np.ndarray, p_NK: np.ndarray) -> dict[str, np.ndarray]:
+    return divergences(counts_NK, p_NK) | {
+        "bc": score_shares(bhattacharyya, counts_NK, p_NK),
+        "accuracy": score_shares(correct, counts_NK, p_NK),
+    }
+
+
 def _with_votes(distributions: dict[str, Distributions]) -> dict[str, Distributions]:
     """Leave out the ALM's own sources where no ALM answered: they would show the corpus prior under another name."""
     synthetic = distributions.get("synthetic")
@@ -175,7 +204,8 @@ def _with_votes(distributions: dict[str, Distributions]) -> dict[str, Distributi
     return {name: table for name, table in distributions.items() if name not in ("synthetic", "combined")}
 
 
-def _ordered(distributions: dict[str, Distributions]) -> list[str]:
-    """The sources of SOURCES in their order, then any others."""
-    known = [source for source in SOURCES if source in distributions]
-    return known + [source for source in distributions if source not in SOURCES]
+def _ordered(predictions: dict[str, np.ndarray]) -> list[str]:
+    """Baselines beside the human votes, then the other sources of SOURCES in their order, then any others."""
+    reading_order = ("human", *BASELINES, *SOURCES[1:])
+    known = [source for source in reading_order if source in predictions]
+    return known + [source for source in predictions if source not in reading_order]

@@ -2,7 +2,8 @@
 
 The expected reduction of an utterance's uncertainty by one vote is ``sum_k p_k JS(p, p after a vote for k)``, p
 being the pooled distribution: the more votes or equivalent votes there are, and the more certain p is, the less a
-vote changes. The j-th further vote is assumed to change less by ((A + 1) / (A + 1 + j))^2 with A = N + kappa, as
+vote changes. The j-th further vote is assumed to change less by ((A + 1) / (A + 1 + j))^2 with A = N + kappa (the
+prior votes included), as
 the variance of a Dirichlet's mean does.
 """
 
@@ -30,12 +31,11 @@ def expected_reduction(model: PoolingModel, inputs: PoolingInputs) -> np.ndarray
     """
     labels = len(model.labels)
     now = pool(model, inputs.n_NK, inputs.q_NAK, inputs.label_mass_NA)
-    next_vote_NK = np.where(np.isfinite(now.posterior_mean_NK), now.posterior_mean_NK, model.prior_K)
     reduction_N = np.zeros(len(inputs.n_NK))
     for label in range(labels):  # a loop over labels, never over utterances
         vote_K = np.eye(labels)[label]
         after = pool(model, inputs.n_NK + vote_K, inputs.q_NAK, inputs.label_mass_NA)
-        reduction_N += next_vote_NK[:, label] * jensen_shannon(now.p_NK, after.p_NK)
+        reduction_N += now.posterior_mean_NK[:, label] * jensen_shannon(now.p_NK, after.p_NK)
     return reduction_N
 
 
@@ -57,8 +57,7 @@ def plan(model: PoolingModel, inputs: PoolingInputs, budget: int) -> tuple[np.nd
     if budget < 1:
         raise UserError(f"the budget must be at least 1 vote, found {budget}")
     reduction_N = expected_reduction(model, inputs)
-    kappa_N = pool(model, inputs.n_NK, inputs.q_NAK, inputs.label_mass_NA).kappa_NA.sum(1)
-    known_N1 = (inputs.n_NK.sum(1) + kappa_N + 1)[:, None]
+    known_N1 = pool(model, inputs.n_NK, inputs.q_NAK, inputs.label_mass_NA).weight_N[:, None] + 1
     reduction_NJ = reduction_N[:, None] * (known_N1 / (known_N1 + np.arange(MOST_PER_UTTERANCE))) ** 2
     order = np.argsort(-reduction_NJ, axis=None, kind="stable")[:budget]
     return np.bincount(order // MOST_PER_UTTERANCE, minlength=len(reduction_N)), reduction_N

@@ -1,10 +1,12 @@
-"""Pooling: a few human votes and ALMs' distributions become one distribution per utterance.
+"""Pooling: a few human votes, the corpus prior and ALMs' distributions become one distribution per utterance.
 
-    p = (n + sum_a kappa_a q~_a) / (N + sum_a kappa_a)
+    p = (n + kappa_0 prior + sum_a kappa_a q~_a) / (N + kappa_0 + sum_a kappa_a)
 
 n are the N human votes, q~_a is the calibrated distribution of ALM a, and kappa_a > 0 its *equivalent votes* on
-this utterance: ``log kappa_a = w_a . f`` with features f of the utterance's votes and of q~_a. This is the
-posterior mean under a Dirichlet prior kappa q~, so it equals the humans' n / N where kappa = 0.
+this utterance: ``log kappa_a = w_a . f`` with features f of the utterance's votes and of q~_a; kappa_0, the *prior
+votes*, likewise with the corpus prior in place of q~. This is the posterior mean under a Dirichlet prior with the
+parameters ``kappa_0 prior + sum_a kappa_a q~_a``. Where no ALM contributes, kappa_0 has weights of its own, fitted
+without ALMs: pooled is then humans + prior, never the raw n / N, and the prior itself where there are no votes.
 
 The posterior mean is not the estimate closest to further human votes: its uncertainty flattens it, most where
 the votes agree. The *response* ``p' = softmax(G log p + c)``, G close to the unit matrix, corrects that where the
@@ -13,7 +15,7 @@ fit minimises the Jensen-Shannon divergence. Where the fit maximises the likelih
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,11 +23,11 @@ from scipy.special import softmax
 
 from ambivox.models.pooling.calibration import Calibration
 
-Criterion = Literal["js", "balanced", "likelihood"]
-CRITERIA: tuple[Criterion, ...] = ("js", "balanced", "likelihood")
+Criterion = Literal["likelihood", "js", "balanced"]
+CRITERIA: tuple[Criterion, ...] = ("likelihood", "js", "balanced")
 FEATURES = ("constant", "agreement", "mass_on_top", "doubt", "agreement_x_mass", "label_mass")
 RESPONSE_FLOOR = 1e-4  # added to a probability before its logarithm is taken in the response
-_LOG_KAPPA_LIMIT = 6.0
+LOG_KAPPA_LIMIT = 6.0
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,37 @@ class AlmModel:
 
 
 @dataclass(frozen=True)
+class PriorWeights:
+    """Weights of the features for the logarithm of the prior votes kappa_0.
+
+    Attributes:
+        alone_F: where no ALM contributes.
+        beside_F: where one does.
+    """
+
+    alone_F: np.ndarray
+    beside_F: np.ndarray
+
+    @classmethod
+    def constant(cls, votes: float) -> PriorWeights:
+        """The same prior votes everywhere.
+
+        Args:
+            votes: kappa_0, above 0.
+        """
+        weights_F = np.zeros(len(FEATURES))
+        weights_F[0] = np.log(votes)
+        return cls(weights_F, weights_F)
+
+
+@dataclass(frozen=True)
 class PoolingModel:
     """A fitted pooling model.
 
     Attributes:
         labels: K names.
-        prior_K: the corpus prior, for utterances with neither votes nor answers.
+        prior_K: the corpus prior.
+        prior_weights: how many votes it counts for.
         alms: the ALMs' parameters.
         response_KK: G of the response.
         response_bias_K: c of the response.
@@ -62,11 +89,16 @@ class PoolingModel:
 
     labels: tuple[str, ...]
     prior_K: np.ndarray
+    prior_weights: PriorWeights
     alms: tuple[AlmModel, ...]
     response_KK: np.ndarray
     response_bias_K: np.ndarray
     criterion: Criterion
     fitted_on: dict[str, Any]
+
+    def without_alms(self) -> PoolingModel:
+        """The model of humans + prior: the baseline that shows what the ALMs add."""
+        return replace(self, alms=())
 
     @property
     def has_response(self) -> bool:
@@ -82,6 +114,8 @@ class Pooled:
     Attributes:
         p_NK: the pooled distributions.
         kappa_NA: equivalent votes; 0 where an ALM did not answer or is not informative.
+        prior_votes_N: kappa_0.
+        weight_N: N + kappa_0 + sum of kappa_NA: the concentration of the Dirichlet posterior.
         calibrated_NAK: calibrated distributions; nan where an ALM did not answer.
         posterior_mean_NK: the distributions before the response.
         from_alm_N: no human votes, but an ALM's answers.
@@ -90,6 +124,8 @@ class Pooled:
 
     p_NK: np.ndarray
     kappa_NA: np.ndarray
+    prior_votes_N: np.ndarray
+    weight_N: np.ndarray
     calibrated_NAK: np.ndarray
     posterior_mean_NK: np.ndarray
     from_alm_N: np.ndarray
@@ -149,15 +185,32 @@ def pool(
         kappa_NA[:, a] = equivalent_votes_from_features(alm.weights_F, f_NF) * alm.is_informative
     answered_NA = np.isfinite(calibrated_NAK).all(2)
     kappa_NA = np.where(answered_NA, kappa_NA, 0.0)
-    mean_NK = posterior_mean(n_NK, calibrated_NAK, kappa_NA)
-    weight_N = n_NK.sum(1) + kappa_NA.sum(1)
+    has_alm_N = kappa_NA.sum(1) > 0
+    prior_NK = np.tile(model.prior_K, (rows, 1))
+    f_NF = features(n_NK, prior_NK)
+    prior_votes_N = np.where(
+        has_alm_N,
+        equivalent_votes_from_features(model.prior_weights.beside_F, f_NF),
+        equivalent_votes_from_features(model.prior_weights.alone_F, f_NF),
+    )
+    mean_NK = posterior_mean(
+        n_NK,
+        np.concatenate([prior_NK[:, None], calibrated_NAK], axis=1),
+        np.concatenate([prior_votes_N[:, None], kappa_NA], axis=1),
+    )
     p_NK = respond(mean_NK, model.response_KK, model.response_bias_K) if model.has_response else mean_NK
-    # Without an informative answer the humans' distribution stays as it is.
-    p_NK = np.where(kappa_NA.sum(1, keepdims=True) > 0, p_NK, mean_NK)
-    from_prior_N = weight_N <= 0
-    p_NK = np.where(from_prior_N[:, None], model.prior_K, p_NK)
-    from_alm_N = (n_NK.sum(1) <= 0) & ~from_prior_N
-    return Pooled(p_NK, kappa_NA, calibrated_NAK, mean_NK, from_alm_N, from_prior_N)
+    p_NK = np.where(has_alm_N[:, None], p_NK, mean_NK)  # the response was fitted with ALMs
+    has_votes_N = n_NK.sum(1) > 0
+    return Pooled(
+        p_NK,
+        kappa_NA,
+        prior_votes_N,
+        n_NK.sum(1) + prior_votes_N + kappa_NA.sum(1),
+        calibrated_NAK,
+        mean_NK,
+        ~has_votes_N & has_alm_N,
+        ~has_votes_N & ~has_alm_N,
+    )
 
 
 def features(
@@ -205,27 +258,27 @@ def equivalent_votes_from_features(weights_F: np.ndarray, f_NF: np.ndarray) -> n
         >>> equivalent_votes_from_features(np.array([np.log(2.0)]), np.array([[1.0]])).round(6).tolist()
         [2.0]
     """
-    return np.exp(np.clip(f_NF @ weights_F, -_LOG_KAPPA_LIMIT, _LOG_KAPPA_LIMIT))
+    return np.exp(np.clip(f_NF @ weights_F, -LOG_KAPPA_LIMIT, LOG_KAPPA_LIMIT))
 
 
-def posterior_mean(n_NK: np.ndarray, calibrated_NAK: np.ndarray, kappa_NA: np.ndarray) -> np.ndarray:
-    """``(n + sum_a kappa_a q~_a) / (N + sum_a kappa_a)``.
+def posterior_mean(n_NK: np.ndarray, q_NCK: np.ndarray, kappa_NC: np.ndarray) -> np.ndarray:
+    """``(n + sum_c kappa_c q_c) / (N + sum_c kappa_c)`` over the prior and the ALMs, C components.
 
     Args:
         n_NK: human votes.
-        calibrated_NAK: the ALMs' calibrated distributions; nan where one did not answer.
-        kappa_NA: equivalent votes; 0 where an ALM did not answer.
+        q_NCK: distributions of the components; nan where an ALM did not answer.
+        kappa_NC: their votes; 0 where an ALM did not answer.
 
     Returns:
-        ``p_NK``; nan where an utterance has neither votes nor equivalent votes.
+        ``p_NK``; nan where an utterance has no votes of any kind.
 
     Examples:
         >>> posterior_mean(np.array([[2.0, 1.0]]), np.array([[[0.25, 0.75]]]), np.array([[2.0]])).tolist()
         [[0.5, 0.5]]
     """
-    weight_N = n_NK.sum(1) + kappa_NA.sum(1)
-    synthetic_NK = (np.nan_to_num(calibrated_NAK) * kappa_NA[:, :, None]).sum(1)
-    p_NK = (n_NK + synthetic_NK) / np.where(weight_N > 0, weight_N, 1.0)[:, None]
+    weight_N = n_NK.sum(1) + kappa_NC.sum(1)
+    components_NK = (np.nan_to_num(q_NCK) * kappa_NC[:, :, None]).sum(1)
+    p_NK = (n_NK + components_NK) / np.where(weight_N > 0, weight_N, 1.0)[:, None]
     return np.where(weight_N[:, None] > 0, p_NK, np.nan)
 
 

@@ -1,11 +1,13 @@
-"""The four sources of distributions for the same utterances: human, synthetic, combined, pooled.
+"""The sources of distributions for the same utterances: human, synthetic, combined, pooled, and a baseline.
 
-Where a source has nothing for an utterance, it takes the corpus prior (of the training speakers' votes) and marks
+The baseline *human_prior* pools the human votes with the corpus prior and no ALM: what pooled must beat. Where a
+source has nothing for an utterance, it takes the corpus prior (of the training speakers' votes) and marks
 the row in the column ``fallback``: "prior", or "alm" where ``combined`` and ``pooled`` are based on ALMs alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,6 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.pooling.equivalent_votes import EquivalentVotes, equivalent_votes
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_alms, pooling_inputs
 from ambivox.models.pooling.pooled import Criterion, Pooled, PoolingModel, pool_blocks
@@ -22,11 +23,11 @@ from ambivox.models.pooling.synthetic_distributions import (
     read_synthetic_distributions,
 )
 from ambivox.models.pooling.vote_file import VoteCounts
+from ambivox.models.pooling.worth import Worth, measure_worth
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.tables import Distributions, Utterances
 
-# Utterances of a refit, and of the mean of the equivalent votes: their intervals need no more.
-_MOST_REFIT, _MOST_AVERAGED = 4_000, 100_000
+_MOST_MEASURED = 4_000  # utterances on which the worth is measured
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Sources:
     Attributes:
         tables: distributions by source.
         model: the model behind ``pooled``.
-        equivalent_votes: of the model's ALMs, in their order.
+        worth: what each of the model's ALMs is worth in human votes, in their order; None where it cannot be measured.
         synthetic: the ALMs' distributions, in the same order.
         inputs: the arrays that were pooled.
         pooled: the pooled distributions, and their ingredients.
@@ -45,7 +46,7 @@ class Sources:
 
     tables: dict[str, Distributions]
     model: PoolingModel
-    equivalent_votes: tuple[EquivalentVotes, ...]
+    worth: tuple[Worth | None, ...]
     synthetic: tuple[SyntheticDistributions, ...]
     inputs: PoolingInputs
     pooled: Pooled
@@ -57,26 +58,24 @@ def make_sources(
     votes: VoteCounts,
     annotations: tuple[Path, ...],
     *,
-    criterion: Criterion = "js",
+    criterion: Criterion = "likelihood",
     weighted_votes: VoteCounts | None = None,
     synthetic_votes: int = 10,
     matrix: bool = True,
-    resamples: int = 20,
     seed: int = 0,
 ) -> Sources:
-    """Distributions of the utterances outside the split "pretrain" by all four sources.
+    """Distributions of the utterances outside the split "pretrain" by all sources.
 
     The pooling model is fitted on the speakers of the splits train and development.
 
     Args:
         utterances: of the corpus.
         votes: human votes.
-        annotations: files of ALMs' answers, of one or more ALMs each.
+        annotations: files of ALMs' answers, of one or more ALMs each; none for humans + prior only.
         criterion: see models/pooling/fit.py.
         weighted_votes: the same votes weighted by their annotators' reliability; used by ``pooled`` only.
-        synthetic_votes: how many votes the ALMs have in ``combined``, at least 1.
-        matrix: whether calibrations have a confusion matrix.
-        resamples: refits for the intervals of the equivalent votes.
+        synthetic_votes: how many votes exact answers count for in ``combined``, at least 1.
+        matrix: whether calibrations may have a confusion matrix.
         seed: of all drawing.
 
     Raises:
@@ -95,71 +94,90 @@ def make_sources(
     if len(set(names)) != len(names):
         raise UserError(f"an ALM occurs in more than one annotations file: {', '.join(sorted(names))}")
     unweighted = pooling_inputs(selected, votes, synthetic)
-    inputs = unweighted if weighted_votes is None else pooling_inputs(selected, weighted_votes, synthetic)
+    inputs = pooling_inputs(selected, votes, synthetic, weighted_votes)
     split_N = selected.frame["split"].to_numpy()
     train = inputs.rows(np.isin(split_N, FIT_SPLITS))
     votes_N = inputs.n_NK.sum(1)
 
-    def fit(part: PoolingInputs, part_seed: int) -> PoolingModel:
-        return fit_pooling(labels, names, part, votes_N, criterion=criterion, matrix=matrix, seed=part_seed)
+    def fit(alms: tuple[int, ...], part: PoolingInputs, known: int) -> PoolingModel:
+        in_use, chosen = np.full(1, float(known)), [names[a] for a in alms]
+        return fit_pooling(
+            labels, chosen, part.with_alms(alms), in_use, criterion=criterion, matrix=matrix, seed=seed
+        )
 
-    model = fit(train, seed)
+    model = fit_pooling(labels, names, train, votes_N, criterion=criterion, matrix=matrix, seed=seed)
     pooled = pool_blocks(model, inputs.n_NK, inputs.q_NAK, inputs.label_mass_NA)
-    alm_votes = equivalent_votes(
-        model,
-        inputs.sample(_MOST_AVERAGED, seed),
-        train.sample(_MOST_REFIT, seed),
-        fit,
-        resamples=resamples,
-        seed=seed,
+    in_use = float(np.median(votes_N[votes_N > 0])) if (votes_N > 0).any() else 1.0
+    worth = measure_worth(names, train.sample(_MOST_MEASURED, seed), in_use, fit, seed=seed)
+    human_prior = pool_blocks(
+        model.without_alms(), inputs.n_NK, inputs.q_NAK[:, :0], inputs.label_mass_NA[:, :0]
     )
-    tables = _tables(ids, labels, unweighted, pooled, model, synthetic_votes, np.random.default_rng(seed))
-    return Sources(tables, model, alm_votes, synthetic, inputs, pooled, split_N)
+    tables = _tables(
+        ids,
+        labels,
+        unweighted,
+        {"pooled": pooled, "human_prior": human_prior},
+        model,
+        mean_votes(synthetic, synthetic_votes, inputs.n_NK),
+    )
+    return Sources(tables, model, worth, synthetic, inputs, pooled, split_N)
 
 
-def combined_counts(n_NK: np.ndarray, q_NK: np.ndarray, votes: int, rng: np.random.Generator) -> np.ndarray:
-    """The paper's "combined": votes drawn from the ALM's distribution count like human votes.
+def mean_votes(synthetic: Sequence[SyntheticDistributions], exact: int, n_NK: np.ndarray) -> np.ndarray:
+    """The ALMs' votes in ``combined``, ``v_NK``: the mean over the ALMs that answered.
+
+    Args:
+        synthetic: the ALMs' distributions of N utterances.
+        exact: how many votes an exact distribution counts for; sampled answers count as they are.
+        n_NK: human votes, whose shape the result has.
+
+    Returns:
+        ``v_NK``; 0 where no ALM answered.
+    """
+    if not synthetic:
+        return np.zeros_like(n_NK, dtype=np.float64)
+    answering_N = np.sum([alm.answered_N for alm in synthetic], axis=0)
+    total_NK: np.ndarray = np.sum([alm.votes(exact) for alm in synthetic], axis=0)
+    return total_NK / np.maximum(answering_N, 1)[:, None]
+
+
+def combined_counts(n_NK: np.ndarray, v_NK: np.ndarray) -> np.ndarray:
+    """The paper's "combined": an ALM's votes count like human votes, ``(n + v) / (N + V)``.
+
+    The v of exact answers are their expectation V q, so that no noise of drawing is added.
 
     Args:
         n_NK: human votes.
-        q_NK: the ALM's distributions; nan where it did not answer.
-        votes: how many votes are drawn per answered utterance.
-        rng: the random generator.
+        v_NK: the ALMs' votes; 0 where none answered.
 
     Returns:
         ``p_NK``; nan where an utterance has neither votes nor an answer.
 
     Examples:
-        >>> combined_counts(np.array([[3.0, 0.0]]), np.array([[0.0, 1.0]]), 9, np.random.default_rng(0)).tolist()
+        >>> combined_counts(np.array([[3.0, 0.0]]), np.array([[0.0, 9.0]])).tolist()
         [[0.25, 0.75]]
     """
-    answered_N = np.isfinite(q_NK).all(1)
-    drawn_NK = np.zeros_like(n_NK)
-    drawn_NK[answered_N] = rng.multinomial(votes, q_NK[answered_N] / q_NK[answered_N].sum(1, keepdims=True))
-    total_N1 = (n_NK + drawn_NK).sum(1, keepdims=True)
-    return np.where(total_N1 > 0, (n_NK + drawn_NK) / np.where(total_N1 > 0, total_N1, 1.0), np.nan)
+    return shares(n_NK + v_NK)
 
 
 def _tables(
     ids: pl.Series,
     labels: tuple[str, ...],
     inputs: PoolingInputs,
-    pooled: Pooled,
+    pooled: dict[str, Pooled],
     model: PoolingModel,
-    synthetic_votes: int,
-    rng: np.random.Generator,
+    v_NK: np.ndarray,
 ) -> dict[str, Distributions]:
     """One table per source, with fallbacks marked."""
     n_NK, votes_N, rows = inputs.n_NK, inputs.n_NK.sum(1), len(inputs.n_NK)
-    q_NK = mean_over_alms(inputs.q_NAK)
-    drawn_N = synthetic_votes * np.isfinite(q_NK).all(1)
+    alm_votes_N = v_NK.sum(1).round(6)
     # Per source: distributions, human votes, equivalent votes.
     columns = {
         "human": (shares(n_NK), votes_N, np.zeros(rows)),
-        "synthetic": (q_NK, np.zeros(rows), drawn_N),
-        "combined": (combined_counts(n_NK, q_NK, synthetic_votes, rng), votes_N, drawn_N),
-        "pooled": (pooled.p_NK, votes_N, pooled.kappa_NA.sum(1)),
+        "synthetic": (mean_over_alms(inputs.q_NAK), np.zeros(rows), alm_votes_N),
+        "combined": (combined_counts(n_NK, v_NK), votes_N, alm_votes_N),
     }
+    columns |= {source: (result.p_NK, votes_N, result.kappa_NA.sum(1)) for source, result in pooled.items()}
     tables = {}
     for source, (p_NK, human_N, equivalent_N) in columns.items():
         empty_N = ~np.isfinite(p_NK).all(1) | (human_N + equivalent_N <= 0)
@@ -170,7 +188,9 @@ def _tables(
             "prior" if empty else "alm" if from_alm else None
             for empty, from_alm in zip(empty_N, from_alm_N, strict=True)
         ]
+        extra = [pl.Series("fallback", fallback, dtype=pl.String)]
+        if source in pooled:
+            extra.append(pl.Series("prior_votes", pooled[source].prior_votes_N))
         table = Distributions.of(ids, source, p_NK, labels, human_N, equivalent_N)
-        frame = table.frame.with_columns(pl.Series("fallback", fallback, dtype=pl.String))
-        tables[source] = Distributions(frame, labels)
+        tables[source] = Distributions(table.frame.with_columns(extra), labels)
     return tables

@@ -9,21 +9,24 @@ import numpy as np
 
 from ambivox.models.pooling.pooled import FEATURES
 from ambivox.models.pooling.sources import Sources
-from ambivox.models.statistics.intervals import Interval
+from ambivox.models.pooling.worth import Worth
+from ambivox.models.statistics.exchange_rate import ExchangeRate
+
+_SCORE_NAMES = {"nll": "nll", "squared_error": "squared error"}
 
 
 def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:
-    """The model and its equivalent votes as JSON values.
+    """The model and what its ALMs are worth, as JSON values.
 
     Args:
         sources: the result of pooling.
         left_out: a sentence about each ALM that was not pooled.
 
     Returns:
-        ``labels``, ``criterion``, ``fitted_on``, ``prior``, ``response``, counts of utterances and fallbacks,
-        ``statements``, ``left_out``, and per ALM in ``alms``: ``is_informative``, ``equivalent_votes`` and
-        ``equivalent_votes_by_ambiguity`` (value, low, high; null where undefined), the calibration, the weights
-        and deciles of the equivalent votes, and counts of answers and refusals.
+        ``labels``, ``criterion``, ``fitted_on``, ``prior``, ``prior_votes``, ``response``, counts of utterances and fallbacks,
+        ``statements``, ``left_out``, and per ALM in ``alms``: ``is_informative``, ``worth`` (see
+        ``worth_values``; null where it cannot be measured), ``equivalent_votes`` (the mean kappa of the formula), the
+        calibration, the weights and deciles of the equivalent votes, and counts of answers and refusals.
     """
     model, labels = sources.model, sources.model.labels
 
@@ -31,17 +34,15 @@ def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:
         return dict(zip(labels, values.tolist(), strict=True))
 
     alms = {}
-    for a, (alm, votes, synthetic) in enumerate(
-        zip(model.alms, sources.equivalent_votes, sources.synthetic, strict=True)
+    for a, (alm, worth, synthetic) in enumerate(
+        zip(model.alms, sources.worth, sources.synthetic, strict=True)
     ):
         temperature = alm.calibration.temperature
         deciles = np.quantile(sources.pooled.kappa_NA[:, a], np.linspace(0, 1, 11))
         alms[alm.alm] = {
             "is_informative": alm.is_informative,
-            "equivalent_votes": _interval(votes.overall),
-            "equivalent_votes_by_ambiguity": {
-                tertile: _interval(interval) for tertile, interval in votes.by_ambiguity.items()
-            },
+            "worth": None if worth is None else worth_values(worth),
+            "equivalent_votes": _mean_kappa(sources, a),
             "temperature": temperature if np.isfinite(temperature) else None,
             "bias": by_label(alm.calibration.bias_K),
             "matrix": alm.calibration.matrix_KK.tolist(),
@@ -56,6 +57,11 @@ def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:
         "criterion": model.criterion,
         "fitted_on": model.fitted_on,
         "prior": by_label(model.prior_K),
+        "prior_votes": {
+            "mean": float(sources.pooled.prior_votes_N.mean()),
+            "weights_alone": dict(zip(FEATURES, model.prior_weights.alone_F.tolist(), strict=True)),
+            "weights_beside_alms": dict(zip(FEATURES, model.prior_weights.beside_F.tolist(), strict=True)),
+        },
         "alms": alms,
         "response": {"matrix": model.response_KK.tolist(), "bias": by_label(model.response_bias_K)},
         "utterances": len(sources.pooled.p_NK),
@@ -74,25 +80,74 @@ def statements(sources: Sources) -> list[str]:
         sources: the result of pooling.
     """
     if not sources.model.alms:
-        return ["no ALM is pooled: pooled = human, and the corpus prior where there are no human votes"]
+        return ["no ALM is pooled: pooled is humans + corpus prior"]
     sentences = []
-    for alm, votes in zip(sources.model.alms, sources.equivalent_votes, strict=True):
+    assumed = str(sources.model.fitted_on.get("target", "")).startswith("assumed")
+    for a, (alm, worth) in enumerate(zip(sources.model.alms, sources.worth, strict=True)):
         if not alm.is_informative:
             sentences.append(
-                f"{alm.alm} is worth 0 human votes: it does not predict unseen speakers' votes, pooled = human"
+                f"{alm.alm} is worth 0 human votes: it does not predict unseen speakers' votes, so pooled is "
+                "humans + corpus prior"
             )
-            continue
-        by_ambiguity = ", ".join(
-            f"{interval.value:.1f} {tertile}" for tertile, interval in votes.by_ambiguity.items()
-        )
-        low, high = votes.overall.low, votes.overall.high
-        bounds = f" [{low:.1f}, {high:.1f}]" if np.isfinite(low) else ""
-        sentences.append(
-            f"{alm.alm} is worth {votes.overall.value:.1f}{bounds} human votes (by ambiguity: {by_ambiguity})"
-        )
+        elif worth is None:
+            kappa = _mean_kappa(sources, a)
+            votes = "no vote" if kappa is None else f"{kappa:.1f} votes"
+            how = ", which is assumed" if assumed else ""
+            sentences.append(
+                f"what {alm.alm} is worth cannot be measured, as that takes two speakers and utterances with two votes; "
+                f"it counts for {votes}{how}"
+            )
+        else:
+            sentences.append(worth_sentence(worth))
     return sentences
 
 
-def _interval(interval: Interval) -> dict[str, float | None]:
-    values = {"value": interval.value, "low": interval.low, "high": interval.high}
-    return {name: value if np.isfinite(value) else None for name, value in values.items()}
+def worth_sentence(worth: Worth) -> str:
+    """What an ALM is worth, in one sentence without a full stop.
+
+    Args:
+        worth: of the ALM.
+    """
+    by_score = " and ".join(
+        f"{rate} by {_SCORE_NAMES[score]}{' (extrapolated)' if rate.is_extrapolated else ''}"
+        for score, rate in worth.overall.items()
+    )
+    by_ambiguity = ", ".join(
+        f"{rate.value_text} {tertile}" for tertile, rate in worth.by_ambiguity["nll"].items()
+    )
+    return f"{worth.alm} is worth {by_score} further human votes, beside {worth.votes} (nll by ambiguity: {by_ambiguity})"
+
+
+def worth_values(worth: Worth) -> dict[str, Any]:
+    """A worth as JSON values.
+
+    Args:
+        worth: of the ALM.
+
+    Returns:
+        ``votes`` (the human votes beside it), ``utterances``, ``speakers``, and per score the rates ``overall`` and by
+        tertile: ``value``, ``low``, ``high`` (null where undefined, or more than the ``limit``), ``limit``,
+        ``is_extrapolated`` and ``text``.
+    """
+    return {
+        "votes": worth.votes,
+        "utterances": worth.utterances,
+        "speakers": worth.speakers,
+        **{
+            score: {"overall": _rate(worth.overall[score])}
+            | {tertile: _rate(rate) for tertile, rate in worth.by_ambiguity[score].items()}
+            for score in worth.overall
+        },
+    }
+
+
+def _rate(rate: ExchangeRate) -> dict[str, Any]:
+    values = {"value": rate.value, "low": rate.low, "high": rate.high}
+    finite = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    return finite | {"limit": rate.limit, "is_extrapolated": rate.is_extrapolated, "text": str(rate)}
+
+
+def _mean_kappa(sources: Sources, a: int) -> float | None:
+    """Mean kappa of an ALM over the utterances that it answered; None where it answered none."""
+    answered_N = np.isfinite(sources.inputs.q_NAK[:, a]).all(1)
+    return float(sources.pooled.kappa_NA[answered_N, a].mean()) if answered_N.any() else None

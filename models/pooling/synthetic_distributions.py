@@ -30,6 +30,7 @@ class SyntheticDistributions:
         answers_N: number of answers that name a label.
         refusals_N: number of refusals.
         label_mass_N: mean probability of all labels together, from 0 to 1; nan where unknown.
+        sampled_NK: its answers per label where all of them are sampled; 0 elsewhere.
     """
 
     alm: str
@@ -37,11 +38,24 @@ class SyntheticDistributions:
     answers_N: np.ndarray
     refusals_N: np.ndarray
     label_mass_N: np.ndarray
+    sampled_NK: np.ndarray
 
     @property
     def answered_N(self) -> np.ndarray:  # noqa: N802  (arrays carry their axes in capitals)
         """Whether the ALM gave any answer."""
         return self.answers_N > 0
+
+    def votes(self, exact: int) -> np.ndarray:
+        """Its votes ``v_NK`` in the paper's count: sampled answers as they are, exact ones as their expectation.
+
+        Args:
+            exact: how many votes an exact distribution counts for.
+
+        Returns:
+            ``sampled_NK`` where all answers are sampled, else ``exact * q_NK``; 0 where it never answered.
+        """
+        is_sampled_N1 = self.sampled_NK.sum(1, keepdims=True) > 0
+        return np.where(is_sampled_N1, self.sampled_NK, exact * np.nan_to_num(self.q_NK))
 
 
 def read_synthetic_distributions(
@@ -163,8 +177,9 @@ def _distributions(
     q_MK = (sum_MK + pseudo_M[:, None]) / np.where(answered_M, total_M, 1.0)[:, None]
     q_MK = np.where(answered_M[:, None], q_MK / np.where(answered_M, q_MK.sum(1), 1.0)[:, None], np.nan)
     q_NK, label_mass_N = np.full((rows, len(labels)), np.nan), np.full(rows, np.nan)
-    answers_N, refusals_N = np.zeros(rows), np.zeros(rows)
+    answers_N, refusals_N, sampled_NK = np.zeros(rows), np.zeros(rows), np.zeros((rows, len(labels)))
+    sampled_NK[row_M] = np.where(exact_M[:, None] > 0, 0.0, sum_MK)
     q_NK[row_M], answers_N[row_M] = q_MK, answers_M
     refusals_N[row_M] = aggregated["_refusals"].to_numpy()
     label_mass_N[row_M] = aggregated["_mass"].cast(pl.Float64).to_numpy()
-    return SyntheticDistributions(alm, q_NK, answers_N, refusals_N, label_mass_N)
+    return SyntheticDistributions(alm, q_NK, answers_N, refusals_N, label_mass_N, sampled_NK)

@@ -12,27 +12,27 @@ CAPTIONS = {
         "checks": "Checks of the ALM: option positions, and effect of input changes on the answers",
     },
     "distributions": {
-        "equivalent_votes": "Equivalent votes of each ALM, overall and by ambiguity",
-        "worth": "Equivalent votes of each ALM, overall and by ambiguity",  # the file name of earlier versions
+        "worth": "Worth of each ALM in human votes, overall and by ambiguity",
+        "equivalent_votes": "Equivalent votes of each ALM, overall and by ambiguity",  # of earlier versions
         "calibration": "Calibration of the ALM: share of human votes by predicted probability",
         "examples": "Distributions of example utterances, from least to most ambiguous",
     },
     "validation": {
-        "sources": "JS of each source to the target votes, with 95% intervals over speakers",
-        "tertiles": "JS by ambiguity tertile and source",
-        "groups": "JS by speaker group and source",
+        "sources": "nll, squared error and JS of each source to the target votes, with 95% intervals over speakers",
+        "tertiles": "Squared error by ambiguity tertile and source, and JS by the tertiles of earlier versions",
+        "groups": "Squared error by speaker group and source",
         "labels": "Mean probability and R² of each label, by source",
         "saturation": "JS by number of synthetic votes, with the fitted curve",
         "calibration": "Calibration: accuracy by confidence, for each source",
     },
-    "trial": {"trial": "Sparse-vote trial: JS relative to the human votes alone"},
+    "trial": {"trial": "Sparse-vote trial: squared error relative to the human votes alone"},
     "augmented": {"balance": "Class balance before and after DiME-Aug"},
     "evaluation": {
-        "matrix": "JS of every model and reference on the test speakers",
-        "tertiles": "JS of every model by ambiguity tertile",
+        "matrix": "nll and JS of every model and reference on the test speakers",
+        "tertiles": "nll of every model by ambiguity tertile",
         "calibration": "Calibration: accuracy by confidence, for each model",
         "confusion": "Confusion matrix of the dominant emotions",
-        "groups": "JS of every model by speaker group",
+        "groups": "nll of every model by speaker group",
     },
     "finetuned": {"curves": "Training curves"},
 }

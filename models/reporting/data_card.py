@@ -10,8 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from ambivox.models.reporting.estimates import format_estimate, parse_estimate, parse_measure
-from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.estimates import display_name, format_estimate, parse_estimate
+from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, format_measure
+from ambivox.models.reporting.reading import Run, worth_text
 from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label
 from ambivox.models.reporting.tables import markdown_table, single_cell
 
@@ -23,6 +24,7 @@ FILES = (
     "distributions/synthetic.parquet",
     "distributions/combined.parquet",
     "distributions/pooled.parquet",
+    "distributions/human_prior.parquet",
     "distributions/pooling.json",
     "validation/metrics.json",
 )
@@ -86,6 +88,11 @@ def facts(run: Run, licence: str) -> dict[str, Any]:
             pl.col("label_mass").mean().round(4).alias("label_mass"),
         )
         content["annotators"] = annotators.sort("alm", "revision", "elicitation", "engine").to_dicts()
+    if worth := run.worth():
+        content["worth"] = {
+            name: {score: worth_text(values, score) for score in ("nll", "squared_error")}
+            for name, values in worth.items()
+        }
     if votes := run.equivalent_votes():
         content["equivalent_votes"] = {
             name: {"value": one.value, "low": one.low, "high": one.high} for name, one in votes.items()
@@ -110,7 +117,12 @@ def card(name: str, version: str, content: Mapping[str, Any], revision: str) -> 
     """
     overview = [(title, _text(content[key])) for key, title in _OVERVIEW.items() if key in content]
     overview += [
-        (f"Equivalent votes of {alm}", format_estimate(parse_estimate(votes)))
+        (f"Worth of {alm} in further human votes, by {display_name(score)}", _text(text))
+        for alm, by_score in content.get("worth", {}).items()
+        for score, text in by_score.items()
+    ]
+    overview += [
+        (f"Equivalent votes (κ) of {alm}", format_estimate(parse_estimate(votes)))
         for alm, votes in content.get("equivalent_votes", {}).items()
     ]
     splits = [
@@ -121,7 +133,7 @@ def card(name: str, version: str, content: Mapping[str, Any], revision: str) -> 
     metrics = [
         (
             source_label(key),
-            *(format_estimate(parse_measure(measures, name)) for name in ("js", "bc", "accuracy")),
+            *(format_measure(measures, name) for name in HEADINGS),
         )
         for key, measures in content["metrics"].items()
     ]
@@ -136,8 +148,9 @@ def card(name: str, version: str, content: Mapping[str, Any], revision: str) -> 
         _table(("split", "utterances", "speakers"), splits),
         "## Annotators",
         _table(tuple(_ANNOTATOR.values()), annotators),
-        "## Distance to the human votes of the test speakers (JS base 2; 95% intervals)",
-        _table(("source", "JS", "BC", "accuracy"), metrics),
+        "## Distance to the human votes of the test speakers (95% intervals)",
+        EXPLANATION,
+        _table(("source", *HEADINGS.values()), metrics),
         "## Files",
         _table(("file", "SHA-256"), files),
         "## How to get this version",

@@ -18,6 +18,10 @@ _ESTIMATE_KEYS = frozenset((*_VALUE_KEYS, *_LOW_KEYS, *_HIGH_KEYS, *_INTERVAL_KE
 #: Keys of the JSON files -> their names for a reader, where replacing ``_`` by a space is not enough.
 DISPLAY_NAMES = {
     "js": "JS (base 2)",
+    "nll": "nll (nats per vote)",
+    "nll_infinite": "utterances with infinite nll",
+    "p_nll": "p (nll)",
+    "p_squared_error": "p (squared error)",
     "bc": "BC",
     "ece": "ECE",
     "r2": "R²",

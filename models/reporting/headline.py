@@ -1,23 +1,33 @@
-"""The first screen of the report: the verdict in sentences, and the distance of each source to the human votes."""
+"""The first screen of the report: the verdict in sentences, and the distance of each source to the human votes.
+
+Verdicts follow the proper scores: the squared error, and what the ALM adds to humans + prior by nll. For files of earlier
+versions, which have neither, they follow JS.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
-from ambivox.models.reporting.estimates import Estimate, format_estimate, format_number, parse_measure
+from ambivox.models.reporting.estimates import (
+    Estimate,
+    display_name,
+    format_estimate,
+    format_number,
+    parse_measure,
+)
 from ambivox.models.reporting.inline_svg import interval
-from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.measures import HEADINGS, format_measure, rank
+from ambivox.models.reporting.reading import Run, worth_text
 from ambivox.models.reporting.source_names import SOURCE_NAMES
 from ambivox.models.statistics.ambiguity import TERTILES
 from ambivox.models.statistics.paired_tests import SIGNIFICANT_P
 
-#: Measure -> its heading; the arrow points to the better end.
-MEASURES = {"js": "JS ↓", "bc": "BC ↑", "accuracy": "accuracy ↑"}
 _HARM_SHARE = (
-    0.02  # pooled is called worse at a level of ambiguity when its JS is larger by more than this share
+    0.02  # pooled is called worse at a level of ambiguity when its error is larger by more than this share
 )
 _EQUAL_SHARE = 0.005  # a change of less than this share is called no difference
 #: Distances that would be those of votes to themselves are not shown.
@@ -47,76 +57,106 @@ class Headline:
     sentences: list[str]
     rows: list[HeadlineRow]
     headings: list[str]
+    drawn: str
 
 
 def headline(run: Run) -> Headline:
     """Return the headline from validation/metrics.json; empty where there is none."""
     metrics = run.json("validation/metrics.json")
+    known = [key for key in SOURCE_NAMES if any(parse_measure(metrics.get(key), name) for name in HEADINGS)]
+    from_target = [key for key in known if metrics[key].get("made_from_the_target")]
+    # The distance of votes to themselves says nothing.
+    metrics = {key: {} if key in from_target else metrics[key] for key in known}
+    score = _score(metrics)
     estimates = {
-        key: {name: parse_measure(metrics.get(key), name) for name in MEASURES} for key in SOURCE_NAMES
+        key: estimate for key in known if (estimate := parse_measure(metrics[key], score)) is not None
     }
-    estimates = {key: measures for key, measures in estimates.items() if any(measures.values())}
-    from_target = [key for key in estimates if metrics[key].get("made_from_the_target")]
-    estimates |= {key: dict.fromkeys(MEASURES) for key in from_target}
-    js = {key: found for key, measures in estimates.items() if (found := measures["js"]) is not None}
-    ends = [end for one in js.values() for end in (one.value, one.low, one.high) if end is not None]
-    limits = (0.0, max(ends) * 1.05) if ends else (0.0, 1.0)
-    ranked = [(one.value, key) for key, one in js.items() if not SOURCE_NAMES[key].is_reference]
+    ends = [end for one in estimates.values() for end in (one.value, one.low, one.high) if end is not None]
+    limits = (min(0.0, *ends), max(ends) * 1.05) if ends else (0.0, 1.0)
+    ranked = [(rank(metrics[key]), key) for key in known if not SOURCE_NAMES[key].is_reference]
     best = min(ranked)[1] if ranked else ""
-    human = js.get("human")
+    human = estimates.get("human")
     rows = [
         HeadlineRow(
             key,
             SOURCE_NAMES[key].label,
             SOURCE_NAMES[key].description + (_FROM_TARGET if key in from_target else ""),
-            {name: format_estimate(measures[name], percent=name == "accuracy") for name in MEASURES},
-            interval(measures["js"], *limits, key, human.value if human else None),
+            {name: format_measure(metrics[key], name) for name in HEADINGS},
+            interval(estimates.get(key), *limits, key, human.value if human else None),
             key == best,
         )
-        for key, measures in estimates.items()
+        for key in known
     ]
-    sentences = [_NOT_HELD_OUT] if from_target else []
-    return Headline(sentences + _sentences(js, run), rows, list(MEASURES.values()))
+    scored = {key: row for key, row in metrics.items() if key not in from_target}
+    sentences = _limits(run, bool(from_target)) + _sentences(scored, run)
+    return Headline(sentences, rows, list(HEADINGS.values()), display_name(score))
 
 
-def _sentences(js: Mapping[str, Estimate], run: Run) -> list[str]:
-    human, pooled, prior = js.get("human"), js.get("pooled"), js.get("prior")
-    synthetic, combined, ceiling = js.get("synthetic"), js.get("combined"), js.get("ceiling")
+def _limits(run: Run, is_from_target: bool) -> list[str]:
+    """What cannot be estimated on this corpus, a sentence each."""
+    sentences = [f"No ALM is used here: {reason}." for reason in run.left_out("alm", "annotations")]
+    sentences += [f"No distribution is scored here: {reason}." for reason in run.left_out("validation")]
+    return sentences + ([_NOT_HELD_OUT] if is_from_target else [])
+
+
+def _score(metrics: Mapping[str, Any]) -> str:
+    """The score of the verdict; raw votes have a squared error, but no finite nll."""
+    has_squared_error = parse_measure(metrics.get("human"), "squared_error") is not None
+    return "squared_error" if has_squared_error else "js"
+
+
+def _sentences(metrics: Mapping[str, Any], run: Run) -> list[str]:
+    def measure(source: str, name: str) -> Estimate | None:
+        return parse_measure(metrics.get(source), name)
+
+    score = _score(metrics)
+    name = "JS" if score == "js" else display_name(score)
+    human, pooled = measure("human", score), measure("pooled", score)
+    combined, ceiling, floor = measure("combined", score), measure("ceiling", score), measure("floor", "nll")
     sentences = []
     if human and pooled and human.value > 0:
-        sentences.append(_verdict(human, pooled, _votes_per_utterance(run), _paired_p(run)))
-        if exception := _exception(run):
+        sentences.append(_verdict(human, pooled, name, _votes_per_utterance(run), _paired_p(run, score)))
+        if exception := _exception(run, score, name):
             sentences.append(exception)
+    if added := measure("pooled", "nll_minus_human_prior"):
+        sentences.append(_alm_adds(added, measure("pooled", "nll"), measure("human_prior", "nll")))
+    alone = "nll" if measure("synthetic", "nll") and measure("prior", "nll") else "js"
+    synthetic, prior = measure("synthetic", alone), measure("prior", alone)
     if synthetic and prior:
-        sentences.append(_alm_against_prior(synthetic, prior))
+        sentences.append(_alm_against_prior(synthetic, prior, "JS" if alone == "js" else alone))
     if combined and pooled and combined.value > pooled.value:
         sentences.append(
-            f"Counting ALM votes and human votes equally, as in the paper, gives JS {format_number(combined.value)}."
+            f"Counting ALM votes and human votes equally, as in the paper, gives {name} {format_number(combined.value)}."
         )
     if ceiling:
         sentences.append(
-            "Human ceiling: between one half of the human annotators and the other half, JS is "
+            f"Human ceiling: between one half of the human annotators and the other half, {name} is "
             f"{format_number(ceiling.value)}."
         )
-    for name, votes in run.equivalent_votes().items():
+    if floor:
         sentences.append(
-            f"Per utterance, {name} is equivalent to about {format_estimate(votes)} human votes."
+            f"Floor: even the true distributions would have nll {format_number(floor.value)} (estimated)."
         )
+    for alm, worth in run.worth().items():
+        if nll := worth_text(worth, "nll"):
+            sentences.append(
+                f"Beside {worth.get('votes')} human votes, {alm} is worth {nll} further human votes (by nll)."
+            )
     return sentences
 
 
-def _verdict(human: Estimate, pooled: Estimate, votes: str, p: float | None) -> str:
+def _verdict(human: Estimate, pooled: Estimate, name: str, votes: str, p: float | None) -> str:
     change = 1 - pooled.value / human.value
-    js = f"JS {format_estimate(pooled)} against {format_estimate(human)}"
+    figures = f"{name} {format_estimate(pooled)} against {format_estimate(human)}"
     if abs(change) < _EQUAL_SHARE:
         return (
             f"Pooling makes no difference here: with {votes}, the pooled distribution and the human votes alone are "
-            f"equally close to the human distribution ({js})."
+            f"equally close to the human distribution ({figures})."
         )
     if change < 0:
         return (
             f"Pooling is harmful here: with {votes}, the pooled distribution is {-change:.0%} further from the human "
-            f"distribution than the human votes alone ({js}). Find the cause before you use it on this corpus."
+            f"distribution than the human votes alone ({figures}). Find the cause before you use it on this corpus."
         )
     is_significant = p is None or p < SIGNIFICANT_P
     finding = (
@@ -125,53 +165,69 @@ def _verdict(human: Estimate, pooled: Estimate, votes: str, p: float | None) -> 
     test = "" if p is None else f"; paired test over speakers: {'p < 0.001' if p < 0.001 else f'p = {p:.3f}'}"
     return (
         f"{finding}: with {votes}, the pooled distribution is {change:.0%} closer to the human distribution than the "
-        f"human votes alone ({js}{test})."
+        f"human votes alone ({figures}{test})."
     )
 
 
-def _alm_against_prior(synthetic: Estimate, prior: Estimate) -> str:
-    alm_js, prior_js = format_number(synthetic.value), format_number(prior.value)
+def _alm_adds(added: Estimate, pooled: Estimate | None, without: Estimate | None) -> str:
+    """What pooled gains over the same votes pooled with the corpus prior alone."""
+    figures = f"difference in nll {format_estimate(added)}"
+    if pooled and without:
+        figures = f"nll {format_number(pooled.value)} against {format_number(without.value)}, {figures}"
+    if added.high is not None and added.high < 0:
+        return f"The ALM adds to what the votes and the corpus prior say without it ({figures})."
+    if added.low is not None and added.low > 0:
+        return f"The ALM is harmful: votes and corpus prior alone predict further votes better ({figures})."
+    return f"The ALM adds nothing measurable to the votes and the corpus prior ({figures})."
+
+
+def _alm_against_prior(synthetic: Estimate, prior: Estimate, name: str) -> str:
+    alm, corpus = format_number(synthetic.value), format_number(prior.value)
     if synthetic.value >= prior.value:
         return (
-            f"The ALM alone is no better than the corpus prior (JS {alm_js} against {prior_js}): "
+            f"The ALM alone is no better than the corpus prior ({name} {alm} against {corpus}): "
             "it contributes only after calibration."
         )
     if synthetic.overlaps(prior) is False:
         return (
-            f"The ALM is informative: alone, it is closer to the human votes (JS {alm_js}) than the corpus prior "
-            f"({prior_js})."
+            f"The ALM is informative: alone, it is closer to the human votes ({name} {alm}) than the corpus prior "
+            f"({corpus})."
         )
     return (
-        f"The ALM alone (JS {alm_js}) is not clearly better than the corpus prior ({prior_js}): the intervals overlap "
+        f"The ALM alone ({name} {alm}) is not clearly better than the corpus prior ({corpus}): the intervals overlap "
         "or are unknown."
     )
 
 
-def _paired_p(run: Run) -> float | None:
-    """The p value of pooled against human over speakers, corrected by Holm, if there is one."""
+def _paired_p(run: Run, score: str) -> float | None:
+    """The p value of pooled against human over speakers by a score, corrected by Holm, if there is one."""
     tests = run.json("validation/details.json").get("paired_tests")
     for test in tests if isinstance(tests, list) else []:
-        if isinstance(test, dict) and (test.get("first"), test.get("second")) == ("pooled", "human"):
+        if not isinstance(test, dict):
+            continue
+        pair = (test.get("first"), test.get("second"), test.get("score", "js"))
+        if pair == ("pooled", "human", score):
             p = test.get("p_holm", test.get("p_value"))
             if isinstance(p, int | float):
                 return float(p)
     return None
 
 
-def _exception(run: Run) -> str:
+def _exception(run: Run, score: str, name: str) -> str:
     """The levels of ambiguity at which pooled is further from the target than the human votes alone."""
     tertiles = run.json("validation/details.json").get("tertiles")
-    levels = tertiles.get("paper") if isinstance(tertiles, dict) else None
+    by_definition = tertiles if isinstance(tertiles, dict) else {}
+    levels = by_definition.get("independent_votes" if score != "js" else "paper")
     by_level = levels if isinstance(levels, dict) else {}
     worse = []
     for level in TERTILES:
         sources = by_level.get(level)
         if not isinstance(sources, dict):
             continue
-        human, pooled = (parse_measure(sources.get(source), "js") for source in ("human", "pooled"))
+        human, pooled = (parse_measure(sources.get(source), score) for source in ("human", "pooled"))
         if human and pooled and pooled.value > human.value * (1 + _HARM_SHARE):
-            js = f"JS {format_number(pooled.value)} against {format_number(human.value)}"
-            worse.append(f"{level} ambiguity ({js})")
+            figures = f"{name} {format_number(pooled.value)} against {format_number(human.value)}"
+            worse.append(f"{level} ambiguity ({figures})")
     if not worse:
         return ""
     return f"Exception: pooled is further from the human distribution at {', '.join(worse)}."

@@ -10,6 +10,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.left_out import left_out_reason
 from ambivox.models.reporting.headline import headline
 from ambivox.models.reporting.inline_svg import distribution_bar, label_colours
+from ambivox.models.reporting.measures import EXPLANATION
 from ambivox.models.reporting.parts import Section
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.sections import BODY, examples, provenance
@@ -76,11 +77,8 @@ def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
         title=title or _title(run, data),
         subtitle=_subtitle(run),
         headline=top,
-        sections=[
-            section
-            for section in sections
-            if not (section.key in _OPTIONAL and section.empty and not section.missing)
-        ],
+        explanation=EXPLANATION,
+        sections=[section for section in sections if not (section.key in _OPTIONAL and section.empty)],
         colours=label_colours(labels),
         labels=labels,
         bar=distribution_bar,

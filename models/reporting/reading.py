@@ -13,6 +13,7 @@ import polars as pl
 
 from ambivox.models.annotation import checks_file
 from ambivox.models.errors import UserError
+from ambivox.models.left_out import left_out_reason
 from ambivox.models.reporting.estimates import Estimate, parse_estimate
 from ambivox.models.tables import SOURCES, Annotations, Distributions, Table, Utterances, Votes
 
@@ -59,6 +60,25 @@ def _renamed(content: Any, renamed: dict[str, str]) -> Any:
     }
 
 
+def worth_text(worth: dict[str, Any], score: str, part: str = "overall") -> str:
+    """A rate as text, such as "2.3 [1.2, 4.0]"; empty where there is none.
+
+    Args:
+        worth: of an ALM, see ``Run.worth``.
+        score: such as ``nll``.
+        part: ``overall`` or a tertile of ambiguity.
+
+    Example:
+        >>> worth_text({"nll": {"overall": {"text": "2.3 [1.2, 4.0]", "is_extrapolated": True}}}, "nll")
+        '2.3 [1.2, 4.0] (extrapolated)'
+    """
+    rates = worth.get(score)
+    rate = rates.get(part) if isinstance(rates, dict) else None
+    if not isinstance(rate, dict) or "text" not in rate:
+        return ""
+    return f"{rate['text']} (extrapolated)" if rate.get("is_extrapolated") else str(rate["text"])
+
+
 @dataclass
 class Run:
     """The outputs of one corpus under ``root``; ``problems`` lists what could not be read, with its reason."""
@@ -98,6 +118,11 @@ class Run:
         content = with_present_keys(PurePosixPath(name).name, content)
         return content if isinstance(content, dict) else {"entries": content}
 
+    def left_out(self, *folders: str) -> list[str]:
+        """Return why the pipeline left out the steps of these output folders, each reason once."""
+        reasons = (left_out_reason(self.root / folder) for folder in folders)
+        return list(dict.fromkeys(reason for reason in reasons if reason))
+
     def _note(self, problem: str) -> None:
         problem = problem.replace(f"{self.root}/", "")
         if problem not in self.problems:
@@ -136,8 +161,21 @@ class Run:
         """The human votes that estimates are scored against."""
         return self.heldout if self.heldout is not None else self.votes
 
+    def worth(self) -> dict[str, dict[str, Any]]:
+        """Return what each ALM is worth, from pooling.json; files of earlier versions have none.
+
+        Returns:
+            By ALM, the mapping of ``worth_values`` (models/pooling/summary.py).
+        """
+        alms = self.json("distributions/pooling.json").get("alms")
+        return {
+            str(name): worth
+            for name, alm in (alms.items() if isinstance(alms, dict) else ())
+            if isinstance(alm, dict) and isinstance(worth := alm.get("worth"), dict)
+        }
+
     def equivalent_votes(self) -> dict[str, Estimate]:
-        """Return the equivalent votes (kappa) of each ALM, from pooling.json."""
+        """Return the mean equivalent votes (kappa of the formula) of each ALM, from pooling.json."""
         alms = self.json("distributions/pooling.json").get("alms")
         estimates = {
             str(name): parse_estimate(alm.get("equivalent_votes"))

@@ -16,7 +16,7 @@ class SourceName:
         label: its name in tables and figures.
         description: what it is, in a few words.
         colour: as ``#RRGGBB``.
-        is_reference: whether it is a reference to compare with (prior, ceiling), not a source of distributions.
+        is_reference: whether it is a reference to compare with (prior, ceiling, floor), not a source of distributions.
     """
 
     label: str
@@ -28,12 +28,23 @@ class SourceName:
 #: The key of each source in the outputs of the steps -> its names, in reading order.
 SOURCE_NAMES = {
     "human": SourceName("human", "human votes alone", "#0072B2"),
+    "human_smoothed": SourceName(
+        "human, smoothed", "human votes with half a vote added to every label", "#7FB2D6"
+    ),
+    "human_prior": SourceName(
+        "human + prior", "human votes pooled with the corpus prior, without any ALM", "#004466"
+    ),
     "synthetic": SourceName("synthetic", "ALM alone, uncalibrated", "#E69F00"),
     "combined": SourceName("combined", "human and ALM votes counted equally (the paper’s method)", "#CC79A7"),
-    "pooled": SourceName("pooled", "human votes and calibrated ALM, weighted by equivalent votes", "#009E73"),
+    "pooled": SourceName(
+        "pooled", "human votes, corpus prior and calibrated ALM, weighted by equivalent votes", "#009E73"
+    ),
     "prior": SourceName("corpus prior", "one average distribution for every utterance", "#BBBBBB", True),
     "ceiling": SourceName(
         "human ceiling", "one half of the human annotators against the other half", "#555555", True
+    ),
+    "floor": SourceName(
+        "floor", "what the true distributions would score against as many votes (estimated)", "#999999", True
     ),
 }
 #: Further rows of the fine-tuning matrix and of the sparse-vote trial.
@@ -67,5 +78,5 @@ def source_order(key: str) -> tuple[int, str]:
 
 
 def is_reference(key: str) -> bool:
-    """Whether the key names a reference to compare with (corpus prior, human ceiling)."""
+    """Whether the key names a reference to compare with (corpus prior, human ceiling, floor)."""
     return key in _NAMES and _NAMES[key].is_reference

@@ -1,4 +1,4 @@
-"""The table of sources at the end of a run: JS, BC and accuracy beside the corpus prior and the human ceiling."""
+"""The table of sources at the end of a run: proper scores, JS, BC and accuracy, beside baselines and references."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 import rich.table
 
-from ambivox.models.reporting.estimates import Estimate, parse_measure
+from ambivox.models.reporting.measures import HEADINGS, format_measure, rank
 from ambivox.models.reporting.source_names import SOURCE_NAMES
 from ambivox.models.reporting.tables import Alignment, Table
 
-_COLUMNS = ("source", "JS (base 2) ↓", "95% interval", "BC ↑", "accuracy ↑")
-_ALIGNMENT: tuple[Alignment, ...] = ("left", "right", "right", "right", "right")
+_COLUMNS = ("source", *HEADINGS.values())
+_RIGHT: Alignment = "right"
+_ALIGNMENT: tuple[Alignment, ...] = ("left", *(_RIGHT for _ in HEADINGS))
+_WITH_INTERVAL = ("nll", "squared_error")  # intervals of all measures are too wide for a terminal
 _BEST = "bold green"
 
 
@@ -28,32 +30,15 @@ def sources_table(metrics: Mapping[str, Any], title: str) -> rich.table.Table:
     known = [key for key in SOURCE_NAMES if isinstance(metrics.get(key), Mapping)]
     # The distance of votes to themselves says nothing.
     scored = {key: {} if metrics[key].get("made_from_the_target") else metrics[key] for key in known}
-    js = {key: parse_measure(scored[key], "js") for key in known}
-    ranked = [
-        (estimate.value, key)
-        for key, estimate in js.items()
-        if estimate is not None and not SOURCE_NAMES[key].is_reference
-    ]
+    ranked = [(rank(scored[key]), key) for key in known if not SOURCE_NAMES[key].is_reference]
     best = min(ranked)[1] if ranked else ""
     rows = [
-        (
-            SOURCE_NAMES[key].label,
-            _value(js[key]),
-            _interval(js[key]),
-            _value(parse_measure(scored[key], "bc")),
-            _value(parse_measure(scored[key], "accuracy")),
-        )
-        for key in known
+        (SOURCE_NAMES[key].label, *(_cell(scored[key], measure) for measure in HEADINGS)) for key in known
     ]
     styles = [_BEST if key == best else "dim" if SOURCE_NAMES[key].is_reference else "" for key in known]
     return Table(_COLUMNS, tuple(rows), title, _ALIGNMENT).terminal(styles)
 
 
-def _value(estimate: Estimate | None) -> str:
-    return "–" if estimate is None else f"{estimate.value:.3f}"
-
-
-def _interval(estimate: Estimate | None) -> str:
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return ""
-    return f"{estimate.low:.3f}-{estimate.high:.3f}"
+def _cell(measures: Mapping[str, Any], name: str) -> str:
+    text = format_measure(measures, name)
+    return text if name in _WITH_INTERVAL else text.partition(" [")[0]

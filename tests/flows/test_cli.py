@@ -95,7 +95,7 @@ def test_a_step_without_options_takes_their_defaults(tmp_path: Path) -> None:
 def test_options_become_flags_with_their_help() -> None:
     shown = run_command("pool", "--help").stdout
     assert "--criterion" in shown
-    assert "[choices: js, balanced," in " ".join(shown.split())
+    assert "[choices: likelihood, js," in " ".join(shown.split())
     done = run_command(
         "pool", "--utterances", "u", "--votes", "v", "--annotations", "a", "--out", "o", "--criterion", "x"
     )

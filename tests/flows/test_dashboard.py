@@ -28,7 +28,7 @@ stages:
     foreach: ${{corpora}}
     do:
       cmd: {STEP}.pool --utterances data/${{key}}/ingest/utterances.parquet --votes data/${{key}}/ingest/votes.parquet
-        --annotations data/${{key}}/ingest/annotations.parquet --resamples 0 --out data/${{key}}/distributions
+        --annotations data/${{key}}/ingest/annotations.parquet --out data/${{key}}/distributions
       deps: ["data/${{key}}/ingest"]
       outs: ["data/${{key}}/distributions"]
   validate:
@@ -115,7 +115,7 @@ def test_a_browser_shows_the_figures_and_the_pictures(
     page = browser.new_page(viewport={"width": 1500, "height": 1250})
     for key, said, pictures in (
         ("made-up-validate", f"{metrics['pooled']['js']:.3f} [", ["sources", "tertiles", "labels", "groups"]),
-        ("made-up-pool", "is worth", ["equivalent_votes", "calibration", "examples"]),
+        ("made-up-pool", "is worth", ["worth", "calibration", "examples"]),
     ):
         page.goto(f"{ui}/artifacts/artifact/{published[key]['latest_id']}")
         page.get_by_text(said).first.wait_for(timeout=60_000)
@@ -153,6 +153,22 @@ def test_a_table_puts_the_closest_first_and_the_references_last() -> None:
         "corpus prior",
     ]
     assert lines[3] == "| human | 0.200 [0.100, 0.250] | |"
+
+
+def test_a_table_of_proper_scores_is_ranked_by_nll_and_says_what_is_infinite() -> None:
+    table = dashboard.metrics_table(
+        {
+            "human": {"nll": None, "nll_infinite": 4, "squared_error": 0.17, "js": 0.1},
+            "pooled": {"nll": 1.24, "nll_low": 1.21, "nll_high": 1.27, "squared_error": 0.07, "js": 0.2},
+            "floor": {"nll": 1.0, "squared_error": 0.0, "js": 0.05},
+        }
+    )
+    assert table.splitlines()[0] == "| | nll ↓ | squared error ↓ | JS ↓ |"
+    assert table.splitlines()[2:] == [
+        "| pooled | 1.240 [1.210, 1.270] | 0.070 | 0.200 |",
+        "| human | ∞ | 0.170 | 0.100 |",
+        "| floor | 1.000 | 0.000 | 0.050 |",
+    ]
 
 
 def test_metrics_of_an_earlier_release_are_read(tmp_path: Path) -> None:

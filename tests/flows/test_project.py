@@ -14,8 +14,10 @@ from rich.console import Console
 from ambivox.flows import diagnostics, params_file, prefect_settings, project
 from ambivox.flows.pipeline import stages
 from ambivox.models.errors import UserError
+from ambivox.models.prompting.model_folder import revision_of
 from ambivox.models.reporting.sources_table import sources_table
 from tests.support.small_corpora import crema_d
+from tests.support.whisper_folders import make_whisper
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,11 +74,34 @@ def test_what_was_asked_for_once_is_remembered_and_the_rest_is_the_corpus_own(re
     add(real_project)
     entered = params_file.load(real_project)
     assert entered["corpora"]["mine"]["ingest"]["keep_votes"] == 5
-    assert entered["pretrain"]["mine"] == {"size": "auto", "epochs": 2}
+    assert entered["pretrain"]["mine"] == {
+        "tower": "statistics",  # no hub can be reached from a test
+        "tower_revision": None,
+        "size": "auto",
+        "epochs": 2,
+    }
     assert entered["trial"]["mine"]["votes_kept"] == [1, 3, 5]
     assert "trial@mine" in {stage.address for stage in stages(real_project, ("mine",))}
     add(real_project, trial=())
     assert "trial@mine" not in {stage.address for stage in stages(real_project, ("mine",))}
+
+
+def test_the_tower_is_recorded_with_what_it_holds_now(real_project: Path, tmp_path: Path) -> None:
+    whisper = make_whisper(tmp_path / "whisper")
+    add(real_project, settings={"pretrain": {"tower": str(whisper)}})
+    first = dict(params_file.load(real_project)["pretrain"]["mine"])
+    assert (first["tower"], first["tower_revision"]) == (str(whisper), revision_of(whisper))
+    assert not add(real_project)
+    make_whisper(whisper, seed=1)
+    assert add(real_project)  # another content: the stage becomes stale
+    changed = params_file.load(real_project)["pretrain"]["mine"]["tower_revision"]
+    assert changed == revision_of(whisper) != first["tower_revision"]
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    add(real_project, settings={"pretrain": {"tower": "team/whisper", "tower_revision": commit}})
+    assert not add(real_project)  # a pinned commit is kept, without a question to the hub
+    assert params_file.load(real_project)["pretrain"]["mine"]["tower_revision"] == commit
+    add(real_project, settings={"pretrain": {"tower": "statistics"}})
+    assert params_file.load(real_project)["pretrain"]["mine"]["tower_revision"] is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +109,7 @@ def test_what_was_asked_for_once_is_remembered_and_the_rest_is_the_corpus_own(re
     [
         ({"finetun": {"x": 1}}, "unknown step in --set 'finetun'; known: annotate, augment"),
         ({"pool": {"x": 1}}, "unknown option of pool"),
-        ({"pool": {"criterion": "best"}}, "pool.criterion: input should be 'js', 'balanced' or 'likelihood'"),
+        ({"pool": {"criterion": "best"}}, "pool.criterion: input should be 'likelihood', 'js' or 'balanced'"),
     ],
 )
 def test_a_wrong_setting_is_a_clear_error(
@@ -104,7 +129,7 @@ def test_dvc_compares_figures_between_revisions(real_project: Path) -> None:
     rows.parent.mkdir(parents=True)
     for js in (0.3, 0.2):
         figures.write_text(json.dumps({"pooled": {"js": js}}))
-        rows.write_text(f"model,js\npooled-on,{js}\n")
+        rows.write_text(f"model,nll\npooled-on,{js}\n")
         subprocess.run(["git", "add", "-A"], cwd=real_project, check=True)
         git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
         subprocess.run([*git, "commit", "-qm", str(js)], cwd=real_project, check=True)
@@ -116,7 +141,7 @@ def test_dvc_compares_figures_between_revisions(real_project: Path) -> None:
     shown = subprocess.run(asked, cwd=real_project, capture_output=True, text=True, check=True)
     (drawn,) = [plot for name, plot in json.loads(shown.stdout)["data"].items() if "rows.csv" in name]
     points = drawn[0]["anchor_definitions"]["<DVC_METRIC_DATA>"]
-    assert {(point["rev"], point["js"]) for point in points} == {("HEAD~1", "0.3"), ("HEAD", "0.2")}
+    assert {(point["rev"], point["nll"]) for point in points} == {("HEAD~1", "0.3"), ("HEAD", "0.2")}
 
 
 def test_a_wider_matrix_adds_its_stages(real_project: Path) -> None:
@@ -167,5 +192,5 @@ def test_the_short_table_has_a_row_a_source_and_the_ceiling() -> None:
     with console.capture() as shown:
         console.print(sources_table(json.loads(json.dumps(metrics)), "demo"))
     text = shown.get()
-    for word in ("human ceiling", "corpus prior", "pooled", "0.123", "0.100-0.150", "0.750"):
+    for word in ("human ceiling", "corpus prior", "pooled", "0.123", "75.0%"):
         assert word in text

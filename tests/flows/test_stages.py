@@ -125,7 +125,7 @@ def test_editing_a_package_makes_exactly_its_stages_stale(
 def test_an_option_makes_its_own_stage_stale(scratch: Path) -> None:
     params = scratch / "params.yaml"
     before = params.read_text()
-    params.write_text(before.replace("criterion: js", "criterion: balanced"))
+    params.write_text(before.replace("criterion: likelihood", "criterion: balanced"))
     assert stale_by_itself(scratch) == {"pool"}
     params.write_text(before.replace("seed: 0", "seed: 1"))
     assert stale_by_itself(scratch) == set(PATHS) - {"predict", "report", "trial"}
@@ -134,7 +134,7 @@ def test_an_option_makes_its_own_stage_stale(scratch: Path) -> None:
 def test_options_come_from_params_yaml(tmp_path: Path) -> None:
     shutil.copy(ROOT / "params.yaml", tmp_path)
     text = (tmp_path / "params.yaml").read_text()
-    (tmp_path / "params.yaml").write_text(text.replace("criterion: js", "criterion: balanced"))
+    (tmp_path / "params.yaml").write_text(text.replace("criterion: likelihood", "criterion: balanced"))
     call = stage_call(tmp_path, "pool@demo")
     assert call.arguments["options"].criterion == "balanced"
     assert call.arguments["out"] == Path("data/demo/distributions")
@@ -146,10 +146,14 @@ def test_options_come_from_params_yaml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("criterion: js", "criterion: nonsense", "corpora.demo.pool.criterion: input should be 'js'"),
         (
-            "criterion: js",
-            "criterium: js",
+            "criterion: likelihood",
+            "criterion: nonsense",
+            "corpora.demo.pool.criterion: input should be 'likelihood'",
+        ),
+        (
+            "criterion: likelihood",
+            "criterium: likelihood",
             "unknown option of pool in params.yaml: corpora.demo.pool 'criterium'",
         ),
         ("    pool:\n", "    pool: --criterion js\n    unused:\n", "corpora.demo.pool: expected a mapping"),

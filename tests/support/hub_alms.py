@@ -56,7 +56,7 @@ def make_alm(folder: Path, clips: list[Path], seed: int, strength: float = 2.0) 
         text_inner=text_inner_for(len(LABELS)),
     )
     model = build_model(shape, tokenizer)
-    mels = log_mel_spectrograms([str(path) for path in clips])
+    mels = log_mel_spectrograms([str(path) for path in clips], shape.mel_bands)
     with torch.no_grad():
         frames_N = torch.from_numpy(mels.frames_N)
         h_BLD, there_BL = encode(

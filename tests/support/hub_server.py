@@ -136,7 +136,10 @@ class HubServer:
                         return self.reply_json(tree)
                     return self.reply_json(hub._info(name, query))
                 name, inner = "/".join(path[:2]), "/".join(path[4:])
-                body = hub.models[name]["files"][inner].read_bytes()
+                file = hub.models[name]["files"].get(inner)
+                if file is None:
+                    return self.reply(404, b"", {"X-Error-Code": "EntryNotFound"})
+                body = file.read_bytes()
                 tag = hashlib.sha256(body).hexdigest()
                 return self.reply(200, body, {"ETag": f'"{tag}"', "X-Repo-Commit": hub.models[name]["sha"]})
 

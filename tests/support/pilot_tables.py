@@ -66,8 +66,8 @@ def annotations(ids: pl.Series, q_NK: np.ndarray, refused: float = 0.0, mass: fl
     return Annotations.check(frame, LABELS)
 
 
-def trial(name: str, js: float, better: bool) -> Trial:
-    """A trial with this JS against a baseline of 0.3."""
+def trial(name: str, nll: float, better: bool) -> Trial:
+    """A trial with this nll against a baseline of 1.3."""
     entry = Entry(
         decided_at=datetime(2026, 1, 1, tzinfo=UTC),
         corpus="unit",
@@ -78,9 +78,9 @@ def trial(name: str, js: float, better: bool) -> Trial:
         reason="",
         baseline="old",
         pilot_utterances=30,
-        js=js,
-        baseline_js=0.3,
-        gain=0.3 - js,
+        nll=nll,
+        baseline_nll=1.3,
+        gain=1.3 - nll,
         gain_low=0.01,
         gain_high=0.2,
     )

@@ -116,6 +116,20 @@ def make_run(root: Path, utterances: int = 120, hostile: str | None = None, seed
         {
             "alms": {
                 "tiny": {
+                    "worth": {
+                        "votes": 3,
+                        "utterances": 90,
+                        "speakers": 5,
+                        "nll": {
+                            "overall": {"value": 1.9, "text": "1.9 [1.2, 2.8]", "is_extrapolated": False},
+                            "high": {
+                                "value": None,
+                                "text": "more than 8 [5.0, more than 8]",
+                                "is_extrapolated": True,
+                            },
+                        },
+                        "squared_error": {"overall": {"value": 1.1, "text": "1.1 [0.6, 1.7]"}},
+                    },
                     "equivalent_votes": {"value": 2.47, "low": 2.1, "high": 2.9},
                     "equivalent_votes_by_ambiguity": {"low": 1.5, "high": 3.1},
                 }

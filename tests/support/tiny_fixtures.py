@@ -63,5 +63,9 @@ def tiny_alm(demo_corpus: IngestedDemo, tmp_path_factory: pytest.TempPathFactory
 
     folder = tmp_path_factory.mktemp("tiny")
     return pretrain(
-        utterances=demo_corpus.utterances, votes=demo_corpus.votes, out=folder / "alm", cache=folder / "cache"
+        utterances=demo_corpus.utterances,
+        votes=demo_corpus.votes,
+        out=folder / "alm",
+        tower="statistics",
+        cache=folder / "cache",
     )

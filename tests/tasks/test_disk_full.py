@@ -51,7 +51,7 @@ ambivox(*annotate)
 (here / "kept").write_bytes((disk / "out/annotations.parquet").read_bytes())
 
 pool = ("pool", *(f"--{name}={here / 'generated' / name}.parquet" for name in ("utterances", "votes", "annotations")),
-        "--resamples", "0", "--out", str(disk / "pooled"))
+        "--out", str(disk / "pooled"))
 ambivox(*pool)
 before = {path.name: path.read_bytes() for path in (disk / "pooled").iterdir()}
 free = os.statvfs(disk)
@@ -84,7 +84,6 @@ def test_the_disk_fills_and_the_same_command_resumes(make_utterances, tmp_path: 
         utterances=files.utterances,
         votes=files.votes,
         annotations=files.annotations,
-        resamples=0,
         seed=1,
         out=tmp_path / "p",
     )

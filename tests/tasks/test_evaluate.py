@@ -115,7 +115,13 @@ def test_every_row_against_the_held_back_human_votes_by_scipy(arguments) -> None
     assert metrics["pooled-on"]["bc"] == pytest.approx(np.sqrt(p_NK * truth_NK).sum(1).mean(), abs=1e-6)
     zero_shot = np.tile([0.3, 0.5, 0.2], (20, 1))
     assert metrics["zero-shot"]["js"] == pytest.approx(js(p_NK, zero_shot), abs=1e-6)
-    assert set(metrics) == {"human-on", "pooled-on", "zero-shot", "prior", "votes", "ceiling"}
+    log_K = np.log([0.3, 0.5, 0.2])
+    assert metrics["zero-shot"]["nll"] == pytest.approx(-(p_NK @ log_K).mean(), abs=1e-6)
+    own_N = (p_NK * (1 - p_NK)).sum(1) / (7 - 1)  # seven held-out votes each
+    expected = (((p_NK - truth_NK) ** 2).sum(1) - own_N).mean()
+    assert metrics["pooled-on"]["squared_error"] == pytest.approx(expected, abs=1e-6)
+    references = {"zero-shot", "prior", "votes", "human_smoothed", "ceiling", "floor"}
+    assert set(metrics) == {"human-on", "pooled-on"} | references
     for row in metrics.values():
         assert row.get("js_low", 0) <= row["js"] <= row.get("js_high", 1)
 
@@ -144,7 +150,9 @@ def test_without_held_back_votes_all_human_votes_are_the_target_and_never_an_alm
 def test_the_better_model_is_found_better_and_figures_repeat(arguments) -> None:
     out = evaluate(**arguments)
     comparison = json.loads((out / "comparisons.json").read_text())["pooled-on - human-on"]
-    assert comparison["js"]["high"] < 0
+    assert (
+        comparison["js"]["high"] < 0 and comparison["nll"]["high"] < 0 and comparison["p_nll"] < 0.1
+    )  # of five speakers, 1/16 at least
     first = {file.name: file.read_bytes() for file in out.iterdir()}
     assert {file.name: file.read_bytes() for file in evaluate(**arguments).iterdir()} == first
     assert {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 
 from ambivox.models.errors import UserError
 from ambivox.models.statistics import metrics
-from ambivox.models.tables import SOURCES, Annotations, Distributions, Utterances, Votes
+from ambivox.models.tables import BASELINES, SOURCES, Annotations, Distributions, Utterances, Votes
 from tests.support.pooling_tables import Files, annotation_frame, simulated_corpus, vote_table, write_files
 from tests.support.steps import pool, validate
+
+SCORES = ("nll", "squared_error", "js")
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +27,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 @pytest.fixture(scope="module")
 def pooled(files: Files) -> Path:
     out = files.utterances.parent / "distributions"
-    return pool(
-        utterances=files.utterances, votes=files.votes, annotations=files.annotations, out=out, resamples=4
-    )
+    return pool(utterances=files.utterances, votes=files.votes, annotations=files.annotations, out=out)
 
 
 @pytest.fixture(scope="module")
@@ -42,27 +43,45 @@ def validated(files: Files, pooled: Path) -> Path:
     )
 
 
-def test_pool_writes_four_sources_for_the_same_utterances(files: Files, pooled: Path) -> None:
-    tables = {source: Distributions.read(pooled / f"{source}.parquet") for source in SOURCES}
+def test_pool_writes_every_source_for_the_same_utterances(files: Files, pooled: Path) -> None:
+    tables = {
+        source: Distributions.read(pooled / f"{source}.parquet") for source in (*SOURCES, "human_prior")
+    }
     assert len({tuple(table.frame["utterance_id"]) for table in tables.values()}) == 1
     for source, table in tables.items():
         assert set(table.frame["source"]) == {source}
         assert table.frame["fallback"].null_count() == len(table)
     assert set(tables["human"].frame["human_votes"]) == {3.0}
     assert set(tables["combined"].frame["equivalent_votes"]) == {10.0}
+    assert set(tables["human_prior"].frame["equivalent_votes"]) == {0.0}
+    assert all((tables[source].frame["prior_votes"] > 0).all() for source in ("pooled", "human_prior"))
+    counts = [
+        tables[source].frame.select(files.names).to_numpy() for source in ("human", "synthetic", "combined")
+    ]
+    assert counts[2] == pytest.approx(
+        (3 * counts[0] + 10 * counts[1]) / 13
+    )  # the expectation: nothing is drawn
     names = {path.name for path in pooled.iterdir()}
-    assert {"pooling.json", "equivalent_votes.svg", "calibration.svg", "examples.svg"} <= names
+    assert {"pooling.json", "worth.svg", "calibration.svg", "examples.svg"} <= names
 
 
 def test_pool_says_what_the_alm_is_worth(pooled: Path) -> None:
     summary = json.loads((pooled / "pooling.json").read_text())
     alm = summary["alms"]["made_up_alm"]
-    votes = alm["equivalent_votes"]
-    assert votes["low"] <= votes["value"] <= votes["high"]
-    assert 2 < votes["value"] < 12  # 5 by construction
-    assert set(alm["equivalent_votes_by_ambiguity"]) == {"low", "medium", "high"}
+    assert 2 < alm["equivalent_votes"] < 12  # 5 by construction
     assert alm["is_informative"] is True
-    assert "is worth" in summary["statements"][0]
+    worth = alm["worth"]
+    assert worth["votes"] == 2 and worth["speakers"] > 1  # of three votes, one is the target
+    for score in ("nll", "squared_error"):
+        assert set(worth[score]) == {"overall", "low", "medium", "high"}
+        rate = worth[score]["overall"]
+        assert rate["low"] <= rate["limit"] and (
+            rate["value"] is None or rate["low"] <= rate["value"] <= rate["limit"]
+        )
+    assert re.search(
+        r"^made_up_alm is worth .+ by nll.* and .+ by squared error.* further human votes, beside 2",
+        summary["statements"][0],
+    )
 
 
 def test_pool_gives_the_same_bytes_again(files: Files, pooled: Path, tmp_path: Path) -> None:
@@ -71,7 +90,6 @@ def test_pool_gives_the_same_bytes_again(files: Files, pooled: Path, tmp_path: P
         votes=files.votes,
         annotations=files.annotations,
         out=tmp_path / "x",
-        resamples=4,
     )
     for path in sorted(pooled.iterdir()):
         assert path.read_bytes() == (again / path.name).read_bytes(), path.name
@@ -88,7 +106,6 @@ def test_test_speakers_votes_do_not_reach_the_model(files: Files, pooled: Path, 
         votes=tmp_path / "votes.parquet",
         annotations=files.annotations,
         out=tmp_path / "x",
-        resamples=0,
     )
     first, second = (json.loads((folder / "pooling.json").read_text()) for folder in (pooled, other))
     for part in ("prior", "response", "fitted_on"):
@@ -99,7 +116,15 @@ def test_test_speakers_votes_do_not_reach_the_model(files: Files, pooled: Path, 
 
 def test_validation_ranks_the_sources_as_they_were_made(validated: Path) -> None:
     rows = json.loads((validated / "metrics.json").read_text())
-    assert set(rows) == {*SOURCES, "prior", "ceiling"}
+    assert set(rows) == {*SOURCES, *BASELINES, "prior", "ceiling", "floor"}
+    for score in ("nll", "squared_error"):
+        floor, pooled = rows["floor"][score], rows["pooled"][score]
+        others = [rows[source][score] for source in ("human_prior", "human_smoothed", "synthetic", "prior")]
+        assert floor < pooled < min(others)
+    assert rows["human"]["nll"] is None and rows["human"]["nll_infinite"] > 0
+    assert rows["pooled"]["nll_infinite"] == 0
+    assert rows["pooled"]["nll_minus_human_prior_high"] < 0  # the ALM adds something
+    assert rows["pooled"]["squared_error_over_human"] < 0.8
     assert rows["pooled"]["js"] < min(rows[source]["js"] for source in ("human", "synthetic", "prior"))
     assert rows["pooled"]["js_truth"] < rows["human"]["js_truth"]
     for row in rows.values():
@@ -126,11 +151,21 @@ def test_validation_matches_a_recount_by_hand(files: Files, pooled: Path, valida
 def test_validation_has_every_table_and_picture(validated: Path) -> None:
     details = json.loads((validated / "details.json").read_text())
     assert details["target"] == "held-out votes"
-    assert set(details["tertiles"]) == {"entropy", "paper"}
+    assert set(details["tertiles"]) == {"independent_votes", "entropy", "paper"}
+    assert details["tertiles_missing"] is None
+    cells = details["tertiles"]["independent_votes"]["high"]
+    assert cells["pooled"]["nll"] < cells["human_prior"]["nll"] and cells["human"]["nll"] is None
     assert {(test["first"], test["second"]) for test in details["paired_tests"]} >= {
         ("pooled", "human"),
         ("pooled", "combined"),
+        ("pooled", "human_prior"),
     }
+    by_score = {
+        score: [test for test in details["paired_tests"] if test["score"] == score] for score in SCORES
+    }
+    assert (
+        len(by_score["nll"]) < len(by_score["squared_error"]) == len(by_score["js"])
+    )  # raw votes: infinite nll
     assert all(0 <= test["p_value"] <= test["p_holm"] <= 1 for test in details["paired_tests"])
     assert 2 <= details["saturation"]["made_up_alm"]["point"] <= 20
     assert set(details["per_group"]["sex"]) == {"female", "male"}
@@ -155,6 +190,9 @@ def test_without_held_out_votes_the_targets_are_all_votes_and_it_says_so(
     )
     rows = json.loads((out / "metrics.json").read_text())
     assert rows["human"]["js"] == 0.0 and rows["human"]["made_from_the_target"]
+    assert rows["human_prior"]["made_from_the_target"]
+    details = json.loads((out / "details.json").read_text())
+    assert "independent_votes" not in details["tertiles"] and "held-out votes" in details["tertiles_missing"]
     assert "made_from_the_target" not in rows["synthetic"]
 
 
@@ -188,7 +226,6 @@ def test_gaps_fall_back_and_are_marked(files: Files, tmp_path: Path) -> None:
         votes=tmp_path / "v.parquet",
         annotations=tmp_path / "a.parquet",
         out=tmp_path / "d",
-        resamples=0,
     )
     tables = {source: Distributions.read(out / f"{source}.parquet").frame[:15] for source in SOURCES}
     assert tables["human"]["fallback"].to_list() == ["prior"] * 10 + [None] * 5
@@ -196,8 +233,11 @@ def test_gaps_fall_back_and_are_marked(files: Files, tmp_path: Path) -> None:
     assert tables["synthetic"]["fallback"].to_list() == [None] * 5 + ["prior"] * 10
     for source in ("combined", "pooled"):
         assert tables[source]["fallback"].to_list() == ["alm"] * 5 + ["prior"] * 5 + [None] * 5
-    human, pooled = (tables[source][10:].select(files.names).to_numpy() for source in ("human", "pooled"))
-    assert pooled == pytest.approx(human)  # nothing but the humans to go by
+    alone, pooled = (
+        Distributions.read(out / f"{source}.parquet").frame[5:15].select(files.names).to_numpy()
+        for source in ("human_prior", "pooled")
+    )
+    assert pooled == pytest.approx(alone)  # nothing but the humans and the prior to go by
 
 
 def test_an_alm_that_never_answers_and_an_empty_table(files: Files, tmp_path: Path) -> None:
@@ -209,10 +249,11 @@ def test_an_alm_that_never_answers_and_an_empty_table(files: Files, tmp_path: Pa
             votes=files.votes,
             annotations=tmp_path / f"{name}.parquet",
             out=tmp_path / name,
-            resamples=2,
         )
-        human, pooled = (Distributions.read(out / f"{source}.parquet") for source in ("human", "pooled"))
-        assert pooled.frame.select(files.names).equals(human.frame.select(files.names))
+        alone, pooled = (
+            Distributions.read(out / f"{source}.parquet") for source in ("human_prior", "pooled")
+        )
+        assert pooled.frame.select(files.names).equals(alone.frame.select(files.names))
         validate(
             utterances=files.utterances,
             votes=files.votes,
@@ -234,7 +275,6 @@ def test_alms_votes_among_the_votes_are_not_taken_for_humans(
         votes=tmp_path / "v.parquet",
         annotations=files.annotations,
         out=tmp_path / "d",
-        resamples=0,
     )
     assert (out / "human.parquet").read_bytes() == (pooled / "human.parquet").read_bytes()
 
@@ -270,8 +310,8 @@ def test_raters_reliability_weighs_in_pooled_alone(files: Files, pooled: Path, t
         "votes": tmp_path / "v.parquet",
         "annotations": files.annotations,
     }
-    weighted = pool(**common, out=tmp_path / "w", raters="dawid_skene", resamples=0)
-    alike = pool(**common, out=tmp_path / "a", resamples=0)
+    weighted = pool(**common, out=tmp_path / "w", raters="dawid_skene")
+    alike = pool(**common, out=tmp_path / "a")
     assert (weighted / "human.parquet").read_bytes() == (alike / "human.parquet").read_bytes()
     lazily = [
         Distributions.read(folder / "pooled.parquet").frame["label03"].mean() for folder in (weighted, alike)
@@ -289,7 +329,6 @@ def test_any_number_of_labels_from_files_to_files(labels: int, tmp_path: Path) -
         votes=files.votes,
         annotations=files.annotations,
         out=tmp_path / "d",
-        resamples=0,
     )
     validated = validate(
         utterances=files.utterances,
@@ -301,9 +340,13 @@ def test_any_number_of_labels_from_files_to_files(labels: int, tmp_path: Path) -
     )
     rows = json.loads((validated / "metrics.json").read_text())
     if labels == 1:
-        assert all(row["js"] == 0.0 for row in rows.values())  # there is nothing to disagree about
+        assert all(
+            row["js"] == row["nll"] == 0.0 for row in rows.values()
+        )  # there is nothing to disagree about
     else:
-        assert rows["pooled"]["js"] < 1.02 * rows["human"]["js"]  # even with 160 utterances to learn from
+        # even with 160 utterances to learn from
+        assert rows["pooled"]["squared_error"] < rows["human"]["squared_error"]
+        assert rows["pooled"]["nll"] < rows["human_prior"]["nll"] + 0.02
 
 
 def test_no_human_vote_at_all(files: Files, tmp_path: Path) -> None:
@@ -314,7 +357,6 @@ def test_no_human_vote_at_all(files: Files, tmp_path: Path) -> None:
         votes=tmp_path / "none.parquet",
         annotations=files.annotations,
         out=tmp_path / "d",
-        resamples=2,
     )
     for source in ("human", "pooled"):
         frame = Distributions.read(out / f"{source}.parquet").frame

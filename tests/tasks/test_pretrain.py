@@ -16,11 +16,14 @@ from ambivox.models.embedded_alm import pretraining, pretraining_settings
 from ambivox.models.embedded_alm.tokenizer import LETTERS, SPECIAL_TOKENS
 from ambivox.models.embedded_alm.validation import validation_utterances
 from ambivox.models.errors import UserError
+from ambivox.models.prompting.model_folder import revision_of
 from ambivox.models.prompting.personas import BUILT_IN
 from ambivox.models.prompting.prompts import Prompt
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Distributions, Utterances, Votes
+from tests.support.steps import pretrain
 from tests.support.tiny_fixtures import IngestedDemo
+from tests.support.whisper_folders import make_whisper
 
 
 class TrainedAlm:
@@ -86,6 +89,7 @@ def test_it_beats_the_prior_on_speakers_outside_the_training(
     assert mass_N.min() > 0.99
     training = json.loads((tiny_alm / "training.json").read_text())
     assert training["js"] < training["prior_js"] and training["parameters"] < 3_000_000
+    assert (training["audio_tower"], training["tower_revision"]) == ("statistics", None)
     assert not set(test["speaker"]) & set(table.in_splits("pretrain").frame["speaker"])
 
 
@@ -109,11 +113,37 @@ def test_the_answer_depends_on_the_recording_and_not_on_the_option_order(
     np.testing.assert_allclose(alone[0], q_NK[1], atol=1e-3)  # a batch gives the answers of single prompts
 
 
+def test_a_whisper_is_tuned_on_the_votes_and_any_prompt_gets_its_answer(
+    demo_corpus: IngestedDemo, tmp_path: Path
+) -> None:
+    whisper = make_whisper(tmp_path / "whisper")
+    folder = pretrain(
+        utterances=demo_corpus.utterances,
+        votes=demo_corpus.votes,
+        out=tmp_path / "alm",
+        tower=str(whisper),
+        epochs=8,
+        cache=tmp_path / "cache",
+    )
+    training = json.loads((folder / "training.json").read_text())
+    assert training["audio_tower"] == str(whisper)
+    assert training["tower_revision"] == revision_of(whisper)
+    assert training["js"] < training["prior_js"] and training["label_mass"] > 0.99
+    table = Utterances.read(demo_corpus.utterances)
+    audio = table.in_splits("test").frame["audio"].to_list()[:3]
+    alm = TrainedAlm(folder)
+    assert alm.processor.feature_extractor.feature_size == 80
+    first = Prompt(BUILT_IN[0], (0, 1, 2, 3, 4), table.labels)
+    reordered = Prompt(BUILT_IN[5], (4, 2, 0, 3, 1), table.labels, modality="both")
+    q_NK, mass_N = alm.ask([first] * 3 + [reordered] * 3, audio * 2)
+    assert mass_N.min() > 0.99
+    assert jensen_shannon(q_NK[:3], q_NK[3:]).max() < 0.005
+    assert jensen_shannon(q_NK[:1], q_NK[1:2])[0] > 1e-4  # it hears the recording
+
+
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A smaller model and two steps of the language model."""
-    small = pretraining_settings.SMALL
-    language_model = replace(small.language_model, steps=2, validations=1, batch=4)
-    tiny = replace(small, bands=4, tower_inner=16, language_model=language_model)
+    """A smaller statistics tower."""
+    tiny = replace(pretraining_settings.SMALL, bands=4, tower_inner=16)
     monkeypatch.setattr(pretraining_settings, "SMALL", tiny)
 
 
@@ -121,20 +151,26 @@ def digest(folder: Path) -> dict[str, str]:
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
 
 
+@pytest.mark.parametrize("kind", ["statistics", "whisper"])
 def test_a_killed_run_is_resumed_and_ends_with_the_same_bytes(
-    demo_corpus: IngestedDemo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, demo_corpus: IngestedDemo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(monkeypatch)
+    tower = kind if kind == "statistics" else str(make_whisper(tmp_path / "whisper"))
     utterances, votes = Utterances.read(demo_corpus.utterances), Votes.read(demo_corpus.votes)
-    pretraining.pretrain(utterances, votes, tmp_path / "uninterrupted", epochs=3, cache=tmp_path / "a")
+    pretraining.pretrain(
+        utterances, votes, tmp_path / "uninterrupted", tower=tower, epochs=3, cache=tmp_path / "a"
+    )
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as killed:
-        killed.setattr(pretraining, "train_language_model", interrupt)
+        killed.setattr(pretraining, "write_lookup", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            pretraining.pretrain(utterances, votes, tmp_path / "resumed", epochs=3, cache=tmp_path / "b")
+            pretraining.pretrain(
+                utterances, votes, tmp_path / "resumed", tower=tower, epochs=3, cache=tmp_path / "b"
+            )
     assert not (tmp_path / "resumed").exists()
     assert len(list((tmp_path / "b").rglob("mels.float16"))) == 1
 
@@ -142,7 +178,7 @@ def test_a_killed_run_is_resumed_and_ends_with_the_same_bytes(
         raise AssertionError("the cache already holds the spectrograms")
 
     monkeypatch.setattr("ambivox.models.embedded_alm.mel_spectrograms.decode_many", decode_again)
-    pretraining.pretrain(utterances, votes, tmp_path / "resumed", epochs=3, cache=tmp_path / "b")
+    pretraining.pretrain(utterances, votes, tmp_path / "resumed", tower=tower, epochs=3, cache=tmp_path / "b")
     assert digest(tmp_path / "uninterrupted") == digest(tmp_path / "resumed")
     assert not list((tmp_path / "b").rglob("mels.float16"))
 
@@ -153,7 +189,7 @@ def test_unusable_input_is_a_one_line_error(demo_corpus: IngestedDemo, tmp_path:
     with pytest.raises(
         UserError, match=r"found 0 utterances with votes in the split 'pretrain', expected at least 20"
     ):
-        pretraining.pretrain(none, votes, tmp_path / "out")
+        pretraining.pretrain(none, votes, tmp_path / "out", tower="statistics")
     with pytest.raises(UserError, match="--epochs must be at least 1"):
         pretraining.pretrain(utterances, votes, tmp_path / "out", epochs=0)
     broken = tmp_path / "broken.wav"
@@ -162,7 +198,9 @@ def test_unusable_input_is_a_one_line_error(demo_corpus: IngestedDemo, tmp_path:
         pl.when(pl.col("split") == "pretrain").then(pl.lit(str(broken))).otherwise("audio").alias("audio")
     )
     with pytest.raises(UserError, match=r"broken\.wav"):
-        pretraining.pretrain(Utterances(unreadable, utterances.labels), votes, tmp_path / "out")
+        pretraining.pretrain(
+            Utterances(unreadable, utterances.labels), votes, tmp_path / "out", tower="statistics"
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -191,7 +229,9 @@ def test_two_labels_and_no_transcripts_are_trained_too(
         .alias("label")
     )
     table = Utterances(utterances.frame.with_columns(pl.lit(None, dtype=pl.String).alias("transcript")), two)
-    result = pretraining.pretrain(table, Votes.check(renamed, two), tmp_path / "alm", epochs=1)
+    result = pretraining.pretrain(
+        table, Votes.check(renamed, two), tmp_path / "alm", tower="statistics", epochs=1
+    )
     assert result.label_mass > 0.99
     assert (tmp_path / "alm" / "model.safetensors").is_file()
     shutil.rmtree(tmp_path / "alm")

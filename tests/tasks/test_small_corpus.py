@@ -50,7 +50,7 @@ def run(data: Path, unanimous: bool, test_speakers: int = 1) -> None:
         "annotations": annotations,
     }
     distributions, heldout = data / "distributions", ingest / "heldout.parquet"
-    pool(**tables, out=distributions, resamples=0)
+    pool(**tables, out=distributions)
     validate(**tables, heldout=heldout, distributions=distributions, out=data / "validation")
     trial(**tables, out=data / "trial", votes_kept=(1, 2), draws=2)
     (data / "predictions").mkdir()

@@ -202,6 +202,23 @@ def version(choice: EngineChoice) -> str:  # noqa: ARG001 - every engine's signa
     raise MissingExtraError("vllm", "cpu")
 
 
+def identity(choice: EngineChoice) -> dict[str, Any]:
+    """What decides the answers besides the version: vLLM's arguments, and the library that prepares prompts and audio.
+
+    Args:
+        choice: the ALM.
+
+    Returns:
+        JSON values.
+    """
+    decided_elsewhere = {"model", "revision", "use_tqdm_on_load"}
+    given = arguments(resolve(choice.alm))
+    return {
+        "arguments": {name: value for name, value in given.items() if name not in decided_elsewhere},
+        "transformers": importlib.metadata.version("transformers"),
+    }
+
+
 def arguments(resolved: ResolvedAlm) -> dict[str, Any]:
     """The keyword arguments of ``vllm.LLM``.
 

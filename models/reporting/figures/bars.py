@@ -19,20 +19,22 @@ def grouped_bars(
     groups: Sequence[str],
     estimates: Mapping[str, Sequence[Mapping[str, Any]]],
     value: str = "value",
+    bounds: tuple[str, str] = ("low", "high"),
 ) -> None:
     """Draw one bar per group and source, with its interval; undefined values are drawn as 0.
 
     Args:
         axes: where to draw.
         groups: names of the groups, along the x axis.
-        estimates: per source, in the order of the bars, one estimate per group: its value, ``low`` and ``high``.
+        estimates: per source, in the order of the bars, one estimate per group: its value and bounds.
         value: the key of the value in an estimate.
+        bounds: the keys of its bounds.
     """
     width = _GROUP_WIDTH / max(len(estimates), 1)
     for s, (source, by_group) in enumerate(estimates.items()):
         value_G, low_G, high_G = (
             np.array([np.nan if one[key] is None else one[key] for one in by_group], dtype=float)
-            for key in (value, "low", "high")
+            for key in (value, *bounds)
         )
         below_G = np.maximum(np.nan_to_num(value_G - low_G), 0)
         above_G = np.maximum(np.nan_to_num(high_G - value_G), 0)

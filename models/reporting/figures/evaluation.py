@@ -1,4 +1,4 @@
-"""Figures of the evaluation of fine-tuned models: JS, ambiguity, calibration, confusion, speaker groups."""
+"""Figures of the evaluation of fine-tuned models: scores, ambiguity, calibration, confusion, speaker groups."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ambivox.models.reporting.figures.style import (
     GREY,
-    JS_AXIS,
+    SCORE_AXES,
     SMALL,
     new_figure,
     plain_text,
     shared_legend,
     styled,
 )
+from ambivox.models.reporting.measures import HEADINGS, is_infinite, rank
 from ambivox.models.reporting.source_names import source_colour, source_label
 from ambivox.models.statistics.ambiguity import TERTILES
 
 _PAPER_MARKERS = "*^vD"
+_LINES = ("ceiling", "floor")
 _GROUP_KINDS = ("sex", "age", "language")
 
 
@@ -29,36 +32,37 @@ _GROUP_KINDS = ("sex", "age", "language")
 def matrix_figure(
     metrics: Mapping[str, Any], paper: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None
 ) -> Figure:
-    """Draw the JS of every row with its interval, the best on top, and the human ceiling as a line.
+    """Draw nll and JS of every row with their intervals, the best on top, with ceiling and floor as lines.
 
     Args:
         metrics: measures by row.
-        paper: the paper's own measures by corpus and source, drawn in grey beside the rows ``<source>-on``.
+        paper: the paper's own measures by corpus and source, drawn in grey beside the JS of the rows ``<source>-on``.
     """
-    rows = {name: row for name, row in metrics.items() if name != "ceiling" and "js" in row}
-    names = sorted(rows, key=lambda name: rows[name]["js"])
-    figure, (axes,) = new_figure(height=1.6 + 0.36 * len(names))
-    for place, name in enumerate(names):
-        row, colour = rows[name], source_colour(name)
-        axes.plot([row["js_low"], row["js_high"]], [place, place], color=colour, linewidth=2)
-        axes.plot(row["js"], place, marker=_marker(name), color=colour)
-        axes.annotate(
-            f"{row['js']:.3f}",
-            (row["js"], place),
-            (0, 7),
-            textcoords="offset points",
-            ha="center",
-            fontsize=SMALL,
-            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
-        )
-    if "ceiling" in metrics:
-        axes.axvline(
-            metrics["ceiling"]["js"],
-            color=source_colour("ceiling"),
-            linestyle="--",
-            linewidth=1,
-            label=source_label("ceiling"),
-        )
+    rows = {name: row for name, row in metrics.items() if name not in _LINES and "js" in row}
+    names = sorted(rows, key=lambda name: (rank(rows[name]), name))
+    figure, grid = new_figure(columns=2, width=10, height=1.6 + 0.36 * len(names))
+    for axes, score in zip(grid, ("nll", "js"), strict=True):
+        for place, name in enumerate(names):
+            if score in rows[name]:
+                _draw_score(axes, rows[name], score, place, name)
+            elif is_infinite(rows[name], score):
+                axes.text(0.02, place, "infinite", transform=axes.get_yaxis_transform(), va="center")
+        for line in _LINES:
+            if score in metrics.get(line, {}):
+                axes.axvline(
+                    metrics[line][score],
+                    color=source_colour(line),
+                    linestyle="--" if line == "ceiling" else ":",
+                    linewidth=1,
+                    label=source_label(line),
+                )
+        labels = [source_label(name) for name in names] if axes is grid[0] else [""] * len(names)
+        axes.set_yticks(range(len(names)), labels)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.margins(x=0.12)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(f"{SCORE_AXES[score]}, 95% interval over speakers")
+        axes.set_title(f"{HEADINGS[score]}, test speakers")
     for (corpus, published), marker in zip((paper or {}).items(), _PAPER_MARKERS, strict=False):
         points = [
             (published[name.removesuffix("-on")]["js"], place)
@@ -68,44 +72,57 @@ def matrix_figure(
         if points:
             js, places = zip(*points, strict=True)
             label = f"the paper, {corpus}"
-            axes.plot(js, places, linestyle="", marker=marker, markersize=6, color="#999999", label=label)
-    axes.set_yticks(range(len(names)), [source_label(name) for name in names])
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlim(left=0)
-    axes.margins(x=0.12)
-    axes.grid(axis="y", visible=False)
-    axes.set_xlabel(f"{JS_AXIS} to the human votes, 95% interval over speakers")
-    axes.set_title("JS on the test speakers (lower is better)")
-    shared_legend(figure, axes)
+            grid[1].plot(js, places, linestyle="", marker=marker, markersize=6, color="#999999", label=label)
+    grid[1].set_xlim(left=0)
+    shared_legend(figure, grid[1])
     return figure
+
+
+def _draw_score(axes: Axes, row: Mapping[str, Any], score: str, place: int, name: str) -> None:
+    """One row of the matrix: the score and its interval."""
+    colour = source_colour(name)
+    if f"{score}_low" in row:
+        axes.plot([row[f"{score}_low"], row[f"{score}_high"]], [place, place], color=colour, linewidth=2)
+    axes.plot(row[score], place, marker=_marker(name), color=colour)
+    axes.annotate(
+        f"{row[score]:.3f}",
+        (row[score], place),
+        (0, 7),
+        textcoords="offset points",
+        ha="center",
+        fontsize=SMALL,
+        bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
+    )
 
 
 @styled
 def tertiles_figure(metrics: Mapping[str, Any]) -> Figure:
-    """Draw JS by ambiguity tertile of the human votes, one line per row.
+    """Draw nll by ambiguity tertile (models/evaluation/ambiguity_strata.py), one line per row.
 
     Args:
         metrics: measures by row.
     """
     figure, (axes,) = new_figure(width=6.8)
     for name, row in metrics.items():
-        js = [row.get(f"js_{tertile}_ambiguity") for tertile in TERTILES]
-        if None in js:
+        nll = [row.get(f"nll_{tertile}_ambiguity") for tertile in TERTILES]
+        if None in nll:
             continue
         axes.plot(
             TERTILES,
-            js,
+            nll,
             marker="o",
             markersize=4,
             linestyle=_line_style(name),
             color=source_colour(name),
             label=source_label(name),
         )
-    axes.set_xlabel("ambiguity of the human votes (tertiles)")
-    axes.set_ylabel(JS_AXIS)
-    axes.set_ylim(bottom=0)
-    axes.set_title("JS by ambiguity")
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.set_xlabel("ambiguity of held-out votes that are not the target (tertiles)")
+    axes.set_ylabel(SCORE_AXES["nll"])
+    axes.set_title("nll by ambiguity")
+    if axes.lines:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    else:
+        axes.text(0.5, 0.5, "too few held-out votes", transform=axes.transAxes, ha="center")
     return figure
 
 
@@ -135,7 +152,8 @@ def calibration_figure(curves: pl.DataFrame, models: Sequence[str]) -> Figure:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.set_title("Calibration")
-    axes.legend(loc="upper left")
+    if models:
+        axes.legend(loc="upper left")
     return figure
 
 
@@ -176,10 +194,10 @@ def confusion_figure(counts: Sequence[Sequence[float]], labels: tuple[str, ...],
 
 @styled
 def speaker_groups_figure(table: pl.DataFrame, models: Sequence[str]) -> Figure:
-    """Draw JS by speaker group (sex, age, language), one point per fine-tuned model; or that there are no groups.
+    """Draw nll by speaker group (sex, age, language), one point per fine-tuned model; or that there are no groups.
 
     Args:
-        table: columns ``kind``, ``group``, ``model`` and ``js``.
+        table: columns ``kind``, ``group``, ``model`` and ``nll``.
         models: the models to draw.
     """
     shown = table.filter(pl.col("kind").is_in(_GROUP_KINDS) & pl.col("model").is_in(models))
@@ -193,7 +211,7 @@ def speaker_groups_figure(table: pl.DataFrame, models: Sequence[str]) -> Figure:
     for name in models:
         rows = shown.filter(pl.col("model") == name)
         axes.plot(
-            rows["js"],
+            rows["nll"],
             [groups.index(pair) for pair in rows.select("kind", "group").rows()],
             linestyle="",
             marker=_marker(name),
@@ -204,11 +222,10 @@ def speaker_groups_figure(table: pl.DataFrame, models: Sequence[str]) -> Figure:
         )
     axes.set_yticks(range(len(groups)), [plain_text(f"{kind}: {group}") for kind, group in groups])
     axes.set_ylim(len(groups) - 0.5, -0.5)
-    axes.set_xlim(left=0)
     axes.margins(x=0.05)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel(f"{JS_AXIS} to the human votes")
-    axes.set_title("JS by speaker group")
+    axes.set_xlabel(SCORE_AXES["nll"])
+    axes.set_title("nll by speaker group")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

@@ -1,4 +1,4 @@
-"""Figures of pooling: the equivalent votes of the ALMs, their calibration, and the distributions of some utterances."""
+"""Figures of pooling: the worth of the ALMs, their calibration, and the distributions of some utterances."""
 
 from __future__ import annotations
 
@@ -24,31 +24,35 @@ _ID_CHARACTERS = 28
 
 
 @styled
-def equivalent_votes_figure(sources: Sources) -> Figure:
-    """Draw the equivalent votes (kappa) of each ALM, overall and by ambiguity, with intervals.
+def worth_figure(sources: Sources) -> Figure:
+    """Draw what each ALM is worth in further human votes (by nll), overall and by ambiguity, with intervals.
+
+    A rate beyond the limit is drawn at the limit.
 
     Args:
         sources: of the pooling.
     """
     figure, (axes,) = new_figure(width=6.4, height=3.2)
-    alms = sources.equivalent_votes
+    alms = [worth for worth in sources.worth if worth is not None]
     width = 0.8 / max(len(alms), 1)
     for a, alm in enumerate(alms):
-        estimates = [alm.overall, *(alm.by_ambiguity[tertile] for tertile in TERTILES)]
-        value_G = np.nan_to_num([estimate.value for estimate in estimates])
-        below_G = np.nan_to_num([estimate.value - estimate.low for estimate in estimates])
-        above_G = np.nan_to_num([estimate.high - estimate.value for estimate in estimates])
-        at_G = np.arange(len(estimates)) + (a - (len(alms) - 1) / 2) * width
+        rates = [alm.overall["nll"], *(alm.by_ambiguity["nll"][tertile] for tertile in TERTILES)]
+        drawn_G3 = np.array(
+            [[min(end, rate.limit) for end in (rate.value, rate.low, rate.high)] for rate in rates]
+        )
+        value_G = np.nan_to_num(drawn_G3[:, 0])
+        below_G, above_G = np.nan_to_num(value_G - drawn_G3[:, 1]), np.nan_to_num(drawn_G3[:, 2] - value_G)
+        at_G = np.arange(len(rates)) + (a - (len(alms) - 1) / 2) * width
         axes.bar(at_G, value_G, width * 0.9, color=PALETTE[a % len(PALETTE)], label=alm.alm)
         axes.errorbar(at_G, value_G, [below_G, above_G], fmt="none", ecolor=DARK, capsize=3)
     axes.set_xticks(range(1 + len(TERTILES)), ["overall", *(f"{tertile} ambiguity" for tertile in TERTILES)])
-    axes.set_ylabel("equivalent votes (κ)")
-    axes.set_title("Equivalent votes of the ALM")
+    axes.set_ylabel("further human votes (by nll)")
+    axes.set_title("Worth of the ALM")
     axes.grid(axis="x", visible=False)
     if alms:
         shared_legend(figure, axes)
     else:
-        axes.text(0.5, 0.5, "no ALM", transform=axes.transAxes, ha="center")
+        axes.text(0.5, 0.5, "nothing to measure", transform=axes.transAxes, ha="center")
     return figure
 
 

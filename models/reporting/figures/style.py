@@ -24,6 +24,12 @@ DARK, GREY = "#333333", "#888888"
 SMALL = 8  # points, of legends and annotations
 #: Axis label of every JS divergence; lower is better.
 JS_AXIS = "JS divergence (base 2)"
+#: Axis label of every score that is lower for better distributions.
+SCORE_AXES = {
+    "nll": "nll (nats per target vote)",
+    "squared_error": "squared error to the truth",
+    "js": JS_AXIS,
+}
 _SETTINGS: Any = {
     "font.family": families(),
     "font.size": 9.5,

@@ -7,82 +7,106 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ambivox.models.evaluation.validation import Validation
-from ambivox.models.evaluation.validation_tables import by_group, by_label, by_tertile
+from ambivox.models.evaluation.validation_tables import INDEPENDENT, by_group, by_label, by_tertile
 from ambivox.models.reporting.figures.bars import grouped_bars
 from ambivox.models.reporting.figures.style import (
     DARK,
     GREY,
     JS_AXIS,
+    SCORE_AXES,
     SMALL,
     new_figure,
     plain_text,
     shared_legend,
     styled,
 )
+from ambivox.models.reporting.measures import HEADINGS
 from ambivox.models.reporting.source_names import PALETTE, source_colour, source_label, source_order
 from ambivox.models.statistics.ambiguity import TERTILES
 from ambivox.models.statistics.confidence_calibration import calibration_curve
 from ambivox.models.statistics.intervals import Interval
 
 _LEAST_R2 = -1.0
-_DEFINITION_TITLES = {"entropy": "Ambiguity: entropy", "paper": "Ambiguity: definition of the paper"}
+_SQUARED_ERROR = ("squared_error_low", "squared_error_high")
 
 
 @styled
 def sources_figure(validation: Validation) -> Figure:
-    """Draw the mean JS of every source with its interval, the best on top.
+    """Draw the mean scores of every source with their intervals; an infinite nll, of raw votes, is written.
 
     Args:
         validation: of the sources.
     """
-    estimates = {source: validation.interval(js_N) for source, js_N in validation.js.items()}
-    order = sorted(estimates, key=lambda source: -np.nan_to_num(estimates[source].value, nan=9.0))
-    figure, (axes,) = new_figure(width=6.4, height=0.42 * len(order) + 1.2)
-    for y, source in enumerate(order):
-        estimate = estimates[source]
-        axes.errorbar(
-            estimate.value,
-            y,
-            xerr=[[max(estimate.value - estimate.low, 0)], [max(estimate.high - estimate.value, 0)]],
-            fmt="o",
-            capsize=3,
-            color=source_colour(source, DARK),
-        )
-        at = (estimate.value, y)
-        axes.annotate(
-            f"{estimate.value:.3f}", at, (0, 6), textcoords="offset points", ha="center", fontsize=SMALL
-        )
-    axes.set_yticks(range(len(order)), [source_label(source) for source in order])
-    axes.set_ylim(-0.6, len(order) - 0.3)
-    axes.grid(axis="y", visible=False)
-    axes.set_xlabel(f"{JS_AXIS} to the target votes, 95% interval over speakers")
-    axes.set_title("Distance to the target votes (lower is better)")
+    order = sorted(validation.scores, key=source_order, reverse=True)
+    figure, grid = new_figure(columns=len(SCORE_AXES), width=10.5, height=0.42 * len(order) + 1.4)
+    for axes, (score, axis) in zip(grid, SCORE_AXES.items(), strict=True):
+        for y, source in enumerate(order):
+            estimate = validation.interval(validation.scores[source][score])
+            if not np.isfinite(estimate.value):
+                text = "infinite" if np.isinf(estimate.value) else "undefined"
+                axes.text(0.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL)
+                continue
+            axes.errorbar(
+                estimate.value,
+                y,
+                xerr=[[max(estimate.value - estimate.low, 0)], [max(estimate.high - estimate.value, 0)]],
+                fmt="o",
+                capsize=3,
+                color=source_colour(source, DARK),
+            )
+            at = (estimate.value, y)
+            axes.annotate(
+                f"{estimate.value:.3f}", at, (0, 6), textcoords="offset points", ha="center", fontsize=SMALL
+            )
+        names = [source_label(source) for source in order] if axes is grid[0] else []
+        axes.set_yticks(range(len(order)), names or [""] * len(order))
+        axes.set_ylim(-0.6, len(order) - 0.3)
+        axes.margins(x=0.12)
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(f"{axis}, 95% interval")
+        axes.set_title(HEADINGS[score])
     return figure
 
 
 @styled
 def tertiles_figure(validation: Validation) -> Figure:
-    """Draw JS by ambiguity tertile and source, for both definitions of ambiguity.
+    """Draw squared error by ambiguity of other votes than the target, and JS by the ambiguity of all votes.
 
     Args:
         validation: of the sources.
     """
     tables = by_tertile(validation)
-    figure, grid = new_figure(columns=len(tables), width=8.8, height=3.6)
-    for axes, (definition, table) in zip(grid, tables.items(), strict=True):
-        sources = sorted(table[TERTILES[0]], key=source_order)
-        js = {source: [table[tertile][source] for tertile in TERTILES] for source in sources}
-        grouped_bars(axes, TERTILES, js, "js")
-        axes.set_title(_DEFINITION_TITLES.get(definition, definition))
-        axes.set_xlabel("ambiguity of the target votes (tertiles)")
-    grid[0].set_ylabel(JS_AXIS)
-    shared_legend(figure, grid[0])
+    panels = [
+        (
+            INDEPENDENT,
+            "squared_error",
+            _SQUARED_ERROR,
+            "Ambiguity of held-out votes\nthat are not the target",
+        ),
+        ("paper", "js", ("low", "high"), "For comparison: ambiguity of all votes,\ndefinition of the paper"),
+    ]
+    figure, grid = new_figure(columns=2, width=9.6, height=3.8)
+    for axes, (definition, score, bounds, title) in zip(grid, panels, strict=True):
+        axes.set_title(title)
+        axes.set_ylabel(SCORE_AXES[score])
+        if definition not in tables:
+            axes.text(0.5, 0.5, "too few held-out votes", transform=axes.transAxes, ha="center")
+            continue
+        table = tables[definition]
+        sources = sorted(
+            (source for source, cell in table[TERTILES[0]].items() if np.isfinite(cell[score])),
+            key=source_order,
+        )
+        cells = {source: [table[tertile][source] for tertile in TERTILES] for source in sources}
+        grouped_bars(axes, TERTILES, cells, score, bounds)
+        axes.set_xlabel("ambiguity (tertiles)")
+    shared_legend(figure, grid[1])
     return figure
 
 
 @styled
 def speaker_groups_figure(validation: Validation) -> Figure:
-    """Draw JS by speaker group and source; the figure says so where the corpus has no speaker groups.
+    """Draw squared error by speaker group and source; the figure says so where the corpus has no speaker groups.
 
     Args:
         validation: of the sources.
@@ -94,11 +118,11 @@ def speaker_groups_figure(validation: Validation) -> Figure:
         grid[0].text(0.5, 0.5, note, transform=grid[0].transAxes, ha="center")
     for axes, (kind, table) in zip(grid, tables.items(), strict=False):
         groups = tuple(table)
-        sources = sorted(table[groups[0]], key=source_order)
-        js = {source: [measures[source] for measures in table.values()] for source in sources}
-        grouped_bars(axes, [plain_text(group) for group in groups], js, "js")
-        axes.set_title(f"JS by {plain_text(kind)} of the speaker")
-    grid[0].set_ylabel(JS_AXIS)
+        sources = sorted((source for source in table[groups[0]] if source != "floor"), key=source_order)
+        cells = {source: [measures[source] for measures in table.values()] for source in sources}
+        grouped_bars(axes, [plain_text(group) for group in groups], cells, "squared_error", _SQUARED_ERROR)
+        axes.set_title(f"Squared error by {plain_text(kind)} of the speaker")
+    grid[0].set_ylabel(SCORE_AXES["squared_error"])
     shared_legend(figure, grid[0])
     return figure
 

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from ambivox.models.left_out import NOTE
-from ambivox.models.reporting.estimates import display_name, format_estimate, parse_measure
+from ambivox.models.reporting.estimates import display_name, parse_measure
 from ambivox.models.reporting.json_tables import json_tables
+from ambivox.models.reporting.measures import HEADINGS, format_measure, rank
 from ambivox.models.reporting.parts import Section, pictures
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.source_names import source_label
 from ambivox.models.reporting.tables import Table
 
-#: Measure -> its heading; the arrow points to the better end.
-_MEASURES = {"js": "JS ↓", "bc": "BC ↑", "accuracy": "accuracy ↑", "f1_macro": "macro F1 ↑", "ece": "ECE ↓"}
+_HEADINGS = HEADINGS | {"f1_macro": "macro F1 ↑", "ece": "ECE ↓"}
 
 
 def finetuning(run: Run) -> Section:
-    """Describe the fine-tuned models, the ALM without fine-tuning, the corpus prior and the human ceiling."""
+    """Describe the fine-tuned models, the ALM without fine-tuning, baselines, corpus prior, human ceiling and floor."""
     section = Section("finetuning", "Fine-tuning and evaluation")
     metrics = run.json("evaluation/metrics.json")
     section.tables = _matrix_tables(metrics)
@@ -31,14 +31,15 @@ def finetuning(run: Run) -> Section:
 
 
 def _matrix_tables(metrics: Mapping[str, Any]) -> list[Table]:
-    ranked = []
-    for name, measures in metrics.items():
-        estimates = [parse_measure(measures, measure) for measure in _MEASURES]
-        if estimates[0] is not None:
-            cells = [source_label(name), *(format_estimate(estimate) for estimate in estimates)]
-            ranked.append((estimates[0].value, name, cells))
+    ranked = sorted(
+        (name for name, measures in metrics.items() if parse_measure(measures, "js") is not None),
+        key=lambda name: (rank(metrics[name]), name),
+    )
     if not ranked:
         return []
-    rows = [cells for _, _, cells in sorted(ranked)]
+    rows = [
+        [source_label(name), *(format_measure(metrics[name], measure) for measure in _HEADINGS)]
+        for name in ranked
+    ]
     caption = "Distance to the human votes of the test speakers, best model first"
-    return [Table.of(["model", *_MEASURES.values()], rows, caption)]
+    return [Table.of(["model", *_HEADINGS.values()], rows, caption)]

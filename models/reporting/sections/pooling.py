@@ -1,4 +1,4 @@
-"""Pooling: how many human votes an ALM's answer is equivalent to."""
+"""Pooling: what an ALM's answer is worth in human votes, and how much it counts for."""
 
 from __future__ import annotations
 
@@ -7,35 +7,45 @@ from typing import Any
 
 import polars as pl
 
-from ambivox.models.reporting.estimates import format_estimate, parse_estimate
+from ambivox.models.reporting.estimates import display_name, format_estimate, parse_estimate
 from ambivox.models.reporting.json_tables import json_tables
 from ambivox.models.reporting.parts import Section, pictures
-from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.reading import Run, worth_text
 from ambivox.models.reporting.tables import Table
 from ambivox.models.statistics.ambiguity import TERTILES
+from ambivox.models.statistics.intervals import few_groups
 
 _NEGLIGIBLE_VOTES = 0.1
 
 
 def pooling(run: Run) -> Section:
-    """Describe the equivalent votes of each ALM, overall, by ambiguity and by utterance."""
-    section = Section("pooling", "Pooling: equivalent votes of the ALM")
+    """Describe what each ALM is worth, overall and by ambiguity, and its equivalent votes by utterance."""
+    section = Section("pooling", "Pooling: worth of the ALM in human votes")
+    for name, worth in run.worth().items():
+        if warning := few_groups(speakers) if isinstance(speakers := worth.get("speakers"), int) else None:
+            section.warnings.append(f"{name}: {warning}.")
+    if run.worth():
+        section.text.append(
+            "An ALM is worth as many further human votes as pooling with the corpus prior but without the ALM needs to "
+            "reach the score of pooling with it. It is measured on votes and speakers that the models were not fitted "
+            "on; brackets show 95% intervals over speakers."
+        )
     for name, votes in run.equivalent_votes().items():
         section.text.append(
-            f"{name} is equivalent to {format_estimate(votes)} human votes. The pooled distribution is "
-            "(n + κ q̃) / (N + κ): n the human votes per label, N their number, q̃ the calibrated distribution of the ALM, "
-            "and κ the equivalent votes, fitted per utterance."
+            f"{name} counts for {format_estimate(votes)} votes (κ). The pooled distribution is "
+            "(n + κ₀ p₀ + κ q̃) / (N + κ₀ + κ): n the human votes per label, N their number, p₀ the corpus prior and κ₀ the "
+            "votes it counts for, q̃ the calibrated distribution of the ALM, and κ its equivalent votes; κ₀ and κ are "
+            "fitted, per utterance."
         )
         if votes.value < _NEGLIGIBLE_VOTES:
-            section.text.append(f"{name} has almost no effect: the pooled distributions are the human ones.")
+            section.text.append(f"{name} has almost no effect: pooled is close to humans + prior.")
     content = run.json("distributions/pooling.json")
     section.warnings += [f"Left out: {sentence}." for sentence in _sentences(content)]
     if content.get("alms") == {}:
         section.text.append(
-            "No ALM is pooled: the pooled distributions are those of the human votes, and the corpus prior where there "
-            "are none."
+            "No ALM is pooled: the pooled distributions are those of the human votes pooled with the corpus prior."
         )
-    section.tables = _tables_by_ambiguity(content)
+    section.tables = _worth_tables(run) + _tables_by_ambiguity(content)
     pooled = run.distributions.get("pooled")
     if pooled is not None and pooled.frame["equivalent_votes"].max() != 0:
         votes_N = pooled.frame["equivalent_votes"]
@@ -46,7 +56,7 @@ def pooling(run: Run) -> Section:
         without = pooled.frame.filter(pl.col("human_votes") == 0).height
         if without:
             section.warnings.append(
-                f"{without:,} utterances have no human votes: their pooled distribution comes from the calibrated ALM alone."
+                f"{without:,} utterances have no human votes: their pooled distribution comes from the calibrated ALM and the prior alone."
             )
     section.details = json_tables(content)
     section.pictures = pictures(run.root / "distributions")
@@ -57,6 +67,26 @@ def _sentences(content: Mapping[str, Any]) -> list[str]:
     """Why ALMs were left out, a sentence each."""
     left_out = content.get("left_out")
     return [str(sentence) for sentence in left_out] if isinstance(left_out, list) else []
+
+
+def _worth_tables(run: Run) -> list[Table]:
+    parts = ("overall", *TERTILES)
+    rows = [
+        [
+            name,
+            display_name(score),
+            str(worth.get("votes")),
+            *(worth_text(worth, score, part) for part in parts),
+        ]
+        for name, worth in run.worth().items()
+        for score in ("nll", "squared_error")
+    ]
+    if not rows:
+        return []
+    columns = ["ALM", "score", "beside human votes", *parts]
+    return [
+        Table.of(columns, rows, "Worth in further human votes, overall and by ambiguity of the utterance")
+    ]
 
 
 def _tables_by_ambiguity(content: Mapping[str, Any]) -> list[Table]:

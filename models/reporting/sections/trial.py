@@ -5,13 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ambivox.models.reporting.estimates import format_estimate, format_number, parse_measure
+from ambivox.models.reporting.estimates import format_estimate, parse_measure
 from ambivox.models.reporting.json_tables import format_cell
+from ambivox.models.reporting.measures import format_measure
 from ambivox.models.reporting.parts import Section, pictures
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.source_names import source_label
 from ambivox.models.reporting.tables import Table
 from ambivox.models.statistics.ambiguity import TERTILES
+
+#: Heading -> key of a row.
+_COLUMNS = {
+    "votes kept": "votes",
+    "source": "source",
+    "nll ↓": "nll",
+    "squared error ↓": "squared_error",
+    "JS ↓": "js",
+    "nll − human + prior ↓": "nll_minus_human_prior",
+    "ratio of squared error ↓": "squared_error_over_human",
+    "ratio of JS ↓": "over_human",
+}
+#: Key of a row, name of the ratio in its tertiles, caption.
+_BY_AMBIGUITY = (
+    ("independent_votes", "squared_error_over_human", "Ratio of squared error, by ambiguity"),
+    (
+        "entropy",
+        "",
+        "For comparison: ratio of JS, by tertiles of the entropy of all votes, the target included",
+    ),
+)
 
 
 def trial(run: Run) -> Section:
@@ -22,29 +44,42 @@ def trial(run: Run) -> Section:
     if not rows:
         return section
     section.text.append(
-        "In each test utterance, k human votes are kept and the others are the target. The ratio is the JS of a source "
-        "divided by the JS of the k votes alone: below 1, the source is better than k votes alone. Ambiguity: tertiles "
-        "of the entropy of all votes. Intent is an oracle: it replaces the ALM by the emotion that the actor was asked "
-        "to express, with a fitted weight."
+        "In each test utterance, k human votes are kept and the others are the target. The ratios divide the squared error, "
+        "or the JS, of a source by that of the k votes alone: below 1, the source is better than k votes alone. What the "
+        "ALM adds is the difference in nll to human + prior. Ambiguity: tertiles of the entropy of half of the votes that "
+        "were not kept, scored against the other half. Intent is an oracle: it replaces the ALM by the emotion that the "
+        "actor was asked to express, with a fitted weight."
     )
-    columns = [
-        "votes kept",
-        "source",
-        "JS ↓",
-        "ratio ↓",
-        *(f"ratio, {tertile} ambiguity" for tertile in TERTILES),
+    section.tables = [
+        Table.of(list(_COLUMNS), [_row(row) for row in rows], "Distance to the votes that were not kept")
     ]
-    section.tables = [Table.of(columns, [_row(row) for row in rows], "JS to the votes that were not kept")]
+    for key, name, caption in _BY_AMBIGUITY:
+        if any(isinstance(row.get(key), Mapping) for row in rows):
+            columns = ["votes kept", "source", *(f"{tertile} ambiguity" for tertile in TERTILES)]
+            cells = [_tertile_row(row, key, name) for row in rows]
+            section.tables.append(Table.of(columns, cells, caption))
     section.pictures = pictures(run.root / "trial")
     return section
 
 
 def _row(row: Mapping[str, Any]) -> list[str]:
-    ratios = [parse_measure(row.get("entropy"), tertile) for tertile in TERTILES]
     return [
         format_cell(row.get("votes")),
         source_label(format_cell(row.get("source"))),
-        format_estimate(parse_measure(row, "js")),
-        format_estimate(parse_measure(row, "over_human")),
-        *("–" if ratio is None else format_number(ratio.value) for ratio in ratios),
+        *(format_measure(row, measure) for measure in list(_COLUMNS.values())[2:]),
+    ]
+
+
+def _tertile_row(row: Mapping[str, Any], key: str, name: str) -> list[str]:
+    """The ratio ``name`` of every tertile; the tertile itself is the ratio where there is no name."""
+    levels = row.get(key)
+    by_level = levels if isinstance(levels, Mapping) else {}
+    ratios = [
+        parse_measure(by_level.get(tertile), name) if name else parse_measure(by_level, tertile)
+        for tertile in TERTILES
+    ]
+    return [
+        format_cell(row.get("votes")),
+        source_label(format_cell(row.get("source"))),
+        *(format_estimate(ratio) for ratio in ratios),
     ]

@@ -8,6 +8,7 @@ from typing import Any
 from ambivox.models.left_out import NOTE
 from ambivox.models.reporting.estimates import display_name, format_estimate, format_number, parse_estimate
 from ambivox.models.reporting.json_tables import format_cell, json_tables, merge_intervals
+from ambivox.models.reporting.measures import EXPLANATION, format_measure
 from ambivox.models.reporting.parts import Section, pictures
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.source_names import source_label, source_order
@@ -16,7 +17,7 @@ from ambivox.models.statistics.ambiguity import TERTILES
 from ambivox.models.statistics.intervals import few_groups
 from ambivox.models.statistics.paired_tests import SIGNIFICANT_P
 
-_GROUP_SOURCES = ("human", "synthetic", "pooled", "ceiling")
+_GROUP_SOURCES = ("human", "human_prior", "synthetic", "pooled", "ceiling")
 
 
 def validation(run: Run) -> Section:
@@ -30,8 +31,8 @@ def validation(run: Run) -> Section:
             else "all human votes of the split test"
         )
         section.text.append(
-            f"Only test speakers are scored; the target is {target}. JS is the base-2 divergence (0 to 1), not its "
-            f"square root. Brackets show 95% intervals over {_groups(run)}."
+            f"Only test speakers are scored; the target is {target}. Every utterance counts alike. {EXPLANATION} "
+            f"Brackets show 95% intervals over {_groups(run)}."
         )
         speakers = run.json("validation/details.json").get("speakers")
         if isinstance(speakers, int) and (warning := few_groups(speakers)):
@@ -41,8 +42,10 @@ def validation(run: Run) -> Section:
     groups = details.get("per_group")
     if isinstance(groups, Mapping) and groups and not any(groups.values()):
         section.text.append(
-            f"JS by speaker group cannot be given: {' and '.join(map(str, groups))} of the test speakers are unknown."
+            f"Scores by speaker group cannot be given: {' and '.join(map(str, groups))} of the test speakers are unknown."
         )
+    if isinstance(missing := details.get("tertiles_missing"), str):
+        section.text.append(f"Scores by ambiguity cannot be given: {missing}.")
     section.tables = _tertile_tables(details) + _paired_test_tables(details) + _group_tables(details)
     section.details = json_tables(metrics, "sources")
     for path in sorted((run.root / "validation").glob("*.json")):
@@ -59,29 +62,56 @@ def _groups(run: Run) -> str:
     return "utterances, because fewer than two test speakers are known: they say nothing about other speakers"
 
 
-def _js(measures: Any) -> str:
-    return format_cell(merge_intervals(measures).get("js")) if isinstance(measures, Mapping) else "–"
+def _figure(measures: Any, score: str) -> str:
+    """A score of a cell, whose bounds are ``low`` and ``high`` for JS."""
+    if not isinstance(measures, Mapping):
+        return "–"
+    if score == "js":
+        return format_cell(merge_intervals(measures).get("js"))
+    return format_measure(measures, score)
 
 
 def _tertile_tables(details: Mapping[str, Any]) -> list[Table]:
     tertiles = details.get("tertiles")
-    levels = tertiles.get("paper") if isinstance(tertiles, Mapping) else None
+    by_definition = tertiles if isinstance(tertiles, Mapping) else {}
+    tables = [
+        _tertile_table(
+            by_definition.get("independent_votes"),
+            score,
+            f"{display_name(score)} by ambiguity of the utterance (tertiles): half of the held-out votes measure the "
+            "ambiguity, the other half is the target",
+        )
+        for score in ("nll", "squared_error")
+    ]
+    tables.append(
+        _tertile_table(
+            by_definition.get("paper"),
+            "js",
+            "JS by ambiguity of all votes, the target included (tertiles; ambiguity as defined in the paper, for "
+            "comparison): the target’s own chance agreement favours sharp answers at low ambiguity",
+        )
+    )
+    return [table for table in tables if table is not None]
+
+
+def _tertile_table(levels: Any, score: str, caption: str) -> Table | None:
     if not isinstance(levels, Mapping):
-        return []
+        return None
     by_level = {level: found if isinstance(found := levels.get(level), Mapping) else {} for level in TERTILES}
     sources = sorted({source for measures in by_level.values() for source in measures}, key=source_order)
     rows = [
-        [source_label(source), *(_js(by_level[level].get(source)) for level in TERTILES)]
+        [source_label(source), *(_figure(by_level[level].get(source), score) for level in TERTILES)]
         for source in sources
     ]
-    caption = "JS by ambiguity of the utterance (tertiles; ambiguity as defined in the paper)"
-    return [Table.of(["source", *TERTILES], rows, caption)]
+    rows = [row for row in rows if set(row[1:]) != {"–"}]
+    return Table.of(["source", *TERTILES], rows, caption)
 
 
 def _paired_test_tables(details: Mapping[str, Any]) -> list[Table]:
     tests = [test for test in details.get("paired_tests") or [] if isinstance(test, Mapping)]
     rows = [
         [
+            display_name(str(test.get("score", "js"))),
             f"{source_label(str(test.get('first')))} − {source_label(str(test.get('second')))}",
             format_estimate(parse_estimate({**test, "value": test.get("difference")})),
             _p_value(test),
@@ -90,7 +120,8 @@ def _paired_test_tables(details: Mapping[str, Any]) -> list[Table]:
     ]
     if not rows:
         return []
-    return [Table.of(["difference", "JS", "p (Holm)"], rows, "Differences in JS, paired over speakers")]
+    caption = "Differences, paired over speakers; p is adjusted over the pairs of a score"
+    return [Table.of(["score", "pair", "difference", "p (Holm)"], rows, caption)]
 
 
 def _p_value(test: Mapping[str, Any]) -> str:
@@ -105,12 +136,20 @@ def _group_tables(details: Mapping[str, Any]) -> list[Table]:
     kinds = details.get("per_group")
     tables = []
     for kind, groups in kinds.items() if isinstance(kinds, Mapping) else ():
-        if isinstance(groups, Mapping) and groups:
-            columns = [str(kind), *(source_label(source) for source in _GROUP_SOURCES)]
-            rows = [
-                [str(group), *(_js(measures.get(source)) for source in _GROUP_SOURCES)]
-                for group, measures in groups.items()
-                if isinstance(measures, Mapping)
-            ]
-            tables.append(Table.of(columns, rows, f"JS by {kind} of the speaker"))
+        if not isinstance(groups, Mapping) or not groups:
+            continue
+        cells = [measures for measures in groups.values() if isinstance(measures, Mapping)]
+        has_squared_error = any(
+            isinstance(by_source, Mapping) and "squared_error" in by_source
+            for measures in cells
+            for by_source in measures.values()
+        )
+        score = "squared_error" if has_squared_error else "js"  # of earlier versions
+        columns = [str(kind), *(source_label(source) for source in _GROUP_SOURCES)]
+        rows = [
+            [str(group), *(_figure(measures.get(source), score) for source in _GROUP_SOURCES)]
+            for group, measures in groups.items()
+            if isinstance(measures, Mapping)
+        ]
+        tables.append(Table.of(columns, rows, f"{display_name(score)} by {kind} of the speaker"))
     return tables

@@ -112,6 +112,22 @@ def test_a_former_ledger_is_read_and_extended(tmp_path: Path) -> None:
     assert current.alm == "tiny"
 
 
+def test_trials_that_could_end_in_a_promotion_are_counted(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.parquet")
+    assert ledger.trials() == 0
+    tried = [replace(entry(number), gain=0.1) for number in range(3)]
+    ledger.append(
+        replace(entry(7, "initial"), gain=0.2), *tried, entry(8, "failed", None), entry(9, "duplicate", None)
+    )
+    assert ledger.trials() == 3
+
+
+def test_the_lowest_nll_leads_and_rows_of_earlier_releases_follow(tmp_path: Path) -> None:
+    former = former_ledger(tmp_path / "ledger.parquet", ("old", "0123456789abcdef", "folder:", "standing"))
+    former.append(replace(entry(8), nll=1.2), replace(entry(9), nll=1.1))
+    assert former.leaderboard()["alm"].to_list() == ["alm9", "alm8", "old"]
+
+
 WRITER = """
 import sys
 from datetime import UTC, datetime

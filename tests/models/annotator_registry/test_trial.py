@@ -45,9 +45,14 @@ def test_a_better_candidate_may_be_promoted_unless_it_ignores_the_audio(
     assert (trial.entry.decision, trial.entry.reason, trial.entry.revision) == ("rejected", "", REVISION)
     assert trial.entry.audio_sensitive is True
     assert trial.entry.baseline == "the corpus prior"
-    assert trial.entry.js is not None
-    assert trial.entry.baseline_js is not None
-    assert trial.entry.gain == pytest.approx(trial.entry.baseline_js - trial.entry.js)
+    assert trial.entry.nll is not None
+    assert trial.entry.baseline_nll is not None
+    assert trial.entry.gain == pytest.approx(trial.entry.baseline_nll - trial.entry.nll)
+    assert trial.entry.level == 0.025
+    later = pilot.score(CANDIDATE, REVISION, out, pilot.prior(), margin=0.01, seed=0, number=9)
+    assert later.entry.gain == trial.entry.gain and later.entry.level == pytest.approx(0.05 / 90)
+    assert later.entry.gain_low is not None and trial.entry.gain_low is not None
+    assert later.entry.gain_low < trial.entry.gain_low
     assert not pilot.score(CANDIDATE, REVISION, out, pilot.prior(), margin=0.9, seed=0).better
     write_checks(out, **{key: False})
     trial = pilot.score(CANDIDATE, REVISION, out, pilot.prior(), margin=0.01, seed=0)

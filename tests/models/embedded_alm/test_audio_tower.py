@@ -24,8 +24,8 @@ def test_a_short_window_gives_the_output_of_the_full_window(tmp_path: Path) -> N
     for index, samples in enumerate(recordings):
         names.append(str(tmp_path / f"{index}.wav"))
         soundfile.write(names[-1], samples, 16_000, subtype="FLOAT")
-    mels = log_mel_spectrograms(names, tmp_path / "cache")
-    cached = log_mel_spectrograms(names, tmp_path / "cache")
+    mels = log_mel_spectrograms(names, 128, tmp_path / "cache")
+    cached = log_mel_spectrograms(names, 128, tmp_path / "cache")
     assert (cached.values == mels.values).all() and (cached.frames_N == mels.frames_N).all()
     torch.manual_seed(0)
     shape = Shape(tower_width=48, tower_layers=2, tower_heads=2, tower_inner=48, text_width=64)
@@ -34,7 +34,7 @@ def test_a_short_window_gives_the_output_of_the_full_window(tmp_path: Path) -> N
     with torch.no_grad():
         h_BLD, is_audio_BL = encode(tower, batch, torch.from_numpy(mels.frames_N))
         for index, samples in enumerate(recordings):
-            features = build_feature_extractor()(
+            features = build_feature_extractor(128)(
                 samples, sampling_rate=16_000, return_tensors="pt", return_attention_mask=True
             )
             assert int(features.attention_mask.sum()) == mels.frames_N[index]

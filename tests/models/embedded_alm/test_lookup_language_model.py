@@ -1,4 +1,4 @@
-"""Before any training, the language model answers as the linear head does, whatever the order of the options."""
+"""The language model answers as the linear head does, whatever the order of the options."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def lookup_model(labels: tuple[str, ...]):
 
 def head_distribution(model, tokenizer, head, bias, audio) -> np.ndarray:
     """The head's distribution from the tower's full 30 s window."""
-    features = build_processor(tokenizer).feature_extractor(
+    features = build_processor(tokenizer, 128).feature_extractor(
         audio, sampling_rate=RATE_HZ, return_tensors="pt", return_attention_mask=True
     )
     encoded = (int(features.attention_mask.sum()) - 1) // 2 + 1
@@ -65,7 +65,7 @@ def answer(model, tokenizer, prompt: Prompt, transcript: str | None, audio) -> t
     if prompt.modality == "transcript":
         inputs = tokenizer(text, return_tensors="pt")
     else:
-        inputs = build_processor(tokenizer)(
+        inputs = build_processor(tokenizer, 128)(
             text=text, audio=audio, sampling_rate=RATE_HZ, return_tensors="pt"
         )
     dtype = model.lm_head.weight.dtype

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from ambivox.models.embedded_alm.architecture import MEL_BANDS, Shape, build_model
+from ambivox.models.embedded_alm.architecture import Shape, build_model
 from ambivox.models.embedded_alm.audio_tower import encode, mean_logits
 from ambivox.models.embedded_alm.mel_spectrograms import MARGIN_FRAMES, log_mel_spectrograms, pad_batch
 from ambivox.models.embedded_alm.spectral_statistics import (
@@ -20,7 +20,7 @@ from ambivox.models.embedded_alm.spectral_statistics import (
 from ambivox.models.embedded_alm.tokenizer import build_tokenizer
 from ambivox.models.embedded_alm.tower_layout import TowerLayout, tower_width_for
 
-BANDS, LABELS = 8, 3
+BANDS, LABELS, MEL_BANDS = 8, 3, 128
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def mels(tmp_path_factory: pytest.TempPathFactory):
         voice = sum(np.sin(2 * np.pi * (110 + 70 * index) * k * t) / k for k in range(1, 20))
         names.append(str(folder / f"{index}.wav"))
         soundfile.write(names[-1], (envelope * voice * 0.3).astype(np.float32), 16_000)
-    return log_mel_spectrograms(names)
+    return log_mel_spectrograms(names, MEL_BANDS)
 
 
 def expected_statistics(spectrogram: np.ndarray, frames: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from ambivox.models.pooling.allocation_simulation import simulate
 from ambivox.models.pooling.calibration import identity
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
-from ambivox.models.pooling.pooled import AlmModel, PoolingModel
+from ambivox.models.pooling.pooled import AlmModel, PoolingModel, PriorWeights
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Votes
 from tests.support.pooling_tables import SimulatedCorpus, label_names, simulated_corpus, write_files
@@ -26,6 +26,7 @@ _WEIGHTS = np.array([np.log(2.0), 0.0, 0.0, 0.0, 0.0, 0.0])  # kappa = 2 everywh
 _MODEL = PoolingModel(
     ("a", "b"),
     np.array([0.5, 0.5]),
+    PriorWeights.constant(1.0),
     (AlmModel("x", identity(2), _WEIGHTS, True),),
     np.eye(2),
     np.zeros(2),
@@ -40,9 +41,10 @@ def _inputs(n_NK: list[list[float]], q_NK: list[list[float]]) -> PoolingInputs:
 
 
 def test_expected_reduction_by_hand() -> None:
-    # p = (1 + 2 * 0.5, 2 * 0.5) / 3; after a vote (3, 1) / 4 with chance 2/3, or (2, 2) / 4 with 1/3
-    now, up, down = (np.array([values]) for values in ([2 / 3, 1 / 3], [3 / 4, 1 / 4], [1 / 2, 1 / 2]))
-    expected = 2 / 3 * jensen_shannon(now, up)[0] + 1 / 3 * jensen_shannon(now, down)[0]
+    # ALM and prior together are three votes, half for either label: p = (2.5, 1.5) / 4; after a vote (3.5, 1.5) / 5 with
+    # chance 5/8, or (2.5, 2.5) / 5 with 3/8
+    now, up, down = (np.array([values]) for values in ([5 / 8, 3 / 8], [7 / 10, 3 / 10], [1 / 2, 1 / 2]))
+    expected = 5 / 8 * jensen_shannon(now, up)[0] + 3 / 8 * jensen_shannon(now, down)[0]
     assert expected_reduction(_MODEL, _inputs([[1.0, 0.0]], [[0.5, 0.5]])) == pytest.approx(
         [expected], abs=1e-6
     )

@@ -11,7 +11,7 @@ from scipy.optimize import approx_fprime
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.calibration import identity
 from ambivox.models.pooling.fit import fit_pooling
-from ambivox.models.pooling.informative import is_informative
+from ambivox.models.pooling.informative import cross_fit
 from ambivox.models.pooling.inputs import PoolingInputs, mean_over_alms
 from ambivox.models.pooling.loss import PoolingLoss
 from ambivox.models.pooling.pooled import (
@@ -20,12 +20,14 @@ from ambivox.models.pooling.pooled import (
     AlmModel,
     Criterion,
     PoolingModel,
+    PriorWeights,
     features,
     pool,
     posterior_mean,
     respond,
 )
-from ambivox.models.pooling.sources import combined_counts
+from ambivox.models.pooling.sources import combined_counts, mean_votes
+from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.statistics import metrics
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.statistics.vote_draws import draw_votes
@@ -33,7 +35,7 @@ from tests.support.pooling_tables import SimulatedCorpus, label_names, simulated
 
 
 def _fit(
-    corpus: SimulatedCorpus, criterion: Criterion = "js", in_use: float = 3.0, seed: int = 0
+    corpus: SimulatedCorpus, criterion: Criterion = "likelihood", in_use: float = 3.0, seed: int = 0
 ) -> PoolingModel:
     names = label_names(corpus.n_NK.shape[1])
     return fit_pooling(names, ["alm"], corpus.inputs, np.full(1, in_use), criterion=criterion, seed=seed)
@@ -85,14 +87,14 @@ def test_features_by_hand() -> None:
 def test_gradient_matches_finite_differences(criterion: Criterion, labels: int) -> None:
     rng = np.random.default_rng(labels)
     known_MK = rng.integers(0, 3, (40, labels)).astype(float)
-    q_MAK = rng.dirichlet(np.ones(labels), (40, 2))
-    answered_MA = rng.integers(0, 2, (40, 2)).astype(float)
-    answered_MA[:, 0] = 1.0
-    f_MAF = rng.normal(size=(40, 2, len(FEATURES)))
+    q_MCK = rng.dirichlet(np.ones(labels), (40, 2))
+    answered_MC = rng.integers(0, 2, (40, 2)).astype(float)
+    answered_MC[:, 0] = 1.0
+    f_MCF = rng.normal(size=(40, 2, len(FEATURES)))
     held_out_MK = rng.multinomial(4, np.full(labels, 1 / labels), 40)
     weight_M = np.full(40, 1 / 40)
-    loss = PoolingLoss(known_MK, held_out_MK / 4, weight_M, q_MAK, answered_MA, f_MAF, criterion, 40)
-    at = rng.normal(0, 0.3, loss.pack(f_MAF[0], np.eye(labels), np.zeros(labels)).shape)
+    loss = PoolingLoss(known_MK, held_out_MK / 4, weight_M, q_MCK, answered_MC, f_MCF, criterion, 40)
+    at = rng.normal(0, 0.3, loss.pack(f_MCF[0], np.eye(labels), np.zeros(labels)).shape)
     numeric = approx_fprime(at, lambda x: loss.loss_and_gradient(x)[0], 1e-7)
     assert loss.loss_and_gradient(at)[1] == pytest.approx(numeric, abs=2e-5)
 
@@ -106,8 +108,33 @@ def test_known_equivalent_votes_are_recovered_by_leaving_votes_out(kappa: float)
     assert np.median(kappa_N) == pytest.approx(kappa, rel=0.3)
 
 
+@pytest.mark.parametrize(("votes", "kappa"), [(4, 1.5), (4, 6.0), (9, 3.0)])
+def test_without_alms_the_known_weight_of_the_prior_is_recovered(votes: int, kappa: float) -> None:
+    rng = np.random.default_rng(votes)
+    prior_K = np.array([0.5, 0.3, 0.2])
+    n_NK = rng.multinomial(votes, rng.dirichlet(kappa * prior_K, 6000)).astype(float)
+    inputs = PoolingInputs(n_NK, np.zeros((6000, 0, 3)), np.zeros((6000, 0)), np.arange(6000) % 40)
+    model = fit_pooling(label_names(3), [], inputs, np.full(1, 3.0))
+    kept_NK = draw_votes(n_NK, np.full(6000, 3), rng)
+    pooled = pool(model, kept_NK, inputs.q_NAK)
+    assert np.median(pooled.prior_votes_N) == pytest.approx(kappa, rel=0.25)
+    bayes_NK = (kept_NK + kappa * prior_K) / (3 + kappa)
+    assert np.abs(pooled.p_NK - bayes_NK).mean() < 0.02
+    nothing = pool(model, np.zeros((1, 3)), np.zeros((1, 0, 3)))
+    assert nothing.p_NK[0] == pytest.approx(model.prior_K) and nothing.from_prior_N[0]
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_one_vote_everywhere_without_alms_assumes_the_weight_of_the_prior(criterion: Criterion) -> None:
+    n_NK = np.eye(3)[np.arange(60) % 3]
+    inputs = PoolingInputs(n_NK, np.zeros((60, 0, 3)), np.zeros((60, 0)), np.arange(60) % 6)
+    model = fit_pooling(label_names(3), [], inputs, np.ones(60), criterion=criterion)
+    assert "assumed" in model.fitted_on["target"]
+    assert pool(model, n_NK, inputs.q_NAK).prior_votes_N == pytest.approx(2.0)
+
+
 def test_pooled_beats_both_on_unseen_speakers_and_comes_near_the_best_possible() -> None:
-    model = _fit(simulated_corpus(seed=1))
+    model = _fit(simulated_corpus(seed=1), "js")
     unseen = simulated_corpus(seed=2)
     pooled, human = _js(model, unseen)
     kept_NK = draw_votes(unseen.n_NK, np.full(len(unseen.n_NK), 3), np.random.default_rng(9))
@@ -120,7 +147,9 @@ def test_pooled_beats_both_on_unseen_speakers_and_comes_near_the_best_possible()
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
-def test_an_uninformative_alm_has_no_equivalent_votes_and_pooled_equals_human(criterion: Criterion) -> None:
+def test_an_uninformative_alm_has_no_equivalent_votes_and_pooled_equals_humans_and_prior(
+    criterion: Criterion,
+) -> None:
     corpus = simulated_corpus(seed=3)
     noise_NK = np.random.default_rng(4).dirichlet(np.ones(4), len(corpus.n_NK))
     for answer_NK in (noise_NK, np.full_like(noise_NK, 0.25), corpus.q_NK[::-1]):
@@ -129,7 +158,8 @@ def test_an_uninformative_alm_has_no_equivalent_votes_and_pooled_equals_human(cr
         pooled = pool(model, empty.n_NK, answer_NK[:, None])
         assert not model.alms[0].is_informative
         assert pooled.kappa_NA.max() == 0.0
-        assert pooled.p_NK == pytest.approx(shares(corpus.n_NK))
+        assert pooled.p_NK == pytest.approx(pool(model.without_alms(), empty.n_NK, empty.q_NK[:, :0]).p_NK)
+        assert (pooled.prior_votes_N > 0.1).all()
 
 
 def test_the_better_of_two_alms_gets_more_equivalent_votes_and_a_useless_third_none() -> None:
@@ -190,14 +220,20 @@ def test_utterances_without_votes_and_without_answers_are_marked() -> None:
     assert pooled.from_prior_N.tolist() == [False, True, False]
     assert pooled.p_NK[0].argmax() == 0
     assert pooled.p_NK[1] == pytest.approx(model.prior_K)
-    assert pooled.p_NK[2] == pytest.approx([2 / 3, 1 / 3, 0, 0])  # the humans alone
+    prior_votes = pooled.prior_votes_N[2]
+    with_prior_K = (n_NK[2] + prior_votes * model.prior_K) / (3 + prior_votes)
+    assert pooled.p_NK[2] == pytest.approx(with_prior_K) and pooled.p_NK[2].min() > 0  # never the raw n / N
+    assert pooled.weight_N[2] == pytest.approx(3 + prior_votes)
     assert pooled.p_NK.sum(1) == pytest.approx(np.ones(3))
 
 
 def test_an_alm_that_never_answers_and_no_votes_at_all() -> None:
     corpus = simulated_corpus(rows=60, seed=11)
     silent = replace(corpus, q_NK=np.full_like(corpus.q_NK, np.nan))
-    assert pool(_fit(silent), corpus.n_NK, silent.q_NK[:, None]).p_NK == pytest.approx(shares(corpus.n_NK))
+    model = _fit(silent)
+    assert pool(model, corpus.n_NK, silent.q_NK[:, None]).p_NK == pytest.approx(
+        pool(model.without_alms(), corpus.n_NK, silent.q_NK[:, None][:, :0]).p_NK
+    )
     voteless = replace(corpus, n_NK=np.zeros_like(corpus.n_NK))
     model = _fit(voteless)
     assert model.prior_K == pytest.approx(np.full(4, 0.25))
@@ -227,8 +263,8 @@ def test_same_seed_same_model_and_an_unknown_criterion() -> None:
 
 def test_is_informative_needs_more_than_one_speaker() -> None:
     corpus = simulated_corpus(rows=100, seed=14)
-    assert not is_informative(corpus.n_NK, corpus.q_NK, np.zeros(100, dtype=int), matrix=True)
-    assert is_informative(corpus.n_NK, corpus.q_NK, np.arange(100) % 10, matrix=True)
+    assert not cross_fit(corpus.n_NK, corpus.q_NK, np.zeros(100, dtype=int), matrix=True).is_informative
+    assert cross_fit(corpus.n_NK, corpus.q_NK, np.arange(100) % 10, matrix=True).is_informative
 
 
 def test_the_mean_over_alms_leaves_out_those_that_did_not_answer() -> None:
@@ -237,19 +273,30 @@ def test_the_mean_over_alms_leaves_out_those_that_did_not_answer() -> None:
     assert q_NK[:2].tolist() == [[0.75, 0.25], [0.2, 0.8]] and np.isnan(q_NK[2]).all()
 
 
-def test_combined_counts_drawn_votes_alike() -> None:
-    n_NK, q_NK = (
-        np.array([[3.0, 0.0], [0.0, 0.0], [1.0, 1.0]]),
-        np.array([[0.0, 1.0], [1.0, 0.0], [np.nan] * 2]),
-    )
-    p_NK = combined_counts(n_NK, q_NK, 9, np.random.default_rng(0))
-    assert p_NK.tolist() == [[0.25, 0.75], [1.0, 0.0], [0.5, 0.5]]
+def test_combined_counts_votes_alike() -> None:
+    n_NK = np.array([[3.0, 0.0], [0.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
+    v_NK = np.array([[0.0, 9.0], [7.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
+    p_NK = combined_counts(n_NK, v_NK)
+    assert p_NK[:3].tolist() == [[0.25, 0.75], [1.0, 0.0], [0.5, 0.5]] and np.isnan(p_NK[3]).all()
+
+
+def test_exact_answers_count_by_their_expectation_and_sampled_ones_as_they_are() -> None:
+    q_NK = np.array([[0.2, 0.8], [0.5, 0.5], [np.nan, np.nan]])
+    sampled_NK = np.array([[0.0, 0.0], [3.0, 1.0], [0.0, 0.0]])
+    answers_N = np.array([2.0, 4.0, 0.0])
+    alm = SyntheticDistributions("x", q_NK, answers_N, np.zeros(3), np.ones(3), sampled_NK)
+    assert alm.votes(10) == pytest.approx(np.array([[2.0, 8.0], [3.0, 1.0], [0.0, 0.0]]))
+    other = SyntheticDistributions("y", q_NK, answers_N, np.zeros(3), np.ones(3), np.zeros((3, 2)))
+    n_NK = np.ones((3, 2))
+    assert mean_votes([alm, other], 10, n_NK) == pytest.approx(np.array([[2.0, 8.0], [4.0, 3.0], [0.0, 0.0]]))
+    assert mean_votes([], 10, n_NK).tolist() == np.zeros((3, 2)).tolist()
 
 
 def test_an_alm_model_is_applied_as_stored() -> None:
     model = PoolingModel(
         ("a", "b"),
         np.array([0.5, 0.5]),
+        PriorWeights.constant(2.0),
         (AlmModel("x", identity(2), np.array([np.log(3.0), 0, 0, 0, 0, 0]), True),),
         np.eye(2),
         np.zeros(2),
@@ -257,4 +304,5 @@ def test_an_alm_model_is_applied_as_stored() -> None:
         {},
     )
     pooled = pool(model, np.array([[1.0, 0.0]]), np.array([[[0.2, 0.8]]]))
-    assert pooled.p_NK == pytest.approx(np.array([[1.6 / 4, 2.4 / 4]]), abs=1e-6)
+    # one vote, two of the prior, three of the ALM
+    assert pooled.p_NK == pytest.approx(np.array([[2.6 / 6, 3.4 / 6]]), abs=1e-6)

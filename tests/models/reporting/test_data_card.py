@@ -12,6 +12,7 @@ from tests.support.report_run import make_run
 def test_the_card_states_the_facts_of_the_run(tmp_path: Path) -> None:
     content = facts(Run(make_run(tmp_path / "unit", 60)), "ODbL 1.0")
     assert content["splits"]["train"] == {"utterances": 15, "speakers": 3}
+    assert content["worth"] == {"tiny": {"nll": "1.9 [1.2, 2.8]", "squared_error": "1.1 [0.6, 1.7]"}}
     assert content["equivalent_votes"] == {"tiny": {"value": 2.47, "low": 2.1, "high": 2.9}}
     assert list(content["metrics"]) == ["human", "synthetic", "combined", "pooled", "prior", "ceiling"]
     text = card("unit", "v1", content, "abc")
@@ -20,11 +21,12 @@ def test_the_card_states_the_facts_of_the_run(tmp_path: Path) -> None:
         "| Licence | ODbL 1.0 |",
         "| Labels | angry, happy, neutral, sad |",
         "| Human votes | 180.0 |",
-        "| Equivalent votes of tiny | 2.47 [2.10, 2.90] |",
+        "| Worth of tiny in further human votes, by nll (nats per vote) | 1.9 [1.2, 2.8] |",
+        "| Equivalent votes (κ) of tiny | 2.47 [2.10, 2.90] |",
         "| train | 15 | 3 |",
         "| tiny | abc123 | exact | fake | 45 | 0 | 0.97 |",
-        "| pooled | 0.160 [0.152, 0.169] | 0.870 | 0.720 |",
-        "| corpus prior | 0.317 [0.310, 0.324] | 0.710 | 0.400 |",
+        "| pooled | – | – | 0.160 [0.152, 0.169] | 0.870 | 72.0% |",
+        "| corpus prior | – | – | 0.317 [0.310, 0.324] | 0.710 | 40.0% |",
         f"| validation/metrics.json | `{content['files']['validation/metrics.json']}` |",
         "dvc get --rev unit-v1 REPOSITORY data/unit/distributions",
     ):
@@ -39,4 +41,4 @@ def test_text_of_the_data_stays_in_its_cell(tmp_path: Path) -> None:
 
 def test_a_run_without_validation_has_a_card(tmp_path: Path) -> None:
     text = card("unit", "v1", facts(Run(tmp_path), "MIT"), "abc")
-    assert "| source | JS | BC | accuracy |" in text
+    assert "| source | nll ↓ | squared error ↓ | JS ↓ | BC ↑ | accuracy ↑ |" in text

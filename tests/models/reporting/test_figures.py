@@ -22,20 +22,23 @@ from ambivox.models.reporting.figures.evaluation import (
 from ambivox.models.reporting.figures.finetuning import training_curves_figure
 from ambivox.models.reporting.figures.profile import profile_figure
 from ambivox.models.reporting.figures.style import new_figure, save
-from ambivox.models.reporting.figures.trial import js_ratio_figure
+from ambivox.models.reporting.figures.trial import squared_error_ratio_figure
 from ambivox.models.reporting.parts import pictures
 from tests.support.report_run import PROFILE
 
 HOSTILE_LABEL = "$\\frac{x}\x1b"
-ROW = {"js": 0.2, "js_low": 0.1, "js_high": 0.3}
-ROW |= {f"js_{tertile}_ambiguity": 0.2 for tertile in ("low", "medium", "high")}
-METRICS = {"human-on": ROW, "pooled-off": ROW, "prior": ROW, "ceiling": {"js": 0.15}}
+ROW = {"js": 0.2, "js_low": 0.1, "js_high": 0.3, "nll": 1.2, "nll_low": 1.1, "nll_high": 1.3}
+ROW |= {f"nll_{tertile}_ambiguity": 1.2 for tertile in ("low", "medium", "high")}
+METRICS = {"human-on": ROW, "pooled-off": ROW, "prior": ROW, "ceiling": {"js": 0.15}, "floor": {"nll": 1.0}}
+METRICS |= {"votes": {"js": 0.3, "nll_infinite": 3}, "of an earlier version": {"js": 0.3}}
 PAPER = {"IEMOCAP": {"human": {"js": 0.302}}}
 ESTIMATE = {"value": 0.9, "low": 0.8, "high": 1.0}
 TRIAL_ROW = {
     "votes": 1,
-    "over_human": ESTIMATE,
-    "entropy": dict.fromkeys(("low", "medium", "high"), ESTIMATE),
+    "squared_error_over_human": ESTIMATE,
+    "independent_votes": {
+        tertile: {"squared_error_over_human": ESTIMATE} for tertile in ("low", "medium", "high")
+    },
 }
 CHECKS = {
     "canary": {"js": 0.3, "threshold_js": 0.005},
@@ -45,7 +48,7 @@ CHECKS = {
 BALANCE = {"before": {"sad": 5, HOSTILE_LABEL: 9}, "after": {"sad": 7, HOSTILE_LABEL: 9}, "target": 7}
 BALANCE |= {"ratio": 0.8, "classes": "dominant", "samples": 2}
 CURVES = [{"epoch": epoch, "loss": 1.0, "development_js": 0.3} for epoch in (1.0, 2.0)]
-GROUPS = pl.DataFrame({"kind": ["sex"], "group": [HOSTILE_LABEL], "model": ["pooled-off"], "js": [0.2]})
+GROUPS = pl.DataFrame({"kind": ["sex"], "group": [HOSTILE_LABEL], "model": ["pooled-off"], "nll": [1.2]})
 CURVE = pl.DataFrame({"model": ["pooled-off"], "confidence": [0.5], "accuracy": [0.6]})
 DRAWN: dict[str, Callable[[], Figure]] = {
     "checks": lambda: checks_figure(CHECKS, ("a", "b")),
@@ -57,7 +60,13 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "speaker groups": lambda: speaker_groups_figure(GROUPS, ["pooled-off"]),
     "training curves": lambda: training_curves_figure(CURVES, 2),
     "profile": lambda: profile_figure(PROFILE),
-    "trial": lambda: js_ratio_figure([TRIAL_ROW | {"source": "human"}, TRIAL_ROW | {"source": "pooled"}]),
+    "trial with few votes": lambda: squared_error_ratio_figure(
+        [TRIAL_ROW | {"source": "pooled", "independent_votes": None}]
+    ),
+    "tertiles with few votes": lambda: tertiles_figure({"human-on": {"js": 0.2}}),
+    "trial": lambda: squared_error_ratio_figure(
+        [TRIAL_ROW | {"source": "human"}, TRIAL_ROW | {"source": "pooled"}]
+    ),
 }
 
 
@@ -87,10 +96,9 @@ def test_pictures_have_captions_and_come_in_reading_order(tmp_path: Path) -> Non
         save(new_figure(width=9.0 if name == "examples" else 6.0)[0], folder / f"{name}.svg")
     (folder / "pooling.json").write_text("{}")
     found = pictures(folder)
-    votes = "Equivalent votes of each ALM, overall and by ambiguity"
     assert [picture.caption for picture in found] == [
-        votes,
-        votes,
+        "Worth of each ALM in human votes, overall and by ambiguity",
+        "Equivalent votes of each ALM, overall and by ambiguity",
         "Calibration of the ALM: share of human votes by predicted probability (inner)",
         "Distributions of example utterances, from least to most ambiguous",
         "My drawing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -63,7 +64,11 @@ def test_the_present_key_wins_and_other_files_keep_their_keys() -> None:
 
 def test_a_run_of_an_earlier_version_is_reported_in_full(tmp_path: Path) -> None:
     root = make_run(tmp_path / "unit", 24)
+    content = json.loads((root / "distributions/pooling.json").read_text())
+    del content["alms"]["tiny"]["worth"]  # earlier versions had none
+    write_json(root / "distributions/pooling.json", content)
     present = Page(page(root))
+    assert "is worth" not in present.text
     value = {"value": 2.47, "low": 2.1, "high": 2.9}
     levels = {"low": 1.5, "high": 3.1}
     alm = {"worth_in_human_votes": value, "worth_by_ambiguity": levels}

@@ -37,9 +37,7 @@ def test_corpus_counts_votes_and_rejects(root: Path) -> None:
 def test_an_alm_of_almost_no_effect_is_named(root: Path) -> None:
     assert not any("almost no effect" in line for line in pooling(Run(root)).text)
     write_json(root / "distributions/pooling.json", {"alms": {"tiny": {"equivalent_votes": 0.02}}})
-    assert (
-        "tiny has almost no effect: the pooled distributions are the human ones." in pooling(Run(root)).text
-    )
+    assert "tiny has almost no effect: pooled is close to humans + prior." in pooling(Run(root)).text
 
 
 def test_validation_names_its_target(root: Path) -> None:
@@ -48,11 +46,11 @@ def test_validation_names_its_target(root: Path) -> None:
     assert "the target is all human votes of the split test" in validation(Run(root)).text[0]
     by_ambiguity, paired, by_sex = validation(Run(root)).tables
     assert [row[0] for row in by_ambiguity.rows] == ["human", "pooled"]
-    assert paired.rows == (("pooled − human", "-0.070 [-0.080, -0.060]", "7.0e-04"),)
-    assert by_sex.columns == ("sex", "human", "synthetic", "pooled", "human ceiling")
+    assert paired.rows == (("JS (base 2)", "pooled − human", "-0.070 [-0.080, -0.060]", "7.0e-04"),)
+    assert by_sex.columns == ("sex", "human", "human + prior", "synthetic", "pooled", "human ceiling")
 
 
-def test_fine_tuned_models_are_ranked_by_js(root: Path) -> None:
+def test_fine_tuned_models_of_earlier_versions_are_ranked_by_js(root: Path) -> None:
     metrics = {
         "human-on": {"js": 0.3, "f1_macro": 0.5},
         "pooled-on": {"js": 0.2, "macro_f1": 0.6},
@@ -60,7 +58,7 @@ def test_fine_tuned_models_are_ranked_by_js(root: Path) -> None:
     }
     write_json(root / "evaluation/metrics.json", metrics)
     (table,) = finetuning(Run(root)).tables
-    assert [(row[0], row[4]) for row in table.rows] == [
+    assert [(row[0], row[6]) for row in table.rows] == [
         ("pooled-on", "0.600"),
         ("human-on", "0.500"),
         ("corpus prior", "–"),
