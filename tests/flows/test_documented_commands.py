@@ -1,0 +1,191 @@
+"""Every command that the documentation and the help print is run, in order, in a project of its own.
+
+The folders that the commands name are stand-ins of the same layout. The project's pipeline ends with its first stage: what
+the other stages do is tested elsewhere, and a run of all of them takes minutes. A command that is not run has a reason
+here, and its words are checked. A new command in the documentation is run, or fails here until it has a place.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyclopts import CycloptsError
+from ruamel.yaml import YAML
+
+from ambivox.flows.cli import build
+from tests.infra.test_docs import PAGES, commands, title
+from tests.support.scratch_project import COMMAND, ROOT, environment, make_project
+from tests.support.small_corpora import crema_d, iemocap, table
+
+MODEL = "a published model or a key is needed; the engines' own tests run them on stand-ins"
+# Command -> why it is not run. Its words are parsed all the same.
+NOT_RUN = {
+    "annotate --utterances data/mine/ingest/utterances.parquet --alm gemini_2_5_flash --allow-hosted --max-cost 20 --out data/mine/annotations": MODEL,
+    "release --data data/crema_d --version v2 --push": "needs a DVC remote; tests/tasks/test_release.py has one",
+    "ui": "runs until it is ended; tests/flows/test_dashboard.py",
+}
+# What a page abbreviates -> the whole commands.
+_EXPORT = "export --utterances data/mine/ingest/utterances.parquet --votes data/mine/ingest/votes.parquet"
+WHOLE = {
+    "ingest --corpus KEY --root DIR --out DIR": [
+        "ingest --corpus crema_d --root /data/CREMA-D --out data/crema_d/tables"
+    ],
+    "table FILE --write": ["table one_file.csv --write"],
+    "table calls --options.label mood --write": ["table moods --options.label mood --write"],
+    "export --format csv|parquet|huggingface|audformat|label_studio": [
+        f"{_EXPORT} --format {name} --out exported/{name}"
+        for name in ("csv", "parquet", "huggingface", "audformat", "label_studio")
+    ],
+    "export --format label_studio": [f"{_EXPORT} --format label_studio --out exported/label_studio"],
+    "import-annotations --source answers.csv --utterances F --out DIR": [
+        "import-annotations --source answers.csv --utterances data/mine/ingest/utterances.parquet --out imported"
+    ],
+    "run --set pool.more_annotations=[DIR/annotations.parquet]": [
+        "run --set pool.more_annotations=[imported/annotations.parquet]"
+    ],
+}
+
+
+def is_mention(words: list[str]) -> bool:
+    """Whether text names a command without what it needs, or with one option that the sentence is about."""
+    return (
+        (len(words) == 1 and words[0] not in ("run", "doctor", "ui"))
+        or words[0] in ("stage", "import-votes")
+        or (words[:2] == ["annotate", "--engine"])
+    )
+
+
+def documented() -> Iterator[tuple[str, str]]:
+    """Page and command, in reading order, each command once."""
+    seen = set()
+    for page in PAGES:
+        for words in commands(page):
+            text = " ".join(words)
+            if not is_mention(words) and text not in seen:
+                seen.add(text)
+                yield title(page), text
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Path:
+    """A project whose pipeline is the stage ``ingest``, with the folders that the pages name."""
+    folder = make_project(tmp_path_factory.mktemp("documented") / "project")
+    yaml = YAML()
+    pipeline = yaml.load(folder / "dvc.yaml")
+    pipeline["stages"] = {"ingest": pipeline["stages"]["ingest"]}
+    yaml.dump(pipeline, folder / "dvc.yaml")
+    params = yaml.load(folder / "params.yaml")
+    params["corpora"]["demo"]["ingest"]["options"] = {"speakers": "4", "utterances": "2"}
+    params["corpora"]["demo"]["ingest"]["shares"] = [0.25, 0.25, 0.25, 0.25]
+    yaml.dump(params, folder / "params.yaml")
+    data = folder.parent / "data"
+    crema_d(data / "CREMA-D", actors=8, sentences=("IEO",))
+    iemocap(data / "IEMOCAP_full_release")
+    table(data / "mine")
+    table(folder / "calls")
+    moods = table(folder / "moods")
+    (moods / "votes.csv").write_text((moods / "votes.csv").read_text().replace(",label", ",mood", 1))
+    (folder / "one_file.csv").write_text(
+        "file,speaker,rater,emotion\ncalls/audio/s0_c0.wav,s0,r1,happy\ncalls/audio/s1_c0.wav,s1,r1,sad\n"
+    )
+    (folder / "answers.csv").write_text(
+        "utterance_id,model,label\ns0_c0,elsewhere,happy\ns0_c1,elsewhere,sad\n"
+    )
+    return folder
+
+
+@pytest.mark.server
+@pytest.mark.timeout(900)
+def test_every_command_runs(project: Path) -> None:
+    failed = {}
+    for page, text in documented():
+        if text in NOT_RUN:
+            continue
+        for whole in WHOLE.get(text, [text]):
+            words = shlex.split(whole.replace("/data/", f"{project.parent}/data/"))
+            done = subprocess.run(
+                [str(COMMAND), *words],
+                cwd=project,
+                env=environment(PREFECT_API_URL=api_url()),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                failed[f"{page}: ambivox {whole}"] = f"exit {done.returncode}: {done.stderr[-500:]}"
+    assert not failed
+
+
+def api_url() -> str:
+    """The API of the session's own Prefect server."""
+    from prefect.settings import PREFECT_API_URL
+
+    return str(PREFECT_API_URL.value())
+
+
+def test_a_command_that_is_not_run_has_a_reason_and_parses() -> None:
+    texts = {text for _, text in documented()}
+    assert texts >= NOT_RUN.keys() | WHOLE.keys(), "the documentation no longer has them"
+    for text in NOT_RUN:
+        try:
+            build().parse_args(shlex.split(text), exit_on_error=False, print_error=False)
+        except CycloptsError as error:
+            pytest.fail(f"ambivox {text}: {error}")
+
+
+def test_the_help_names_commands_that_exist() -> None:
+    application = build()
+    for name in [None, *(name for name in application if not name.startswith("-"))]:
+        shown = subprocess.run(
+            [str(COMMAND), *([name] if name else []), "--help"],
+            env=environment(COLUMNS="300"),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for line in shown.splitlines():
+            for named, step in re.findall(r"(?:`|with: )ambivox ([a-z-]+)|--set ([a-z_]+)\.[a-z_]+=", line):
+                assert (named or step.replace("_", "-")) in set(application), line
+
+
+def other_lines(page: Path) -> Iterator[str]:
+    """Commands of other programs in a page's code blocks."""
+    for line in re.findall(r"^ {4}(\S.*)$", page.read_text(), re.MULTILINE):
+        if re.match(r"(make|pip|uv|python\S*|\S*/python|dvc) ", line):
+            yield line.partition(" #")[0].strip()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=title)
+def test_commands_of_other_programs_are_right(page: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"]
+    for line in other_lines(page):
+        words = shlex.split(line)
+        if words[0] == "make":
+            targets = [word for word in words[1:] if "=" not in word]
+            recipes = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+            assert set(targets) <= set(recipes), line
+        for extra in re.findall(r"\.\[([a-z,]+)\]", line):
+            assert set(extra.split(",")) <= extras.keys(), line
+        for flag in ("--constraint", "-r"):
+            if flag in words:
+                assert (ROOT / words[words.index(flag) + 1]).is_file(), line
+        if "pytest" in words:
+            shown = subprocess.run(
+                [sys.executable, *words[1:], "--collect-only", "-q", "tests/infra/test_docs.py"],
+                cwd=ROOT,
+                env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+                capture_output=True,
+                check=False,
+            )
+            assert shown.returncode == 0, line
+        elif "-m" in words and words[words.index("-m") + 1].startswith("benchmarks."):
+            assert (ROOT / f"{words[words.index('-m') + 1].replace('.', '/')}.py").is_file(), line
