@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 import sys
 from pathlib import Path
@@ -44,6 +45,12 @@ def write_media(path: Path, codec: str, rate_hz: int, channels: int) -> Path:
             container.mux(stream.encode(part))
         container.mux(stream.encode(None))
     return path
+
+
+def without_pyav(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where PyAV is not installed."""
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.delitem(sys.modules, "ambivox.models.audio.media", raising=False)
 
 
 EBML = bytes.fromhex("1A45DFA39F4286810142F7810142F2810442F381084282847765626D")
@@ -93,8 +100,8 @@ NO_AUDIO = {
 def test_a_known_format_is_named_with_the_command_that_converts_it(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "av", None)  # as where PyAV is not installed
-    monkeypatch.delitem(sys.modules, "ambivox.models.audio.media", raising=False)
+    without_pyav(monkeypatch)
+    monkeypatch.setenv("PATH", str(tmp_path))  # nor ffmpeg
     content, kind = UNREAD[name]
     path = tmp_path / name
     path.write_bytes(content)
@@ -222,3 +229,39 @@ def test_random_damage_is_sound_or_an_error_with_a_reason(
             assert len(decode(clip))
         except AudioError as error:
             assert "\n" not in str(error)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the program ffmpeg is not installed")
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("m4a", "aac"), ("webm", "libopus"), ("wma", "wmav2"), ("aac", "aac")]
+)
+def test_the_program_ffmpeg_reads_them_too(
+    tmp_path: Path, suffix: str, codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_media(tmp_path / f"-a b.{suffix}", codec, 48_000, 2)
+    expected = decode(str(path))
+    without_pyav(monkeypatch)
+    samples = decode(str(path))
+    assert len(samples) == pytest.approx(len(expected), abs=100)  # the program cuts the encoder's padding
+    np.testing.assert_allclose(samples[:15_000], expected[:15_000], atol=0.01)
+    assert len(decode(Clip(str(path), 0.25, 0.5, channel=2))) == 4000
+    content = path.read_bytes()
+    path.write_bytes(content[:20] + bytes(len(content) - 20))
+    with pytest.raises(AudioError) as caught:
+        decode(str(path))
+    assert caught.value.reason in ("corrupt", "empty")
+    assert "\n" not in str(caught.value)
+
+
+def test_ffmpeg_that_fails_is_an_error_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_pyav(monkeypatch)
+    program = tmp_path / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'no decoder for this' >&2; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    (tmp_path / "a.m4a").write_bytes(UNREAD["voice.m4a"][0])
+    with pytest.raises(AudioError, match=r"audio is corrupt \(MP4 .*: ffmpeg: no decoder for this\)"):
+        decode(str(tmp_path / "a.m4a"))
