@@ -107,8 +107,9 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
         for source, table in sources.tables.items():
             table.write(folder / f"{source}.parquet")
         write_json(folder / "pooling.json", summary(sources, left_out))
-        save(figures.worth_figure(sources), folder / "worth.svg")
-        save(figures.calibration_figure(sources), folder / "calibration.svg")
+        if sources.model.alms:
+            save(figures.worth_figure(sources), folder / "worth.svg")
+            save(figures.calibration_figure(sources), folder / "calibration.svg")
         save(figures.examples_figure(sources), folder / "examples.svg")
     _logger.info(f"pooled {len(sources.tables['pooled'])} utterances into {out}")
     for reason in left_out:
