@@ -52,24 +52,8 @@ lint: setup ## Format, lint, types, import rules
 stages: setup ## Write the dependencies of each stage on code into dvc.yaml
 	$(BIN)/python -m tests.support.stage_code
 
-COVERAGE := --cov --cov-report= --cov-fail-under=0
-
-# The tests of flows/ spend most of their time waiting for servers, so they run in parallel with the others.
 test: lint ## The whole test suite, the examples in docstrings, and the coverage of both
-	@rm -f .coverage .coverage.* .*.log
-	@echo "Running the tests of flows/ in parallel; their output comes after that of the others"
-	@COVERAGE_FILE=.coverage.flows $(BIN)/python -m pytest $(COVERAGE) tests/flows >.flows.log 2>&1 & flows=$$!; \
-	COVERAGE_FILE=.coverage.examples $(BIN)/python -m pytest $(COVERAGE) --quiet --doctest-modules \
-		$$(grep -Rl --include='*.py' '>>> ' src/ambivox) | tee .examples.log; examples=$${PIPESTATUS[0]}; \
-	COVERAGE_FILE=.coverage.others $(BIN)/python -m pytest $(COVERAGE) --ignore tests/flows | tee .others.log; \
-	others=$${PIPESTATUS[0]}; \
-	wait $$flows; flows=$$?; cat .flows.log; \
-	$(BIN)/coverage combine --quiet && printf 'Coverage in percent: ' && $(BIN)/coverage report --format=total; \
-	coverage=$$?; \
-	for log in .examples.log .others.log .flows.log; do sed -n '/^=* \(FAILURES\|ERRORS\) =*$$/,$$p' $$log | tail -n 200; done; \
-	grep -hE '^(FAILED|ERROR) ' .examples.log .others.log .flows.log; \
-	echo "Exit codes: examples $$examples, flows $$flows, others $$others, coverage $$coverage"; \
-	exit $$((examples + others + flows + coverage))
+	@tests/run.sh $(BIN)
 
 bench: setup ## Side-by-side measurements
 	for file in benchmarks/*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done

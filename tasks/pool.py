@@ -25,7 +25,8 @@ class PoolOptions:
             utterances; needs raters with identities, and the extra raters.
         synthetic_votes: How many votes an ALM's exact distribution counts for in combined (sampled answers count as
             they are).
-        matrix: Whether the calibration has a confusion matrix beside temperature and biases.
+        matrix: Whether the calibration may have a confusion matrix beside temperature and biases; it has one where that
+            predicts other speakers' votes better.
         allow_audio_insensitive: Also pool an annotator that fails its own check of sensitivity to the audio.
         seed: Seed of all random draws.
     """
@@ -106,8 +107,9 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
         for source, table in sources.tables.items():
             table.write(folder / f"{source}.parquet")
         write_json(folder / "pooling.json", summary(sources, left_out))
-        save(figures.worth_figure(sources), folder / "worth.svg")
-        save(figures.calibration_figure(sources), folder / "calibration.svg")
+        if sources.model.alms:
+            save(figures.worth_figure(sources), folder / "worth.svg")
+            save(figures.calibration_figure(sources), folder / "calibration.svg")
         save(figures.examples_figure(sources), folder / "examples.svg")
     _logger.info(f"pooled {len(sources.tables['pooled'])} utterances into {out}")
     for reason in left_out:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from ambivox.models.annotation.elicitation import Question
+from ambivox.models.annotation.long_clips import ITEM_REJECTS, OnLong, too_long
 from ambivox.models.annotation.vote_store import SCHEMA
 from ambivox.models.annotation.work_items import ITEMS
 from ambivox.models.audio.audio_error import AudioError
@@ -17,12 +18,6 @@ from ambivox.models.audio.clips import Clip, clips
 from ambivox.models.audio.decoding import decode_many, windows
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.request import Request
-
-# What happens to a clip that is longer than the ALM accepts: it is cut into windows whose answers are averaged, or
-# it is rejected.
-OnLong = Literal["window", "error"]
-
-ITEM_REJECTS = pl.Schema({"key": pl.String, "reason": pl.String, "detail": pl.String})
 
 
 class ItemRequests:
@@ -133,24 +128,24 @@ class ItemRequests:
     ) -> Iterator[tuple[list[int], NDArray[np.float32] | AudioError]]:
         """The rows of each clip with its samples, or with the reason why it cannot be used."""
         heard: list[Clip] = []
+        expected: list[str] = []
         rows_of_clip: list[list[int]] = []
         for row in rows.tolist():
             clip = self._clips[row]
             if not heard or heard[-1] != clip:
                 heard.append(clip)
+                expected.append(self._columns["audio_sha256"][row])
                 rows_of_clip.append([])
             rows_of_clip[-1].append(row)
         rate_hz, limit = self._alm.rate_hz, self._alm.longest_seconds
-        for index, audio in decode_many(heard, rate_hz):
+        # The answers are stored under the hash that ingest noted, so the file must still be the one it hashed.
+        for index, audio in decode_many(heard, rate_hz, sha256=expected):
             if (
                 self._on_long == "error"
                 and not isinstance(audio, AudioError)
                 and len(audio) > limit * rate_hz
             ):
-                detail = (
-                    f"{len(audio) / rate_hz:.1f} s, this ALM accepts at most {limit:g} s; "
-                    "use --on-long window to cut it"
-                )
+                detail = too_long(len(audio) / rate_hz, limit)
                 yield rows_of_clip[index], AudioError(str(heard[index]), "too long", detail)
             else:
                 yield rows_of_clip[index], audio

@@ -13,7 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ambivox.models.annotation.elicitation import Question
-from ambivox.models.annotation.item_requests import ItemRequests, OnLong
+from ambivox.models.annotation.item_requests import ItemRequests
+from ambivox.models.annotation.long_clips import OnLong
 from ambivox.models.annotation.responses import (
     MAX_JSON_TOKENS,
     REFUSAL_MASS,
@@ -109,6 +110,7 @@ class PromptRunner:
             return pl.DataFrame(schema=SCHEMA)
         row_R = np.array([row for row, _, _ in triples])
         seconds_R = np.array([seconds for _, seconds, _ in triples])
+        _, windows = np.unique(row_R, return_counts=True)
         selected = self._draw_windows(shard, row_R, seconds_R)
         row_R = row_R[selected]
         requests = [triples[index][2] for index in selected]
@@ -135,7 +137,7 @@ class PromptRunner:
             label=label,
             response=response,
             refused=[name is None and row is None for name, row in zip(label, logprobs, strict=True)],
-            windows=np.bincount(group_R).tolist(),
+            windows=windows.tolist(),
         )
 
     def _draw_windows(

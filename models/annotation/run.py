@@ -14,7 +14,7 @@ import polars as pl
 
 from ambivox.models.alms import resolve
 from ambivox.models.annotation.answer_summary import summarise_answers
-from ambivox.models.annotation.checks import Checks
+from ambivox.models.annotation.checks import ORDERS, Checks
 from ambivox.models.annotation.elicitation import plan_questions
 from ambivox.models.annotation.hosted_cost import (
     PILOT_CLIPS,
@@ -23,19 +23,19 @@ from ambivox.models.annotation.hosted_cost import (
     estimate_cost,
     usage_report,
 )
-from ambivox.models.annotation.item_requests import ITEM_REJECTS
+from ambivox.models.annotation.long_clips import ITEM_REJECTS, without_windows
 from ambivox.models.annotation.prompt_runner import PromptRunner
 from ambivox.models.annotation.result import AnnotationResult
 from ambivox.models.annotation.settings import AnnotationSettings
+from ambivox.models.annotation.store_spaces import open_space, unused
 from ambivox.models.annotation.synthetic_votes import draw_synthetic_votes
-from ambivox.models.annotation.vote_store import VoteStore
 from ambivox.models.annotation.work_items import (
     annotations_table,
     plan_items,
     split_into_shards,
     store_space,
 )
-from ambivox.models.engines import close_engines, engine_version, open_engine
+from ambivox.models.engines import close_engines, engine_identity, engine_version, open_engine
 from ambivox.models.engines.hosted.engine import HostedEngine
 from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
@@ -94,7 +94,9 @@ class AnnotationRun:
         checked_by: Elicitation = (
             "verbalised" if self.is_hosted and settings.elicitation != "exact" else "exact"
         )
-        self.checks = Checks(utterances, self.personas[0], settings.orders, settings.modality, checked_by)
+        self.checks = Checks(
+            utterances, self.personas[0], min(settings.orders, ORDERS), settings.modality, checked_by
+        )
         questions = plan_questions(
             utterances.labels,
             self.personas,
@@ -108,7 +110,10 @@ class AnnotationRun:
         self.items = plan_items(utterances, questions)
         check_items = self.checks.items().with_columns(pl.col("question") + len(questions))
         self.shards = split_into_shards(pl.concat([self.items, check_items]), settings.shard)
-        self.store = VoteStore(settings.store, store_space(self.resolved, self.engine_version))
+        identity = engine_identity(self.engine_choice)
+        space = store_space(self.resolved, self.engine_version, identity)
+        self.store = open_space(settings.store, space)
+        self._unused = unused(settings.store, self.store.space)
 
     @property
     def is_hosted(self) -> bool:
@@ -161,6 +166,10 @@ class AnnotationRun:
         return (
             f"{len(self.utterances)} utterances, {self.items.height} questions to {self.resolved.name} on "
             f"{self.engine_version}{chosen}; {sum(items.height for items in missing)} prompts are not in the store yet"
+            + "".join(
+                f"; answers stored with other settings are not used (they differ in {names})"
+                for names in dict.fromkeys(self._unused)
+            )
         )
 
     def annotate(
@@ -186,9 +195,7 @@ class AnnotationRun:
             if self.is_hosted and number == 0 and len(missing) > 1:
                 check_pilot(self._hosted_engine(), self.estimate(missing[1:]), self.settings.max_cost)
             if self.settings.on_error == "stop" and rejected.height:
-                raise UserError(
-                    f"{rejected['detail'][0]}; fix this utterance, or use --on-error reject to list it in rejects.parquet"
-                )
+                raise _first_reject(rejected)
             rejects.append(rejected)
         return self.result(pl.concat(rejects))
 
@@ -234,8 +241,17 @@ class AnnotationRun:
 
         Returns:
             The tables and checks.
+
+        Raises:
+            UserError: ``on_error`` is "stop" and an item is rejected.
         """
         answers = self.store.answers()
+        if self.settings.on_long == "error":
+            limit = self.resolved.alm.longest_seconds
+            answers, cut = without_windows(self.items, answers, self.utterances, limit)
+            item_rejects = pl.concat([item_rejects, cut])
+        if self.settings.on_error == "stop" and item_rejects.height:
+            raise _first_reject(item_rejects)
         annotations = annotations_table(
             self.items,
             answers,
@@ -277,3 +293,9 @@ class AnnotationRun:
             "transcripts_cut": int((length > TRANSCRIPT_LIMIT_BYTES).sum()) if is_read else 0,
             "transcript_limit_bytes": TRANSCRIPT_LIMIT_BYTES,
         }
+
+
+def _first_reject(rejects: pl.DataFrame) -> UserError:
+    return UserError(
+        f"{rejects['detail'][0]}; fix this utterance, or use --on-error reject to list it in rejects.parquet"
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ambivox.models.alms import HOSTED_PREFIX
-from ambivox.models.annotation.item_requests import OnLong
+from ambivox.models.annotation.long_clips import OnLong
 from ambivox.models.engines import EngineChoice, choose_engine
 from ambivox.models.errors import OnError, UserError
 from ambivox.models.object_store import is_object_url
@@ -29,7 +29,7 @@ class AnnotationSettings:
         elicitation: exact, sampled or verbalised; auto is exact where the ALM gives log-probabilities, else sampled.
         personas: names of personas; "paper" stands for the paper's five.
         persona_file: a TOML file with further personas.
-        orders: the number of balanced option orders: 1, or an even number up to 2 K.
+        orders: the number of balanced option orders: 1, or an even number; at most 2 K are used.
         modality: the input of the model.
         votes: the number of synthetic annotators (sampled), or of votes drawn per persona (exact, verbalised).
         temperature: T, which rescales exact distributions: p^(1/T); above 0, at most 10.
@@ -97,15 +97,15 @@ class AnnotationSettings:
                 "speakers have agreed to that and your licence permits it, set --allow-hosted (in params.yaml: "
                 "annotate.allow_hosted: true)"
             )
+        choice = EngineChoice(engine, self.alm, self.server, self.server_timeout)
+        if engine != "hosted":
+            return choice
         journal = Path(".ambivox") if is_object_url(self.store) else Path(self.store)
-        return EngineChoice(
-            engine,
-            self.alm,
-            self.server,
-            self.server_timeout,
-            journal / "hosted.sqlite",
-            self.max_cost,
-            self.answered_by,
+        return replace(
+            choice,
+            journal=journal / "hosted.sqlite",
+            max_cost=self.max_cost,
+            answered_by=self.answered_by,
         )
 
     def with_elicitation(self, resolved: ResolvedAlm) -> AnnotationSettings:

@@ -28,6 +28,8 @@ from ambivox.models.object_store import (
     write_object,
 )
 
+# The file in each space's folder that says what decides its answers.
+DESCRIPTION = "space.json"
 SCHEMA = pl.Schema(
     {
         "key": pl.String(),
@@ -115,11 +117,19 @@ class VoteStore:
         answers.select(list(SCHEMA)).cast(SCHEMA).sort("key").write_parquet(buffer, compression="zstd")
         content = buffer.getvalue()
         name = f"{hashlib.sha256(content).hexdigest()}.parquet"
-        if not self._has_description:
-            self._files.write("space.json", json.dumps(self.space, indent=2, sort_keys=True).encode())
-            self._has_description = True
+        self.describe()
         self._files.write(name, content)
         return name
+
+    def describe(self) -> None:
+        """Write down what decides the answers in this space, once.
+
+        Raises:
+            UserError: the store cannot be reached.
+        """
+        if not self._has_description:
+            self._files.write(DESCRIPTION, json.dumps(self.space, indent=2, sort_keys=True).encode())
+            self._has_description = True
 
     def _read(self) -> list[pl.DataFrame]:
         """All shards in the order of their names, after an empty one."""
@@ -137,6 +147,23 @@ class VoteStore:
                 "delete it and run the same command again to recompute its answers"
             )
         return pl.read_parquet(io.BytesIO(content)).select(list(SCHEMA))
+
+
+def descriptions(root: str) -> Iterator[bytes]:
+    """The content of space.json of every space in a store, in the order of their names.
+
+    Args:
+        root: a local folder, or s3://bucket/prefix.
+
+    Raises:
+        UserError: the store cannot be reached.
+    """
+    if is_object_url(root):
+        objects = _Objects(root.rstrip("/"))
+        names = sorted(name for name in objects.names() if name.endswith(f"/{DESCRIPTION}"))
+        yield from (objects.read(name) for name in names)
+    else:
+        yield from (path.read_bytes() for path in sorted(Path(root).glob(f"*/{DESCRIPTION}")))
 
 
 class _Local:

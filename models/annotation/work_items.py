@@ -7,6 +7,7 @@ vote store, so that every process computes the same key.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from ambivox.models.tables import Annotations, Utterances
 
 # Raise this number with every change of this project's code that changes the answers to the same questions (decoding,
 # windows, parsing of responses). Answers that were stored under another number are not used.
-ANSWERS_VERSION = 1
+ANSWERS_VERSION = 2
 
 ITEMS = pl.Schema(
     {
@@ -34,15 +35,19 @@ ITEMS = pl.Schema(
 )
 
 
-def store_space(resolved: ResolvedAlm, engine_version: str) -> dict[str, Any]:
+def store_space(
+    resolved: ResolvedAlm, engine_version: str, engine_identity: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """What decides the answers apart from utterance and question: the space of the vote store.
 
     Args:
         resolved: the ALM.
         engine_version: the version string of the engine.
+        engine_identity: what else the engine's answers depend on; see ``engines.engine_identity``.
 
     Returns:
-        A JSON-serialisable mapping.
+        A JSON-serialisable mapping. What happens to clips that are too long is not part of it: their answers have the
+        number of windows, and a run that does not cut clips leaves these out.
     """
     return {
         "alm": resolved.name,
@@ -52,6 +57,10 @@ def store_space(resolved: ResolvedAlm, engine_version: str) -> dict[str, Any]:
         "longest_seconds": resolved.alm.longest_seconds,
         "rate_hz": resolved.alm.rate_hz,
         "answers": ANSWERS_VERSION,
+        "processor_class": resolved.alm.processor_class,
+        "transformers_class": resolved.alm.transformers_class,
+        "chat_arguments": dict(resolved.alm.chat_arguments),
+        "engine_identity": dict(engine_identity or {}),
     }
 
 

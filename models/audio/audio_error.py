@@ -20,6 +20,7 @@ Reason = Literal[
     "not finite",
     "outside the recording",
     "without that channel",
+    "changed",
 ]
 
 # One analysis window of 25 ms: the front ends of ALMs pad by reflection and fail on shorter audio.

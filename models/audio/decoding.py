@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ambivox.models.audio.audio_error import LONGEST_SECONDS, AudioError, check_duration, truncated
 from ambivox.models.audio.clips import Clip
-from ambivox.models.audio.opening import open_audio
+from ambivox.models.audio.opening import hash_of, open_audio
 from ambivox.models.audio.sounds import Sound, open_sound
 
 RATE_HZ = 16_000
@@ -28,7 +28,7 @@ CANCELLED_POWER = 0.01
 PADDING_SECONDS = 0.25
 
 
-def decode(clip: Clip | str, rate_hz: int = RATE_HZ) -> NDArray[np.float32]:
+def decode(clip: Clip | str, rate_hz: int = RATE_HZ, sha256: str | None = None) -> NDArray[np.float32]:
     """Decode a recording or a part of it, average its channels, and resample it.
 
     Where the channels cancel each other (one is the other's negative), the first one is taken and not the average.
@@ -36,17 +36,21 @@ def decode(clip: Clip | str, rate_hz: int = RATE_HZ) -> NDArray[np.float32]:
     Args:
         clip: What to decode; text is the path or ``s3://`` URL of a whole recording.
         rate_hz: The sample rate of the result, in Hz.
+        sha256: The hash of what should be heard (``Clip.sha256``); None to decode whatever is there.
 
     Returns:
         Mono float32 samples, approximately in [-1, 1], shape (samples,).
 
     Raises:
         AudioError: The file is missing, no regular file, in a format that is not read, corrupt (truncated, too), empty,
-            shorter than SHORTEST_SECONDS, longer than LONGEST_SECONDS, or has samples that are not finite; or the
-            segment or channel is not in it.
+            shorter than SHORTEST_SECONDS, longer than LONGEST_SECONDS, or has samples that are not finite; the
+            segment or channel is not in it; or it is not what ``sha256`` says.
     """
     clip = Clip(clip) if isinstance(clip, str) else clip
     with open_audio(clip.audio) as source:
+        if sha256 is not None and clip.sha256(hash_of(source)) != sha256:
+            raise AudioError(str(clip), "changed", "since it was ingested; ingest the corpus again")
+        source.seek(0)
         sound = open_sound(source, clip.audio)
         try:
             mono = _decode_channel(sound, clip, rate_hz)
@@ -58,7 +62,11 @@ def decode(clip: Clip | str, rate_hz: int = RATE_HZ) -> NDArray[np.float32]:
 
 
 def decode_many(
-    audio: Sequence[Clip | str], rate_hz: int = RATE_HZ, workers: int | None = None, ahead: int = 16
+    audio: Sequence[Clip | str],
+    rate_hz: int = RATE_HZ,
+    workers: int | None = None,
+    ahead: int = 16,
+    sha256: Sequence[str] | None = None,
 ) -> Iterator[tuple[int, NDArray[np.float32] | AudioError]]:
     """Decode many recordings in parallel, in bounded memory.
 
@@ -67,6 +75,7 @@ def decode_many(
         rate_hz: The sample rate of the results, in Hz.
         workers: The number of threads; by default one per core, at most 8.
         ahead: How many decoded recordings may wait in memory for the consumer, 1 or more.
+        sha256: The hash of what should be heard in each; None to decode whatever is there.
 
     Yields:
         The index of each recording and its samples, as in ``decode``, or the error; in the order of ``audio``.
@@ -80,7 +89,8 @@ def decode_many(
         waiting: deque[tuple[int, Future[NDArray[np.float32] | AudioError]]] = deque()
         try:
             for index, name in enumerate(audio):
-                waiting.append((index, pool.submit(decode_or_error, name, rate_hz)))
+                expected = None if sha256 is None else sha256[index]
+                waiting.append((index, pool.submit(decode_or_error, name, rate_hz, expected)))
                 if len(waiting) >= ahead:
                     first, future = waiting.popleft()
                     yield first, future.result()
@@ -92,18 +102,21 @@ def decode_many(
                 future.cancel()
 
 
-def decode_or_error(clip: Clip | str, rate_hz: int = RATE_HZ) -> NDArray[np.float32] | AudioError:
+def decode_or_error(
+    clip: Clip | str, rate_hz: int = RATE_HZ, sha256: str | None = None
+) -> NDArray[np.float32] | AudioError:
     """Decode as ``decode``, but return the error.
 
     Args:
         clip: What to decode.
         rate_hz: The sample rate of the result, in Hz.
+        sha256: The hash of what should be heard, or None.
 
     Returns:
         The samples, or why there are none.
     """
     try:
-        return decode(clip, rate_hz)
+        return decode(clip, rate_hz, sha256)
     except AudioError as error:
         return error
 

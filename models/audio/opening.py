@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import stat
@@ -16,6 +17,7 @@ from ambivox.models.object_store import download_object, is_object_url, object_i
 
 # Larger objects go to a temporary file and not into memory.
 _LARGEST_IN_MEMORY = 64 << 20
+_READ_BYTES = 1 << 20
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 
 
@@ -50,6 +52,14 @@ def open_audio(audio: str) -> BinaryIO:
         if isinstance(error, UserError):
             raise
         raise AudioError(audio, "missing", "no file can have this name") from error
+
+
+def hash_of(source: BinaryIO) -> str:
+    """The SHA-256 of an opened recording's bytes, from where it is to its end."""
+    digest = hashlib.sha256()
+    while block := source.read(_READ_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _require_regular(audio: str, status: os.stat_result) -> None:

@@ -6,21 +6,19 @@ every time. Files that cannot be read are not cached.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
 
 import polars as pl
 
 from ambivox.models.audio.audio_error import AudioError, check_duration
 from ambivox.models.audio.clips import Clip
 from ambivox.models.audio.listening import Listened, listen
-from ambivox.models.audio.opening import open_audio
+from ambivox.models.audio.opening import hash_of, open_audio
 from ambivox.models.audio.probe_cache import (
     FileVersion,
     Probed,
@@ -34,7 +32,6 @@ from ambivox.models.errors import UserError
 from ambivox.models.object_store import is_object_url, object_info
 from ambivox.models.parallel import map_in_batches
 
-_READ_BYTES = 1 << 20
 SCHEMA = {
     "audio": pl.String,
     "audio_sha256": pl.String,
@@ -125,7 +122,7 @@ def _examine(audio: str, clips: Sequence[Clip]) -> _Examined:
     errors: dict[Clip, AudioError] = {}
     try:
         with open_audio(audio) as source:
-            sha256 = _sha256(source)
+            sha256 = hash_of(source)
             sound = open_sound(source, audio)
             try:
                 for clip in clips:
@@ -139,13 +136,6 @@ def _examine(audio: str, clips: Sequence[Clip]) -> _Examined:
         return _Examined(None, dict.fromkeys(clips, error))
     recording = Recording(sha256, sound.rate_hz, sound.channels, sound.corrected)
     return _Examined(Probed(recording, heard), errors)
-
-
-def _sha256(source: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := source.read(_READ_BYTES):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _row(

@@ -23,6 +23,10 @@ from ambivox.models.errors import MissingExtraError
 from ambivox.models.prompting.request import Request
 from ambivox.models.registry import find
 
+# The entry of an engine's identity that is measured: the log-probabilities of fixed prompts. Equal models give values
+# that differ a little from run to run.
+PROBE = "probe"
+
 
 @dataclass(frozen=True)
 class GenerationSettings:
@@ -147,6 +151,23 @@ def engine_version(choice: EngineChoice) -> str:
     """
     version: str = _module(choice.engine).version(choice)
     return version
+
+
+def engine_identity(choice: EngineChoice) -> dict[str, Any]:
+    """What decides an engine's answers besides the ALM, the prompts and the engine's version.
+
+    Args:
+        choice: the engine and ALM.
+
+    Returns:
+        JSON values: the arguments that the engine is started with, the versions of the libraries that prepare prompts
+        and audio; for a server the model that it serves, and PROBE, its answers to fixed prompts.
+
+    Raises:
+        UserError: the engine is unknown or not installed, or its server does not answer.
+    """
+    describe = getattr(_module(choice.engine), "identity", None)
+    return describe(choice) if describe is not None else {}
 
 
 # One engine per process, so that a worker that computes many shards starts it once. Another choice replaces it.

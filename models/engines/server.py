@@ -12,6 +12,7 @@ and a request with a seed whose prompt is computed in chunks ends the server.
 from __future__ import annotations
 
 import base64
+import importlib.metadata
 import io
 import math
 import os
@@ -25,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambivox.models.alms import resolve
-from ambivox.models.engines import EngineChoice, GenerationSettings
+from ambivox.models.engines import PROBE, EngineChoice, GenerationSettings, open_engine
 from ambivox.models.engines._bounded_http import InvalidResponseError, shown_address
+from ambivox.models.engines._probe import probe_requests
 from ambivox.models.engines._retrying_client import RetryingClient
 from ambivox.models.engines._server_kind import FASTAPI, UNKNOWN, VLLM, ServerKind, identify_server
 from ambivox.models.errors import UserError
@@ -55,8 +57,8 @@ class ServerEngine:
         self.version = engine_version
         self.client = client
         self.chat = chat
-        self._rate_hz = rate_hz
-        self._model = model
+        self.rate_hz = rate_hz
+        self.model = model
 
     def score(self, requests: Iterable[Request]) -> NDArray[np.float64]:
         """See ``Engine.score``."""
@@ -111,12 +113,12 @@ class ServerEngine:
             part for part in messages[0]["content"] if part["type"] == "text" or request.audio is not None
         ]
         messages[0]["content"] = [
-            part if part["type"] == "text" else _audio_part(request, self._rate_hz) for part in parts
+            part if part["type"] == "text" else _audio_part(request, self.rate_hz) for part in parts
         ]
         # Without these values the server uses the sampling defaults of the checkpoint.
         neutral = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
         template = {"chat_template_kwargs": self.chat.arguments} if self.chat.arguments else {}
-        return {"model": self._model, "messages": messages, **neutral, **template}
+        return {"model": self.model, "messages": messages, **neutral, **template}
 
 
 def start(choice: EngineChoice) -> ServerEngine:
@@ -164,6 +166,29 @@ def version(choice: EngineChoice) -> str:
         UserError: there is no address, no server answers, or it is not a vLLM server.
     """
     return _version_string(_vllm_server(choice))
+
+
+def identity(choice: EngineChoice) -> dict[str, Any]:
+    """What the server serves: the name of its model, and the answers of that model to fixed prompts.
+
+    A name and a tokenizer do not tell two checkpoints of one family apart, nor a checkpoint from its quantised form.
+
+    Args:
+        choice: the server's address and the ALM. The connection stays open for the run.
+
+    Returns:
+        JSON values; PROBE holds natural-log probabilities.
+
+    Raises:
+        UserError: see ``start``.
+    """
+    engine = open_engine(choice)
+    assert isinstance(engine, ServerEngine)
+    return {
+        "model": engine.model,
+        "transformers": importlib.metadata.version("transformers"),
+        PROBE: engine.score(probe_requests(engine.rate_hz)).round(4).tolist(),
+    }
 
 
 def _version_string(server: ServerKind) -> str:

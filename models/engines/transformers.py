@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ambivox.models import token_count
 from ambivox.models.alms import resolve
 from ambivox.models.engines import EngineChoice, GenerationSettings
 from ambivox.models.errors import MissingExtraError, UserError
@@ -103,6 +104,7 @@ class TransformersEngine:
             )
         else:
             inputs = self.chat.tokenizer(text=rendered, padding=True, return_tensors="pt")
+        token_count.add(int(inputs["attention_mask"].sum()))
         return {name: value.to(self.model.device) for name, value in inputs.items()}
 
 
@@ -126,6 +128,17 @@ def start(choice: EngineChoice) -> TransformersEngine:
 def version(choice: EngineChoice) -> str:  # noqa: ARG001 - every engine's signature
     """The library, its version and the precision."""
     return f"transformers {importlib.metadata.version('transformers')} {_precision()}"
+
+
+def identity(choice: EngineChoice) -> dict[str, Any]:  # noqa: ARG001 - every engine's signature
+    """What decides the answers besides the version: the device and the library that prepares the audio."""
+    import torch
+
+    return {
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "torch": importlib.metadata.version("torch"),
+        "dtype": _precision(),
+    }
 
 
 def draw_code(logprobs_K: NDArray[np.float64], settings: GenerationSettings) -> str:

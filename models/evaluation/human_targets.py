@@ -112,6 +112,11 @@ def human_targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -
     held_out = len(counts) == 2 and bool(counts[1].sum() > 0)
     n_NK = counts[1] if held_out else counts[0]
     voted_N = n_NK.sum(1) > 0
+    if not test.height:
+        raise TooLittleDataError(
+            "the split test is empty, so there are no votes to score against; it needs a speaker of its own, or official "
+            "splits"
+        )
     if not voted_N.any():
         raise TooLittleDataError(
             f"no human votes on the {test.height} utterances of the split test, so there is nothing to evaluate "

@@ -175,7 +175,7 @@ def _worth(
     measured = []
     for a, alm in enumerate(alms):
         answered = test.rows(np.isfinite(test.q_NAK[:, a]).all(1))
-        plan = measurable(answered.n_NK, k)
+        plan = measurable(answered.slots_NK, k)
         if plan is not None and plan[0] == k:
             measured.append(transferred_worth(alm, a, training, answered, plan, fit, seed=seed))
     return tuple(measured)

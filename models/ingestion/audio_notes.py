@@ -1,4 +1,4 @@
-"""Notes for the user about recordings that are used although something is unusual: cut, silent, or of two channels."""
+"""Notes for the user about recordings: what is unusual about those that are used, and why others are not."""
 
 from __future__ import annotations
 
@@ -43,6 +43,22 @@ def audio_notes(utterances: pl.DataFrame) -> list[str]:
             f"the file, {_first(corrected)}, which {corrected['corrected'][0]}"
         )
     return notes
+
+
+def unusable_notes(utterances: pl.DataFrame) -> list[str]:
+    """Say what to do about recordings that cannot be used.
+
+    Args:
+        utterances: The columns ``problem`` and ``detail`` of ``ambivox.models.audio.probing.probe``, without nulls.
+
+    Returns:
+        One line per reason, with the number of recordings and the message of the first one.
+    """
+    reasons = utterances.group_by("problem").agg(pl.len(), pl.col("detail").min()).sort("problem")
+    return [
+        f"{count} recordings cannot be used, the first: {detail}"
+        for _, count, detail in reasons.select("problem", "len", "detail").iter_rows()
+    ]
 
 
 def _first(utterances: pl.DataFrame) -> str:

@@ -17,7 +17,7 @@ from ambivox.models.audio.clips import clips
 from ambivox.models.audio.probing import probe
 from ambivox.models.errors import OnError, UserError
 from ambivox.models.ingestion import imported_votes
-from ambivox.models.ingestion.audio_notes import audio_notes
+from ambivox.models.ingestion.audio_notes import audio_notes, unusable_notes
 from ambivox.models.ingestion.audio_paths import outside_root
 from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.holdout import hold_out
@@ -171,6 +171,7 @@ def ingest(
         "notes": [
             *data.notes,
             *split_notes,
+            *unusable_notes(unusable),
             *audio_notes(usable),
             *imported_votes.describe(more_votes),
             *_warnings(split, without_truth),

@@ -7,6 +7,7 @@ from collections import Counter
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.ingestion.vote_checks import NO_AUDIO
 
 
 class IngestError(UserError):
@@ -34,7 +35,8 @@ def after_rejects(error: UserError, rejects: pl.DataFrame) -> UserError:
     """
     if isinstance(error, IngestError) or not rejects.height:
         return error
-    reasons = Counter(rejects["reason"]).most_common()
+    # Votes that were rejected because the audio was are no cause.
+    reasons = sorted(Counter(rejects["reason"]).most_common(), key=lambda reason: reason[0] == NO_AUDIO)
     counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
     return IngestError(f"rejected: {counts}; {_example(rejects, reasons[0][0])}; then: {error}", rejects)
 
@@ -81,8 +83,10 @@ def no_usable_votes(corpus: str, bad_votes: pl.DataFrame, rejects: pl.DataFrame)
 def _example(rejects: pl.DataFrame, reason: str) -> str:
     """Name the first row with a reason."""
     row = rejects.filter(reason=reason).sort("line", nulls_last=True).row(0, named=True)
-    place = _place(row)
-    about = ", ".join(row[name] for name in ("utterance_id", "detail") if row[name])
+    place, detail = _place(row), row["detail"] or ""
+    if place and detail.startswith(place):  # the message about a recording begins with its name
+        return f"for example {detail}"
+    about = ", ".join(text for text in (row["utterance_id"], detail) if text)
     return f"for example {place}{': ' if place else ''}{about}"
 
 

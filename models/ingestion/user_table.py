@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.ingestion.assignments import is_left_out, rejected_assignments, status_note
 from ambivox.models.ingestion.audio_paths import resolve_audio
 from ambivox.models.ingestion.cleaning import clean_utterances, clean_votes
 from ambivox.models.ingestion.columns import MissingColumnsError, best_named
@@ -21,7 +22,7 @@ from ambivox.models.ingestion.reading import read_table, sheet_note
 from ambivox.models.ingestion.segment_columns import SegmentColumns
 from ambivox.models.ingestion.segments import distinct_ids, reject_unreadable, table_segments
 from ambivox.models.ingestion.table_files import find_tables, list_sources
-from ambivox.models.ingestion.table_settings import LEFT_OUT, column_of, read_settings
+from ambivox.models.ingestion.table_settings import column_of, read_settings
 from ambivox.models.ingestion.utterance_rows import (
     SPLIT_NAMES,
     one_row_per_utterance,
@@ -92,8 +93,9 @@ def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusDa
     selected, foreign_audio = resolve_audio(selected, path.parent)
     normalised, bad_splits = read_splits(selected)
     votes = read_votes(votes_path, vote_table, settings, found)
-    status_rejects = _left_out(votes, settings, votes_path)
-    votes = votes.filter(~_is_left_out(settings)) if "status" in votes.columns else votes
+    notes += status_note(vote_table, settings)
+    status_rejects = rejected_assignments(votes, settings, votes_path)
+    votes = votes.filter(~is_left_out(settings)) if "status" in votes.columns else votes
     labels: tuple[str, ...] = settings.get("labels", ()) if shape != "counts" else ()
     votes, vote_notes = clean_votes(votes.drop("status", strict=False), labels, normalised["utterance_id"])
     label_set = labels or _label_set(votes, settings)
@@ -191,19 +193,6 @@ def _are_splits(values: pl.Series) -> bool:
     if values.dtype != pl.String:
         return False
     return bool(values.drop_nulls().str.strip_chars().str.to_lowercase().is_in(list(SPLIT_NAMES)).all())
-
-
-def _is_left_out(settings: Mapping[str, Any]) -> pl.Expr:
-    states = [str(state).strip().casefold() for state in settings.get("leave_out", LEFT_OUT)]
-    return pl.col("status").str.to_lowercase().is_in(states).fill_null(value=False)
-
-
-def _left_out(votes: pl.DataFrame, settings: Mapping[str, Any], path: Path) -> pl.DataFrame:
-    """Reject the votes of assignments that were rejected, returned or not finished."""
-    if "status" not in votes.columns:
-        return rejected(votes.clear(), "")
-    rows = votes.filter(_is_left_out(settings)).with_columns(file=pl.lit(str(path)))
-    return rejected(rows, "vote of an assignment that is left out", pl.col("status"))
 
 
 def _label_set(votes: pl.DataFrame, settings: Mapping[str, Any]) -> tuple[str, ...]:

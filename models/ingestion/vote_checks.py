@@ -8,8 +8,9 @@ from ambivox.models.ingestion.corpus import rejected
 from ambivox.models.ingestion.labels import normalise_weights
 from ambivox.models.tables import Votes
 
+#: Why votes for an utterance whose audio was rejected are rejected, too.
+NO_AUDIO = "votes for an utterance without audio"
 _USABLE = ""
-_NO_AUDIO = "votes for an utterance without audio"
 
 
 def check_votes(
@@ -33,17 +34,17 @@ def check_votes(
         if name not in votes.columns
     ]
     votes = votes.with_columns(*absent, _reason=_reason(votes, labels, usable, unusable))
-    bad = votes.filter(~pl.col("_reason").is_in([_USABLE, _NO_AUDIO]))
+    bad = votes.filter(~pl.col("_reason").is_in([_USABLE, NO_AUDIO]))
     detail = pl.format(
         "{} by {}", pl.col("label").fill_null("no label"), pl.col("annotator_id").fill_null("nobody")
     )
     rejects = [rejected(rows, str(reason), detail) for (reason,), rows in bad.group_by("_reason")]
     without_audio = (
-        votes.filter(pl.col("_reason") == _NO_AUDIO)
+        votes.filter(pl.col("_reason") == NO_AUDIO)
         .group_by("utterance_id")
         .agg(pl.len(), pl.col("file").first())
     )
-    rejects.append(rejected(without_audio, _NO_AUDIO, pl.format("{} votes", "len")))
+    rejects.append(rejected(without_audio, NO_AUDIO, pl.format("{} votes", "len")))
     good = votes.filter(pl.col("_reason") == _USABLE).drop("_reason")
     is_first = good.select(pl.struct("utterance_id", "annotator_id", "label").is_first_distinct()).to_series()
     rejects.append(
@@ -66,7 +67,7 @@ def _reason(votes: pl.DataFrame, labels: tuple[str, ...], usable: pl.Series, unu
         .when(pl.col("utterance_id").is_in(usable.implode()))
         .then(pl.lit(_USABLE))
         .when(pl.col("utterance_id").is_in(unusable.implode()))
-        .then(pl.lit(_NO_AUDIO))
+        .then(pl.lit(NO_AUDIO))
         .otherwise(pl.lit("vote for an unknown utterance"))
     )
 

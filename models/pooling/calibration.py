@@ -16,7 +16,7 @@ from scipy.special import log_softmax
 
 FLOOR = 1e-6  # of a probability before its logarithm is taken
 # Weights of the penalties, on the scale of the log-likelihood of all votes (nats).
-_RIDGE_SLOPE, _RIDGE_BIAS, _RIDGE_MATRIX = 1.0, 1.0, 50.0
+_RIDGE_SLOPE, _RIDGE_BIAS, RIDGE_MATRIX = 1.0, 1.0, 50.0
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,16 @@ def identity(labels: int) -> Calibration:
     return Calibration(1.0, np.zeros(labels), np.zeros((labels, labels)))
 
 
-def fit_calibration(n_NK: np.ndarray, q_NK: np.ndarray, *, matrix: bool = True) -> Calibration:
+def fit_calibration(
+    n_NK: np.ndarray, q_NK: np.ndarray, *, matrix: bool = True, ridge_matrix: float = RIDGE_MATRIX
+) -> Calibration:
     """Fit the calibration of an ALM to human votes.
 
     Args:
         n_NK: human votes per utterance and label.
         q_NK: the ALM's distributions of the same utterances.
         matrix: whether the confusion matrix M is fitted; otherwise it is 0.
+        ridge_matrix: weight of the penalty on M with six labels; models/pooling/informative.py chooses it.
 
     Returns:
         The calibration. Rows without votes or with nan are left out; the identity where none remain.
@@ -88,7 +91,7 @@ def fit_calibration(n_NK: np.ndarray, q_NK: np.ndarray, *, matrix: bool = True) 
         return identity(labels)
     votes_N, total = n_NK.sum(1, keepdims=True), n_NK.sum()
     off_diagonal_KK = (1 - np.eye(labels)) * matrix
-    ridge_matrix = _RIDGE_MATRIX * (labels / 6) ** 2  # a parameter per pair of labels
+    ridge_matrix = ridge_matrix * (labels / 6) ** 2  # a parameter per pair of labels
 
     def objective(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         slope, bias_K, matrix_KK = _unpack(parameters, labels)

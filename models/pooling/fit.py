@@ -1,12 +1,14 @@
 """Fitting the pooling model to the votes of the training speakers.
 
 1. Prior votes without ALMs: how many votes the corpus prior counts for where no ALM contributes.
-2. Calibration of each ALM by the likelihood of all votes (models/pooling/calibration.py), and a test by
-   cross-validation over speakers whether it is informative at all (models/pooling/informative.py).
+2. Calibration of each ALM by the likelihood of all votes (models/pooling/calibration.py); by cross-validation over
+   speakers, the shrinkage of its confusion matrix and a test whether it is informative at all
+   (models/pooling/informative.py).
 3. Equivalent votes of the informative ALMs, jointly with the prior votes beside them. Where utterances have many
    votes, a random part of them (as many as the utterances to be pooled have) are the known votes and the rest is
    the target. Where they have few, every vote in turn is left out and predicted from the others by likelihood.
-   Step 1 uses the same votes.
+   Step 1 uses the same votes. Step 3 uses distributions calibrated on other speakers, so that the calibration has not
+   seen the target.
 4. Response, jointly with the equivalent votes, where the criterion is a divergence. Where utterances have few
    votes, the target is then further votes, drawn from the Dirichlet-multinomial posterior for all observed votes,
    so that the fit sees as many votes as it will be used with.
@@ -27,8 +29,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from ambivox.models.errors import unknown
-from ambivox.models.pooling.calibration import fit_calibration
-from ambivox.models.pooling.informative import is_informative
+from ambivox.models.pooling.calibration import Calibration, identity
+from ambivox.models.pooling.informative import cross_fit
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.loss import START_VOTES, PoolingLoss
 from ambivox.models.pooling.pooled import (
@@ -68,7 +70,7 @@ def fit_pooling(
         votes_in_use_N: numbers of votes of the utterances that the model will be used on.
         criterion: "likelihood" gives the plain posterior mean; "js" minimises the divergence to further human
             votes, which over-sharpens; "balanced" does so while the mean distribution stays that of the votes.
-        matrix: whether calibrations have a confusion matrix.
+        matrix: whether calibrations may have a confusion matrix.
         seed: of the drawing of votes.
 
     Raises:
@@ -79,11 +81,15 @@ def fit_pooling(
     rng = np.random.default_rng(seed)
     voted = inputs.rows(inputs.n_NK.sum(1) > 0)
     prior_weights = PriorWeights.constant(START_VOTES)
-    alm_models = []
+    alm_models, calibrations = [], []
+    calibrated_NAK = np.full(voted.q_NAK.shape, np.nan)
     for a, alm in enumerate(alms):
-        calibration = fit_calibration(voted.n_NK, voted.q_NAK[:, a], matrix=matrix)
-        informative = is_informative(voted.n_NK, voted.q_NAK[:, a], voted.speaker_N, matrix=matrix)
-        alm_models.append(AlmModel(alm, calibration, prior_weights.beside_F, informative))
+        fitted = cross_fit(voted.n_NK, voted.q_NAK[:, a], voted.speaker_N, matrix=matrix)
+        calibrations.append(fitted.calibration)
+        calibrated_NAK[:, a] = fitted.calibrated_NK
+        alm_models.append(AlmModel(alm, identity(len(labels)), prior_weights.beside_F, fitted.is_informative))
+    # The weights are fitted to distributions that were calibrated on other speakers, without further calibration.
+    calibrated = replace(voted, q_NAK=calibrated_NAK)
     model = PoolingModel(
         tuple(labels),
         corpus_prior(voted.n_NK),
@@ -100,7 +106,7 @@ def fit_pooling(
         },
     )
     if len(labels) == 1:
-        return model
+        return _calibrating(model, calibrations)
     without_alms = _fit_votes(model.without_alms(), _at_most(voted, rng), votes_in_use_N, rng)
     alone_F = without_alms.prior_weights.alone_F
     model = replace(
@@ -109,9 +115,15 @@ def fit_pooling(
         fitted_on=without_alms.fitted_on,
     )
     answered_N = np.isfinite(voted.q_NAK).all(2)[:, [alm.is_informative for alm in alm_models]].any(1)
-    if not answered_N.any():
-        return model  # no informative answer, so pooled is humans + prior
-    return _fit_votes(model, _at_most(voted.rows(answered_N), rng), votes_in_use_N, rng)
+    if answered_N.any():  # otherwise pooled is humans + prior
+        model = _fit_votes(model, _at_most(calibrated.rows(answered_N), rng), votes_in_use_N, rng)
+    return _calibrating(model, calibrations)
+
+
+def _calibrating(model: PoolingModel, calibrations: Sequence[Calibration]) -> PoolingModel:
+    """The model with the ALMs' calibrations, which were the identity during the fit."""
+    alms = zip(model.alms, calibrations, strict=True)
+    return replace(model, alms=tuple(replace(alm, calibration=fitted) for alm, fitted in alms))
 
 
 def _at_most(inputs: PoolingInputs, rng: np.random.Generator) -> PoolingInputs:
@@ -126,12 +138,12 @@ def _fit_votes(
     criterion = model.criterion if model.alms else "likelihood"
     votes_in_use_N = votes_in_use_N[votes_in_use_N > 0]
     median_in_use = float(np.median(votes_in_use_N)) if len(votes_in_use_N) else 1.0
-    spare = float(np.median(inputs.n_NK.sum(1))) - median_in_use if len(inputs.n_NK) else 0.0
+    spare = float(np.median(inputs.slots_NK.sum(1))) - median_in_use if len(inputs.n_NK) else 0.0
     if spare >= _ENOUGH_HELD_OUT:
-        row_M, known_MK, held_out_MK = _split(inputs.n_NK, votes_in_use_N, rng)
+        row_M, known_MK, held_out_MK = _split(inputs, votes_in_use_N, rng)
         model = _with_target(model, "held-out votes")
         return _optimise(model, inputs.rows(row_M), known_MK, held_out_MK, criterion, len(inputs.n_NK))
-    row_M, known_MK, held_out_MK = leave_one_out(inputs.n_NK)
+    row_M, known_MK, held_out_MK = leave_one_out(inputs.n_NK, inputs.slots_NK)
     has_others_M = known_MK.sum(1) > 0
     model = _with_target(
         model, "one vote left out" if has_others_M.any() else "assumed: no utterance has two votes"
@@ -148,13 +160,14 @@ def _fit_votes(
 
 
 def _split(
-    n_NK: np.ndarray, votes_in_use_N: np.ndarray, rng: np.random.Generator
+    inputs: PoolingInputs, votes_in_use_N: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Random splits of every utterance's votes: ``(row_M, known_MK, held_out_MK)``."""
+    n_NK, slots_NK = inputs.n_NK, inputs.slots_NK
     rows = np.tile(np.arange(len(n_NK)), max(1, min(_DRAWS, _MOST_ROWS // max(len(n_NK), 1))))
     keep_M = rng.choice(votes_in_use_N, len(rows)) if len(votes_in_use_N) else np.ones(len(rows))
-    keep_M = np.minimum(np.ceil(keep_M), n_NK[rows].sum(1) - 1)
-    known_MK = draw_votes(n_NK[rows], keep_M, rng)
+    keep_M = np.minimum(np.ceil(keep_M), slots_NK[rows].sum(1) - 1)
+    known_MK = draw_votes(n_NK[rows], keep_M, rng, slots_NK[rows])
     held_out_MK = np.maximum(n_NK[rows] - known_MK, 0)
     usable_M = (keep_M > 0) & (held_out_MK.sum(1) > 1e-9)
     return rows[usable_M], known_MK[usable_M], held_out_MK[usable_M]

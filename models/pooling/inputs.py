@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.pooling.vote_file import VoteCounts
+from ambivox.models.statistics.vote_draws import whole_votes
 from ambivox.models.tables import Utterances, Votes
 
 FIT_SPLITS = ("train", "development")  # speakers that the pooling model may be fitted on
@@ -24,12 +25,20 @@ class PoolingInputs:
         q_NAK: the ALMs' distributions, nan where one did not answer.
         label_mass_NA: probability that the ALM gave to all labels together, from 0 to 1; nan where unknown.
         speaker_N: a number per speaker.
+        raters_NK: how many raters chose each label, where votes are weighted by their raters' reliability: a vote of
+            weight 1.05 is one vote, not two. None: a vote of any weight up to 1 is one.
     """
 
     n_NK: np.ndarray
     q_NAK: np.ndarray
     label_mass_NA: np.ndarray
     speaker_N: np.ndarray
+    raters_NK: np.ndarray | None = None
+
+    @property
+    def slots_NK(self) -> np.ndarray:  # noqa: N802  (arrays carry their axes in capitals)
+        """The number of votes per label that can be drawn or left out, each as a whole."""
+        return whole_votes(self.n_NK) if self.raters_NK is None else self.raters_NK
 
     def rows(self, index: np.ndarray) -> PoolingInputs:
         """The utterances at ``index``.
@@ -38,7 +47,11 @@ class PoolingInputs:
             index: row numbers, or a mask of N rows.
         """
         return PoolingInputs(
-            self.n_NK[index], self.q_NAK[index], self.label_mass_NA[index], self.speaker_N[index]
+            self.n_NK[index],
+            self.q_NAK[index],
+            self.label_mass_NA[index],
+            self.speaker_N[index],
+            None if self.raters_NK is None else self.raters_NK[index],
         )
 
     def with_alms(self, index: Sequence[int]) -> PoolingInputs:
@@ -48,9 +61,7 @@ class PoolingInputs:
             index: numbers of ALMs; none is allowed.
         """
         columns = np.array(index, dtype=int)
-        return PoolingInputs(
-            self.n_NK, self.q_NAK[:, columns], self.label_mass_NA[:, columns], self.speaker_N
-        )
+        return replace(self, q_NAK=self.q_NAK[:, columns], label_mass_NA=self.label_mass_NA[:, columns])
 
     def sample(self, most: int, seed: int) -> PoolingInputs:
         """At most ``most`` utterances in their order, drawn without replacement.
@@ -65,7 +76,10 @@ class PoolingInputs:
 
 
 def pooling_inputs(
-    utterances: Utterances, votes: VoteCounts, synthetic: Sequence[SyntheticDistributions]
+    utterances: Utterances,
+    votes: VoteCounts,
+    synthetic: Sequence[SyntheticDistributions],
+    weighted_votes: VoteCounts | None = None,
 ) -> PoolingInputs:
     """Votes and ALMs' distributions as arrays, in the order of ``utterances``.
 
@@ -73,14 +87,17 @@ def pooling_inputs(
         utterances: N utterances; each one whose speaker is unknown counts as a speaker.
         votes: human votes.
         synthetic: the ALMs' distributions of these utterances, A of them (A may be 0).
+        weighted_votes: the same votes weighted by their raters' reliability, which are pooled in their place.
     """
     rows, labels = len(utterances), len(votes.labels)
     speaker = utterances.frame["speaker"].fill_null("\0" + utterances.frame["utterance_id"])
+    n_NK = votes.counts(utterances.frame["utterance_id"])
     return PoolingInputs(
-        votes.counts(utterances.frame["utterance_id"]),
+        n_NK if weighted_votes is None else weighted_votes.counts(utterances.frame["utterance_id"]),
         np.stack([alm.q_NK for alm in synthetic], axis=1) if synthetic else np.zeros((rows, 0, labels)),
         np.stack([alm.label_mass_N for alm in synthetic], axis=1) if synthetic else np.zeros((rows, 0)),
         speaker.rank("dense").to_numpy().astype(np.int64),
+        None if weighted_votes is None else whole_votes(n_NK),
     )
 
 

@@ -75,7 +75,7 @@ def make_sources(
         criterion: see models/pooling/fit.py.
         weighted_votes: the same votes weighted by their annotators' reliability; used by ``pooled`` only.
         synthetic_votes: how many votes exact answers count for in ``combined``, at least 1.
-        matrix: whether calibrations have a confusion matrix.
+        matrix: whether calibrations may have a confusion matrix.
         seed: of all drawing.
 
     Raises:
@@ -94,7 +94,7 @@ def make_sources(
     if len(set(names)) != len(names):
         raise UserError(f"an ALM occurs in more than one annotations file: {', '.join(sorted(names))}")
     unweighted = pooling_inputs(selected, votes, synthetic)
-    inputs = unweighted if weighted_votes is None else pooling_inputs(selected, weighted_votes, synthetic)
+    inputs = pooling_inputs(selected, votes, synthetic, weighted_votes)
     split_N = selected.frame["split"].to_numpy()
     train = inputs.rows(np.isin(split_N, FIT_SPLITS))
     votes_N = inputs.n_NK.sum(1)

@@ -110,7 +110,7 @@ def _measure(
     a: int, alm: str, inputs: PoolingInputs, votes_in_use: float, fit: Fit, folds: int, seed: int
 ) -> Worth | None:
     inputs = inputs.rows(np.isfinite(inputs.q_NAK[:, a]).all(1))
-    plan = measurable(inputs.n_NK, votes_in_use)
+    plan = measurable(inputs.slots_NK, votes_in_use)
     if plan is None or len(np.unique(inputs.speaker_N)) < 2:
         return None
     parts = [
@@ -176,7 +176,7 @@ def cross_fitted_nll(
         ``nll_N`` in nats per vote.
     """
     rows = len(inputs.n_NK)
-    slots_N = np.ceil(inputs.n_NK - 1e-9).sum(1)
+    slots_N = inputs.slots_NK.sum(1)
     keep_N = np.minimum(max(round(votes_in_use), 1), slots_N - 1)
     nll_N = np.zeros(rows)
     for is_test_N in speaker_folds(inputs.speaker_N, folds, seed):
@@ -184,7 +184,8 @@ def cross_fitted_nll(
         model = fit(alms, train, int(np.median(keep_N)))
         test = inputs.rows(is_test_N).with_alms(alms)
         for draw in range(_DRAWS):
-            known_NK = draw_votes(test.n_NK, keep_N[is_test_N], np.random.default_rng([seed, draw]))
+            rng = np.random.default_rng([seed, draw])
+            known_NK = draw_votes(test.n_NK, keep_N[is_test_N], rng, test.slots_NK)
             nll_N[is_test_N] += _scores(model, test, known_NK)["nll"] / _DRAWS
     return nll_N
 
@@ -201,11 +202,11 @@ def speaker_folds(speaker_N: np.ndarray, folds: int, seed: int) -> list[np.ndarr
     return [np.isin(speaker_N, fold_S) for fold_S in np.array_split(speakers, min(folds, len(speakers)))]
 
 
-def measurable(n_NK: np.ndarray, votes_in_use: float) -> tuple[int, int] | None:
+def measurable(slots_NK: np.ndarray, votes_in_use: float) -> tuple[int, int] | None:
     """How many votes can be known, and how many further ones can be added, where half the utterances take part.
 
     Args:
-        n_NK: human votes.
+        slots_NK: human votes, each counted as one whatever its weight.
         votes_in_use: how many should be known.
 
     Returns:
@@ -216,7 +217,7 @@ def measurable(n_NK: np.ndarray, votes_in_use: float) -> tuple[int, int] | None:
         >>> measurable(np.array([[5.0, 5.0], [6.0, 4.0], [1.0, 1.0]]), 3), measurable(np.array([[2.0, 1.0]]), 3)
         ((3, 6), (2, 0))
     """
-    slots_N = np.ceil(n_NK - 1e-9).sum(1)
+    slots_N = slots_NK.sum(1)
     slots_N = slots_N[slots_N >= 2]
     if not len(slots_N):
         return None
@@ -248,24 +249,31 @@ def score_curves(
         The scores. ``squared_error`` lacks the sum of the squared true probabilities, which all have in common.
     """
     further = len(without_alm)
-    inputs = inputs.rows(np.ceil(inputs.n_NK - 1e-9).sum(1) >= votes + further)
+    inputs = inputs.rows(inputs.slots_NK.sum(1) >= votes + further)
     rows = len(inputs.n_NK)
     level = {score: np.zeros(rows) for score in SCORES}
     curve = {score: np.zeros((rows, further)) for score in SCORES}
     nothing = inputs.with_alms(())
     for draw in range(draws):
         rng = np.random.default_rng([seed, draw])
-        known_NK = draw_votes(inputs.n_NK, np.full(rows, votes), rng)
+        known_NK = draw_votes(inputs.n_NK, np.full(rows, votes), rng, inputs.slots_NK)
         for score, score_N in _scores(with_alm, inputs, known_NK).items():
             level[score] += score_N / draws
         for j, model in enumerate(without_alm):
             if j:
-                rest_NK = np.maximum(inputs.n_NK - known_NK, 0)
-                known_NK = known_NK + draw_votes(rest_NK, np.ones(rows), rng)
+                known_NK = _with_one_more(inputs, known_NK, rng)
             for score, score_N in _scores(model, nothing, known_NK).items():
                 curve[score][:, j] += score_N / draws
     p_NK = pool(with_alm, np.zeros_like(inputs.n_NK), inputs.q_NAK, inputs.label_mass_NA).p_NK
     return ScoreCurves(level, curve, entropy(p_NK) if rows else np.zeros(0), inputs)
+
+
+def _with_one_more(inputs: PoolingInputs, known_NK: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The known votes and one of the others."""
+    weight_NK = inputs.n_NK / np.maximum(inputs.slots_NK, 1)
+    known_slots_NK = np.rint(known_NK / np.where(weight_NK > 0, weight_NK, 1))
+    rest_NK = np.maximum(inputs.n_NK - known_NK, 0)
+    return known_NK + draw_votes(rest_NK, np.ones(len(rest_NK)), rng, inputs.slots_NK - known_slots_NK)
 
 
 def _scores(model: PoolingModel, inputs: PoolingInputs, known_NK: np.ndarray) -> dict[str, np.ndarray]:

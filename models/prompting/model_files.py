@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from ambivox.models.errors import UserError
+from ambivox.models.files import is_lfs_pointer
 from ambivox.models.json_documents import parse_json_document, read_json_document
 
-_LFS_POINTER = b"version https://git-lfs"
 _GGUF = b"GGUF"
 # Pickles can run code when they are loaded, so they never are.
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
@@ -98,7 +98,7 @@ def check_no_pointers(folder: Path) -> None:
     pointers = [
         path.name
         for path in _files(folder, ("*.safetensors", "*.json", "*.model", "*.txt"))
-        if is_lfs_pointer(path)
+        if is_lfs_pointer(_start(path))
     ]
     if pointers:
         raise UserError(
@@ -178,11 +178,6 @@ def tensor_names(path: Path) -> list[str]:
     if size < end:
         raise UserError(f"{path}: cut short, {size:,} of {end:,} bytes; download or copy it again")
     return list(tensors)
-
-
-def is_lfs_pointer(path: Path) -> bool:
-    """Whether a file is a git-lfs pointer instead of the content."""
-    return _start(path).startswith(_LFS_POINTER)
 
 
 def _shards_in_index(folder: Path) -> list[str]:

@@ -87,8 +87,15 @@ def headline(run: Run) -> Headline:
         )
         for key in known
     ]
-    sentences = [_NOT_HELD_OUT] if from_target else []
-    return Headline(sentences + _sentences(metrics, run), rows, list(HEADINGS.values()), display_name(score))
+    sentences = _limits(run, bool(from_target)) + _sentences(metrics, run)
+    return Headline(sentences, rows, list(HEADINGS.values()), display_name(score))
+
+
+def _limits(run: Run, is_from_target: bool) -> list[str]:
+    """What cannot be estimated on this corpus, a sentence each."""
+    sentences = [f"No ALM is used here: {reason}." for reason in run.left_out("alm", "annotations")]
+    sentences += [f"No distribution is scored here: {reason}." for reason in run.left_out("validation")]
+    return sentences + ([_NOT_HELD_OUT] if is_from_target else [])
 
 
 def _score(metrics: Mapping[str, Any]) -> str:

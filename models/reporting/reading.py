@@ -13,6 +13,7 @@ import polars as pl
 
 from ambivox.models.annotation import checks_file
 from ambivox.models.errors import UserError
+from ambivox.models.left_out import left_out_reason
 from ambivox.models.reporting.estimates import Estimate, parse_estimate
 from ambivox.models.tables import SOURCES, Annotations, Distributions, Table, Utterances, Votes
 
@@ -116,6 +117,11 @@ class Run:
             return {}
         content = with_present_keys(PurePosixPath(name).name, content)
         return content if isinstance(content, dict) else {"entries": content}
+
+    def left_out(self, *folders: str) -> list[str]:
+        """Return why the pipeline left out the steps of these output folders, each reason once."""
+        reasons = (left_out_reason(self.root / folder) for folder in folders)
+        return list(dict.fromkeys(reason for reason in reasons if reason))
 
     def _note(self, problem: str) -> None:
         problem = problem.replace(f"{self.root}/", "")

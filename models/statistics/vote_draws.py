@@ -1,7 +1,8 @@
 """Drawing votes: a subset of the observed votes, every vote left out in turn, or votes predicted by a posterior.
 
 All functions take counts ``n_NK`` and draw for all utterances at once. A fractional vote (its annotator named
-two labels) is one vote with that weight: it is never divided.
+two labels) is one vote with that weight: it is never divided. Where votes have other weights, such as the reliability
+of their raters, ``slots_NK`` says how many votes there are; those of a label then have their mean weight.
 """
 
 from __future__ import annotations
@@ -9,13 +10,29 @@ from __future__ import annotations
 import numpy as np
 
 
-def draw_votes(n_NK: np.ndarray, keep_N: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def whole_votes(n_NK: np.ndarray) -> np.ndarray:
+    """The number of votes behind weights of at most 1 each, as float64.
+
+    Args:
+        n_NK: votes per utterance and label, at least 0.
+
+    Examples:
+        >>> whole_votes(np.array([[2.0, 0.5, 0.0]])).tolist()
+        [[2.0, 1.0, 0.0]]
+    """
+    return np.asarray(np.ceil(n_NK - 1e-9) + 0.0)  # 0.0: not -0.0
+
+
+def draw_votes(
+    n_NK: np.ndarray, keep_N: np.ndarray, rng: np.random.Generator, slots_NK: np.ndarray | None = None
+) -> np.ndarray:
     """Draw ``keep_N`` of every utterance's votes without replacement.
 
     Args:
         n_NK: votes per utterance and label, at least 0.
         keep_N: how many votes to draw; all are drawn where an utterance has no more than that.
         rng: the random generator.
+        slots_NK: how many votes there are per label; None: ``whole_votes(n_NK)``.
 
     Returns:
         ``drawn_NK``, at most ``n_NK``.
@@ -24,7 +41,7 @@ def draw_votes(n_NK: np.ndarray, keep_N: np.ndarray, rng: np.random.Generator) -
         >>> draw_votes(np.array([[2.0, 0.0], [1.0, 1.0]]), np.array([1, 2]), np.random.default_rng(0)).tolist()
         [[1.0, 0.0], [1.0, 1.0]]
     """
-    slots_NK = np.ceil(n_NK - 1e-9).astype(np.int64)
+    slots_NK = (whole_votes(n_NK) if slots_NK is None else slots_NK).astype(np.int64)
     votes_N = slots_NK.sum(1)
     width = int(votes_N.max(initial=0))
     if not width:
@@ -42,13 +59,16 @@ def draw_votes(n_NK: np.ndarray, keep_N: np.ndarray, rng: np.random.Generator) -
     return drawn_NK
 
 
-def leave_one_out(n_NK: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def leave_one_out(
+    n_NK: np.ndarray, slots_NK: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Leave every vote out in turn.
 
     Votes for the same label of the same utterance give the same pattern and are one row, so M is at most N K.
 
     Args:
         n_NK: votes per utterance and label, at least 0.
+        slots_NK: how many votes there are per label; None: ``whole_votes(n_NK)``.
 
     Returns:
         ``(row_M, rest_MK, held_out_MK)``: the utterance's row, its votes less one, and the votes of the label
@@ -63,7 +83,8 @@ def leave_one_out(n_NK: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     held_out_MK = np.zeros((len(row_M), n_NK.shape[1]))
     held_out_MK[np.arange(len(row_M)), label_M] = n_NK[row_M, label_M]
     rest_MK = n_NK[row_M].astype(np.float64)
-    rest_MK[np.arange(len(row_M)), label_M] = np.maximum(rest_MK[np.arange(len(row_M)), label_M] - 1, 0)
+    slots_M = (whole_votes(n_NK) if slots_NK is None else slots_NK)[row_M, label_M]
+    rest_MK[np.arange(len(row_M)), label_M] *= 1 - 1 / slots_M
     return row_M, rest_MK, held_out_MK
 
 

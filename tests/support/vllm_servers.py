@@ -27,6 +27,7 @@ class ScriptedServer:
     def __init__(self, encode: Callable[[str], list[int]]) -> None:
         self.encode = encode
         self.completions = 0
+        self.shares = (0.4, 0.3, 0.2, 0.05)
         self.keys: list[str | None] = []
         self.misbehave: Callable[[int, BaseHTTPRequestHandler], bool] = lambda *_: False
         outer = self
@@ -51,7 +52,7 @@ class ScriptedServer:
                     return
                 top = [
                     {"token": f"token_id:{token}", "logprob": float(np.log(share))}
-                    for token, share in zip(body["logprob_token_ids"], (0.4, 0.3, 0.2, 0.05), strict=True)
+                    for token, share in zip(body["logprob_token_ids"], outer.shares, strict=True)
                 ]
                 self.reply({"choices": [{"logprobs": {"content": [{"top_logprobs": top}]}}]})
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import wave
+
 import numpy as np
 import polars as pl
 import pytest
 
 from ambivox.models.errors import UserError
+from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
 from ambivox.models.tables import Utterances, Votes
-from tests.support.annotation_fixtures import LABELS, utterance_row, write_clip
+from tests.support.annotation_fixtures import LABELS, utterance_row
 from tests.support.annotation_runs import ALL_SPLITS, read_annotations, scored_prompts
+from tests.support.steps import annotate
 
 
 def test_one_row_for_every_utterance_persona_and_order(make_utterances, run_annotate):
@@ -120,25 +124,27 @@ def test_other_answers_to_the_same_questions_are_another_version(tmp_path, run_a
 
     rows = []
     for number, seconds in ((0, 0.5), (1, 65.0)):
-        write_clip(tmp_path / f"{number}.wav", number, seconds)
-        rows.append(
-            utterance_row(tmp_path / f"{number}.wav", number, seconds) | {"audio_sha256": f"{number:064d}"}
-        )
+        # Whole numbers, so that every machine writes the same bytes.
+        square = np.where(np.arange(int(seconds * 16_000)) // (20 + number) % 2, 3000, -3000).astype(np.int16)
+        with wave.open(str(tmp_path / f"{number}.wav"), "wb") as file:
+            file.setparams((1, 2, 16_000, 0, "NONE", ""))
+            file.writeframes(square.tobytes())
+        rows.append(utterance_row(tmp_path / f"{number}.wav", number, seconds))
     utterances = Utterances.check(pl.DataFrame(rows), LABELS).write(tmp_path / "u.parquet")
     frame = read_annotations(run_annotate(utterances, splits=ALL_SPLITS, personas=("tone",), orders=2)).frame
     p_RK = np.exp(np.array(frame["logprobs"].to_list()))
     pinned = [
-        [0.064913, 0.19902, 0.457099, 0.278967],
-        [0.056908, 0.186503, 0.45788, 0.298709],
-        [0.149243, 0.195433, 0.224524, 0.4308],
-        [0.130791, 0.18275, 0.226472, 0.459987],
+        [0.849237, 0.104409, 0.032559, 0.013794],
+        [0.836773, 0.109969, 0.036657, 0.016601],
+        [0.020249, 0.288528, 0.254527, 0.436696],
+        [0.017689, 0.281683, 0.25191, 0.448718],
     ]
-    assert ANSWERS_VERSION == 1
+    assert ANSWERS_VERSION == 2
     np.testing.assert_allclose(p_RK, pinned, atol=1e-5)
     sampled = run_annotate(
         utterances, "sampled", splits=ALL_SPLITS, elicitation="sampled", drawn_votes=8, seed=3
     )
-    assert "".join(label[0] for label in read_annotations(sampled).frame["label"]) == "nnnnnnnsnsasssss"
+    assert "".join(label[0] for label in read_annotations(sampled).frame["label"]) == "aaaanaaannnshnss"
 
 
 @pytest.mark.parametrize(
@@ -157,3 +163,35 @@ def test_other_answers_to_the_same_questions_are_another_version(tmp_path, run_a
 def test_a_wrong_setting_is_an_error_of_one_line(make_utterances, run_annotate, options, message):
     with pytest.raises(UserError, match=message):
         run_annotate(make_utterances(1), splits=ALL_SPLITS, **options)
+
+
+def test_by_default_six_orders_are_asked_and_no_order_bias_is_left(
+    make_utterances, tmp_path, fresh_engine, monkeypatch
+):
+    """What a place of an option adds to its log-probability cancels in the ALM's distribution."""
+    place_K = np.array([1.0, 0.4, 0.0, -0.4])
+
+    def biased(_: object) -> np.ndarray:
+        return place_K - np.log(np.exp(place_K).sum())
+
+    monkeypatch.setattr("ambivox.models.engines.fake._logprobs", biased)
+    utterances = make_utterances(3)
+    labels = len(Utterances.read(utterances).labels)
+    common = {
+        "utterances": utterances,
+        "alm": "qwen2_audio",
+        "engine": "fake",
+        "personas": ("tone",),
+        "splits": ALL_SPLITS,
+    }
+    frame = read_annotations(annotate(out=tmp_path / "six", store=str(tmp_path / "s"), **common)).frame
+    assert frame["option_order"].n_unique() == 6
+    ids = frame["utterance_id"].unique()
+
+    def distance(orders: int) -> float:
+        out = annotate(out=tmp_path / f"{orders}", store=str(tmp_path / "s"), orders=orders, **common)
+        (alm,) = synthetic_distributions(read_annotations(out), ids)
+        return float(np.abs(alm.q_NK - 1 / labels).max())
+
+    assert distance(1) > 0.2 > distance(6)
+    assert distance(2 * labels) < 1e-9

@@ -100,3 +100,39 @@ def test_long_clips_are_cut_into_windows_or_rejected(tmp_path, run_annotate, mon
     out = run_annotate(utterances, "rejected", on_long="error", store=str(tmp_path / "other"))
     assert len(read_annotations(out)) == 0
     assert pl.read_parquet(out / "rejects.parquet")["reason"].to_list() == ["too long"]
+
+
+@pytest.mark.parametrize("elicitation", ["exact", "sampled"])
+@pytest.mark.parametrize("on_error", ["reject", "stop"])
+def test_a_run_that_does_not_cut_clips_does_not_use_answers_of_one_that_did(
+    tmp_path, run_annotate, elicitation, on_error
+):
+    for number, seconds in ((1, 70.0), (2, 1.0)):
+        write_clip(tmp_path / f"{number}.wav", number, seconds)
+    rows = [
+        utterance_row(tmp_path / f"{number}.wav", number, seconds)
+        for number, seconds in ((1, 70.0), (2, 1.0))
+    ]
+    utterances = Utterances.check(pl.DataFrame(rows), LABELS).write(tmp_path / "u.parquet")
+    options = {"splits": ALL_SPLITS, "elicitation": elicitation, "drawn_votes": 4}
+    cut = run_annotate(utterances, "cut", **options)
+    assert read_annotations(cut).frame["utterance_id"].n_unique() == 2
+    if on_error == "stop":
+        with pytest.raises(UserError, match=r"70\.0 s, this ALM accepts at most 30 s"):
+            run_annotate(utterances, "whole", on_long="error", on_error="stop", **options)
+        return
+    whole = run_annotate(utterances, "whole", on_long="error", **options)
+    assert read_annotations(whole).frame["utterance_id"].unique().to_list() == ["u0002"]
+    rejects = pl.read_parquet(whole / "rejects.parquet")
+    assert rejects.select("utterance_id", "reason").rows() == [("u0001", "too long")]
+
+
+def test_audio_that_changed_since_ingest_is_rejected(tmp_path, run_annotate, make_utterances):
+    utterances = make_utterances(2)
+    changed = Utterances.read(utterances).frame["audio"][1]
+    write_clip(Path(changed), 7)
+    out = run_annotate(utterances, splits=ALL_SPLITS)
+    assert read_annotations(out).frame["utterance_id"].unique().to_list() == ["u0000"]
+    rejects = pl.read_parquet(out / "rejects.parquet")
+    assert rejects["reason"].to_list() == ["changed"]
+    assert "ingest the corpus again" in rejects["detail"][0]

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from ambivox.models.files import MARKER
-from ambivox.models.reporting.profile_page import profile_markdown
+from ambivox.models.reporting.profile_page import profile_markdown, profile_summary
 from ambivox.models.statistics.agreement import fleiss_kappa, krippendorff_alpha
 from ambivox.models.tables import Utterances, Votes
 from tests.support.steps import ingest
@@ -163,3 +163,72 @@ def test_a_mistake_is_one_line_and_exit_code_2(root: Path, tmp_path: Path) -> No
     table.write_text(table.read_text().splitlines()[0] + "\n")
     with pytest.raises(ValueError, match="they list no utterances"):
         run(root, out)
+
+
+def test_an_error_says_first_what_was_rejected_and_leaves_the_rejects(root: Path, tmp_path: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 80044\n"
+    for number, path in enumerate(sorted((root / "audio").iterdir())):
+        if number < 30:
+            path.write_text(pointer)
+        else:
+            path.write_bytes(path.read_bytes()[:60])
+    out = tmp_path / "out"
+    message = (
+        r"rejected: audio is a git-lfs pointer 30, audio is corrupt 10, votes for an utterance without audio \d+; "
+        r"for example .*run git lfs pull.*; then: corpus table: none of 40 utterances has usable audio "
+        r"\(all rejects: .*out/rejects\.parquet\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        run(root, out)
+    rejects = pl.read_parquet(out / "rejects.parquet")
+    assert rejects.filter(reason="audio is a git-lfs pointer").height == 30
+    assert {path.name for path in out.iterdir()} == {MARKER, "rejects.parquet"}
+    # Once the recordings are there, the same folder is written.
+    for path in (root / "audio").iterdir():
+        soundfile.write(path, np.random.default_rng(0).normal(scale=0.1, size=8000), 16_000)
+    assert (run(root, out) / "utterances.parquet").exists()
+    # An earlier output stays beside the rejects of a run that failed.
+    before = hashes(out)
+    (root / "votes.csv").write_text("utterance_id,annotator_id,label\nnobody,r1,anger\n")
+    with pytest.raises(ValueError, match="no vote can be used"):
+        run(root, out)
+    after = hashes(out)
+    assert {name for name in after if after[name] != before[name]} == {"rejects.parquet"}
+
+
+def test_what_is_unusual_about_recordings_is_on_the_screen(root: Path, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(scale=0.1, size=(8000, 2))
+    soundfile.write(root / "audio" / "u00.wav", np.zeros(8000), 16_000)
+    soundfile.write(root / "audio" / "u01.wav", noise, 16_000)
+    soundfile.write(root / "audio" / "u02.wav", noise[:, :1] * [1, -1], 16_000)
+    path = root / "audio" / "u03.wav"
+    content = bytearray(path.read_bytes())
+    content[40:44] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    (root / "audio" / "u04.wav").write_bytes(b"%PDF-1.7" + bytes(900))
+    out = run(root, tmp_path / "out")
+    screen = profile_summary(json.loads((out / "profile.json").read_text()))
+    for line in (
+        "1 recordings are silent, the first is ",
+        "1 recordings have different channels, which are averaged, the first is ",
+        "1 recordings have channels that cancel each other, so channel 1 is used, the first is ",
+        "1 recordings have a header with a wrong length and are read to the end of the file, the first is ",
+        "1 recordings cannot be used, the first: ",
+        "the file is a PDF document",
+    ):
+        assert line in screen
+    frame = Utterances.read(out / "utterances.parquet").frame
+    assert frame.filter(utterance_id="u02")["channel"].to_list() == [1]
+    assert len(run(root, tmp_path / "right", channel=2).joinpath("utterances.parquet").read_bytes())
+    right = Utterances.read(tmp_path / "right" / "utterances.parquet").frame
+    assert right["channel"].unique().to_list() == [2]
+
+
+def test_audio_outside_the_corpus_needs_an_option(root: Path, tmp_path: Path) -> None:
+    path = root / "utterances.csv"
+    path.write_text(path.read_text().replace("audio/", f"{tmp_path}/elsewhere/"))
+    (root / "audio").rename(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=r"is not below .*; if it is meant: --allow-outside-root"):
+        run(root, tmp_path / "out")
+    frame = Utterances.read(run(root, tmp_path / "out", allow_outside_root=True) / "utterances.parquet").frame
+    assert frame.height == 40

@@ -4,6 +4,6 @@
 ``qwen2_audio`` and ``cpu_attention`` in vLLM's processes.
 """
 
-from ambivox.models.engines.vllm.engine import start, version
+from ambivox.models.engines.vllm.engine import identity, start, version
 
-__all__ = ["start", "version"]
+__all__ = ["identity", "start", "version"]

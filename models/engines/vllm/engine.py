@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ambivox.models import token_count
 from ambivox.models.alms import resolve
 from ambivox.models.engines import EngineChoice, GenerationSettings
 from ambivox.models.engines.vllm.inputs import InputPreparer
@@ -112,7 +113,9 @@ class VllmEngine:
 
     def _enqueue(self, request: Request, params: Any) -> None:
         """Like ``LLM.enqueue`` with one prompt, but the audio of a clip is prepared once."""
-        self.llm._add_request(self._inputs.prepare(self.prompt(request)), params)
+        prompt = self.prompt(request)
+        token_count.add(len(prompt["prompt_token_ids"]))
+        self.llm._add_request(self._inputs.prepare(prompt), params)
 
     def _finish(self) -> list[Any]:
         try:
@@ -197,6 +200,23 @@ def version(choice: EngineChoice) -> str:  # noqa: ARG001 - every engine's signa
         except importlib.metadata.PackageNotFoundError:
             continue
     raise MissingExtraError("vllm", "cpu")
+
+
+def identity(choice: EngineChoice) -> dict[str, Any]:
+    """What decides the answers besides the version: vLLM's arguments, and the library that prepares prompts and audio.
+
+    Args:
+        choice: the ALM.
+
+    Returns:
+        JSON values.
+    """
+    decided_elsewhere = {"model", "revision", "use_tqdm_on_load"}
+    given = arguments(resolve(choice.alm))
+    return {
+        "arguments": {name: value for name, value in given.items() if name not in decided_elsewhere},
+        "transformers": importlib.metadata.version("transformers"),
+    }
 
 
 def arguments(resolved: ResolvedAlm) -> dict[str, Any]:

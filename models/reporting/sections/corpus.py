@@ -32,6 +32,8 @@ def corpus(run: Run) -> Section:
             f"The pipeline used {votes.frame['weight'].sum():,.0f} human votes"
             + (f"; {heldout:,.0f} more were held back for validation." if heldout else ".")
         )
+    notes = run.json("ingest/profile.json").get("notes")
+    section.text += [f"Note: {note}." for note in notes or [] if isinstance(note, str)]
     for step, name in _REJECTS.items():
         _add_rejects(run, step, name, section)
     section.details = json_tables(run.json("ingest/profile.json"))

@@ -102,10 +102,14 @@ def test_the_space_of_the_store_never_changes(tmp_path):
         "prompts": "01608f73f032",
         "longest_seconds": 30.0,
         "rate_hz": 16_000,
-        "answers": 1,
+        "answers": 2,
+        "processor_class": "AutoProcessor",
+        "transformers_class": "Qwen2AudioForConditionalGeneration",
+        "chat_arguments": {},
+        "engine_identity": {},
     }
     assert prompt_version() == "01608f73f032"
-    assert VoteStore(str(tmp_path), space).name == "34bab7e0d71c859b"
+    assert VoteStore(str(tmp_path), space).name == "96564777ccd17d7b"
 
 
 def test_shards_keep_the_items_of_a_clip_together_and_each_key_once():

@@ -144,7 +144,7 @@ def test_decode_many_keeps_order_and_goes_on_after_an_error(tmp_path: Path) -> N
 def test_decode_many_never_runs_further_ahead_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     lock, decoded = threading.Lock(), 0
 
-    def counting(audio: str, rate_hz: int) -> np.ndarray:
+    def counting(audio: str, rate_hz: int, sha256: str | None) -> np.ndarray:
         nonlocal decoded
         with lock:
             decoded += 1

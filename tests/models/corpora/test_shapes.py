@@ -244,6 +244,16 @@ def test_an_mturk_batch(root: Path) -> None:
     assert kept.votes.frame.height == corpus.votes.frame.height + 1
 
 
+def test_votes_of_rejected_assignments_never_count_unnoticed(root: Path) -> None:
+    write(root / "batch.csv", mturk_rows())
+    names = {"audio": "Input.audio_url", "utterance": "Input.audio_url", "label": "Answer.emotion"}
+    corpus = ingested(root / "batch.csv", annotator="WorkerId", **names)
+    assert corpus.votes.frame.height == 11
+    assert corpus.profile["notes"] == [
+        "1 votes of rejected or returned assignments count; --options.status AssignmentStatus leaves them out"
+    ]
+
+
 def test_answers_of_an_mturk_batch_as_true_and_false(root: Path) -> None:
     rows = [
         {name: value for name, value in row.items() if name not in ("Answer.emotion", "Answer.comment")}

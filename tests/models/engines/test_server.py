@@ -125,3 +125,20 @@ def test_a_server_of_another_model_is_noticed(scripted, small_alm):
 def test_no_server_at_all(run):
     with pytest.raises(UserError, match="nothing listens there"):
         run(f"http://127.0.0.1:{free_port()}/v1", server_timeout=0.5)
+
+
+def test_another_checkpoint_under_the_same_name_and_tokenizer_is_asked_again(scripted, run, capsys):
+    run(scripted.url)
+    before = scripted.completions
+    run(scripted.url)
+    probes = scripted.completions - before
+    assert 0 < probes < before / 4  # nothing but the fixed prompts was asked again
+    scripted.shares = (0.1, 0.2, 0.3, 0.35)
+    capsys.readouterr()
+    frame = Annotations.read(run(scripted.url) / "annotations.parquet").frame
+    assert scripted.completions - before > before
+    assert frame["logprobs"].list.get(0).n_unique() > 0
+    assert (
+        "answers stored with other settings are not used (they differ in engine_identity)"
+        in capsys.readouterr().out
+    )

@@ -91,3 +91,16 @@ def test_expected_improvement_matches_drawn_votes() -> None:
     assert before[0] + expected_improvement(rng.multinomial(30, theta_NK[:5000]), 4, 400)["nll"][
         -1
     ] == pytest.approx(entropy, abs=0.01)
+
+
+def test_votes_of_weight_1_05_are_as_many_votes_as_raters() -> None:
+    corpus = simulated_corpus(rows=500, votes=8, seed=9)
+    weighted = PoolingInputs(
+        1.05 * corpus.n_NK, corpus.q_NK[:, None], np.ones((500, 1)), corpus.speaker_N, corpus.n_NK
+    )
+    assert measurable(weighted.slots_NK, 3) == measurable(corpus.inputs.slots_NK, 3) == (3, 4)
+    plain, found = (measure_worth(["alm"], inputs, 3, _fit)[0] for inputs in (corpus.inputs, weighted))
+    assert plain is not None and found is not None
+    assert found.overall["squared_error"].value == pytest.approx(
+        plain.overall["squared_error"].value, rel=0.1
+    )

@@ -47,3 +47,16 @@ def test_predictive_votes_are_overdispersed_as_dirichlet_multinomial_ones() -> N
     assert votes_NK.mean(0) == pytest.approx(8 * alpha / 4, abs=0.05)
     expected = 8 * 0.5 * 0.5 * (8 + 4) / (1 + 4)
     assert votes_NK[:, 0].var() == pytest.approx(expected, rel=0.03)
+
+
+def test_votes_weighted_by_reliability_are_drawn_and_left_out_whole() -> None:
+    n_NK, slots_NK = np.array([[2.1, 0.9]]), np.array([[2.0, 1.0]])
+    drawn_NK = draw_votes(
+        np.tile(n_NK, (300, 1)), np.full(300, 1), np.random.default_rng(4), np.tile(slots_NK, (300, 1))
+    )
+    assert {tuple(row) for row in drawn_NK.round(9).tolist()} == {(1.05, 0.0), (0.0, 0.9)}
+    assert (drawn_NK[:, 0] > 0).mean() == pytest.approx(2 / 3, abs=0.08)
+    both_NK = draw_votes(n_NK, np.array([3]), np.random.default_rng(4), slots_NK)
+    assert both_NK == pytest.approx(n_NK)
+    _, rest_MK, _ = leave_one_out(n_NK, slots_NK)
+    assert rest_MK == pytest.approx(np.array([[1.05, 0.9], [2.1, 0.0]]))
