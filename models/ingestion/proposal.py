@@ -150,12 +150,17 @@ def _find_audio(
     if not candidates:
         proposal.missing.append("a column with audio paths (option audio): none names audio files")
         return (sources[0] if len(sources) == 1 else None), None
-    # A table of votes may repeat the paths: the utterances are the table with fewer rows.
-    candidates.sort(key=lambda candidate: (candidate[0], candidate[2].frame.height, candidate[1]))
+    # A table of votes may repeat the paths: the utterances are in the table without annotators, or with fewer rows.
+    candidates.sort(key=_utterances_first)
     share, _, source, column = candidates[0]
     if "audio" not in given and column != "audio":
         proposal.add("audio", column, f"{-share:.0%} of its values name audio files")
     return source, column
+
+
+def _utterances_first(candidate: tuple[float, int, Source, str]) -> tuple[float, bool, int, int]:
+    share, place, source, _ = candidate
+    return share, best_named("annotator", source.frame.columns) is not None, source.frame.height, place
 
 
 def _find_votes(

@@ -231,6 +231,17 @@ def test_votes_that_name_the_audio_and_speakers_elsewhere(root: Path) -> None:
     check(ingested(root))
 
 
+@pytest.mark.parametrize("names", [("a.csv", "b.csv"), ("b.csv", "a.csv")])
+def test_one_vote_per_clip_in_a_table_of_its_own(root: Path, names: tuple[str, str]) -> None:
+    clips = [{"path": row["wav"], "speaker": row["speaker"]} for row in clip_rows()]
+    votes = [{"path": path_of(clip), "coder": "ute", "label": "joy"} for clip in CLIPS]
+    for name, rows in zip(names, (clips, votes), strict=True):
+        write(root / name, rows)
+    corpus = ingested(root)
+    assert corpus.utterances.frame["speaker"].to_list() == list(SPEAKERS)
+    assert corpus.votes.frame["annotator_id"].to_list() == ["ute"] * len(CLIPS)
+
+
 def test_two_sheets_of_a_workbook(root: Path) -> None:
     import xlsxwriter
 
