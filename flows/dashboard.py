@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from ambivox.flows.report_pages import report_address
 from ambivox.models.annotation.checks_file import rename_checks
 from ambivox.models.errors import UserError
 from ambivox.models.releases.versioning import Versions
@@ -72,10 +73,11 @@ def publish_stage(stage: Stage, project: Path, seconds: float | None = None) -> 
     name = stage.address.partition("@")[2]
     cell = name.partition("-")[2]
     folder = project / "data" / stage.corpus / PAGES[stage.step].folder.format(cell=cell)
+    report = f"[The report of {stage.corpus}]({report_address(stage.corpus)}) (where the server runs with this project)"
     duration = "" if seconds is None else f", brought up to date in {seconds:.0f} s"
     create_markdown_artifact(
-        page(stage.step, name, folder),
-        key=_key(stage.corpus, stage.step, cell),
+        f"{page(stage.step, name, folder)}\n\n{report}",
+        key=artifact_key(stage.corpus, stage.step, cell),
         description=f"Figures of {stage.address}{duration}",
     )
 
@@ -97,15 +99,15 @@ def page(step: str, name: str, folder: Path) -> str:
             metrics_table(metrics),
             f"Against held-out human votes, with 95 % intervals over speakers: {EXPLANATION}",
         ]
-    if pooling := _read_json(folder / "pooling.json"):
+    if pooling := read_json(folder / "pooling.json"):
         parts += [f"**{statement}**" for statement in pooling.get("statements", [])]
-    if checks := _read_json(folder / "checks.json"):
+    if checks := read_json(folder / "checks.json"):
         parts.append(_table(("annotation", ""), annotation_summary(checks)))
-    if augmentation := _read_json(folder / "augmentation.json"):
+    if augmentation := read_json(folder / "augmentation.json"):
         after, before = augmentation.get("after", {}), augmentation.get("before", {})
         balance = [(label, f"{before.get(label, 0):.0f}", f"{count:.0f}") for label, count in after.items()]
         parts.append(_table(("utterances by dominant emotion", "before", "after"), balance))
-    if training := _read_json(folder / "training.json"):
+    if training := read_json(folder / "training.json"):
         progress = [
             (key.replace("_", " "), training.get(key)) for key in ("epochs", "best_epoch", "stopped_early")
         ]
@@ -126,7 +128,7 @@ def read_metrics(path: Path) -> dict[str, dict[str, Any]]:
     """The rows of a metrics.json, by model or source; keys of earlier releases are converted. Empty without a file."""
     return {
         name: row
-        for name, row in with_present_keys("metrics.json", _read_json(path)).items()
+        for name, row in with_present_keys("metrics.json", read_json(path)).items()
         if isinstance(row, dict)
     }
 
@@ -187,7 +189,7 @@ def publish_changes(project: Path, corpus: str) -> None:
     text = _table(("", "measure", tag, "now", "change"), rows) if rows else "Nothing changed."
     create_markdown_artifact(
         f"# {corpus} since {tag}\n\n{text}",
-        key=_key(corpus, "changes"),
+        key=artifact_key(corpus, "changes"),
         description=f"What changed since the release {tag}",
     )
 
@@ -210,12 +212,14 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return markdown_table(columns, [["none" if cell is None else str(cell) for cell in row] for row in rows])
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file holds; nothing where there is none."""
     if not path.is_file():
         return {}
     values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return values
 
 
-def _key(*parts: str) -> str:
+def artifact_key(*parts: str) -> str:
+    """The key of an artifact: its parts, joined by hyphens."""
     return "-".join(part for part in parts if part).lower().replace("_", "-")

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ambivox.flows.dvc_files import recover, repo_config
 from ambivox.flows.stage_process import LOCK_HELD
 from ambivox.models.errors import UserError
-from ambivox.models.logs import LOG_FILE
+from ambivox.models.logs import LOG_FILE, MEASURED
 
 if TYPE_CHECKING:
     import networkx
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 6 * 3600.0  # a stage may train for hours, and holds what it writes
 _PAUSE_SECONDS = 2.0
 _LOG_SECONDS = 0.2
+
+# Called with the level, the text and the figures of what a step logs.
+OnLog = Callable[[str, str, dict[str, float]], None]
 
 _logger = logging.getLogger(__name__)
 
@@ -143,7 +146,7 @@ def announce(stage: Stage) -> None:
 
 
 def reproduce_stage(
-    project: Path, address: str, force: bool = False, on_log: Callable[[str, str], None] = lambda *_: None
+    project: Path, address: str, force: bool = False, on_log: OnLog = lambda *_: None
 ) -> None:
     """Bring one stage up to date in a process of its own; what its command logs goes to this terminal.
 
@@ -151,7 +154,7 @@ def reproduce_stage(
         project: The folder that holds dvc.yaml.
         address: The stage, such as pool@demo.
         force: Run it whether it is stale or not.
-        on_log: Called with the level and the text of everything that the step logs, while it runs.
+        on_log: Called with the level, the text and the figures of everything that the step logs, while it runs.
 
     Raises:
         LockHeldError: Another process holds DVC's lock.
@@ -175,9 +178,9 @@ def reproduce_stage(
         with subprocess.Popen(command, cwd=project, env=environment, start_new_session=True) as process:
             while True:
                 ended = process.poll() is not None
-                for level, message in _records(log):
+                for level, message, figures in _records(log):
                     last_error = message if level == "ERROR" else last_error
-                    on_log(level, message)
+                    on_log(level, message, figures)
                 if ended:
                     break
                 time.sleep(_LOG_SECONDS)
@@ -187,7 +190,7 @@ def reproduce_stage(
         raise StageFailedError(address, process.returncode, last_error)
 
 
-def _records(log: IO[str]) -> Iterator[tuple[str, str]]:
+def _records(log: IO[str]) -> Iterator[tuple[str, str, dict[str, float]]]:
     """The complete lines that were added to a step's log since the last call."""
     while True:
         start = log.tell()
@@ -196,4 +199,4 @@ def _records(log: IO[str]) -> Iterator[tuple[str, str]]:
             log.seek(start)
             return
         record = json.loads(line)
-        yield record["level"], record["message"]
+        yield record["level"], record["message"], record[MEASURED]

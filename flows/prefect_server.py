@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambivox.flows.prefect_settings import is_healthy, prefect_home
+from ambivox.flows.report_pages import PROJECT
 from ambivox.models.errors import UserError
 
 _START_SECONDS = 120.0
@@ -55,7 +56,8 @@ class PrefectServer:
         # Relative, so that the pages find their server through any port, tunnel or proxy that they came through.
         environment.setdefault("PREFECT_UI_API_URL", "/api")
         environment.pop("PREFECT_API_URL", None)
-        command = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+        environment[PROJECT] = str(project.resolve())
+        command = [sys.executable, "-m", "uvicorn", "--factory", "ambivox.flows.report_pages:create_app"]
         command += ["--host", host, "--port", str(port), "--log-level", "warning", "--lifespan", "on"]
         with (prefect_home(project) / _LOG).open("wb") as log:
             process = subprocess.Popen(

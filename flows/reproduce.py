@@ -29,6 +29,7 @@ from ambivox.flows.pipeline import (
     reproduce_stage,
     stages,
 )
+from ambivox.flows.run_history import publish_history, tag_run
 from ambivox.flows.stage_runs import is_ending, planned
 from ambivox.tasks._main import INTERRUPTED, TERMINATED, USER_MISTAKE
 
@@ -37,6 +38,8 @@ _RETRIES = 4
 _ENDING_SECONDS = 60.0
 _NOT_RETRIED = {USER_MISTAKE, INTERRUPTED, TERMINATED, -2, -15}
 
+# What steps measured, by flow run and corpus; tasks are threads of this process.
+_figures: dict[tuple[str, str], dict[str, float]] = {}
 _logger = logging.getLogger(__name__)
 
 
@@ -67,7 +70,9 @@ def bring_up_to_date(stage: Stage, project: str, force: bool = False) -> State[A
         return Completed(name="UpToDate", message="no dependency has changed")
     started = time.monotonic()
 
-    def on_log(level: str, message: str) -> None:
+    def on_log(level: str, message: str, figures: dict[str, float]) -> None:
+        if figures:
+            _figures.setdefault((str(flow_run.id), stage.corpus), {}).update(figures)
         logger.log(logging.getLevelName(level), "%s", message)
 
     plan = planned()
@@ -119,9 +124,12 @@ def reproduce(
     Raises:
         StageFailedError: A stage failed after all retries; stages that do not depend on it were still run.
     """
+    started = time.monotonic()
     with run_records.recorded(Path(project), str(flow_run.id)):
         plan = planned()
         selected = list(plan.stages) if plan else stages(Path(project), corpora, steps)
+        run_corpora = tuple(sorted({stage.corpus for stage in selected}))
+        tag_run(Path(project), flow_run.id, run_corpora, set(flow_run.tags or ()))
         futures: dict[str, PrefectFuture[Any]] = {}
         for stage in selected:
             upstream = [futures[address] for address in stage.upstream]
@@ -135,4 +143,8 @@ def reproduce(
     ran = sum(stage.stale or force for stage in selected)
     for corpus in sorted({stage.corpus for stage in selected if stage.stale or force}):
         publish_changes(Path(project), corpus)
+        stages_run = sum(stage.corpus == corpus and (stage.stale or force) for stage in selected)
+        annotated = _figures.pop((str(flow_run.id), corpus), {})
+        seconds = time.monotonic() - started
+        publish_history(Path(project), corpus, str(flow_run.name), stages_run, seconds, annotated)
     return {"ran": ran, "up_to_date": len(selected) - ran}

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ambivox.flows.pipeline import Stage, announce, reproduce_stage
+from ambivox.flows.pipeline import OnLog, Stage, announce, reproduce_stage
 
 # Set when a signal ends this process: failures of stages are no longer reported or retried.
 is_ending = threading.Event()
@@ -23,8 +23,8 @@ class StageRun:
 
     def __init__(self, project: Path, address: str, force: bool) -> None:
         self.address = address
-        self._log: list[tuple[str, str]] = []
-        self._listener: Callable[[str, str], None] | None = None
+        self._log: list[tuple[str, str, dict[str, float]]] = []
+        self._listener: OnLog | None = None
         self._error: BaseException | None = None
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, args=(project, force), name=address, daemon=True)
@@ -36,22 +36,22 @@ class StageRun:
         except BaseException as error:  # noqa: BLE001  (raised again in the thread that waits)
             self._error = error
 
-    def _record(self, level: str, message: str) -> None:
+    def _record(self, level: str, message: str, figures: dict[str, float]) -> None:
         with self._lock:
             if self._listener is None:
-                self._log.append((level, message))
+                self._log.append((level, message, figures))
             else:
-                self._listener(level, message)
+                self._listener(level, message, figures)
 
-    def wait(self, on_log: Callable[[str, str], None]) -> None:
+    def wait(self, on_log: OnLog) -> None:
         """Wait for the end of the stage; raises what ``reproduce_stage`` raises.
 
         Args:
             on_log: Called with everything that the stage logged so far, and with the rest while it runs.
         """
         with self._lock:
-            for level, message in self._log:
-                on_log(level, message)
+            for record in self._log:
+                on_log(*record)
             self._listener = on_log
         self._thread.join()
         if self._error is not None:

@@ -7,11 +7,13 @@ import logging
 import os
 import sys
 
-# Names a file that also gets everything a step logs, as JSON lines {"level", "message"}: the process that started the
+# Names a file that also gets everything a step logs, as JSON lines {"level", "message", "measured"}: the process that started the
 # step shows it in the Prefect run, too.
 LOG_FILE = "AMBIVOX_LOG_FILE"
 # The least level that is shown: WARNING after --quiet, DEBUG after --verbose. Steps that a command starts inherit it.
 LOG_LEVEL = "AMBIVOX_LOG_LEVEL"
+# Figures of a message, by name, for ``extra`` of a logging call: who follows the log file gets them as numbers.
+MEASURED = "measured"
 # A step that is run by ``python -m`` is called __main__.
 _NAMES = ("ambivox", "__main__")
 
@@ -59,4 +61,5 @@ class _Terminal(logging.Handler):
 
 class _LogFile(logging.FileHandler):
     def format(self, record: logging.LogRecord) -> str:
-        return json.dumps({"level": record.levelname, "message": record.getMessage()})
+        measured = getattr(record, MEASURED, {})
+        return json.dumps({"level": record.levelname, "message": record.getMessage(), MEASURED: measured})

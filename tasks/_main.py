@@ -21,6 +21,7 @@ from cyclopts import App, CycloptsError, Parameter
 from ambivox.models.errors import UserError
 from ambivox.models.files import access_error, disk_is_full
 from ambivox.models.logs import set_output, show_log
+from ambivox.models.processes.caches import use_writable_caches
 from ambivox.models.processes.children import end_children, end_with_this_process
 from ambivox.models.processes.interruption import code_after_signal, exit_code, interruptible
 
@@ -125,6 +126,7 @@ def execute(application: App, arguments: list[str] | None = None) -> NoReturn:
     The interpreter is not torn down: triton's C++ part would print a page about objects that it leaked. Before, threads
     are waited for, exit handlers are called and streams are flushed, as at every exit.
     """
+    use_writable_caches()
     with interruptible():
         try:
             code = code_after_signal(run(application, arguments))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,7 +30,8 @@ class AnnotateOptions:
             log-probabilities, else sampled with the paper's ten votes.
         personas: Names of personas; "paper" stands for the paper's five, "placebo" is the control.
         persona_file: A TOML file of further personas, name = "sentence".
-        orders: Balanced orders of the options: 1, or an even number up to twice the number of labels.
+        orders: Balanced orders of the options: 1, or an even number; at most twice the number of labels are used. Every
+            order is one more forward pass per persona.
         modality: What the model is given: the audio, the transcript, or both (where there is a transcript).
         drawn_votes: sampled: the number of synthetic annotators; else: votes drawn per persona for votes.parquet.
         temperature: Reshapes exact distributions, p^(1/T).
@@ -53,7 +55,7 @@ class AnnotateOptions:
     elicitation: Literal["auto", "exact", "sampled", "verbalised"] = "auto"
     personas: tuple[str, ...] = ("voice_and_words", "tone")
     persona_file: Path | None = None
-    orders: int = 2
+    orders: int = 6
     modality: Literal["audio", "transcript", "both"] = "both"
     drawn_votes: int = 0
     temperature: float = 1.0
@@ -89,7 +91,9 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
         UserError: A wrong setting, an unknown ALM, an engine that cannot be started, or, with on_error "stop",
             an utterance that cannot be annotated.
     """
+    from ambivox.models import token_count
     from ambivox.models.files import atomic_folder, check_output_folder
+    from ambivox.models.logs import MEASURED
     from ambivox.models.progress import bar
     from ambivox.models.reporting.figures.annotation import answers_figure, checks_figure
     from ambivox.models.reporting.figures.style import save
@@ -101,6 +105,7 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
     _logger.info(run.describe(missing))
     if run.is_hosted and missing and not _is_confirmed(run, missing, options):
         return out
+    started = time.monotonic()
     with bar() as progress:
         clips = sum(items["audio_sha256"].n_unique() for items in missing)
         task = progress.add_task("annotate", total=clips, note=run.engine_version)
@@ -109,7 +114,13 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
         result.write(folder)
         save(answers_figure(result.annotations), folder / "answers.svg")
         save(checks_figure(result.checks, result.annotations.labels), folder / "checks.svg")
-    _logger.info(f"{result.describe()} -> {out}")
+    measured = {
+        "utterances": clips,
+        "prompts": sum(items.height for items in missing),
+        "seconds": time.monotonic() - started,
+        "tokens": token_count.total(),
+    }
+    _logger.info(f"{result.describe()} -> {out}", extra={MEASURED: measured if clips else {}})
     if warning := result.warning():
         _logger.warning(warning)
     return out

@@ -29,7 +29,7 @@ class AnnotationSettings:
         elicitation: exact, sampled or verbalised; auto is exact where the ALM gives log-probabilities, else sampled.
         personas: names of personas; "paper" stands for the paper's five.
         persona_file: a TOML file with further personas.
-        orders: the number of balanced option orders: 1, or an even number up to 2 K.
+        orders: the number of balanced option orders: 1, or an even number; at most 2 K are used.
         modality: the input of the model.
         votes: the number of synthetic annotators (sampled), or of votes drawn per persona (exact, verbalised).
         temperature: T, which rescales exact distributions: p^(1/T); above 0, at most 10.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ambivox.models import token_count
 from ambivox.models.alms import resolve
 from ambivox.models.engines import EngineChoice, GenerationSettings
 from ambivox.models.errors import MissingExtraError, UserError
@@ -103,6 +104,7 @@ class TransformersEngine:
             )
         else:
             inputs = self.chat.tokenizer(text=rendered, padding=True, return_tensors="pt")
+        token_count.add(int(inputs["attention_mask"].sum()))
         return {name: value.to(self.model.device) for name, value in inputs.items()}
 
 

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.prompting.prompts import ALPHABETS, Prompt
+from ambivox.models.time_limit import TimeLimitError, within
 
 if TYPE_CHECKING:
     from ambivox.models.prompting.alm_spec import ResolvedAlm
     from ambivox.models.prompting.request import Request
 
 
+# Rendering takes about a millisecond.
+_RENDER_SECONDS = 10.0
 _PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 
 
@@ -51,9 +54,17 @@ class Chat:
         messages = prompt.messages(transcript, self.special_tokens)
         if not has_audio:
             messages[0]["content"] = [part for part in messages[0]["content"] if part["type"] == "text"]
-        text: str = self.processor.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, **self.arguments
-        )
+        try:
+            text: str = within(
+                _RENDER_SECONDS,
+                lambda: self.processor.apply_chat_template(
+                    messages, tokenize=False, add_generation_prompt=True, **self.arguments
+                ),
+            )
+        except TimeLimitError as error:
+            raise UserError(
+                f"the ALM's chat template does not end ({error}); use the template of the published model"
+            ) from error
         return text
 
     def tokens(self, request: Request) -> list[int]:

@@ -16,7 +16,8 @@ def neutralise(text: str, special_tokens: Iterable[str] = (), limit: int = TRANS
     """Make a text safe to insert into a prompt.
 
     Control and format characters are removed, white space becomes single spaces, and a space is inserted into
-    everything that looks like chat markup or is a special token.
+    everything that looks like chat markup or is a special token. Special tokens that a space does not break are taken
+    out. A special token of one character stays.
 
     Args:
         text: any text.
@@ -36,7 +37,15 @@ def neutralise(text: str, special_tokens: Iterable[str] = (), limit: int = TRANS
     if len(line.encode()) > limit:
         line = line.encode()[: limit - len("…".encode())].decode(errors="ignore").rstrip() + "…"
     line = MARKUP.sub(lambda match: match[0] + " " if match[0] != ">" else " >", line)
-    for token in sorted(special_tokens, key=len, reverse=True):
-        while len(token) > 1 and token in line:
-            line = line.replace(token, f"{token[0]} {token[1:]}")
+    tokens = sorted(
+        {token for token in special_tokens if len(token) > 1}, key=lambda token: (-len(token), token)
+    )
+    is_first = True
+    while present := [token for token in tokens if token in line]:
+        for token in present:
+            # A space breaks a token that has none. Tokens with spaces, and those that the spaces made, are taken out:
+            # the line gets shorter, so this ends whatever the tokens are.
+            is_breakable = is_first and not any(c.isspace() for c in token)
+            line = line.replace(token, f"{token[0]} {token[1:]}" if is_breakable else " ")
+        is_first = False
     return line

@@ -8,8 +8,8 @@ from pathlib import Path
 import grimp
 
 ROOT = Path(__file__).parents[2]
-# Messages, progress bars and how files and processes end: they decide no output.
-UNDECIDING = {"errors", "logs", "processes", "progress", "temporary_files"}
+# Messages, progress bars and how files and processes end and are counted: they decide no output.
+UNDECIDING = {"errors", "logs", "processes", "progress", "temporary_files", "token_count"}
 
 
 def code_of(graph: grimp.ImportGraph, step: str) -> set[str]:

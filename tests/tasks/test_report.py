@@ -29,7 +29,7 @@ def test_headline_says_what_the_figures_say(run: Path, tmp_path: Path) -> None:
     )
     assert "Per utterance, tiny is equivalent to about 2.47 [2.10, 2.90] human votes" in text
     assert "pooled 0.200 [0.190, 0.210] – 0.200 [0.190, 0.210]" in text
-    assert "JS by sex of the speaker" in text
+    assert "JS (base 2) by sex of the speaker" in text
     assert "120 utterances of 12 speakers" in text
     for figure in ("0.118 [0.112, 0.123]", "0.317 [0.310, 0.324]", "72.0%"):
         assert figure in text
@@ -41,13 +41,19 @@ def test_the_sparse_vote_trial_is_a_table_and_a_picture(tmp_path: Path) -> None:
     row = {"votes": 3, "source": "pooled", "js": {"value": 0.178, "low": 0.172, "high": 0.185}}
     row |= {"over_human": {"value": 0.7301, "low": 0.7, "high": 0.75}}
     row |= {"entropy": {"low": 0.981, "medium": 0.742, "high": 0.643}}
-    (root / "trial" / "trial.json").write_text(json.dumps({"rows": [row, "nonsense"], "mean_kappa": {}}))
+    ratio = {"squared_error_over_human": {"value": 0.41, "low": 0.37, "high": 0.46}}
+    raw = {"votes": 3, "source": "human", "nll": None, "nll_infinite": 9, "squared_error": {"value": 0.171}}
+    raw |= {"independent_votes": {"low": ratio, "medium": ratio, "high": None}}
+    (root / "trial" / "trial.json").write_text(json.dumps({"rows": [row, raw, "nonsense"], "mean_kappa": {}}))
     (root / "trial" / "trial.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>')
     report(data=root, out=tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     section = page[page.index("sparse-vote trial") :]
-    assert all(figure in section for figure in ("0.730 [0.700, 0.750]", "0.981", "0.742", "0.643"))
-    assert 'alt="Sparse-vote trial: JS relative to the human votes alone"' in section
+    assert all(
+        figure in section
+        for figure in ("0.730 [0.700, 0.750]", "0.981", "0.742", "0.643", "∞", "0.410 [0.370, 0.460]")
+    )
+    assert 'alt="Sparse-vote trial: squared error relative to the human votes alone"' in section
 
 
 def test_page_asks_for_nothing_else(run: Path, tmp_path: Path) -> None:

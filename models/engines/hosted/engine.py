@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ambivox.models import token_count
 from ambivox.models.engines import EngineChoice, GenerationSettings, Refusal
 from ambivox.models.engines.hosted.answer import Answer, Usage
 from ambivox.models.engines.hosted.api import Api
@@ -125,6 +126,7 @@ class HostedEngine:
         self._check_identity(answer)
         self._journal.add(key, answer)
         self._spent += answer.usage
+        token_count.add(answer.usage.text + answer.usage.audio + answer.usage.output)
         return answer
 
     def _check_cost(self) -> None:

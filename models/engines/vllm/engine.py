@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ambivox.models import token_count
 from ambivox.models.alms import resolve
 from ambivox.models.engines import EngineChoice, GenerationSettings
 from ambivox.models.engines.vllm.inputs import InputPreparer
@@ -112,7 +113,9 @@ class VllmEngine:
 
     def _enqueue(self, request: Request, params: Any) -> None:
         """Like ``LLM.enqueue`` with one prompt, but the audio of a clip is prepared once."""
-        self.llm._add_request(self._inputs.prepare(self.prompt(request)), params)
+        prompt = self.prompt(request)
+        token_count.add(len(prompt["prompt_token_ids"]))
+        self.llm._add_request(self._inputs.prepare(prompt), params)
 
     def _finish(self) -> list[Any]:
         try:

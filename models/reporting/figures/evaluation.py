@@ -10,7 +10,6 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ambivox.models.reporting.estimates import display_name
 from ambivox.models.reporting.figures.style import (
     GREY,
     SCORE_AXES,
@@ -20,7 +19,7 @@ from ambivox.models.reporting.figures.style import (
     shared_legend,
     styled,
 )
-from ambivox.models.reporting.measures import is_infinite, rank
+from ambivox.models.reporting.measures import HEADINGS, is_infinite, rank
 from ambivox.models.reporting.source_names import source_colour, source_label
 from ambivox.models.statistics.ambiguity import TERTILES
 
@@ -63,7 +62,7 @@ def matrix_figure(
         axes.margins(x=0.12)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(f"{SCORE_AXES[score]}, 95% interval over speakers")
-        axes.set_title(f"{display_name(score)}, test speakers (lower is better)")
+        axes.set_title(f"{HEADINGS[score]}, test speakers")
     for (corpus, published), marker in zip((paper or {}).items(), _PAPER_MARKERS, strict=False):
         points = [
             (published[name.removesuffix("-on")]["js"], place)

@@ -8,7 +8,6 @@ from matplotlib.ticker import MaxNLocator
 
 from ambivox.models.evaluation.validation import Validation
 from ambivox.models.evaluation.validation_tables import INDEPENDENT, by_group, by_label, by_tertile
-from ambivox.models.reporting.estimates import display_name
 from ambivox.models.reporting.figures.bars import grouped_bars
 from ambivox.models.reporting.figures.style import (
     DARK,
@@ -21,6 +20,7 @@ from ambivox.models.reporting.figures.style import (
     shared_legend,
     styled,
 )
+from ambivox.models.reporting.measures import HEADINGS
 from ambivox.models.reporting.source_names import PALETTE, source_colour, source_label, source_order
 from ambivox.models.statistics.ambiguity import TERTILES
 from ambivox.models.statistics.confidence_calibration import calibration_curve
@@ -64,7 +64,7 @@ def sources_figure(validation: Validation) -> Figure:
         axes.margins(x=0.12)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(f"{axis}, 95% interval")
-        axes.set_title(f"{display_name(score)} (lower is better)")
+        axes.set_title(HEADINGS[score])
     return figure
 
 

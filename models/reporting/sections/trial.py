@@ -25,6 +25,15 @@ _COLUMNS = {
     "ratio of squared error ↓": "squared_error_over_human",
     "ratio of JS ↓": "over_human",
 }
+#: Key of a row, name of the ratio in its tertiles, caption.
+_BY_AMBIGUITY = (
+    ("independent_votes", "squared_error_over_human", "Ratio of squared error, by ambiguity"),
+    (
+        "entropy",
+        "",
+        "For comparison: ratio of JS, by tertiles of the entropy of all votes, the target included",
+    ),
+)
 
 
 def trial(run: Run) -> Section:
@@ -44,10 +53,11 @@ def trial(run: Run) -> Section:
     section.tables = [
         Table.of(list(_COLUMNS), [_row(row) for row in rows], "Distance to the votes that were not kept")
     ]
-    if any(isinstance(row.get("independent_votes"), Mapping) for row in rows):
-        columns = ["votes kept", "source", *(f"{tertile} ambiguity" for tertile in TERTILES)]
-        caption = "Ratio of squared error, by ambiguity"
-        section.tables.append(Table.of(columns, [_tertile_row(row) for row in rows], caption))
+    for key, name, caption in _BY_AMBIGUITY:
+        if any(isinstance(row.get(key), Mapping) for row in rows):
+            columns = ["votes kept", "source", *(f"{tertile} ambiguity" for tertile in TERTILES)]
+            cells = [_tertile_row(row, key, name) for row in rows]
+            section.tables.append(Table.of(columns, cells, caption))
     section.pictures = pictures(run.root / "trial")
     return section
 
@@ -60,14 +70,16 @@ def _row(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _tertile_row(row: Mapping[str, Any]) -> list[str]:
-    levels = row.get("independent_votes")
+def _tertile_row(row: Mapping[str, Any], key: str, name: str) -> list[str]:
+    """The ratio ``name`` of every tertile; the tertile itself is the ratio where there is no name."""
+    levels = row.get(key)
     by_level = levels if isinstance(levels, Mapping) else {}
+    ratios = [
+        parse_measure(by_level.get(tertile), name) if name else parse_measure(by_level, tertile)
+        for tertile in TERTILES
+    ]
     return [
         format_cell(row.get("votes")),
         source_label(format_cell(row.get("source"))),
-        *(
-            format_estimate(parse_measure(by_level.get(tertile), "squared_error_over_human"))
-            for tertile in TERTILES
-        ),
+        *(format_estimate(ratio) for ratio in ratios),
     ]

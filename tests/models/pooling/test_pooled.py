@@ -108,6 +108,31 @@ def test_known_equivalent_votes_are_recovered_by_leaving_votes_out(kappa: float)
     assert np.median(kappa_N) == pytest.approx(kappa, rel=0.3)
 
 
+@pytest.mark.parametrize(("votes", "kappa"), [(4, 1.5), (4, 6.0), (9, 3.0)])
+def test_without_alms_the_known_weight_of_the_prior_is_recovered(votes: int, kappa: float) -> None:
+    rng = np.random.default_rng(votes)
+    prior_K = np.array([0.5, 0.3, 0.2])
+    n_NK = rng.multinomial(votes, rng.dirichlet(kappa * prior_K, 6000)).astype(float)
+    inputs = PoolingInputs(n_NK, np.zeros((6000, 0, 3)), np.zeros((6000, 0)), np.arange(6000) % 40)
+    model = fit_pooling(label_names(3), [], inputs, np.full(1, 3.0))
+    kept_NK = draw_votes(n_NK, np.full(6000, 3), rng)
+    pooled = pool(model, kept_NK, inputs.q_NAK)
+    assert np.median(pooled.prior_votes_N) == pytest.approx(kappa, rel=0.25)
+    bayes_NK = (kept_NK + kappa * prior_K) / (3 + kappa)
+    assert np.abs(pooled.p_NK - bayes_NK).mean() < 0.02
+    nothing = pool(model, np.zeros((1, 3)), np.zeros((1, 0, 3)))
+    assert nothing.p_NK[0] == pytest.approx(model.prior_K) and nothing.from_prior_N[0]
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_one_vote_everywhere_without_alms_assumes_the_weight_of_the_prior(criterion: Criterion) -> None:
+    n_NK = np.eye(3)[np.arange(60) % 3]
+    inputs = PoolingInputs(n_NK, np.zeros((60, 0, 3)), np.zeros((60, 0)), np.arange(60) % 6)
+    model = fit_pooling(label_names(3), [], inputs, np.ones(60), criterion=criterion)
+    assert "assumed" in model.fitted_on["target"]
+    assert pool(model, n_NK, inputs.q_NAK).prior_votes_N == pytest.approx(2.0)
+
+
 def test_pooled_beats_both_on_unseen_speakers_and_comes_near_the_best_possible() -> None:
     model = _fit(simulated_corpus(seed=1), "js")
     unseen = simulated_corpus(seed=2)

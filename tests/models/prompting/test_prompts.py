@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ambivox.models.alms import resolve
 from ambivox.models.errors import UserError
+from ambivox.models.prompting.chat import load_chat
 from ambivox.models.prompting.neutralising import TRANSCRIPT_LIMIT_BYTES, neutralise
 from ambivox.models.prompting.personas import BUILT_IN, PAPER, Persona, load_personas
 from ambivox.models.prompting.prompts import (
@@ -19,6 +21,7 @@ from ambivox.models.prompting.prompts import (
     build_prompts,
     option_orders,
 )
+from ambivox.models.prompting.request import Request
 
 TONE = Persona("tone", "Attend to the tone of voice.")
 LABELS = ("anger", "happiness", "sadness")
@@ -70,9 +73,14 @@ def test_all_orders_put_every_label_at_every_position_equally_often(label_count)
 
 def test_unbalanced_counts_are_refused():
     assert option_orders(4, 1) == ((0, 1, 2, 3),)
-    for count in (0, -2, 3, 10):
-        with pytest.raises(UserError, match="even number up to 8"):
+    for count in (0, -2, 3, 9):
+        with pytest.raises(UserError, match="1 or an even number"):
             option_orders(4, count)
+
+
+def test_more_orders_than_there_are_give_the_full_set():
+    assert option_orders(2, 6) == option_orders(2, 4)
+    assert len(option_orders(3, 8)) == 6 and len(option_orders(6, 6)) == 6
 
 
 def test_prompts_with_the_same_options_stand_next_to_each_other():
@@ -168,3 +176,35 @@ def test_bad_personas_are_named(tmp_path: Path, content, names, message):
     file.write_text(content)
     with pytest.raises(UserError, match=message):
         load_personas(names, file)
+
+
+@settings(max_examples=300, deadline=2000)
+@given(
+    text=st.text(alphabet="ae <|>/[]_X\u00e9", max_size=40),
+    tokens=st.lists(st.text(alphabet="ae <|>/[]_X\u00e9", min_size=1, max_size=4), max_size=6),
+)
+def test_neutralising_ends_and_leaves_no_special_token_whatever_they_are(text, tokens):
+    line = neutralise(text, tokens)
+    assert not [token for token in tokens if len(token) > 1 and token in line]
+
+
+@pytest.mark.parametrize("token", ["e ", " e", "  ", "e  x", "aa", "<| |>"])
+def test_special_tokens_that_a_space_does_not_break_are_taken_out(token):
+    line = neutralise(f"the apple{token}aaa sea <| |> x", [token, "<|end|>"])
+    assert token not in line
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% macro f(n) %}{% for a in range(9) %}{{ f(n - 1) if n else '' }}{% endfor %}{% endmacro %}{{ f(60) }}",
+    ],
+)
+def test_a_template_that_does_not_end_is_stopped(small_alm, monkeypatch, template):
+    monkeypatch.setattr("ambivox.models.prompting.chat._RENDER_SECONDS", 0.5)
+    chat = load_chat(resolve(str(small_alm)))
+    monkeypatch.setattr(chat.processor, "chat_template", template)
+    prompt = build_prompts(("anger", "joy"), PAPER[:1], 1)[0]
+    with pytest.raises(UserError, match="chat template does not end"):
+        chat.render(Request(prompt, None, "", None))

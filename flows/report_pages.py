@@ -1,0 +1,47 @@
+"""Prefect's server with one page more: ``/reports/<corpus>`` is the corpus's report, which artifacts link to.
+
+``uvicorn --factory ambivox.flows.report_pages:create_app``, with the project's folder in AMBIVOX_PROJECT.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+PROJECT = "AMBIVOX_PROJECT"
+_CORPUS = re.compile(r"[a-z][a-z0-9_]*")
+# The page comes from the same address as Prefect's API, and shows text from corpora: it gets no access to the API.
+_HEADERS = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
+
+
+def report_address(corpus: str) -> str:
+    """Where a Prefect server of this project shows a corpus's report, relative to its address."""
+    return f"/reports/{corpus}"
+
+
+def create_app() -> FastAPI:
+    """Make Prefect's application, with the reports of the project."""
+    from prefect.server.api.server import create_app as create_prefect_app
+    from starlette.routing import Route
+
+    app = create_prefect_app()
+    # In front of Prefect's own pages, which take every address that nothing else takes.
+    app.router.routes.insert(0, Route(report_address("{corpus}"), _report))
+    return app
+
+
+async def _report(request: Request) -> Response:
+    from starlette.responses import FileResponse, PlainTextResponse
+
+    corpus = request.path_params["corpus"]
+    path = Path(os.environ[PROJECT]) / "data" / corpus / "report.html"
+    if not _CORPUS.fullmatch(corpus) or not path.is_file():
+        return PlainTextResponse("There is no report of this corpus yet.", status_code=404)
+    return FileResponse(path, media_type="text/html", headers=_HEADERS)

@@ -1,0 +1,97 @@
+"""What a team lead reads: tags of a flow run, and a table with one row per run, ``<corpus>-history``."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from prefect.artifacts import Artifact, create_table_artifact
+from prefect.client.orchestration import get_client
+
+from ambivox.flows.dashboard import artifact_key, read_json, read_metrics
+from ambivox.models.annotation.checks_file import rename_checks
+from ambivox.models.errors import UserError
+from ambivox.models.releases.versioning import Versions
+
+_MOST_ROWS = 200
+
+
+def tag_run(project: Path, flow_run: UUID, corpora: tuple[str, ...], tags: set[str]) -> None:
+    """Tag a flow run with its corpora, their ALMs and their newest releases (``corpus:demo``, ``alm:tiny``, ``dataset:demo-v1``)."""
+    for corpus in corpora:
+        tags |= {f"corpus:{corpus}", f"alm:{_alm(project, corpus)}"}
+        if version := _version(project, corpus):
+            tags.add(f"dataset:{version}")
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run, tags=sorted(tags))
+
+
+def publish_history(
+    project: Path, corpus: str, run: str, stages_run: int, seconds: float, annotated: dict[str, float]
+) -> None:
+    """Add a row about this run to the corpus's table of runs, the newest first.
+
+    Args:
+        project: The folder that holds dvc.yaml.
+        corpus: The corpus's name.
+        run: The flow run's name.
+        stages_run: How many stages were run.
+        seconds: How long the flow took.
+        annotated: What the step ``annotate`` measured in this run; empty where it did not run.
+    """
+    key = artifact_key(corpus, "history")
+    latest = cast(Artifact | None, Artifact.get(key))
+    try:
+        rows = json.loads(latest.data) if latest is not None and isinstance(latest.data, str) else []
+    except ValueError:
+        rows = []
+    row = {
+        "ended": time.strftime("%Y-%m-%d %H:%M"),
+        "run": run,
+        "release": _version(project, corpus) or "none yet",
+        "stages run": stages_run,
+        "minutes": round(seconds / 60, 1),
+        **history_figures(project, corpus, annotated),
+    }
+    create_table_artifact(
+        [row, *rows][:_MOST_ROWS],
+        key=key,
+        description=f"Every run of {corpus}, the newest first; JS is the base-2 divergence to human votes of test speakers",
+    )
+
+
+def history_figures(project: Path, corpus: str, annotated: dict[str, float]) -> dict[str, Any]:
+    """The figures of a row: speed and cost of the annotation, JS, and what each ALM is worth in human votes."""
+    data = project / "data" / corpus
+    checks = read_json(data / "annotations" / "checks.json")
+    pooling = read_json(data / "distributions" / "pooling.json")
+    metrics = read_metrics(data / "validation" / "metrics.json")
+    seconds = annotated.get("seconds", 0.0)
+    figures: dict[str, Any] = {"ALM": _alm(project, corpus)}
+    figures["utterances per second"] = round(annotated["utterances"] / seconds, 2) if seconds else None
+    figures["prompts"] = int(annotated["prompts"]) if annotated else None
+    figures["tokens"] = int(annotated["tokens"]) if annotated.get("tokens") else None
+    figures["refusals"] = rename_checks(checks)["refusals"] if "refusals" in checks else None
+    for source in ("human", "pooled"):
+        js = metrics.get(source, {}).get("js")
+        figures[f"JS {source}"] = round(js, 3) if isinstance(js, int | float) else None
+    worth = [alm.get("worth") for alm in pooling.get("alms", {}).values()]  # null where it cannot be measured
+    rates = [one["nll"]["overall"]["text"] for one in worth if one]
+    figures["worth in human votes (by nll)"] = ", ".join(rates) or None
+    return figures
+
+
+def _alm(project: Path, corpus: str) -> str:
+    """The annotator of a corpus: what data/<corpus>/alm names, else the tiny ALM that is trained there."""
+    path = project / "data" / corpus / "alm"
+    return Path(path.read_text(encoding="utf-8").strip()).name if path.is_file() else "tiny"
+
+
+def _version(project: Path, corpus: str) -> str:
+    try:
+        return Versions(project).latest(corpus)
+    except UserError:
+        return ""

@@ -1,0 +1,152 @@
+"""Answers of ALMs from elsewhere: labels, probabilities, counts and texts become annotations that pool uses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ambivox.models.errors import UserError
+from ambivox.models.tables import Annotations, Distributions
+from tests.support.steps import import_annotations, pool
+from tests.support.tone_corpus import LABELS, Corpus, tone_corpus
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return tone_corpus(tmp_path_factory.mktemp("tones"), per_split=(12, 3, 6))
+
+
+def written(tmp_path: Path, name: str, rows: list[dict[str, object]]) -> Path:
+    path = tmp_path / name
+    frame = pl.DataFrame(rows)
+    {".csv": frame.write_csv, ".jsonl": frame.write_ndjson, ".parquet": frame.write_parquet}[path.suffix](
+        path
+    )
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_many_labels_of_an_utterance_are_counted_as_votes(tmp_path, corpus, name):
+    answers = ["anger", "Anger ", "anger", "sadness"]
+    rows = [{"utterance_id": "train-000", "model": "gpt-audio", "label": label} for label in answers]
+    rows += [
+        {"utterance_id": "train-001", "model": "other", "label": "neutral"},
+        {"utterance_id": "train-001", "model": "other", "label": "joy"},
+        {"utterance_id": "nonesuch", "model": "other", "label": "anger"},
+        {"utterance_id": "train-002", "model": None, "label": "anger"},
+        {"utterance_id": "train-002", "model": "other", "label": None},
+    ]
+    out = import_annotations(
+        source=written(tmp_path, name, rows), utterances=corpus.utterances, out=tmp_path / "out"
+    )
+    frame = Annotations.read(out / "annotations.parquet").frame
+    assert frame.select("utterance_id", "alm", "label").rows() == [
+        ("train-000", "gpt-audio", "anger"),
+        ("train-000", "gpt-audio", "anger"),
+        ("train-000", "gpt-audio", "anger"),
+        ("train-000", "gpt-audio", "sadness"),
+        ("train-001", "other", "neutral"),
+    ]
+    assert set(frame["elicitation"]) == {"imported"} and set(frame["revision"]) == {"unknown"}
+    assert frame["engine"][0].startswith(f"imported from {name}")
+    rejects = pl.read_parquet(out / "rejects.parquet").sort("line")
+    first = 7 if name == "a.csv" else 6  # a CSV has a header
+    assert rejects.select("line", "reason", "detail").rows() == [
+        (first, "unknown label", "joy"),
+        (first + 1, "answer about an unknown utterance", "anger"),
+        (first + 2, "answer of a model without a name", "anger"),
+        (first + 3, "unknown label", ""),
+    ]
+    assert json.loads((out / "checks.json").read_text())["rejected"] == 4
+
+
+@pytest.mark.parametrize("scale", [1, 100, 40])
+def test_probabilities_percentages_and_counts_are_distributions(tmp_path, corpus, scale):
+    p = np.array([0.5, 0.25, 0.25])
+    rows = [{"utterance_id": "train-000", **dict(zip(LABELS, (scale * p).tolist(), strict=True))}]
+    rows += [
+        {"utterance_id": "train-001", **dict(zip(LABELS, values, strict=True))}
+        for values in ((0.0, 0.0, 0.0), (-1.0, 1.0, 1.0), (float("nan"), 1.0, 1.0), (float("inf"), 1.0, 1.0))
+    ]
+    source = written(tmp_path, "a.csv", rows)
+    out = import_annotations(
+        source=source, utterances=corpus.utterances, out=tmp_path / "out", alm="m", revision="2026-05"
+    )
+    frame = Annotations.read(out / "annotations.parquet").frame
+    np.testing.assert_allclose(np.exp(frame["logprobs"].to_list()), [p], atol=1e-5)
+    assert frame["revision"].to_list() == ["2026-05"]
+    assert (
+        pl.read_parquet(out / "rejects.parquet")["reason"].to_list()
+        == ["no distribution over the labels"] * 4
+    )
+
+
+def test_texts_name_a_label_or_are_refusals(tmp_path, corpus):
+    texts = ["Anger", "The speaker sounds sad, so: sadness.", "A", "anger or neutral", "I cannot tell.", ""]
+    rows = [{"clip": "test-000", "answer": text} for text in texts]
+    out = import_annotations(
+        source=written(tmp_path, "a.jsonl", rows),
+        utterances=corpus.utterances,
+        out=tmp_path / "out",
+        alm="m",
+        utterance="clip",
+        response="answer",
+    )
+    frame = Annotations.read(out / "annotations.parquet").frame
+    assert frame["label"].to_list() == ["anger", "sadness", None, None, None, None]
+    assert frame["refused"].to_list() == [False, False, True, True, True, True]
+    assert frame["response"].to_list() == texts
+
+
+def test_imported_answers_are_pooled_with_the_votes(tmp_path, corpus):
+    ids = pl.read_parquet(corpus.utterances)["utterance_id"]
+    human = Distributions.read(corpus.human)
+    rows = [
+        {"utterance_id": name, "model": "good", **dict(zip(LABELS, p, strict=True))}
+        for name, p in zip(ids, (0.9 * human.frame.select(LABELS).to_numpy() + 0.1 / 3).tolist(), strict=True)
+    ]
+    out = import_annotations(
+        source=written(tmp_path, "a.csv", rows), utterances=corpus.utterances, out=tmp_path / "imported"
+    )
+    pooled = pool(
+        utterances=corpus.utterances,
+        votes=corpus.votes,
+        annotations=out / "annotations.parquet",
+        out=tmp_path / "pooled",
+    )
+    frame = Distributions.read(pooled / "synthetic.parquet").frame
+    assert frame.height == len(ids)
+    assert Distributions.read(pooled / "pooled.parquet").frame["equivalent_votes"].sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        ([{"utterance_id": "train-000", "label": "anger"}], {}, "--alm NAME"),
+        (
+            [{"utterance_id": "train-000", "text": "anger"}],
+            {"alm": "m"},
+            "no answers; expected a column 'label'",
+        ),
+        ([{"utterance_id": "train-000", "anger": 1.0, "neutral": 0.0}], {"alm": "m"}, "missing: sadness"),
+        ([{"id": "train-000", "label": "anger"}], {"alm": "m"}, "utterance_id"),
+        (
+            [{"utterance_id": "x", "label": "anger"}],
+            {"alm": "m"},
+            "no answer can be used .answer about an unknown utterance: 1",
+        ),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_why(tmp_path, corpus, rows, options, message):
+    with pytest.raises(UserError, match=message):
+        import_annotations(
+            source=written(tmp_path, "a.csv", rows),
+            utterances=corpus.utterances,
+            out=tmp_path / "out",
+            **options,
+        )
+    assert not (tmp_path / "out").exists()
