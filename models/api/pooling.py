@@ -44,7 +44,7 @@ def pool(
         interval: the nominal coverage of the credible intervals, between 0 and 1. In simulations with three votes,
             intervals of 0.9 held 0.90 to 0.92 of the true probabilities without an ALM, 0.84 to 0.90 with one worth 4
             to 8 votes, and 0.72 to 0.81 with one worth 60 or more.
-        criterion: what the fit optimises; see docs/pooling.md.
+        criterion: what the fit optimises; see docs/decisions/14-proper-scores.md.
         seed: of all random draws.
 
     Returns:
