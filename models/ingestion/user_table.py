@@ -13,6 +13,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.ingestion.assignments import is_left_out, rejected_assignments, status_note
 from ambivox.models.ingestion.audio_paths import resolve_audio
 from ambivox.models.ingestion.cleaning import clean_utterances, clean_votes
+from ambivox.models.ingestion.clip_columns import rows_of_clips
 from ambivox.models.ingestion.columns import MissingColumnsError, best_named
 from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.delimited import LINE
@@ -58,12 +59,14 @@ def read_user_table(root: Path, given: Mapping[str, Any]) -> CorpusData:
             ) from error
         lists = {name: tuple(value) for name, value in proposal.options.items() if isinstance(value, list)}
         note = f"columns were found by their names and content: {proposal.describe()}"
-        return _read(root, settings | proposal.options | lists, [note])
+        return _read(root, proposal.options | lists | settings, [note])
 
 
 def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusData:
     path, votes_path = find_tables(root, settings)
     table, vote_table = _read_tables(path, votes_path, settings, notes)
+    if settings.get("shape") == "clips":
+        table, vote_table, settings = _with_rows(table, votes_path, vote_table, settings)
     shape = settings.get("shape", "rows")
     is_one = table is vote_table
     found = _optional_columns(table, vote_table, settings, notes)
@@ -124,10 +127,13 @@ def _read_tables(
     """Read one table or two; the problems of both are named at once."""
     shape = settings.get("shape", "rows")
     columns = {"counts": settings.get("labels", ()), "raters": settings.get("raters", ())}
+    columns["clips"] = settings.get("clips", ())
     labels = list(columns.get(shape, (column_of(settings, "label"),)))
     utterance, audio = column_of(settings, "utterance"), column_of(settings, "audio")
     vote_columns = [str(settings.get("vote_utterance", utterance)), *labels]
-    options = {vote_columns[0]: "vote_utterance", utterance: "utterance", audio: "audio"}
+    if shape == "clips":
+        vote_columns = labels
+    options = dict.fromkeys(vote_columns[:1], "vote_utterance") | {utterance: "utterance", audio: "audio"}
     if shape in ("rows", "list"):
         options[labels[0]] = "label"
     numbers = [
@@ -138,7 +144,8 @@ def _read_tables(
     sheet, votes_sheet = settings.get("sheet"), settings.get("votes_sheet")
     required: dict[tuple[Path, Any], list[str]] = {}
     is_one = votes_path == path and votes_sheet in (None, sheet)
-    required[path, sheet] = [utterance, audio, *(vote_columns if is_one else [])]
+    is_described = not (is_one and shape == "clips")
+    required[path, sheet] = [*([utterance, audio] if is_described else []), *(vote_columns if is_one else [])]
     if not is_one:
         required[votes_path, votes_sheet] = vote_columns
     tables, problems = [], []
@@ -151,6 +158,23 @@ def _read_tables(
     if problems:
         raise MissingColumnsError("; and ".join(map(str, problems))) from problems[0]
     return tables[0], tables[-1]
+
+
+def _with_rows(
+    table: pl.DataFrame, votes_path: Path, vote_table: pl.DataFrame, settings: Mapping[str, Any]
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+    """Turn a column per clip into a row per vote: the tables, and the settings that read them."""
+    clips = settings.get("clips", ())
+    if not clips:
+        raise UserError(
+            "votes of one column per clip need the names of the columns: --options.clips clip1,clip2,..."
+        )
+    is_one = table is vote_table
+    rows = rows_of_clips(votes_path, vote_table, clips, with_audio=is_one)
+    changed = {"shape": "rows", "label": "label", "vote_utterance": "utterance_id"}
+    if is_one:
+        return rows, rows, {**settings, **changed, "utterance": "utterance_id", "audio": "audio"}
+    return table, rows, {**settings, **changed}
 
 
 def _segments(

@@ -176,6 +176,42 @@ def test_labels_with_a_separator(root: Path, separator: str) -> None:
     check(ingested(root), None)
 
 
+def participants(name: Callable[[str], str]) -> list[dict[str, Any]]:
+    """A row per annotator, and a column per clip."""
+    return [
+        {"Prolific PID": person, "Duration (in seconds)": "212"}
+        | {name(clip): votes[place] for clip, votes in zip(CLIPS, VOTES, strict=True)}
+        for place, person in enumerate(NAMES)
+    ]
+
+
+@pytest.mark.parametrize("suffix", FLAT)
+@pytest.mark.parametrize(
+    "name", [str, lambda clip: f"{clip}.wav", path_of, str.upper], ids=["stem", "file", "path", "case"]
+)
+def test_a_column_per_clip(root: Path, suffix: str, name: Callable[[str], str]) -> None:
+    write(root / f"survey.{suffix}", participants(name))
+    corpus = ingested(root)
+    frame = corpus.utterances.frame
+    assert corpus.rejects.to_dicts() == []
+    assert [Path(audio).stem for audio in frame["audio"]] == list(CLIPS)
+    np.testing.assert_array_equal(corpus.votes.counts(frame["utterance_id"]), COUNTS)
+    assert sorted(corpus.votes.frame["annotator_id"].unique()) == sorted(NAMES)
+
+
+def test_a_column_per_clip_beside_a_table_of_utterances(root: Path) -> None:
+    write(root / "recordings.csv", clip_rows())
+    write(root / "survey.csv", participants(str))
+    check(ingested(root))
+
+
+def test_a_clip_without_a_recording_is_a_reject(root: Path) -> None:
+    (root / "snd" / "k3.wav").rename(root / "snd" / "other.wav")
+    write(root / "survey.csv", participants(str))
+    corpus = ingested(root, shape="clips", clips=CLIPS)
+    assert corpus.profile["rejects"] == {"audio is missing": 1, "votes for an utterance without audio": 1}
+
+
 def test_two_tables_whose_ids_have_different_names(root: Path) -> None:
     write(root / "recordings.csv", clip_rows())
     rows = [
