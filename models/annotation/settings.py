@@ -46,20 +46,20 @@ class AnnotationSettings:
 
     alm: str
     store: str
-    engine: str
-    elicitation: Elicitation | Literal["auto"]
-    personas: tuple[str, ...]
-    persona_file: Path | None
-    orders: int
-    modality: Modality
-    votes: int
-    temperature: float
-    on_long: OnLong
-    server: str
-    server_timeout: float
-    seed: int
-    shard: int
-    on_error: OnError
+    engine: str = "auto"
+    elicitation: Elicitation | Literal["auto"] = "auto"
+    personas: tuple[str, ...] = ("voice_and_words", "tone")
+    persona_file: Path | None = None
+    orders: int = 2
+    modality: Modality = "both"
+    votes: int = 0
+    temperature: float = 1.0
+    on_long: OnLong = "window"
+    server: str = ""
+    server_timeout: float = 300.0
+    seed: int = 0
+    shard: int = 256
+    on_error: OnError = "reject"
     allow_hosted: bool = False
     max_cost: float | None = None
     answered_by: str = ""
