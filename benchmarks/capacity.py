@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 LABELS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
-PROMPTS = 4  # 2 personas x 2 orders, the default
+PROMPTS = 4  # 2 personas x 2 orders; the default of 6 orders makes 12
 SHARD = 256
 VOTES = 3
 # Assumed: prompts per second of a 7B ALM on one data-centre GPU (H100 class), one token each, audio encoded once (at most

@@ -78,8 +78,9 @@ def history_figures(project: Path, corpus: str, annotated: dict[str, float]) -> 
     for source in ("human", "pooled"):
         js = metrics.get(source, {}).get("js")
         figures[f"JS {source}"] = round(js, 3) if isinstance(js, int | float) else None
-    worth = [alm.get("equivalent_votes", {}).get("value") for alm in pooling.get("alms", {}).values()]
-    figures["equivalent votes"] = ", ".join(f"{value:.1f}" for value in worth if value is not None) or None
+    worth = [alm.get("worth") for alm in pooling.get("alms", {}).values()]  # null where it cannot be measured
+    rates = [one["nll"]["overall"]["text"] for one in worth if one]
+    figures["worth in human votes (by nll)"] = ", ".join(rates) or None
     return figures
 
 

@@ -3,7 +3,7 @@
 #
 #   infra/demo_pythons.sh FOLDER PYTHON...      # make demo-pythons
 #
-# The clones and their environments (5 GB each) are removed; FOLDER keeps a log and the figures of each Python. A Python
+# The clones and their environments (5 to 8 GB each) are removed; FOLDER keeps a log and the figures of each Python. A Python
 # that is not on the machine is skipped by name. The exit code is the number of Pythons that failed.
 set -uo pipefail
 checkout=$(git -C "$(dirname "$0")/.." rev-parse --show-toplevel)
@@ -17,7 +17,10 @@ summary = json.load(open(sys.argv[1]))
 print(", ".join("%s %.3f" % (source, summary["js_" + source]) for source in ("human", "synthetic", "combined", "pooled")))
 '
 for python; do
-    version=$("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || { echo "$python: not on this machine, skipped"; continue; }
+    version=$("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || {
+        echo "$python: not on this machine, skipped"
+        continue
+    }
     clone=$(mktemp -d "$runs/clone.XXXXXX")
     git clone --quiet "$checkout" "$clone/ambivox"
     if make -C "$clone/ambivox" demo PYTHON="$python" >"$runs/$version.log" 2>&1; then
@@ -25,7 +28,7 @@ for python; do
         echo "$python ($version): JS to the held-out votes: $("$clone/ambivox/.venv/bin/python" -c "$figures" "$runs/$version.json")"
     else
         failed=$((failed + 1))
-        echo "$python ($version): failed; $(tail -n 1 "$runs/$version.log")"
+        echo "$python ($version): failed: $(grep -m 1 '^ambivox: ' "$runs/$version.log" || tail -n 1 "$runs/$version.log")"
     fi
     rm -rf "$clone"
 done

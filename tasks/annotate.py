@@ -30,7 +30,8 @@ class AnnotateOptions:
             log-probabilities, else sampled with the paper's ten votes.
         personas: Names of personas; "paper" stands for the paper's five, "placebo" is the control.
         persona_file: A TOML file of further personas, name = "sentence".
-        orders: Balanced orders of the options: 1, or an even number up to twice the number of labels.
+        orders: Balanced orders of the options: 1, or an even number; at most twice the number of labels are used. Every
+            order is one more forward pass per persona.
         modality: What the model is given: the audio, the transcript, or both (where there is a transcript).
         drawn_votes: sampled: the number of synthetic annotators; else: votes drawn per persona for votes.parquet.
         temperature: Reshapes exact distributions, p^(1/T).
@@ -54,7 +55,7 @@ class AnnotateOptions:
     elicitation: Literal["auto", "exact", "sampled", "verbalised"] = "auto"
     personas: tuple[str, ...] = ("voice_and_words", "tone")
     persona_file: Path | None = None
-    orders: int = 2
+    orders: int = 6
     modality: Literal["audio", "transcript", "both"] = "both"
     drawn_votes: int = 0
     temperature: float = 1.0

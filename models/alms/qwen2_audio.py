@@ -11,5 +11,5 @@ ALM = Alm(
     architectures=("Qwen2AudioForConditionalGeneration",),
     licence="Apache-2.0",
     transformers_class="Qwen2AudioForConditionalGeneration",
-    tested="run on the CPU with a small model of the same architecture (the tiny ALM), vLLM and transformers",
+    tested="run on the CPU with small models of the same architecture and the published tokenizer, vLLM and transformers",
 )

@@ -23,6 +23,7 @@ from ambivox.models.statistics.metrics import entropy, jensen_shannon
 from ambivox.models.tables import Utterances
 
 SAMPLE_SIZE = 32
+ORDERS = 2  # an order of the options and its reversal: enough to compare clips and modalities
 # Threshold on the mean base-2 Jensen-Shannon divergence (bits) between the answers to the right audio and to swapped
 # audio. A model that ignores the audio gives 0 up to rounding (below 1e-6); clips of different emotions give tenths.
 AUDIO_SENSITIVE_JS = 0.005
@@ -37,7 +38,7 @@ class Checks:
     Args:
         utterances: the utterances of the run.
         persona: the persona of the additional questions.
-        orders: the number of option orders.
+        orders: the number of option orders; few suffice to compare clips and modalities.
         modality: the modality of the run.
         elicitation: how the additional questions are asked: "exact", or "verbalised" for an ALM without
             log-probabilities.

@@ -14,7 +14,7 @@ import polars as pl
 
 from ambivox.models.alms import resolve
 from ambivox.models.annotation.answer_summary import summarise_answers
-from ambivox.models.annotation.checks import Checks
+from ambivox.models.annotation.checks import ORDERS, Checks
 from ambivox.models.annotation.elicitation import plan_questions
 from ambivox.models.annotation.hosted_cost import (
     PILOT_CLIPS,
@@ -94,7 +94,9 @@ class AnnotationRun:
         checked_by: Elicitation = (
             "verbalised" if self.is_hosted and settings.elicitation != "exact" else "exact"
         )
-        self.checks = Checks(utterances, self.personas[0], settings.orders, settings.modality, checked_by)
+        self.checks = Checks(
+            utterances, self.personas[0], min(settings.orders, ORDERS), settings.modality, checked_by
+        )
         questions = plan_questions(
             utterances.labels,
             self.personas,

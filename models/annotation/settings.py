@@ -29,7 +29,7 @@ class AnnotationSettings:
         elicitation: exact, sampled or verbalised; auto is exact where the ALM gives log-probabilities, else sampled.
         personas: names of personas; "paper" stands for the paper's five.
         persona_file: a TOML file with further personas.
-        orders: the number of balanced option orders: 1, or an even number up to 2 K.
+        orders: the number of balanced option orders: 1, or an even number; at most 2 K are used.
         modality: the input of the model.
         votes: the number of synthetic annotators (sampled), or of votes drawn per persona (exact, verbalised).
         temperature: T, which rescales exact distributions: p^(1/T); above 0, at most 10.
@@ -46,20 +46,20 @@ class AnnotationSettings:
 
     alm: str
     store: str
-    engine: str
-    elicitation: Elicitation | Literal["auto"]
-    personas: tuple[str, ...]
-    persona_file: Path | None
-    orders: int
-    modality: Modality
-    votes: int
-    temperature: float
-    on_long: OnLong
-    server: str
-    server_timeout: float
-    seed: int
-    shard: int
-    on_error: OnError
+    engine: str = "auto"
+    elicitation: Elicitation | Literal["auto"] = "auto"
+    personas: tuple[str, ...] = ("voice_and_words", "tone")
+    persona_file: Path | None = None
+    orders: int = 2
+    modality: Modality = "both"
+    votes: int = 0
+    temperature: float = 1.0
+    on_long: OnLong = "window"
+    server: str = ""
+    server_timeout: float = 300.0
+    seed: int = 0
+    shard: int = 256
+    on_error: OnError = "reject"
     allow_hosted: bool = False
     max_cost: float | None = None
     answered_by: str = ""

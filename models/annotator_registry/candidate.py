@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 # Weights as safetensors, and plain text: never a pickle, never code.
 DOWNLOADED_FILES = ("*.safetensors", "*.json", "*.txt", "*.jinja", "*.model", "README.md")
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_LONGEST_NAME = 200  # file systems allow 255 bytes
 
 
 class SourceError(RuntimeError):
@@ -37,5 +42,33 @@ class Candidate:
 
     @property
     def folder_name(self) -> str:
-        """A folder name of its own: ``Qwen--Qwen2-Audio-7B-Instruct-3f1c2ab907de1122``."""
-        return f"{self.alm.replace('/', '--')}-{self.version[:16]}"
+        """A folder name of its own: ``Qwen--Qwen2-Audio-7B-Instruct-3f1c2ab907de1122``.
+
+        What a source calls its ALM decides no path: characters other than letters, digits, ``-``, ``_`` and ``.`` are
+        replaced, and a digest then keeps the names apart.
+        """
+        given = f"{self.alm.replace('/', '--')}-{self.version[:16]}"
+        safe = _UNSAFE.sub("-", given).lstrip(".")[:_LONGEST_NAME]
+        digest = hashlib.sha256(f"{self.alm}\0{self.version}".encode("utf-8", "surrogatepass")).hexdigest()
+        return safe if safe == given else f"{safe}-{digest[:16]}"
+
+
+def place_below(folder: Path, name: str) -> Path:
+    """The place of a file that a source names, below a folder.
+
+    Args:
+        folder: The folder.
+        name: The name that the source gives, with ``/`` between its parts.
+
+    Returns:
+        A path below ``folder``.
+
+    Raises:
+        SourceError: The name leads out of the folder, or no file can have it.
+    """
+    parts = name.split("/")
+    if any(part in {"", ".", ".."} or "\\" in part or ":" in part or "\0" in part for part in parts):
+        raise SourceError(
+            f"a file called {name[:80]!r} leads out of its folder; the source is damaged or hostile"
+        )
+    return folder.joinpath(*parts)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ambivox.models.annotator_registry.candidate import DOWNLOADED_FILES, Candidate, SourceError
+from ambivox.models.annotator_registry.candidate import DOWNLOADED_FILES, Candidate, SourceError, place_below
 from ambivox.models.files import atomic_folder
 from ambivox.models.object_store import SCHEME, ObjectStoreError, download_object, list_objects
 
@@ -46,12 +46,12 @@ def download_from_s3(candidate: Candidate, folder: Path) -> Path:
     try:
         with atomic_folder(folder) as temporary:
             for entry in list_objects(prefix):
-                name = PurePosixPath(entry.url.removeprefix(prefix))
-                allowed = any(name.match(pattern) for pattern in DOWNLOADED_FILES)
-                if ".." in name.parts or name.is_absolute() or not allowed:
+                name = entry.url.removeprefix(prefix)
+                if not any(PurePosixPath(name).match(pattern) for pattern in DOWNLOADED_FILES):
                     continue
-                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-                download_object(entry.url, temporary / name)
+                place = place_below(temporary, name)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                download_object(entry.url, place)
     except (ObjectStoreError, OSError) as error:
         raise SourceError(f"{candidate.short_name} could not be downloaded: {error}") from error
     return folder

@@ -32,10 +32,12 @@ class MediaSound:
                 if not container.streams.audio:
                     raise AudioError(audio, "empty", f"{file_format.name} without an audio track")
                 context = container.streams.audio[0].codec_context
+                if context is None:  # the codec is unknown
+                    raise ValueError("no decoder for its codec")
                 self.rate_hz, self.channels = int(context.sample_rate), int(context.channels)
         except AudioError:
             raise
-        except (av.error.FFmpegError, ValueError, RuntimeError) as error:
+        except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
             raise self._corrupt(error) from error
         if not self.channels or not self.rate_hz:
             raise self._corrupt(ValueError("the audio track has no channels or no sample rate"))
@@ -57,7 +59,7 @@ class MediaSound:
                         yield block[first:last]
                     if end is not None and position >= end:
                         return
-        except (av.error.FFmpegError, ValueError, RuntimeError) as error:
+        except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
             raise self._corrupt(error) from error
 
     def close(self) -> None:

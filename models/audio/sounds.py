@@ -1,4 +1,4 @@
-"""Decoding block by block: libsndfile for what it reads, FFmpeg's libraries for what they alone read.
+"""Decoding block by block: libsndfile for what it reads, FFmpeg for what it alone reads.
 
 Memory holds one block, whatever a header declares. Codecs that cannot seek (GSM 6.10, G.721, G.723, NMS ADPCM) are
 read from their beginning.
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambivox.models.audio.audio_error import AudioError, check_rate, truncated
+from ambivox.models.audio.ffmpeg import convert, find_ffmpeg
 from ambivox.models.audio.file_formats import HEAD_BYTES, FileFormat, conversion_command, unread_format
 from ambivox.models.audio.wav_header import WavHeader, wav_header
 from ambivox.models.files import is_lfs_pointer
@@ -93,9 +94,11 @@ def open_sound(source: BinaryIO, audio: str) -> Sound:
 class SndfileSound:
     """A sound that libsndfile reads."""
 
-    def __init__(self, source: BinaryIO, audio: str, header: WavHeader | None = None) -> None:
+    def __init__(
+        self, source: BinaryIO, audio: str, header: WavHeader | None = None, *, closes_source: bool = False
+    ) -> None:
         """Open it; SoundFileError where libsndfile cannot."""
-        self._audio, self._source = audio, source
+        self._audio, self._source, self._closes_source = audio, source, closes_source
         self._patches = header.patches() if header is not None else {}
         self._sound, self._is_used = self._open(), False
         self.rate_hz, self.channels = int(self._sound.samplerate), int(self._sound.channels)
@@ -136,8 +139,10 @@ class SndfileSound:
             raise AudioError(self._audio, "corrupt", _one_line(error)) from error
 
     def close(self) -> None:
-        """Close the sound."""
+        """Close the sound, and its file where this is its only user."""
         self._sound.close()
+        if self._closes_source:
+            self._source.close()
 
     def _open(self) -> soundfile.SoundFile:
         import soundfile
@@ -206,12 +211,14 @@ def _correction(header: WavHeader) -> str:
 
 
 def _open_media(source: BinaryIO, audio: str, file_format: FileFormat) -> Sound:
-    """Open a format that libsndfile does not read, if FFmpeg's libraries are there."""
+    """Open a format that libsndfile does not read, if FFmpeg's libraries or its program are there."""
     if file_format.demuxer is None:
         raise AudioError(audio, "in a format that is not read", f"the file is {file_format.name}")
     try:
         from ambivox.models.audio.media import MediaSound
     except ImportError as error:
+        if (program := find_ffmpeg()) is not None:
+            return SndfileSound(convert(program, source, audio, file_format), audio, closes_source=True)
         raise AudioError(
             audio,
             "in a format that is not read",

@@ -2,8 +2,9 @@
 
 From: the user. Licence: the owner's.
 
-Votes have one of four shapes: ``rows``, one row per vote, in a table of their own or with the utterances repeated;
-``counts``, one column per label with the number of votes; ``raters``, one column per annotator; ``list``, one cell with
+Votes have one of five shapes: ``rows``, one row per vote, in a table of their own or with the utterances repeated;
+``counts``, one column per label with the number of votes; ``raters``, one column per annotator; ``clips``, one row per annotator and one column per
+utterance; ``list``, one cell with
 all votes, as a list, a dictionary, or text with a separator. Counts and lists without names do not tell annotators
 apart, so each vote gets its own annotator id. Audio paths are relative to the table of utterances, absolute, or s3://
 URLs. Columns are found by their names and content where they are not given; a mapping beside the table, written by
@@ -39,9 +40,10 @@ def load(
     votes: str | None = None,
     sheet: str | None = None,
     votes_sheet: str | None = None,
-    shape: Literal["rows", "counts", "raters", "list"] | None = None,
+    shape: Literal["rows", "counts", "raters", "clips", "list"] | None = None,
     labels: tuple[str, ...] = (),
     raters: tuple[str, ...] = (),
+    clips: tuple[str, ...] = (),
     utterance: str | None = None,
     vote_utterance: str | None = None,
     audio: str | None = None,
@@ -72,10 +74,12 @@ def load(
             there is none, the table of utterances.
         sheet: The sheet of utterances in a workbook; by default the one whose header fits.
         votes_sheet: The sheet of votes in a workbook, likewise.
-        shape: The shape of the votes: rows (the default), counts, raters or list.
+        shape: The shape of the votes: rows (the default), counts, raters, clips or list.
         labels: The labels, in order; for counts the columns. By default the labels that occur, in alphabetical
             order; where given, votes with other labels are rejected.
         raters: The columns of shape raters; their names are the annotators' ids.
+        clips: The columns of shape clips, one row per annotator: their names are utterance ids, or those of recordings
+            in the folder.
         utterance: The column with utterance ids, in both tables (default: utterance_id).
         vote_utterance: The same column of the table of votes, where it has another name.
         audio: The column with audio paths (default: audio).

@@ -2,8 +2,8 @@
 
 The convolutions and the lower layers stay as published (models/embedded_alm/frozen_states.py), so an epoch costs the
 upper layers only. The head is linear and averages over time, so the projector of the ALM can carry it frame by
-frame (models/embedded_alm/lookup_language_model.py). Targets are shares of votes n/N, and the loss is cross-entropy, a proper
-scoring rule. Random spans of time are masked, as in SpecAugment (Park et al., Interspeech 2019, arXiv 1904.08779).
+frame (models/embedded_alm/lookup_language_model.py). Targets are shares of votes n/N, smoothed a little towards the
+corpus prior, and the loss is cross-entropy, a proper scoring rule. Random spans of time are masked, as in SpecAugment (Park et al., Interspeech 2019, arXiv 1904.08779).
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class WhisperTuningSettings:
         warm_up: share of the steps until the peak rate.
         masked_spans: spans of time masked per recording.
         masked_share: longest span, as a share of the recording.
+        smoothing: weight of the corpus prior in the targets; three votes say less than their shares do.
         seed: of all random draws.
         threads: threads of torch; a fixed number, so that equal data give equal bytes on equal machines.
     """
@@ -54,8 +55,9 @@ class WhisperTuningSettings:
     head_learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warm_up: float = 0.1
-    masked_spans: int = 2
-    masked_share: float = 0.15
+    masked_spans: int = 4
+    masked_share: float = 0.1
+    smoothing: float = 0.05
     seed: int = 0
     threads: int = 2
 
@@ -85,7 +87,9 @@ def tune_upper_layers(
     train_rows, validation_rows = np.flatnonzero(~is_validation_N), np.flatnonzero(is_validation_N)
     rng = np.random.default_rng([settings.seed, 5])
     torch.manual_seed(settings.seed)
-    head = _prior_head(int(tower.config.d_model), p_NK[train_rows].mean(0))
+    prior_K = p_NK[train_rows].mean(0)
+    target_NK = (1 - settings.smoothing) * p_NK + settings.smoothing * prior_K
+    head = _prior_head(int(tower.config.d_model), prior_K)
     upper = tower.layers[len(tower.layers) - settings.tuned_layers :]
     tower.requires_grad_(False)
     tuned = torch.nn.ModuleList([*upper, tower.layer_norm]).requires_grad_(True)
@@ -109,7 +113,7 @@ def tune_upper_layers(
                 x_BTD, encoded_B = states.batch(rows)
                 _mask_spans(x_BTD, encoded_B.numpy(), settings, rng)
                 logits_BK = _logits(tower, upper, head, x_BTD, encoded_B)
-                target_BK = torch.from_numpy(p_NK[rows]).float()
+                target_BK = torch.from_numpy(target_NK[rows]).float()
                 loss = -(target_BK * torch.log_softmax(logits_BK, dim=1)).sum(1).mean()
                 for group in optimiser.param_groups:
                     group["lr"] = group["peak"] * _one_cycle(step / steps, settings.warm_up)

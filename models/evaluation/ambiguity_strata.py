@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ambivox.models.statistics.ambiguity import ambiguity, tertiles
-from ambivox.models.statistics.vote_draws import draw_votes
+from ambivox.models.statistics.vote_draws import draw_votes, whole_votes
 
 LEAST_VOTES = 4  # held-out votes: two for the ambiguity, two for the target
 DRAWS = 10
@@ -54,7 +54,7 @@ def ambiguity_strata(heldout_NK: np.ndarray, *, draws: int = DRAWS, seed: int = 
         >>> ambiguity_strata(np.array([[1.0, 1.0]])) is None
         True
     """
-    votes_N = np.ceil(heldout_NK - 1e-9).sum(1)
+    votes_N = whole_votes(heldout_NK).sum(1)
     rows = np.flatnonzero(votes_N >= LEAST_VOTES)
     if len(rows) < 3:
         return None

@@ -14,7 +14,7 @@ from ambivox.models.statistics import dominant_emotion, metrics
 from ambivox.models.statistics.dirichlet_multinomial import fit_dirichlet
 from ambivox.models.statistics.proper_scores import smoothed
 from ambivox.models.statistics.vote_counts import shares
-from ambivox.models.statistics.vote_draws import draw_votes
+from ambivox.models.statistics.vote_draws import draw_votes, whole_votes
 
 CEILING_DRAWS = 10
 FLOOR_DRAWS = 20
@@ -40,7 +40,7 @@ def split_half(n_NK: np.ndarray, *, draws: int = CEILING_DRAWS, seed: int = 0) -
         ([0.0, nan], [1.0, nan])
     """
     rng = np.random.default_rng(seed)
-    votes_N = np.ceil(n_NK - 1e-9).sum(1)
+    votes_N = whole_votes(n_NK).sum(1)
     enough_N = votes_N >= 2
     scores: dict[str, np.ndarray] = {}
     for _ in range(draws):

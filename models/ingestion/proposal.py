@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ambivox.models.ingestion.assignments import status_column
+from ambivox.models.ingestion.clip_columns import clip_columns, shared_ids
 from ambivox.models.ingestion.column_content import Source, audio_share, is_one_to_one, overlap
 from ambivox.models.ingestion.columns import best_named, named_columns
 from ambivox.models.ingestion.segment_columns import SegmentColumns, find_segment_columns
@@ -62,6 +64,8 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
     """
     proposal = Proposal()
     utterances, audio = _find_audio(sources, given, proposal)
+    if _add_clips(sources, utterances if audio else None, given, proposal):
+        return proposal
     votes, columns = _find_votes(sources, utterances, given, proposal)
     if utterances is not None:
         _add_place("", utterances, given, proposal)
@@ -82,6 +86,38 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
             if column is not None and role not in given and column != role:
                 proposal.add(role, column, "by its name")
     return proposal
+
+
+def _add_clips(
+    sources: Sequence[Source], utterances: Source | None, given: Mapping[str, Any], proposal: Proposal
+) -> bool:
+    """Propose a row per annotator and a column per clip, where columns are named after clips."""
+    if given.get("shape", "clips") != "clips" or "label" in given:
+        return False
+    for source in sources:
+        shared = shared_ids(utterances, source) if utterances and source is not utterances else None
+        clips = clip_columns(source) if utterances is None else shared[1] if shared else []
+        if not clips:
+            continue
+        proposal.missing = []
+        _add_place("", utterances or source, given, proposal)
+        if utterances is not None:
+            _add_place("votes", source, given, proposal)
+        if shared and shared[0] != "utterance_id":
+            proposal.add("utterance", shared[0], "columns of the votes are named after it")
+        if "shape" not in given:
+            proposal.add("shape", "clips", "columns are named after recordings or utterances")
+        if "clips" not in given:
+            proposal.add("clips", clips, "they are named after recordings or utterances")
+        others = [c for c in source.frame.columns if c not in given.get("clips", clips)]
+        annotator = given.get("annotator") or best_named("annotator", others)
+        if annotator and annotator != "annotator_id" and "annotator" not in given:
+            proposal.add("annotator", annotator, "by its name")
+        status = status_column(source.frame)
+        if status and "status" not in given:
+            proposal.add("status", status, "votes of rejected, returned and expired assignments are left out")
+        return True
+    return False
 
 
 def _add_place(which: str, source: Source, given: Mapping[str, Any], proposal: Proposal) -> None:
@@ -114,12 +150,17 @@ def _find_audio(
     if not candidates:
         proposal.missing.append("a column with audio paths (option audio): none names audio files")
         return (sources[0] if len(sources) == 1 else None), None
-    # A table of votes may repeat the paths: the utterances are the table with fewer rows.
-    candidates.sort(key=lambda candidate: (candidate[0], candidate[2].frame.height, candidate[1]))
+    # A table of votes may repeat the paths: the utterances are in the table without annotators, or with fewer rows.
+    candidates.sort(key=_utterances_first)
     share, _, source, column = candidates[0]
     if "audio" not in given and column != "audio":
         proposal.add("audio", column, f"{-share:.0%} of its values name audio files")
     return source, column
+
+
+def _utterances_first(candidate: tuple[float, int, Source, str]) -> tuple[float, bool, int, int]:
+    share, place, source, _ = candidate
+    return share, best_named("annotator", source.frame.columns) is not None, source.frame.height, place
 
 
 def _find_votes(

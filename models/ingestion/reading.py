@@ -15,9 +15,9 @@ from pathlib import Path
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.ingestion.class_labels import name_class_labels
 from ambivox.models.ingestion.columns import require_columns
 from ambivox.models.ingestion.delimited import LINE, find_layout, parse_delimited
-from ambivox.models.ingestion.nested import name_class_labels
 from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, choose_sheet, read_sheet, sheet_names
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt", *READABLE)

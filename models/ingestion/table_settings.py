@@ -9,7 +9,7 @@ from typing import Any
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.ingestion.mapping_file import mapping_path, read_mapping
 
-SHAPES = ("rows", "counts", "raters", "list")
+SHAPES = ("rows", "counts", "raters", "clips", "list")
 #: States of an assignment whose votes do not count.
 LEFT_OUT = ("rejected", "returned", "timed-out", "expired")
 #: Options that name a column, and the column's name by default; label and annotator are those of votes.
@@ -38,7 +38,7 @@ _OTHER = {
     "separator",
     *_TIMES,
 }
-_LISTS = {"labels", "raters", "leave_out"}
+_LISTS = {"labels", "raters", "clips", "leave_out"}
 
 
 def read_settings(root: Path, given: Mapping[str, Any]) -> dict[str, Any]:

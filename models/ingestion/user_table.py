@@ -10,8 +10,10 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.ingestion.assignments import is_left_out, rejected_assignments, status_note
 from ambivox.models.ingestion.audio_paths import resolve_audio
 from ambivox.models.ingestion.cleaning import clean_utterances, clean_votes
+from ambivox.models.ingestion.clip_columns import rows_of_clips
 from ambivox.models.ingestion.columns import MissingColumnsError, best_named
 from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.delimited import LINE
@@ -21,7 +23,7 @@ from ambivox.models.ingestion.reading import read_table, sheet_note
 from ambivox.models.ingestion.segment_columns import SegmentColumns
 from ambivox.models.ingestion.segments import distinct_ids, reject_unreadable, table_segments
 from ambivox.models.ingestion.table_files import find_tables, list_sources
-from ambivox.models.ingestion.table_settings import LEFT_OUT, column_of, read_settings
+from ambivox.models.ingestion.table_settings import column_of, read_settings
 from ambivox.models.ingestion.utterance_rows import (
     SPLIT_NAMES,
     one_row_per_utterance,
@@ -57,12 +59,14 @@ def read_user_table(root: Path, given: Mapping[str, Any]) -> CorpusData:
             ) from error
         lists = {name: tuple(value) for name, value in proposal.options.items() if isinstance(value, list)}
         note = f"columns were found by their names and content: {proposal.describe()}"
-        return _read(root, settings | proposal.options | lists, [note])
+        return _read(root, proposal.options | lists | settings, [note])
 
 
 def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusData:
     path, votes_path = find_tables(root, settings)
     table, vote_table = _read_tables(path, votes_path, settings, notes)
+    if settings.get("shape") == "clips":
+        table, vote_table, settings = _with_rows(table, votes_path, vote_table, settings)
     shape = settings.get("shape", "rows")
     is_one = table is vote_table
     found = _optional_columns(table, vote_table, settings, notes)
@@ -92,8 +96,9 @@ def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusDa
     selected, foreign_audio = resolve_audio(selected, path.parent)
     normalised, bad_splits = read_splits(selected)
     votes = read_votes(votes_path, vote_table, settings, found)
-    status_rejects = _left_out(votes, settings, votes_path)
-    votes = votes.filter(~_is_left_out(settings)) if "status" in votes.columns else votes
+    notes += status_note(vote_table, settings)
+    status_rejects = rejected_assignments(votes, settings, votes_path)
+    votes = votes.filter(~is_left_out(settings)) if "status" in votes.columns else votes
     labels: tuple[str, ...] = settings.get("labels", ()) if shape != "counts" else ()
     votes, vote_notes = clean_votes(votes.drop("status", strict=False), labels, normalised["utterance_id"])
     label_set = labels or _label_set(votes, settings)
@@ -122,10 +127,13 @@ def _read_tables(
     """Read one table or two; the problems of both are named at once."""
     shape = settings.get("shape", "rows")
     columns = {"counts": settings.get("labels", ()), "raters": settings.get("raters", ())}
+    columns["clips"] = settings.get("clips", ())
     labels = list(columns.get(shape, (column_of(settings, "label"),)))
     utterance, audio = column_of(settings, "utterance"), column_of(settings, "audio")
     vote_columns = [str(settings.get("vote_utterance", utterance)), *labels]
-    options = {vote_columns[0]: "vote_utterance", utterance: "utterance", audio: "audio"}
+    if shape == "clips":
+        vote_columns = labels
+    options = dict.fromkeys(vote_columns[:1], "vote_utterance") | {utterance: "utterance", audio: "audio"}
     if shape in ("rows", "list"):
         options[labels[0]] = "label"
     numbers = [
@@ -136,7 +144,8 @@ def _read_tables(
     sheet, votes_sheet = settings.get("sheet"), settings.get("votes_sheet")
     required: dict[tuple[Path, Any], list[str]] = {}
     is_one = votes_path == path and votes_sheet in (None, sheet)
-    required[path, sheet] = [utterance, audio, *(vote_columns if is_one else [])]
+    is_described = not (is_one and shape == "clips")
+    required[path, sheet] = [*([utterance, audio] if is_described else []), *(vote_columns if is_one else [])]
     if not is_one:
         required[votes_path, votes_sheet] = vote_columns
     tables, problems = [], []
@@ -149,6 +158,23 @@ def _read_tables(
     if problems:
         raise MissingColumnsError("; and ".join(map(str, problems))) from problems[0]
     return tables[0], tables[-1]
+
+
+def _with_rows(
+    table: pl.DataFrame, votes_path: Path, vote_table: pl.DataFrame, settings: Mapping[str, Any]
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+    """Turn a column per clip into a row per vote: the tables, and the settings that read them."""
+    clips = settings.get("clips", ())
+    if not clips:
+        raise UserError(
+            "votes of one column per clip need the names of the columns: --options.clips clip1,clip2,..."
+        )
+    is_one = table is vote_table
+    rows = rows_of_clips(votes_path, vote_table, clips, with_audio=is_one)
+    changed = {"shape": "rows", "label": "label", "vote_utterance": "utterance_id"}
+    if is_one:
+        return rows, rows, {**settings, **changed, "utterance": "utterance_id", "audio": "audio"}
+    return table, rows, {**settings, **changed}
 
 
 def _segments(
@@ -191,19 +217,6 @@ def _are_splits(values: pl.Series) -> bool:
     if values.dtype != pl.String:
         return False
     return bool(values.drop_nulls().str.strip_chars().str.to_lowercase().is_in(list(SPLIT_NAMES)).all())
-
-
-def _is_left_out(settings: Mapping[str, Any]) -> pl.Expr:
-    states = [str(state).strip().casefold() for state in settings.get("leave_out", LEFT_OUT)]
-    return pl.col("status").str.to_lowercase().is_in(states).fill_null(value=False)
-
-
-def _left_out(votes: pl.DataFrame, settings: Mapping[str, Any], path: Path) -> pl.DataFrame:
-    """Reject the votes of assignments that were rejected, returned or not finished."""
-    if "status" not in votes.columns:
-        return rejected(votes.clear(), "")
-    rows = votes.filter(_is_left_out(settings)).with_columns(file=pl.lit(str(path)))
-    return rejected(rows, "vote of an assignment that is left out", pl.col("status"))
 
 
 def _label_set(votes: pl.DataFrame, settings: Mapping[str, Any]) -> tuple[str, ...]:

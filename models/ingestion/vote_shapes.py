@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.ingestion.assignments import status_column
 from ambivox.models.ingestion.column_content import Source, is_counts, may_be_labels
 from ambivox.models.ingestion.columns import best_named, named_columns, words
 from ambivox.models.ingestion.labels import COMMON_LABELS
@@ -55,9 +56,6 @@ _EMOTIONS = frozenset(COMMON_LABELS) | frozenset(
     ]
 )
 _NUMBERED = re.compile(r"^(.*?)[\s_.-]*(\d+|[A-Za-z])$")
-_STATUSES = frozenset(
-    ["approved", "rejected", "submitted", "returned", "timed-out", "accepted", "completed", "active"]
-) | {"awaiting review"}
 _LIST_SEPARATORS = (";", "|", ",")
 _OTHER_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
 
@@ -123,14 +121,11 @@ def _add_annotator(found: VoteColumns, columns: Sequence[str], given: Mapping[st
 
 
 def _add_status(found: VoteColumns, frame: pl.DataFrame, given: Mapping[str, Any]) -> None:
-    """The column that says whether an assignment was rejected, in exports of MTurk and Prolific."""
-    for column in frame.columns:
-        if "status" in words(column) and frame[column].dtype == pl.String and "status" not in given:
-            values = frame[column].drop_nulls().str.strip_chars().str.to_lowercase().unique()
-            if len(values) and values.is_in(list(_STATUSES)).all():
-                found.options["status"] = column
-                found.reasons["status"] = "votes of rejected, returned and expired assignments are left out"
-                return
+    """Add the column that says whether an assignment was rejected, where there is one."""
+    column = status_column(frame)
+    if column is not None and "status" not in given:
+        found.options["status"] = column
+        found.reasons["status"] = "votes of rejected, returned and expired assignments are left out"
 
 
 def _rows(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:

@@ -1,7 +1,8 @@
 """Each ALM's distribution per utterance: the mean of its answers to all prompts.
 
-An exact answer is a distribution, a sampled answer is a vote. The ALM's distribution is the mean of its answers
-over personas and option orders (in a balanced set the biases of the orders cancel). Refusals are counted and
+An exact answer is a distribution, a sampled answer is a vote. Exact answers are averaged over personas and option orders
+in log space: what the place of an option adds to its log-probability cancels where every label has every place equally
+often, which it does not among probabilities. Verbalised answers may be 0, so that their plain mean is taken. Refusals are counted and
 left out. Where all answers are sampled, every label gets half a pseudo-vote (Jeffreys), so that a label that no
 answer named keeps a positive probability. Aggregation is streamed, so a file may be larger than the memory.
 """
@@ -14,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from scipy.special import softmax
 
 from ambivox.models.errors import UserError
+from ambivox.models.pooling.calibration import FLOOR
 from ambivox.models.pooling.vote_file import exact_sum
 from ambivox.models.tables import Annotations
 
@@ -26,7 +29,7 @@ class SyntheticDistributions:
 
     Attributes:
         alm: the ALM's name.
-        q_NK: mean of its answers; nan where it never answered.
+        q_NK: mean of its answers (of exact ones in log space); nan where it never answered.
         answers_N: number of answers that name a label.
         refusals_N: number of refusals.
         label_mass_N: mean probability of all labels together, from 0 to 1; nan where unknown.
@@ -130,23 +133,28 @@ def _aggregate(
 
 
 def _aggregates(labels: tuple[str, ...]) -> list[pl.Expr]:
-    """Per utterance and ALM: answers, refusals, label mass, and the sum of answers for every label."""
+    """Counts and label mass per utterance and ALM; by label, sums of exact answers, their logarithms, sampled answers."""
     exact = pl.col("logprobs").is_not_null() & ~pl.col("refused")
     sampled = pl.col("logprobs").is_null() & pl.col("label").is_not_null() & ~pl.col("refused")
-    sums = [
-        pl.when(exact)
-        .then(pl.col("logprobs").list.get(k, null_on_oob=True).exp())
-        .when(sampled)
-        .then((pl.col("label") == label).cast(pl.Float64))
-        .otherwise(0.0)
-        .pipe(exact_sum)
-        .alias(f"_{k}")
-        for k, label in enumerate(labels)
-    ]
+    in_log_space = exact & (pl.col("elicitation") != "verbalised")
+    sums = []
+    for k, label in enumerate(labels):
+        log_p = pl.col("logprobs").list.get(k, null_on_oob=True)
+        floored = log_p.clip(lower_bound=float(np.log(FLOOR)))
+        chosen = (pl.col("label") == label).cast(pl.Float64)
+        sums += [
+            pl.when(condition).then(value).otherwise(0.0).pipe(exact_sum).alias(f"_{name}_{k}")
+            for name, condition, value in (
+                ("p", exact, log_p.exp()),
+                ("log", in_log_space, floored),
+                ("vote", sampled, chosen),
+            )
+        ]
     right_length = pl.col("logprobs").list.len() == len(labels)
     return [
         (exact & ~right_length).sum().alias("_wrong_length"),
         exact.sum().alias("_exact"),
+        in_log_space.sum().alias("_in_log_space"),
         sampled.sum().alias("_sampled"),
         (~exact & ~sampled).sum().alias("_refusals"),
         (exact_sum(pl.col("label_mass")) / pl.col("label_mass").count()).alias("_mass"),
@@ -161,24 +169,30 @@ def _distributions(
     row_M = aggregated["_row"].to_numpy()
     exact_M = aggregated["_exact"].to_numpy().astype(float)
     answers_M = exact_M + aggregated["_sampled"].to_numpy().astype(float)
-    sum_MK = aggregated.select([f"_{k}" for k in range(len(labels))]).to_numpy()
+    p_MK, log_MK, vote_MK = (
+        aggregated.select([f"_{name}_{k}" for k in range(len(labels))]).to_numpy()
+        for name in ("p", "log", "vote")
+    )
     if aggregated["_wrong_length"].sum():
         raise UserError(
             f"answers of {alm}: the number of log-probabilities is not that of the {len(labels)} labels"
         )
-    if not np.allclose(sum_MK.sum(1), answers_M, rtol=1e-3, atol=1e-6):
+    if not np.allclose(p_MK.sum(1), exact_M, rtol=1e-3, atol=1e-6):
         raise UserError(
             f"answers of {alm}: the log-probabilities are not those of a distribution over the labels: "
             "their exponentials do not sum to 1"
         )
+    in_log_space_M = aggregated["_in_log_space"].to_numpy().astype(float)
+    mean_log_MK = log_MK / np.maximum(in_log_space_M, 1.0)[:, None]
+    exact_MK = np.where(in_log_space_M[:, None] > 0, exact_M[:, None] * softmax(mean_log_MK, axis=1), p_MK)
     pseudo_M = np.where(exact_M > 0, 0.0, 0.5)  # Jeffreys, where all answers are sampled
     total_M = answers_M + pseudo_M * len(labels)
     answered_M = answers_M > 0
-    q_MK = (sum_MK + pseudo_M[:, None]) / np.where(answered_M, total_M, 1.0)[:, None]
+    q_MK = (exact_MK + vote_MK + pseudo_M[:, None]) / np.where(answered_M, total_M, 1.0)[:, None]
     q_MK = np.where(answered_M[:, None], q_MK / np.where(answered_M, q_MK.sum(1), 1.0)[:, None], np.nan)
     q_NK, label_mass_N = np.full((rows, len(labels)), np.nan), np.full(rows, np.nan)
     answers_N, refusals_N, sampled_NK = np.zeros(rows), np.zeros(rows), np.zeros((rows, len(labels)))
-    sampled_NK[row_M] = np.where(exact_M[:, None] > 0, 0.0, sum_MK)
+    sampled_NK[row_M] = np.where(exact_M[:, None] > 0, 0.0, vote_MK)
     q_NK[row_M], answers_N[row_M] = q_MK, answers_M
     refusals_N[row_M] = aggregated["_refusals"].to_numpy()
     label_mass_N[row_M] = aggregated["_mass"].cast(pl.Float64).to_numpy()

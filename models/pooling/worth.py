@@ -6,7 +6,9 @@ without an ALM has another, which improves with j. The ALM is worth the k furthe
 
 Known votes are drawn from an utterance's votes, and the others are the target. Models are fitted on other speakers than
 they are scored on; those without an ALM are fitted anew for every number of votes, so that they are as good as they can
-be. Where utterances have no more votes than n + 1, or the ALM is worth more votes than there are, the curve is
+be. Intervals are over the scored speakers; how much the fit itself varies is not in them: in a simulation with 15
+speakers a nominal 0.95 covers 0.87 to 0.90, and 0.92 to 0.98 where models come from other speakers, as in the trial
+(``python -m benchmarks.coverage``). Where utterances have no more votes than n + 1, or the ALM is worth more votes than there are, the curve is
 extrapolated by the Dirichlet-multinomial of the corpus's votes, to at most twice as many votes as there are; the rate
 says so, and is "more than" that limit beyond it.
 """

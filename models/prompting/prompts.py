@@ -143,22 +143,21 @@ def option_orders(label_count: int, order_count: int) -> tuple[tuple[int, ...], 
 
     Args:
         label_count: K.
-        order_count: 1, or an even number up to 2 K.
+        order_count: 1, or an even number; all 2 K orders where it is larger.
 
     Returns:
         Permutations of 0..K-1.
 
     Raises:
-        UserError: ``order_count`` is neither 1 nor an even number up to 2 K.
+        UserError: ``order_count`` is neither 1 nor an even number.
 
     Example:
         >>> option_orders(3, 2)
         ((0, 1, 2), (2, 1, 0))
     """
-    if order_count != 1 and (order_count % 2 or not 2 <= order_count <= 2 * label_count):
-        raise UserError(
-            f"{order_count} option orders cannot be balanced; use --orders 1 or an even number up to {2 * label_count}"
-        )
+    if order_count != 1 and (order_count % 2 or order_count < 2):
+        raise UserError(f"{order_count} option orders cannot be balanced; use --orders 1 or an even number")
+    order_count = min(order_count, 2 * label_count)
     pairs = max(1, order_count // 2)
     orders: list[tuple[int, ...]] = []
     for pair in range(pairs):

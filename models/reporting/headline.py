@@ -87,8 +87,7 @@ def headline(run: Run) -> Headline:
         )
         for key in known
     ]
-    scored = {key: row for key, row in metrics.items() if key not in from_target}
-    sentences = _limits(run, bool(from_target)) + _sentences(scored, run)
+    sentences = _limits(run, bool(from_target)) + _sentences(metrics, run)
     return Headline(sentences, rows, list(HEADINGS.values()), display_name(score))
 
 

@@ -102,7 +102,7 @@ def _subtitle(run: Run) -> str:
     parts = []
     if run.utterances is not None:
         frame = run.utterances.frame
-        parts.append(f"{frame.height:,} utterances, {frame['speaker'].n_unique():,} speakers")
+        parts.append(f"{frame.height:,} utterances, {frame['speaker'].drop_nulls().n_unique():,} speakers")
     if run.annotations is not None:
         parts.append("ALM " + ", ".join(sorted(run.annotations.frame["alm"].unique())))
     return " · ".join(parts)

@@ -20,7 +20,7 @@ def whole_votes(n_NK: np.ndarray) -> np.ndarray:
         >>> whole_votes(np.array([[2.0, 0.5, 0.0]])).tolist()
         [[2.0, 1.0, 0.0]]
     """
-    return np.asarray(np.ceil(n_NK - 1e-9))
+    return np.asarray(np.ceil(n_NK - 1e-9) + 0.0)  # 0.0: not -0.0
 
 
 def draw_votes(

@@ -126,7 +126,7 @@ def test_a_mapping_holds_any_name(tmp_path: Path) -> None:
         ("lable = 'x'", "unknown option in .* 'lable'; known: age, annotator"),
         ("label = 3", "label: expected text, found 3"),
         ("labels = 3", "labels: expected a list"),
-        ("shape = 'row'", "unknown shape in .* 'row'; known: counts, list, raters, rows"),
+        ("shape = 'row'", "unknown shape in .* 'row'; known: clips, counts, list, raters, rows"),
     ],
 )
 def test_a_mapping_with_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -41,6 +43,26 @@ def made_by_uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that uv made; it has no pip."""
     folder = tmp_path_factory.mktemp("uv") / "env"
     subprocess.run([find_uv_bin(), "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made_like_conda(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment as conda makes it: a Python with a library of its own, not one that refers to another Python."""
+    folder = tmp_path_factory.mktemp("conda") / "env"
+    library = Path(sysconfig.get_path("stdlib"))
+    (folder / "bin").mkdir(parents=True)
+    (folder / "conda-meta").mkdir()
+    shutil.copy(Path(sys.executable).resolve(), folder / "bin" / "python")
+    own = folder / "lib" / library.name
+    (own / "site-packages").mkdir(parents=True)
+    for entry in library.iterdir():
+        if entry.name not in {"site-packages", "dist-packages", "EXTERNALLY-MANAGED"}:
+            (own / entry.name).symlink_to(entry)
+    prefix = subprocess.check_output(
+        [folder / "bin" / "python", "-c", "import sys; print(sys.prefix)"], text=True
+    )
+    assert prefix.strip() == str(folder)
     return folder
 
 
@@ -88,14 +110,17 @@ def would_install(output: str) -> set[str]:
     return {canonicalize_name(name) for name in [*of_uv, *of_pip]}
 
 
-def test_an_environment_made_by_uv_gets_the_whole_lock(made_by_uv: Path, package_index: None) -> None:
-    before = sorted((made_by_uv / "lib").rglob("*"))
-    finished = install(
-        "--dry-run", str(made_by_uv), PATH=f"{Path(find_uv_bin()).parent}{os.pathsep}{os.environ['PATH']}"
-    )
+@pytest.mark.parametrize("tool", ["made_by_uv", "made_like_conda"])
+def test_an_existing_environment_gets_the_whole_lock(
+    tool: str, request: pytest.FixtureRequest, package_index: None
+) -> None:
+    folder = request.getfixturevalue(tool)
+    before = sorted((folder / "lib").rglob("site-packages/**/*"))
+    path = f"{Path(find_uv_bin()).parent}{os.pathsep}{os.environ['PATH']}"
+    finished = install("--dry-run", str(folder), PATH=path)
     assert finished.returncode == 0, finished.stderr
     assert would_install(finished.stdout + finished.stderr) >= {*locked_here(), "ambivox"}
-    assert sorted((made_by_uv / "lib").rglob("*")) == before
+    assert sorted((folder / "lib").rglob("site-packages/**/*")) == before
 
 
 def test_an_environment_made_by_venv_gets_the_whole_lock(tmp_path: Path, package_index: None) -> None:

@@ -29,6 +29,7 @@ def run_annotate(tmp_path: Path, fresh_engine: None) -> Callable[..., Path]:
 
     def call(utterances: Path, name: str = "out", **options: Any) -> Path:
         defaults = {"alm": "qwen2_audio", "engine": "fake", "store": str(tmp_path / "store"), "shard": 4}
+        defaults |= {"orders": 2}  # two suffice for most tests
         return annotate(utterances=utterances, out=tmp_path / name, **(defaults | options))
 
     return call

@@ -9,9 +9,11 @@ import polars as pl
 import pytest
 
 from ambivox.models.errors import UserError
+from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
 from ambivox.models.tables import Utterances, Votes
 from tests.support.annotation_fixtures import LABELS, utterance_row
 from tests.support.annotation_runs import ALL_SPLITS, read_annotations, scored_prompts
+from tests.support.steps import annotate
 
 
 def test_one_row_for_every_utterance_persona_and_order(make_utterances, run_annotate):
@@ -161,3 +163,35 @@ def test_other_answers_to_the_same_questions_are_another_version(tmp_path, run_a
 def test_a_wrong_setting_is_an_error_of_one_line(make_utterances, run_annotate, options, message):
     with pytest.raises(UserError, match=message):
         run_annotate(make_utterances(1), splits=ALL_SPLITS, **options)
+
+
+def test_by_default_six_orders_are_asked_and_no_order_bias_is_left(
+    make_utterances, tmp_path, fresh_engine, monkeypatch
+):
+    """What a place of an option adds to its log-probability cancels in the ALM's distribution."""
+    place_K = np.array([1.0, 0.4, 0.0, -0.4])
+
+    def biased(_: object) -> np.ndarray:
+        return place_K - np.log(np.exp(place_K).sum())
+
+    monkeypatch.setattr("ambivox.models.engines.fake._logprobs", biased)
+    utterances = make_utterances(3)
+    labels = len(Utterances.read(utterances).labels)
+    common = {
+        "utterances": utterances,
+        "alm": "qwen2_audio",
+        "engine": "fake",
+        "personas": ("tone",),
+        "splits": ALL_SPLITS,
+    }
+    frame = read_annotations(annotate(out=tmp_path / "six", store=str(tmp_path / "s"), **common)).frame
+    assert frame["option_order"].n_unique() == 6
+    ids = frame["utterance_id"].unique()
+
+    def distance(orders: int) -> float:
+        out = annotate(out=tmp_path / f"{orders}", store=str(tmp_path / "s"), orders=orders, **common)
+        (alm,) = synthetic_distributions(read_annotations(out), ids)
+        return float(np.abs(alm.q_NK - 1 / labels).max())
+
+    assert distance(1) > 0.2 > distance(6)
+    assert distance(2 * labels) < 1e-9

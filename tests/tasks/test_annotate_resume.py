@@ -24,7 +24,7 @@ def score(self, requests):
     return fast(self, requests)
 FakeEngine.score = score
 annotate(utterances=Path(sys.argv[1]), store=sys.argv[2], out=Path(sys.argv[3]), alm="qwen2_audio", engine="fake",
-         shard=2, drawn_votes=2)
+         shard=2, drawn_votes=2, orders=2)
 """
 
 

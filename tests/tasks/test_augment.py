@@ -164,7 +164,7 @@ def test_by_default_an_unreadable_recording_is_rejected(corpus, tmp_path) -> Non
 def test_features_are_computed_once(corpus, tmp_path, monkeypatch) -> None:
     run(corpus, tmp_path / "one")
     monkeypatch.setattr(
-        "ambivox.models.augmentation.feature_cache.decode",
+        "ambivox.models.augmentation.feature_cache.decode_or_error",
         lambda *_: pytest.fail("decoded for features again"),
     )
     assert contents(run(corpus, tmp_path / "two")) == contents(tmp_path / "one")

@@ -25,7 +25,7 @@ GROUPS_MISSING = "age and sex of the test speakers are unknown"
 OVER_UTTERANCES = "fewer than two test speakers are known"
 
 
-def run(data: Path, unanimous: bool, test_speakers: int = 1) -> None:
+def run(data: Path, unanimous: bool, test_speakers: int = 1, audio_sensitive: bool = True) -> None:
     """All steps from pool to report. ``unanimous`` votes give the humans a JS of 0, by which nothing is divided."""
     corpus = simulated_corpus(ROWS, len(LABELS), speakers=3)
     ids = [f"u{row:02}" for row in range(ROWS)]
@@ -43,6 +43,9 @@ def run(data: Path, unanimous: bool, test_speakers: int = 1) -> None:
     Votes(votes.frame.clear(), LABELS).write(ingest / "heldout.parquet")
     (data / "annotations").mkdir()
     annotations = data / "annotations/annotations.parquet"
+    (data / "annotations/checks.json").write_text(
+        json.dumps({"alm": "tiny", "audio_sensitive": audio_sensitive})
+    )
     Annotations.check(annotation_frame(corpus.q_NK, ids), LABELS).write(annotations)
     tables = {
         "utterances": ingest / "utterances.parquet",
@@ -94,3 +97,20 @@ def test_two_test_speakers_are_resampled_as_speakers(tmp_path: Path) -> None:
     assert OVER_UTTERANCES not in text
     rows = json.loads((tmp_path / "data/trial/trial.json").read_text())["rows"]
     assert not any("intervals_over" in row for row in rows)
+
+
+def test_an_alm_that_ignores_the_audio_is_left_out_and_the_report_says_why(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    run(data, unanimous=False, audio_sensitive=False)
+    text = Page((data / "report.html").read_text()).text
+    assert (
+        "tiny is audio-insensitive (its answers hardly change when the audio is swapped), so it is not pooled"
+        in text
+    )
+    assert "No ALM is pooled" in text
+    metrics = json.loads((data / "validation/metrics.json").read_text())
+    assert {"human", "pooled", "prior"} <= metrics.keys()
+    assert not {"synthetic", "combined"} & metrics.keys()
+    pooled = Distributions.read(data / "distributions/pooled.parquet").frame
+    assert pooled["equivalent_votes"].sum() == 0
+    assert pooled["human_votes"].min() > 0

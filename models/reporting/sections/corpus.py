@@ -22,7 +22,7 @@ def corpus(run: Run) -> Section:
         frame = utterances.frame
         hours = frame["duration_seconds"].sum() / 3600
         section.text.append(
-            f"{len(utterances):,} utterances of {frame['speaker'].n_unique():,} speakers, {hours:.2f} hours, "
+            f"{len(utterances):,} utterances of {frame['speaker'].drop_nulls().n_unique():,} speakers, {hours:.2f} hours, "
             f"{len(utterances.labels)} labels: {', '.join(utterances.labels)}."
         )
         section.tables.append(_split_table(run))
@@ -53,7 +53,7 @@ def _split_table(run: Run) -> Table:
         frame.group_by("split")
         .agg(
             pl.len().alias("utterances"),
-            pl.col("speaker").n_unique().alias("speakers"),
+            pl.col("speaker").drop_nulls().n_unique().alias("speakers"),
             (pl.col("duration_seconds").sum() / 60).alias("minutes"),
             pl.col("votes").mean().alias("votes per utterance"),
         )

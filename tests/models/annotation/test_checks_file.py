@@ -84,5 +84,7 @@ def test_the_step_pool_pools_human_votes_where_no_annotator_is_left(tmp_path, ma
     summary = json.loads((tmp_path / "out" / "pooling.json").read_text())
     assert summary["alms"] == {}
     assert summary["left_out"][0].startswith("deaf is audio-insensitive")
-    human, pooled = (Distributions.read(tmp_path / f"out/{name}.parquet") for name in ("human", "pooled"))
+    human, pooled = (
+        Distributions.read(tmp_path / f"out/{name}.parquet") for name in ("human_prior", "pooled")
+    )
     assert human.frame.select(LABELS).equals(pooled.frame.select(LABELS))

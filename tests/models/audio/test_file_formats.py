@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 import sys
 from pathlib import Path
@@ -26,6 +27,30 @@ def wav_of_encoding(number: int) -> bytes:
     content = bytearray(wav(tone()))
     struct.pack_into("<H", content, 20, number)
     return bytes(content)
+
+
+def write_media(path: Path, codec: str, rate_hz: int, channels: int) -> Path:
+    """A second of a tone in a format that only FFmpeg's libraries write."""
+    av = pytest.importorskip("av")
+    samples = np.tile(tone(1.0, rate_hz).astype(np.float32), (channels, 1))
+    layout = "stereo" if channels == 2 else "mono"
+    muxer = {".wma": "asf", ".aac": "adts", ".mka": "matroska"}.get(path.suffix)
+    with av.open(str(path), "w", format=muxer) as container:
+        stream = container.add_stream(codec, rate=rate_hz, layout=layout)
+        stream.bit_rate = 128_000
+        frame = av.AudioFrame.from_ndarray(samples, "fltp", layout=layout)
+        frame.sample_rate = rate_hz
+        resampler = av.AudioResampler(stream.format, stream.layout, rate_hz, stream.frame_size or 1024)
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return path
+
+
+def without_pyav(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where PyAV is not installed."""
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.delitem(sys.modules, "ambivox.models.audio.media", raising=False)
 
 
 EBML = bytes.fromhex("1A45DFA39F4286810142F7810142F2810442F381084282847765626D")
@@ -75,8 +100,8 @@ NO_AUDIO = {
 def test_a_known_format_is_named_with_the_command_that_converts_it(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "av", None)  # as where PyAV is not installed
-    monkeypatch.delitem(sys.modules, "ambivox.models.audio.media", raising=False)
+    without_pyav(monkeypatch)
+    monkeypatch.setenv("PATH", str(tmp_path))  # nor ffmpeg
     content, kind = UNREAD[name]
     path = tmp_path / name
     path.write_bytes(content)
@@ -141,20 +166,7 @@ def test_a_pointer_of_git_lfs_says_what_to_run(tmp_path: Path, newline: bytes) -
 def test_recordings_of_phones_and_browsers_are_heard(
     tmp_path: Path, suffix: str, codec: str, rate_hz: int, channels: int
 ) -> None:
-    av = pytest.importorskip("av")
-    path = tmp_path / f"tone.{suffix}"
-    samples = np.tile(tone(1.0, rate_hz).astype(np.float32), (channels, 1))
-    with av.open(
-        str(path), "w", format={"wma": "asf", "aac": "adts", "mka": "matroska"}.get(suffix)
-    ) as container:
-        stream = container.add_stream(codec, rate=rate_hz, layout="stereo" if channels == 2 else "mono")
-        stream.bit_rate = 128_000
-        frame = av.AudioFrame.from_ndarray(samples, "fltp", layout=stream.layout.name)
-        frame.sample_rate = rate_hz
-        resampler = av.AudioResampler(stream.format, stream.layout, rate_hz, stream.frame_size or 1024)
-        for part in [*resampler.resample(frame), *resampler.resample(None)]:
-            container.mux(stream.encode(part))
-        container.mux(stream.encode(None))
+    path = write_media(tmp_path / f"tone.{suffix}", codec, rate_hz, channels)
     row = probe([str(path)], tmp_path / "c.sqlite").row(0, named=True)
     assert row["problem"] is None, row["detail"]
     assert (row["sample_rate_hz"], row["channels"]) == (rate_hz, channels)
@@ -178,3 +190,78 @@ def test_a_playlist_does_not_open_other_files(tmp_path: Path) -> None:
         with pytest.raises(AudioError) as caught:
             decode(str(tmp_path / name))
         assert caught.value.reason == "corrupt"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "old", "new"),
+    [
+        ("m4a", "aac", b"soun", b"vide"),
+        ("webm", "libopus", b"A_OPUS", b"A_NONE"),
+        ("wma", "wmav2", b"\xa1\xdc\xab\x8cG\xa9\xcf\x11", b"\xa1\xdc\xab\x8cG\xa9\xcf\x12"),
+    ],
+)
+def test_a_damaged_container_is_an_error_with_a_reason(
+    tmp_path: Path, suffix: str, codec: str, old: bytes, new: bytes
+) -> None:
+    path = write_media(tmp_path / f"a.{suffix}", codec, 48_000, 1)
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    with pytest.raises(AudioError) as caught:
+        decode(str(path))
+    assert caught.value.reason in ("corrupt", "empty")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("m4a", "aac"), ("webm", "libopus"), ("wma", "wmav2"), ("avi", "pcm_s16le")]
+)
+@pytest.mark.parametrize("seed", range(12))
+def test_random_damage_is_sound_or_an_error_with_a_reason(
+    tmp_path: Path, suffix: str, codec: str, seed: int
+) -> None:
+    path = write_media(tmp_path / f"a.{suffix}", codec, 48_000, 1)
+    draw, content = np.random.default_rng(seed), bytearray(path.read_bytes())
+    for position in draw.integers(16, len(content), size=40):
+        content[position] = draw.integers(256)
+    path.write_bytes(content[: draw.integers(len(content) // 2, len(content))])
+    for clip in (Clip(str(path)), Clip(str(path), 0.2, 0.4)):
+        try:
+            assert len(decode(clip))
+        except AudioError as error:
+            assert "\n" not in str(error)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the program ffmpeg is not installed")
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("m4a", "aac"), ("webm", "libopus"), ("wma", "wmav2"), ("aac", "aac")]
+)
+def test_the_program_ffmpeg_reads_them_too(
+    tmp_path: Path, suffix: str, codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_media(tmp_path / f"-a b.{suffix}", codec, 48_000, 2)
+    expected = decode(str(path))
+    without_pyav(monkeypatch)
+    samples = decode(str(path))
+    assert len(samples) == pytest.approx(len(expected), abs=100)  # the program cuts the encoder's padding
+    np.testing.assert_allclose(samples[:15_000], expected[:15_000], atol=0.01)
+    assert len(decode(Clip(str(path), 0.25, 0.5, channel=2))) == 4000
+    content = path.read_bytes()
+    path.write_bytes(content[:20] + bytes(len(content) - 20))
+    with pytest.raises(AudioError) as caught:
+        decode(str(path))
+    assert caught.value.reason in ("corrupt", "empty")
+    assert "\n" not in str(caught.value)
+
+
+def test_ffmpeg_that_fails_is_an_error_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_pyav(monkeypatch)
+    program = tmp_path / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'no decoder for this' >&2; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    (tmp_path / "a.m4a").write_bytes(UNREAD["voice.m4a"][0])
+    with pytest.raises(AudioError, match=r"audio is corrupt \(MP4 .*: ffmpeg: no decoder for this\)"):
+        decode(str(tmp_path / "a.m4a"))

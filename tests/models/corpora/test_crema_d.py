@@ -150,3 +150,46 @@ def test_the_intended_emotion_is_in_a_clips_name() -> None:
     names = ["1001_IEO_ANG_LO", "1040_ITH_SAD_X", "1001_IEO_HAP_XX", "1001_IEO_JOY_XX", "u1", ""]
     assert intended_emotion(pl.Series(names)).to_list() == ["anger", "sadness", "happiness", None, None, None]
     assert intended_emotion(pl.Series([], dtype=pl.String)).to_list() == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("AudioWAV", "AudioMP3"),
+        ("AudioWAV", "audiowav"),
+        ("processedResults", "ProcessedResults"),
+        ("processedResults/tabulatedVotes.csv", "processedResults/TabulatedVotes.csv"),
+        ("VideoDemographics.csv", "videodemographics.csv"),
+    ],
+)
+def test_other_spellings_of_the_layout(root: Path, old: str, new: str) -> None:
+    expected = load(root)
+    (root / old).rename(root / new)
+    found = load(root)
+    assert found.votes.drop("file").equals(expected.votes.drop("file"))
+    same = found.utterances.with_columns(pl.col("audio", "file").str.replace(new, old, literal=True))
+    assert same.equals(expected.utterances)
+
+
+def test_apple_s_files_and_copies_are_not_taken_for_recordings(root: Path) -> None:
+    expected = load(root)
+    for name in ("._1001_IEO_NEU_XX.wav", "1001_IEO_NEU_XX (1).wav", "1001_IEO_NEU_XX copy.wav", ".DS_Store"):
+        (root / "AudioWAV" / name).write_bytes(b"\x00\x05\x16\x07Mac OS X")
+    assert load(root).utterances.equals(expected.utterances)
+
+
+def test_a_clone_without_git_lfs_says_what_to_run(root: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 80044\n"
+    for path in (root / "AudioWAV").iterdir():
+        path.write_text(pointer)
+    with pytest.raises(UserError, match=r"rejected: audio is a git-lfs pointer 3, .*run git lfs pull"):
+        counts(root)
+
+
+def test_a_silent_clip_is_noted(root: Path) -> None:
+    soundfile.write(root / "AudioWAV" / "1001_IEO_NEU_XX.wav", np.zeros(1600), 16_000)
+    corpus = ingest(load(root), "crema_d", cache=root.parent / "cache.sqlite")
+    assert any(
+        note.startswith("1 recordings are silent, the first is ") and "1001_IEO_NEU_XX.wav" in note
+        for note in corpus.profile["notes"]
+    )

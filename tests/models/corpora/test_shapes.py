@@ -176,6 +176,42 @@ def test_labels_with_a_separator(root: Path, separator: str) -> None:
     check(ingested(root), None)
 
 
+def participants(name: Callable[[str], str]) -> list[dict[str, Any]]:
+    """A row per annotator, and a column per clip."""
+    return [
+        {"Prolific PID": person, "Duration (in seconds)": "212"}
+        | {name(clip): votes[place] for clip, votes in zip(CLIPS, VOTES, strict=True)}
+        for place, person in enumerate(NAMES)
+    ]
+
+
+@pytest.mark.parametrize("suffix", FLAT)
+@pytest.mark.parametrize(
+    "name", [str, lambda clip: f"{clip}.wav", path_of, str.upper], ids=["stem", "file", "path", "case"]
+)
+def test_a_column_per_clip(root: Path, suffix: str, name: Callable[[str], str]) -> None:
+    write(root / f"survey.{suffix}", participants(name))
+    corpus = ingested(root)
+    frame = corpus.utterances.frame
+    assert corpus.rejects.to_dicts() == []
+    assert [Path(audio).stem for audio in frame["audio"]] == list(CLIPS)
+    np.testing.assert_array_equal(corpus.votes.counts(frame["utterance_id"]), COUNTS)
+    assert sorted(corpus.votes.frame["annotator_id"].unique()) == sorted(NAMES)
+
+
+def test_a_column_per_clip_beside_a_table_of_utterances(root: Path) -> None:
+    write(root / "recordings.csv", clip_rows())
+    write(root / "survey.csv", participants(str))
+    check(ingested(root))
+
+
+def test_a_clip_without_a_recording_is_a_reject(root: Path) -> None:
+    (root / "snd" / "k3.wav").rename(root / "snd" / "other.wav")
+    write(root / "survey.csv", participants(str))
+    corpus = ingested(root, shape="clips", clips=CLIPS)
+    assert corpus.profile["rejects"] == {"audio is missing": 1, "votes for an utterance without audio": 1}
+
+
 def test_two_tables_whose_ids_have_different_names(root: Path) -> None:
     write(root / "recordings.csv", clip_rows())
     rows = [
@@ -193,6 +229,17 @@ def test_votes_that_name_the_audio_and_speakers_elsewhere(root: Path) -> None:
         [{"file": row["file"], "coder": row["rater"], "label": row["emotion"]} for row in long_rows()],
     )
     check(ingested(root))
+
+
+@pytest.mark.parametrize("names", [("a.csv", "b.csv"), ("b.csv", "a.csv")])
+def test_one_vote_per_clip_in_a_table_of_its_own(root: Path, names: tuple[str, str]) -> None:
+    clips = [{"path": row["wav"], "speaker": row["speaker"]} for row in clip_rows()]
+    votes = [{"path": path_of(clip), "coder": "ute", "label": "joy"} for clip in CLIPS]
+    for name, rows in zip(names, (clips, votes), strict=True):
+        write(root / name, rows)
+    corpus = ingested(root)
+    assert corpus.utterances.frame["speaker"].to_list() == list(SPEAKERS)
+    assert corpus.votes.frame["annotator_id"].to_list() == ["ute"] * len(CLIPS)
 
 
 def test_two_sheets_of_a_workbook(root: Path) -> None:
@@ -242,6 +289,16 @@ def test_an_mturk_batch(root: Path) -> None:
     kept = ingested(root, leave_out=("none",))
     assert kept.rejects.height == 0
     assert kept.votes.frame.height == corpus.votes.frame.height + 1
+
+
+def test_votes_of_rejected_assignments_never_count_unnoticed(root: Path) -> None:
+    write(root / "batch.csv", mturk_rows())
+    names = {"audio": "Input.audio_url", "utterance": "Input.audio_url", "label": "Answer.emotion"}
+    corpus = ingested(root / "batch.csv", annotator="WorkerId", **names)
+    assert corpus.votes.frame.height == 11
+    assert corpus.profile["notes"] == [
+        "1 votes of rejected or returned assignments count; --options.status AssignmentStatus leaves them out"
+    ]
 
 
 def test_answers_of_an_mturk_batch_as_true_and_false(root: Path) -> None:

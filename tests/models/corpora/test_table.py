@@ -249,7 +249,8 @@ def test_options_are_checked_by_name_and_kind(root: Path) -> None:
     with pytest.raises(UserError, match="unknown option of corpus table 'speakr'; known: age, annotator"):
         load_corpus("table", root, {"speakr": "x"})
     with pytest.raises(
-        UserError, match="unknown option shape of corpus table 'row'; known: counts, list, raters, rows"
+        UserError,
+        match="unknown option shape of corpus table 'row'; known: clips, counts, list, raters, rows",
     ):
         load_corpus("table", root, {"shape": "row"})
     with pytest.raises(

@@ -74,6 +74,7 @@ def test_transformers_answers_any_prompt_with_the_heads_distribution(built, tmp_
 
 
 @pytest.mark.engine
+@pytest.mark.parametrize("built", [80], indirect=True)  # the statistics tower has 128 bands, and its own test
 def test_vllm_gives_the_distributions_of_transformers(built, tmp_path) -> None:
     alm, head, mel_bands = built
     requests = make_requests(tmp_path, clips=3)

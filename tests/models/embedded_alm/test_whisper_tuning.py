@@ -105,7 +105,7 @@ def test_an_epoch_has_each_recording_once_and_batches_of_similar_length() -> Non
     batches = list(whisper_tuning._batches(rows, lengths_N, 16, rng))
     assert sorted(np.concatenate(batches)) == sorted(rows)
     padded = sum(len(part) * lengths_N[part].max() for part in batches)
-    assert padded < 1.1 * lengths_N[rows].sum()
+    assert padded < 1.15 * lengths_N[rows].sum()
 
 
 def test_spans_of_time_are_masked_within_the_recording_only() -> None:

@@ -11,10 +11,16 @@ from ambivox.models.pooling.synthetic_distributions import (
     read_synthetic_distributions,
     synthetic_distributions,
 )
+from ambivox.models.prompting.prompts import option_orders
 from ambivox.models.tables import Annotations
 from tests.support.pooling_tables import annotation_frame, label_names
 
 _NAMES = label_names(3)
+
+
+def _log_mean(q_PNK: np.ndarray) -> np.ndarray:
+    geometric_NK = np.exp(np.log(np.maximum(q_PNK, 1e-6)).mean(0))
+    return np.asarray(geometric_NK / geometric_NK.sum(1, keepdims=True))
 
 
 def test_the_mean_over_prompts_and_alms_apart() -> None:
@@ -28,7 +34,7 @@ def test_the_mean_over_prompts_and_alms_apart() -> None:
     )
     assert [alm.alm for alm in result] == ["a", "b"]
     for alm in result:
-        assert alm.q_NK == pytest.approx(answers[alm.alm].mean(0)[::-1])
+        assert alm.q_NK == pytest.approx(_log_mean(answers[alm.alm])[::-1])
         assert alm.answers_N.tolist() == [4.0] * 20
         assert alm.label_mass_N == pytest.approx(np.full(20, 0.9))
 
@@ -68,3 +74,36 @@ def test_other_labels_are_refused(tmp_path) -> None:  # type: ignore[no-untyped-
     )
     with pytest.raises(UserError, match=r"a\.parquet has the labels"):
         read_synthetic_distributions(path, pl.Series(["u"]), ("x", "y", "z"))
+
+
+def test_exact_answers_are_averaged_in_log_space_and_verbalised_ones_plainly() -> None:
+    answers = [np.array([[0.8, 0.1, 0.1]]), np.array([[0.2, 0.4, 0.4]])]
+    frame = pl.concat([annotation_frame(q_NK, ["u"]) for q_NK in answers])
+    (exact,) = synthetic_distributions(Annotations.check(frame, _NAMES), pl.Series(["u"]))
+    geometric = np.sqrt(answers[0] * answers[1])
+    assert exact.q_NK == pytest.approx(geometric / geometric.sum())
+    verbalised = frame.with_columns(elicitation=pl.lit("verbalised"))
+    (plain,) = synthetic_distributions(Annotations.check(verbalised, _NAMES), pl.Series(["u"]))
+    assert plain.q_NK == pytest.approx((answers[0] + answers[1]) / 2)
+
+
+@pytest.mark.parametrize(("labels", "orders"), [(6, 6), (4, 4), (4, 8), (3, 6), (5, 10)])
+def test_what_a_place_adds_cancels_in_a_balanced_set_of_orders(labels: int, orders: int) -> None:
+    rng = np.random.default_rng(labels)
+    names, truth_K, place_K = label_names(labels), rng.dirichlet(np.ones(labels)), rng.normal(0, 1, labels)
+    frames = []
+    for order in option_orders(labels, orders):
+        shown_K = np.empty(labels)
+        shown_K[list(order)] = place_K
+        biased_K = truth_K * np.exp(shown_K)
+        frames.append(annotation_frame((biased_K / biased_K.sum())[None], ["u"]))
+    (alm,) = synthetic_distributions(Annotations.check(pl.concat(frames), names), pl.Series(["u"]))
+    assert alm.q_NK[0] == pytest.approx(truth_K, abs=1e-9)
+
+
+def test_a_probability_of_zero_in_one_answer_is_floored() -> None:
+    frame = pl.concat(
+        [annotation_frame(np.array([q_K]), ["u"]) for q_K in ([0.5, 0.5, 1e-300], [0.4, 0.3, 0.3])]
+    )
+    (alm,) = synthetic_distributions(Annotations.check(frame, _NAMES), pl.Series(["u"]))
+    assert np.isfinite(alm.q_NK).all() and 1e-5 < alm.q_NK[0, 2] < 0.01

@@ -73,9 +73,14 @@ def test_all_orders_put_every_label_at_every_position_equally_often(label_count)
 
 def test_unbalanced_counts_are_refused():
     assert option_orders(4, 1) == ((0, 1, 2, 3),)
-    for count in (0, -2, 3, 10):
-        with pytest.raises(UserError, match="even number up to 8"):
+    for count in (0, -2, 3, 9):
+        with pytest.raises(UserError, match="1 or an even number"):
             option_orders(4, count)
+
+
+def test_more_orders_than_there_are_give_the_full_set():
+    assert option_orders(2, 6) == option_orders(2, 4)
+    assert len(option_orders(3, 8)) == 6 and len(option_orders(6, 6)) == 6
 
 
 def test_prompts_with_the_same_options_stand_next_to_each_other():

@@ -1,0 +1,174 @@
+"""Votes and ALMs' distributions as the arrays that pooling works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ambivox.models.api.frames import UTTERANCE, Frame, to_polars
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.inputs import PoolingInputs
+from ambivox.models.statistics.metrics import check_distributions
+from ambivox.models.tables import Votes
+
+_VOTE_COLUMNS = (UTTERANCE, "annotator_id", "label")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What was given, in one order.
+
+    Attributes:
+        ids: N utterances, sorted, so that random draws do not depend on the order of the rows.
+        order: the order in which the utterances were given, those with votes first.
+        labels: K labels.
+        alms: A names.
+        arrays: votes, distributions and speakers.
+    """
+
+    ids: pl.Series
+    order: np.ndarray
+    labels: tuple[str, ...]
+    alms: tuple[str, ...]
+    arrays: PoolingInputs
+
+
+def read_inputs(
+    votes: Frame,
+    probabilities: Frame | Mapping[str, Frame] | None,
+    speakers: Frame | Mapping[str, str] | None,
+    labels: Sequence[str] | None,
+) -> Inputs:
+    """Bring votes, distributions and speakers into one order.
+
+    Args:
+        votes: see ``ambivox.pool``.
+        probabilities: see ``ambivox.pool``.
+        speakers: see ``ambivox.pool``.
+        labels: see ``ambivox.pool``.
+
+    Raises:
+        UserError: a frame lacks columns, labels do not fit together, or rows are no distributions.
+    """
+    vote_frame = to_polars(votes, "votes", _VOTE_COLUMNS)
+    frames = _by_alm(probabilities)
+    known = tuple(labels) if labels is not None else _labels(vote_frame, frames)
+    table = read_votes(vote_frame, known)
+    distributions = {alm: _distributions(frame, alm, known) for alm, frame in frames.items()}
+    named = [
+        vote_frame[UTTERANCE],
+        *(pl.Series(ids) for ids, _ in distributions.values()),
+    ]
+    given = pl.concat([series.cast(pl.String).alias(UTTERANCE) for series in named]).unique(
+        maintain_order=True
+    )
+    ids = given.sort()
+    row_of = {utterance: row for row, utterance in enumerate(ids)}
+    q_NAK = np.full((len(ids), len(distributions), len(known)), np.nan)
+    for a, (alm_ids, p_MK) in enumerate(distributions.values()):
+        q_NAK[[row_of[utterance] for utterance in alm_ids], a] = p_MK
+    mass_NA = np.full(q_NAK.shape[:2], np.nan)
+    speaker_N = _speakers(speakers, ids)
+    order = np.array([row_of[utterance] for utterance in given])
+    return Inputs(
+        ids, order, known, tuple(distributions), PoolingInputs(table.counts(ids), q_NAK, mass_NA, speaker_N)
+    )
+
+
+def read_votes(frame: pl.DataFrame, labels: tuple[str, ...]) -> Votes:
+    """Votes in one of two forms: a row per vote, or a row per utterance with a count per label.
+
+    Args:
+        frame: with the column ``utterance_id``, and either ``label`` (and ``annotator_id``, ``weight``), or a column
+            per label.
+        labels: K labels.
+
+    Raises:
+        UserError: it has neither form, or holds other labels or numbers that are no counts.
+    """
+    if "label" not in frame.columns:
+        frame = _long_form(frame, labels)
+    votes = frame.drop_nulls("label").with_columns(pl.col("label").cast(pl.String))
+    if "annotator_id" not in votes.columns:  # every row is a vote of its own
+        votes = votes.with_row_index("annotator_id")
+    others = sorted(set(votes["label"].unique()) - set(labels))
+    if others:
+        raise UserError(f"votes: found the labels {', '.join(others[:5])}, expected {', '.join(labels)}")
+    # The labels that one annotator gave to one utterance share the vote.
+    share = 1 / pl.len().over(UTTERANCE, "annotator_id")
+    weight = pl.col("weight").cast(pl.Float64) if "weight" in votes.columns else share
+    columns = votes.select(
+        UTTERANCE,
+        pl.col("annotator_id").cast(pl.String),
+        pl.lit("human").alias("annotator_kind"),
+        "label",
+        weight.alias("weight"),
+    )
+    return Votes.check(columns, labels)
+
+
+def _long_form(frame: pl.DataFrame, labels: tuple[str, ...]) -> pl.DataFrame:
+    absent = [label for label in labels if label not in frame.columns]
+    if absent:
+        raise UserError(
+            f"votes: found neither a column 'label' nor a column per label ({', '.join(absent[:3])} are missing)"
+        )
+    counts_NK = frame.select(labels).cast(pl.Float64).fill_null(0.0).to_numpy()
+    if not np.isfinite(counts_NK).all() or (counts_NK < 0).any():
+        raise UserError(
+            "votes: the columns of the labels must hold numbers of votes, found negative or infinite ones"
+        )
+    long = frame.select(UTTERANCE, *labels).unpivot(
+        labels, index=UTTERANCE, variable_name="label", value_name="weight"
+    )
+    return long.with_columns(pl.col("weight").cast(pl.Float64).fill_null(0.0)).filter(pl.col("weight") > 0)
+
+
+def _by_alm(probabilities: Frame | Mapping[str, Frame] | None) -> dict[str, pl.DataFrame]:
+    if probabilities is None:
+        return {}
+    if isinstance(probabilities, Mapping) and UTTERANCE not in probabilities:
+        return {str(alm): to_polars(frame, f"probabilities of {alm}") for alm, frame in probabilities.items()}
+    return {"alm": to_polars(probabilities, "probabilities")}
+
+
+def _labels(votes: pl.DataFrame, frames: Mapping[str, pl.DataFrame]) -> tuple[str, ...]:
+    """The labels where none are given: the columns of the ALM's distributions, else those of the votes."""
+    for frame in frames.values():
+        return tuple(
+            column for column in frame.columns if column != UTTERANCE and frame[column].dtype.is_numeric()
+        )
+    if "label" in votes.columns:
+        return tuple(sorted(votes["label"].drop_nulls().cast(pl.String).unique()))
+    return tuple(
+        column for column in votes.columns if column != UTTERANCE and votes[column].dtype.is_numeric()
+    )
+
+
+def _distributions(frame: pl.DataFrame, alm: str, labels: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
+    absent = [label for label in labels if label not in frame.columns]
+    if absent:
+        raise UserError(f"probabilities of {alm}: found no column for the labels {', '.join(absent[:5])}")
+    if frame[UTTERANCE].is_duplicated().any():
+        raise UserError(f"probabilities of {alm}: an utterance occurs twice; average its rows first")
+    answered = frame.drop_nulls(labels)
+    p_NK = check_distributions(answered.select(labels).cast(pl.Float64).to_numpy(), f"probabilities of {alm}")
+    return answered[UTTERANCE].to_list(), p_NK
+
+
+def _speakers(speakers: Any, ids: pl.Series) -> np.ndarray:
+    """A number per speaker; an utterance whose speaker is not known counts as one."""
+    if speakers is None:
+        return np.arange(len(ids))
+    if isinstance(speakers, Mapping) and UTTERANCE not in speakers:
+        names = {str(utterance): str(speaker) for utterance, speaker in speakers.items()}
+    else:
+        frame = to_polars(speakers, "speakers", (UTTERANCE, "speaker"))
+        if "speaker" not in frame.columns:
+            raise UserError("speakers: found no column 'speaker'")
+        names = dict(frame.select(UTTERANCE, pl.col("speaker").cast(pl.String)).drop_nulls().iter_rows())
+    return np.unique([names.get(utterance, "\0" + utterance) for utterance in ids], return_inverse=True)[1]

@@ -1,0 +1,49 @@
+"""``ambivox.plan_labels``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from ambivox.models.api.frames import UTTERANCE, Frame, like
+from ambivox.models.api.inputs import read_inputs
+from ambivox.models.api.pooling import fit
+from ambivox.models.pooling.allocation import plan
+
+
+def plan_labels(
+    votes: Frame,
+    probabilities: Frame | Mapping[str, Frame] | None = None,
+    *,
+    budget: int,
+    speakers: Frame | Mapping[str, str] | None = None,
+    labels: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Any:
+    """Spend a budget of further human votes where they are expected to change the pooled distributions most.
+
+    Args:
+        votes: see ``pool``.
+        probabilities: see ``pool``; utterances without votes can be planned for, too.
+        budget: the number of further votes.
+        speakers: see ``pool``.
+        labels: see ``pool``.
+        seed: see ``pool``.
+
+    Returns:
+        A frame like ``votes``, largest gain first: ``utterance_id``, ``votes`` to collect, and ``expected_reduction``
+        by the first of them (JS in bits). Utterances that get none are left out.
+
+    Raises:
+        UserError: see ``pool``, or a budget below 1.
+    """
+    given = read_inputs(votes, probabilities, speakers, labels)
+    model = fit(given, given.arrays, "likelihood", seed)
+    votes_N, reduction_N = plan(model, given.arrays, budget)
+    planned = pl.DataFrame({UTTERANCE: given.ids, "votes": votes_N, "expected_reduction": reduction_N})
+    planned = planned.filter(pl.col("votes") > 0).sort(
+        "expected_reduction", UTTERANCE, descending=[True, False]
+    )
+    return like(planned, votes)

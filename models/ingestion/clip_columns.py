@@ -1,0 +1,95 @@
+"""Tables with a row per annotator and a column per clip, as surveys export them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from ambivox.models.errors import UserError
+from ambivox.models.ingestion.column_content import AUDIO_SUFFIXES, Source
+from ambivox.models.ingestion.delimited import LINE
+
+_MOST_FILES = 200_000
+_MADE = {"utterance_id", "audio", "label"}
+
+
+def clip_columns(source: Source) -> list[str]:
+    """List the columns that are named after recordings beside the table.
+
+    Args:
+        source: The table.
+
+    Returns:
+        The columns, if there are two or more; else none.
+    """
+    files = _recordings(source.path.parent)
+    columns = [column for column in source.frame.columns if _plain(column) in files]
+    return columns if len(columns) > 1 else []
+
+
+def shared_ids(utterances: Source, votes: Source) -> tuple[str, list[str]] | None:
+    """Find the columns of a table of votes that are named after the utterances of another table.
+
+    Args:
+        utterances: The table of utterances.
+        votes: The table of votes.
+
+    Returns:
+        The column of the utterances that holds the names, and the columns; None where fewer than two are named so.
+    """
+    best: tuple[str, list[str]] | None = None
+    for column in utterances.frame.columns:
+        if utterances.frame[column].dtype.is_nested():
+            continue
+        ids = set(utterances.frame[column].cast(pl.String).drop_nulls().str.strip_chars())
+        named = [name for name in votes.frame.columns if name in ids]
+        if len(named) > max(1, len(best[1]) if best else 0):
+            best = column, named
+    return best
+
+
+def rows_of_clips(path: Path, table: pl.DataFrame, clips: Sequence[str], *, with_audio: bool) -> pl.DataFrame:
+    """Turn a column per clip into a row per vote.
+
+    Args:
+        path: The table's file; recordings are looked for in its folder and below.
+        table: Its rows, one per annotator, with LINE.
+        clips: The columns that are clips.
+        with_audio: Whether to look for the recordings; else another table names them.
+
+    Returns:
+        ``utterance_id`` (the column), ``label``, all other columns, and ``audio`` (the recording; where there is none, the
+        column) if it was asked for.
+
+    Raises:
+        UserError: Another column has one of these names.
+    """
+    others = [column for column in table.columns if column not in clips]
+    if clash := sorted(set(others) & _MADE):
+        raise UserError(f"{path}: columns {clash} stand beside columns that are clips; rename them")
+    rows = table.unpivot(on=list(clips), index=others, variable_name="utterance_id", value_name="label")
+    rows = rows.drop_nulls("label").sort(LINE, maintain_order=True)
+    if not with_audio:
+        return rows
+    files = _recordings(path.parent)
+    audio = {clip: files.get(_plain(clip), clip) for clip in clips}
+    return rows.with_columns(audio=pl.col("utterance_id").replace_strict(audio, return_dtype=pl.String))
+
+
+def _recordings(folder: Path) -> dict[str, str]:
+    """The audio files of a folder and those below, by their names without suffix; a name that two have is left out."""
+    found: dict[str, list[str]] = {}
+    for number, path in enumerate(folder.rglob("*")):
+        if number >= _MOST_FILES:
+            break
+        if path.suffix.lower() in AUDIO_SUFFIXES:
+            found.setdefault(_plain(path.name), []).append(path.relative_to(folder).as_posix())
+    return {name: paths[0] for name, paths in found.items() if len(paths) == 1}
+
+
+def _plain(name: str) -> str:
+    """A column or file name without folder and audio suffix."""
+    name = name.replace("\\", "/").rsplit("/", 1)[-1].strip().casefold()
+    return next((name.removesuffix(suffix) for suffix in AUDIO_SUFFIXES if name.endswith(suffix)), name)
