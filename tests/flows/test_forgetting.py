@@ -28,7 +28,7 @@ from ambivox.models.ingestion import imported_votes
 from ambivox.models.tables import Utterances, Votes
 from tests.support.scratch_project import COMMAND, ambivox, environment, make_project
 
-SPEAKERS = ("anna-k", "boris", "chloe", "dmitri", "elena", "farid", "grace", "hugo")
+SPEAKERS = ("anna-k", "boris-m", "chloe-w", "dmitri-a", "elena-p", "farid-t", "grace-o", "hugo-l")
 CLIPS_EACH = 6
 FIRST = [f"call-{number:03}" for number in range(len(SPEAKERS))]  # the first utterance of each
 STAGES = ("ingest@people", "annotate@people", "pool@people", "validate@people", "augment@people-human")
@@ -250,7 +250,7 @@ def test_single_utterances_are_forgotten_by_a_list(project: Path, tmp_path: Path
             "found no utterance of speaker 'ana-k' in demo, people; nothing was changed",
         ),
         (
-            ("--speaker", "boris", "--corpus", "persons"),
+            ("--speaker", "boris-m", "--corpus", "persons"),
             "unknown corpus of params.yaml 'persons'; known: demo, people",
         ),
         (("--utterances", "absent.txt"), "absent.txt: cannot be read"),
