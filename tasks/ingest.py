@@ -39,7 +39,7 @@ class IngestOptions:
         seed: Seed of the splits and of the kept votes.
     """
 
-    options: dict[str, str] = field(default_factory=dict)
+    options: dict[str, str | int | float | bool] = field(default_factory=dict)
     schema: str = "full"
     shares: tuple[float, float, float, float] | None = None
     keep_votes: int | None = None
@@ -86,7 +86,7 @@ def ingest(
     check_output_folder(out, inputs)
     try:
         ingested = ingest_corpus(
-            load_corpus(corpus, root, options.options),
+            load_corpus(corpus, root, _as_text(options.options)),
             corpus,
             schema_name=options.schema,
             shares=None if options.shares is None else check_shares(options.shares),
@@ -126,6 +126,13 @@ def _leave_rejects(out: Path, inputs: Iterable[Path | None], rejects: pl.DataFra
             pass
     with atomic_path(out / "rejects.parquet") as temporary:
         rejects.write_parquet(temporary, compression="zstd")
+
+
+def _as_text(options: dict[str, str | int | float | bool]) -> dict[str, str]:
+    """The options as they are on the command line; params.yaml may hold numbers and true or false."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in options.items()
+    }
 
 
 if __name__ == "__main__":
