@@ -168,7 +168,7 @@ def start(choice: EngineChoice) -> VllmEngine:
 
 
 def _check_kernels() -> None:
-    """vLLM only logs that its compiled kernels cannot be loaded, and fails later.
+    """Check that the compiled kernels load: vLLM itself only logs that they do not, and fails later.
 
     Raises:
         UserError: they cannot be loaded.
