@@ -42,7 +42,7 @@ class IngestOptions:
         seed: Seed of the splits and of the kept votes.
     """
 
-    options: dict[str, str] = field(default_factory=dict)
+    options: dict[str, str | int | float | bool] = field(default_factory=dict)
     schema: str = "full"
     shares: tuple[float, float, float, float] | None = None
     keep_votes: int | None = None
@@ -93,7 +93,7 @@ def ingest(
     inputs = (root, options.cache, imported)
     check_output_folder(out, inputs)
     try:
-        data = without_excluded(load_corpus(corpus, root, options.options), options.forgotten)
+        data = without_excluded(load_corpus(corpus, root, _as_text(options.options)), options.forgotten)
         more_votes = imported_votes.read(imported) if imported else imported_votes.none()
         if options.pseudonyms:
             key = pseudonyms.read_key(options.pseudonym_key, create=True)
@@ -141,6 +141,13 @@ def _leave_rejects(out: Path, inputs: Iterable[Path | None], rejects: pl.DataFra
             pass
     with atomic_path(out / "rejects.parquet") as temporary:
         rejects.write_parquet(temporary, compression="zstd")
+
+
+def _as_text(options: dict[str, str | int | float | bool]) -> dict[str, str]:
+    """The options as they are on the command line; params.yaml may hold numbers and true or false."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in options.items()
+    }
 
 
 if __name__ == "__main__":

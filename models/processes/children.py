@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -41,14 +42,25 @@ def end_with_this_process() -> None:
     # Neither end is used: a forked child is known by holding it. Programs that are started do not inherit it.
     read_end, _ = os.pipe()
     mark = _Mark(os.getpid(), uuid.uuid4().hex, str(Path(f"/proc/self/fd/{read_end}").readlink()))
-    subprocess.Popen(
-        [sys.executable, "-E", "-s", "-S", watchdog.__file__, str(mark.process), mark.identifier, mark.pipe],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        start_new_session=True,
-    )
+    # Without the watchdog (no more processes allowed, for example), signals still end everything.
+    with contextlib.suppress(OSError):
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-E",
+                "-s",
+                "-S",
+                watchdog.__file__,
+                str(mark.process),
+                mark.identifier,
+                mark.pipe,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
     outer = os.environ.get(watchdog.VARIABLE, "")
     os.environ[watchdog.VARIABLE] = f"{outer}/{mark.identifier}".lstrip("/")
     _marks.append(mark)

@@ -243,4 +243,5 @@ def test_a_project_that_may_not_be_written_is_one_line(project: Path) -> None:
     )
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("ambivox: .ambivox: ")
     assert "permission denied" in done.stderr

@@ -16,9 +16,9 @@ from ambivox.models.engines import EngineChoice, GenerationSettings, Refusal
 from ambivox.models.engines.hosted.answer import Answer, Usage
 from ambivox.models.engines.hosted.api import Api
 from ambivox.models.engines.hosted.audio import audio_part
-from ambivox.models.engines.hosted.identity import is_same_model
 from ambivox.models.engines.hosted.journal import Journal, request_key
 from ambivox.models.engines.hosted.limits import MAX_OPEN
+from ambivox.models.engines.hosted.same_model import is_same_model
 from ambivox.models.engines.hosted.top_logprobs import code_logprobs
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.alm_spec import Alm
