@@ -28,8 +28,11 @@ def recorded(project: Path, flow_run: str) -> Iterator[None]:
     write_json(path, {"process": os.getpid(), "started": _start_time(os.getpid())})
     try:
         yield
-    finally:
+    except Exception:
         path.unlink(missing_ok=True)
+        raise
+    # After a signal, which is no Exception, the record stays until the flow run is closed.
+    path.unlink(missing_ok=True)
 
 
 def close_ended_runs(project: Path, api_url: str) -> list[str]:

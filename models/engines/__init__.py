@@ -1,8 +1,9 @@
 """Engines that run an ALM: one module or package per engine; its name is the key.
 
-An engine has ``start(choice)``, which returns an ``Engine``, and ``version(choice)``. ``Engine.score`` gives the
-probability of each answer code as the next token, from one forward pass; ``Engine.generate`` generates text.
-models/annotation/ decides what is asked and interprets the answers.
+An engine has ``start(choice)``, which returns an ``Engine``, and ``version(choice)``; it may have ``identity(choice)``
+(see ``engine_identity``), so no file of its package has that name. ``Engine.score`` gives the probability of each
+answer code as the next token, from one forward pass; ``Engine.generate`` generates text. models/annotation/ decides
+what is asked and interprets the answers.
 """
 
 from __future__ import annotations

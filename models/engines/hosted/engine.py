@@ -16,9 +16,9 @@ from ambivox.models.engines import EngineChoice, GenerationSettings, Refusal
 from ambivox.models.engines.hosted.answer import Answer, Usage
 from ambivox.models.engines.hosted.api import Api
 from ambivox.models.engines.hosted.audio import audio_part
-from ambivox.models.engines.hosted.identity import is_same_model
 from ambivox.models.engines.hosted.journal import Journal, request_key
 from ambivox.models.engines.hosted.limits import MAX_OPEN
+from ambivox.models.engines.hosted.same_model import is_same_model
 from ambivox.models.engines.hosted.top_logprobs import code_logprobs
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.alm_spec import Alm
@@ -124,7 +124,7 @@ class HostedEngine:
         message = {"model": hosted.model, "messages": [{"role": "user", "content": content}]}
         answer = self._api.ask(message | allowed | hosted.extra_parameters, tokens)
         self._check_identity(answer)
-        self._journal.add(key, answer)
+        self._journal.add(key, answer, request.audio_name)
         self._spent += answer.usage
         token_count.add(answer.usage.text + answer.usage.audio + answer.usage.output)
         return answer

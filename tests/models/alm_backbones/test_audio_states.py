@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from ambivox.models.alm_backbones.audio_states import AudioStates, file_loader  # noqa: E402
 from ambivox.models.audio.decoding import decode  # noqa: E402
+from ambivox.models.statistics.dominant_emotion import dominance  # noqa: E402
 from ambivox.models.tables import Distributions, Utterances  # noqa: E402
 from tests.support.steps import augment  # noqa: E402
 
@@ -63,11 +64,14 @@ def test_neighbours_by_the_alms_audio_states(tones, random_alm, backbone, folder
     states = [backbone.audio_states([decode(audio)])[0] for audio in train["audio"]]
     means_NF = np.stack([state.mean(dim=0).numpy() for state in states])
     standard_NF = (means_NF - means_NF.mean(0)) / means_NF.std(0)
-    dominant_N = Distributions.read(tones.human).aligned(train["utterance_id"]).argmax(1)
+    human = Distributions.read(tones.human)
+    members_NK = dominance(human.aligned(train["utterance_id"])) > 0
     row_of = {name: row for row, name in enumerate(train["utterance_id"])}
     assert samples.height > 5
     for sample in samples.iter_rows(named=True):
         first = row_of[sample["parent_first"]]
-        same_class = [row for row in np.flatnonzero(dominant_N == dominant_N[first]) if row != first]
+        in_class_N = members_NK[:, human.labels.index(sample["mixed_class"])]
+        assert in_class_N[first]
+        same_class = [row for row in np.flatnonzero(in_class_N) if row != first]
         nearest = sorted(same_class, key=lambda row: np.linalg.norm(standard_NF[row] - standard_NF[first]))
         assert nearest[sample["neighbour_rank"] - 1] == row_of[sample["parent_second"]]
