@@ -8,10 +8,11 @@ import importlib.metadata
 import inspect
 import logging
 import os
+import re
 import sys
 import threading
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -30,6 +31,8 @@ USER_MISTAKE = 2
 DISK_FULL = 74
 INTERRUPTED = 130
 TERMINATED = 143
+_CORPUS_OPTION = re.compile(r"--options\.[^=]+")
+_DASHES = re.compile(r"--?|-[^-a-zA-Z].*", re.DOTALL)  # neither -q nor --quiet
 _logger = logging.getLogger("ambivox")
 
 
@@ -143,6 +146,17 @@ def execute(application: App, arguments: list[str] | None = None) -> NoReturn:
     os._exit(code)
 
 
+def _with_dashes_as_values(arguments: Sequence[str]) -> list[str]:
+    """Join ``--options.separator -`` with ``=``: the parser takes a word that begins with a dash for a flag."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and _CORPUS_OPTION.fullmatch(joined[-1]) and _DASHES.fullmatch(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def run(application: App, arguments: list[str] | None = None) -> int:
     """Parse the arguments, run the command, and report how it ended.
 
@@ -152,7 +166,8 @@ def run(application: App, arguments: list[str] | None = None) -> int:
     """
     show_log()
     try:
-        application(arguments, exit_on_error=False, print_error=False)
+        given = sys.argv[1:] if arguments is None else arguments
+        application(_with_dashes_as_values(given), exit_on_error=False, print_error=False)
     except CycloptsError as error:
         command = " ".join(dict.fromkeys([application.name[0], *(error.command_chain or ())]))
         _logger.error(f"{' '.join(str(error).split())} See: {command} --help")

@@ -15,6 +15,7 @@ import ambivox.flows.commands
 import ambivox.tasks
 from ambivox.flows.step_options import options_class
 from ambivox.models.registry import find, keys
+from ambivox.tasks._main import USER_MISTAKE, app, command_of, run
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
@@ -146,3 +147,19 @@ def test_a_flag_takes_several_values(given: list[str]) -> None:
 
     _, bound, _ = build().parse_args(["run", *given], exit_on_error=False, print_error=False)
     assert bound.arguments == {"sources": ("human", "pooled"), "dime_aug": ("on", "off")}
+
+
+@pytest.mark.parametrize("value", ["-", "--", "-|-", "- ", "-1", "-1.5", ";", "a-b"])
+def test_a_corpus_option_may_consist_of_dashes(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    received = []
+
+    def read(*, options: dict[str, str] | None = None, seed: int = 0) -> None:
+        """Read."""
+        received.append((options, seed))
+
+    application = app("test", "")
+    application.command(command_of(read), name="read")
+    assert run(application, ["read", "--options.separator", value, "--seed", "-3", "-q"]) == 0
+    assert received == [({"separator": value}, -3)]
+    assert run(application, ["read", "--options.separator", "-q"]) == USER_MISTAKE
+    assert "requires an argument" in capsys.readouterr().err
