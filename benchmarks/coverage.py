@@ -24,14 +24,8 @@ from ambivox.models.annotator_registry.promotion import compare, level_of_trial,
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel
-from ambivox.models.pooling.worth import (
-    SCORES,
-    ScoreCurves,
-    measurable,
-    measure_worth,
-    score_curves,
-    worth,
-)
+from ambivox.models.pooling.score_curves import SCORES, ScoreCurves, score_curves
+from ambivox.models.pooling.worth import measurable, measure_worth, worth
 from ambivox.models.statistics.exchange_rate import exchange_rate
 from ambivox.models.statistics.intervals import half_width, mean_interval
 from ambivox.models.tables import Utterances, Votes

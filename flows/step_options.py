@@ -16,7 +16,7 @@ import ambivox.tasks
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.registry import find, keys
 
-_NOT_RECORDED = frozenset({"seed", "cache", "runs", "store", "tensorboard", "merged"})
+_NOT_RECORDED = frozenset({"seed", "cache", "runs", "store", "tensorboard", "merged", "pseudonym_key"})
 
 
 def options_class(step: str) -> type[Any]:
@@ -109,7 +109,7 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
 def default_values(step: str) -> dict[str, Any]:
     """Every option of a step with its default, as params.yaml holds it, so that `dvc exp run -S` can name it.
 
-    Left out are the seed, which the whole pipeline shares, and where a machine keeps caches and stores.
+    Left out are the seed, which the whole pipeline shares, and where a machine keeps caches, stores and keys.
     """
     options = options_class(step)()
     names = (field.name for field in fields(options))

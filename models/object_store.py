@@ -152,6 +152,21 @@ def write_object(url: str, content: bytes) -> None:
     _call(url, lambda client: client.put_object(Bucket=bucket, Key=key, Body=content))
 
 
+def delete_object(url: str) -> None:
+    """Delete one object, if it exists; a bucket that keeps versions keeps the earlier ones.
+
+    Args:
+        url: ``s3://bucket/key``.
+
+    Raises:
+        FileNotFoundError: There is no such bucket.
+        PermissionError: The object may not be deleted.
+        ObjectStoreError: S3 fails otherwise.
+    """
+    bucket, key = _split(url)
+    _call(url, lambda client: client.delete_object(Bucket=bucket, Key=key))
+
+
 def download_object(url: str, path: Path) -> None:
     """Download one object to a file, in parts, so that memory does not grow with its size.
 

@@ -161,10 +161,14 @@ def prepare_run(utterances: Path, alm: str, options: AnnotateOptions) -> Annotat
         options: See AnnotateOptions.
 
     Raises:
-        UserError: A wrong setting or an unknown ALM.
+        UserError: A wrong setting, an unknown ALM, or one that was fitted with data that is forgotten.
     """
     from ambivox.models.annotation.run import prepare
+    from ambivox.models.files import exists
+    from ambivox.models.withdrawn import check_not_withdrawn
 
+    if exists(alm):
+        check_not_withdrawn(Path(alm))
     settings = dict(vars(options))
     settings["votes"] = settings.pop("drawn_votes")
     del settings["dry_run"], settings["yes"]

@@ -108,8 +108,11 @@ def finetune(
             a recording cannot be read.
     """
     from ambivox.models.alm_backbones.libraries import prepare_libraries
-    from ambivox.models.files import check_output_folder
+    from ambivox.models.files import check_output_folder, exists
+    from ambivox.models.withdrawn import check_not_withdrawn
 
+    if exists(alm):
+        check_not_withdrawn(Path(alm))
     inputs = (utterances, distributions, augmented, alm, options.cache, options.runs, options.tensorboard)
     check_output_folder(out, inputs)
     if options.merged:

@@ -35,11 +35,14 @@ class IngestOptions:
         on_error: What to do with a row or recording that cannot be used: reject it, or stop.
         channel: The channel to hear of recordings that have several (1 is the left); by default all are averaged.
         allow_outside_root: Read audio that the corpus names outside its folder; by default it is rejected.
+        forgotten: Speakers and utterances to leave out, as `ambivox forget` lists them: hashes, not names.
+        pseudonyms: Replace the names of speakers and annotators by keyed hashes.
+        pseudonym_key: The key's file, made at its first use; keep it out of version control, and back it up.
         cache: The file that remembers probed audio; by default in the user's cache folder.
         seed: Seed of the splits and of the kept votes.
     """
 
-    options: dict[str, str] = field(default_factory=dict)
+    options: dict[str, str | int | float | bool] = field(default_factory=dict)
     schema: str = "full"
     shares: tuple[float, float, float, float] | None = None
     keep_votes: int | None = None
@@ -47,6 +50,9 @@ class IngestOptions:
     on_error: OnError = "reject"
     channel: int | None = None
     allow_outside_root: bool = False
+    forgotten: tuple[str, ...] = ()
+    pseudonyms: bool = False
+    pseudonym_key: Path = Path(".ambivox/pseudonym.key")
     cache: Path | None = None
     seed: int = 0
 
@@ -75,6 +81,8 @@ def ingest(
     """
     from ambivox.models.corpora import load_corpus
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
+    from ambivox.models.ingestion import imported_votes, pseudonyms
+    from ambivox.models.ingestion.exclusions import without_excluded
     from ambivox.models.ingestion.ingest import ingest as ingest_corpus
     from ambivox.models.ingestion.rejected_rows import IngestError
     from ambivox.models.ingestion.splits import check_shares
@@ -85,8 +93,15 @@ def ingest(
     inputs = (root, options.cache, imported)
     check_output_folder(out, inputs)
     try:
+        data = without_excluded(load_corpus(corpus, root, _as_text(options.options)), options.forgotten)
+        more_votes = imported_votes.read(imported) if imported else imported_votes.none()
+        if options.pseudonyms:
+            key = pseudonyms.read_key(options.pseudonym_key, create=True)
+            # A pseudonym may have been forgotten where the name is not known any more.
+            data = without_excluded(pseudonyms.with_pseudonyms(data, key), options.forgotten)
+            more_votes = pseudonyms.annotators_with_pseudonyms(more_votes, key)
         ingested = ingest_corpus(
-            load_corpus(corpus, root, options.options),
+            data,
             corpus,
             schema_name=options.schema,
             shares=None if options.shares is None else check_shares(options.shares),
@@ -97,7 +112,7 @@ def ingest(
             root=None if options.allow_outside_root else root,
             on_error=options.on_error,
             cache=options.cache,
-            imported=imported,
+            imported=more_votes,
         )
     except IngestError as error:
         _leave_rejects(out, inputs, error.rejects)
@@ -126,6 +141,13 @@ def _leave_rejects(out: Path, inputs: Iterable[Path | None], rejects: pl.DataFra
             pass
     with atomic_path(out / "rejects.parquet") as temporary:
         rejects.write_parquet(temporary, compression="zstd")
+
+
+def _as_text(options: dict[str, str | int | float | bool]) -> dict[str, str]:
+    """The options as they are on the command line; params.yaml may hold numbers and true or false."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in options.items()
+    }
 
 
 if __name__ == "__main__":

@@ -44,12 +44,14 @@ def predict(
         The table.
 
     Raises:
-        UserError: Other labels than the model's, no utterances, or, with on_error "stop", a recording that cannot be
-            read.
+        UserError: Other labels than the model's, no utterances, a model that was fitted with data that is forgotten, or,
+            with on_error "stop", a recording that cannot be read.
     """
     from ambivox.models.alm_backbones.libraries import prepare_libraries
     from ambivox.models.finetuning.model.card import read_card
+    from ambivox.models.withdrawn import check_not_withdrawn
 
+    check_not_withdrawn(model)
     prepare_libraries(four_bit=read_card(model).quantised)
     from ambivox.models.finetuning import predict as prediction
     from ambivox.models.tables import Utterances

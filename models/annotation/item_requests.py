@@ -72,7 +72,8 @@ class ItemRequests:
         for row in rows[is_text_only].tolist():
             transcript = self._columns["transcript"][row]
             if transcript and transcript.strip():
-                yield row, 1.0, self._request(row, None, "")
+                name = f"{self._columns['audio_sha256'][row]}:transcript"
+                yield row, 1.0, self._request(row, None, name)
             else:
                 self._rejected[row] = (
                     "no transcript",

@@ -12,21 +12,15 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
+from ambivox.models.annotation.store_files import open_files
+from ambivox.models.annotation.tombstones import Tombstones
 from ambivox.models.errors import UserError
-from ambivox.models.files import atomic_path
-from ambivox.models.object_store import (
-    ObjectStoreError,
-    is_object_url,
-    list_objects,
-    read_object,
-    write_object,
-)
+from ambivox.models.object_store import is_object_url
 
 # The file in each space's folder that says what decides its answers.
 DESCRIPTION = "space.json"
@@ -45,14 +39,6 @@ SCHEMA = pl.Schema(
 )
 
 
-class _Files(Protocol):
-    """A flat collection of files."""
-
-    def names(self) -> list[str]: ...
-    def read(self, name: str) -> bytes: ...
-    def write(self, name: str, content: bytes) -> None: ...
-
-
 class VoteStore:
     """One space of a store.
 
@@ -66,7 +52,8 @@ class VoteStore:
         canonical = json.dumps(self.space, sort_keys=True)
         self.name = hashlib.sha256(canonical.encode()).hexdigest()[:16]
         self.location = f"{root.rstrip('/')}/{self.name}"
-        self._files: _Files = _Objects(self.location) if is_object_url(root) else _Local(Path(self.location))
+        self._files = open_files(self.location)
+        self._tombstones = Tombstones(root)
         self._shards: dict[str, pl.DataFrame] = {}
         self._has_description = False
 
@@ -132,7 +119,9 @@ class VoteStore:
             self._has_description = True
 
     def _read(self) -> list[pl.DataFrame]:
-        """All shards in the order of their names, after an empty one."""
+        """All shards in the order of their names, after an empty one; without what was forgotten."""
+        if self._tombstones.have_changed():
+            self._shards.clear()
         names = sorted(name for name in self._files.names() if name.endswith(".parquet"))
         for name in names:
             if name not in self._shards:
@@ -146,7 +135,7 @@ class VoteStore:
                 f"{self.location}/{name}: this shard of the vote store is damaged (its hash differs from its name); "
                 "delete it and run the same command again to recompute its answers"
             )
-        return pl.read_parquet(io.BytesIO(content)).select(list(SCHEMA))
+        return self._tombstones.without_forgotten(pl.read_parquet(io.BytesIO(content)).select(list(SCHEMA)))
 
 
 def descriptions(root: str) -> Iterator[bytes]:
@@ -159,59 +148,8 @@ def descriptions(root: str) -> Iterator[bytes]:
         UserError: the store cannot be reached.
     """
     if is_object_url(root):
-        objects = _Objects(root.rstrip("/"))
+        objects = open_files(root.rstrip("/"))
         names = sorted(name for name in objects.names() if name.endswith(f"/{DESCRIPTION}"))
         yield from (objects.read(name) for name in names)
     else:
         yield from (path.read_bytes() for path in sorted(Path(root).glob(f"*/{DESCRIPTION}")))
-
-
-class _Local:
-    """Files in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def names(self) -> list[str]:
-        if not self._folder.is_dir():
-            return []
-        return [file.name for file in self._folder.iterdir() if not file.name.startswith(".")]
-
-    def read(self, name: str) -> bytes:
-        return (self._folder / name).read_bytes()
-
-    def write(self, name: str, content: bytes) -> None:
-        path = self._folder / name
-        if not path.exists():
-            with atomic_path(path) as temporary:
-                temporary.write_bytes(content)
-
-
-class _Objects:
-    """Files under a prefix of a bucket."""
-
-    def __init__(self, location: str) -> None:
-        self._location = location
-
-    def names(self) -> list[str]:
-        prefix = f"{self._location}/"
-        with self._user_errors():
-            return [entry.url.removeprefix(prefix) for entry in list_objects(prefix)]
-
-    def read(self, name: str) -> bytes:
-        with self._user_errors():
-            return read_object(f"{self._location}/{name}")
-
-    def write(self, name: str, content: bytes) -> None:
-        with self._user_errors():
-            write_object(f"{self._location}/{name}", content)
-
-    @contextmanager
-    def _user_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (ObjectStoreError, FileNotFoundError, PermissionError) as error:
-            raise UserError(
-                f"{self._location}: the vote store cannot be reached ({error}); stored answers are kept, and the same "
-                "command resumes once the store is available"
-            ) from error

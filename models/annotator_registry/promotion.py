@@ -23,8 +23,8 @@ from ambivox.models.errors import UserError
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel
+from ambivox.models.pooling.score_curves import cross_fitted_nll
 from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
-from ambivox.models.pooling.worth import cross_fitted_nll
 from ambivox.models.statistics.corpus_prior import corpus_prior
 from ambivox.models.statistics.intervals import Interval, mean_interval
 from ambivox.models.statistics.metrics import jensen_shannon

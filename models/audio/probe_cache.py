@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -122,6 +122,42 @@ def write_cache(path: Path, versions: Mapping[str, FileVersion | None], probed: 
             database.execute("COMMIT")
     except sqlite3.DatabaseError as error:
         _do_without(path, error)
+
+
+def forget_recordings(path: Path, recordings: Collection[str], hashes: Collection[str]) -> int:
+    """Remove recordings from a cache, and what was heard of them.
+
+    Args:
+        path: The cache, which need not exist.
+        recordings: Absolute paths and URLs.
+        hashes: Hashes of the recordings' bytes.
+
+    Returns:
+        How many recordings were in it.
+
+    Raises:
+        UserError: The cache is locked or damaged, and can be deleted.
+    """
+    path.with_name(f"{path.name}.damaged").unlink(missing_ok=True)
+    if not path.is_file():
+        return 0
+    try:
+        with _database(path) as database:
+            database.execute("PRAGMA secure_delete=ON")
+            wanted, names = set(hashes), set(recordings)
+            rows = database.execute("SELECT audio, sha256 FROM recordings").fetchall()
+            found = [(audio, sha256) for audio, sha256 in rows if audio in names or sha256 in wanted]
+            database.execute("BEGIN IMMEDIATE")
+            database.executemany("DELETE FROM recordings WHERE audio = ?", [(audio,) for audio, _ in found])
+            heard = {sha256 for _, sha256 in found} | wanted
+            database.executemany("DELETE FROM clips WHERE sha256 = ?", [(sha256,) for sha256 in heard])
+            database.execute("COMMIT")
+            database.execute("VACUUM")
+    except sqlite3.DatabaseError as error:
+        raise UserError(
+            f"{path}: recordings cannot be removed from this cache ({error}); delete it"
+        ) from error
+    return len(found)
 
 
 @contextmanager

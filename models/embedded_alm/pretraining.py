@@ -47,9 +47,9 @@ from ambivox.models.embedded_alm.towers import (
     train_statistics_tower,
     train_whisper_tower,
 )
-from ambivox.models.embedded_alm.validation import validation_utterances
+from ambivox.models.embedded_alm.validation import MEASUREMENT_SHARE, SELECTION_SHARE, validation_utterances
 from ambivox.models.embedded_alm.whisper_encoder import read_shape
-from ambivox.models.embedded_alm.whisper_tuning import WhisperTuningSettings
+from ambivox.models.embedded_alm.whisper_tuning import ENOUGH_RECORDINGS, WhisperTuningSettings
 from ambivox.models.errors import MissingExtraError, TooLittleDataError, UserError
 from ambivox.models.files import atomic_folder, write_json
 from ambivox.models.ingestion.small_corpora import LEAST_PRETRAIN_UTTERANCES
@@ -138,11 +138,12 @@ def pretrain(
         raise UserError(f"--epochs must be at least 1, found {epochs}")
     choice = choose_tower(tower, tower_revision)
     labels, transcripts = utterances.labels, frame["transcript"].to_list()
+    is_selected = choice.tower == STATISTICS or frame.height < ENOUGH_RECORDINGS
     data = TrainingData(
         clips(frame),
         labels,
         n_NK / n_NK.sum(1, keepdims=True),
-        validation_utterances(frame, seed),
+        validation_utterances(frame, seed, SELECTION_SHARE if is_selected else MEASUREMENT_SHARE),
     )
     tokenizer = build_tokenizer(labels, training_texts(labels, transcripts))
     whisper = None if choice.tower == STATISTICS else fetch_whisper(choice)

@@ -8,17 +8,21 @@ from numpy.typing import NDArray
 
 from ambivox.models.statistics.metrics import jensen_shannon
 
-VALIDATION_SHARE = 0.12
+SELECTION_SHARE = 0.12  # of the speakers, where they select the epoch
+MEASUREMENT_SHARE = 0.05  # where the tower is only measured on them
 
 
-def validation_utterances(frame: pl.DataFrame, seed: int) -> NDArray[np.bool_]:
-    """Choose validation speakers: VALIDATION_SHARE of them, at least one.
+def validation_utterances(
+    frame: pl.DataFrame, seed: int, share: float = SELECTION_SHARE
+) -> NDArray[np.bool_]:
+    """Choose validation speakers: a share of them, at least one.
 
     With fewer than three known speakers, utterances are drawn instead.
 
     Args:
         frame: utterances with a column ``speaker``.
         seed: the same seed gives the same choice.
+        share: of the speakers.
 
     Returns:
         ``is_validation_N``, True for utterances of the validation speakers.
@@ -26,9 +30,9 @@ def validation_utterances(frame: pl.DataFrame, seed: int) -> NDArray[np.bool_]:
     rng = np.random.default_rng([seed, 11])
     speakers = sorted(frame["speaker"].drop_nulls().unique())
     if len(speakers) < 3:
-        count = max(1, round(VALIDATION_SHARE * frame.height))
+        count = max(1, round(share * frame.height))
         return np.asarray(rng.permutation(frame.height) < count)
-    count = max(1, round(VALIDATION_SHARE * len(speakers)))
+    count = max(1, round(share * len(speakers)))
     chosen = set(rng.permutation(np.array(speakers))[:count].tolist())
     return np.array([speaker in chosen for speaker in frame["speaker"]])
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ambivox.models.evaluation.ambiguity_strata import AmbiguityStrata
-from ambivox.models.evaluation.scores import DIVERGENCES, divergences, score_shares
+from ambivox.models.evaluation.scores import DIVERGENCES, RANGES, divergences, score_shares
 from ambivox.models.statistics import dominant_emotion, metrics
 from ambivox.models.statistics.ambiguity import TERTILES
 from ambivox.models.statistics.confidence_calibration import expected_calibration_error
@@ -101,10 +101,10 @@ def score_row(
     """
     row: dict[str, float] = {}
     for name, score_N in scores.items():
-        interval = interval_of_defined(score_N, speakers_N, level=level)
+        interval = interval_of_defined(score_N, speakers_N, level=level, score=name)
         row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
         if name in DIVERGENCES:
-            interval = interval_of_defined(score_N, None, level=level)
+            interval = interval_of_defined(score_N, None, level=level, score=name)
             row |= {
                 f"{name}_low_over_utterances": interval.low,
                 f"{name}_high_over_utterances": interval.high,
@@ -122,6 +122,7 @@ def interval_of_defined(
     speakers_N: GroupIds | None,
     *,
     level: float = 0.95,
+    score: str = "",
 ) -> Interval:
     """The mean of a score over the utterances that have one, with its interval.
 
@@ -129,6 +130,7 @@ def interval_of_defined(
         score_N: nan where an utterance has no score.
         speakers_N: see ``metric_row``.
         level: see ``metric_row``.
+        score: its name, by which the bounds stay within its range.
 
     Returns:
         The interval; infinite without bounds where a score is infinite.
@@ -141,7 +143,9 @@ def interval_of_defined(
         return Interval(float("inf"), float("nan"), float("nan"))
     defined_N = np.isfinite(score_N)
     speakers = select(speakers_N, defined_N)
-    return mean_interval(score_N[defined_N], speakers, level=level)
+    return mean_interval(score_N[defined_N], speakers, level=level).within(
+        *RANGES.get(score, (-np.inf, np.inf))
+    )
 
 
 def _mean(score_M: np.ndarray) -> float:

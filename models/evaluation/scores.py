@@ -13,6 +13,15 @@ from ambivox.models.statistics.vote_counts import shares
 #: In reading order: first those that are lowest for the true distribution, then JS, for comparison with the paper.
 DIVERGENCES = ("nll", "squared_error", "js")
 
+#: The range of each score. The squared error, corrected for the number of votes, has none.
+RANGES = {
+    "nll": (0.0, np.inf),
+    "js": (0.0, 1.0),
+    "bc": (0.0, 1.0),
+    "accuracy": (0.0, 1.0),
+    "entropy": (0.0, np.inf),
+}
+
 
 def divergences(counts_NK: np.ndarray, prediction_NK: np.ndarray) -> dict[str, np.ndarray]:
     """Every score of DIVERGENCES; lower is better.

@@ -70,7 +70,7 @@ def _figures(
     scores = by_source[source]
     added_N = scores["nll"] - by_source["human_prior"]["nll"]
     return {
-        **{name: _mean(scores[name], speakers, mask_N) for name in DIVERGENCES},
+        **{name: _mean(scores[name], speakers, mask_N, name) for name in DIVERGENCES},
         "nll_minus_human_prior": _mean(added_N, speakers, mask_N),
         "squared_error_over_human": _ratio(by_source, source, "squared_error", speakers, mask_N),
         "over_human": _ratio(by_source, source, "js", speakers, mask_N),
@@ -95,9 +95,11 @@ def _by_tertile(trial: Trial, k: int, source: str) -> dict[str, dict[str, dict[s
     }
 
 
-def _mean(score_N: np.ndarray, speakers: GroupIds | None, mask_N: np.ndarray | None) -> dict[str, float]:
+def _mean(
+    score_N: np.ndarray, speakers: GroupIds | None, mask_N: np.ndarray | None, score: str = ""
+) -> dict[str, float]:
     score_N = score_N if mask_N is None else np.where(mask_N, score_N, np.nan)
-    return _as_mapping(interval_of_defined(score_N, speakers))
+    return _as_mapping(interval_of_defined(score_N, speakers, score=score))
 
 
 def _ratio(

@@ -80,15 +80,16 @@ class Validation:
         """
         return {source: scores[name] for source, scores in self.scores.items()}
 
-    def interval(self, score_N: np.ndarray, mask_N: np.ndarray | None = None) -> Interval:
+    def interval(self, score_N: np.ndarray, mask_N: np.ndarray | None = None, score: str = "") -> Interval:
         """Mean of a score with its interval over speakers.
 
         Args:
             score_N: a score per utterance; those that are nan are left out.
             mask_N: True for the utterances to average over; None for all.
+            score: its name, by which the bounds stay within its range.
         """
         masked_N = score_N if mask_N is None else np.where(mask_N, score_N, np.nan)
-        return interval_of_defined(masked_N, self.targets.speakers, level=self.level)
+        return interval_of_defined(masked_N, self.targets.speakers, level=self.level, score=score)
 
     def ratio(
         self, source: str, to: str = "human", mask_N: np.ndarray | None = None, score: str = "js"
@@ -172,7 +173,7 @@ def validate(
     if truth is not None:
         known_NK = truth.aligned(targets.ids)
         for source, p_NK in predictions.items():
-            validation.known_truth[source] = validation.interval(jensen_shannon(known_NK, p_NK))
+            validation.known_truth[source] = validation.interval(jensen_shannon(known_NK, p_NK), score="js")
     test_ids = utterances.in_splits("test").frame["utterance_id"]
     scored_N = test_ids.is_in(targets.ids.implode()).to_numpy()
     for alm in synthetic:

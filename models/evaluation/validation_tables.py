@@ -228,7 +228,7 @@ def _cell(validation: Validation, source: str, mask_N: np.ndarray) -> dict[str, 
     """The scores on the utterances of a mask; ``low`` and ``high`` are the bounds of js, as in earlier versions."""
     cell: dict[str, Any] = {}
     for score in DIVERGENCES:
-        cell |= _named(score, validation.interval(validation.scores[source][score], mask_N))
+        cell |= _named(score, validation.interval(validation.scores[source][score], mask_N, score))
     cell |= {"low": cell.pop("js_low"), "high": cell.pop("js_high")}
     cell["utterances"] = int((np.isfinite(validation.scores[source]["js"]) & mask_N).sum())
     if "human" in validation.scores:

@@ -6,6 +6,7 @@ an annotator chose, with the file that it came from. ``ambivox import-votes --in
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,6 +182,26 @@ def merge(
     earlier = kept.join(imported, on=_PAIR, how="anti")
     merged = pl.concat([earlier, added.select(earlier.columns)], how="vertical_relaxed")
     return merged.sort("utterance_id", "annotator_id", "label"), heldout.join(imported, on=_PAIR, how="anti")
+
+
+def forget(path: Path, utterance_ids: Collection[str]) -> int:
+    """Remove the votes on utterances from the file.
+
+    Args:
+        path: The file, which need not exist.
+        utterance_ids: The utterances.
+
+    Returns:
+        How many rows were removed.
+
+    Raises:
+        UserError: See ``read``.
+    """
+    votes = read(path)
+    rest = votes.filter(~pl.col("utterance_id").is_in(list(utterance_ids)))
+    if rest.height < votes.height:
+        _write(rest, path)
+    return votes.height - rest.height
 
 
 def describe(imported: pl.DataFrame) -> list[str]:

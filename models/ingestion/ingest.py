@@ -73,7 +73,7 @@ def ingest(
     root: Path | None = None,
     cache: Path | None = None,
     on_error: OnError = "reject",
-    imported: Path | None = None,
+    imported: pl.DataFrame | None = None,
 ) -> IngestedCorpus:
     """Check a corpus, probe its audio, map its labels, split it, hold out votes, and describe it.
 
@@ -91,8 +91,8 @@ def ingest(
         root: The corpus's folder; audio outside it is rejected. None: audio may be anywhere.
         cache: The cache file for probed audio; None for the user's.
         on_error: ``reject`` lists what cannot be used in ``rejects``; ``stop`` raises an error about the first.
-        imported: The file of imported votes (models/ingestion/imported_votes.py), which are added to the votes that are
-            kept; None for none.
+        imported: Imported votes (models/ingestion/imported_votes.py), which are added to the votes that are kept; None
+            for none.
 
     Returns:
         The checked tables.
@@ -122,7 +122,7 @@ def ingest(
         pl.concat([unusable["utterance_id"], outside["utterance_id"]]),
     )
     more_votes, bad_imports = imported_votes.check(
-        imported_votes.read(imported) if imported else imported_votes.none(),
+        imported_votes.none() if imported is None else imported,
         schema.labels,
         usable["utterance_id"],
     )

@@ -17,7 +17,8 @@ class Request:
     Attributes:
         prompt: the prompt.
         audio: mono float32 samples at the ALM's rate, shape (samples,); None where the model is given no audio.
-        audio_name: identifies the content of ``audio``; engines cache what they compute from it under this name.
+        audio_name: identifies the content of ``audio``; engines cache what they compute from it under this name. It
+            begins with the hash of the clip that the request is about, also where no audio is given.
         transcript: the transcript, if there is one.
     """
 

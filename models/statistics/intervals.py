@@ -33,6 +33,20 @@ class Interval:
     low: float
     high: float
 
+    def within(self, least: float, most: float) -> Interval:
+        """The interval with its bounds cut off at the range of the estimated quantity.
+
+        Args:
+            least: the least value that is possible.
+            most: the largest one.
+
+        Examples:
+            >>> str(Interval(0.9, 0.7, 1.1).within(0, 1))
+            '0.900 [0.700, 1.000]'
+        """
+        low, high = (float(np.clip(bound, least, most)) for bound in (self.low, self.high))
+        return Interval(self.value, low, high)
+
     def __str__(self) -> str:
         """Such as "0.123 [0.101, 0.140]"."""
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"

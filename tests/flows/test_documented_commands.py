@@ -30,6 +30,8 @@ MODEL = "a published model or a key is needed; the engines' own tests run them o
 NOT_RUN = {
     "annotate --utterances data/mine/ingest/utterances.parquet --alm gemini_2_5_flash --allow-hosted --max-cost 20 --out data/mine/annotations": MODEL,
     "release --data data/crema_d --version v2 --push": "needs a DVC remote; tests/tasks/test_release.py has one",
+    "forget --speaker ID": "needs a finished run; tests/flows/test_forgetting.py",
+    "forget --utterances ids.txt --corpus KEY": "needs a finished run; tests/flows/test_forgetting.py",
     "ui": "runs until it is ended; tests/flows/test_dashboard.py",
 }
 # What a page abbreviates -> the whole commands.

@@ -13,6 +13,7 @@ from ambivox.models.audio.opening import open_audio
 from ambivox.models.object_store import (
     ObjectStoreError,
     StoredObject,
+    delete_object,
     download_object,
     is_object_url,
     list_objects,
@@ -57,6 +58,16 @@ def test_objects_are_written_read_listed_and_downloaded(server: str, tmp_path: P
 
 
 @pytest.mark.server
+def test_a_deleted_object_is_gone_and_a_missing_one_is_no_error(server: str) -> None:
+    write_object(f"s3://{BUCKET}/deleted/a", b"a")
+    write_object(f"s3://{BUCKET}/deleted/b", b"b")
+    for _ in range(2):
+        delete_object(f"s3://{BUCKET}/deleted/a")
+    assert [entry.url for entry in list_objects(f"s3://{BUCKET}/deleted/")] == [f"s3://{BUCKET}/deleted/b"]
+    with pytest.raises(FileNotFoundError):
+        delete_object("s3://no-such-bucket/a")
+
+
 def test_a_changed_object_has_another_tag(server: str) -> None:
     def info(content: bytes) -> StoredObject:
         write_object(f"{ROOT}/a", content)

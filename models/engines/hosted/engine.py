@@ -124,7 +124,7 @@ class HostedEngine:
         message = {"model": hosted.model, "messages": [{"role": "user", "content": content}]}
         answer = self._api.ask(message | allowed | hosted.extra_parameters, tokens)
         self._check_identity(answer)
-        self._journal.add(key, answer)
+        self._journal.add(key, answer, request.audio_name)
         self._spent += answer.usage
         token_count.add(answer.usage.text + answer.usage.audio + answer.usage.output)
         return answer

@@ -9,6 +9,8 @@ import hashlib
 import json
 import sqlite3
 import threading
+from collections.abc import Collection
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,7 +21,7 @@ _TABLE = """
 CREATE TABLE IF NOT EXISTS answers (
     endpoint TEXT, request TEXT, answer TEXT, model TEXT,
     text_tokens INTEGER, audio_tokens INTEGER, cached_tokens INTEGER, output_tokens INTEGER, reasoning_tokens INTEGER,
-    at TEXT DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (endpoint, request)
+    at TEXT DEFAULT CURRENT_TIMESTAMP, audio_name TEXT, PRIMARY KEY (endpoint, request)
 )
 """
 
@@ -45,6 +47,8 @@ class Journal:
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=FULL")
             self._database.execute(_TABLE)
+            if "audio_name" not in _columns(self._database):
+                self._database.execute("ALTER TABLE answers ADD COLUMN audio_name TEXT")
         except (OSError, sqlite3.Error) as error:
             raise UserError(
                 f"{path}: the journal of paid answers cannot be opened ({error}); nothing was sent. Make the folder "
@@ -63,23 +67,31 @@ class Journal:
             ).fetchone()
         return None if row is None else Answer.of(json.loads(row[0]))
 
-    def add(self, request: str, answer: Answer) -> None:
+    def add(self, request: str, answer: Answer, audio_name: str) -> None:
         """Write an answer; the first answer to a request stays.
 
         Args:
             request: see ``request_key``.
             answer: the answer.
+            audio_name: what was sent, as in ``Request``: it begins with the hash of the clip.
 
         Raises:
             UserError: the disk is full or the file cannot be written.
         """
         usage = answer.usage
-        row = (self._endpoint, request, json.dumps(asdict(answer)), answer.model, *asdict(usage).values())
+        row = (
+            self._endpoint,
+            request,
+            json.dumps(asdict(answer)),
+            answer.model,
+            *asdict(usage).values(),
+            audio_name,
+        )
         try:
             with self._lock:
                 self._database.execute(
                     "INSERT OR IGNORE INTO answers (endpoint, request, answer, model, text_tokens, audio_tokens, "
-                    "cached_tokens, output_tokens, reasoning_tokens) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "cached_tokens, output_tokens, reasoning_tokens, audio_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     row,
                 )
         except sqlite3.Error as error:
@@ -110,6 +122,48 @@ class Journal:
         """Close the file."""
         with self._lock:
             self._database.close()
+
+
+def forget_audio(path: Path, hashes: Collection[str]) -> tuple[int, list[str]]:
+    """Remove the answers about clips from a journal.
+
+    Answers that were written before the journal named clips are removed, too, as they may be about them: the vote store
+    has those that runs completed.
+
+    Args:
+        path: the file, which need not exist.
+        hashes: ``audio_sha256`` of the clips.
+
+    Returns:
+        How many answers were removed, and the endpoints and models that gave them.
+
+    Raises:
+        UserError: the file cannot be read or written, or is no journal.
+    """
+    if not path.is_file():
+        return 0, []
+    try:
+        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as database:
+            database.execute("PRAGMA secure_delete=ON")
+            names_clips = "audio_name" in _columns(database)
+            rows = database.execute(
+                f"SELECT rowid, endpoint, {'audio_name' if names_clips else 'NULL'} FROM answers"  # noqa: S608
+            ).fetchall()
+            named = set(hashes)
+            found = [(row, endpoint) for row, endpoint, name in rows if not name or name[:64] in named]
+            if found:
+                database.executemany("DELETE FROM answers WHERE rowid = ?", [(row,) for row, _ in found])
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                database.execute("VACUUM")
+    except sqlite3.Error as error:
+        raise UserError(
+            f"{path}: answers cannot be removed from the journal ({error}); end the runs that use it, or delete the file"
+        ) from error
+    return len(found), sorted({endpoint for _, endpoint in found})
+
+
+def _columns(database: sqlite3.Connection) -> set[str]:
+    return {row[1] for row in database.execute("PRAGMA table_info(answers)")}
 
 
 def request_key(*parts: object) -> str:

@@ -151,6 +151,8 @@ def start(choice: EngineChoice) -> VllmEngine:
         from vllm import LLM
     except ImportError as error:
         raise MissingExtraError("vllm", "cpu") from error
+    if _on_cpu():
+        _check_kernels()
     try:
         with _one_core_left_free():
             llm = LLM(**arguments(resolved))
@@ -163,6 +165,21 @@ def start(choice: EngineChoice) -> VllmEngine:
     gc.collect()
     gc.freeze()
     return VllmEngine(llm, chat, resolved.alm.rate_hz, version(choice))
+
+
+def _check_kernels() -> None:
+    """Check that the compiled kernels load: vLLM itself only logs that they do not, and fails later.
+
+    Raises:
+        UserError: they cannot be loaded.
+    """
+    try:
+        import vllm._C  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"vLLM's compiled kernels cannot be loaded ({_first_line(error)}); install what is missing (on Debian and "
+            "Ubuntu: apt install libnuma1), or use --engine transformers"
+        ) from error
 
 
 @contextmanager

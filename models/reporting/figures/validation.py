@@ -41,7 +41,7 @@ def sources_figure(validation: Validation) -> Figure:
     figure, grid = new_figure(columns=len(SCORE_AXES), width=10.5, height=0.42 * len(order) + 1.4)
     for axes, (score, axis) in zip(grid, SCORE_AXES.items(), strict=True):
         for y, source in enumerate(order):
-            estimate = validation.interval(validation.scores[source][score])
+            estimate = validation.interval(validation.scores[source][score], score=score)
             if not np.isfinite(estimate.value):
                 text = "infinite" if np.isinf(estimate.value) else "undefined"
                 axes.text(0.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL)

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 import ambivox.models.audio.probing
+from ambivox.models.audio.clips import Clip
+from ambivox.models.audio.probe_cache import forget_recordings
 from ambivox.models.audio.probing import probe
 from ambivox.models.errors import UserError
 from tests.support.wav_files import tone, write_wav
@@ -138,3 +140,18 @@ def test_any_name_is_remembered(tmp_path: Path, name: str, monkeypatch: pytest.M
     expected = probe([path], cache)
     monkeypatch.setattr(ambivox.models.audio.probing, "_examine", None)
     assert probe([path], cache).equals(expected)
+
+
+def test_recordings_are_forgotten_by_path_or_hash(names: list[str], tmp_path: Path) -> None:
+    cache = tmp_path / "cache.sqlite"
+    clips = [Clip(name) for name in names] + [Clip(names[0], 0.0, 0.05)]
+    probed = probe(clips, cache)
+    assert forget_recordings(cache, {names[0]}, {probed["audio_sha256"][1]}) == 2
+    assert forget_recordings(cache, {names[0]}, {probed["audio_sha256"][1]}) == 0
+    held = cache.read_bytes()
+    for name, sha256 in zip(names[:2], probed["audio_sha256"], strict=False):
+        assert name.encode() not in held
+        assert sha256.encode() not in held
+    assert names[2].encode() in held
+    assert probe(clips, cache).equals(probed)
+    assert forget_recordings(tmp_path / "absent.sqlite", {names[0]}, set()) == 0

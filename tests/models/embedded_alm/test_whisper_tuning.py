@@ -135,3 +135,25 @@ def test_frozen_states_are_those_of_each_recording_alone(whisper: Path, clips) -
             alone = run_layers(tower.layers[:1], embed(tower, pad_batch([mels[row]])), frames)[0]
         torch.testing.assert_close(x_TD[:encoded], alone[:encoded], atol=5e-3, rtol=2e-3)  # float16
         assert not x_TD[encoded:].any()
+
+
+@pytest.mark.parametrize(("enough", "kept"), [(1, "last"), (10_000, "best")])
+def test_many_recordings_keep_the_last_epoch_and_few_the_best(
+    enough: int, kept: str, whisper: Path, clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The validation scores are made to say that the first epoch is the best."""
+    losses = iter([1.0, 2.0, 3.0])
+    monkeypatch.setattr(whisper_tuning, "ENOUGH_RECORDINGS", enough)
+    monkeypatch.setattr(
+        whisper_tuning,
+        "validation_scores",
+        lambda *_: {"validation_loss": next(losses), "validation_js": 0.0},
+    )
+    heads = []
+    copied = whisper_tuning._copied_weights
+    monkeypatch.setattr(
+        whisper_tuning, "_copied_weights", lambda module: heads.append(copied(module)) or heads[-1]
+    )
+    _, (weights_KD, _), history = tune(whisper, clips, replace(SETTINGS, epochs=3))
+    assert len(history) == 3 and len(heads) == (3 if kept == "last" else 1)
+    assert torch.equal(weights_KD, heads[-1]["1.weight"])

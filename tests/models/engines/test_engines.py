@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -143,3 +144,13 @@ def test_the_step_on_vllm_and_on_transformers(
     np.testing.assert_allclose(p, q, atol=1e-3)
     np.testing.assert_allclose(fast["label_mass"], slow["label_mass"], atol=1e-3)
     assert fast["label_mass"].is_between(0, 1, closed="right").all()
+
+
+def test_kernels_that_cannot_be_loaded_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a bare Linux without libnuma."""
+    pytest.importorskip("vllm")
+    from ambivox.models.engines.vllm import engine
+
+    monkeypatch.setitem(sys.modules, "vllm._C", None)
+    with pytest.raises(UserError, match=r"libnuma1\), or use --engine transformers"):
+        engine._check_kernels()

@@ -9,7 +9,8 @@ from scipy.special import digamma
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel
-from ambivox.models.pooling.worth import expected_improvement, measurable, measure_worth
+from ambivox.models.pooling.score_curves import expected_improvement
+from ambivox.models.pooling.worth import measurable, measure_worth
 from tests.support.pooling_tables import SimulatedCorpus, label_names, simulated_corpus
 
 

@@ -1,0 +1,133 @@
+"""What DVC's cache and remotes, git, buckets and providers still hold, and the commands that purge it.
+
+Ambivox does not run them: they change history that others share.
+"""
+
+from __future__ import annotations
+
+import configparser
+import shlex
+import subprocess
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from ambivox.models.object_store import is_object_url
+
+
+def earlier_outputs(project: Path, corpora: Collection[str]) -> list[Path]:
+    """The objects in DVC's cache that outputs of corpora had at the last run.
+
+    Args:
+        project: The project's folder.
+        corpora: Names of corpora.
+
+    Returns:
+        Files in .dvc/cache.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        lock: Any = YAML(typ="safe").load(project / "dvc.lock")
+    except (OSError, ValueError, YAMLError):
+        return []
+    stages = lock.get("stages", {}) if isinstance(lock, dict) else {}
+    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+    folders = tuple(f"data/{corpus}/" for corpus in corpora)
+    cache = project / ".dvc" / "cache" / "files" / "md5"
+    hashes = {str(out["md5"]) for out in outs if str(out["path"]).startswith(folders) and "md5" in out}
+    return sorted(path for each in hashes if (path := cache / each[:2] / each[2:]).is_file())
+
+
+def commands(
+    project: Path, corpora: Collection[str], *, imported_changed: Collection[str], runs_are_stale: bool
+) -> Iterator[tuple[str, list[str]]]:
+    """What still holds earlier data of corpora in DVC and git.
+
+    Args:
+        project: The project's folder.
+        corpora: The corpora that people were removed from.
+        imported_changed: Those of which imported votes were removed.
+        runs_are_stale: Whether the pipeline has to run before DVC's cache can be purged.
+
+    Yields:
+        A line that says what is held, and commands that purge it, in order.
+    """
+    tags = [tag for corpus in sorted(corpora) for tag in _git(project, "tag", "--list", f"{corpus}-v*")]
+    if tags:
+        purge = [f"git tag -d {shlex.quote(tag)}" for tag in tags]
+        purge += [
+            f"git push {shlex.quote(remote)} --delete {shlex.quote(tag)}"
+            for remote in _git(project, "remote")
+            for tag in tags
+        ]
+        yield f"released versions: {', '.join(tags)}; whoever fetched them has a copy", purge
+    if imported_changed:
+        files = [f"imported_votes/{corpus}.csv" for corpus in sorted(imported_changed)]
+        if any(_git(project, "log", "--all", "--format=%h", "-1", "--", name) for name in files):
+            paths = " ".join(f"--path {shlex.quote(name)}" for name in files)
+            yield (
+                "earlier commits hold the imported votes (save the files first, and commit them again afterwards)",
+                [f"git filter-repo --invert-paths {paths}"],
+            )
+    objects = earlier_outputs(project, corpora)
+    remotes = dvc_remotes(project)
+    if objects or remotes:
+        where = ", ".join(
+            [*(["DVC's cache"] if objects else []), *(f"DVC remote {name}" for name in remotes)]
+        )
+        run = ["dvc repro", "git commit -am 'Forget people'"]
+        collect = f"dvc gc --workspace --all-tags{' --cloud' if remotes else ''} --force"
+        size = sum(path.stat().st_size for path in objects) / 1e6
+        yield (
+            f"{where}: outputs of earlier runs ({len(objects)} objects of the last run, {size:.1f} MB)",
+            [*(run if runs_are_stale else []), *(["dvc fetch --all-tags"] if remotes else []), collect],
+        )
+
+
+def store_commands(store: str) -> Iterator[tuple[str, list[str]]]:
+    """What a bucket may still hold of a vote store.
+
+    Args:
+        store: The store's folder or URL.
+
+    Yields:
+        As ``commands``.
+    """
+    if is_object_url(store):
+        bucket, _, prefix = store.removeprefix("s3://").partition("/")
+        yield (
+            f"{store}: earlier shards, if the bucket keeps versions",
+            [
+                f"aws s3api list-object-versions --bucket {shlex.quote(bucket)} --prefix {shlex.quote(prefix)}",
+                f"aws s3api delete-object --bucket {shlex.quote(bucket)} --key KEY --version-id VERSION",
+            ],
+        )
+
+
+def dvc_remotes(project: Path) -> list[str]:
+    """The names of the project's DVC remotes.
+
+    Args:
+        project: The project's folder.
+    """
+    names: set[str] = set()
+    for name in ("config", "config.local"):
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        try:
+            parser.read(project / ".dvc" / name, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            continue
+        sections = [section.strip("'") for section in parser.sections()]
+        names |= {section.split('"')[1] for section in sections if section.startswith('remote "')}
+    return sorted(names)
+
+
+def _git(project: Path, *arguments: str) -> list[str]:
+    """The lines that a git command prints; none where the project is in no repository."""
+    try:
+        result = subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=False)
+    except OSError:
+        return []
+    return result.stdout.split("\n")[:-1] if result.returncode == 0 else []

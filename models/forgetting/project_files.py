@@ -1,0 +1,134 @@
+"""Removing what a project's folder holds of the people who are forgotten.
+
+A step's output is removed whole, as the next run makes it again without them. Fitted models stay, because they take hours;
+they are withdrawn until they are fitted again. Files that Ambivox did not write are never changed, only listed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ambivox.models.files import MARKER
+from ambivox.models.forgetting.mentions import SQLITE_MAGIC, Names, mentions, remove_rows
+from ambivox.models.withdrawn import is_withdrawn, withdraw
+
+_STATE = ".ambivox"
+# Not the project's data: version control, DVC's cache (see held_elsewhere.py), environments.
+_SKIPPED = frozenset({".git", ".dvc", ".venv", "__pycache__", "node_modules"})
+# Checkpoints and intermediate arrays of unfinished fits, below .ambivox/.
+_UNFINISHED = ("finetune", "pretrain")
+_FITTED_SPLITS = frozenset({"pretrain", "train", "development"})
+
+
+@dataclass
+class Removed:
+    """What was done in a project's folder.
+
+    Attributes:
+        files: How many files were removed.
+        rows: How many rows were removed from databases.
+        withdrawn: Models that must be fitted again.
+        remaining: Files that mention the people, but are not Ambivox's.
+    """
+
+    files: int = 0
+    rows: int = 0
+    withdrawn: list[Path] = field(default_factory=list)
+    remaining: list[Path] = field(default_factory=list)
+
+
+def remove_outputs(data: Path, outputs: Collection[str], splits: Collection[str]) -> Removed:
+    """Remove the outputs of a corpus's stages; the tables that people are found by are removed last.
+
+    Args:
+        data: The folder data/<corpus>.
+        outputs: Names in it that stages write.
+        splits: The splits that the people are in, which decide what was fitted with them.
+
+    Returns:
+        What was done.
+    """
+    removed = Removed()
+    models = [path for path in (data / "alm", *sorted(data.glob("finetuned/*"))) if path.is_dir()]
+    fitted_in = {"alm": {"pretrain"}}
+    for model in models:
+        was_fitted = (model / "training.json").is_file() or (model / "ambivox.json").is_file()
+        concerned = fitted_in.get(model.name, _FITTED_SPLITS)
+        if was_fitted and concerned & set(splits) and not is_withdrawn(model):
+            withdraw(model)
+            removed.withdrawn.append(model)
+    for name in sorted(set(outputs) - {"alm", "finetuned"}, key=lambda name: name == "ingest"):
+        removed.files += _remove(data / name)
+    return removed
+
+
+def remove_mentions(project: Path, names: Names, skipped: Collection[Path]) -> Removed:
+    """Remove what else mentions the people: caches, logs, rows of Prefect's database, exports and pilots.
+
+    Args:
+        project: The project's folder.
+        names: What the people are known by.
+        skipped: Folders that are left alone: the vote store, corpora that were not chosen, the user's recordings.
+
+    Returns:
+        What was done.
+    """
+    removed = Removed()
+    for name in _UNFINISHED:
+        removed.files += _remove(project / _STATE / name)
+    left_alone = {path.resolve() for path in skipped}
+    for path in list(_files(project, left_alone)):
+        if not path.is_file() or not mentions(path, names):
+            continue
+        owner = _output_of(path, project)
+        if _is_database(path):
+            removed.rows += remove_rows(path, names)
+        elif owner is not None:
+            removed.files += _remove(owner)
+        elif path.is_relative_to(project / _STATE):
+            removed.files += _remove(path)
+        else:
+            removed.remaining.append(path)
+    return removed
+
+
+def _files(project: Path, left_alone: set[Path]) -> Iterator[Path]:
+    for folder, folders, files in os.walk(project):
+        place = Path(folder)
+        folders[:] = sorted(
+            name for name in folders if name not in _SKIPPED and (place / name).resolve() not in left_alone
+        )
+        yield from (place / name for name in sorted(files) if not (place / name).is_symlink())
+
+
+def _output_of(path: Path, project: Path) -> Path | None:
+    """The output folder of this software that a file is in."""
+    return next(
+        (
+            parent
+            for parent in path.parents
+            if parent.is_relative_to(project) and parent != project and (parent / MARKER).is_file()
+        ),
+        None,
+    )
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+
+
+def _remove(path: Path) -> int:
+    """Remove a file or folder, if it exists; how many files it was."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+        return 1
+    if not path.is_dir():
+        return 0
+    count = sum(1 for each in path.rglob("*") if each.is_file())
+    shutil.rmtree(path)
+    return count
