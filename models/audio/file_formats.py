@@ -125,7 +125,10 @@ def conversion_command(audio: str) -> str:
         >>> conversion_command("my voice.m4a")
         "ffmpeg -i 'my voice.m4a' 'my voice.wav'"
     """
-    output = str(PurePath(audio).with_suffix(".wav")) if PurePath(audio).name else f"{audio}.wav"
+    path = PurePath(audio)
+    # ffmpeg cannot write the file that it reads: a recording that is named .wav gets another name.
+    ending = ".converted.wav" if path.suffix.lower() == ".wav" else ".wav"
+    output = str(path.with_suffix(ending)) if path.name else f"{audio}.wav"
     return f"ffmpeg -i {shlex.quote(audio)} {shlex.quote(output)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import struct
 import sys
@@ -13,6 +14,7 @@ import pytest
 from ambivox.models.audio.audio_error import AudioError
 from ambivox.models.audio.clips import Clip
 from ambivox.models.audio.decoding import decode
+from ambivox.models.audio.file_formats import conversion_command
 from ambivox.models.audio.probing import probe
 from tests.support.wav_files import tone, wav, write_wav
 
@@ -109,9 +111,17 @@ def test_a_known_format_is_named_with_the_command_that_converts_it(
         decode(str(path))
     assert caught.value.reason == "in a format that is not read"
     assert kind in str(caught.value)
-    assert f"ffmpeg -i {path} {path.with_suffix('.wav')}" in str(caught.value)
+    assert conversion_command(str(path)) in str(caught.value)
     assert "pip install 'ambivox[media]'" in str(caught.value)
     assert probe([str(path)], tmp_path / "c.sqlite")["problem"].to_list() == ["in a format that is not read"]
+
+
+@pytest.mark.parametrize("name", ["call.wav", "CALL.WAV", "a b/x.y.Wav"])
+def test_the_conversion_of_a_file_named_wav_does_not_overwrite_it(name: str) -> None:
+    source, output = shlex.split(conversion_command(name))[2:]
+    assert source == name
+    assert Path(output).suffix == ".wav"
+    assert output.casefold() != name.casefold()
 
 
 @pytest.mark.parametrize("name", [name for name in UNREAD if UNREAD[name][0][:4] != b"RIFF"])
