@@ -19,9 +19,10 @@ from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.states import Completed
 
-from ambivox.flows.annotators import LEDGER, corpus_lock, current_annotator, install_annotator, track
+from ambivox.flows.annotators import LEDGER, corpus_lock, current_annotator
+from ambivox.flows.promotions import complete, record
 from ambivox.flows.reannotate_artifacts import publish_decisions
-from ambivox.flows.reannotate_pilots import Engine, PilotRunner, alm_cache
+from ambivox.flows.reannotate_pilots import Engine, PilotRunner
 from ambivox.models.annotator_registry import watch
 from ambivox.models.annotator_registry.candidate import Candidate, SourceError
 from ambivox.models.annotator_registry.decision import Verdict, best_trial, decided_entries
@@ -99,25 +100,29 @@ def reannotate(
                 name="AlreadyRunning", message=f"another run for {corpus} is in progress on this machine"
             )
         ledger = Ledger(root / "data" / corpus / LEDGER)
+        if (completed := complete(root, corpus, ledger)) is not None:
+            get_run_logger().warning(
+                "the promotion of %s was interrupted; it is complete now", completed.short_name
+            )
         candidates = [found for found in _listed(sources) if not ledger.is_known(found)]
         current = current_annotator(root, corpus) if candidates else None
         if current is not None:
             candidates = [found for found in candidates if found.version != current.version]
-        if not candidates:
+        if not candidates and completed is None:
             publish_decisions(corpus, ledger, [])
             return Completed(name="NothingNew", message="no new ALM or version")
-        with tags(f"corpus:{corpus}", "step:reannotate"):
-            runner = PilotRunner(root, corpus, pilot_size, engine, orders, timeout_seconds, margin, seed)
-            trials = runner.trials(candidates, current, ledger)
-        promoted, entries = decide(trials, require_approval)
-        ledger.append(*entries)
-        if promoted is not None:
-            install_annotator(root, corpus, watch.fetch_candidate(promoted, alm_cache(root)))
-        track(root, ledger.path)
+        promoted, entries = None, list[Entry]()
+        if candidates:
+            with tags(f"corpus:{corpus}", "step:reannotate"):
+                runner = PilotRunner(root, corpus, pilot_size, engine, orders, timeout_seconds, margin, seed)
+                trials = runner.trials(candidates, current, ledger)
+            promoted, entries = decide(trials, require_approval)
+            record(root, corpus, ledger, entries, promoted)
         publish_decisions(corpus, ledger, entries)
+    promoted = promoted or completed
     if promoted is not None and after_promotion == "reproduce":
         _reproduce_and_queue_finetuning(project, corpus)
-    summary = "\n".join(str(entry) for entry in entries)
+    summary = "\n".join(str(entry) for entry in entries) or "an interrupted promotion was completed"
     return Completed(name="Promoted" if promoted else "Completed", message=summary)
 
 

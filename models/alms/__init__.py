@@ -63,13 +63,13 @@ def locate(alm: str) -> tuple[str, str]:
             config.json or weights are damaged or missing, or no file in models/alms/ names its architecture.
     """
     try:
-        if Path(alm).is_file():
+        if not alm.startswith(HOSTED_PREFIX) and Path(alm).is_file():
             alm = _name_in_file(Path(alm))
+        if alm.startswith(HOSTED_PREFIX):
+            return alm, _hosted_name(alm)
         is_folder = bool(alm.strip()) and Path(alm).is_dir()
     except OSError as error:  # such as a name that is too long for the file system
         raise UserError(f"--alm {alm[:80]!r}: cannot be read ({error.strerror or error})") from error
-    if alm.startswith(HOSTED_PREFIX):
-        return alm, _hosted_name(alm)
     if not is_folder:
         return _published(alm)
     folder = find_model(Path(alm))

@@ -50,7 +50,7 @@ class AnnotationSettings:
     elicitation: Elicitation | Literal["auto"] = "auto"
     personas: tuple[str, ...] = ("voice_and_words", "tone")
     persona_file: Path | None = None
-    orders: int = 2
+    orders: int = 6
     modality: Modality = "both"
     votes: int = 0
     temperature: float = 1.0

@@ -136,10 +136,20 @@ def _sentences(metrics: Mapping[str, Any], run: Run) -> list[str]:
         sentences.append(
             f"Floor: even the true distributions would have nll {format_number(floor.value)} (estimated)."
         )
-    for alm, worth in run.worth().items():
+    return sentences + _worth_sentences(run)
+
+
+def _worth_sentences(run: Run) -> list[str]:
+    """What each ALM is worth: on the trial's test speakers, who have many votes; else as pooling measured it."""
+    sentences = []
+    for alm, measured in run.worth().items():
+        votes = _mean_votes(run)
+        in_trial = run.worth_in_trial(votes).get(alm, {}) if votes else {}
+        worth = in_trial if worth_text(in_trial, "nll") else measured
         if nll := worth_text(worth, "nll"):
+            beside = f"{votes:.0f}" if worth is in_trial else worth.get("votes")
             sentences.append(
-                f"Beside {worth.get('votes')} human votes, {alm} is worth {nll} further human votes (by nll)."
+                f"Beside {beside} human votes, {alm} is worth {nll} further human votes (by nll)."
             )
     return sentences
 
@@ -233,7 +243,11 @@ def _exception(run: Run, score: str, name: str) -> str:
 
 
 def _votes_per_utterance(run: Run) -> str:
+    mean = _mean_votes(run)
+    return "the human votes given" if mean is None else f"{mean:.3g} human votes per utterance"
+
+
+def _mean_votes(run: Run) -> float | None:
     if run.votes is None or not len(run.votes) or run.utterances is None:
-        return "the human votes given"
-    mean = run.votes.frame["weight"].sum() / max(run.votes.frame["utterance_id"].n_unique(), 1)
-    return f"{mean:.3g} human votes per utterance"
+        return None
+    return float(run.votes.frame["weight"].sum() / max(run.votes.frame["utterance_id"].n_unique(), 1))

@@ -174,6 +174,23 @@ class Run:
             if isinstance(alm, dict) and isinstance(worth := alm.get("worth"), dict)
         }
 
+    def worth_in_trial(self, votes: float) -> dict[str, dict[str, Any]]:
+        """Return what each ALM is worth on the test speakers of the trial, beside about ``votes`` human votes.
+
+        Args:
+            votes: human votes per utterance.
+
+        Returns:
+            By ALM, as ``worth``; empty without a trial with so many votes kept.
+        """
+        by_votes = self.json("trial/trial.json").get("worth")
+        worth = by_votes.get(f"{votes:.0f}") if isinstance(by_votes, dict) else None
+        return (
+            {str(name): alm for name, alm in worth.items() if isinstance(alm, dict)}
+            if isinstance(worth, dict)
+            else {}
+        )
+
     def equivalent_votes(self) -> dict[str, Estimate]:
         """Return the mean equivalent votes (kappa of the formula) of each ALM, from pooling.json."""
         alms = self.json("distributions/pooling.json").get("alms")

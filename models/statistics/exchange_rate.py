@@ -35,6 +35,8 @@ class ExchangeRate:
     Examples:
         >>> str(ExchangeRate(2.314, 1.2, float("inf"), 4.0, 8.0))
         '2.3 [1.2, more than 8]'
+        >>> str(ExchangeRate(float("inf"), float("inf"), float("inf"), 4.0, 8.0))
+        'more than 8'
     """
 
     value: float
@@ -56,7 +58,8 @@ class ExchangeRate:
     def __str__(self) -> str:
         """Such as "2.3 [1.2, 4.0]" or "more than 8 [5.1, more than 8]"; without an interval, the rate alone."""
         value, low, high = (self._text(number) for number in (self.value, self.low, self.high))
-        return value if np.isnan(self.low) else f"{value} [{low}, {high}]"
+        is_beyond = min(self.value, self.low, self.high) > self.limit
+        return value if np.isnan(self.low) or is_beyond else f"{value} [{low}, {high}]"
 
     def _text(self, number: float) -> str:
         if np.isnan(number):

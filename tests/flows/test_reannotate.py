@@ -34,7 +34,7 @@ stages:
   annotate:
     foreach: ${{corpora}}
     do:
-      cmd: {STEP}.annotate --utterances data/${{key}}/ingest/utterances.parquet --alm data/${{key}}/alm --engine transformers --out data/${{key}}/annotations
+      cmd: {STEP}.annotate --utterances data/${{key}}/ingest/utterances.parquet --alm data/${{key}}/alm --engine transformers --orders 2 --out data/${{key}}/annotations
       deps: ["data/${{key}}/ingest/utterances.parquet", "data/${{key}}/alm"]
       outs: ["data/${{key}}/annotations"]
   pool:
@@ -79,7 +79,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_alm(root / "made/poor", clips, seed=2)
     make_alm(root / "made/worse", clips, seed=3)
     make_project(root, clips)
-    vote_like(root, root / "made/good")
+    # Two votes per utterance: one is pooled, one is scored, so that the ALM decides most of the score.
+    vote_like(root, root / "made/good", votes=2)
     return root
 
 
@@ -137,6 +138,7 @@ def test_two_releases_with_a_promotion_between_them(
             pilot_size=30,
             margin=0.02,
             engine="transformers",
+            orders=2,
             timeout_seconds=180,
             return_state=True,
         )

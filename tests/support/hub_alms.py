@@ -94,7 +94,7 @@ def make_project(project: Path, clips: list[Path]) -> None:
     Utterances.check(frame, LABELS).write(project / "data/unit/ingest/utterances.parquet")
 
 
-def vote_like(project: Path, alm: Path, votes: int = 10, seed: int = 0) -> None:
+def vote_like(project: Path, alm: Path, votes: int, seed: int = 0) -> None:
     """Human votes drawn from what ``alm`` answers, so that ``alm`` is the better annotator by construction."""
     from ambivox.models.annotator_registry.promotion import mean_answers
     from ambivox.models.tables import Annotations, Utterances, Votes
@@ -106,6 +106,7 @@ def vote_like(project: Path, alm: Path, votes: int = 10, seed: int = 0) -> None:
         alm=str(alm),
         out=project / "truth",
         engine="transformers",
+        orders=2,
         store=str(project / "other-store"),
     )
     ids = Utterances.read(place / "utterances.parquet").frame["utterance_id"]

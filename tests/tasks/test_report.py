@@ -21,13 +21,37 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_run(tmp_path_factory.mktemp("run") / "unit")
 
 
+def test_the_trial_says_what_an_alm_is_worth_where_there_is_one(run: Path, tmp_path: Path) -> None:
+    """Its test speakers have more votes than those that pooling measures on."""
+    rate = {"text": "4.2 [3.0, 5.5]", "is_extrapolated": False}
+    copy = Path(shutil.copytree(run, tmp_path / "unit"))
+    (copy / "trial").mkdir(exist_ok=True)
+    trial = copy / "trial" / "trial.json"
+    content = json.loads(trial.read_text()) if trial.is_file() else {}
+    trial.write_text(json.dumps(content | {"worth": {"3": {"tiny": {"nll": {"overall": rate}}}}}))
+    text = Page(report(data=copy, out=tmp_path / "r.html").read_text()).text
+    assert "Beside 3 human votes, tiny is worth 4.2 [3.0, 5.5] further human votes (by nll)" in text
+
+
+def test_every_figure_on_a_phone_is_named_by_its_column(run: Path, tmp_path: Path) -> None:
+    page = report(data=run, out=tmp_path / "r.html").read_text()
+    row = page.split('<tr class="pooled')[1].split("</tr>")[0]
+    assert re.findall(r'data-measure="([^"]+)"', row) == [
+        "nll ↓",
+        "squared error ↓",
+        "JS ↓",
+        "BC ↑",
+        "accuracy ↑",
+    ]
+
+
 def test_headline_says_what_the_figures_say(run: Path, tmp_path: Path) -> None:
     text = Page(report(data=run, out=tmp_path / "r.html").read_text()).text
     assert "with 3 human votes per utterance, the pooled distribution is 30% closer" in text
     assert (
         "JS 0.160 [0.152, 0.169] against 0.228 [0.219, 0.236]; paired test over speakers: p < 0.001" in text
     )
-    assert "Per utterance, tiny is equivalent to about 2.47 [2.10, 2.90] human votes" in text
+    assert "Beside 3 human votes, tiny is worth 1.9 [1.2, 2.8] further human votes (by nll)" in text
     assert "pooled 0.200 [0.190, 0.210] – 0.200 [0.190, 0.210]" in text
     assert "JS (base 2) by sex of the speaker" in text
     assert "120 utterances of 12 speakers" in text

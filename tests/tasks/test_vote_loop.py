@@ -44,7 +44,7 @@ def project(tmp_path: Path, small_alm: Path, monkeypatch: pytest.MonkeyPatch) ->
     options = {
         "ingest": {"shares": [0.0, 0.5, 0.25, 0.25], "keep_votes": 2},
         "annotate": {"engine": "fake"},
-        "pool": {"resamples": 0, "allow_audio_insensitive": True},
+        "pool": {"allow_audio_insensitive": True},
     }
     enter(folder, Job("calls", "table", root, str(small_alm), options, None, ("pooled",), ("on",)))
     monkeypatch.chdir(folder)

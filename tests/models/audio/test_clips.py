@@ -71,7 +71,7 @@ def features(utterances: Utterances) -> list[np.ndarray]:
 
 def spectrograms(utterances: Utterances) -> list[np.ndarray]:
     """The embedded ALM's spectrograms."""
-    mels = log_mel_spectrograms(clips(utterances.frame))
+    mels = log_mel_spectrograms(clips(utterances.frame), 80)
     return [mels[index] for index in range(len(mels))]
 
 
