@@ -41,7 +41,7 @@ def run(small_alm, make_utterances, tmp_path):
             store=str(tmp_path / "store"),
             out=tmp_path / "out",
             splits=("train", "test"),
-            **options,
+            **({"orders": 2} | options),
         )
 
     return call

@@ -37,6 +37,7 @@ def test_a_real_server_killed_and_restarted_in_the_middle(
             alm=str(tiny_alm),
             splits=("test",),
             shard=2,
+            orders=2,
             engine=engine,
             server=f"http://127.0.0.1:{port}/v1",
             store=str(stores[name]),
