@@ -1,6 +1,7 @@
 """Fixtures shared by the tests of several folders."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -24,3 +25,8 @@ __all__ = [
 # No test reads the public model hub, even where there is one: every run sees the same.
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "ambivox-tests-have-no-hub")
+
+# Under nohup, or in the background of a shell, these signals are ignored, in the programs that tests start, too.
+for _signal, _handler in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+    if signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, _handler)

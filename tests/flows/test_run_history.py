@@ -16,7 +16,7 @@ def write_results(project: Path, js: float) -> None:
     data = project / "data" / "calls"
     for name, content in {
         "annotations/checks.json": {"refusals": 3},
-        "distributions/pooling.json": {"alms": {"tiny": {"equivalent_votes": {"value": 2.345}}}},
+        "distributions/pooling.json": {"alms": {"tiny": {"worth": {"nll": {"overall": {"text": "2.3"}}}}}},
         "validation/metrics.json": {"pooled": {"js": js}, "human": {"js": 0.25}},
     }.items():
         path = data / name
@@ -48,7 +48,11 @@ def test_each_run_adds_a_row_and_the_newest_is_first(prefect_server: None, tmp_p
     first = rows[1]
     assert first["utterances per second"] == 2.0
     assert (first["prompts"], first["tokens"], first["refusals"]) == (160, 9000, 3)
-    assert (first["JS pooled"], first["JS human"], first["equivalent votes"]) == (0.2, 0.25, "2.3")
+    assert (first["JS pooled"], first["JS human"], first["worth in human votes (by nll)"]) == (
+        0.2,
+        0.25,
+        "2.3",
+    )
     assert rows[0]["utterances per second"] is None
     assert rows[0]["JS pooled"] == 0.19
 
