@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from safetensors.numpy import save_file
 
 from ambivox.models.annotator_registry.candidate import Candidate, SourceError
 from ambivox.models.annotator_registry.ledger import Ledger
@@ -223,7 +225,7 @@ def test_a_promoted_folder_is_recognised_in_its_source(toy_project: Path) -> Non
     source = toy_project / "shelf/good"
     source.mkdir(parents=True)
     (source / "config.json").write_text('{"architectures": ["Qwen2AudioForConditionalGeneration"]}')
-    (source / "model.safetensors").write_text("weights")
+    save_file({"weight": np.zeros(2, np.float32)}, source / "model.safetensors")
     (source / "README.md").write_text("does not decide an answer")
     install_annotator(toy_project, "a", source)
     current = current_annotator(toy_project, "a")

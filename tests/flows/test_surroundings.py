@@ -20,6 +20,10 @@ NOWHERE = "http://127.0.0.1:9"
 PROXIES = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"), NOWHERE)
 
 
+# No hub can be reached, which `run` would say first.
+NO_DOWNLOAD = ("--set", "pretrain.tower=statistics")
+
+
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     """A table that is read, and whose recordings are missing: the first stage ends the run."""
@@ -32,7 +36,9 @@ def table(tmp_path: Path) -> Path:
 
 def assert_flow_ran(project: Path, table: Path, **changed: str) -> subprocess.CompletedProcess[str]:
     """Run until the first stage's own mistake, which only comes when everything before it works."""
-    done = ambivox(project, "run", "--corpus", "table", "--key", "mine", "--root", str(table), **changed)
+    done = ambivox(
+        project, "run", "--corpus", "table", "--key", "mine", "--root", str(table), *NO_DOWNLOAD, **changed
+    )
     assert done.returncode == 2, done.stderr
     assert done.stdout == "── ingest@mine\n"
     assert "no" in done.stderr
@@ -64,7 +70,9 @@ def test_a_run_works(tmp_path: Path, table: Path, surrounding: str) -> None:
         database = project / ".ambivox/prefect/prefect.db"
         database.parent.mkdir(parents=True)
         database.write_bytes(b"not a database, but long enough to look like one" * 400)
-        done = ambivox(project, "run", "--corpus", "table", "--key", "mine", "--root", str(table))
+        done = ambivox(
+            project, "run", "--corpus", "table", "--key", "mine", "--root", str(table), *NO_DOWNLOAD
+        )
         assert done.stderr.startswith(f"ambivox: warning: {database.resolve()} was damaged")
         assert len(list(database.parent.glob("prefect.db.damaged-*"))) == 1
     assert_flow_ran(project, table, **changed)
@@ -95,7 +103,16 @@ def test_a_server_that_does_not_answer_is_one_line(
     project = make_project(tmp_path / "project")
     started = time.monotonic()
     done = ambivox(
-        project, "run", "--corpus", "table", "--key", "mine", "--root", str(table), PREFECT_API_URL=url
+        project,
+        "run",
+        "--corpus",
+        "table",
+        "--key",
+        "mine",
+        "--root",
+        str(table),
+        *NO_DOWNLOAD,
+        PREFECT_API_URL=url,
     )
     assert done.returncode == 2
     assert done.stderr.startswith(f"ambivox: PREFECT_API_URL={url}: no Prefect API answers there")

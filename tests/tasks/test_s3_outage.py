@@ -67,7 +67,7 @@ def test_an_outage_ends_the_run_with_one_line_and_the_next_run_resumes(
     uninterrupted = run("uninterrupted", str(tmp_path / "store"))
     needed = scored_prompts()
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
-    flaky_s3.trouble = lambda number: "503" if number > 10 else ""
+    flaky_s3.trouble = lambda number: "503" if number > 15 else ""
     with pytest.raises(
         UserError,
         match=r"s3://ambivox/votes/\w+: the vote store cannot be reached .*SlowDown.*the same command resumes",
