@@ -1,9 +1,10 @@
-"""Applying a function to many file names on threads, in batches, in order, with a progress bar."""
+"""Work on threads, with results in order: a function on many file names in batches, and calls that wait for a server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from ambivox.models.progress import track
@@ -31,3 +32,28 @@ def map_in_batches(
     finished = pool.map(lambda batch: [function(name) for name in batch], batches)
     for results in track(finished, description, total=len(batches)):
         yield from results
+
+
+def in_parallel(calls: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
+    """Make calls at the same time; the first failure is raised, and calls that have not started are dropped.
+
+    Args:
+        calls: What to call; consumed as threads become free.
+        threads: How many calls are made at the same time.
+
+    Yields:
+        The results, in the order of ``calls``.
+    """
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for call in calls:
+                waiting.append(pool.submit(call))
+                # The queue holds twice as many calls as there are threads, so that no thread waits for a request.
+                if len(waiting) >= 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -16,9 +16,7 @@ import importlib.metadata
 import io
 import math
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -32,6 +30,7 @@ from ambivox.models.engines._probe import probe_requests
 from ambivox.models.engines._retrying_client import RetryingClient
 from ambivox.models.engines._server_kind import FASTAPI, UNKNOWN, VLLM, ServerKind, identify_server
 from ambivox.models.errors import UserError
+from ambivox.models.parallel import in_parallel
 from ambivox.models.prompting.chat import Chat, load_chat
 from ambivox.models.prompting.request import Request
 
@@ -77,7 +76,7 @@ class ServerEngine:
                 }
                 yield partial(self._complete, body, partial(_parse_logprobs, ids=ids))
 
-        rows = list(_in_parallel(calls()))
+        rows = list(in_parallel(calls(), _CONCURRENCY))
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(ids))
 
     def generate(self, requests: Sequence[Request], settings: Sequence[GenerationSettings]) -> list[str]:
@@ -98,7 +97,7 @@ class ServerEngine:
                     body["structured_outputs"] = {"json": setting.schema}
                 yield partial(self._complete, body, _parse_text)
 
-        return list(_in_parallel(calls()))
+        return list(in_parallel(calls(), _CONCURRENCY))
 
     def close(self) -> None:
         """Close the connections; the server keeps running."""
@@ -237,23 +236,6 @@ def _vllm_server(choice: EngineChoice) -> ServerKind:
             "distributions need; give the server's own address, or have the gateway pass these paths"
         )
     return server
-
-
-def _in_parallel(calls: Iterable[Callable[[], Any]]) -> Iterator[Any]:
-    """The results in order, with at most ``_CONCURRENCY`` calls at the same time; the first failure is raised."""
-    waiting: deque[Future[Any]] = deque()
-    with ThreadPoolExecutor(_CONCURRENCY) as pool:
-        try:
-            for call in calls:
-                waiting.append(pool.submit(call))
-                # The queue holds twice as many calls as there are threads, so that no thread waits for a request.
-                if len(waiting) >= 2 * _CONCURRENCY:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _audio_part(request: Request, rate_hz: int) -> dict[str, Any]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +19,10 @@ from ambivox.models.engines.hosted.limits import MAX_OPEN
 from ambivox.models.engines.hosted.same_model import is_same_model
 from ambivox.models.engines.hosted.top_logprobs import code_logprobs
 from ambivox.models.errors import UserError
+from ambivox.models.parallel import in_parallel
 from ambivox.models.prompting.alm_spec import Alm
 from ambivox.models.prompting.hosted_spec import Hosted
 from ambivox.models.prompting.request import Request
-
-T = TypeVar("T")
 
 # A reasoning model needs room before its letter; a short limit gives empty answers.
 LETTER_TOKENS = 16
@@ -67,7 +64,7 @@ class HostedEngine:
                 body["top_logprobs"] = min(max(self._api.hosted.top_logprobs, 1), 20)
                 yield partial(self._scored, request, body)
 
-        rows = list(in_parallel(calls()))
+        rows = list(in_parallel(calls(), MAX_OPEN))
         return np.array(rows, dtype=np.float64).reshape(len(rows), -1)
 
     def generate(self, requests: Sequence[Request], settings: Sequence[GenerationSettings]) -> list[str]:
@@ -86,7 +83,7 @@ class HostedEngine:
                     body["response_format"] = {"type": "json_schema", "json_schema": schema}
                 yield partial(self._generated, request, body)
 
-        return list(in_parallel(calls()))
+        return list(in_parallel(calls(), MAX_OPEN))
 
     def close(self) -> None:
         """Close the connections and the journal."""
@@ -153,26 +150,6 @@ class HostedEngine:
     def report(self) -> tuple[int, Usage, list[str]]:
         """Answers in the journal, their tokens, and the models that they name."""
         return *self._journal.usage(), self._journal.models()
-
-
-def in_parallel(calls: Iterable[Callable[[], T]]) -> Iterator[T]:
-    """The results in order; the first failure is raised, and calls that have not started are dropped.
-
-    Args:
-        calls: what to call; the pace is kept by the calls themselves.
-    """
-    waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(MAX_OPEN) as pool:
-        try:
-            for call in calls:
-                waiting.append(pool.submit(call))
-                if len(waiting) >= 2 * MAX_OPEN:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def first_shown(name: str) -> str:
