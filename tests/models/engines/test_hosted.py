@@ -182,7 +182,7 @@ def test_a_missing_key_is_named(engine: Callable[..., HostedEngine], monkeypatch
 def test_silence_ends_within_the_time_out(server: HostedServer, engine: Callable[..., HostedEngine]) -> None:
     server.faults = ["hang"] * 20
     start = time.monotonic()
-    with pytest.raises(UserError, match="paid answers are kept"):
+    with pytest.raises(UserError, match="stored answers are kept"):
         engine(server_timeout_seconds=1.0).generate(requests(1), [SAMPLED])
     assert time.monotonic() - start < 10
 
