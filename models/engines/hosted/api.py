@@ -11,6 +11,7 @@ import logging
 import re
 import threading
 import time
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -69,12 +70,14 @@ class Api:
             headers={"Authorization": f"Bearer {key}"} if key else {}, limits=httpx.Limits(max_connections=64)
         )
 
-    def ask(self, body: dict[str, Any], tokens: float) -> Answer:
+    def ask(self, body: dict[str, Any], tokens: float, check: Callable[[], None] = lambda: None) -> Answer:
         """Send a chat completion, with retries.
 
         Args:
             body: the JSON body.
             tokens: about how many tokens it takes, for the pace.
+            check: is called just before each attempt, when it is the request's turn; raises UserError where nothing
+                more may be sent.
 
         Returns:
             The answer. A request that the endpoint refuses although it has answered others is a refusal.
@@ -83,15 +86,16 @@ class Api:
             UserError: the endpoint refuses the key, the quota or the first request, or gave no answer within the
                 time-out. Answers in the journal stay.
         """
-        while (answer := self._retries.until_success(lambda: self._attempt(body, tokens))) is None:
+        while (answer := self._retries.until_success(lambda: self._attempt(body, tokens, check))) is None:
             pass  # a parameter that the endpoint refuses is left out now
         return answer
 
-    def _attempt(self, body: dict[str, Any], tokens: float) -> Answer | None:
+    def _attempt(self, body: dict[str, Any], tokens: float, check: Callable[[], None]) -> Answer | None:
         """Send the request once; None where it has to be sent again without a parameter."""
         with self._lock:
             sent = self._accepted(body)
         with self.limits.turn(tokens):
+            check()
             response = request(
                 self._client,
                 f"{self.hosted.base_url}/chat/completions",
