@@ -65,7 +65,7 @@ def hosted_summary(checks: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
     Example:
         >>> hosted_summary({"hosted": {"sent_to": "https://host/v1", "requests": 3, "cost_usd": 0.5}})[:3]
-        [('sent to', 'https://host/v1'), ('answered by', None), ('paid requests', 3)]
+        [('sent to', 'https://host/v1'), ('recordings sent', None), ('answered by', None)]
     """
     hosted = checks.get("hosted")
     if not isinstance(hosted, Mapping):
@@ -76,6 +76,7 @@ def hosted_summary(checks: Mapping[str, Any]) -> list[tuple[str, Any]]:
     models = answered_by if isinstance(answered_by, list) else []
     return [
         ("sent to", hosted.get("sent_to")),
+        ("recordings sent", hosted.get("clips_sent")),
         ("answered by", ", ".join(map(str, models)) or None),
         ("paid requests", hosted.get("requests")),
         ("cost (USD)", hosted.get("cost_usd")),

@@ -141,6 +141,7 @@ def usage_report(engine: HostedEngine) -> dict[str, Any]:
         "sent_to": shown_address(hosted.base_url),
         "model": hosted.model,
         "answered_by": engine.answered_by(),
+        "clips_sent": spent.clips,
         "requests": spent.requests,
         "requests_not_counted": spent.uncounted,
         "tokens": vars(spent.usage),

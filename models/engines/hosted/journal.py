@@ -32,11 +32,13 @@ class Spent:
 
     Attributes:
         requests: the number of answers.
+        clips: the clips whose audio was sent.
         uncounted: those of them whose tokens are estimates, as the endpoint did not count them.
         usage: the tokens of all.
     """
 
     requests: int
+    clips: int
     uncounted: int
     usage: Usage
 
@@ -126,16 +128,16 @@ class Journal:
         """
         with self._lock:
             rows = self._database.execute(
-                "SELECT substr(audio_name, 1, 64), count(*), count(nullif(json_extract(answer, '$.is_counted'), 1)), "
+                "SELECT substr(audio_name, 1, 64), count(*), max(audio_name NOT LIKE '%:transcript'), "
+                "count(nullif(json_extract(answer, '$.is_counted'), 1)), "
                 "sum(text_tokens), sum(audio_tokens), sum(cached_tokens), sum(output_tokens), sum(reasoning_tokens) "
                 "FROM answers WHERE endpoint = ? GROUP BY 1",
                 (self._endpoint,),
             ).fetchall()
         counted = [row[1:] for row in rows if clips is None or row[0] in clips]
-        requests, uncounted, *tokens = (
-            (sum(values) for values in zip(*counted, strict=True)) if counted else [0] * 7
-        )
-        return Spent(requests, uncounted, Usage(*tokens))
+        totals = [int(sum(values)) for values in zip(*counted, strict=True)] if counted else [0] * 8
+        requests, sent, uncounted = totals[:3]
+        return Spent(requests, sent, uncounted, Usage(*totals[3:]))
 
     def models(self) -> list[str]:
         """The models that the answers so far name, most frequent first."""

@@ -294,7 +294,7 @@ def test_what_is_spent_is_counted_per_run(server: HostedServer, engine: Callable
     connected.generate(requests(6), [SAMPLED] * 6)
     clips = [request.audio_name[:64] for request in requests(2)]
     connected.plan(clips, 10)
-    assert connected.spent().requests == 2
+    assert connected.spent().requests == connected.spent().clips == 2
     connected.generate(requests(3), [replace(SAMPLED, seed=9)] * 3)
     assert connected.spent().requests == 4
     assert "3 of about 10 answers" in connected.meter.describe()
