@@ -90,8 +90,8 @@ def reshape(root: Path, shape: str) -> None:
             with target.open("w") as file:
                 file.write("FileName,EmoDetail\n")
                 for row in csv.DictReader(source):
-                    answer = f"{row['Worker']}; {row['EmoClass_Major']}; {row['EmoClass_Second']}; A:2.0; V:5.0; D:4.0;"
-                    file.write(f'{row["FileName"]},"{answer}"\n')
+                    packed = f"{row['Worker']}; {row['EmoClass_Major']}; {row['EmoClass_Second']}; A:2.0; V:5.0; D:4.0;"
+                    file.write(f'{row["FileName"]},"{packed}"\n')
         else:
             tree: dict[str, dict[str, dict[str, object]]] = {}
             for row in csv.DictReader(source):

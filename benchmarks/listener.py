@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace, whisper: Path) -> None:
     import torch
 
     torch.set_num_threads(options.threads)
-    changes = dict(_setting(each) for each in options.set)
+    changes: dict[str, Any] = dict(_setting(each) for each in options.set)
     listeners = [
         _tune(options, whisper, replace(WhisperTuningSettings(seed=seed), **changes))
         for seed in options.seeds

@@ -73,7 +73,8 @@ def test_the_flow_fills_the_store_and_the_step_writes_the_tables(options, tmp_pa
 def test_a_shard_that_fails_is_retried_by_itself_and_the_rest_is_stored(options, monkeypatch, tmp_path):
     from ambivox.flows import annotate as module
 
-    score, calls = FakeEngine.score, []
+    score = FakeEngine.score
+    calls: list[None] = []
 
     def failing(self, requests):
         calls.append(None)

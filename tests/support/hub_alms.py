@@ -118,6 +118,6 @@ def vote_like(project: Path, alm: Path, votes: int, seed: int = 0) -> None:
         for a, k in enumerate(rng.choice(len(LABELS), votes, p=q_K / q_K.sum()))
     ]
     columns = ["utterance_id", "annotator_id", "annotator_kind", "label", "weight"]
-    votes = Votes.check(pl.DataFrame(rows, columns, orient="row"), LABELS)
-    votes.write(place / "votes.parquet")
-    Votes.check(votes.frame.clear(), LABELS).write(place / "heldout.parquet")
+    drawn = Votes.check(pl.DataFrame(rows, columns, orient="row"), LABELS)
+    drawn.write(place / "votes.parquet")
+    Votes.check(drawn.frame.clear(), LABELS).write(place / "heldout.parquet")

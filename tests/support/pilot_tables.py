@@ -44,7 +44,7 @@ def corpus(rows: int = 200, seed: int = 0) -> tuple[Utterances, Votes, np.ndarra
     )
 
 
-def annotations(ids: pl.Series, q_NK: np.ndarray, refused: float = 0.0, mass: float = 0.9) -> Annotations:
+def answered(ids: pl.Series, q_NK: np.ndarray, refused: float = 0.0, mass: float = 0.9) -> Annotations:
     count = round(refused * len(ids))
     logprobs = [None] * count + np.log(q_NK[count:]).tolist()
     frame = pl.DataFrame(

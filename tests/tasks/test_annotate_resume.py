@@ -28,7 +28,7 @@ annotate(utterances=Path(sys.argv[1]), store=sys.argv[2], out=Path(sys.argv[3]),
 """
 
 
-def slow_run(utterances: Path, store: Path, out: Path, seconds: float) -> subprocess.Popen:
+def slow_run(utterances: Path, store: Path, out: Path, seconds: float) -> subprocess.Popen[bytes]:
     """The step in its own process, with an engine that takes ``seconds`` per shard."""
     command = [sys.executable, "-c", SLOW_RUN, str(utterances), str(store), str(out), str(seconds)]
     return subprocess.Popen(command, cwd=Path(__file__).parents[2], env=os.environ | {"OMP_NUM_THREADS": "1"})

@@ -32,7 +32,9 @@ def written(tmp_path: Path, name: str, rows: list[dict[str, object]]) -> Path:
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
 def test_many_labels_of_an_utterance_are_counted_as_votes(tmp_path, corpus, name):
     answers = ["anger", "Anger ", "anger", "sadness"]
-    rows = [{"utterance_id": "train-000", "model": "gpt-audio", "label": label} for label in answers]
+    rows: list[dict[str, object]] = [
+        {"utterance_id": "train-000", "model": "gpt-audio", "label": label} for label in answers
+    ]
     rows += [
         {"utterance_id": "train-001", "model": "other", "label": "neutral"},
         {"utterance_id": "train-001", "model": "other", "label": "joy"},

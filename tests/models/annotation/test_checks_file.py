@@ -15,7 +15,7 @@ from tests.support.annotation_fixtures import LABELS
 from tests.support.steps import pool
 
 
-def annotations(folder: Path, **checks: object) -> Path:
+def annotations_file(folder: Path, **checks: object) -> Path:
     """The path of an annotations file, with these checks beside it."""
     folder.mkdir()
     if checks:
@@ -26,10 +26,10 @@ def annotations(folder: Path, **checks: object) -> Path:
 @pytest.mark.parametrize("key", ["audio_sensitive", "hears"])
 def test_audio_insensitive_annotators_are_left_out(tmp_path, key):
     sensitive, insensitive, text_only = (
-        annotations(tmp_path / name, **{key: value})
+        annotations_file(tmp_path / name, **{key: value})
         for name, value in {"a": True, "b": False, "c": None}.items()
     )
-    unchecked = annotations(tmp_path / "d")
+    unchecked = annotations_file(tmp_path / "d")
     files = (sensitive, insensitive, text_only, unchecked)
     kept, sentences = drop_audio_insensitive(files)
     assert kept == (sensitive, text_only, unchecked)
@@ -39,7 +39,9 @@ def test_audio_insensitive_annotators_are_left_out(tmp_path, key):
 
 @pytest.mark.parametrize("key", ["audio_sensitive", "hears"])
 def test_the_sentence_names_the_alm_and_the_option(tmp_path, key):
-    kept, (sentence,) = drop_audio_insensitive((annotations(tmp_path / "a", alm="deaf", **{key: False}),))
+    kept, (sentence,) = drop_audio_insensitive(
+        (annotations_file(tmp_path / "a", alm="deaf", **{key: False}),)
+    )
     assert kept == ()
     assert sentence.startswith("deaf is audio-insensitive")
     assert "--allow-audio-insensitive" in sentence

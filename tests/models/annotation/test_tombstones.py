@@ -89,7 +89,8 @@ def test_an_interrupted_removal_is_completed(root: str, monkeypatch: pytest.Monk
     for number in range(3):
         store.add(answers(**{f"a{number}": "anna", f"b{number}": "boris"}))
     files = type(open_files(root))
-    delete, deleted = files.delete, []
+    delete = files.delete
+    deleted: list[str] = []
 
     def delete_once(self: object, name: str) -> None:
         if deleted:

@@ -17,7 +17,7 @@ from ambivox.models.annotator_registry.promotion import (
 from ambivox.models.errors import UserError
 from ambivox.models.statistics.intervals import mean_interval
 from ambivox.models.tables import Annotations, Utterances, Votes
-from tests.support.pilot_tables import LABELS, annotations, corpus
+from tests.support.pilot_tables import LABELS, answered, corpus
 
 
 def _noisy(truth_NK: np.ndarray, strength: float, seed: int) -> np.ndarray:
@@ -128,15 +128,15 @@ def test_false_promotions_are_rare_over_ten_trials(speakers: int) -> None:
 
 def test_answers_are_averaged_over_prompts_and_missing_without_any() -> None:
     ids = pl.Series(["u1", "u2", "u3"])
-    one = annotations(ids, np.array([[0.2, 0.3, 0.5]] * 3), refused=0.34)
-    silent = annotations(ids, np.full((3, 3), 1 / 3), refused=1.0)
+    one = answered(ids, np.array([[0.2, 0.3, 0.5]] * 3), refused=0.34)
+    silent = answered(ids, np.full((3, 3), 1 / 3), refused=1.0)
     assert np.isnan(mean_answers(silent, ids)).all()
     np.testing.assert_allclose(mean_answers(one, ids)[1:], [[0.2, 0.3, 0.5]] * 2)
     assert np.isnan(mean_answers(one, ids)[0]).all()
 
 
 def test_sampled_answers_are_counted() -> None:
-    frame = annotations(pl.Series(["u1"] * 4), np.full((4, 3), 1 / 3)).frame.with_columns(
+    frame = answered(pl.Series(["u1"] * 4), np.full((4, 3), 1 / 3)).frame.with_columns(
         logprobs=pl.lit(None, dtype=pl.List(pl.Float64)), label=pl.Series(["a", "a", "b", "c"])
     )
     # Half a pseudo-vote per label: (2 + 0.5) / (4 + 1.5).
@@ -147,7 +147,7 @@ def test_sampled_answers_are_counted() -> None:
 
 def test_objections() -> None:
     ids, uniform = pl.Series([f"u{n}" for n in range(10)]), np.full((10, 3), 1 / 3)
-    assert objections(annotations(ids, uniform), True) == []
-    assert "do not depend on the audio" in objections(annotations(ids, uniform), False)[0]
-    assert "refused 50%" in objections(annotations(ids, uniform, refused=0.5), None)[0]
-    assert "on the labels" in objections(annotations(ids, uniform, mass=0.001), None)[0]
+    assert objections(answered(ids, uniform), True) == []
+    assert "do not depend on the audio" in objections(answered(ids, uniform), False)[0]
+    assert "refused 50%" in objections(answered(ids, uniform, refused=0.5), None)[0]
+    assert "on the labels" in objections(answered(ids, uniform, mass=0.001), None)[0]

@@ -9,7 +9,7 @@ import pytest
 
 from ambivox.models.annotator_registry.candidate import Candidate
 from ambivox.models.annotator_registry.trial import Pilot
-from tests.support.pilot_tables import annotations, corpus
+from tests.support.pilot_tables import answered, corpus
 
 REVISION = "0123456789abcdef"
 CANDIDATE = Candidate("Qwen/a", "c" * 40, "hub:author=Qwen", "Qwen/a")
@@ -25,7 +25,7 @@ def pilot(tmp_path: Path) -> Pilot:
     row = {name: number for number, name in enumerate(utterances.frame["utterance_id"])}
     ids = pilot.utterances.frame["utterance_id"]
     good_NK = 0.7 * truth_NK[[row[name] for name in ids]] + 0.1
-    annotations(ids, good_NK).write(tmp_path / "good/annotations.parquet")
+    answered(ids, good_NK).write(tmp_path / "good/annotations.parquet")
     return pilot
 
 
