@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import beta
 
 from ambivox.models.api.frames import UTTERANCE, Frame, like
 from ambivox.models.api.inputs import Inputs, read_inputs
@@ -16,6 +15,7 @@ from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import Criterion, PoolingModel, pool_blocks
 from ambivox.models.pooling.worth import measure_worth
+from ambivox.models.statistics.dirichlet_posterior import credible_interval
 
 
 def pool(
@@ -64,11 +64,7 @@ def pool(
     given = read_inputs(votes, probabilities, speakers, labels)
     model = fit(given, given.arrays, criterion, seed)
     pooled = pool_blocks(model, given.arrays.n_NK, given.arrays.q_NAK, given.arrays.label_mass_NA)
-    weight_N1 = pooled.weight_N[:, None]
-    # Beta distributions are the margins of the Dirichlet posterior. Where one is very skewed, its mean can lie outside.
-    parameters_NK = np.maximum(weight_N1 * pooled.p_NK, 1e-9), np.maximum(weight_N1 * (1 - pooled.p_NK), 1e-9)
-    low_NK = np.minimum(beta.ppf((1 - interval) / 2, *parameters_NK), pooled.p_NK)
-    high_NK = np.maximum(beta.ppf((1 + interval) / 2, *parameters_NK), pooled.p_NK)
+    low_NK, high_NK = credible_interval(pooled.p_NK, pooled.weight_N, interval)
     columns: dict[str, Any] = {UTTERANCE: given.ids}
     columns |= {label: pooled.p_NK[:, k] for k, label in enumerate(given.labels)}
     for k, label in enumerate(given.labels):

@@ -59,7 +59,7 @@ def pooling(run: Run) -> Section:
                 f"{without:,} utterances have no human votes: their pooled distribution comes from the calibrated ALM and the prior alone."
             )
     section.details = json_tables(content)
-    section.pictures = pictures(run.root / "distributions")
+    section.pictures = pictures(run, "distributions")
     return section
 
 
