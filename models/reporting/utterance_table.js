@@ -63,9 +63,9 @@
     column("id", (_, type, row) => type === "display" ? name(row)
       : type === "filter" ? searched(columns.id[row]) : columns.id[row]),
     column("transcript", text("transcript"), { className: "words" }),
-    column("speaker", text("speaker")),
-    column("split", text("split")),
-    column("seconds", number("seconds", 1), right),
+    column("speaker", text("speaker"), { className: "extra" }),
+    column("split", text("split"), { className: "extra" }),
+    column("seconds", number("seconds", 1), { ...right, className: "right extra" }),
     column("votes", (_, type, row) => type === "display" ? node("span", `${columns.votes[row]}`)
       : columns.votes[row], right),
     column("label", text("label")),
