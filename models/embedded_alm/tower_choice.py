@@ -155,9 +155,10 @@ def _download(choice: TowerChoice, name: str) -> Path:
 
 def _hub_error(name: str, error: Exception) -> Exception:
     """One line for an error of the hub; any other error as it is."""
-    from httpx2 import HTTPError
+    from httpx2 import HTTPError, InvalidURL
 
-    if isinstance(error, (OSError, HTTPError, ValueError)):
+    # ImportError and InvalidURL: proxies in the environment that cannot be used.
+    if isinstance(error, (OSError, HTTPError, ValueError, ImportError, InvalidURL)):
         reason = " ".join(str(error).split())
         return UserError(f"{hub_endpoint()}: {name} cannot be read ({type(error).__name__}: {reason[:200]})")
     return error
