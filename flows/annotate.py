@@ -93,7 +93,7 @@ def annotate(
     options = options or AnnotateOptions()
     request = AnnotationRequest(utterances, alm, options)
     run = _prepared(request)
-    numbers = [number for number, shard in enumerate(run.shards) if run.missing(shard).height]
+    numbers = [number for number, items in enumerate(run.missing_by_shard()) if items.height]
     get_run_logger().info("%d of %d shards are not in the store yet", len(numbers), len(run.shards))
     if numbers:
         _fill_all(
