@@ -42,6 +42,7 @@ SCHEMA = pl.Schema(
         "response": pl.String(),
         "refused": pl.Boolean(),
         "windows": pl.Int64(),
+        "answered_by": pl.String(),
     }
 )
 
@@ -158,7 +159,13 @@ class VoteStore:
                 f"{self.location}/{name}: this shard of the vote store is damaged (its hash differs from its name); "
                 "delete it and run the same command again to recompute its answers"
             )
-        return self._tombstones.without_forgotten(pl.read_parquet(io.BytesIO(content), columns=columns))
+        stored = pl.read_parquet_schema(io.BytesIO(content))
+        shard = pl.read_parquet(
+            io.BytesIO(content), columns=[column for column in columns if column in stored]
+        )
+        # Shards that were written before the last columns were added lack them.
+        later = [pl.lit(None, SCHEMA[column]).alias(column) for column in columns if column not in stored]
+        return self._tombstones.without_forgotten(shard.with_columns(later).select(columns))
 
     def _content(self, name: str) -> bytes:
         """The content of a shard; the first ones are kept, so that a small store is read once."""
