@@ -26,24 +26,24 @@ def pooling(run: Run) -> Section:
             section.warnings.append(f"{name}: {warning}.")
     if run.worth():
         section.text.append(
-            "An ALM is worth as many further human votes as pooling with the corpus prior but without the ALM needs to "
+            "An ALM is worth as many further human votes as pooling without it needs to "
             "reach the score of pooling with it. It is measured on votes and speakers that the models were not fitted "
             "on; brackets show 95% intervals over speakers."
         )
     for name, votes in run.equivalent_votes().items():
         section.text.append(
-            f"{name} counts for {format_estimate(votes)} votes (κ). The pooled distribution is "
-            "(n + κ₀ p₀ + κ q̃) / (N + κ₀ + κ): n the human votes per label, N their number, p₀ the corpus prior and κ₀ the "
-            "votes it counts for, q̃ the calibrated distribution of the ALM, and κ its equivalent votes; κ₀ and κ are "
-            "fitted, per utterance."
+            f"{name} counts for {format_estimate(votes)} votes (κ) on average: with its answer, a pooled distribution is as "
+            "certain as that many more human votes would make it. The pooled distribution is the mean of a posterior, a "
+            "mixture of Dirichlet distributions in which the ALM's answer says which kinds of utterances are likely, and the "
+            "human votes decide between them."
         )
         if votes.value < _NEGLIGIBLE_VOTES:
-            section.text.append(f"{name} has almost no effect: pooled is close to humans + prior.")
+            section.text.append(f"{name} has almost no effect: pooled is close to human + mixture.")
     content = run.json("distributions/pooling.json")
     section.warnings += [f"Left out: {sentence}." for sentence in _sentences(content)]
     if content.get("alms") == {}:
         section.text.append(
-            "No ALM is pooled: the pooled distributions are those of the human votes pooled with the corpus prior."
+            "No ALM is pooled: the pooled distributions are those of the human votes pooled with the mixture."
         )
     section.tables = _worth_tables(run) + _tables_by_ambiguity(content)
     pooled = run.distributions.get("pooled")

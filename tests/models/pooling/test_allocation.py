@@ -16,18 +16,21 @@ from ambivox.models.pooling.allocation_simulation import simulate
 from ambivox.models.pooling.calibration import identity
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
-from ambivox.models.pooling.pooled import AlmModel, PoolingModel, PriorWeights
+from ambivox.models.pooling.mixture import DirichletMixture
+from ambivox.models.pooling.pooled import AlmModel, PoolingModel
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Votes
 from tests.support.pooling_tables import SimulatedCorpus, label_names, simulated_corpus, write_files
 from tests.support.steps import plan_labels
 
-_WEIGHTS = np.array([np.log(2.0), 0.0, 0.0, 0.0, 0.0, 0.0])  # kappa = 2 everywhere
+_SINGLE = DirichletMixture.single(2, 2.0)  # kappa = 2 everywhere
 _MODEL = PoolingModel(
     ("a", "b"),
     np.array([0.5, 0.5]),
-    PriorWeights.constant(1.0),
-    (AlmModel("x", identity(2), _WEIGHTS, True),),
+    _SINGLE,
+    _SINGLE,
+    replace(_SINGLE, prior_votes=1.0),
+    (AlmModel("x", identity(2), 1.0, True),),
     np.eye(2),
     np.zeros(2),
     "likelihood",

@@ -37,7 +37,7 @@ def test_corpus_counts_votes_and_rejects(root: Path) -> None:
 def test_an_alm_of_almost_no_effect_is_named(root: Path) -> None:
     assert not any("almost no effect" in line for line in pooling(Run(root)).text)
     write_json(root / "distributions/pooling.json", {"alms": {"tiny": {"equivalent_votes": 0.02}}})
-    assert "tiny has almost no effect: pooled is close to humans + prior." in pooling(Run(root)).text
+    assert "tiny has almost no effect: pooled is close to human + mixture." in pooling(Run(root)).text
 
 
 def test_validation_names_its_target(root: Path) -> None:
@@ -47,7 +47,7 @@ def test_validation_names_its_target(root: Path) -> None:
     by_ambiguity, paired, by_sex = validation(Run(root)).tables
     assert [row[0] for row in by_ambiguity.rows] == ["human", "pooled"]
     assert paired.rows == (("JS (base 2)", "pooled − human", "-0.070 [-0.080, -0.060]", "7.0e-04"),)
-    assert by_sex.columns == ("sex", "human", "human + prior", "synthetic", "pooled", "human ceiling")
+    assert by_sex.columns == ("sex", "human", "human + mixture", "synthetic", "pooled", "human ceiling")
 
 
 def test_fine_tuned_models_of_earlier_versions_are_ranked_by_js(root: Path) -> None:
