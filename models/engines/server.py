@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from ambivox.models.alms import resolve
-from ambivox.models.engines._bounded_http import InvalidResponseError, api_key, shown_address
 from ambivox.models.engines import PROBE, EngineChoice, GenerationSettings, Scores, open_engine
+from ambivox.models.engines._bounded_http import InvalidResponseError, api_key, shown_address
 from ambivox.models.engines._probe import probe_requests
 from ambivox.models.engines._retrying_client import RetryingClient
 from ambivox.models.engines._server_kind import FASTAPI, UNKNOWN, VLLM, ServerKind, identify_server
