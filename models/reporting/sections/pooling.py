@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from ambivox.models.reporting.estimates import display_name, format_estimate, parse_estimate
@@ -74,11 +75,12 @@ def _sentences(content: Mapping[str, Any]) -> list[str]:
 
 def _trust(frame: pl.DataFrame) -> str:
     """Which distributions can be trusted, by what the posterior says of each."""
-    error_N, width_N = frame["expected_squared_error"], frame["dominant_high"] - frame["dominant_low"]
+    error_N = frame["expected_squared_error"].to_numpy()
+    width_N = frame["dominant_high"].to_numpy() - frame["dominant_low"].to_numpy()
     return (
         f"How far each distribution can be trusted: the squared error that its posterior expects has the median "
-        f"{error_N.median():.3f} and exceeds {error_N.quantile(0.9):.3f} for a tenth of the utterances; the 90% interval of "
-        f"the dominant label's probability has the median width {width_N.median():.2f}. Columns expected_squared_error, "
+        f"{np.median(error_N):.3f} and exceeds {np.quantile(error_N, 0.9):.3f} for a tenth of the utterances; the 90% interval of "
+        f"the dominant label's probability has the median width {np.median(width_N):.2f}. Columns expected_squared_error, "
         "dominant_low and dominant_high of distributions/pooled.parquet have them."
     )
 
