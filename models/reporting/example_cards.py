@@ -8,15 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from ambivox.models.pooling.credible import LEVEL, credible_interval
 from ambivox.models.reporting.json_tables import format_cell
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.source_names import source_label
 from ambivox.models.reporting.utterance_figures import UtteranceFigures, answered, posterior_weight
-from ambivox.models.statistics.dirichlet_posterior import credible_interval
+from ambivox.models.statistics.dirichlet_posterior import variance
 from ambivox.models.statistics.vote_counts import shares
 
-#: The nominal coverage of the intervals of an utterance.
-COVERAGE = 0.9
 _COUNTED_SOURCES = ("synthetic", "combined", "pooled")
 _JEFFREYS = 0.5  # votes that Jeffreys' prior adds for a label, and for the absence of it
 
@@ -87,10 +86,10 @@ def example_cards(run: Run, figures: UtteranceFigures, rows: Sequence[int]) -> l
         if source == "synthetic":
             interval = _prompt_interval(run, ids, len(figures.labels))
         elif source == "pooled":
-            weight_N = np.maximum(posterior_weight(table, known), 1e-6)
             low_NK, high_NK = none_NK.copy(), none_NK.copy()
+            variance_NK = variance(p_NK[has_answer_N], posterior_weight(table, known))
             low_NK[has_answer_N], high_NK[has_answer_N] = credible_interval(
-                p_NK[has_answer_N], weight_N, COVERAGE
+                p_NK[has_answer_N], variance_NK, LEVEL
             )
             interval = (low_NK, high_NK)
         _add(columns, source_label(source), has_answer_N, np.zeros(len(ids)), p_NK, interval)
@@ -132,9 +131,7 @@ def _vote_interval(n_NK: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Jeffreys' interval of every label's share of the votes."""
     votes_N1 = n_NK.sum(1, keepdims=True)
     p_NK = (n_NK + _JEFFREYS) / (votes_N1 + 2 * _JEFFREYS)
-    low_NK, high_NK = credible_interval(p_NK, votes_N1[:, 0] + 2 * _JEFFREYS, COVERAGE)
-    # As Brown, Cai and DasGupta (2001) advise: no share is excluded that was observed as 0 or 1.
-    return np.where(n_NK == 0, 0.0, low_NK), np.where(n_NK == votes_N1, 1.0, high_NK)
+    return credible_interval(p_NK, variance(p_NK, votes_N1[:, 0] + 2 * _JEFFREYS), LEVEL)
 
 
 def _prompt_interval(run: Run, ids: pl.Series, labels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -149,9 +146,7 @@ def _prompt_interval(run: Run, ids: pl.Series, labels: int) -> tuple[np.ndarray,
         p_MK = np.exp(np.array(answers.get(utterance_id, []), dtype=float))
         if len(p_MK) > 1:
             p_MK = p_MK / p_MK.sum(1, keepdims=True)
-            low_NK[place], high_NK[place] = np.quantile(
-                p_MK, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=0
-            )
+            low_NK[place], high_NK[place] = np.quantile(p_MK, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return low_NK, high_NK
 
 

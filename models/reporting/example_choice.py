@@ -51,8 +51,8 @@ def choose_examples(figures: UtteranceFigures, count: int) -> list[ExampleKind]:
         (
             "valuable",
             "Most worth another vote",
-            "One more human vote is expected to move the distribution most here.",
-            figures.change_N,
+            "One more human vote is expected to lower the error of the pooled distribution most here.",
+            figures.gain_N,
         ),
         (
             "certain",

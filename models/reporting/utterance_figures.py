@@ -1,4 +1,4 @@
-"""What the report says about each utterance: its distribution, its ambiguity, and what another vote would change."""
+"""What the report says about each utterance: its distribution, its ambiguity, and what another vote would improve."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.reporting.reading import Run
-from ambivox.models.statistics.dirichlet_posterior import expected_change
+from ambivox.models.statistics.dirichlet_posterior import concentration, expected_fall
 from ambivox.models.statistics.metrics import entropy, jensen_shannon
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.tables import Distributions
@@ -32,7 +32,7 @@ class UtteranceFigures:
         entropy_N: ambiguity of ``p_NK``, in bits.
         disagreement_N: JS divergence (base 2) between the human votes and the ALM's answer; nan where one of them is
             missing, or where there are fewer than LEAST_VOTES votes.
-        change_N: JS divergence by which one more vote is expected to move ``p_NK``; nan where it is not known.
+        gain_N: by how much one more vote is expected to lower the squared error of ``p_NK``; nan where it is not known.
     """
 
     frame: pl.DataFrame
@@ -42,7 +42,7 @@ class UtteranceFigures:
     votes_NK: np.ndarray
     entropy_N: np.ndarray
     disagreement_N: np.ndarray
-    change_N: np.ndarray
+    gain_N: np.ndarray
 
     def dominant(self) -> list[str]:
         """Return the label of the largest probability of each utterance."""
@@ -78,22 +78,29 @@ def utterance_figures(run: Run) -> UtteranceFigures | None:
         votes_NK,
         entropy(p_NK),
         _disagreement(run, ids, votes_NK),
-        np.full(len(p_NK), np.nan) if source != "pooled" else _change(run.distributions["pooled"], ids),
+        np.full(len(p_NK), np.nan) if source != "pooled" else _gain(run.distributions["pooled"], ids),
     )
 
 
 def posterior_weight(table: Distributions, utterance_ids: pl.Series) -> np.ndarray:
-    """Return how many votes each distribution counts for: human, equivalent and, where they are known, prior votes.
+    """Return how many votes each distribution counts for, ``weight_N``.
 
     Args:
-        table: distributions of the source pooled.
+        table: distributions of the source pooled. Those of earlier versions have no expected squared error; there, it is the
+            sum of the human, equivalent and, where they are known, prior votes.
         utterance_ids: N utterances of it.
     """
-    columns = ("human_votes", "equivalent_votes", "prior_votes")
-    known = [name for name in columns if name in table.frame.columns]
-    weights = table.frame.select("utterance_id", weight=pl.sum_horizontal(known))
     ids = pl.DataFrame({"utterance_id": utterance_ids})
-    return ids.join(weights, on="utterance_id", how="left", maintain_order="left")["weight"].to_numpy()
+    rows = ids.join(table.frame, on="utterance_id", how="left", maintain_order="left")
+    if "expected_squared_error" in rows.columns:
+        p_NK = rows.select(table.labels).to_numpy()
+        return concentration(p_NK, rows["expected_squared_error"].to_numpy())
+    columns = ("human_votes", "equivalent_votes", "prior_votes")
+    return (
+        rows.select(pl.sum_horizontal(name for name in columns if name in rows.columns))
+        .to_series()
+        .to_numpy()
+    )
 
 
 def answered(table: Distributions, utterance_ids: pl.Series) -> np.ndarray:
@@ -133,11 +140,5 @@ def _disagreement(run: Run, ids: pl.Series, votes_NK: np.ndarray) -> np.ndarray:
     return js_N
 
 
-def _change(table: Distributions, ids: pl.Series) -> np.ndarray:
-    weight_N = posterior_weight(table, ids)
-    p_NK = table.aligned(ids)
-    change_N = np.full(len(ids), np.nan)
-    known_N = weight_N > 0
-    if known_N.any():
-        change_N[known_N] = expected_change(p_NK[known_N], weight_N[known_N])
-    return change_N
+def _gain(table: Distributions, ids: pl.Series) -> np.ndarray:
+    return expected_fall(table.aligned(ids), posterior_weight(table, ids))

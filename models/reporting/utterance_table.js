@@ -73,7 +73,7 @@
       { orderable: false, searchable: false }),
     column("ambiguity", number("ambiguity", 2), right),
     column("disagreement", number("disagreement", 2), right),
-    column("change", number("change", 3), right),
+    column("gain", number("gain", 4), right),
   ];
 
   const table = new DataTable("#utterance-table", {

@@ -40,7 +40,7 @@ class WrittenRow:
     bar: Markup
     ambiguity: str
     disagreement: str
-    change: str
+    gain: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class UtteranceTable:
         has_speakers: whether any speaker is known.
         has_transcripts: whether any transcript is known.
         has_disagreement: whether it is known how far humans and ALM disagree.
-        has_change: whether it is known what one more vote would change.
+        has_gain: whether it is known what one more vote would improve.
     """
 
     data: Markup
@@ -67,7 +67,7 @@ class UtteranceTable:
     has_speakers: bool
     has_transcripts: bool
     has_disagreement: bool
-    has_change: bool
+    has_gain: bool
 
 
 def utterance_table(figures: UtteranceFigures, anchors: Mapping[int, str], limit: int) -> UtteranceTable:
@@ -94,11 +94,11 @@ def utterance_table(figures: UtteranceFigures, anchors: Mapping[int, str], limit
         "p": np.round(100 * figures.p_NK[selected]).astype(int).tolist(),
         "ambiguity": _numbers(figures.entropy_N[selected]),
         "disagreement": _numbers(figures.disagreement_N[selected]),
-        "change": _numbers(figures.change_N[selected]),
+        "gain": _numbers(figures.gain_N[selected]),
     }
     has = {
         name: any(value not in ("", None) for value in columns[name])
-        for name in ("speaker", "transcript", "disagreement", "change")
+        for name in ("speaker", "transcript", "disagreement", "gain")
     }
     colours = label_colours(figures.labels)
     content = {
@@ -116,7 +116,7 @@ def utterance_table(figures: UtteranceFigures, anchors: Mapping[int, str], limit
         has["speaker"],
         has["transcript"],
         has["disagreement"],
-        has["change"],
+        has["gain"],
     )
 
 
@@ -143,7 +143,7 @@ def _written(columns: Mapping[str, list[Any]], p_NK: np.ndarray, labels: tuple[s
             distribution_bar(p_NK[row], labels),
             _figure(columns["ambiguity"][row], 2),
             _figure(columns["disagreement"][row], 2),
-            _figure(columns["change"][row], 3),
+            _figure(columns["gain"][row], 4),
         )
         for row in range(min(_WRITTEN_ROWS, len(columns["id"])))
     ]

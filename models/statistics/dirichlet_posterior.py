@@ -1,67 +1,67 @@
-"""What a Dirichlet posterior says beside its mean: how sure each probability is, and what one more vote would change.
+"""What a Dirichlet posterior says beside its mean: how many votes it counts for, and what one more vote would change.
 
-A pooled distribution p that counts for A votes is the mean of a Dirichlet with the parameters A p.
+A distribution p that counts for A votes is the mean of a Dirichlet with the parameters A p. Its expected squared error to the
+true distribution is ``(1 - sum_k p_k^2) / (A + 1)``.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import beta
 
-from ambivox.models.statistics.metrics import jensen_shannon
-
-_LEAST_PARAMETER = 1e-9
+_LEAST_ERROR = 1e-12
 
 
-def credible_interval(
-    p_NK: np.ndarray, weight_N: np.ndarray, coverage: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The equal-tailed credible interval of every probability; it always holds the mean itself.
+def concentration(p_NK: np.ndarray, expected_squared_error_N: np.ndarray) -> np.ndarray:
+    """How many votes each distribution counts for, from its expected squared error.
 
     Args:
         p_NK: means of the posteriors.
-        weight_N: their concentrations, in votes, above 0.
-        coverage: of the intervals, between 0 and 1.
+        expected_squared_error_N: to the true distributions.
 
     Returns:
-        ``(low_NK, high_NK)``.
+        ``weight_N``, at least 0; infinite where no error is expected.
 
     Examples:
-        >>> low_NK, high_NK = credible_interval(np.array([[0.5, 0.5]]), np.array([4.0]), 0.9)
-        >>> low_NK.round(3).tolist(), high_NK.round(3).tolist()
-        ([[0.135, 0.135]], [[0.865, 0.865]])
+        >>> concentration(np.array([[0.5, 0.5], [0.5, 0.5]]), np.array([0.1, 0.0])).tolist()
+        [4.0, inf]
     """
-    weight_N1 = np.asarray(weight_N)[:, None]
-    # Beta distributions are the margins of the Dirichlet. Where one is very skewed, its mean can lie outside.
-    parameters_NK = (
-        np.maximum(weight_N1 * p_NK, _LEAST_PARAMETER),
-        np.maximum(weight_N1 * (1 - p_NK), _LEAST_PARAMETER),
-    )
-    low_NK = np.minimum(beta.ppf((1 - coverage) / 2, *parameters_NK), p_NK)
-    high_NK = np.maximum(beta.ppf((1 + coverage) / 2, *parameters_NK), p_NK)
-    return low_NK, high_NK
+    spread_N = 1 - (p_NK**2).sum(1)
+    is_certain_N = expected_squared_error_N <= _LEAST_ERROR
+    weight_N = spread_N / np.where(is_certain_N, 1.0, expected_squared_error_N) - 1
+    return np.where(is_certain_N, np.inf, np.maximum(weight_N, 0.0))
 
 
-def expected_change(p_NK: np.ndarray, weight_N: np.ndarray) -> np.ndarray:
-    """How far one more vote is expected to move each mean: ``sum_k p_k JS(p, (A p + e_k) / (A + 1))``.
+def variance(p_NK: np.ndarray, weight_N: np.ndarray) -> np.ndarray:
+    """The variance of each probability, ``p (1 - p) / (A + 1)``.
+
+    Args:
+        p_NK: means of the posteriors.
+        weight_N: A, at least 0.
+
+    Returns:
+        ``variance_NK``.
+
+    Examples:
+        >>> variance(np.array([[0.5, 0.5]]), np.array([4.0])).tolist()
+        [[0.05, 0.05]]
+    """
+    return p_NK * (1 - p_NK) / (np.asarray(weight_N)[:, None] + 1)
+
+
+def expected_fall(p_NK: np.ndarray, weight_N: np.ndarray) -> np.ndarray:
+    """The expected fall of the squared error by one more vote, ``sum_k p_k |p(after a vote for k) - p|^2``.
 
     The step plan-labels computes the same with a fitted model, in which a vote also changes what an ALM counts for.
 
     Args:
         p_NK: means of the posteriors.
-        weight_N: their concentrations A, in votes, above 0.
+        weight_N: A, at least 0.
 
     Returns:
-        ``change_N``, as JS divergence (base 2), from 0 to 1.
+        ``fall_N``, from 0 to 1.
 
     Examples:
-        >>> expected_change(np.array([[0.5, 0.5], [0.5, 0.5], [1.0, 0.0]]), np.array([2.0, 8.0, 2.0])).round(4).tolist()
-        [0.0207, 0.0022, 0.0]
+        >>> expected_fall(np.array([[0.5, 0.5], [0.5, 0.5], [1.0, 0.0]]), np.array([1.0, 4.0, 1.0])).tolist()
+        [0.125, 0.02, 0.0]
     """
-    weight_N1 = np.asarray(weight_N)[:, None]
-    change_N = np.zeros(len(p_NK))
-    for label in range(p_NK.shape[1]):  # a loop over labels, never over utterances
-        vote_K = np.eye(p_NK.shape[1])[label]
-        after_NK = (weight_N1 * p_NK + vote_K) / (weight_N1 + 1)
-        change_N += p_NK[:, label] * jensen_shannon(p_NK, after_NK)
-    return change_N
+    return (1 - (p_NK**2).sum(1)) / (np.asarray(weight_N) + 1) ** 2

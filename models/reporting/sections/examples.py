@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from itertools import chain, zip_longest
 
+from ambivox.models.pooling.credible import LEVEL
 from ambivox.models.reporting.clips import ClipLimits, EmbeddedClip, embed_clips
-from ambivox.models.reporting.example_cards import COVERAGE, example_cards
+from ambivox.models.reporting.example_cards import ExampleCard, example_cards
 from ambivox.models.reporting.example_choice import ExampleKind, choose_examples
 from ambivox.models.reporting.parts import Example, ExampleGroup, Section
 from ambivox.models.reporting.reading import Run
@@ -30,7 +31,7 @@ def examples(run: Run, figures: UtteranceFigures | None, count: int, limits: Cli
     rows = [row for row in chain.from_iterable(by_rank) if row is not None]
     clips = embed_clips(run, figures.frame, rows, limits)
     section.text.append(
-        f"A bar is the probability of an emotion by one source; the line on it is its {COVERAGE:.0%} interval (of the ALM: "
+        f"A bar is the probability of an emotion by one source; the line on it is its {LEVEL:.0%} interval (of the ALM: "
         "the range over its prompts). Compare what you hear with what the people heard and with what the ALM answered. "
         "Votes that were held back did not go into any distribution."
     )
@@ -39,7 +40,8 @@ def examples(run: Run, figures: UtteranceFigures | None, count: int, limits: Cli
     if not has_audio and len(notes) == 1:
         section.text.append(notes.pop())
         clips = {row: EmbeddedClip("", "") for row in clips}
-    section.groups = [_group(run, figures, kind, clips) for kind in kinds]
+    cards = dict(zip(rows, example_cards(run, figures, rows), strict=True))
+    section.groups = [_group(kind, cards, clips) for kind in kinds]
     return section
 
 
@@ -62,15 +64,12 @@ def example_anchors(section: Section, figures: UtteranceFigures | None) -> dict[
     return {row: heard[name] for row, name in enumerate(names) if name in heard}
 
 
-def _group(
-    run: Run, figures: UtteranceFigures, kind: ExampleKind, clips: dict[int, EmbeddedClip]
-) -> ExampleGroup:
-    cards = example_cards(run, figures, kind.rows)
+def _group(kind: ExampleKind, cards: dict[int, ExampleCard], clips: dict[int, EmbeddedClip]) -> ExampleGroup:
     return ExampleGroup(
         kind.title,
         kind.reading,
         [
-            Example(card, f"{kind.key}-{place}", clips[row].source, clips[row].note)
-            for place, (row, card) in enumerate(zip(kind.rows, cards, strict=True), 1)
+            Example(cards[row], f"{kind.key}-{place}", clips[row].source, clips[row].note)
+            for place, row in enumerate(kind.rows, 1)
         ],
     )

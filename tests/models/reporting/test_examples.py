@@ -33,11 +33,11 @@ def section_of(run: Run, count: int = 2, **limits: object) -> Section:
     return examples(run, utterance_figures(run), count, ClipLimits(**limits))  # type: ignore[arg-type]
 
 
-def made_up(entropy: list[float], disagreement: list[float], change: list[float]) -> UtteranceFigures:
+def made_up(entropy: list[float], disagreement: list[float], gain: list[float]) -> UtteranceFigures:
     rows = len(entropy)
     frame = pl.DataFrame({"utterance_id": [f"u{row}" for row in range(rows)]})
     p_NK, votes_NK = np.full((rows, 2), 0.5), np.zeros((rows, 2))
-    arrays = (np.array(values) for values in (entropy, disagreement, change))
+    arrays = (np.array(values) for values in (entropy, disagreement, gain))
     return UtteranceFigures(frame, ("a", "b"), "pooled", p_NK, votes_NK, *arrays)
 
 
@@ -59,7 +59,7 @@ def test_figures_are_those_of_the_tables(root: Path) -> None:
     p_NK = run.distributions["pooled"].aligned(outside)
     assert np.allclose(figures.entropy_N, -(p_NK * np.log2(p_NK)).sum(1))
     assert (figures.votes_NK.sum(1) == 10).all()  # three and seven held back
-    assert np.isfinite(figures.disagreement_N).all() and (figures.change_N > 0).all()
+    assert np.isfinite(figures.disagreement_N).all() and (figures.gain_N > 0).all()
 
 
 def test_votes_alone_are_shown_before_anything_is_pooled(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_votes_alone_are_shown_before_anything_is_pooled(tmp_path: Path) -> None
     for file in (tmp_path / "unit/distributions").iterdir():
         file.unlink()
     figures = utterance_figures(run)
-    assert figures is not None and figures.source == "human" and np.isnan(figures.change_N).all()
+    assert figures is not None and figures.source == "human" and np.isnan(figures.gain_N).all()
     assert [group.title for group in section_of(run).groups] == ["Most ambiguous", "Most certain"]
 
 
