@@ -115,8 +115,10 @@ class VoteFile:
             known_M = row_M >= 0
             cell_M = row_M[known_M] * labels + label_M[known_M]
             np.add.at(units_NK.reshape(-1), cell_M, np.rint(weight_M[known_M] * _UNIT).astype(np.int64))
-        n_NK = units_NK.view(np.float64)  # the same memory
-        np.divide(units_NK, _UNIT, out=n_NK)
+        n_NK = units_NK.view(np.float64)  # the same memory, block by block: NumPy would copy all of it
+        for start in range(0, rows, _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
+            np.divide(units_NK[block], _UNIT, out=n_NK[block])
         return n_NK
 
     def _human_votes(self) -> Iterator[tuple[pl.Series, np.ndarray, np.ndarray]]:
