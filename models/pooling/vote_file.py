@@ -142,7 +142,8 @@ class VoteFile:
         """Record batches of the columns of ``Votes``; labels and kinds of annotators as numbers of a dictionary."""
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self.path, read_dictionary=["label", "annotator_kind"]) as file:
+        # Pre-buffering would keep the bytes of all columns until the end of the file.
+        with pq.ParquetFile(self.path, read_dictionary=["label", "annotator_kind"], pre_buffer=False) as file:
             columns = [name for name in Votes.required if name != "annotator_id" or _may_be_null(file, name)]
             yield from file.iter_batches(_BLOCK_ROWS, columns=columns)
 
