@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -41,6 +42,7 @@ from ambivox.models.engines import close_engines, engine_identity, engine_versio
 from ambivox.models.engines.hosted.engine import HostedEngine
 from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
+from ambivox.models.prompting.hosted_spec import shutdown_notice
 from ambivox.models.prompting.neutralising import TRANSCRIPT_LIMIT_BYTES
 from ambivox.models.prompting.personas import load_personas
 from ambivox.models.prompting.prompts import Elicitation, prompt_version
@@ -135,7 +137,19 @@ class AnnotationRun:
         """
         columns = self.utterances.frame.select("audio_sha256", "duration_seconds").rows()
         items = pl.concat([*missing, self.items.clear()])
-        return estimate_cost(items, dict(columns), self.questions, self.resolved.alm)
+        alm = self.resolved.alm
+        assert alm.hosted is not None
+        alm = replace(alm, hosted=alm.hosted.with_prices(self.settings.prices))
+        return estimate_cost(items, dict(columns), self.questions, alm)
+
+    def shutdown_notice(self) -> str:
+        """A warning that the provider is about to shut the ALM down; "" where none is due."""
+        hosted = self.resolved.alm.hosted
+        return (
+            ""
+            if hosted is None
+            else shutdown_notice(self.resolved.name, hosted.shutdown, datetime.now(UTC).date())
+        )
 
     def missing(self, shard: pl.DataFrame) -> pl.DataFrame:
         """The items of a shard that have no answer in the store.

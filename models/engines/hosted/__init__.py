@@ -32,7 +32,7 @@ def start(choice: EngineChoice) -> HostedEngine:
         UserError: the ALM is no hosted one, its key is not set, or its server has no address.
     """
     resolved = resolve(choice.alm)
-    hosted = _reached_at(resolved, choice.url)
+    hosted = _reached_at(resolved, choice)
     key = os.environ.get(hosted.key_variable, "")
     if not key and not choice.alm.startswith(HOSTED_PREFIX):
         raise UserError(
@@ -53,23 +53,23 @@ def version(choice: EngineChoice) -> str:
     Raises:
         UserError: see ``start``.
     """
-    hosted = _reached_at(resolve(choice.alm), choice.url)
+    hosted = _reached_at(resolve(choice.alm), choice)
     host = hosted.base_url.partition("://")[2].partition("/")[0].rpartition("@")[2]
     return f"hosted {host} {choice.answered_by or hosted.model}"
 
 
-def _reached_at(resolved: ResolvedAlm, url: str) -> Hosted:
-    """The specification with the address of ``--server`` where one is given."""
+def _reached_at(resolved: ResolvedAlm, choice: EngineChoice) -> Hosted:
+    """The specification with the address and the prices that the user gives."""
     hosted = resolved.alm.hosted
     if hosted is None:
         raise UserError(
             f"--engine hosted takes an ALM that is reached by an API, found {resolved.name}; expected hosted:MODEL with "
             "--server URL, or a hosted ALM of models/alms/"
         )
-    address = url or hosted.base_url
+    address = choice.url or hosted.base_url
     if not address.startswith(("http://", "https://")):
         raise UserError(
             f"the hosted ALM {hosted.model} needs --server with the address of its API, such as https://host/v1; "
             f"found {address!r}"
         )
-    return replace(hosted, base_url=address.rstrip("/"))
+    return replace(hosted.with_prices(choice.prices), base_url=address.rstrip("/"))
