@@ -63,7 +63,7 @@ def test_voices_are_not_sent_without_consent(run: Callable[..., Path], server: H
     with pytest.raises(UserError, match="--allow-hosted"):
         run(allow_hosted=False)
     with pytest.raises(
-        UserError, match=r"nothing was sent: agree to the cost with --max-cost USD, or with --yes"
+        UserError, match=r"nothing was sent: agree to the cost with --max-cost USD .*, or with --yes"
     ):
         run(max_cost=None)
     assert not server.bodies
