@@ -9,7 +9,6 @@ nothing about inputs, those that models/alms/ knows at this address, and those w
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -20,9 +19,16 @@ import httpx
 
 from ambivox.models.alms import HOSTED_PREFIX, alms
 from ambivox.models.annotator_registry.candidate import Candidate, SourceError
-from ambivox.models.engines._bounded_http import InvalidResponseError, check_address, request, shown_address
+from ambivox.models.engines._bounded_http import (
+    InvalidResponseError,
+    api_key,
+    check_address,
+    request,
+    shown_address,
+)
 from ambivox.models.engines._retry import BackOff, Retries, TransientError, failure, is_transient
 from ambivox.models.errors import UserError
+from ambivox.models.http_environment import check_http_environment
 
 _log = logging.getLogger(__name__)
 PREFIX = "models:"
@@ -79,7 +85,8 @@ def _entries(url: str, timeout_seconds: float) -> list[Mapping[str, Any]]:
         alm.hosted.key_variable for alm in alms().values() if alm.hosted and alm.hosted.base_url == url
     }
     variable = min(variables, default="AMBIVOX_SERVER_KEY")
-    key = os.environ.get(variable, "")
+    key = api_key(variable)
+    check_http_environment()
     place = f"{shown_address(url)}/models"
 
     def attempt() -> list[Mapping[str, Any]]:

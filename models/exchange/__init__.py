@@ -12,6 +12,7 @@ from typing import Self
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.exchange._audio_addresses import names_without_root
 from ambivox.models.tables import Distributions, Utterances, Votes
 
 
@@ -72,6 +73,25 @@ class LinkedTables:
             columns = distributions.frame.select(*Distributions.required, *labels)
             distributions = Distributions(columns.sort("utterance_id"), labels)
         return cls(Utterances(ordered, labels), votes, distributions)
+
+    def for_others(self, *, transcripts: bool, votes: bool) -> LinkedTables:
+        """The tables as they may be passed on: audio is named relative to the folder that holds all of it.
+
+        Args:
+            transcripts: Keep the transcripts.
+            votes: Keep the votes of single annotators.
+
+        Returns:
+            The same utterances and distributions.
+        """
+        frame = self.utterances.frame
+        frame = frame.with_columns(
+            pl.Series("audio", names_without_root(frame["audio"].to_list()), pl.String)
+        )
+        if not transcripts:
+            frame = frame.with_columns(transcript=pl.lit(None, pl.String))
+        kept = self.votes.frame if votes else self.votes.frame.clear()
+        return LinkedTables(Utterances(frame, self.labels), Votes(kept, self.labels), self.distributions)
 
     @property
     def labels(self) -> tuple[str, ...]:
