@@ -25,6 +25,7 @@ FILES = (
     "distributions/combined.parquet",
     "distributions/pooled.parquet",
     "distributions/human_prior.parquet",
+    "distributions/human_mixture.parquet",
     "distributions/pooling.json",
     "validation/metrics.json",
 )
