@@ -69,7 +69,8 @@ def group_index(groups_N: GroupIds | None, rows: int) -> np.ndarray:
     if groups_N is None:
         return np.arange(rows)
     names = [f"g{name}" if name is not None else f"r{row}" for row, name in enumerate(groups_N)]
-    return np.unique(names, return_inverse=True)[1].reshape(-1)
+    number = {name: index for index, name in enumerate(sorted(set(names)))}
+    return np.fromiter((number[name] for name in names), dtype=np.int64, count=rows)
 
 
 def mean_interval(score_N: np.ndarray, groups_N: GroupIds | None = None, *, level: float = 0.95) -> Interval:

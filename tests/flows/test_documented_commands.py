@@ -46,9 +46,9 @@ WHOLE = {
     ],
     "table FILE --write": ["table one_file.csv --write"],
     "table calls --options.label mood --write": ["table moods --options.label mood --write"],
-    "export --format csv|parquet|huggingface|audformat|label_studio": [
+    "export --format csv|parquet|huggingface|audformat|lhotse|label_studio|potato": [
         f"{_EXPORT} --format {name} --out exported/{name}"
-        for name in ("csv", "parquet", "huggingface", "audformat", "label_studio")
+        for name in ("csv", "parquet", "huggingface", "audformat", "lhotse", "label_studio", "potato")
     ],
     "export --format label_studio": [f"{_EXPORT} --format label_studio --out exported/label_studio"],
     "import-annotations --source answers.csv --utterances F --out DIR": [
