@@ -7,6 +7,8 @@ second would hold a run for ever. Here both the total time and the number of byt
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,15 +70,19 @@ def request(
     *,
     seconds: float,
     max_bytes: int = MAX_RESPONSE_BYTES,
+    form: dict[str, str] | None = None,
+    files: dict[str, Any] | None = None,
 ) -> Response:
     """Send a request and read the whole response.
 
     Args:
         client: the connections; redirects are not followed.
         url: the address.
-        body: the JSON body of a POST request; None sends a GET request.
+        body: the JSON body of a POST request; without it and ``files``, a GET request is sent.
         seconds: the total time, from the connection to the last byte.
         max_bytes: the maximum size of the body, decompressed.
+        form: the fields of a form, sent with ``files``.
+        files: the files of a POST request, as httpx takes them.
 
     Returns:
         The response, whatever its status.
@@ -90,7 +96,8 @@ def request(
     timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
     content = bytearray()
     try:
-        with client.stream("GET" if body is None else "POST", url, json=body, timeout=timeout) as response:
+        method = "GET" if body is None and files is None else "POST"
+        with client.stream(method, url, json=body, data=form, files=files, timeout=timeout) as response:
             for chunk in response.iter_bytes():
                 content += chunk
                 if len(content) > max_bytes:
@@ -120,16 +127,27 @@ def check_address(url: str) -> str:
         parts = urlsplit(address)
         is_address = (
             parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
+            and bool(parts.hostname and httpx.URL(address).host)
             and (parts.port is None or parts.port > 0)
+            and address.isprintable()
+            and _is_host(httpx.URL(address).raw_host.decode("ascii"))
         )
-    except ValueError:
+    # httpx raises InvalidURL for most malformed addresses, UnicodeError (a ValueError) for some names of hosts.
+    except (ValueError, httpx.InvalidURL):
         is_address = False
     if not is_address:
         raise UserError(
-            f"--server {shown_address(url)!r}: not an address of a server; expected one such as http://localhost:8000/v1"
+            f"--server {first_words(shown_address(url))!r}: not an address of a server; expected one such as "
+            "http://localhost:8000/v1"
         )
     return address
+
+
+def _is_host(name: str) -> bool:
+    """Whether a name, as it is sent, can be that of a host: an IP address, or labels of 1 to 63 usual characters."""
+    if ":" in name:
+        return True  # an IPv6 address, which httpx has parsed
+    return all(re.fullmatch(r"[\w-]{1,63}", label, re.ASCII) for label in name.removesuffix(".").split("."))
 
 
 def shown_address(url: str) -> str:
@@ -144,6 +162,24 @@ def shown_address(url: str) -> str:
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     except ValueError:
         return "an address that cannot be read"
+
+
+def api_key(variable: str) -> str:
+    """The API key in an environment variable, without white space at its ends, which files and shells add.
+
+    Args:
+        variable: the name of the variable.
+
+    Returns:
+        The key; "" where there is none.
+
+    Raises:
+        UserError: it cannot be sent in a header field.
+    """
+    key = os.environ.get(variable, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UserError(f"{variable}: expected printable ASCII characters only; copy the key again")
+    return key
 
 
 def first_words(text: str, secret: str = "") -> str:
