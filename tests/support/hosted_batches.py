@@ -100,5 +100,5 @@ class BatchDesk:
         self.files[errors] = b"".join(json.dumps(row).encode() + b"\n" for row in bad)
         if self.fault == "cut":
             self.files[output] = self.files[output][:-20]
-        status = "expired" if self.fault == "half expired" else "completed"
-        batch |= {"status": status, "output_file_id": output, "error_file_id": errors if bad else None}
+        state = "expired" if self.fault == "half expired" else "completed"
+        batch |= {"status": state, "output_file_id": output, "error_file_id": errors if bad else None}
