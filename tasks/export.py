@@ -23,11 +23,14 @@ class ExportOptions:
         splits: Only these splits; all by default.
         audio_url: For label_studio: what takes the place of the folder that holds all audio, such as
             https://host/audio/ or s3://bucket/audio/. By default Label Studio serves the folder as local files.
+        spreadsheet_safe: For csv: put an apostrophe before cells that a spreadsheet program would run as formulas;
+            import-votes takes it away again.
     """
 
     format: Literal["csv", "parquet", "huggingface", "audformat", "label_studio"] = "csv"
     splits: tuple[str, ...] = ()
     audio_url: str | None = None
+    spreadsheet_safe: bool = False
 
 
 def export(
@@ -89,12 +92,17 @@ def _write(bundle: LinkedTables, folder: Path, options: ExportOptions) -> list[s
     import importlib
 
     from ambivox.models.errors import UserError
-    from ambivox.models.exchange import label_studio
+    from ambivox.models.exchange import csv, label_studio
 
+    if options.spreadsheet_safe and options.format != "csv":
+        raise UserError(f"--spreadsheet-safe is for --format csv; found {options.format}")
     if options.format == "label_studio":
         return label_studio.write_project(bundle, folder, options.audio_url)
     if options.audio_url is not None:
         raise UserError(f"--audio-url is for --format label_studio; found {options.format}")
+    if options.format == "csv":
+        csv.write(bundle, folder, spreadsheet_safe=options.spreadsheet_safe)
+        return []
     importlib.import_module(f"ambivox.models.exchange.{options.format}").write(bundle, folder)
     return []
 

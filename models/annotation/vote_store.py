@@ -21,6 +21,7 @@ from ambivox.models.annotation.store_files import open_files
 from ambivox.models.annotation.tombstones import Tombstones
 from ambivox.models.errors import UserError
 from ambivox.models.object_store import is_object_url
+from ambivox.models.parquet_files import read_parquet
 
 # The file in each space's folder that says what decides its answers.
 DESCRIPTION = "space.json"
@@ -135,7 +136,10 @@ class VoteStore:
                 f"{self.location}/{name}: this shard of the vote store is damaged (its hash differs from its name); "
                 "delete it and run the same command again to recompute its answers"
             )
-        return self._tombstones.without_forgotten(pl.read_parquet(io.BytesIO(content)).select(list(SCHEMA)))
+        shard = read_parquet(
+            content, "a shard of the vote store", origin=f"{self.location}/{name}", columns=list(SCHEMA)
+        )
+        return self._tombstones.without_forgotten(shard)
 
 
 def descriptions(root: str) -> Iterator[bytes]:

@@ -6,7 +6,6 @@ grows with the number of utterances and not with that of votes.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,8 +14,10 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.parquet_files import check_opened_size, reading, stored_labels
 from ambivox.models.tables import Votes
 
+_EXPECTED = "a table of votes"
 _UNIT = 2.0**40  # of the fixed-point numbers that are summed
 
 
@@ -78,31 +79,27 @@ class VoteFile:
         """
         if not path.is_file():
             raise UserError(f"{path}: no such file; expected a table of votes")
-        try:
-            labels = json.loads(pl.read_parquet_metadata(path)["ambivox.labels"])
+        check_opened_size(path, _EXPECTED)
+        with reading(str(path), _EXPECTED):
+            labels = stored_labels(pl.read_parquet_metadata(path), str(path), _EXPECTED)
             schema = pl.read_parquet_schema(path)
-        except (pl.exceptions.PolarsError, OSError, KeyError) as error:
-            raise UserError(f"{path}: not a table of votes of Ambivox ({error})") from error
         # The usual check of columns and types, on an empty frame with the same columns.
         Votes.check(pl.DataFrame(schema=schema), labels, origin=str(path))
         weight, label = pl.col("weight"), pl.col("label")
-        first_bad = (
-            pl.scan_parquet(path)
-            .filter(
-                pl.any_horizontal(pl.col(column).is_null() for column in Votes.required)
-                | ~label.is_in(labels)
-                | ~(weight > 0)
-                | weight.is_infinite()
-                | weight.is_nan()
-                | ~pl.col("annotator_kind").is_in(["human", "alm"])
-            )
-            .head(1)
-            .collect(engine="streaming")
+        bad = (
+            pl.any_horizontal(pl.col(column).is_null() for column in Votes.required)
+            | ~label.is_in(labels)
+            | ~(weight > 0)
+            | weight.is_infinite()
+            | weight.is_nan()
+            | ~pl.col("annotator_kind").is_in(["human", "alm"])
         )
+        with reading(str(path), _EXPECTED):
+            first_bad = pl.scan_parquet(path).filter(bad).head(1).collect(engine="streaming")
         if first_bad.height:
             Votes.check(first_bad, labels, origin=str(path))  # raises, and names the problem
             raise AssertionError(f"{path}: a row passes one check and fails the other: {first_bad.row(0)}")
-        return cls(path, tuple(labels))
+        return cls(path, labels)
 
     def counts(self, utterance_ids: pl.Series) -> np.ndarray:
         """Human votes per utterance and label.
@@ -119,15 +116,16 @@ class VoteFile:
             exact_sum(pl.when(pl.col("label") == label).then(pl.col("weight")).otherwise(0.0)).alias(f"_{k}")
             for k, label in enumerate(self.labels)
         ]
-        counts = (
-            pl.scan_parquet(self.path)
-            .filter(pl.col("annotator_kind") == "human")
-            .select("utterance_id", "label", "weight")
-            .join(order, on="utterance_id")
-            .group_by("_row")
-            .agg(sums)
-            .collect(engine="streaming")
-        )
+        with reading(str(self.path), _EXPECTED):
+            counts = (
+                pl.scan_parquet(self.path)
+                .filter(pl.col("annotator_kind") == "human")
+                .select("utterance_id", "label", "weight")
+                .join(order, on="utterance_id")
+                .group_by("_row")
+                .agg(sums)
+                .collect(engine="streaming")
+            )
         n_NK = np.zeros((rows, len(self.labels)))
         n_NK[counts["_row"].to_numpy()] = counts.drop("_row").to_numpy()
         return n_NK

@@ -65,6 +65,12 @@ class Chat:
             raise UserError(
                 f"the ALM's chat template does not end ({error}); use the template of the published model"
             ) from error
+        except Exception as error:
+            # The template is a program of the checkpoint's author, and may raise anything.
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UserError(
+                f"the ALM's chat template cannot be used ({reason:.200}); use the template of the published model"
+            ) from error
         return text
 
     def tokens(self, request: Request) -> list[int]:
