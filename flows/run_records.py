@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from ambivox.flows.prefect_settings import prefect_home
+from ambivox.flows.server_access import client_credentials
 from ambivox.models.errors import UserError
 from ambivox.models.files import write_json
 from ambivox.models.json_documents import read_json_document
@@ -81,10 +82,10 @@ def close_run(api_url: str, flow_run: str, state: str, message: str) -> bool:
     body = {"state": {"type": state, "message": message}, "force": True}
     with (
         contextlib.suppress(httpx.HTTPError, httpx.InvalidURL, ValueError),
-        httpx.Client(base_url=api_url, timeout=_TIMEOUT_SECONDS) as client,
+        httpx.Client(base_url=api_url, timeout=_TIMEOUT_SECONDS, auth=client_credentials()) as client,
     ):
         found = client.get(f"/flow_runs/{flow_run}")
-        if found.is_server_error:
+        if found.is_error and found.status_code != httpx.codes.NOT_FOUND:
             return False
         if found.is_error or found.json().get("state_type") not in _UNFINISHED:
             return True

@@ -57,7 +57,7 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
         raise UserError(f"{data}: no distributions here yet; run the pipeline first (ambivox run)")
     page = out / f"{tag}.md"
     with atomic_path(page) as temporary:
-        temporary.write_text(card(key, version, content, versions.revision()), encoding="utf-8")
+        temporary.write_text(card(key, version, content, versions.revision(tag)), encoding="utf-8")
     write_json(page.with_suffix(".json"), content | {"version": version, "name": key})
     if options.push:
         versions.push(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -107,7 +108,7 @@ def scenarios(base: Path) -> dict[str, Scenario]:
         "release",
         _released(base),
         ("release", "--data", "data/demo", "--version", "v1"),
-        ("releases",),
+        ("releases/demo-v1.md", "releases/demo-v1.json"),
         facts=_tags,
     )
     return found
@@ -180,6 +181,10 @@ def _with_answers(base: Path) -> Callable[[Path], None]:
     return prepare
 
 
+# So that the same content has the same commit, which the data card names.
+_COMMIT_TIME = {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
+
+
 def _released(base: Path) -> Callable[[Path], None]:
     """The whole project, committed."""
 
@@ -193,7 +198,9 @@ def _released(base: Path) -> Callable[[Path], None]:
             ("config", "user.name", "A. Person"),
             ("config", "user.email", "a@example.org"),
         ):
-            subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
+            subprocess.run(
+                ["git", *words], cwd=folder, check=True, capture_output=True, env=os.environ | _COMMIT_TIME
+            )
 
     return prepare
 

@@ -37,7 +37,9 @@ def bomb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("bomb") / "bomb.parquet"
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000_000, pa.int32()), pa.array(["u1"]))
     names = ["utterance_id", "annotator_id", "annotator_kind", "label", "audio"]
-    table = pa.table(dict.fromkeys(names, column)).replace_schema_metadata({LABELS_KEY: json.dumps(["a", "b"])})
+    table = pa.table(dict.fromkeys(names, column)).replace_schema_metadata(
+        {LABELS_KEY: json.dumps(["a", "b"])}
+    )
     with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
         for _ in range(28):
             writer.write_table(table)
@@ -57,13 +59,21 @@ def test_a_file_that_was_made_to_fill_memory_is_not_opened(bomb: Path, reader: s
 
 def test_a_table_that_does_not_fit_into_memory_is_named(bomb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_files, "MOST_TIMES_LARGER", 10**9)
-    monkeypatch.setattr(parquet_files.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}[name])
+    monkeypatch.setattr(
+        parquet_files.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}[name]
+    )
     with pytest.raises(UserError, match=r"needs about \d+ GiB of memory, this machine has 0"):
         read_parquet(bomb, "a table")
 
 
 def test_what_a_table_takes_is_estimated(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"utterance_id": [f"utterance {n}" for n in range(50_000)], "x": range(50_000), "l": [[1.0, 2.0]] * 50_000})
+    frame = pl.DataFrame(
+        {
+            "utterance_id": [f"utterance {n}" for n in range(50_000)],
+            "x": range(50_000),
+            "l": [[1.0, 2.0]] * 50_000,
+        }
+    )
     frame.write_parquet(tmp_path / "t.parquet")
     opened = opened_bytes(pq.read_metadata(tmp_path / "t.parquet"))
     assert frame.estimated_size() / 3 < opened < 6 * frame.estimated_size()
@@ -73,8 +83,19 @@ def test_what_a_table_takes_is_estimated(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["empty", "text", "cut", "middle", "footer"])
 def test_damage_is_one_line(tmp_path: Path, reader: str, damage: str) -> None:
     path = tmp_path / "t.parquet"
-    votes = pl.DataFrame({"utterance_id": ["u1"] * 500, "annotator_id": "r", "annotator_kind": "human", "label": "a", "weight": 1.0, "audio": "x"})
-    votes.with_columns(weight=pl.int_range(1, 501).cast(pl.Float64)).write_parquet(path, metadata={LABELS_KEY: '["a", "b"]'})
+    votes = pl.DataFrame(
+        {
+            "utterance_id": ["u1"] * 500,
+            "annotator_id": "r",
+            "annotator_kind": "human",
+            "label": "a",
+            "weight": 1.0,
+            "audio": "x",
+        }
+    )
+    votes.with_columns(weight=pl.int_range(1, 501).cast(pl.Float64)).write_parquet(
+        path, metadata={LABELS_KEY: '["a", "b"]'}
+    )
     content = bytearray(path.read_bytes())
     if damage == "cut":
         del content[len(content) // 2 :]

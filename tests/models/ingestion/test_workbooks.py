@@ -42,7 +42,9 @@ def repacked(path: Path, content: bytes) -> Path:
 def test_a_cell_in_the_last_corner_ends_in_one_line(tmp_path: Path) -> None:
     path = workbook(tmp_path / "votes.xlsx", LAST_ROW, LAST_COLUMN)
     assert path.stat().st_size < 10_000
-    with pytest.raises(UserError, match=r"votes\.xlsx: a spreadsheet workbook, which cannot be read \(.*more than 6 GiB once"):
+    with pytest.raises(
+        UserError, match=r"votes\.xlsx: a spreadsheet workbook, which cannot be read \(.*more than 6 GiB once"
+    ):
         sheet_names(path)
 
 
@@ -57,7 +59,9 @@ def test_zeros_that_were_packed_end_in_one_line(tmp_path: Path, monkeypatch: pyt
         sheet_names(workbook(tmp_path / "slow.xlsx", 2, 1))
 
 
-def test_many_cells_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_many_cells_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = workbook(tmp_path / "votes.xlsx", 300, 30)
     monkeypatch.setattr("ambivox.models.ingestion.workbook_process.MOST_CELLS", 1000)
     assert main(str(path), str(tmp_path)) == 1
