@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # Rendering takes about a millisecond.
-_RENDER_SECONDS = 10.0
+_RENDER_SECONDS = 4.0
 _PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 
 

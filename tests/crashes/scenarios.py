@@ -110,6 +110,7 @@ def scenarios(base: Path) -> dict[str, Scenario]:
         ("release", "--data", "data/demo", "--version", "v1"),
         ("releases/demo-v1.md", "releases/demo-v1.json"),
         facts=_tags,
+        is_repeatable=False,
     )
     return found
 
