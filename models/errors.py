@@ -29,6 +29,13 @@ def _one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+class OutageError(UserError):
+    """Something outside this program failed and may work again by itself: a server, a bucket, an engine's process.
+
+    The command ends with an exit code of its own, and the pipeline tries its stage again.
+    """
+
+
 class LeftOutError(UserError):
     """The corpus or the ALM rules a step out. The pipeline leaves the step out, and the report says why."""
 

@@ -19,7 +19,7 @@ from ambivox.models.engines._bounded_http import (
     request,
     shown_address,
 )
-from ambivox.models.errors import UserError
+from ambivox.models.errors import OutageError, UserError
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ class RetryingClient:
                 self.retries += 1
                 idle = time.monotonic() - max(self._last_success, started)
             if idle > self._server_timeout_seconds:
-                raise UserError(
+                raise OutageError(
                     f"{place}: gave up after {idle:.0f} s without a valid response (last: {reason}); stored "
                     "answers are kept, and the same command resumes"
                 )

@@ -27,7 +27,7 @@ from ambivox.models.engines._bounded_http import (
 )
 from ambivox.models.engines.hosted.answer import Answer, parse_answer
 from ambivox.models.engines.hosted.limits import Limits, seconds_of
-from ambivox.models.errors import UserError
+from ambivox.models.errors import OutageError, UserError
 from ambivox.models.prompting.hosted_spec import Hosted
 
 _logger = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class Api:
             with self._lock:
                 idle = time.monotonic() - max(self._last_success, started)
             if idle > self._timeout_seconds:
-                raise UserError(
+                raise OutageError(
                     f"{shown_address(self.hosted.base_url)}: no answer for {idle:.0f} s (last: {reason}); paid answers "
                     "are kept, and the same command resumes"
                 )

@@ -22,7 +22,7 @@ from ambivox.models.alms import resolve
 from ambivox.models.engines import EngineChoice, GenerationSettings
 from ambivox.models.engines.vllm.inputs import InputPreparer
 from ambivox.models.engines.vllm.silence import EngineSilentError, watch
-from ambivox.models.errors import MissingExtraError, UserError
+from ambivox.models.errors import MissingExtraError, OutageError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import Chat, load_chat
 from ambivox.models.prompting.request import Request
@@ -126,7 +126,7 @@ class VllmEngine:
             reason = (
                 str(error) if isinstance(error, EngineSilentError) else f"{type(error).__name__}: {error}"
             )
-            raise UserError(
+            raise OutageError(
                 f"vLLM failed ({reason}); stored answers are kept, and the same command resumes"
             ) from error
         return finished
