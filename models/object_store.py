@@ -201,13 +201,7 @@ def _split(url: str) -> tuple[str, str]:
 def _call(url: str, request: Callable[[Any], T]) -> T:
     """Run a request with the client, and turn botocore's errors into ours."""
     from boto3.exceptions import Boto3Error
-    from botocore.exceptions import (
-        BotoCoreError,
-        ClientError,
-        ConnectionError,
-        HTTPClientError,
-        IncompleteReadError,
-    )
+    from botocore.exceptions import BotoCoreError, ClientError
 
     environment = tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("AWS_")))
     try:
@@ -223,10 +217,17 @@ def _call(url: str, request: Callable[[Any], T]) -> T:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         is_outage = status >= _SERVER_ERRORS or code in _BUSY
         raise (ObjectStoreOutageError if is_outage else ObjectStoreError)(f"{url}: {error}") from error
-    except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
+    except _outages() as error:
         raise ObjectStoreOutageError(f"{url}: {error}; check AWS_ENDPOINT_URL and the credentials") from error
     except (BotoCoreError, Boto3Error) as error:
         raise ObjectStoreError(f"{url}: {error}; check AWS_ENDPOINT_URL and the credentials") from error
+
+
+def _outages() -> tuple[type[Exception], ...]:
+    """What botocore raises where the server or the way to it fails."""
+    from botocore import exceptions
+
+    return (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError)
 
 
 @lru_cache(maxsize=4)

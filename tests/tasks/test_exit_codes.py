@@ -107,8 +107,9 @@ def test_an_outage_is_a_line_and_not_a_traceback(capsys: pytest.CaptureFixture[s
 
 
 @pytest.fixture
-def tables(tmp_path: Path) -> Path:
+def tables(tmp_path: Path, make_utterances: Any) -> Path:
     """Tables in a folder of another user."""
+    make_utterances(2, name="clips")
     write_files(tmp_path, simulated_corpus(rows=60, votes=5))
     os.chown(tmp_path, NOBODY, NOBODY)
     tmp_path.chmod(0o755)
@@ -147,7 +148,7 @@ def test_files_of_another_user_are_one_line(
         words = (
             "annotate",
             "--utterances",
-            "utterances.parquet",
+            "clips.parquet",
             "--alm",
             "qwen2_audio",
             "--engine",
