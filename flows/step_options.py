@@ -48,8 +48,14 @@ def build_options(step: str, values: Any, where: str) -> Any:
         )
     declared = options_class(step)
     hints = typing.get_type_hints(declared)
-    names = {field.name for field in fields(declared)}
+    per_call = per_call_options(step)
+    names = {field.name for field in fields(declared)} - per_call
     for name in values:
+        if name in per_call:
+            raise UserError(
+                f"{where}.{name}: this is decided at each call and is no parameter of a corpus; leave it out here"
+                + (", and use `ambivox run --allow-hosted`" if name == "allow_hosted" else "")
+            )
         if name not in names:
             raise unknown(f"option of {step} in {where}", str(name), names)
     checked = {name: _checked(hints[name], value, f"{where}.{name}") for name, value in values.items()}
@@ -87,13 +93,25 @@ def _value(step: str, option: str, text: Any) -> Any:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    try:
-        parsed = YAML(typ="safe").load(text) if isinstance(text, str) else text
-        build_options(step, {option: parsed}, f"--set {step}")
-    except (YAMLError, UserError):
+    if not isinstance(text, str):
         build_options(step, {option: text}, f"--set {step}")
         return text
-    return parsed
+    first_error: UserError | None = None
+    # As it is written, as a list without its brackets (0,1,0,0), and as text.
+    for written in (text, f"[{text}]" if "," in text else text):
+        try:
+            parsed = YAML(typ="safe").load(written)
+            build_options(step, {option: parsed}, f"--set {step}")
+            return parsed
+        except YAMLError:
+            continue
+        except UserError as error:
+            first_error = first_error or error
+    try:
+        build_options(step, {option: text}, f"--set {step}")
+    except UserError as error:
+        raise first_error or error from None
+    return text
 
 
 def _checked(hint: Any, value: Any, where: str) -> Any:
@@ -102,18 +120,32 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
     try:
         return TypeAdapter(hint).validate_python(value)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"]
+        items = [part for part in typing.get_args(hint) if typing.get_origin(part) is tuple] or [hint]
+        parts = typing.get_args(items[0])
+        if typing.get_origin(items[0]) is tuple and ... not in parts and len(parts) > 1:
+            reason = f"expected {len(parts)} values such as [{', '.join('0' * len(parts))}]"
+        elif typing.get_origin(items[0]) is tuple and not isinstance(value, list | tuple):
+            reason = "expected a list such as [a, b]"
+        else:
+            reason = error.errors()[0]["msg"]
         raise UserError(f"{where}: {reason[0].lower()}{reason[1:]}, found {value!r}") from error
 
 
 def default_values(step: str) -> dict[str, Any]:
     """Every option of a step with its default, as params.yaml holds it, so that `dvc exp run -S` can name it.
 
-    Left out are the seed, which the whole pipeline shares, and where a machine keeps caches, stores and keys.
+    Left out are the seed, which the whole pipeline shares, where a machine keeps caches, stores and keys, and what is
+    decided at each call.
     """
     options = options_class(step)()
+    left_out = _NOT_RECORDED | per_call_options(step)
     names = (field.name for field in fields(options))
-    return {name: plain(getattr(options, name)) for name in names if name not in _NOT_RECORDED}
+    return {name: plain(getattr(options, name)) for name in names if name not in left_out}
+
+
+def per_call_options(step: str) -> set[str]:
+    """The options of a step that are decided at each call, such as to send nothing; params.yaml has none of them."""
+    return {field.name for field in fields(options_class(step)) if field.metadata.get("per_call")}
 
 
 def path_options(step: str) -> set[str]:

@@ -16,6 +16,7 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from ambivox.models.annotation.store_files import open_files
+from ambivox.models.annotation.stored_keys import INDEX
 from ambivox.models.errors import UserError
 from ambivox.models.json_documents import parse_json_document
 from ambivox.models.object_store import is_object_url
@@ -34,7 +35,8 @@ class Tombstones:
 
     def __init__(self, root: str) -> None:
         self._files = open_files(f"{root.rstrip('/')}/{_FOLDER}")
-        self._names: set[str] = set()
+        #: The files of tombstones that were read.
+        self.names: set[str] = set()
         self._digests: set[str] = set()
 
     def have_changed(self) -> bool:
@@ -43,7 +45,7 @@ class Tombstones:
         Raises:
             UserError: a file of tombstones is damaged, or the store cannot be reached.
         """
-        new = {name for name in self._files.names() if name.endswith(".json")} - self._names
+        new = {name for name in self._files.names() if name.endswith(".json")} - self.names
         for name in new:
             content = self._files.read(name)
             if f"{hashlib.sha256(content).hexdigest()}.json" != name:
@@ -55,7 +57,7 @@ class Tombstones:
                 content, _DIGESTS, "a list of hashes", f"{_FOLDER}/{name}"
             )
             self._digests |= set(digests)
-        self._names |= new
+        self.names |= new
         return bool(new)
 
     def without_forgotten(self, answers: pl.DataFrame) -> pl.DataFrame:
@@ -120,6 +122,9 @@ def _spaces(root: str) -> list[str]:
 
 def _forget_in(space: str, hashes: list[str]) -> int:
     files, removed = open_files(space), 0
+    for name in files.names():
+        if name.endswith(INDEX):  # it may hold keys of these recordings; the next run writes another
+            files.delete(name)
     for name in sorted(name for name in files.names() if name.endswith(".parquet")):
         expected = "a shard of the vote store; delete it and run the same command again"
         shard = read_parquet(files.read(name), expected, origin=f"{space}/{name}")

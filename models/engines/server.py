@@ -15,17 +15,15 @@ import base64
 import importlib.metadata
 import io
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ambivox.models.alms import resolve
-from ambivox.models.engines import PROBE, EngineChoice, GenerationSettings, open_engine
-from ambivox.models.engines._bounded_http import InvalidResponseError, shown_address
+from ambivox.models.engines import PROBE, EngineChoice, GenerationSettings, Scores, open_engine
+from ambivox.models.engines._bounded_http import InvalidResponseError, api_key, shown_address
 from ambivox.models.engines._probe import probe_requests
 from ambivox.models.engines._retrying_client import RetryingClient
 from ambivox.models.engines._server_kind import FASTAPI, UNKNOWN, VLLM, ServerKind, identify_server
@@ -59,7 +57,7 @@ class ServerEngine:
         self.rate_hz = rate_hz
         self.model = model
 
-    def score(self, requests: Iterable[Request]) -> NDArray[np.float64]:
+    def score(self, requests: Iterable[Request]) -> Scores:
         """See ``Engine.score``."""
         ids: list[int] = []
 
@@ -77,7 +75,7 @@ class ServerEngine:
                 yield partial(self._complete, body, partial(_parse_logprobs, ids=ids))
 
         rows = list(in_parallel(calls(), _CONCURRENCY))
-        return np.array(rows, dtype=np.float64).reshape(len(rows), len(ids))
+        return Scores(np.array(rows, dtype=np.float64).reshape(len(rows), len(ids)))
 
     def generate(self, requests: Sequence[Request], settings: Sequence[GenerationSettings]) -> list[str]:
         """See ``Engine.generate``."""
@@ -135,7 +133,7 @@ def start(choice: EngineChoice) -> ServerEngine:
     """
     server = _vllm_server(choice)
     resolved = resolve(choice.alm)
-    key, patience = _key(), choice.server_timeout_seconds
+    key, patience = api_key(KEY_VARIABLE), choice.server_timeout_seconds
     chat = load_chat(resolved)
     probe = "Which emotion does the speaker express? Options: A anger, B joy."
     root = RetryingClient(server.root, key, patience)
@@ -186,24 +184,12 @@ def identity(choice: EngineChoice) -> dict[str, Any]:
     return {
         "model": engine.model,
         "transformers": importlib.metadata.version("transformers"),
-        PROBE: engine.score(probe_requests(engine.rate_hz)).round(4).tolist(),
+        PROBE: engine.score(probe_requests(engine.rate_hz)).logprobs_RK.round(4).tolist(),
     }
 
 
 def _version_string(server: ServerKind) -> str:
     return f"vllm-server {server.version}"
-
-
-def _key() -> str:
-    """The API key without white space at its ends, which files and shells add.
-
-    Raises:
-        UserError: it cannot be sent in a header field.
-    """
-    key = os.environ.get(KEY_VARIABLE, "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise UserError(f"{KEY_VARIABLE}: expected printable ASCII characters only; copy the key again")
-    return key
 
 
 def _vllm_server(choice: EngineChoice) -> ServerKind:
@@ -214,7 +200,7 @@ def _vllm_server(choice: EngineChoice) -> ServerKind:
     """
     if not choice.url:
         raise UserError("engine server needs --server with its address, such as http://localhost:8000/v1")
-    server = identify_server(choice.url, _key())
+    server = identify_server(choice.url, api_key(KEY_VARIABLE))
     shown = shown_address(choice.url)
     name = server.name + (f" (version {server.version})" if server.version else "")
     may_be_vllm = server.name in {VLLM, UNKNOWN} or (server.name == FASTAPI and not server.url)

@@ -32,6 +32,10 @@ ROOT = Path(__file__).parents[2]
         ("pool.matrix=false", {"pool": {"matrix": False}}),
         ("annotate.server=http://host:8000/v1", {"annotate": {"server": "http://host:8000/v1"}}),
         ("annotate.personas=[paper]", {"annotate": {"personas": ["paper"]}}),
+        ("annotate.personas=paper,tone", {"annotate": {"personas": ["paper", "tone"]}}),
+        ("ingest.shares=0,0.7,0.1,0.2", {"ingest": {"shares": [0, 0.7, 0.1, 0.2]}}),
+        ("trial.votes_kept=1, 3", {"trial": {"votes_kept": [1, 3]}}),
+        ("report.title=Calls, week 7", {"report": {"title": "Calls, week 7"}}),
         ("report.title=Calls: week 7", {"report": {"title": "Calls: week 7"}}),
         ("report.title=2026", {"report": {"title": "2026"}}),
     ],
@@ -52,6 +56,13 @@ def test_several_settings_of_a_step_are_kept_together() -> None:
         ("ingest.keep_votes", "expected STEP.OPTION=VALUE"),
         ("ingst.keep_votes=5", "unknown step in --set 'ingst'"),
         ("ingest.keep_vote=5", "unknown option of ingest in --set ingest 'keep_vote'"),
+        ("ingest.shares=[0, 1, 0]", "expected 4 values such as [0, 0, 0, 0], found [0, 1, 0]"),
+        ("ingest.shares=0,1,0", "expected 4 values such as [0, 0, 0, 0]"),
+        ("trial.votes_kept=3", "expected a list such as [a, b], found 3"),
+        ("trial.votes_kept=1,x", "expected a list such as [a, b], found '1,x'"),
+        ("trial.votes_kept=[1, x]", "input should be a valid integer"),
+        ("annotate.dry_run=true", "--set annotate.dry_run: this is decided at each call"),
+        ("annotate.allow_hosted=true", "use `ambivox run --allow-hosted`"),
         ("ingest.keep_votes=many", "keep_votes: input should be a valid integer"),
     ],
 )
@@ -114,6 +125,24 @@ def test_a_file_of_an_earlier_version_is_converted_with_a_note(tmp_path: Path) -
     assert "# key in models/corpora/" in text
     assert convert(tmp_path) == []
     assert (tmp_path / "params.yaml").read_text() == text
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_what_is_decided_at_each_call_leaves_the_file_and_consent_marks_the_corpus(
+    tmp_path: Path, allowed: bool
+) -> None:
+    text = OLD.replace(
+        'annotate: --transcript audio --personas voice_and_words tone --engine server --server "http://a b/v1"',
+        "annotate: {ALL}",
+    )
+    given = f"{{orders: 2, dry_run: false, yes: true, allow_hosted: {str(allowed).lower()}}}"
+    (tmp_path / "params.yaml").write_text(text.replace("{ALL}", given))
+    notes = convert(tmp_path)
+    entry = load(tmp_path)["corpora"]["demo"]
+    assert entry["annotate"] == {"orders": 2}
+    assert entry.get("allow_hosted", False) is allowed
+    assert sum("corpora.demo.annotate" in note for note in notes) == 3
+    assert convert(tmp_path) == []
 
 
 def test_a_flag_that_no_longer_exists_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_voices_are_not_sent_without_consent(run: Callable[..., Path], server: H
     with pytest.raises(UserError, match="--allow-hosted"):
         run(allow_hosted=False)
     with pytest.raises(
-        UserError, match=r"nothing was sent: agree to the cost with --max-cost USD, or with --yes"
+        UserError, match=r"nothing was sent: agree to the cost with --max-cost USD .*, or with --yes"
     ):
         run(max_cost=None)
     assert not server.bodies
@@ -85,13 +86,16 @@ def test_the_papers_procedure_is_one_command(
     assert annotations.height == 300 and annotations["elicitation"].unique().to_list() == ["sampled"]
     assert annotations["label"].null_count() == 0
     assert annotations["temperature"].n_unique() == 10
+    assert annotations["answered_by"].unique().to_list() == ["gemini-2.5-flash"]
     checks = read_checks(out)
     assert checks["audio_sensitive"] is True
     hosted = checks["hosted"]
     assert hosted["requests"] == server.served == REQUESTS
     assert hosted["answered_by"] == ["gemini-2.5-flash"] and hosted["sent_to"] == server.url
     assert hosted["cost_usd"] == pytest.approx(REQUESTS * (50 * 0.30 + 80 * 1.00 + 9 * 2.50) / 1e6, abs=1e-4)
-    assert "requests cost" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.index("USD, in about") < printed.index("requests cost")
+    assert f"{REQUESTS} of about {REQUESTS} answers, 0.0" in printed and "requests per minute" in printed
     served = server.served
     assert read_annotations(run("again", personas=("paper",), drawn_votes=10)).frame.equals(annotations)
     assert server.served == served
@@ -181,10 +185,33 @@ def test_a_name_that_no_server_has_is_refused(alm: str, run: Callable[..., Path]
         run(alm=alm)
 
 
+def test_another_model_is_a_revision_of_its_own(run: Callable[..., Path], server: HostedServer) -> None:
+    server.personality = replace(server.personality, model="gemini-3-flash")
+    with pytest.raises(UserError, match=r"asked for gemini-2\.5-flash, but gemini-3-flash answered"):
+        run()
+    assert server.served <= 32
+    annotations = read_annotations(run(answered_by="gemini-3-flash")).frame
+    assert set(annotations["answered_by"]) == set(annotations["revision"]) == {"gemini-3-flash"}
+    assert server.served == REQUESTS
+
+
 def test_any_other_server_is_used_by_its_address(run: Callable[..., Path], server: HostedServer) -> None:
     server.personality = PERSONALITIES["llama.cpp"]
-    out = run(alm="hosted:my-model", elicitation="exact", orders=2)
+    with pytest.raises(
+        UserError, match=r"the prices of hosted:my-model are not known, so --max-cost cannot hold"
+    ):
+        run(alm="hosted:my-model")
+    assert not server.bodies
+    out = run(alm="hosted:my-model", elicitation="exact", orders=2, max_cost=None, yes=True)
     annotations = read_annotations(out).frame
     assert annotations["label_mass"].min() > 0.99  # type: ignore[operator]
     assert json.dumps(read_checks(out)["hosted"]).count("None") == 0
     assert read_checks(out)["hosted"]["cost_usd"] is None
+    priced = run("priced", alm="hosted:my-model", elicitation="exact", orders=2, prices=(1.0, 2.0, 3.0))
+    assert read_checks(priced)["hosted"]["cost_usd"] > 0
+
+
+@pytest.mark.parametrize("prices", [(1.0,), (1.0, 2.0), (1.0, 2.0, -3.0), (1.0, 2.0, float("nan"))])
+def test_prices_are_three_numbers(prices: tuple[float, ...], run: Callable[..., Path]) -> None:
+    with pytest.raises(UserError, match="expected three numbers of US dollars per million"):
+        run(prices=prices)
