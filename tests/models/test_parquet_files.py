@@ -25,7 +25,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "a user's table": lambda path: read_table(path, ["utterance_id"]),
     "utterances": Utterances.read,
     "votes": Votes.read,
-    "votes, streamed": VoteFile.open,
+    "votes, streamed": lambda path: VoteFile.open(path).counts(IDS),
     "annotations, streamed": lambda path: read_synthetic_distributions(path, IDS, ("a", "b")),
     "a shard": lambda path: read_parquet(path.read_bytes(), "a shard", origin=str(path)),
 }
