@@ -55,8 +55,15 @@ stages: setup ## Write the dependencies of each stage on code into dvc.yaml
 test: lint ## The whole test suite, the examples in docstrings, and the coverage of both
 	@tests/run.sh $(BIN)
 
-bench: setup ## Side-by-side measurements
-	for file in benchmarks/*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
+# ROWS names some rows, SCALE multiplies their work: make bench ROWS="votes metrics" SCALE=10
+ROWS ?=
+SCALE ?= 1
+bench: setup ## Side-by-side measurements: writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks.run $(ROWS) --scale $(SCALE)
+
+bench-long: setup ## Measurements that take long or need an engine: annotation, ingest, training, coverage, capacity
+	for file in annotation capacity capacity_simulation coverage features ingest listener training; do \
+		$(BIN)/python -m benchmarks.$$file || exit 1; done
 
 crash-matrix: setup ## Kill every step and flow at random moments, 200 times; takes an hour
 	$(BIN)/python -m tests.crashes
