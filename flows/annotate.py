@@ -24,7 +24,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from ambivox.flows.dashboard import annotation_summary
 from ambivox.models.errors import MissingExtraError
-from ambivox.tasks.annotate import AnnotateOptions, prepare_run
+from ambivox.tasks.annotate import FIGURES, AnnotateOptions, prepare_run
 from ambivox.tasks.annotate import annotate as annotate_step
 
 if TYPE_CHECKING:
@@ -95,11 +95,14 @@ def annotate(
     run = _prepared(request)
     numbers = [number for number, shard in enumerate(run.shards) if run.missing(shard).height]
     get_run_logger().info("%d of %d shards are not in the store yet", len(numbers), len(run.shards))
-    if numbers:
+    # The step asks a hosted ALM itself, many requests at a time: with its estimate, consent, pilot and limit of cost.
+    if numbers and not run.is_hosted:
         _fill_all(
             numbers, request, _task_runner(runner, workers, ray_address, gpus_per_worker), gpus_per_worker
         )
     annotate_step(utterances=Path(utterances), alm=alm, out=Path(out), options=options)
+    if not (Path(out) / FIGURES).is_file():
+        return out  # a dry run
     _summarise(Path(out))
     return out
 
@@ -154,7 +157,7 @@ def _resources(gpus: float) -> AbstractContextManager[Any]:
 
 
 def _summarise(out: Path) -> None:
-    rows = annotation_summary(json.loads((out / "checks.json").read_text(encoding="utf-8")))
+    rows = annotation_summary(json.loads((out / FIGURES).read_text(encoding="utf-8")))
     table = [{"what": what, "value": "none" if value is None else str(value)} for what, value in rows]
     create_table_artifact(table=table, key="annotate-summary", description="Summary of the annotation run")
 

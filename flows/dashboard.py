@@ -18,7 +18,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from ambivox.flows.report_pages import report_address
-from ambivox.models.annotation.checks_file import rename_checks
+from ambivox.models.annotation.checks_file import hosted_summary, rename_checks
 from ambivox.models.errors import UserError
 from ambivox.models.releases.versioning import Versions
 from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, is_infinite, rank
@@ -161,6 +161,7 @@ def annotation_summary(checks: dict[str, Any]) -> list[tuple[str, Any]]:
         ("canary JS (bits)", checks["canary"]["js"]),
         ("order bias JS (bits)", checks["order_bias"]["js"]),
         *((f"modalities {pair} JS (bits)", js) for pair, js in checks["modalities"]["js"].items()),
+        *hosted_summary(checks),
     ]
 
 

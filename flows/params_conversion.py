@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ambivox.flows.params_file import CORPUS_STEPS, changing
-from ambivox.flows.step_options import options_class
+from ambivox.flows.step_options import options_class, per_call_options
 from ambivox.models.errors import UserError
 
 # Flags that have another name since, by step; None: no longer needed.
@@ -53,6 +53,7 @@ def convert(project: Path) -> list[str]:
                     notes.append(f"corpora.{key}.{step}: added, with no options")
                 else:
                     notes += _without_removed(entry[step], step, f"corpora.{key}.{step}")
+            notes += _without_per_call(entry, key)
         for key, entry in params["pretrain"].items():
             if isinstance(entry, dict) and "flags" in entry:
                 params["pretrain"][key] = _options("pretrain", entry["flags"])
@@ -62,6 +63,24 @@ def convert(project: Path) -> list[str]:
                 entry["votes_kept"] = [int(number) for number in entry["votes_kept"].split(",")]
                 notes.append(f"trial.{key}.votes_kept is now {list(entry['votes_kept'])}")
             notes += _without_removed(entry, "trial", f"trial.{key}")
+    return notes
+
+
+def _without_per_call(entry: Any, key: str) -> list[str]:
+    """Delete the options that are decided at each call; consent to hosted ALMs becomes a mark of the corpus."""
+    options = entry["annotate"]
+    if not isinstance(options, dict):
+        return []
+    notes = []
+    for name in sorted(per_call_options("annotate") & options.keys()):
+        value = options.pop(name)
+        if name == "allow_hosted" and value is True:
+            entry[name] = True
+            notes.append(
+                f"corpora.{key}.annotate.{name}: moved to corpora.{key}.{name}, as a mark of the corpus"
+            )
+        else:
+            notes.append(f"corpora.{key}.annotate.{name}: removed, as it is decided at each call")
     return notes
 
 

@@ -20,6 +20,7 @@ from ambivox.models.registry import find
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 TINY = "tiny"
+ALLOW_HOSTED = "allow_hosted"  # in a corpus's entry: whether its recordings may be sent to a provider
 # The stages are in the project's own dvc.yaml; this one, beside a corpus's data, only says what to compare.
 _FIGURES = """\
 metrics:
@@ -47,6 +48,7 @@ class Job:
         trial: Numbers of votes to keep in the sparse-vote trial; empty for no trial.
         sources: Distributions to fine-tune on.
         dime_aug: Fine-tune with DiME-Aug ("on"), without ("off"), or both.
+        allow_hosted: Whether the corpus is marked as one whose recordings may be sent to a provider.
     """
 
     key: str
@@ -57,6 +59,7 @@ class Job:
     trial: tuple[int, ...] | None
     sources: tuple[str, ...]
     dime_aug: tuple[str, ...]
+    allow_hosted: bool = False
 
 
 def enter(project: Path, job: Job) -> bool:
@@ -94,6 +97,7 @@ def _enter(project: Path, job: Job, defaults: Mapping[str, Mapping[str, Any]], p
         "report_after": f"data/{job.key}/validation/metrics.json"
         if trial is None
         else f"data/{job.key}/trial",
+        ALLOW_HOSTED: job.allow_hosted or entry.get(ALLOW_HOSTED, False),
     }
     _put(params["corpora"], job.key, new_entry | options)
     for section, entered in (("trial", trial), ("pretrain", pretrain)):

@@ -137,8 +137,20 @@ def stage_call(project: Path, name: str) -> StageCall:
     options = build_options(step, values, f"params.yaml: {where}")
     if "seed" in {field.name for field in fields(options)} and "seed" not in values:
         options = replace(options, seed=_seed(params))
+    if step == "annotate":
+        options = replace(options, allow_hosted=_is_hosted_allowed(corpus, entry))
     function = getattr(import_module(f"ambivox.tasks.{step}"), step)
     return StageCall(step, function, arguments | {"options": options})
+
+
+def _is_hosted_allowed(corpus: str, entry: Any) -> bool:
+    """Whether the corpus is marked as one whose recordings may be sent to a provider."""
+    allowed = entry.get("allow_hosted", False)
+    if not isinstance(allowed, bool):
+        raise UserError(
+            f"params.yaml: corpora.{corpus}.allow_hosted: expected true or false, found {allowed!r}"
+        )
+    return allowed
 
 
 def _seed(params: Any) -> int:

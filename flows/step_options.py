@@ -48,8 +48,14 @@ def build_options(step: str, values: Any, where: str) -> Any:
         )
     declared = options_class(step)
     hints = typing.get_type_hints(declared)
-    names = {field.name for field in fields(declared)}
+    per_call = per_call_options(step)
+    names = {field.name for field in fields(declared)} - per_call
     for name in values:
+        if name in per_call:
+            raise UserError(
+                f"{where}.{name}: this is decided at each call and is no parameter of a corpus; leave it out here"
+                + (", and use `ambivox run --allow-hosted`" if name == "allow_hosted" else "")
+            )
         if name not in names:
             raise unknown(f"option of {step} in {where}", str(name), names)
     checked = {name: _checked(hints[name], value, f"{where}.{name}") for name, value in values.items()}
@@ -109,11 +115,18 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
 def default_values(step: str) -> dict[str, Any]:
     """Every option of a step with its default, as params.yaml holds it, so that `dvc exp run -S` can name it.
 
-    Left out are the seed, which the whole pipeline shares, and where a machine keeps caches, stores and keys.
+    Left out are the seed, which the whole pipeline shares, where a machine keeps caches, stores and keys, and what is
+    decided at each call.
     """
     options = options_class(step)()
+    left_out = _NOT_RECORDED | per_call_options(step)
     names = (field.name for field in fields(options))
-    return {name: plain(getattr(options, name)) for name in names if name not in _NOT_RECORDED}
+    return {name: plain(getattr(options, name)) for name in names if name not in left_out}
+
+
+def per_call_options(step: str) -> set[str]:
+    """The options of a step that are decided at each call, such as to send nothing; params.yaml has none of them."""
+    return {field.name for field in fields(options_class(step)) if field.metadata.get("per_call")}
 
 
 def path_options(step: str) -> set[str]:

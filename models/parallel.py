@@ -1,11 +1,17 @@
-"""Work on threads, with results in order: a function on many file names in batches, and calls that wait for a server."""
+"""Work on threads, with results in order: a function on many file names in batches, and calls that wait for a server.
+
+And its opposite: code whose products of small matrices cost less on one thread.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
+
+from threadpoolctl import threadpool_limits
 
 from ambivox.models.progress import track
 
@@ -57,3 +63,14 @@ def in_parallel(calls: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
         finally:
             for future in waiting:
                 future.cancel()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limit BLAS to one thread, as a context manager or as a decorator of a function.
+
+    In products of tall and narrow matrices, and in thousands of small ones, the other threads spend their time waiting
+    for each other. The limit holds for the whole process while the context lasts.
+    """
+    with threadpool_limits(1, "blas"):
+        yield

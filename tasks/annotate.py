@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ambivox.models.annotation.run import AnnotationRun
 
 _logger = logging.getLogger(__name__)
+# Marks an option that is decided at each call, so that params.yaml, which describes corpora, has none of it.
+_PER_CALL = {"per_call": True}
 FIGURES = "checks.json"  # what --json shows
 
 
@@ -40,7 +42,7 @@ class AnnotateOptions:
         server: Address of a vLLM server (engine server) or of another OpenAI-compatible API (--alm hosted:MODEL), such
             as http://localhost:8000/v1; its API key is read from AMBIVOX_SERVER_KEY.
         server_timeout: Seconds for which the server may give no answer at all, for example while it restarts.
-        allow_hosted: Hosted ALMs only: the recordings may be sent to the provider.
+        allow_hosted: Hosted ALMs only: the recordings may be sent to the provider (in a project: a mark of the corpus).
         max_cost: Hosted ALMs only: US dollars that may be spent; no more is sent then, and nothing paid is lost.
         answered_by: Hosted ALMs only: the model that the provider's answers name, where it is not the one asked for.
         dry_run: Hosted ALMs only: print what the run would cost, and send nothing.
@@ -63,11 +65,11 @@ class AnnotateOptions:
     splits: tuple[str, ...] = ("train", "development", "test")
     server: str = ""
     server_timeout: float = 300.0
-    allow_hosted: bool = False
+    allow_hosted: bool = field(default=False, metadata=_PER_CALL)
     max_cost: float | None = None
     answered_by: str = ""
-    dry_run: bool = False
-    yes: bool = False
+    dry_run: bool = field(default=False, metadata=_PER_CALL)
+    yes: bool = field(default=False, metadata=_PER_CALL)
     on_error: OnError = "reject"
     shard: int = 256
     seed: int = 0
@@ -146,7 +148,10 @@ def _is_confirmed(run: AnnotationRun, missing: list[Any], options: AnnotateOptio
     if options.yes or options.max_cost is not None:
         return True
     if sys.stdin is None or not sys.stdin.isatty():
-        raise UserError("nothing was sent: agree to the cost with --max-cost USD, or with --yes")
+        raise UserError(
+            "nothing was sent: agree to the cost with --max-cost USD (in a project: --set annotate.max_cost=USD), or "
+            "with --yes"
+        )
     if input("Send these requests? [y/N] ").strip().casefold() not in ("y", "yes"):
         raise UserError("nothing was sent")
     return True

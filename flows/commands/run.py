@@ -19,6 +19,7 @@ def run(
     trial: tuple[int, ...] | None = None,
     sources: tuple[Source, ...] = ("human", "pooled"),
     dime_aug: tuple[Switch, ...] = ("on",),
+    allow_hosted: bool = False,
     project: Path = Path(),
     force: bool = False,
     workers: int = 2,
@@ -37,13 +38,17 @@ def run(
         trial: Numbers of votes to keep in the sparse-vote trial, such as 1 3 5; 0 for no trial.
         sources: The distributions to fine-tune on.
         dime_aug: Whether to fine-tune with DiME-Aug, without, or both.
+        allow_hosted: With a hosted ALM: the recordings may be sent to the provider. It is remembered in params.yaml as
+            a mark of the corpus; without it, a terminal asks once.
         project: The folder that holds dvc.yaml.
         force: Run every stage, up to date or not.
         workers: How many independent stages may run side by side.
     """
     import logging
+    from dataclasses import replace
 
     from ambivox.flows import prefect_settings, software
+    from ambivox.flows.hosted_consent import is_agreed
     from ambivox.flows.params_conversion import convert
     from ambivox.flows.project import Job, enter
     from ambivox.flows.run_pipeline import run_pipeline
@@ -55,5 +60,6 @@ def run(
         logging.getLogger(__name__).warning(f"params.yaml: converted from the earlier form: {note}")
     votes_kept = None if trial is None else tuple(number for number in trial if number)
     job = Job(key or corpus, corpus, root, alm, parse_settings(set), votes_kept, sources, dime_aug)
+    job = replace(job, allow_hosted=allow_hosted or is_agreed(project, job))
     enter(project, job)
     run_pipeline(project, job.key, force=force, workers=workers)

@@ -85,6 +85,19 @@ def locate(alm: str) -> tuple[str, str]:
     )
 
 
+def hosted_of(alm: str) -> Hosted | None:
+    """How an ALM is reached, where it is a hosted one; else None. No weights are read.
+
+    Args:
+        alm: see ``resolve``.
+
+    Raises:
+        UserError: see ``locate``.
+    """
+    key, source = locate(alm)
+    return (_hosted_spec(source) if key.startswith(HOSTED_PREFIX) else alms()[key]).hosted
+
+
 def _hosted_name(alm: str) -> str:
     """The server's name of the model in ``hosted:MODEL``."""
     model = alm.removeprefix(HOSTED_PREFIX)

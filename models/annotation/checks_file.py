@@ -10,6 +10,7 @@ from typing import Any
 from ambivox.models.errors import UserError
 
 # Keys of earlier versions of checks.json, with their present names.
+_TOKENS = ("audio", "text", "cached", "output", "reasoning")
 RENAMED_KEYS = {"hears": "audio_sensitive", "arms": "modalities", "arm": "modality"}
 
 
@@ -51,6 +52,37 @@ def rename_checks(checks: Mapping[str, Any]) -> dict[str, Any]:
     """
     renamed = {RENAMED_KEYS.get(key, key): value for key, value in checks.items()}
     return renamed | {key: value for key, value in checks.items() if key not in RENAMED_KEYS}
+
+
+def hosted_summary(checks: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Names and values that say what was sent where, which model answered, and what it cost.
+
+    Args:
+        checks: the content of a checks.json.
+
+    Returns:
+        Empty for an ALM that ran on own machines.
+
+    Example:
+        >>> hosted_summary({"hosted": {"sent_to": "https://host/v1", "requests": 3, "cost_usd": 0.5}})[:3]
+        [('sent to', 'https://host/v1'), ('recordings sent', None), ('answered by', None)]
+    """
+    hosted = checks.get("hosted")
+    if not isinstance(hosted, Mapping):
+        return []
+    tokens = hosted.get("tokens")
+    counts = {name: tokens.get(name) for name in _TOKENS} if isinstance(tokens, Mapping) else {}
+    answered_by = hosted.get("answered_by")
+    models = answered_by if isinstance(answered_by, list) else []
+    return [
+        ("sent to", hosted.get("sent_to")),
+        ("recordings sent", hosted.get("clips_sent")),
+        ("answered by", ", ".join(map(str, models)) or None),
+        ("paid requests", hosted.get("requests")),
+        ("cost (USD)", hosted.get("cost_usd")),
+        *((f"{name} tokens", count) for name, count in counts.items()),
+        *([("shut down on", hosted["shutdown"])] if hosted.get("shutdown") else []),
+    ]
 
 
 def drop_audio_insensitive(

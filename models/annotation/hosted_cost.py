@@ -81,6 +81,10 @@ def estimate_cost(
         np.array([seconds.get(clip, 0.0) for clip in items["audio_sha256"]]) * uses_audio_Q[question_N]
     )
     windows_N = np.maximum(np.ceil(seconds_N / alm.longest_seconds), 1)
+    # A sampled vote is about one window.
+    is_sampled_Q = np.array([question.prompt.elicitation == "sampled" for question in questions])
+    seconds_N = np.where(is_sampled_Q[question_N], seconds_N / windows_N, seconds_N)
+    windows_N = np.where(is_sampled_Q[question_N], 1, windows_N)
     transcript_N = np.array([len(text or "") for text in items["transcript"]]) / CHARACTERS_PER_TOKEN
     usage = Usage(
         text=int(((text_Q[question_N] + transcript_N) * windows_N).sum()),
@@ -110,8 +114,8 @@ def check_pilot(engine: HostedEngine, remaining: CostEstimate, limit: float | No
     Raises:
         UserError: the endpoint's own count of tokens predicts a cost above the limit.
     """
-    requests, usage, _ = engine.report()
-    cost = usage.cost(engine.hosted.prices)
+    spent = engine.spent()
+    cost, requests = spent.usage.cost(engine.hosted.prices), spent.requests
     if cost is None or not requests:
         return
     expected = cost * (1 + remaining.requests / requests)
@@ -124,22 +128,25 @@ def check_pilot(engine: HostedEngine, remaining: CostEstimate, limit: float | No
 
 
 def usage_report(engine: HostedEngine) -> dict[str, Any]:
-    """What was sent where, and paid, for checks.json: all answers in the journal, also those of earlier runs.
+    """What was sent where, and paid, for checks.json: all answers about the run's clips, also those of earlier runs.
 
     Args:
         engine: the engine of the run.
     """
     hosted = engine.hosted
-    requests, usage, models = engine.report()
-    cost = usage.cost(hosted.prices)
+    spent = engine.spent()
+    cost = spent.usage.cost(hosted.prices)
     return {
         "provider": hosted.provider,
         "sent_to": shown_address(hosted.base_url),
         "model": hosted.model,
-        "answered_by": models,
-        "requests": requests,
-        "tokens": vars(usage),
+        "answered_by": engine.answered_by(),
+        "clips_sent": spent.clips,
+        "requests": spent.requests,
+        "requests_not_counted": spent.uncounted,
+        "tokens": vars(spent.usage),
         "cost_usd": None if cost is None else round(cost, 4),
         "prices_checked": hosted.checked.isoformat() if hosted.checked else None,
+        "shutdown": hosted.shutdown.isoformat() if hosted.shutdown else None,
         "terms": hosted.terms,
     }

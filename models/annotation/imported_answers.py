@@ -112,6 +112,7 @@ def read_annotations(
         engine=pl.lit(f"imported from {path.name} ({digest[:16]})"),
         seed=pl.lit(None, dtype=pl.Int64),
         label_mass=pl.lit(None, dtype=pl.Float64),
+        answered_by=pl.lit(None, dtype=pl.String),
     )
     wanted = [*Annotations.required, *Annotations.optional]
     return Annotations.check(described.select(wanted), utterances.labels, str(path)), rejects

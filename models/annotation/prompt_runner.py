@@ -5,7 +5,7 @@ Audio is decoded while the engine works.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ from ambivox.models.annotation.responses import (
     to_label_order,
 )
 from ambivox.models.annotation.vote_store import SCHEMA
-from ambivox.models.engines import Engine, GenerationSettings, Refusal
+from ambivox.models.engines import Engine, GenerationSettings, Refusal, Reply
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.request import Request
 
@@ -84,11 +84,11 @@ class PromptRunner:
                 seconds_R.append(seconds)
                 yield request
 
-        logprobs_RK = self.engine.score(requests())
+        scores = self.engine.score(requests())
         if not row_R:
             return pl.DataFrame(schema=SCHEMA)
         order_RK = np.array([shard.question(row).prompt.order for row in row_R], dtype=np.int64)
-        p_RK = np.exp(to_label_order(logprobs_RK, order_RK))
+        p_RK = np.exp(to_label_order(scores.logprobs_RK, order_RK))
         answered, group_R = np.unique(row_R, return_inverse=True)
         averaged_GK = average_windows(p_RK, np.array(seconds_R), group_R, len(answered))
         logprobs_GK, mass_G = normalise(averaged_GK)
@@ -101,6 +101,7 @@ class PromptRunner:
             label_mass=mass_G.round(7).tolist(),
             refused=refused.tolist(),
             windows=np.bincount(group_R).tolist(),
+            answered_by=_answered_by(scores.answered_by_R, group_R, len(answered)),
         )
 
     def _generate(self, shard: ItemRequests, rows: NDArray[np.int64]) -> pl.DataFrame:
@@ -138,6 +139,11 @@ class PromptRunner:
             response=response,
             refused=[name is None and row is None for name, row in zip(label, logprobs, strict=True)],
             windows=windows.tolist(),
+            answered_by=_answered_by(
+                [text.answered_by if isinstance(text, Reply) else "" for text in texts],
+                group_R,
+                len(answered),
+            ),
         )
 
     def _draw_windows(
@@ -155,6 +161,14 @@ class PromptRunner:
                 requests = rng.choice(requests, 1, p=share)
             selected.append(requests)
         return np.concatenate(selected)
+
+
+def _answered_by(names_R: Sequence[str], group_R: NDArray[np.int64], groups: int) -> list[str | None]:
+    """The model that answered each group of requests, such as the windows of a clip; None where nothing names it."""
+    names: list[str | None] = [None] * groups
+    for name, group in zip(names_R, group_R.tolist(), strict=bool(names_R)):
+        names[group] = name or names[group]
+    return names
 
 
 def _generation_settings(shard: ItemRequests, row: int) -> GenerationSettings:

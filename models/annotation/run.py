@@ -5,7 +5,9 @@ The step and the flow split a run into the same shards. A shard that is stored a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -45,6 +47,7 @@ from ambivox.models.prompting.prompts import Elicitation, prompt_version
 from ambivox.models.tables import Utterances
 from ambivox.models.tables.rejects import REJECTS
 
+_logger = logging.getLogger(__name__)
 # An engine answers one shard at a time; threads that fill other shards wait.
 _engine_in_use = Lock()
 
@@ -84,8 +87,12 @@ class AnnotationRun:
                 "no utterances to annotate in these splits; check --splits and the utterances table"
             )
         self.utterances = utterances
-        self.resolved: ResolvedAlm = resolve(settings.alm)
-        self.settings = settings = settings.with_elicitation(self.resolved)
+        resolved = resolve(settings.alm)
+        self.settings = settings = settings.with_elicitation(resolved)
+        # Another model that answers for the one asked for is a revision of its own.
+        self.resolved: ResolvedAlm = replace(
+            resolved, revision=(resolved.alm.hosted and settings.answered_by) or resolved.revision
+        )
         assert settings.elicitation != "auto"
         self.engine_choice = settings.engine_choice(self.resolved)
         self.personas = load_personas(settings.personas, settings.persona_file)
@@ -190,6 +197,9 @@ class AnnotationRun:
         """
         rejects = [pl.DataFrame(schema=ITEM_REJECTS)]
         missing = self.missing_items() if missing is None else missing
+        if self.is_hosted:
+            clips = self.utterances.frame["audio_sha256"]
+            self._hosted_engine().plan(clips, self.estimate(missing).requests)
         for number, items in enumerate(missing):
             rejected = self.fill(items, advance)
             if self.is_hosted and number == 0 and len(missing) > 1:
@@ -265,7 +275,9 @@ class AnnotationRun:
         votes = draw_synthetic_votes(annotations, self.settings.votes, self.settings.seed)
         checks = self.checks.report(answers) | summarise_answers(annotations) | self._provenance(rejects)
         if self.is_hosted:
-            checks["hosted"] = usage_report(self._hosted_engine())
+            engine = self._hosted_engine()
+            _logger.info(f"{self.resolved.name}: {engine.meter.describe()}")
+            checks["hosted"] = usage_report(engine)
         return AnnotationResult(annotations, votes, rejects, checks)
 
     def _rejected_utterances(self, item_rejects: pl.DataFrame) -> pl.DataFrame:

@@ -94,8 +94,8 @@ class AnnotationSettings:
         if engine == "hosted" and not self.allow_hosted:
             raise UserError(
                 f"the ALM {self.alm} would send the recordings to {self.server or (hosted and hosted.base_url)}; if your "
-                "speakers have agreed to that and your licence permits it, set --allow-hosted (in params.yaml: "
-                "annotate.allow_hosted: true)"
+                "speakers have agreed to that and your licence permits it, set --allow-hosted (in a "
+                "project: `ambivox run --allow-hosted`, which marks the corpus in params.yaml)"
             )
         choice = EngineChoice(engine, self.alm, self.server, self.server_timeout)
         if engine != "hosted":

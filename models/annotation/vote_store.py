@@ -35,6 +35,7 @@ SCHEMA = pl.Schema(
         "response": pl.String(),
         "refused": pl.Boolean(),
         "windows": pl.Int64(),
+        "answered_by": pl.String(),
     }
 )
 
@@ -135,7 +136,12 @@ class VoteStore:
                 f"{self.location}/{name}: this shard of the vote store is damaged (its hash differs from its name); "
                 "delete it and run the same command again to recompute its answers"
             )
-        return self._tombstones.without_forgotten(pl.read_parquet(io.BytesIO(content)).select(list(SCHEMA)))
+        shard = pl.read_parquet(io.BytesIO(content))
+        # Shards that were written before the last columns were added lack them.
+        later = [
+            pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in shard.columns
+        ]
+        return self._tombstones.without_forgotten(shard.with_columns(later).select(list(SCHEMA)))
 
 
 def descriptions(root: str) -> Iterator[bytes]:

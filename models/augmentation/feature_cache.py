@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from ambivox.models.audio.audio_error import AudioError
 from ambivox.models.audio.clips import Clip, clips
@@ -19,6 +18,7 @@ from ambivox.models.audio.decoding import RATE_HZ, decode_or_error
 from ambivox.models.augmentation.acoustic_features import ACOUSTIC_FEATURES, VERSION, acoustic_features
 from ambivox.models.augmentation.framing import blocks, frame_count
 from ambivox.models.files import atomic_path
+from ambivox.models.parallel import one_blas_thread
 from ambivox.models.progress import track
 from ambivox.models.tables import Utterances
 
@@ -70,7 +70,7 @@ def _compute(missing: pl.DataFrame, workers: int | None) -> tuple[pl.DataFrame, 
     audio, seconds = clips(missing), missing["duration_seconds"]
     batches = blocks([frame_count(int(each * RATE_HZ)) for each in seconds])
     # The threads share the recordings; BLAS gets one thread, as its own would compete with them.
-    with ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1)) as pool, threadpool_limits(1, "blas"):
+    with ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1)) as pool, one_blas_thread():
         results = itertools.chain.from_iterable(
             pool.map(_features_or_errors, [audio[batch] for batch in batches])
         )

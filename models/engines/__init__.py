@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +48,38 @@ class GenerationSettings:
     schema: dict[str, Any] | None = None
 
 
-class Refusal(str):
+class Reply(str):
+    """A response of a hosted ALM.
+
+    Attributes:
+        answered_by: the model that the endpoint says has answered.
+    """
+
+    answered_by: str
+
+    def __new__(cls, text: str, answered_by: str = "") -> Self:
+        """Make a response of a text and the name of a model."""
+        reply = super().__new__(cls, text)
+        reply.answered_by = answered_by
+        return reply
+
+
+class Refusal(Reply):
     """A response of which the endpoint says that it is a refusal; it is never a vote, whatever words it holds."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The probability of each answer code as the next token.
+
+    Attributes:
+        logprobs_RK: natural-log probabilities in code order, shape (R, K). They are normalised over the whole
+            vocabulary, so that their exponentials sum to the label mass, which is at most 1.
+        answered_by_R: the models that the endpoint of a hosted ALM says have answered; empty for other engines.
+    """
+
+    logprobs_RK: NDArray[np.float64]
+    answered_by_R: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -62,15 +92,14 @@ class Engine(Protocol):
 
     version: str
 
-    def score(self, requests: Iterable[Request]) -> NDArray[np.float64]:
+    def score(self, requests: Iterable[Request]) -> Scores:
         """The probability of each answer code as the next token.
 
         Args:
             requests: R requests with the same number K of labels.
 
         Returns:
-            Natural-log probabilities in code order, shape (R, K). They are normalised over the whole vocabulary, so
-            that their exponentials sum to the label mass, which is at most 1.
+            One row per request.
         """
         ...
 
@@ -82,7 +111,7 @@ class Engine(Protocol):
             settings: the settings of each request.
 
         Returns:
-            R responses, in the order of the requests; a declared refusal is a ``Refusal``.
+            R responses, in the order of the requests; those of a hosted ALM are ``Reply``, declared refusals ``Refusal``.
         """
         ...
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ambivox.models.engines import EngineChoice, GenerationSettings
+from ambivox.models.engines import EngineChoice, GenerationSettings, Scores
 from ambivox.models.prompting.request import Request
 
 # Standard deviations of the logit's parts: audio and label, persona.
@@ -32,11 +32,11 @@ class FakeEngine:
         self.version = version()
         self.scored = 0
 
-    def score(self, requests: Iterable[Request]) -> NDArray[np.float64]:
+    def score(self, requests: Iterable[Request]) -> Scores:
         """See ``Engine.score``."""
         rows = [_logprobs(request) for request in requests]
         self.scored += len(rows)
-        return np.array(rows)
+        return Scores(np.array(rows))
 
     def generate(self, requests: Sequence[Request], settings: Sequence[GenerationSettings]) -> list[str]:
         """See ``Engine.generate``."""

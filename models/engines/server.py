@@ -21,10 +21,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ambivox.models.alms import resolve
-from ambivox.models.engines import PROBE, EngineChoice, GenerationSettings, open_engine
+from ambivox.models.engines import PROBE, EngineChoice, GenerationSettings, Scores, open_engine
 from ambivox.models.engines._bounded_http import InvalidResponseError, shown_address
 from ambivox.models.engines._probe import probe_requests
 from ambivox.models.engines._retrying_client import RetryingClient
@@ -59,7 +58,7 @@ class ServerEngine:
         self.rate_hz = rate_hz
         self.model = model
 
-    def score(self, requests: Iterable[Request]) -> NDArray[np.float64]:
+    def score(self, requests: Iterable[Request]) -> Scores:
         """See ``Engine.score``."""
         ids: list[int] = []
 
@@ -77,7 +76,7 @@ class ServerEngine:
                 yield partial(self._complete, body, partial(_parse_logprobs, ids=ids))
 
         rows = list(in_parallel(calls(), _CONCURRENCY))
-        return np.array(rows, dtype=np.float64).reshape(len(rows), len(ids))
+        return Scores(np.array(rows, dtype=np.float64).reshape(len(rows), len(ids)))
 
     def generate(self, requests: Sequence[Request], settings: Sequence[GenerationSettings]) -> list[str]:
         """See ``Engine.generate``."""
@@ -186,7 +185,7 @@ def identity(choice: EngineChoice) -> dict[str, Any]:
     return {
         "model": engine.model,
         "transformers": importlib.metadata.version("transformers"),
-        PROBE: engine.score(probe_requests(engine.rate_hz)).round(4).tolist(),
+        PROBE: engine.score(probe_requests(engine.rate_hz)).logprobs_RK.round(4).tolist(),
     }
 
 

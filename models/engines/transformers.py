@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ambivox.models import token_count
 from ambivox.models.alms import resolve
-from ambivox.models.engines import EngineChoice, GenerationSettings
+from ambivox.models.engines import EngineChoice, GenerationSettings, Scores
 from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import Chat, load_chat
@@ -46,16 +46,16 @@ class TransformersEngine:
         if self.chat.tokenizer.pad_token is None:
             self.chat.tokenizer.pad_token = self.chat.tokenizer.eos_token
 
-    def score(self, requests: Iterable[Request]) -> NDArray[np.float64]:
+    def score(self, requests: Iterable[Request]) -> Scores:
         """See ``Engine.score``."""
-        return np.concatenate([self._score_batch(batch) for batch in _batches(requests)])
+        return Scores(np.concatenate([self._score_batch(batch) for batch in _batches(requests)]))
 
     def generate(self, requests: Sequence[Request], settings: Sequence[GenerationSettings]) -> list[str]:
         """See ``Engine.generate``. A code is drawn from its exact distribution, which is equivalent."""
         responses = [""] * len(requests)
         code_rows = [row for row, setting in enumerate(settings) if setting.choices]
         if code_rows:
-            logprobs_RK = self.score(requests[row] for row in code_rows)
+            logprobs_RK = self.score(requests[row] for row in code_rows).logprobs_RK
             for row, logprobs_K in zip(code_rows, logprobs_RK, strict=True):
                 responses[row] = draw_code(logprobs_K, settings[row])
         for row in sorted(set(range(len(requests))) - set(code_rows)):

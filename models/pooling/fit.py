@@ -29,6 +29,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from ambivox.models.errors import unknown
+from ambivox.models.parallel import one_blas_thread
 from ambivox.models.pooling.calibration import Calibration, identity
 from ambivox.models.pooling.informative import cross_fit
 from ambivox.models.pooling.inputs import PoolingInputs
@@ -51,6 +52,7 @@ _PREDICTED_VOTES = 8
 _ENOUGH_HELD_OUT = 3  # held-out votes per utterance from which they are a fair target for the divergence
 
 
+@one_blas_thread()
 def fit_pooling(
     labels: Sequence[str],
     alms: Sequence[str],

@@ -94,7 +94,9 @@ def make_sources(
     if len(set(names)) != len(names):
         raise UserError(f"an ALM occurs in more than one annotations file: {', '.join(sorted(names))}")
     unweighted = pooling_inputs(selected, votes, synthetic)
-    inputs = pooling_inputs(selected, votes, synthetic, weighted_votes)
+    inputs = unweighted
+    if weighted_votes is not None:
+        inputs = pooling_inputs(selected, votes, synthetic, weighted_votes)
     split_N = selected.frame["split"].to_numpy()
     train = inputs.rows(np.isin(split_N, FIT_SPLITS))
     votes_N = inputs.n_NK.sum(1)

@@ -16,6 +16,7 @@ class Annotations(Table):
     ``logprobs`` has one natural-log probability per label, in the order of ``labels``, whose probabilities sum to 1
     (null for a refusal). ``label_mass``, in [0, 1], is the probability of all labels together before that
     normalisation. ``label`` is the label of a sampled answer (null otherwise).
+    ``answered_by`` is the model that a provider says has answered (null for an ALM that runs here).
     """
 
     name = "annotations"
@@ -37,6 +38,7 @@ class Annotations(Table):
         "label_mass": pl.Float64,
         "label": pl.String,
         "response": pl.String,
+        "answered_by": pl.String,
     }
 
     @classmethod

@@ -130,7 +130,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(project, "commit", "-qm", "Run")
     git(project, "tag", "people-v1")
     for name, sha256 in hashes(project).items():
-        journal = Journal(project / ".ambivox/store/hosted.sqlite", "https://api.example.org model")
+        journal = Journal(project / ".ambivox/store/hosted.sqlite", "https://api.example.org", "model")
         journal.add(f"request about {sha256}", Answer(text=name, model="model"), f"{sha256}:0")
         journal.close()
         states = project / f".ambivox/audio-states/r1/{name}.safetensors"

@@ -52,6 +52,8 @@ def test_several_settings_of_a_step_are_kept_together() -> None:
         ("ingest.keep_votes", "expected STEP.OPTION=VALUE"),
         ("ingst.keep_votes=5", "unknown step in --set 'ingst'"),
         ("ingest.keep_vote=5", "unknown option of ingest in --set ingest 'keep_vote'"),
+        ("annotate.dry_run=true", "--set annotate.dry_run: this is decided at each call"),
+        ("annotate.allow_hosted=true", "use `ambivox run --allow-hosted`"),
         ("ingest.keep_votes=many", "keep_votes: input should be a valid integer"),
     ],
 )
@@ -114,6 +116,24 @@ def test_a_file_of_an_earlier_version_is_converted_with_a_note(tmp_path: Path) -
     assert "# key in models/corpora/" in text
     assert convert(tmp_path) == []
     assert (tmp_path / "params.yaml").read_text() == text
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_what_is_decided_at_each_call_leaves_the_file_and_consent_marks_the_corpus(
+    tmp_path: Path, allowed: bool
+) -> None:
+    text = OLD.replace(
+        'annotate: --transcript audio --personas voice_and_words tone --engine server --server "http://a b/v1"',
+        "annotate: {ALL}",
+    )
+    given = f"{{orders: 2, dry_run: false, yes: true, allow_hosted: {str(allowed).lower()}}}"
+    (tmp_path / "params.yaml").write_text(text.replace("{ALL}", given))
+    notes = convert(tmp_path)
+    entry = load(tmp_path)["corpora"]["demo"]
+    assert entry["annotate"] == {"orders": 2}
+    assert entry.get("allow_hosted", False) is allowed
+    assert sum("corpora.demo.annotate" in note for note in notes) == 3
+    assert convert(tmp_path) == []
 
 
 def test_a_flag_that_no_longer_exists_is_named(tmp_path: Path) -> None:

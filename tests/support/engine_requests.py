@@ -41,7 +41,7 @@ def make_requests(
 
 def probabilities(engine: Engine, requests: list[Request]) -> np.ndarray:
     """The probability of each code, (requests, K)."""
-    return np.exp(engine.score(requests))
+    return np.exp(engine.score(requests).logprobs_RK)
 
 
 def special_tokens_of(chat: Chat, request: Request) -> list[str]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,16 @@ def test_the_papers_procedure_is_one_command(
     assert annotations.height == 300 and annotations["elicitation"].unique().to_list() == ["sampled"]
     assert annotations["label"].null_count() == 0
     assert annotations["temperature"].n_unique() == 10
+    assert annotations["answered_by"].unique().to_list() == ["gemini-2.5-flash"]
     checks = read_checks(out)
     assert checks["audio_sensitive"] is True
     hosted = checks["hosted"]
     assert hosted["requests"] == server.served == REQUESTS
     assert hosted["answered_by"] == ["gemini-2.5-flash"] and hosted["sent_to"] == server.url
     assert hosted["cost_usd"] == pytest.approx(REQUESTS * (50 * 0.30 + 80 * 1.00 + 9 * 2.50) / 1e6, abs=1e-4)
-    assert "requests cost" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert printed.index("USD, in about") < printed.index("requests cost")
+    assert f"{REQUESTS} of about {REQUESTS} answers, 0.0" in printed and "requests per minute" in printed
     served = server.served
     assert read_annotations(run("again", personas=("paper",), drawn_votes=10)).frame.equals(annotations)
     assert server.served == served
@@ -179,6 +183,16 @@ def test_a_hosted_alm_runs_on_no_other_engine(engine: str, run: Callable[..., Pa
 def test_a_name_that_no_server_has_is_refused(alm: str, run: Callable[..., Path]) -> None:
     with pytest.raises(UserError, match="expected hosted:MODEL"):
         run(alm=alm)
+
+
+def test_another_model_is_a_revision_of_its_own(run: Callable[..., Path], server: HostedServer) -> None:
+    server.personality = replace(server.personality, model="gemini-3-flash")
+    with pytest.raises(UserError, match=r"asked for gemini-2\.5-flash, but gemini-3-flash answered"):
+        run()
+    assert server.served <= 32
+    annotations = read_annotations(run(answered_by="gemini-3-flash")).frame
+    assert set(annotations["answered_by"]) == set(annotations["revision"]) == {"gemini-3-flash"}
+    assert server.served == REQUESTS
 
 
 def test_any_other_server_is_used_by_its_address(run: Callable[..., Path], server: HostedServer) -> None:

@@ -40,7 +40,7 @@ def start(choice: EngineChoice) -> HostedEngine:
             f"{hosted.key_variable}, which is not set"
         )
     api = Api(hosted, key, choice.server_timeout_seconds)
-    journal = Journal(choice.journal, f"{hosted.base_url} {hosted.model} {choice.answered_by}".strip())
+    journal = Journal(choice.journal, hosted.base_url, hosted.model, choice.answered_by)
     return HostedEngine(api, journal, resolved.alm, choice, version(choice))
 
 

@@ -40,6 +40,18 @@ class Usage:
             self.reasoning + other.reasoning,
         )
 
+    def describe(self) -> str:
+        """The numbers of tokens in words.
+
+        Examples:
+            >>> Usage(text=5, audio=80, cached=10, output=9, reasoning=4).describe()
+            'tokens: 80 audio, 5 text, 10 of them cached; 9 output, 4 of them reasoning'
+        """
+        return (
+            f"tokens: {self.audio} audio, {self.text} text, {self.cached} of them cached; {self.output} output, "
+            f"{self.reasoning} of them reasoning"
+        )
+
     def cost(self, prices: Prices | None) -> float | None:
         """The price in US dollars at full price, cached tokens too; None where prices are not known.
 
@@ -63,6 +75,7 @@ class Answer:
         text: what the model wrote.
         model: the model that the endpoint says has answered.
         usage: what the endpoint says it took; zeros where it says nothing.
+        is_counted: whether ``usage`` is the endpoint's count; else it is an estimate.
         refused: whether the endpoint declares that the model refused, or gave no text at all.
         top_logprobs: text and natural-log probability of the most likely first tokens.
     """
@@ -72,6 +85,7 @@ class Answer:
     usage: Usage = field(default_factory=Usage)
     refused: bool = False
     top_logprobs: tuple[tuple[str, float], ...] = ()
+    is_counted: bool = True
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Answer:
@@ -81,7 +95,9 @@ class Answer:
             stored: the fields of an answer.
         """
         top = tuple((str(token), float(logprob)) for token, logprob in stored["top_logprobs"])
-        return cls(stored["text"], stored["model"], Usage(**stored["usage"]), bool(stored["refused"]), top)
+        usage = Usage(**stored["usage"])
+        is_counted = bool(stored.get("is_counted", usage != Usage()))
+        return cls(stored["text"], stored["model"], usage, bool(stored["refused"]), top, is_counted)
 
 
 class _Lenient(BaseModel):
@@ -163,7 +179,8 @@ def parse_answer(response: Any) -> Answer:
     refused = bool(message.refusal) or filtered or not text.strip()
     content = choice.logprobs.content if choice.logprobs else None
     top = tuple((entry.token, entry.logprob) for entry in (content[0].top_logprobs if content else []))
-    return Answer(text, completion.model or "", _usage(completion.usage), refused, top)
+    usage = _usage(completion.usage)
+    return Answer(text, completion.model or "", usage, refused, top, is_counted=usage != Usage())
 
 
 def _usage(usage: _Usage | None) -> Usage:

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import re
 import threading
 import time
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
-from ambivox.models.engines._bounded_http import (
-    InvalidResponseError,
-    Response,
-    SlowResponseError,
-    first_words,
-    request,
-    shown_address,
+from ambivox.models.engines._bounded_http import InvalidResponseError, Response, request, shown_address
+from ambivox.models.engines._retry import (
+    REQUEST_SECONDS,
+    BackOff,
+    Retries,
+    TransientError,
+    failure,
+    is_transient,
 )
 from ambivox.models.engines.hosted.answer import Answer, parse_answer
 from ambivox.models.engines.hosted.limits import Limits, seconds_of
@@ -43,9 +44,7 @@ _OPTIONAL = (
     "logprobs",
 )
 _REPLACED = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_REQUEST_SECONDS = 120.0
-_FIRST_WAIT_SECONDS, _MAX_WAIT_SECONDS = 0.5, 30.0
-_RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+_BACK_OFF = BackOff(0.5, 30.0)
 
 
 class Api:
@@ -65,18 +64,20 @@ class Api:
         self._timeout_seconds = timeout_seconds
         self._replaced: dict[str, str] = {}
         self._answered = False
-        self._last_success = time.monotonic()
         self._lock = threading.Lock()
+        self._retries = Retries(shown_address(hosted.base_url), key, timeout_seconds, _BACK_OFF)
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {}, limits=httpx.Limits(max_connections=64)
         )
 
-    def ask(self, body: dict[str, Any], tokens: float) -> Answer:
+    def ask(self, body: dict[str, Any], tokens: float, check: Callable[[], None] = lambda: None) -> Answer:
         """Send a chat completion, with retries.
 
         Args:
             body: the JSON body.
             tokens: about how many tokens it takes, for the pace.
+            check: is called just before each attempt, when it is the request's turn; raises UserError where nothing
+                more may be sent.
 
         Returns:
             The answer. A request that the endpoint refuses although it has answered others is a refusal.
@@ -85,47 +86,36 @@ class Api:
             UserError: the endpoint refuses the key, the quota or the first request, or gave no answer within the
                 time-out. Answers in the journal stay.
         """
-        jitter = random.Random(f"{threading.get_ident()}{time.monotonic_ns()}")
-        wait, started = _FIRST_WAIT_SECONDS, time.monotonic()
-        while True:
-            retry_after: float | None = None
-            try:
-                with self._lock:
-                    sent = self._accepted(body)
-                with self.limits.turn(tokens):
-                    response = request(
-                        self._client,
-                        f"{self.hosted.base_url}/chat/completions",
-                        sent,
-                        seconds=min(_REQUEST_SECONDS, self._timeout_seconds),
-                    )
-                if response.status == 200:
-                    answer = parse_answer(_completion(response))
-                    self._succeeded(response)
-                    return answer
-                reason = f"status {response.status}: {first_words(_message(response), self._key)}"
-                if self._adapt(response, body, sent):
-                    continue
-                if response.status not in _RETRIED or _is_out_of_money(response):
-                    return self._refused(response, reason)
-                retry_after = _retry_after(response)
-                if response.status == 429:
-                    self.limits.throttled(retry_after)
-            except SlowResponseError as error:
-                reason = str(error)
-            except httpx.HTTPError as error:
-                reason = f"{type(error).__name__}: {first_words(str(error), self._key)}"
-            except InvalidResponseError as error:
-                reason = f"invalid response: {first_words(str(error), self._key)}"
-            with self._lock:
-                idle = time.monotonic() - max(self._last_success, started)
-            if idle > self._timeout_seconds:
-                raise UserError(
-                    f"{shown_address(self.hosted.base_url)}: no answer for {idle:.0f} s (last: {reason}); paid answers "
-                    "are kept, and the same command resumes"
-                )
-            time.sleep(retry_after or wait * jitter.uniform(0.5, 1.5))
-            wait = min(2 * wait, _MAX_WAIT_SECONDS)
+        while (answer := self._retries.until_success(lambda: self._attempt(body, tokens, check))) is None:
+            pass  # a parameter that the endpoint refuses is left out now
+        return answer
+
+    def _attempt(self, body: dict[str, Any], tokens: float, check: Callable[[], None]) -> Answer | None:
+        """Send the request once; None where it has to be sent again without a parameter."""
+        with self._lock:
+            sent = self._accepted(body)
+        with self.limits.turn(tokens):
+            check()
+            response = request(
+                self._client,
+                f"{self.hosted.base_url}/chat/completions",
+                sent,
+                seconds=min(REQUEST_SECONDS, self._timeout_seconds),
+            )
+        if response.status == 200:
+            answer = parse_answer(_completion(response))
+            self.limits.answered(response.headers)
+            self._answered = True
+            return answer
+        if self._adapt(response, body, sent):
+            return None
+        reason = failure(response, _message(response), self._key)
+        if not is_transient(response.status) or _is_out_of_money(response):
+            return self._refused(response, reason)
+        retry_after = _retry_after(response)
+        if response.status == 429:
+            self.limits.throttled(retry_after)
+        raise TransientError(reason, retry_after)
 
     def close(self) -> None:
         """Close the connections."""
@@ -135,12 +125,6 @@ class Api:
         return {
             self._replaced.get(name, name): value for name, value in body.items() if name not in self.dropped
         }
-
-    def _succeeded(self, response: Response) -> None:
-        self.limits.answered(response.headers)
-        with self._lock:
-            self._answered = True
-            self._last_success = time.monotonic()
 
     def _adapt(self, response: Response, body: dict[str, Any], sent: dict[str, Any]) -> bool:
         """Whether asking again helps, because a parameter that the endpoint refuses is now left out or replaced."""

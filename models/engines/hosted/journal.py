@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Collection
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ambivox.models.engines.hosted.answer import Answer, Usage
@@ -26,20 +26,40 @@ CREATE TABLE IF NOT EXISTS answers (
 """
 
 
+@dataclass(frozen=True)
+class Spent:
+    """What answers took.
+
+    Attributes:
+        requests: the number of answers.
+        clips: the clips whose audio was sent.
+        uncounted: those of them whose tokens are estimates, as the endpoint did not count them.
+        usage: the tokens of all.
+    """
+
+    requests: int
+    clips: int
+    uncounted: int
+    usage: Usage
+
+
 class Journal:
     """The answers of one endpoint and model.
 
     Args:
         path: the file; created with its folder.
-        endpoint: identifies the endpoint and the model.
+        base_url: the address of the endpoint.
+        model: the model that is asked for.
+        answered_by: the model that is expected to answer; "" for the one asked for. It has answers of its own.
 
     Raises:
         UserError: the file cannot be opened or is no journal.
     """
 
-    def __init__(self, path: Path, endpoint: str) -> None:
+    def __init__(self, path: Path, base_url: str, model: str, answered_by: str = "") -> None:
         self.path = path
-        self._endpoint = endpoint
+        self._asked = f"{base_url} {model}"
+        self._endpoint = f"{self._asked} {answered_by}".strip()
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,20 +87,21 @@ class Journal:
             ).fetchone()
         return None if row is None else Answer.of(json.loads(row[0]))
 
-    def add(self, request: str, answer: Answer, audio_name: str) -> None:
+    def add(self, request: str, answer: Answer, audio_name: str, answered_by: str | None = None) -> None:
         """Write an answer; the first answer to a request stays.
 
         Args:
             request: see ``request_key``.
             answer: the answer.
             audio_name: what was sent, as in ``Request``: it begins with the hash of the clip.
+            answered_by: the model among whose answers it is kept, if not the one of this journal.
 
         Raises:
             UserError: the disk is full or the file cannot be written.
         """
         usage = answer.usage
         row = (
-            self._endpoint,
+            self._endpoint if answered_by is None else f"{self._asked} {answered_by}",
             request,
             json.dumps(asdict(answer)),
             answer.model,
@@ -99,15 +120,24 @@ class Journal:
                 f"{self.path}: a paid answer cannot be written ({error}); no more are asked for"
             ) from error
 
-    def usage(self) -> tuple[int, Usage]:
-        """All answers so far: ``(number of requests, their tokens)``."""
+    def usage(self, clips: Collection[str] | None = None) -> Spent:
+        """The answers so far.
+
+        Args:
+            clips: ``audio_sha256`` of the clips whose answers are counted; None for all.
+        """
         with self._lock:
-            requests, *sums = self._database.execute(
-                "SELECT count(*), sum(text_tokens), sum(audio_tokens), sum(cached_tokens), sum(output_tokens), "
-                "sum(reasoning_tokens) FROM answers WHERE endpoint = ?",
+            rows = self._database.execute(
+                "SELECT substr(audio_name, 1, 64), count(*), max(audio_name NOT LIKE '%:transcript'), "
+                "count(nullif(json_extract(answer, '$.is_counted'), 1)), "
+                "sum(text_tokens), sum(audio_tokens), sum(cached_tokens), sum(output_tokens), sum(reasoning_tokens) "
+                "FROM answers WHERE endpoint = ? GROUP BY 1",
                 (self._endpoint,),
-            ).fetchone()
-        return requests, Usage(*(int(value or 0) for value in sums))
+            ).fetchall()
+        counted = [row[1:] for row in rows if clips is None or row[0] in clips]
+        totals = [int(sum(values)) for values in zip(*counted, strict=True)] if counted else [0] * 8
+        requests, sent, uncounted = totals[:3]
+        return Spent(requests, sent, uncounted, Usage(*totals[3:]))
 
     def models(self) -> list[str]:
         """The models that the answers so far name, most frequent first."""

@@ -21,7 +21,34 @@ def is_same_model(asked: str, answered: str) -> bool:
         >>> is_same_model("gemini-2.5-pro", "gemini-3-pro"), is_same_model("gpt-audio", "gpt-audio-mini")
         (False, False)
     """
-    asked, answered = (name.strip().casefold().rpartition("/")[2] for name in (asked, answered))
-    return answered == asked or (
-        answered.startswith(asked) and _SNAPSHOT.fullmatch(answered[len(asked) :]) is not None
-    )
+    asked, answered = _bare(asked), _bare(answered)
+    return answered == asked or is_snapshot(asked, answered)
+
+
+def is_snapshot(asked: str, answered: str) -> bool:
+    """True for a dated snapshot of the model that was asked for, and for nothing else.
+
+    Args:
+        asked: the name in the request.
+        answered: the name in the answer.
+
+    Examples:
+        >>> is_snapshot("gpt-audio", "gpt-audio-2025-08-28"), is_snapshot("gpt-audio", "gpt-audio")
+        (True, False)
+    """
+    asked, answered = _bare(asked), _bare(answered)
+    return answered.startswith(asked) and _SNAPSHOT.fullmatch(answered[len(asked) :]) is not None
+
+
+def first_shown(name: str) -> str:
+    """A model's name as it may be printed: printable, without spaces, at most 100 characters.
+
+    Args:
+        name: what an endpoint sent.
+    """
+    return "".join(c for c in name if c.isprintable() and not c.isspace())[:100]
+
+
+def _bare(name: str) -> str:
+    """A name without capitals and without a prefix such as "models/"."""
+    return name.strip().casefold().rpartition("/")[2]

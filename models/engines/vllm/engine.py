@@ -15,11 +15,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ambivox.models import token_count
 from ambivox.models.alms import resolve
-from ambivox.models.engines import EngineChoice, GenerationSettings
+from ambivox.models.engines import EngineChoice, GenerationSettings, Scores
 from ambivox.models.engines.vllm.inputs import InputPreparer
 from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
@@ -52,7 +51,7 @@ class VllmEngine:
         self.rate_hz = rate_hz
         self._inputs = InputPreparer(llm._preprocess_cmpl_one)
 
-    def score(self, requests: Iterable[Request]) -> NDArray[np.float64]:
+    def score(self, requests: Iterable[Request]) -> Scores:
         """See ``Engine.score``."""
         from vllm import SamplingParams
 
@@ -66,7 +65,7 @@ class VllmEngine:
                 )
             self._enqueue(request, params)
         rows = [[output.outputs[0].logprobs[0][token].logprob for token in ids] for output in self._finish()]
-        return np.array(rows, dtype=np.float64).reshape(len(rows), len(ids))
+        return Scores(np.array(rows, dtype=np.float64).reshape(len(rows), len(ids)))
 
     def generate(self, requests: Sequence[Request], settings: Sequence[GenerationSettings]) -> list[str]:
         """See ``Engine.generate``. Token ids constrain codes, and a grammar constrains JSON."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ambivox.models.annotation.checks_file import hosted_summary
 from ambivox.models.reporting.json_tables import json_tables
 from ambivox.models.reporting.parts import Section, pictures
 from ambivox.models.reporting.reading import Run
@@ -32,6 +33,9 @@ def annotation(run: Run) -> Section:
                 f"{float(label_mass.to_numpy().mean()):.3f}, 10th percentile {label_mass.quantile(0.1):.3f}."
             )
     checks = run.json("annotations/checks.json")
+    if sent := hosted_summary(checks):
+        figures = "; ".join(f"{name}: {'not known' if value is None else value}" for name, value in sent)
+        section.text.append(f"The recordings were sent to a provider. {figures}.")
     _add_canary(_is_audio_sensitive(checks), section)
     section.details = json_tables(checks)
     section.details += json_tables(run.json("alm/training.json"), "Training of the embedded ALM")

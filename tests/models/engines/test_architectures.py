@@ -44,8 +44,8 @@ def test_a_local_folder_is_known_by_its_architecture(other):
 def test_batch_equals_single(other, tmp_path, modality):
     _, _, engine = other
     batch = requests(tmp_path, modality)
-    together = np.exp(engine.score(batch))
-    alone = np.concatenate([np.exp(engine.score([request])) for request in batch])
+    together = np.exp(engine.score(batch).logprobs_RK)
+    alone = np.concatenate([np.exp(engine.score([request]).logprobs_RK) for request in batch])
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
@@ -60,14 +60,16 @@ def test_vllm_agrees_with_transformers(other, tmp_path):
     try:
         for modality in ("both", "audio", "transcript"):
             batch = requests(tmp_path, modality)
-            np.testing.assert_allclose(fast.score(batch), engine.score(batch), atol=1e-3)
+            np.testing.assert_allclose(
+                fast.score(batch).logprobs_RK, engine.score(batch).logprobs_RK, atol=1e-3
+            )
     finally:
         fast.close()
 
 
 def test_it_is_audio_sensitive(other, tmp_path):
     _, _, engine = other
-    first, second = (np.exp(engine.score(requests(tmp_path, "audio")))[place] for place in (0, 2))
+    first, second = (np.exp(engine.score(requests(tmp_path, "audio")).logprobs_RK)[place] for place in (0, 2))
     assert np.abs(np.log(first) - np.log(second)).max() > 0.01
 
 
@@ -80,7 +82,9 @@ def test_it_agrees_with_the_model_called_by_hand(other, tmp_path):
     with torch.no_grad():
         logits = engine.model(**inputs).logits[0, -1]
     ids = chat.tokenizer.convert_tokens_to_ids(list("ABCD"))
-    np.testing.assert_allclose(np.exp(engine.score([request]))[0], torch.softmax(logits, -1)[ids], atol=1e-6)
+    np.testing.assert_allclose(
+        np.exp(engine.score([request]).logprobs_RK)[0], torch.softmax(logits, -1)[ids], atol=1e-6
+    )
 
 
 def test_transcripts_bring_no_markup_of_this_model(other):

@@ -81,7 +81,7 @@ def test_sampled_letters_follow_the_exact_distribution(vllm_engine, tmp_path):
 def test_transformers_letters_follow_the_exact_distribution(transformers_engine, tmp_path):
     from scipy.stats import chisquare
 
-    logprobs_K = transformers_engine.score(make_requests(tmp_path, clips=1)[:1])[0]
+    logprobs_K = transformers_engine.score(make_requests(tmp_path, clips=1)[:1]).logprobs_RK[0]
     letters = [
         reference.draw_code(logprobs_K, GenerationSettings(1.0, seed, 1, choices="ABCD"))
         for seed in range(2000)

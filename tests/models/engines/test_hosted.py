@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ambivox.models.alms import resolve
-from ambivox.models.engines import EngineChoice, GenerationSettings, Refusal
+from ambivox.models.engines import EngineChoice, GenerationSettings, Refusal, Reply
 from ambivox.models.engines import hosted as package
 from ambivox.models.engines.hosted.answer import Usage, parse_answer
 from ambivox.models.engines.hosted.engine import HostedEngine
@@ -50,7 +50,7 @@ def requests(count: int, elicitation: str = "sampled") -> list[Request]:
     prompt = build_prompts(LABELS, BUILT_IN[:1], 1, elicitation=elicitation)[0]  # type: ignore[arg-type]
     rng = np.random.default_rng(0)
     clips = rng.uniform(-0.5, 0.5, (count, 4000)).astype(np.float32)
-    return [Request(prompt, clip, f"clip-{i}:0") for i, clip in enumerate(clips)]
+    return [Request(prompt, clip, f"{i:064x}:0") for i, clip in enumerate(clips)]
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,13 @@ def test_every_provider_answers(
     texts = connected.generate(requests(6, elicitation), [settings] * 6)
     assert len(set(texts)) > 1 or elicitation == "sampled"
     assert all(text in "ABCD" if elicitation == "sampled" else text.startswith("{") for text in texts)
-    count, usage, models = connected.report()
-    assert count == 6 and models == [resolve(alm).alm.hosted.model]  # type: ignore[union-attr]
-    assert usage == (Usage(300, 480, 60, 54, 24) if server.personality.counts else Usage())
+    spent = connected.spent()
+    assert spent.requests == 6
+    assert connected.answered_by() == [resolve(alm).alm.hosted.model]  # type: ignore[union-attr]
+    if server.personality.counts:
+        assert spent.usage == Usage(300, 480, 60, 54, 24) and not spent.uncounted
+    else:
+        assert spent.usage.audio and spent.uncounted == 6
 
 
 def test_refused_parameters_are_left_out_once_and_said(
@@ -120,7 +124,7 @@ def test_passing_faults_are_retried_without_doubling_a_vote(
     start = time.monotonic()
     texts = connected.generate(requests(8), [SAMPLED] * 8)
     assert all(text in "ABCD" for text in texts)
-    assert connected.report()[0] == 8
+    assert connected.spent().requests == 8
     if fault == "429 after 1":
         assert time.monotonic() - start > 0.9
 
@@ -133,7 +137,7 @@ def test_refusals_are_kept_and_are_no_text(
     connected = engine()
     (text,) = connected.generate(requests(1), [SAMPLED])
     assert isinstance(text, Refusal)
-    assert connected.report()[0] == 1
+    assert connected.spent().requests == 1
 
 
 @pytest.mark.parametrize(
@@ -182,7 +186,7 @@ def test_a_missing_key_is_named(engine: Callable[..., HostedEngine], monkeypatch
 def test_silence_ends_within_the_time_out(server: HostedServer, engine: Callable[..., HostedEngine]) -> None:
     server.faults = ["hang"] * 20
     start = time.monotonic()
-    with pytest.raises(UserError, match="paid answers are kept"):
+    with pytest.raises(UserError, match="stored answers are kept"):
         engine(server_timeout_seconds=1.0).generate(requests(1), [SAMPLED])
     assert time.monotonic() - start < 10
 
@@ -203,7 +207,7 @@ def test_another_seed_or_temperature_is_another_request(
     connected = engine()
     for setting in (SAMPLED, replace(SAMPLED, seed=6), replace(SAMPLED, temperature=0.2)):
         connected.generate(requests(1), [setting])
-    assert connected.report()[0] == 3
+    assert connected.spent().requests == 3
 
 
 @pytest.mark.parametrize("name", ["some-model", "some-model-2026-02-23", "models/some-model"])
@@ -213,7 +217,7 @@ def test_a_snapshot_of_the_model_may_answer(
     server.personality = Personality(model=name)
     connected = engine()
     connected.generate(requests(1), [SAMPLED])
-    assert connected.report()[2] == [name]
+    assert connected.answered_by() == [name]
 
 
 def test_another_model_stops_the_run_unless_it_is_expected(
@@ -224,10 +228,77 @@ def test_another_model_stops_the_run_unless_it_is_expected(
     server.personality = Personality(model="some-model-3-pro")
     with pytest.raises(UserError, match="some-model-3-pro answered; paid answers are kept"):
         connected.generate(requests(2), [SAMPLED] * 2)
-    assert connected.report()[0] == 1
+    assert connected.spent().requests == 1
     successor = engine(answered_by="some-model-3-pro")
     assert successor.version != connected.version
     assert len(successor.generate(requests(2), [SAMPLED] * 2)) == 2
+
+
+@pytest.mark.parametrize("elicitation", ["sampled", "exact"])
+def test_every_answer_carries_the_model_that_gave_it(
+    elicitation: str, server: HostedServer, engine: Callable[..., HostedEngine]
+) -> None:
+    server.personality = Personality(model="some-model-2026-02-23", top_logprobs=5)
+    connected = engine()
+    if elicitation == "exact":
+        names = connected.score(requests(2, "exact")).answered_by_R
+    else:
+        texts = connected.generate(requests(2), [SAMPLED] * 2)
+        names = tuple(text.answered_by for text in texts if isinstance(text, Reply))
+    assert names == ("some-model-2026-02-23",) * 2
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_name_that_moves_to_another_snapshot_stops_the_run(
+    resumed: bool, server: HostedServer, engine: Callable[..., HostedEngine]
+) -> None:
+    server.personality = Personality(model="some-model-2026-02-23")
+    connected = engine()
+    connected.generate(requests(1), [SAMPLED])
+    if resumed:
+        connected.close()
+        connected = engine()
+    server.personality = Personality(model="some-model-2026-09-01")
+    with pytest.raises(UserError, match=r"some-model-2026-02-23 answered before, but some-model-2026-09-01"):
+        connected.generate(requests(2), [SAMPLED] * 2)
+    connected.close()
+    connected = engine()
+    server.personality = Personality(model="some-model")  # a gateway that names the alias now and then
+    connected.generate(requests(2), [SAMPLED] * 2)
+
+
+def test_the_answer_of_another_model_is_not_paid_twice(
+    server: HostedServer, engine: Callable[..., HostedEngine]
+) -> None:
+    server.personality = Personality(model="some-model-3-pro")
+    with pytest.raises(UserError, match="--answered-by some-model-3-pro"):
+        engine().generate(requests(1), [SAMPLED])
+    served = server.served
+    engine(answered_by="some-model-3-pro").generate(requests(1), [SAMPLED])
+    assert server.served == served
+
+
+def test_the_limit_of_cost_holds_where_no_tokens_are_counted(
+    server: HostedServer, engine: Callable[..., HostedEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.personality = replace(PERSONALITIES["gemini"], counts=False)
+    monkeypatch.setenv("GEMINI_API_KEY", server.personality.key)
+    with pytest.raises(UserError, match="USD is reached"):
+        engine("gemini_2_5_flash", max_cost=0.001).generate(requests(100), [SAMPLED] * 100)
+    assert server.served < 100
+
+
+def test_what_is_spent_is_counted_per_run(server: HostedServer, engine: Callable[..., HostedEngine]) -> None:
+    """Two corpora share a journal; clips 0 and 1 are the second one's."""
+    connected = engine()
+    connected.generate(requests(6), [SAMPLED] * 6)
+    clips = [request.audio_name[:64] for request in requests(2)]
+    connected.plan(clips, 10)
+    assert connected.spent().requests == connected.spent().clips == 2
+    connected.generate(requests(3), [replace(SAMPLED, seed=9)] * 3)
+    assert connected.spent().requests == 4
+    assert "3 of about 10 answers" in connected.meter.describe()
+    assert "requests per minute, about" in connected.meter.describe()
 
 
 def test_the_cost_limit_holds_in_mid_run(
@@ -239,12 +310,12 @@ def test_the_cost_limit_holds_in_mid_run(
     connected = engine("gemini_2_5_flash", max_cost=0.001)
     with pytest.raises(UserError, match="USD is reached"):
         connected.generate(requests(200), [SAMPLED] * 200)
-    paid, usage, _ = connected.report()
+    spent = connected.spent()
     alm = resolve("gemini_2_5_flash").alm.hosted
     assert alm is not None
     # Requests in flight when the limit was reached are paid, too.
-    assert 0.001 <= (usage.cost(alm.prices) or 0) < 0.001 + 33 * 0.0001175
-    assert paid < 50
+    assert 0.001 <= (spent.usage.cost(alm.prices) or 0) < 0.001 + 33 * 0.0001175
+    assert spent.requests < 50
 
 
 def test_probabilities_come_from_the_few_tokens_that_are_returned(
@@ -253,7 +324,7 @@ def test_probabilities_come_from_the_few_tokens_that_are_returned(
     rows = {}
     for top in (20, 2):
         server.personality = Personality(top_logprobs=top)
-        rows[top] = np.exp(engine(journal=tmp_path / f"{top}.sqlite").score(requests(4, "exact")))
+        rows[top] = np.exp(engine(journal=tmp_path / f"{top}.sqlite").score(requests(4, "exact")).logprobs_RK)
     assert np.allclose(rows[20].sum(1), 1)
     listed = np.sort(rows[2], axis=1)[:, -2:]
     assert np.allclose(listed, np.sort(rows[20], axis=1)[:, -2:])

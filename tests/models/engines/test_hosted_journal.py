@@ -18,7 +18,7 @@ at TEXT DEFAULT CURRENT_TIMESTAMP, PRIMARY KEY (endpoint, request))"""
 
 
 def fill(path: Path) -> None:
-    journal = Journal(path, "https://api.example.org model")
+    journal = Journal(path, "https://api.example.org", "model")
     for number, name in enumerate((f"{ANNA}:0", f"{ANNA}:transcript", f"{BORIS}:0")):
         answer = Answer(text=f"{name[0]}nswer {number}", model="model", usage=Usage(text=1))
         journal.add(request_key(number), answer, name)
@@ -33,7 +33,7 @@ def test_answers_about_a_clip_are_removed(tmp_path: Path) -> None:
     held = b"".join(each.read_bytes() for each in tmp_path.iterdir())
     assert ANNA.encode() not in held
     assert b"answer 0" not in held
-    journal = Journal(path, "https://api.example.org model")
+    journal = Journal(path, "https://api.example.org", "model")
     assert journal.find(request_key(0)) is None
     found = journal.find(request_key(2))
     assert found is not None

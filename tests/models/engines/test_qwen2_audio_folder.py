@@ -102,10 +102,12 @@ def test_the_audio_token_stands_for_as_many_frames_as_the_encoder_gives(folder):
 def test_vllm_gives_the_answers_of_transformers_and_they_count(folder, fresh_engine):
     from ambivox.models.engines import close_engines, open_engine
 
-    reference = transformers_engine.start(EngineChoice("transformers", str(folder))).score(requests())
+    reference = (
+        transformers_engine.start(EngineChoice("transformers", str(folder))).score(requests()).logprobs_RK
+    )
     try:
         engine = open_engine(EngineChoice("vllm", str(folder)))
-        answers = engine.score(requests())
+        answers = engine.score(requests()).logprobs_RK
     finally:
         close_engines()
     np.testing.assert_allclose(np.exp(answers), np.exp(reference), atol=1e-3)

@@ -82,7 +82,7 @@ def test_what_passes_is_retried(scripted, run, fault):
 
 
 def test_a_server_that_hangs_is_asked_again(scripted, run, monkeypatch):
-    monkeypatch.setattr("ambivox.models.engines._retrying_client._REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr("ambivox.models.engines._retrying_client.REQUEST_SECONDS", 0.5)
 
     def misbehave(number, handler):
         if number != 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from ambivox.models.errors import UserError
+from ambivox.models.pooling import vote_file
 from ambivox.models.pooling.vote_file import VoteFile
 from ambivox.models.tables import Votes
 from tests.support.pooling_tables import label_names, vote_table
@@ -38,6 +40,44 @@ def test_alms_votes_are_left_out(votes: Votes, tmp_path: Path) -> None:
     assert (VoteFile.open(both).counts(pl.Series(_IDS)) == votes.counts(pl.Series(_IDS))).all()
 
 
+def test_more_votes_than_a_block_in_any_order_and_layout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vote_file, "_BLOCK_ROWS", 100)
+    rng = np.random.default_rng(1)
+    counts_NK = rng.integers(0, 5, (200, 3))
+    votes = vote_table(counts_NK, _IDS, _NAMES)
+    shuffled = votes.frame.sample(fraction=1.0, shuffle=True, seed=2)
+    thirds = shuffled.with_columns(weight=pl.Series(rng.integers(1, 4, shuffled.height) / 3))
+    expected_NK = Votes(thirds, votes.labels).counts(pl.Series(_IDS))
+    metadata = {"ambivox.labels": json.dumps(_NAMES)}
+    layouts = {
+        "plain": thirds,
+        "dictionaries": thirds.cast({"label": pl.Categorical, "utterance_id": pl.Categorical}),
+        "known labels": thirds.cast({"label": pl.Enum(_NAMES), "annotator_kind": pl.Enum(["human", "alm"])}),
+    }
+    for name, frame in layouts.items():
+        path = tmp_path / f"{name}.parquet"
+        frame.write_parquet(path, row_group_size=70, statistics=name != "plain", metadata=metadata)
+        assert VoteFile.open(path).counts(pl.Series(_IDS)) == pytest.approx(expected_NK, abs=1e-9), name
+
+
+def test_no_utterances_and_no_votes(votes: Votes, tmp_path: Path) -> None:
+    path = votes.write(tmp_path / "votes.parquet")
+    assert VoteFile.open(path).counts(pl.Series([], dtype=pl.String)).shape == (0, 3)
+    empty = Votes(votes.frame.head(0), _NAMES).write(tmp_path / "empty.parquet")
+    assert VoteFile.open(empty).counts(pl.Series(_IDS)).sum() == 0
+
+
+def test_a_file_that_breaks_off_is_named(votes: Votes, tmp_path: Path) -> None:
+    path = votes.write(tmp_path / "votes.parquet")
+    content = bytearray(path.read_bytes())
+    content[8:200] = bytes(192)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"votes\.parquet: not a readable Parquet file"):
+        VoteFile.open(path).counts(pl.Series(_IDS))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -45,14 +85,17 @@ def test_alms_votes_are_left_out(votes: Votes, tmp_path: Path) -> None:
         (pl.lit(-1.0).alias("weight"), "positive"),
         (pl.lit(float("nan")).alias("weight"), "positive"),
         (pl.lit("robot").alias("annotator_kind"), "unknown annotator_kind 'robot'"),
+        (pl.lit(float("inf")).alias("weight"), "positive"),
         (pl.lit(None, dtype=pl.String).alias("label"), "no label"),
+        (pl.lit(None, dtype=pl.String).alias("annotator_id"), "no annotator_id"),
+        (pl.lit(None, dtype=pl.Float64).alias("weight"), "no weight"),
     ],
 )
 def test_a_bad_row_is_found_and_named(votes: Votes, tmp_path: Path, change: pl.Expr, message: str) -> None:
     last = pl.concat([votes.frame, votes.frame.tail(1).with_columns(change)])
     path = Votes(last, _NAMES).write(tmp_path / "votes.parquet")
     with pytest.raises(UserError, match=rf"votes\.parquet: .*{message}"):
-        VoteFile.open(path)
+        VoteFile.open(path).counts(pl.Series(_IDS))
 
 
 def test_other_files(tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+"""Consent to sending a corpus's recordings to a provider: asked once, and recorded as a mark of the corpus."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ambivox.flows.params_file import load
+from ambivox.flows.project import ALLOW_HOSTED, TINY, Job
+from ambivox.models.alms import hosted_of
+from ambivox.models.errors import UserError
+
+
+def is_agreed(project: Path, job: Job) -> bool:
+    """Ask on a terminal whether the recordings may be sent, where the ALM is hosted and the corpus is not marked yet.
+
+    Args:
+        project: The folder that holds params.yaml.
+        job: The job.
+
+    Returns:
+        Whether the person has agreed now; False where nothing had to be asked.
+
+    Raises:
+        UserError: The person does not agree, or there is no terminal to ask on.
+    """
+    hosted = None if job.alm == TINY else hosted_of(job.alm)
+    if hosted is None or job.allow_hosted:
+        return False
+    entry = load(project)["corpora"].get(job.key, {})
+    if entry.get(ALLOW_HOSTED) is True:
+        return False
+    address = job.settings.get("annotate", {}).get("server") or entry.get("annotate", {}).get("server")
+    sent = f"the recordings of {job.key} would be sent to {hosted.provider} ({address or hosted.base_url})"
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UserError(
+            f"{sent}; if your speakers have agreed to that and your licence permits it, add --allow-hosted; it is "
+            "remembered in params.yaml"
+        )
+    question = (
+        f"{sent[0].upper()}{sent[1:]}. Have the speakers agreed, and does the licence permit it? [y/N] "
+    )
+    if input(question).strip().casefold() not in ("y", "yes"):
+        raise UserError("nothing was sent, and nothing was entered into params.yaml")
+    return True
