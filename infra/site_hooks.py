@@ -18,8 +18,10 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 # A page that a text names by its path in the repository, outside of links and code.
-NAMED_PAGE = re.compile(r"(?<![\w/(`\[])docs/([\w/-]+\.md)")
-CODE = re.compile(r"(^```.*?^```$|^(?: {4}.*\n)+|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
+NAMED_PAGE = re.compile(r"(?<![\w/\[])(?<!\]\()docs/([\w/-]+\.md)")
+CODE = re.compile(
+    r"(^```.*?^```$|(?<=\n\n)(?: {4}[^\n]*\n)+|`(?:[^`\n]|\n(?!\n))+`)", re.MULTILINE | re.DOTALL
+)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -71,7 +73,7 @@ def results_page() -> str:
     if not section:
         raise PluginError("README.md has no section: Results on real voices")
     # Pictures lie beside the pages; names of pages keep their path, and become links like all others.
-    return "# Results on real voices\n" + re.sub(r"\(docs/([^)]+)\)", r"(\1)", section)
+    return "# Results on real voices\n" + section.replace("](docs/", "](")
 
 
 def commands_page() -> str:
@@ -81,13 +83,14 @@ def commands_page() -> str:
     text = build().generate_docs(heading_level=1)
     head, _, rest = text.partition("## Table of Contents")
     commands = rest[rest.index("**Pipeline**") :].partition("## ambivox --install-completion")[0]
-    # The same flags of every command, said once.
-    flags = re.compile(r"\*\*Output\*\*:\n\n((?:\* `--.*\n)+)")
-    shared = flags.search(commands)
-    if shared is None:
+    # The same flags of all commands, said once; --json is of steps with figures only.
+    block = re.compile(r"\*\*Output\*\*:\n\n((?:\* `--.*\n)+)")
+    shared = list(dict.fromkeys(line for lines in block.findall(commands) for line in lines.splitlines()))
+    if not shared:
         raise PluginError("the help of the commands has another form than it had")
     head = head.replace("# ambivox", "# Command line", 1)
-    return f"{head}Every command takes:\n\n{shared[1]}\n{flags.sub('', commands)}"
+    flags = "\n".join(shared)
+    return f"{head}Flags of every command (`--json` where a step has figures):\n\n{flags}\n\n{block.sub('', commands)}"
 
 
 def notebooks() -> list[Path]:
