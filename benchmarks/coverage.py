@@ -104,10 +104,8 @@ def _curves(train: PoolingInputs, test: PoolingInputs) -> Callable[[PoolingInput
     """Scoring of any utterances with models fitted on ``train``."""
     plan = measurable(test.slots_NK, _KNOWN)
     assert plan is not None
-    small = train.sample(1500, 0)
-    without = [_fit((), small, plan[0] + j) for j in range(plan[1] + 1)]
-    with_alm = _fit((0,), train, plan[0])
-    return lambda inputs: score_curves(with_alm, without, inputs, plan[0])
+    models = _fit((0,), train, plan[0]), _fit((), train, plan[0])
+    return lambda inputs: score_curves(*models, inputs, *plan)
 
 
 def transferred(repeats: int) -> None:

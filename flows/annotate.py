@@ -93,7 +93,7 @@ def annotate(
     options = options or AnnotateOptions()
     request = AnnotationRequest(utterances, alm, options)
     run = _prepared(request)
-    numbers = [number for number, shard in enumerate(run.shards) if run.missing(shard).height]
+    numbers = [number for number, items in enumerate(run.missing_by_shard()) if items.height]
     get_run_logger().info("%d of %d shards are not in the store yet", len(numbers), len(run.shards))
     # The step asks a hosted ALM itself, many requests at a time: with its estimate, consent, pilot and limit of cost.
     if numbers and not run.is_hosted:

@@ -11,6 +11,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from prefect.artifacts import create_markdown_artifact
 from ambivox.flows.report_pages import report_address
 from ambivox.models.annotation.checks_file import hosted_summary, rename_checks
 from ambivox.models.errors import UserError
+from ambivox.models.prompting.hosted_spec import shutdown_notice
 from ambivox.models.releases.versioning import Versions
 from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, is_infinite, rank
 from ambivox.models.reporting.reading import with_present_keys
@@ -103,6 +105,8 @@ def page(step: str, name: str, folder: Path) -> str:
         parts += [f"**{statement}**" for statement in pooling.get("statements", [])]
     if checks := read_json(folder / "checks.json"):
         parts.append(_table(("annotation", ""), annotation_summary(checks)))
+        if notice := _shutdown_notice(checks):
+            parts.append(f"**{notice}**")
     if augmentation := read_json(folder / "augmentation.json"):
         after, before = augmentation.get("after", {}), augmentation.get("before", {})
         balance = [(label, f"{before.get(label, 0):.0f}", f"{count:.0f}") for label, count in after.items()]
@@ -163,6 +167,13 @@ def annotation_summary(checks: dict[str, Any]) -> list[tuple[str, Any]]:
         *((f"modalities {pair} JS (bits)", js) for pair, js in checks["modalities"]["js"].items()),
         *hosted_summary(checks),
     ]
+
+
+def _shutdown_notice(checks: dict[str, Any]) -> str:
+    hosted = checks.get("hosted") or {}
+    shutdown = hosted.get("shutdown")
+    day = date.fromisoformat(shutdown) if isinstance(shutdown, str) and shutdown else None
+    return shutdown_notice(str(checks.get("alm")), day, datetime.now(UTC).date())
 
 
 def publish_changes(project: Path, corpus: str) -> None:

@@ -5,6 +5,7 @@ Nothing of Prefect is imported here: the server starts in the background while t
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sqlite3
@@ -18,11 +19,14 @@ from ambivox.flows.prefect_settings import is_healthy, prefect_home
 from ambivox.flows.report_pages import PROJECT
 from ambivox.models.errors import UserError
 
-_START_SECONDS = 120.0
+# It takes some seconds on an idle machine, and minutes on a busy one.
+_START_SECONDS = 1200.0
+_NOTICE_SECONDS = 30.0
 _STOP_SECONDS = 1.5
 _POLL_SECONDS = 0.1
 _LOG = "server.log"
 _DATABASE = "prefect.db"
+_logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -78,21 +82,34 @@ class PrefectServer:
         return prefect_home(self.project) / _LOG
 
     def wait(self) -> None:
-        """Wait until the server answers.
+        """Wait until the server answers; on a busy machine that takes minutes, and every half a minute a line says so.
 
         Raises:
-            UserError: It ended or does not answer; the message carries the last line of its log.
+            UserError: It ended, or does not answer within 20 minutes; the message carries the last line of its log.
         """
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
+        started = time.monotonic()
+        next_notice = _NOTICE_SECONDS
+        while (waited := time.monotonic() - started) < _START_SECONDS:
             if is_healthy(self.url):
                 return
             if self.process.poll() is not None:
-                break
+                raise UserError(f"the Prefect server of this project does not start ({self._last_words()})")
+            if waited >= next_notice:
+                _logger.info(
+                    f"waiting for the Prefect server of this project, which has not answered for {waited:.0f} s (a busy "
+                    f"machine is slow to start it); its log is {self.log}"
+                )
+                next_notice = waited + _NOTICE_SECONDS
             time.sleep(_POLL_SECONDS)
+        raise UserError(
+            f"the Prefect server of this project runs, but has not answered for {_START_SECONDS / 60:.0f} min "
+            f"({self._last_words()}); start the same command again when the machine is less busy"
+        )
+
+    def _last_words(self) -> str:
         lines = [line.strip() for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines()]
-        last = next((line for line in reversed(lines) if line and "exiting" not in line), "no message")
-        raise UserError(f"the Prefect server of this project does not start ({last}); its log is {self.log}")
+        last = next((line for line in reversed(lines) if line and "exiting" not in line), "it says nothing")
+        return f"{last}; its log is {self.log}"
 
     def stop(self) -> None:
         """End the server."""

@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from ambivox.models.errors import UserError
+from ambivox.models.http_environment import check_http_environment
 
 _SERVER_URL_FILE = "server.url"
 _THIS_MACHINE = ("127.0.0.1", "localhost")
@@ -25,8 +26,9 @@ def apply_settings(project: Path) -> None:
     """Put Prefect's settings into this process's environment; what the user has set there stays.
 
     Raises:
-        UserError: PREFECT_API_URL names a server that does not answer.
+        UserError: PREFECT_API_URL names a server that does not answer, or proxies or certificates cannot be used.
     """
+    check_http_environment()
     prefect_home(project).mkdir(parents=True, exist_ok=True)
     # Requests to servers on this machine must not go through a proxy, which cannot reach them.
     for name in ("NO_PROXY", "no_proxy"):

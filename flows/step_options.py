@@ -93,13 +93,25 @@ def _value(step: str, option: str, text: Any) -> Any:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    try:
-        parsed = YAML(typ="safe").load(text) if isinstance(text, str) else text
-        build_options(step, {option: parsed}, f"--set {step}")
-    except (YAMLError, UserError):
+    if not isinstance(text, str):
         build_options(step, {option: text}, f"--set {step}")
         return text
-    return parsed
+    first_error: UserError | None = None
+    # As it is written, as a list without its brackets (0,1,0,0), and as text.
+    for written in (text, f"[{text}]" if "," in text else text):
+        try:
+            parsed = YAML(typ="safe").load(written)
+            build_options(step, {option: parsed}, f"--set {step}")
+            return parsed
+        except YAMLError:
+            continue
+        except UserError as error:
+            first_error = first_error or error
+    try:
+        build_options(step, {option: text}, f"--set {step}")
+    except UserError as error:
+        raise first_error or error from None
+    return text
 
 
 def _checked(hint: Any, value: Any, where: str) -> Any:
@@ -108,7 +120,14 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
     try:
         return TypeAdapter(hint).validate_python(value)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"]
+        items = [part for part in typing.get_args(hint) if typing.get_origin(part) is tuple] or [hint]
+        parts = typing.get_args(items[0])
+        if typing.get_origin(items[0]) is tuple and ... not in parts and len(parts) > 1:
+            reason = f"expected {len(parts)} values such as [{', '.join('0' * len(parts))}]"
+        elif typing.get_origin(items[0]) is tuple and not isinstance(value, list | tuple):
+            reason = "expected a list such as [a, b]"
+        else:
+            reason = error.errors()[0]["msg"]
         raise UserError(f"{where}: {reason[0].lower()}{reason[1:]}, found {value!r}") from error
 
 

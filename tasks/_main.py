@@ -17,7 +17,7 @@ from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
 
 from ambivox.models.errors import UserError
 from ambivox.models.files import access_error, disk_is_full
@@ -32,6 +32,7 @@ DISK_FULL = 74
 INTERRUPTED = 130
 TERMINATED = 143
 _CORPUS_OPTION = re.compile(r"--options\.[^=]+")
+_FORMER_FLAGS = re.compile(r"--flags(?:\.([a-z_-]+))?")
 _DASHES = re.compile(r"--?|-[^-a-zA-Z].*", re.DOTALL)  # neither -q nor --quiet
 _logger = logging.getLogger("ambivox")
 
@@ -157,6 +158,57 @@ def _with_dashes_as_values(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
+def _with_lists_as_words(application: App, arguments: Sequence[str]) -> list[str]:
+    """Split ``--shares 0,1,0,0`` at commas. Only lists of numbers and of fixed words: names and paths may have commas."""
+    command = application.parse_commands(arguments)[1][-1].default_command
+    is_own = getattr(command, "__module__", "") == __name__  # not cyclopts' help
+    flags = _list_flags(command) if callable(command) and is_own else set()
+    words: list[str] = []
+    is_list = False
+    for word in arguments:
+        flag, equals, value = word.partition("=")
+        if flag in flags and equals:
+            words += [flag, *_parts(value)]
+            is_list = True
+        elif word.startswith("--"):
+            words.append(word)
+            is_list = word in flags
+        else:
+            words += _parts(word) if is_list else [word]
+    return words
+
+
+def _list_flags(command: Callable[..., Any]) -> set[str]:
+    hints = typing.get_type_hints(command)
+    for hint in list(hints.values()):
+        hints |= typing.get_type_hints(hint) if is_dataclass(hint) else {}
+    return {f"--{name.replace('_', '-')}" for name, hint in hints.items() if _is_list(hint)}
+
+
+def _is_list(hint: Any) -> bool:
+    """Whether a hint is a tuple of numbers or of fixed words, or that or None."""
+    parts = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple:
+        return all(part in (int, float, ...) or typing.get_origin(part) is typing.Literal for part in parts)
+    return typing.get_origin(hint) is not typing.Literal and any(map(_is_list, parts))
+
+
+def _parts(text: str) -> list[str]:
+    """The items of ``0,1`` or ``[0, 1]``."""
+    return [part.strip() for part in text.strip(" []()").split(",") if part.strip()] or [text]
+
+
+def _mistake(error: CycloptsError) -> str:
+    """What is wrong with a command line, in one line."""
+    text = " ".join(str(error).split()).replace("positional arguments", "values")
+    if isinstance(error, UnknownOptionError) and (former := _FORMER_FLAGS.match(error.token.keyword or "")):
+        step = former[1] or "STEP"
+        return f"{former[0]} is no longer an option: options of steps are given by --set {step}.OPTION=VALUE."
+    if isinstance(error, UnusedCliTokensError):
+        return f"These words belong to no option: {' '.join(error.unused_tokens or [])}."
+    return text
+
+
 def run(application: App, arguments: list[str] | None = None) -> int:
     """Parse the arguments, run the command, and report how it ended.
 
@@ -167,10 +219,11 @@ def run(application: App, arguments: list[str] | None = None) -> int:
     show_log()
     try:
         given = sys.argv[1:] if arguments is None else arguments
-        application(_with_dashes_as_values(given), exit_on_error=False, print_error=False)
+        words = _with_lists_as_words(application, _with_dashes_as_values(given))
+        application(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         command = " ".join(dict.fromkeys([application.name[0], *(error.command_chain or ())]))
-        _logger.error(f"{' '.join(str(error).split())} See: {command} --help")
+        _logger.error(f"{_mistake(error)} See: {command} --help")
         return USER_MISTAKE
     except UserError as error:
         if os.environ.get("AMBIVOX_DEBUG"):

@@ -8,7 +8,9 @@ from pathlib import Path
 
 _logger = logging.getLogger(__name__)
 FIGURES = "metrics.json"  # what --json shows
-_REFERENCES = frozenset({"prior", "ceiling", "floor", "votes", "human_prior", "human_smoothed"})
+_REFERENCES = frozenset(
+    {"prior", "ceiling", "floor", "votes", "human_smoothed", "human_prior", "human_mixture"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -140,12 +140,18 @@ def plan_labels(
         bundle = LinkedTables.of(selected, Votes(human_votes.frame.clear(), human_votes.labels), None)
         notes = label_studio.write_project(bundle, folder, options.audio_url)
         if simulation is not None:
-            saved = {f"{budget:g}": vars(saving) for budget, saving in simulation.saved.items()}
-            curves = {
-                name: getattr(simulation, name).tolist()
-                for name in ("votes_per_utterance", "planned", "at_random")
+            saved = {
+                score: {f"{budget:g}": vars(saving) for budget, saving in by_budget.items()}
+                for score, by_budget in simulation.saved.items()
             }
-            write_json(folder / "simulation.json", {"saved_by_random_votes_per_utterance": saved} | curves)
+            curves = {
+                name: {score: curve.tolist() for score, curve in getattr(simulation, name).items()}
+                for name in ("planned", "at_random")
+            }
+            grid = {"votes_per_utterance": simulation.votes_per_utterance.tolist()}
+            write_json(
+                folder / "simulation.json", {"saved_by_random_votes_per_utterance": saved} | grid | curves
+            )
             save(savings_figure(simulation), folder / "simulation.svg")
     _logger.info(
         f"{int(votes_M.sum())} votes for {batch.height} of {int(allowed_N.sum())} utterances: {out / 'batch.csv'}"
@@ -153,11 +159,16 @@ def plan_labels(
     for note in notes:
         _logger.info(note)
     if simulation is not None:
-        for votes_each, saving in simulation.saved.items():
-            _logger.info(
-                f"  to reach the JS of {votes_each:g} random votes per utterance, planning needs {saving.value:.0%} "
-                f"[{saving.low:.0%}, {saving.high:.0%}] fewer"
+        _logger.info(
+            "votes that planning saves to reach the score of random allocation [95 % over speakers]:"
+        )
+        for votes_each in simulation.saved["nll"]:
+            by_score = (
+                f"{score.replace('_', ' ')} {saved[votes_each].value:.0%} "
+                f"[{saved[votes_each].low:.0%}, {saved[votes_each].high:.0%}]"
+                for score, saved in simulation.saved.items()
             )
+            _logger.info(f"  {votes_each:g} random votes per utterance: {', '.join(by_score)}")
     return out
 
 

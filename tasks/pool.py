@@ -43,12 +43,12 @@ class PoolOptions:
 def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options: PoolOptions) -> Path:
     """Turn votes into distributions: human, synthetic, combined (the paper's count) and pooled.
 
-    Writes a folder with human.parquet, synthetic.parquet, combined.parquet, pooled.parquet, human_prior.parquet
+    Writes a folder with human.parquet, synthetic.parquet, combined.parquet, pooled.parquet, human_prior.parquet, human_mixture.parquet
     (pooled without any ALM, the baseline), all of the utterances of the splits train, development and test,
     pooling.json and figures. The pooled distribution is p = (n + k0 prior + k q) / (N + k0 + k): q is the calibrated
     distribution of the ALM, k the number of human votes that it is equivalent to, and k0 that of the corpus prior.
     All are learned from votes on speakers of the splits train and development only. An annotator that fails its check of
-    sensitivity to the audio is left out; without any, pooled is human_prior.
+    sensitivity to the audio is left out; without any, pooled is human_mixture.
 
     Args:
         utterances: utterances.parquet of ingest.

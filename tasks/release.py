@@ -1,10 +1,15 @@
-"""release: a version of the distributions that others can name, cite and fetch."""
+"""release: a version of the distributions or of a trained model that others can name, cite and fetch."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from ambivox.models.publishing.model_folder import TrainedModel
+    from ambivox.models.releases.versioning import Versions
 
 _logger = logging.getLogger(__name__)
 
@@ -14,59 +19,182 @@ class ReleaseOptions:
     """Options of the step ``release``.
 
     Attributes:
-        licence: The terms under which the distributions may be used; stated in the card.
+        licence: The terms under which the distributions or the weights may be used; stated in the card.
         push: Also send the content to the DVC remote (git push remains yours to do).
+        push_to_hub: Also publish it on the model hub, as OWNER/NAME, with the token of HF_TOKEN (HF_ENDPOINT names
+            another hub). A version that was released before can still be published.
+        include: What is published with the distributions: votes; transcripts and audio, which need an open --licence;
+            audformat, the same tables as a database of audformat.
+        citation: A BibTeX file with how to cite the corpus, for the card on the hub.
+        public: Whether a new repository on the hub is public; by default only its owner sees it.
+        dry_run: Write what would be published to OUT and list it; commit, tag and send nothing.
     """
 
     licence: str = "that of the corpus"
     push: bool = False
+    push_to_hub: str | None = None
+    include: tuple[Literal["votes", "transcripts", "audio", "audformat"], ...] = ("votes",)
+    citation: Path | None = None
+    public: bool = False
+    dry_run: bool = False
 
 
 def release(*, data: Path, version: str, out: Path = Path("releases"), options: ReleaseOptions) -> Path:
-    """Write a data card, commit it with dvc.lock, and tag that commit CORPUS-VERSION.
+    """Write a data card, commit it with dvc.lock, and tag that commit CORPUS-VERSION; publish it, if wanted.
 
-    A consumer then gets exactly this version with `dvc get --rev CORPUS-VERSION REPOSITORY data/CORPUS/distributions`.
-    Run it in the project's root. Outputs that DVC knows to be stale are not released.
+    A consumer then gets exactly this version with `dvc get --rev CORPUS-VERSION REPOSITORY data/CORPUS/distributions`,
+    or from the hub with `datasets.load_dataset` or `ambivox.load_distributions`. Run it in the project's root. Outputs
+    that DVC knows to be stale are not released.
 
     Args:
-        data: The corpus's folder, data/KEY.
+        data: The corpus's folder, data/KEY; or a trained model, data/KEY/finetuned/NAME or data/KEY/alm.
         version: The version, such as v1 or v1.2.
-        out: The folder of data cards, KEY-VERSION.md and .json.
+        out: The folder of cards, KEY-VERSION.md and .json; KEY-VERSION/ there is what is published on the hub.
         options: See ReleaseOptions.
 
     Returns:
-        The data card.
+        The card.
 
     Raises:
-        UserError: The version exists or is malformed, or the outputs are stale.
+        UserError: The version exists or is malformed, the outputs are stale, or the hub refuses.
     """
     from ambivox.models.errors import UserError
     from ambivox.models.files import atomic_path, write_json
+    from ambivox.models.publishing.hub_metadata import check_may_include
+    from ambivox.models.publishing.hub_upload import check_repository_name, require_token
+    from ambivox.models.publishing.model_folder import find_model
     from ambivox.models.releases.versioning import Versions
-    from ambivox.models.reporting.data_card import card, facts
-    from ambivox.models.reporting.reading import Run
 
     if not data.is_dir():
         raise UserError(f"{data}: no such folder; expected data/<corpus> with the outputs of a run")
+    if options.push_to_hub is not None:
+        check_repository_name(options.push_to_hub)
+        if not options.dry_run:
+            require_token(options.push_to_hub)
+    model = find_model(data)
+    key, corpus = (model.key, model.corpus) if model else (data.name, data.name)
     versions = Versions(Path())
-    key = data.name
-    tag = versions.free_tag(key, version)
-    versions.check_up_to_date(key)
-    content = facts(Run(data), options.licence)
-    if "distributions/human.parquet" not in content["files"]:
-        raise UserError(f"{data}: no distributions here yet; run the pipeline first (ambivox run)")
+    tag = versions.tag(key, version)
     page = out / f"{tag}.md"
-    with atomic_path(page) as temporary:
-        temporary.write_text(card(key, version, content, versions.revision()), encoding="utf-8")
-    write_json(page.with_suffix(".json"), content | {"version": version, "name": key})
-    if options.push:
-        versions.push(key)
-    versions.commit_and_tag(tag, [page, page.with_suffix(".json")])
-    _logger.info(
-        f"release: {tag} tagged, data card {page}"
-        + ("" if options.push else "; send it with: dvc push && git push --follow-tags")
-    )
+    if options.push_to_hub is not None and versions.is_released(tag):
+        content = _released_before(page.with_suffix(".json"), tag, _content(data, model, versions, options))
+        check_may_include(options.include, content["licence"])
+    else:
+        versions.free_tag(key, version)
+        versions.check_up_to_date(corpus)
+        content = _content(data, model, versions, options) | {"version": version, "name": key}
+        check_may_include(options.include, content["licence"])
+        if not options.dry_run:
+            with atomic_path(page) as temporary:
+                temporary.write_text(_card(model, content), encoding="utf-8")
+            write_json(page.with_suffix(".json"), content)
+            if options.push:
+                versions.push(corpus)
+            versions.commit_and_tag(tag, [page, page.with_suffix(".json")])
+            _logger.info(
+                f"release: {tag} tagged, data card {page}"
+                + ("" if options.push else "; send it with: dvc push && git push --follow-tags")
+            )
+    if options.push_to_hub is not None:
+        _publish(data, model, out / tag, content, options)
+    elif options.dry_run:
+        _logger.info(f"release: {tag} would be tagged, with the data card {page}")
     return page
+
+
+def _content(
+    data: Path, model: TrainedModel | None, versions: Versions, options: ReleaseOptions
+) -> dict[str, Any]:
+    """What the card states, in the order in which the JSON file beside it has it."""
+    import json
+
+    from ambivox.models.errors import UserError
+    from ambivox.models.publishing.model_folder import model_facts
+    from ambivox.models.reporting.data_card import facts
+    from ambivox.models.reporting.reading import Run
+
+    revision = versions.revision()
+    commit = {"revision": revision, "date": versions.date(revision)}
+    if model is not None:
+        digests = {
+            path.name: Run(data).digest(path.name) for path in sorted(data.iterdir()) if path.is_file()
+        }
+        content = model_facts(model, options.licence) | {"files": digests}
+    else:
+        content = facts(Run(data), options.licence)
+        if "distributions/human.parquet" not in content["files"]:
+            raise UserError(f"{data}: no distributions here yet; run the pipeline first (ambivox run)")
+    ordered: dict[str, Any] = json.loads(json.dumps(content | commit, sort_keys=True))
+    return ordered
+
+
+def _card(model: TrainedModel | None, content: dict[str, Any]) -> str:
+    from ambivox.models.publishing.model_folder import model_card
+    from ambivox.models.reporting.data_card import card
+
+    if model is not None:
+        return model_card(model, content["version"], content)
+    return card(content["name"], content["version"], content, content["revision"])
+
+
+def _released_before(path: Path, tag: str, now: dict[str, Any]) -> dict[str, Any]:
+    """What an earlier release stated, if the outputs are still those of that release."""
+    import json
+
+    from ambivox.models.errors import UserError
+
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error}); get it with: git checkout {tag} -- {path}"
+        ) from error
+    if content["files"] != now["files"]:
+        raise UserError(
+            f"{tag} was released already, and the outputs changed since; release the next version, or return to that one "
+            f"with: git checkout {tag} && dvc checkout"
+        )
+    return content | {
+        "revision": content.get("revision", now["revision"]),
+        "date": content.get("date", now["date"]),
+    }
+
+
+def _publish(
+    data: Path, model: TrainedModel | None, folder: Path, content: dict[str, Any], options: ReleaseOptions
+) -> None:
+    """Write the folder of the release and send it to the hub."""
+    from ambivox.models.files import atomic_folder
+    from ambivox.models.publishing.dataset_folder import Release, write_dataset
+    from ambivox.models.publishing.hub_upload import files_to_publish, publish, repository_url
+    from ambivox.models.publishing.model_folder import write_model
+    from ambivox.models.reporting.reading import Run
+
+    assert options.push_to_hub is not None
+    kind: Literal["dataset", "model"] = "dataset" if model is None else "model"
+    version = content["version"]
+    with atomic_folder(folder, (data,)) as temporary:
+        if model is not None:
+            write_model(model, version, content, temporary)
+        else:
+            citation = options.citation.read_text(encoding="utf-8") if options.citation else ""
+            release_facts = Release(
+                options.push_to_hub, content["name"], version, content["date"], content, citation
+            )
+            write_dataset(Run(data), release_facts, options.include, temporary)
+    files = files_to_publish(folder)
+    if options.dry_run:
+        for name, path in files.items():
+            _logger.info(f"  {name}: {path.stat().st_size:,} bytes")
+        total = sum(path.stat().st_size for path in files.values())
+        _logger.info(
+            f"release: would publish these {len(files)} files ({total:,} bytes) of {folder} as {version} of the "
+            f"{'public' if options.public else 'private'} {kind} {repository_url(options.push_to_hub, kind)}; sent nothing"
+        )
+        return
+    published = publish(folder, options.push_to_hub, kind, version, public=options.public)
+    state = "published" if published.is_new else "was published before, unchanged"
+    _logger.info(f"release: {state}: {published.url} (commit {published.commit[:12]})")
 
 
 if __name__ == "__main__":

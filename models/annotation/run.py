@@ -8,10 +8,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from ambivox.models.alms import resolve
@@ -30,6 +33,7 @@ from ambivox.models.annotation.prompt_runner import PromptRunner
 from ambivox.models.annotation.result import AnnotationResult
 from ambivox.models.annotation.settings import AnnotationSettings
 from ambivox.models.annotation.store_spaces import open_space, unused
+from ambivox.models.annotation.stored_keys import StoredKeys
 from ambivox.models.annotation.synthetic_votes import draw_synthetic_votes
 from ambivox.models.annotation.work_items import (
     annotations_table,
@@ -41,6 +45,7 @@ from ambivox.models.engines import close_engines, engine_identity, engine_versio
 from ambivox.models.engines.hosted.engine import HostedEngine
 from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
+from ambivox.models.prompting.hosted_spec import shutdown_notice
 from ambivox.models.prompting.neutralising import TRANSCRIPT_LIMIT_BYTES
 from ambivox.models.prompting.personas import load_personas
 from ambivox.models.prompting.prompts import Elicitation, prompt_version
@@ -135,7 +140,28 @@ class AnnotationRun:
         """
         columns = self.utterances.frame.select("audio_sha256", "duration_seconds").rows()
         items = pl.concat([*missing, self.items.clear()])
-        return estimate_cost(items, dict(columns), self.questions, self.resolved.alm)
+        alm = self.resolved.alm
+        assert alm.hosted is not None
+        alm = replace(alm, hosted=alm.hosted.with_prices(self.settings.prices))
+        return estimate_cost(items, dict(columns), self.questions, alm)
+
+    def shutdown_notice(self) -> str:
+        """A warning that the provider is about to shut the ALM down; "" where none is due."""
+        hosted = self.resolved.alm.hosted
+        return (
+            ""
+            if hosted is None
+            else shutdown_notice(self.resolved.name, hosted.shutdown, datetime.now(UTC).date())
+        )
+
+    @cached_property
+    def _keys(self) -> pl.Series:
+        """The keys of all items, each once."""
+        return pl.concat([self.items["key"].clear(), *(shard["key"] for shard in self.shards)])
+
+    @cached_property
+    def _stored_keys(self) -> StoredKeys:
+        return self.store.stored_keys(self._keys)
 
     def missing(self, shard: pl.DataFrame) -> pl.DataFrame:
         """The items of a shard that have no answer in the store.
@@ -146,11 +172,20 @@ class AnnotationRun:
         Returns:
             A subset of its rows.
         """
-        return shard.filter(~pl.col("key").is_in(self.store.answered(shard["key"]).implode()))
+        return shard.filter(pl.Series(~self._stored_keys.is_answered(shard["key"])))
+
+    def missing_by_shard(self) -> list[pl.DataFrame]:
+        """The items that have no answer in the store, for each of ``self.shards``."""
+        is_missing = pl.Series(~self._stored_keys.is_answered(self._keys))
+        ends = np.cumsum([shard.height for shard in self.shards])
+        return [
+            shard.filter(is_missing[int(end) - shard.height : int(end)])
+            for shard, end in zip(self.shards, ends, strict=True)
+        ]
 
     def missing_items(self) -> list[pl.DataFrame]:
         """The items per shard that have no answer in the store; shards that are complete are left out."""
-        missing = [items for shard in self.shards if (items := self.missing(shard)).height]
+        missing = [items for items in self.missing_by_shard() if items.height]
         if self.is_hosted and missing:
             pilot, *rest = split_into_shards(missing[0], PILOT_CLIPS)
             missing = [pilot, *([pl.concat(rest)] if rest else []), *missing[1:]]
@@ -255,7 +290,7 @@ class AnnotationRun:
         Raises:
             UserError: ``on_error`` is "stop" and an item is rejected.
         """
-        answers = self.store.answers()
+        answers = self.store.answers(self._keys)
         if self.settings.on_long == "error":
             limit = self.resolved.alm.longest_seconds
             answers, cut = without_windows(self.items, answers, self.utterances, limit)

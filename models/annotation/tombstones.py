@@ -15,6 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from ambivox.models.annotation.store_files import open_files
+from ambivox.models.annotation.stored_keys import INDEX
 from ambivox.models.errors import UserError
 from ambivox.models.object_store import is_object_url
 
@@ -30,7 +31,8 @@ class Tombstones:
 
     def __init__(self, root: str) -> None:
         self._files = open_files(f"{root.rstrip('/')}/{_FOLDER}")
-        self._names: set[str] = set()
+        #: The files of tombstones that were read.
+        self.names: set[str] = set()
         self._digests: set[str] = set()
 
     def have_changed(self) -> bool:
@@ -39,7 +41,7 @@ class Tombstones:
         Raises:
             UserError: a file of tombstones is damaged, or the store cannot be reached.
         """
-        new = {name for name in self._files.names() if name.endswith(".json")} - self._names
+        new = {name for name in self._files.names() if name.endswith(".json")} - self.names
         for name in new:
             content = self._files.read(name)
             if f"{hashlib.sha256(content).hexdigest()}.json" != name:
@@ -48,7 +50,7 @@ class Tombstones:
                     "it from a backup, or delete it and run `ambivox forget` again"
                 )
             self._digests |= set(json.loads(content))
-        self._names |= new
+        self.names |= new
         return bool(new)
 
     def without_forgotten(self, answers: pl.DataFrame) -> pl.DataFrame:
@@ -113,6 +115,9 @@ def _spaces(root: str) -> list[str]:
 
 def _forget_in(space: str, hashes: list[str]) -> int:
     files, removed = open_files(space), 0
+    for name in files.names():
+        if name.endswith(INDEX):  # it may hold keys of these recordings; the next run writes another
+            files.delete(name)
     for name in sorted(name for name in files.names() if name.endswith(".parquet")):
         try:
             shard = pl.read_parquet(io.BytesIO(files.read(name)))

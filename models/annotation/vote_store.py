@@ -3,7 +3,8 @@
 A space is a folder of the store. It stands for everything that decides an answer apart from the utterance and the
 question, such as ALM revision, engine version and prompt version. The hash of these values is its name; space.json
 lists them. A shard is named by the hash of its bytes and never changes. So several runs can write at the same time, a
-run that is killed loses only the shard that it was computing, and a damaged shard is detected.
+run that is killed loses only the shard that it was computing, and a damaged shard is detected. Beside many shards are
+indices of their keys (stored_keys.py).
 """
 
 from __future__ import annotations
@@ -12,18 +13,24 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import polars as pl
 
 from ambivox.models.annotation.store_files import open_files
+from ambivox.models.annotation.stored_keys import SHARD, THREADS, StoredKeys
 from ambivox.models.annotation.tombstones import Tombstones
 from ambivox.models.errors import UserError
 from ambivox.models.object_store import is_object_url
+from ambivox.models.parallel import in_parallel
+from ambivox.models.tables.row_lookup import RowLookup
 
 # The file in each space's folder that says what decides its answers.
 DESCRIPTION = "space.json"
+_KEPT_BYTES = 2**26  # of shards, in memory
 SCHEMA = pl.Schema(
     {
         "key": pl.String(),
@@ -53,15 +60,18 @@ class VoteStore:
         canonical = json.dumps(self.space, sort_keys=True)
         self.name = hashlib.sha256(canonical.encode()).hexdigest()[:16]
         self.location = f"{root.rstrip('/')}/{self.name}"
-        self._files = open_files(self.location)
+        self.files = open_files(self.location)
         self._tombstones = Tombstones(root)
-        self._shards: dict[str, pl.DataFrame] = {}
+        self._kept: dict[str, bytes] = {}
+        self._room = _KEPT_BYTES
+        self._lock = Lock()
         self._has_description = False
 
-    def answers(self) -> pl.DataFrame:
-        """All answers in the space, including those of other runs.
+    def answers(self, keys: pl.Series | None = None) -> pl.DataFrame:
+        """The answers in the space, including those of other runs.
 
-        Shards are cached in memory, because they never change.
+        Args:
+            keys: distinct keys of the answers to return, so that the memory is theirs; None for all.
 
         Returns:
             One row per key (SCHEMA).
@@ -69,23 +79,46 @@ class VoteStore:
         Raises:
             UserError: a shard is damaged or the store cannot be reached.
         """
-        # Concurrent runs may answer a key twice; the order of the shard names decides, not the order of writing.
-        return pl.concat(self._read()).unique("key", keep="first", maintain_order=True)
+        self._tombstones.have_changed()
+        names = sorted(name for name in self.files.names() if name.endswith(SHARD))
+        lookup = None if keys is None else RowLookup(keys)
 
-    def answered(self, keys: pl.Series) -> pl.Series:
-        """The keys that have an answer in the space.
+        def load(name: str) -> pl.DataFrame:
+            shard = self._load(name, list(SCHEMA))
+            return shard if lookup is None else shard.filter(pl.Series(lookup.rows(shard["key"]) >= 0))
+
+        shards = in_parallel((partial(load, name) for name in names), THREADS)
+        # Concurrent runs may answer a key twice; the order of the shard names decides, not the order of writing.
+        stored = pl.concat([pl.DataFrame(schema=SCHEMA), *shards])
+        return stored.unique("key", keep="first", maintain_order=True)
+
+    def stored_keys(self, keys: pl.Series) -> StoredKeys:
+        """What tells which keys have an answer in the space.
 
         Args:
-            keys: keys of work items.
+            keys: distinct keys of work items.
+        """
+        return StoredKeys(self, keys)
 
-        Returns:
-            A subset of ``keys``, in any order, possibly with repetitions.
+    def tombstones(self) -> frozenset[str]:
+        """The names of the tombstones that are known; new ones are read.
 
         Raises:
-            UserError: a shard is damaged or the store cannot be reached.
+            UserError: a file of tombstones is damaged, or the store cannot be reached.
         """
-        stored = pl.concat([shard.select("key") for shard in self._read()], rechunk=False)
-        return stored["key"].filter(stored["key"].is_in(keys.implode()))
+        self._tombstones.have_changed()
+        return frozenset(self._tombstones.names)
+
+    def keys(self, name: str) -> pl.Series:
+        """The keys of a shard, without those of forgotten recordings.
+
+        Args:
+            name: of the shard.
+
+        Raises:
+            UserError: the shard is damaged or the store cannot be reached.
+        """
+        return self._load(name, ["key", "audio_sha256"])["key"]
 
     def add(self, answers: pl.DataFrame) -> str:
         """Store answers as one shard.
@@ -104,9 +137,9 @@ class VoteStore:
         buffer = io.BytesIO()
         answers.select(list(SCHEMA)).cast(SCHEMA).sort("key").write_parquet(buffer, compression="zstd")
         content = buffer.getvalue()
-        name = f"{hashlib.sha256(content).hexdigest()}.parquet"
+        name = f"{hashlib.sha256(content).hexdigest()}{SHARD}"
         self.describe()
-        self._files.write(name, content)
+        self.files.write(name, content)
         return name
 
     def describe(self) -> None:
@@ -116,32 +149,34 @@ class VoteStore:
             UserError: the store cannot be reached.
         """
         if not self._has_description:
-            self._files.write(DESCRIPTION, json.dumps(self.space, indent=2, sort_keys=True).encode())
+            self.files.write(DESCRIPTION, json.dumps(self.space, indent=2, sort_keys=True).encode())
             self._has_description = True
 
-    def _read(self) -> list[pl.DataFrame]:
-        """All shards in the order of their names, after an empty one; without what was forgotten."""
-        if self._tombstones.have_changed():
-            self._shards.clear()
-        names = sorted(name for name in self._files.names() if name.endswith(".parquet"))
-        for name in names:
-            if name not in self._shards:
-                self._shards[name] = self._load(name)
-        return [pl.DataFrame(schema=SCHEMA), *(self._shards[name] for name in names)]
-
-    def _load(self, name: str) -> pl.DataFrame:
-        content = self._files.read(name)
-        if f"{hashlib.sha256(content).hexdigest()}.parquet" != name:
+    def _load(self, name: str, columns: list[str]) -> pl.DataFrame:
+        content = self._content(name)
+        if f"{hashlib.sha256(content).hexdigest()}{SHARD}" != name:
             raise UserError(
                 f"{self.location}/{name}: this shard of the vote store is damaged (its hash differs from its name); "
                 "delete it and run the same command again to recompute its answers"
             )
-        shard = pl.read_parquet(io.BytesIO(content))
+        stored = pl.read_parquet_schema(io.BytesIO(content))
+        shard = pl.read_parquet(
+            io.BytesIO(content), columns=[column for column in columns if column in stored]
+        )
         # Shards that were written before the last columns were added lack them.
-        later = [
-            pl.lit(None, dtype).alias(name) for name, dtype in SCHEMA.items() if name not in shard.columns
-        ]
-        return self._tombstones.without_forgotten(shard.with_columns(later).select(list(SCHEMA)))
+        later = [pl.lit(None, SCHEMA[column]).alias(column) for column in columns if column not in stored]
+        return self._tombstones.without_forgotten(shard.with_columns(later).select(columns))
+
+    def _content(self, name: str) -> bytes:
+        """The content of a shard; the first ones are kept, so that a small store is read once."""
+        content = self._kept.get(name)
+        if content is None:
+            content = self.files.read(name)
+            with self._lock:
+                if name not in self._kept and len(content) <= self._room:
+                    self._kept[name] = content
+                    self._room -= len(content)
+        return content
 
 
 def descriptions(root: str) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from ambivox.models.annotator_registry.candidate import DOWNLOADED_FILES, Candidate, SourceError
 from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.files import atomic_folder
+from ambivox.models.http_environment import check_http_environment
 from ambivox.models.hub import hub_endpoint, hub_token
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def list_hub(source: str, timeout_seconds: float) -> list[Candidate]:
         timeout_seconds: How long one request may take.
 
     Raises:
-        UserError: ``source`` is malformed.
+        UserError: ``source`` is malformed, or the environment names proxies that cannot be used.
         SourceError: The hub refused, or gave no usable answer in three attempts.
         MissingExtraError: huggingface_hub is not installed.
     """
@@ -71,6 +72,7 @@ def download_from_hub(candidate: Candidate, folder: Path) -> Path:
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise MissingExtraError("huggingface_hub", "train") from error
+    check_http_environment()
     try:
         with atomic_folder(folder) as temporary:
             snapshot_download(
@@ -108,6 +110,7 @@ def _with_attempts(
         from huggingface_hub.errors import HfHubHTTPError
     except ImportError as error:
         raise MissingExtraError("huggingface_hub", "train") from error
+    check_http_environment()
     api = HfApi(endpoint=hub_endpoint(), token=hub_token())
     reason = ""
     for attempt in range(_ATTEMPTS):

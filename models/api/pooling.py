@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import beta
 
 from ambivox.models.api.frames import UTTERANCE, Frame, like
 from ambivox.models.api.inputs import Inputs, read_inputs
 from ambivox.models.errors import UserError
+from ambivox.models.pooling.credible import credible_interval
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
-from ambivox.models.pooling.pooled import Criterion, PoolingModel, pool_blocks
+from ambivox.models.pooling.pooled import PoolingModel, pool_blocks
+from ambivox.models.pooling.response import Criterion
 from ambivox.models.pooling.worth import measure_worth
 
 
@@ -42,14 +43,13 @@ def pool(
             over speakers, so they should be given where utterances share them.
         labels: the labels in their order; those of the frames if not given.
         interval: the nominal coverage of the credible intervals, between 0 and 1. In simulations with three votes,
-            intervals of 0.9 held 0.90 to 0.92 of the true probabilities without an ALM, 0.84 to 0.90 with one worth 4
-            to 8 votes, and 0.72 to 0.81 with one worth 60 or more.
+            intervals of 0.9 held 0.89 to 0.92 of the true probabilities, without an ALM and with one worth 4 or 60 votes.
         criterion: what the fit optimises; see docs/decisions/14-proper-scores.md.
         seed: of all random draws.
 
     Returns:
         A frame like ``votes`` with ``utterance_id``, a column per label, ``<label>_low`` and ``<label>_high`` (the
-        interval of the Dirichlet posterior), ``human_votes``, and ``equivalent_votes`` (what the ALMs counted for).
+        posterior's interval), ``human_votes``, and ``equivalent_votes`` (what the ALMs counted for).
 
     Raises:
         UserError: a frame lacks columns, labels do not fit together, or rows are no distributions.
@@ -64,11 +64,8 @@ def pool(
     given = read_inputs(votes, probabilities, speakers, labels)
     model = fit(given, given.arrays, criterion, seed)
     pooled = pool_blocks(model, given.arrays.n_NK, given.arrays.q_NAK, given.arrays.label_mass_NA)
-    weight_N1 = pooled.weight_N[:, None]
-    # Beta distributions are the margins of the Dirichlet posterior. Where one is very skewed, its mean can lie outside.
-    parameters_NK = np.maximum(weight_N1 * pooled.p_NK, 1e-9), np.maximum(weight_N1 * (1 - pooled.p_NK), 1e-9)
-    low_NK = np.minimum(beta.ppf((1 - interval) / 2, *parameters_NK), pooled.p_NK)
-    high_NK = np.maximum(beta.ppf((1 + interval) / 2, *parameters_NK), pooled.p_NK)
+    low_NK, high_NK = credible_interval(pooled.posterior_mean_NK, pooled.variance_NK, interval)
+    low_NK, high_NK = np.minimum(low_NK, pooled.p_NK), np.maximum(high_NK, pooled.p_NK)
     columns: dict[str, Any] = {UTTERANCE: given.ids}
     columns |= {label: pooled.p_NK[:, k] for k, label in enumerate(given.labels)}
     for k, label in enumerate(given.labels):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerFast
 
+_logger = logging.getLogger(__name__)
 _CACHE_VERSION = 4  # raise it when spectrograms change
 _BATCH = 32
 
@@ -137,6 +139,8 @@ def pretrain(
     if epochs is not None and epochs < 1:
         raise UserError(f"--epochs must be at least 1, found {epochs}")
     choice = choose_tower(tower, tower_revision)
+    if choice.notice:
+        _logger.info(choice.notice)
     labels, transcripts = utterances.labels, frame["transcript"].to_list()
     is_selected = choice.tower == STATISTICS or frame.height < ENOUGH_RECORDINGS
     data = TrainingData(

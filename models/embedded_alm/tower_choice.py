@@ -6,9 +6,8 @@ tiny where the hub, or this machine's copy of it, has it.
 
 from __future__ import annotations
 
-import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ambivox.models.embedded_alm.whisper_encoder import WEIGHTS, WEIGHTS_INDEX, weight_parts
@@ -24,7 +23,6 @@ _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TIMEOUT_SECONDS = 10
 _CONFIG = "config.json"
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,10 +32,12 @@ class TowerChoice:
     Attributes:
         tower: STATISTICS, a model folder, or a name on the hub.
         revision: the commit on the hub, or the hash of the folder; None for STATISTICS.
+        notice: what whoever trains with it should know; "" for nothing.
     """
 
     tower: str
     revision: str | None
+    notice: str = field(default="", compare=False)
 
 
 def choose_tower(tower: str, revision: str | None = None) -> TowerChoice:
@@ -49,13 +49,13 @@ def choose_tower(tower: str, revision: str | None = None) -> TowerChoice:
             commit, or whatever the folder holds.
 
     Returns:
-        The tower with its revision. For AUTO without a hub, STATISTICS; a notice is logged.
+        The tower with its revision. For AUTO without a hub, STATISTICS, with a notice.
 
     Raises:
         UserError: there is no such folder or model, or the folder holds something other than ``revision``.
     """
     if tower == STATISTICS:
-        return TowerChoice(STATISTICS, None)
+        return TowerChoice(STATISTICS, None, _statistics_notice())
     if tower == AUTO:
         return _default_tower()
     if Path(tower).is_dir():
@@ -103,13 +103,16 @@ def _default_tower() -> TowerChoice:
         if not _is_cached(default):
             _commit(default.tower, default.revision)
     except UserError as error:
-        _logger.warning(
-            f"the audio tower computes spectral statistics, since {DEFAULT_WHISPER} cannot be had ({error}). A published "
-            f"Whisper hears more: --tower {DEFAULT_WHISPER} on a machine with the hub, or --tower FOLDER "
-            "(`ambivox run`: --set pretrain.tower=...)"
-        )
-        return TowerChoice(STATISTICS, None)
+        reason = f", since {DEFAULT_WHISPER} cannot be had ({error})"
+        return TowerChoice(STATISTICS, None, _statistics_notice(reason))
     return default
+
+
+def _statistics_notice(reason: str = "") -> str:
+    return (
+        f"the audio tower computes spectral statistics{reason}. A published Whisper hears more: --tower {DEFAULT_WHISPER} "
+        "on a machine with the hub, or --tower FOLDER (`ambivox run`: --set pretrain.tower=...)"
+    )
 
 
 def _commit(name: str, revision: str | None) -> str:
@@ -155,9 +158,10 @@ def _download(choice: TowerChoice, name: str) -> Path:
 
 def _hub_error(name: str, error: Exception) -> Exception:
     """One line for an error of the hub; any other error as it is."""
-    from httpx2 import HTTPError
+    from httpx2 import HTTPError, InvalidURL
 
-    if isinstance(error, (OSError, HTTPError, ValueError)):
+    # ImportError and InvalidURL: proxies in the environment that cannot be used.
+    if isinstance(error, (OSError, HTTPError, ValueError, ImportError, InvalidURL)):
         reason = " ".join(str(error).split())
         return UserError(f"{hub_endpoint()}: {name} cannot be read ({type(error).__name__}: {reason[:200]})")
     return error

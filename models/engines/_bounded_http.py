@@ -7,6 +7,8 @@ second would hold a run for ever. Here both the total time and the number of byt
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -120,16 +122,27 @@ def check_address(url: str) -> str:
         parts = urlsplit(address)
         is_address = (
             parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
+            and bool(parts.hostname and httpx.URL(address).host)
             and (parts.port is None or parts.port > 0)
+            and address.isprintable()
+            and _is_host(httpx.URL(address).raw_host.decode("ascii"))
         )
-    except ValueError:
+    # httpx raises InvalidURL for most malformed addresses, UnicodeError (a ValueError) for some names of hosts.
+    except (ValueError, httpx.InvalidURL):
         is_address = False
     if not is_address:
         raise UserError(
-            f"--server {shown_address(url)!r}: not an address of a server; expected one such as http://localhost:8000/v1"
+            f"--server {first_words(shown_address(url))!r}: not an address of a server; expected one such as "
+            "http://localhost:8000/v1"
         )
     return address
+
+
+def _is_host(name: str) -> bool:
+    """Whether a name, as it is sent, can be that of a host: an IP address, or labels of 1 to 63 usual characters."""
+    if ":" in name:
+        return True  # an IPv6 address, which httpx has parsed
+    return all(re.fullmatch(r"[\w-]{1,63}", label, re.ASCII) for label in name.removesuffix(".").split("."))
 
 
 def shown_address(url: str) -> str:
@@ -144,6 +157,24 @@ def shown_address(url: str) -> str:
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     except ValueError:
         return "an address that cannot be read"
+
+
+def api_key(variable: str) -> str:
+    """The API key in an environment variable, without white space at its ends, which files and shells add.
+
+    Args:
+        variable: the name of the variable.
+
+    Returns:
+        The key; "" where there is none.
+
+    Raises:
+        UserError: it cannot be sent in a header field.
+    """
+    key = os.environ.get(variable, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UserError(f"{variable}: expected printable ASCII characters only; copy the key again")
+    return key
 
 
 def first_words(text: str, secret: str = "") -> str:

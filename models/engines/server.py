@@ -15,7 +15,6 @@ import base64
 import importlib.metadata
 import io
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -24,7 +23,7 @@ import numpy as np
 
 from ambivox.models.alms import resolve
 from ambivox.models.engines import PROBE, EngineChoice, GenerationSettings, Scores, open_engine
-from ambivox.models.engines._bounded_http import InvalidResponseError, shown_address
+from ambivox.models.engines._bounded_http import InvalidResponseError, api_key, shown_address
 from ambivox.models.engines._probe import probe_requests
 from ambivox.models.engines._retrying_client import RetryingClient
 from ambivox.models.engines._server_kind import FASTAPI, UNKNOWN, VLLM, ServerKind, identify_server
@@ -134,7 +133,7 @@ def start(choice: EngineChoice) -> ServerEngine:
     """
     server = _vllm_server(choice)
     resolved = resolve(choice.alm)
-    key, patience = _key(), choice.server_timeout_seconds
+    key, patience = api_key(KEY_VARIABLE), choice.server_timeout_seconds
     chat = load_chat(resolved)
     probe = "Which emotion does the speaker express? Options: A anger, B joy."
     root = RetryingClient(server.root, key, patience)
@@ -193,18 +192,6 @@ def _version_string(server: ServerKind) -> str:
     return f"vllm-server {server.version}"
 
 
-def _key() -> str:
-    """The API key without white space at its ends, which files and shells add.
-
-    Raises:
-        UserError: it cannot be sent in a header field.
-    """
-    key = os.environ.get(KEY_VARIABLE, "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise UserError(f"{KEY_VARIABLE}: expected printable ASCII characters only; copy the key again")
-    return key
-
-
 def _vllm_server(choice: EngineChoice) -> ServerKind:
     """The server at the address, which must be a vLLM server that can be used as it is.
 
@@ -213,7 +200,7 @@ def _vllm_server(choice: EngineChoice) -> ServerKind:
     """
     if not choice.url:
         raise UserError("engine server needs --server with its address, such as http://localhost:8000/v1")
-    server = identify_server(choice.url, _key())
+    server = identify_server(choice.url, api_key(KEY_VARIABLE))
     shown = shown_address(choice.url)
     name = server.name + (f" (version {server.version})" if server.version else "")
     may_be_vllm = server.name in {VLLM, UNKNOWN} or (server.name == FASTAPI and not server.url)

@@ -74,7 +74,7 @@ def reference_predictions(
     Returns:
         ``zero-shot`` (the mean of an ALM's answers; with the ALM's name where there are more than one),
         ``prior`` (the corpus prior of the split train, where it has votes), and, where votes were held out, the
-        others: ``votes`` (their shares), ``human_smoothed`` and ``human_prior`` (pooled with the corpus prior).
+        others: ``votes`` (their shares), ``human_smoothed``, ``human_prior`` and ``human_mixture`` (pooled without ALMs).
 
     Raises:
         UserError: files that are missing, damaged or about other labels.
@@ -90,7 +90,8 @@ def reference_predictions(
         references.append(Prediction("prior", np.tile(corpus_prior(train_NK), (len(targets.ids), 1))))
     if targets.held_out and distributions is not None:
         kept_NK = keep_human_votes(votes).counts(targets.ids)
-        for name, source in (("votes", "human"), ("human_prior", "human_prior")):
+        baselines = ("human_prior", "human_mixture")
+        for name, source in (("votes", "human"), *zip(baselines, baselines, strict=True)):
             if (file := distributions / f"{source}.parquet").is_file():
                 references.append(Prediction(name, _aligned(file, targets)))
         references.append(Prediction("human_smoothed", smoothed(kept_NK)))

@@ -25,7 +25,7 @@ def trial_rows(trial: Trial) -> list[dict[str, Any]]:
 
     Returns:
         Rows with ``votes``, ``source``, ``utterances``; ``nll``, ``squared_error`` and ``js``; their comparison:
-        ``nll_minus_human_prior`` (what an ALM adds, where it is negative), ``squared_error_over_human`` and
+        ``nll_minus_human_mixture`` (what an ALM adds, where it is negative), ``squared_error_over_human`` and
         ``over_human`` (the ratios of squared error and of JS to the source human), with ``p_nll``,
         ``p_squared_error`` and ``p_value`` (of JS) of the paired tests; ``independent_votes`` with the same figures by
         ambiguity tertile (models/evaluation/ambiguity_strata.py; None where too few votes are left); and the ratio of
@@ -44,7 +44,7 @@ def trial_rows(trial: Trial) -> list[dict[str, Any]]:
                 "utterances": int(np.isfinite(scores["js"]).sum()),
                 "nll_infinite": int(np.isinf(scores["nll"]).sum()),
                 **_figures(by_source, source, speakers),
-                "p_nll": _p_value(trial, by_source, source, "human_prior", "nll", speakers),
+                "p_nll": _p_value(trial, by_source, source, "human_mixture", "nll", speakers),
                 "p_squared_error": _p_value(trial, by_source, source, "human", "squared_error", speakers),
                 "p_value": _p_value(trial, by_source, source, "human", "js", speakers),
             }
@@ -68,10 +68,10 @@ def _figures(
 ) -> dict[str, dict[str, float]]:
     """The scores of a source with their intervals, and its comparison with the humans' votes."""
     scores = by_source[source]
-    added_N = scores["nll"] - by_source["human_prior"]["nll"]
+    added_N = scores["nll"] - by_source["human_mixture"]["nll"]
     return {
         **{name: _mean(scores[name], speakers, mask_N, name) for name in DIVERGENCES},
-        "nll_minus_human_prior": _mean(added_N, speakers, mask_N),
+        "nll_minus_human_mixture": _mean(added_N, speakers, mask_N),
         "squared_error_over_human": _ratio(by_source, source, "squared_error", speakers, mask_N),
         "over_human": _ratio(by_source, source, "js", speakers, mask_N),
     }

@@ -21,7 +21,8 @@ from ambivox.models.evaluation.intended_emotion import oracle_distributions
 from ambivox.models.evaluation.scores import divergences
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_alms, pooling_inputs
-from ambivox.models.pooling.pooled import Criterion, PoolingModel, pool
+from ambivox.models.pooling.pooled import PoolingModel, pool
+from ambivox.models.pooling.response import Criterion
 from ambivox.models.pooling.sources import combined_counts, mean_votes
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.pooling.worth import Worth, measurable, transferred_worth
@@ -253,11 +254,15 @@ def _sources(
     q_NK = mean_over_alms(test.q_NAK)
     q_NK = np.where(np.isfinite(q_NK).all(1)[:, None], q_NK, prior_NK)
     pooled = pool(models.full, kept_NK, test.q_NAK, test.label_mass_NA)
-    human_prior = pool(models.full.without_alms(), kept_NK, test.q_NAK[:, :0])
+    human_prior, human_mixture = (
+        pool(baseline, kept_NK, test.q_NAK[:, :0])
+        for baseline in (models.full.with_prior_only(), models.full.without_alms())
+    )
     sources = {
         "human": shares(kept_NK),
         "human_smoothed": smoothed(kept_NK),
         "human_prior": human_prior.p_NK,
+        "human_mixture": human_mixture.p_NK,
         "synthetic": q_NK,
         "combined": combined_counts(kept_NK, alm_votes_NK),
         "pooled": pooled.p_NK,

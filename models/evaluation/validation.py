@@ -2,8 +2,8 @@
 
 The targets are human votes on the test speakers: the held-out ones where there are any, otherwise all of them
 (the sources that were made from these very votes are then marked, as their figures are meaningless). Baselines are the
-human votes *smoothed*, and *human_prior*, the human votes pooled with the corpus prior and no ALM: what an ALM adds is
-the distance from there. For reference there are the corpus *prior* (of the training speakers' votes, the same for every
+human votes *smoothed*, and pooled without any ALM: *human_prior* with the corpus prior, *human_mixture* with the mixture
+of models/pooling/mixture.py. What an ALM adds is the distance from the latter. For reference there are the corpus *prior* (of the training speakers' votes, the same for every
 utterance), the human *ceiling* (a random half of an utterance's votes predicts the other half), and the *floor* (what
 the true distribution would score). Scores are those of models/evaluation/scores.py.
 """

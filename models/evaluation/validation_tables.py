@@ -33,7 +33,7 @@ def metrics_by_source(validation: Validation) -> dict[str, dict[str, Any]]:
 
     Returns:
         Rows by source (see models/evaluation/rows.py), with ``squared_error_over_human`` and ``js_over_human``
-        (the ratio to the source human), ``nll_minus_human_prior`` (the difference to humans + prior: what an ALM
+        (the ratio to the source human), ``nll_minus_human_mixture`` (the difference to the baseline human_mixture: what an ALM
         adds where it is negative), ``js_truth`` (JS to the known distributions) and ``made_from_the_target`` where
         they apply; undefined figures are None.
     """
@@ -50,9 +50,9 @@ def metrics_by_source(validation: Validation) -> dict[str, dict[str, Any]]:
         if "human" in validation.scores:
             for score in ("squared_error", "js"):
                 row |= _named(f"{score}_over_human", validation.ratio(source, score=score))
-        if "human_prior" in validation.scores:
-            difference_N = validation.scores[source]["nll"] - validation.scores["human_prior"]["nll"]
-            row |= _named("nll_minus_human_prior", validation.interval(difference_N))
+        if "human_mixture" in validation.scores:
+            difference_N = validation.scores[source]["nll"] - validation.scores["human_mixture"]["nll"]
+            row |= _named("nll_minus_human_mixture", validation.interval(difference_N))
         if source in validation.known_truth:
             row |= _named("js_truth", validation.known_truth[source])
         if not validation.targets.held_out and source in _FROM_HUMAN_VOTES:

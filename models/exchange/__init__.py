@@ -1,18 +1,31 @@
 """Exchange formats: one file per format; the file name is its key, and nothing else is registered.
 
-Each format has ``write(tables, folder)``. All but Label Studio's have ``read(folder) -> LinkedTables``, which returns
-exactly what was written: the same rows and the same numbers to the last bit. Label Studio's has ``read_votes``.
+A format has ``write(tables, folder)`` and ``read(folder) -> LinkedTables``, which returns exactly what was written: the same
+rows and the same numbers to the last bit. A labelling tool has ``write_project(tables, folder, audio_url)``, which returns
+lines for the user, and ``read_votes(path, utterances, control=, id_field=, known_annotators=)``, which returns the votes
+that people gave there, and what cannot be used.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Self
 
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.exchange._audio_addresses import names_without_root
 from ambivox.models.tables import Distributions, Utterances, Votes
+
+
+def is_labelling_tool(module: ModuleType) -> bool:
+    """Whether a module of this package is about a tool in which people vote.
+
+    Args:
+        module: The module.
+    """
+    return hasattr(module, "read_votes")
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,25 @@ class LinkedTables:
             columns = distributions.frame.select(*Distributions.required, *labels)
             distributions = Distributions(columns.sort("utterance_id"), labels)
         return cls(Utterances(ordered, labels), votes, distributions)
+
+    def for_others(self, *, transcripts: bool, votes: bool) -> LinkedTables:
+        """The tables as they may be passed on: audio is named relative to the folder that holds all of it.
+
+        Args:
+            transcripts: Keep the transcripts.
+            votes: Keep the votes of single annotators.
+
+        Returns:
+            The same utterances and distributions.
+        """
+        frame = self.utterances.frame
+        frame = frame.with_columns(
+            pl.Series("audio", names_without_root(frame["audio"].to_list()), pl.String)
+        )
+        if not transcripts:
+            frame = frame.with_columns(transcript=pl.lit(None, pl.String))
+        kept = self.votes.frame if votes else self.votes.frame.clear()
+        return LinkedTables(Utterances(frame, self.labels), Votes(kept, self.labels), self.distributions)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -1,21 +1,22 @@
 """Fitting the pooling model to the votes of the training speakers.
 
-1. Prior votes without ALMs: how many votes the corpus prior counts for where no ALM contributes.
+1. Without ALMs: one Dirichlet around the corpus prior, and a mixture with a component per label
+   (models/pooling/mixture_fit.py), both by the marginal likelihood of all votes.
 2. Calibration of each ALM by the likelihood of all votes (models/pooling/calibration.py); by cross-validation over
    speakers, the shrinkage of its confusion matrix and a test whether it is informative at all
    (models/pooling/informative.py).
-3. Equivalent votes of the informative ALMs, jointly with the prior votes beside them. Where utterances have many
-   votes, a random part of them (as many as the utterances to be pooled have) are the known votes and the rest is
-   the target. Where they have few, every vote in turn is left out and predicted from the others by likelihood.
-   Step 1 uses the same votes. Step 3 uses distributions calibrated on other speakers, so that the calibration has not
-   seen the target.
-4. Response, jointly with the equivalent votes, where the criterion is a divergence. Where utterances have few
-   votes, the target is then further votes, drawn from the Dirichlet-multinomial posterior for all observed votes,
-   so that the fit sees as many votes as it will be used with.
+3. The weights of the informative ALMs in their common answer (models/pooling/stacking.py), then the mixture beside it.
+   Both use distributions calibrated on other speakers, so that the calibration has not seen the votes.
+4. The response (models/pooling/response.py), where the criterion is a divergence. Where utterances have many votes, a random
+   part of them (as many as the utterances to be pooled have) are the known votes and the rest is the target. Where they
+   have few, the target is further votes, drawn from the posterior for all observed votes.
 
 The default criterion is the likelihood, which is proper: its best answer is the true distribution. The divergence
 to few votes is lowest at a sharper answer than the truth, so "js" over-sharpens: a lower JS to few further votes,
 at a worse likelihood and a larger squared error to the true distribution.
+
+How sure votes and answers make the posterior can be learned only where an utterance has two votes. Where none has, there
+are no components, and the answer and the prior count for START_VOTES votes each, which is assumed.
 
 All optimisation is L-BFGS with analytic gradients on arrays of utterances.
 """
@@ -26,27 +27,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import minimize
 
 from ambivox.models.errors import unknown
 from ambivox.models.parallel import one_blas_thread
-from ambivox.models.pooling.calibration import Calibration, identity
+from ambivox.models.pooling.calibration import identity
 from ambivox.models.pooling.informative import cross_fit
 from ambivox.models.pooling.inputs import PoolingInputs
-from ambivox.models.pooling.loss import START_VOTES, PoolingLoss
-from ambivox.models.pooling.pooled import (
-    CRITERIA,
-    AlmModel,
-    Criterion,
-    PoolingModel,
-    PriorWeights,
-    features,
-    pool,
-)
+from ambivox.models.pooling.mixture import DirichletMixture
+from ambivox.models.pooling.mixture_fit import START_VOTES, Votes, fit_mixture, most_rows
+from ambivox.models.pooling.pooled import AlmModel, PoolingModel, common_label_mass, pool
+from ambivox.models.pooling.response import CRITERIA, Criterion, fit_response
+from ambivox.models.pooling.stacking import fit_stack, stack
 from ambivox.models.statistics.corpus_prior import corpus_prior
-from ambivox.models.statistics.vote_draws import draw_votes, leave_one_out, predictive_votes
+from ambivox.models.statistics.vote_draws import draw_votes, predictive_votes
 
-_MOST_ROWS = 10_000  # of the fit; larger sets of utterances are sampled
+_MOST_ROWS = 10_000  # of known and held-out votes in the fit of the response
 _DRAWS = 4  # of the known votes
 _PREDICTED_VOTES = 8
 _ENOUGH_HELD_OUT = 3  # held-out votes per utterance from which they are a fair target for the divergence
@@ -63,13 +58,14 @@ def fit_pooling(
     matrix: bool = True,
     seed: int = 0,
 ) -> PoolingModel:
-    """Fit prior, prior votes, calibrations, equivalent votes and response.
+    """Fit prior, calibrations, mixtures and response.
 
     Args:
         labels: K names.
-        alms: A names, in the order of ``inputs.q_NAK``; without ALMs the model is humans + prior.
+        alms: A names, in the order of ``inputs.q_NAK``; without ALMs the model is human votes and mixture.
         inputs: the training speakers' utterances.
-        votes_in_use_N: numbers of votes of the utterances that the model will be used on.
+        votes_in_use_N: numbers of votes of the utterances that the model will be used on; only the response depends on
+            them.
         criterion: "likelihood" gives the plain posterior mean; "js" minimises the divergence to further human
             votes, which over-sharpens; "balanced" does so while the mean distribution stays that of the votes.
         matrix: whether calibrations may have a confusion matrix.
@@ -82,21 +78,15 @@ def fit_pooling(
         raise unknown("criterion", criterion, CRITERIA)
     rng = np.random.default_rng(seed)
     voted = inputs.rows(inputs.n_NK.sum(1) > 0)
-    prior_weights = PriorWeights.constant(START_VOTES)
-    alm_models, calibrations = [], []
-    calibrated_NAK = np.full(voted.q_NAK.shape, np.nan)
-    for a, alm in enumerate(alms):
-        fitted = cross_fit(voted.n_NK, voted.q_NAK[:, a], voted.speaker_N, matrix=matrix)
-        calibrations.append(fitted.calibration)
-        calibrated_NAK[:, a] = fitted.calibrated_NK
-        alm_models.append(AlmModel(alm, identity(len(labels)), prior_weights.beside_F, fitted.is_informative))
-    # The weights are fitted to distributions that were calibrated on other speakers, without further calibration.
-    calibrated = replace(voted, q_NAK=calibrated_NAK)
+    single = DirichletMixture.single(len(labels), START_VOTES)
+    is_fitted = len(labels) > 1 and bool((voted.slots_NK.sum(1) > 1).any())
     model = PoolingModel(
         tuple(labels),
         corpus_prior(voted.n_NK),
-        prior_weights,
-        tuple(alm_models),
+        single,
+        single,
+        single,
+        (),
         np.eye(len(labels)),
         np.zeros(len(labels)),
         criterion,
@@ -104,61 +94,68 @@ def fit_pooling(
             "utterances": len(voted.n_NK),
             "votes": float(voted.n_NK.sum()),
             "speakers": len(np.unique(voted.speaker_N)),
-            "target": "none",
+            "target": "all votes" if is_fitted else "assumed: no utterance has two votes",
         },
     )
-    if len(labels) == 1:
-        return _calibrating(model, calibrations)
-    without_alms = _fit_votes(model.without_alms(), _at_most(voted, rng), votes_in_use_N, rng)
-    alone_F = without_alms.prior_weights.alone_F
+    if is_fitted:
+        votes = Votes.of(voted.sample(most_rows(len(labels)), seed).n_NK, model.prior_K, None)
+        prior, alone = (fit_mixture(votes, has_components=several) for several in (False, True))
+        model = replace(model, prior=prior, alone=alone)
+    fits = [
+        cross_fit(voted.n_NK, q_NK, voted.speaker_N, matrix=matrix) for q_NK in voted.q_NAK.swapaxes(0, 1)
+    ]
+    calibrated_NAK = np.full(voted.q_NAK.shape, np.nan)
+    for a, fitted in enumerate(fits):
+        calibrated_NAK[:, a] = fitted.calibrated_NK
+    is_used_A = np.array([fitted.is_informative for fitted in fits], dtype=bool)
+    weights_A = fit_stack(voted.n_NK, calibrated_NAK, is_used_A)
     model = replace(
         model,
-        prior_weights=replace(model.prior_weights, alone_F=alone_F),
-        fitted_on=without_alms.fitted_on,
+        alms=tuple(
+            AlmModel(alm, fitted.calibration, float(weight), fitted.is_informative)
+            for alm, fitted, weight in zip(alms, fits, weights_A, strict=True)
+        ),
     )
-    answered_N = np.isfinite(voted.q_NAK).all(2)[:, [alm.is_informative for alm in alm_models]].any(1)
-    if answered_N.any():  # otherwise pooled is humans + prior
-        model = _fit_votes(model, _at_most(calibrated.rows(answered_N), rng), votes_in_use_N, rng)
-    return _calibrating(model, calibrations)
+    calibrated = replace(voted, q_NAK=calibrated_NAK)
+    calibrated = calibrated.rows(np.isfinite(calibrated_NAK[:, is_used_A]).all(2).any(1))
+    if not len(calibrated.n_NK) or not is_fitted:
+        return model  # otherwise pooled is human votes and mixture, or what is assumed
+    model = replace(model, beside_alms=_beside_alms(model, calibrated, weights_A, seed))
+    return model if criterion == "likelihood" else _with_response(model, calibrated, votes_in_use_N, rng)
 
 
-def _calibrating(model: PoolingModel, calibrations: Sequence[Calibration]) -> PoolingModel:
-    """The model with the ALMs' calibrations, which were the identity during the fit."""
-    alms = zip(model.alms, calibrations, strict=True)
-    return replace(model, alms=tuple(replace(alm, calibration=fitted) for alm, fitted in alms))
+def _beside_alms(
+    model: PoolingModel, calibrated: PoolingInputs, weights_A: np.ndarray, seed: int
+) -> DirichletMixture:
+    """The mixture beside the ALMs' common answer."""
+    part = calibrated.sample(most_rows(len(model.labels)), seed)
+    share_NA = weights_A * np.isfinite(part.q_NAK).all(2)
+    mass_N = common_label_mass(part.label_mass_NA, share_NA / share_NA.sum(1, keepdims=True))
+    c_NK = stack(part.q_NAK, weights_A)
+    return fit_mixture(Votes.of(part.n_NK, model.prior_K, c_NK, mass_N), has_components=True)
 
 
-def _at_most(inputs: PoolingInputs, rng: np.random.Generator) -> PoolingInputs:
-    rows = len(inputs.n_NK)
-    return inputs if rows <= _MOST_ROWS else inputs.rows(np.sort(rng.choice(rows, _MOST_ROWS, replace=False)))
-
-
-def _fit_votes(
-    model: PoolingModel, inputs: PoolingInputs, votes_in_use_N: np.ndarray, rng: np.random.Generator
+def _with_response(
+    model: PoolingModel, calibrated: PoolingInputs, votes_in_use_N: np.ndarray, rng: np.random.Generator
 ) -> PoolingModel:
-    """Steps 3 and 4, or step 1 where the model has no ALMs."""
-    criterion = model.criterion if model.alms else "likelihood"
+    """The model with a response fitted to the votes of utterances whose answers are calibrated already."""
+    unchanged = identity(len(model.labels))
+    inner = replace(model, alms=tuple(replace(alm, calibration=unchanged) for alm in model.alms))
     votes_in_use_N = votes_in_use_N[votes_in_use_N > 0]
     median_in_use = float(np.median(votes_in_use_N)) if len(votes_in_use_N) else 1.0
-    spare = float(np.median(inputs.slots_NK.sum(1))) - median_in_use if len(inputs.n_NK) else 0.0
-    if spare >= _ENOUGH_HELD_OUT:
-        row_M, known_MK, held_out_MK = _split(inputs, votes_in_use_N, rng)
-        model = _with_target(model, "held-out votes")
-        return _optimise(model, inputs.rows(row_M), known_MK, held_out_MK, criterion, len(inputs.n_NK))
-    row_M, known_MK, held_out_MK = leave_one_out(inputs.n_NK, inputs.slots_NK)
-    has_others_M = known_MK.sum(1) > 0
-    model = _with_target(
-        model, "one vote left out" if has_others_M.any() else "assumed: no utterance has two votes"
-    )
-    if has_others_M.any():
-        row_M, known_MK, held_out_MK = row_M[has_others_M], known_MK[has_others_M], held_out_MK[has_others_M]
-        model = _optimise(model, inputs.rows(row_M), known_MK, held_out_MK, "likelihood", len(inputs.n_NK))
-    if criterion == "likelihood" or not has_others_M.any():
-        return model  # single votes do not determine the uncertainty of the posterior
-    pooled = pool(model, inputs.n_NK, inputs.q_NAK, inputs.label_mass_NA)
-    alpha_NK = pooled.posterior_mean_NK * pooled.weight_N[:, None]
-    predicted_NK = predictive_votes(alpha_NK, _PREDICTED_VOTES, rng)
-    return _optimise(model, inputs, inputs.n_NK, predicted_NK, criterion, len(inputs.n_NK))
+    utterances = len(calibrated.n_NK)
+    calibrated = calibrated.sample(_MOST_ROWS, int(rng.integers(2**31)))
+    if float(np.median(calibrated.slots_NK.sum(1))) - median_in_use >= _ENOUGH_HELD_OUT:
+        row_M, known_MK, target_MK = _split(calibrated, votes_in_use_N, rng)
+        calibrated = calibrated.rows(row_M)
+        pooled = pool(inner, known_MK, calibrated.q_NAK, calibrated.label_mass_NA)
+    else:  # single votes do not determine the uncertainty of the posterior
+        pooled = pool(inner, calibrated.n_NK, calibrated.q_NAK, calibrated.label_mass_NA)
+        alpha_NK = pooled.posterior_mean_NK * pooled.weight_N[:, None]
+        target_MK = predictive_votes(alpha_NK, _PREDICTED_VOTES, rng)
+    shares_MK = target_MK / target_MK.sum(1, keepdims=True)
+    response_KK, bias_K = fit_response(pooled.posterior_mean_NK, shares_MK, model.criterion, utterances)
+    return replace(model, response_KK=response_KK, response_bias_K=bias_K)
 
 
 def _split(
@@ -173,59 +170,3 @@ def _split(
     held_out_MK = np.maximum(n_NK[rows] - known_MK, 0)
     usable_M = (keep_M > 0) & (held_out_MK.sum(1) > 1e-9)
     return rows[usable_M], known_MK[usable_M], held_out_MK[usable_M]
-
-
-def _optimise(
-    model: PoolingModel,
-    inputs: PoolingInputs,
-    known_MK: np.ndarray,
-    held_out_MK: np.ndarray,
-    criterion: Criterion,
-    utterances: int,
-) -> PoolingModel:
-    """Fit the weights of the prior and of the informative ALMs, and the response unless the criterion is likelihood."""
-    informative = [a for a, alm in enumerate(model.alms) if alm.is_informative]
-    rows = len(known_MK)
-    prior_MK = np.tile(model.prior_K, (rows, 1))
-    components = [prior_MK, *(model.alms[a].calibration.apply(inputs.q_NAK[:, a]) for a in informative)]
-    masses = [np.ones(rows), *(inputs.label_mass_NA[:, a] for a in informative)]
-    q_MCK = np.stack(components, axis=1)
-    f_MCF = np.stack(
-        [features(known_MK, q_MK, mass_M) for q_MK, mass_M in zip(components, masses, strict=True)], axis=1
-    )
-    held_out_M = held_out_MK.sum(1)
-    # The likelihood weights votes alike; the divergence weights utterances alike, as the reported mean does.
-    weight_M = held_out_M if criterion == "likelihood" else np.ones(rows)
-    loss = PoolingLoss(
-        known_MK,
-        held_out_MK / held_out_M[:, None],
-        weight_M / weight_M.sum(),
-        np.nan_to_num(q_MCK),
-        np.isfinite(q_MCK).all(2).astype(np.float64),
-        f_MCF,
-        criterion,
-        utterances,
-    )
-    prior_F = model.prior_weights.beside_F if informative else model.prior_weights.alone_F
-    weights_CF = np.stack([prior_F, *(model.alms[a].weights_F for a in informative)])
-    start = loss.pack(weights_CF, model.response_KK, model.response_bias_K)
-    result = minimize(
-        loss.loss_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxiter": 500, "maxfun": 700}
-    )
-    weights_CF, response_KK, bias_K = loss.unpack(result.x)
-    if not informative:
-        return replace(model, prior_weights=replace(model.prior_weights, alone_F=weights_CF[0]))
-    alms = list(model.alms)
-    for a, weights_F in zip(informative, weights_CF[1:], strict=True):
-        alms[a] = replace(alms[a], weights_F=weights_F)
-    return replace(
-        model,
-        alms=tuple(alms),
-        prior_weights=replace(model.prior_weights, beside_F=weights_CF[0]),
-        response_KK=response_KK,
-        response_bias_K=bias_K,
-    )
-
-
-def _with_target(model: PoolingModel, target: str) -> PoolingModel:
-    return replace(model, fitted_on=model.fitted_on | {"target": target})

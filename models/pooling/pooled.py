@@ -1,33 +1,26 @@
 """Pooling: a few human votes, the corpus prior and ALMs' distributions become one distribution per utterance.
 
-    p = (n + kappa_0 prior + sum_a kappa_a q~_a) / (N + kappa_0 + sum_a kappa_a)
+The ALMs' answers are calibrated (calibration.py) and multiplied into one (stacking.py). The pooled distribution is the
+mean of the utterance's posterior, a mixture of Dirichlet distributions that always contains the corpus prior
+(mixture.py). Where no ALM contributes, a mixture fitted without ALMs takes its place: pooled is then human votes and
+mixture, never the raw n / N, and the corpus prior where there are no votes. The *response* (response.py) follows where the
+criterion is not the likelihood.
 
-n are the N human votes, q~_a is the calibrated distribution of ALM a, and kappa_a > 0 its *equivalent votes* on
-this utterance: ``log kappa_a = w_a . f`` with features f of the utterance's votes and of q~_a; kappa_0, the *prior
-votes*, likewise with the corpus prior in place of q~. This is the posterior mean under a Dirichlet prior with the
-parameters ``kappa_0 prior + sum_a kappa_a q~_a``. Where no ALM contributes, kappa_0 has weights of its own, fitted
-without ALMs: pooled is then humans + prior, never the raw n / N, and the prior itself where there are no votes.
-
-The posterior mean is not the estimate closest to further human votes: its uncertainty flattens it, most where
-the votes agree. The *response* ``p' = softmax(G log p + c)``, G close to the unit matrix, corrects that where the
-fit minimises the Jensen-Shannon divergence. Where the fit maximises the likelihood, p' = p.
+How certain the posterior is, in votes, has three parts: the human votes, the ALMs' *equivalent votes* (how many more it is
+than without them; none where they contradict the votes), and the *prior votes*, the rest.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from ambivox.models.pooling.calibration import Calibration
-
-Criterion = Literal["likelihood", "js", "balanced"]
-CRITERIA: tuple[Criterion, ...] = ("likelihood", "js", "balanced")
-FEATURES = ("constant", "agreement", "mass_on_top", "doubt", "agreement_x_mass", "label_mass")
-RESPONSE_FLOOR = 1e-4  # added to a probability before its logarithm is taken in the response
-LOG_KAPPA_LIMIT = 6.0
+from ambivox.models.pooling.mixture import DirichletMixture, posterior
+from ambivox.models.pooling.response import Criterion, respond
+from ambivox.models.pooling.stacking import stack
 
 
 @dataclass(frozen=True)
@@ -37,39 +30,15 @@ class AlmModel:
     Attributes:
         alm: its name.
         calibration: from its distributions to human votes.
-        weights_F: of the features, for the logarithm of its equivalent votes.
+        stack_weight: its exponent in the answer of all ALMs; 0 if it is not informative.
         is_informative: whether it predicts unseen speakers' votes better than the corpus prior does; if not,
             it has 0 equivalent votes.
     """
 
     alm: str
     calibration: Calibration
-    weights_F: np.ndarray
+    stack_weight: float
     is_informative: bool
-
-
-@dataclass(frozen=True)
-class PriorWeights:
-    """Weights of the features for the logarithm of the prior votes kappa_0.
-
-    Attributes:
-        alone_F: where no ALM contributes.
-        beside_F: where one does.
-    """
-
-    alone_F: np.ndarray
-    beside_F: np.ndarray
-
-    @classmethod
-    def constant(cls, votes: float) -> PriorWeights:
-        """The same prior votes everywhere.
-
-        Args:
-            votes: kappa_0, above 0.
-        """
-        weights_F = np.zeros(len(FEATURES))
-        weights_F[0] = np.log(votes)
-        return cls(weights_F, weights_F)
 
 
 @dataclass(frozen=True)
@@ -79,7 +48,9 @@ class PoolingModel:
     Attributes:
         labels: K names.
         prior_K: the corpus prior.
-        prior_weights: how many votes it counts for.
+        prior: one Dirichlet around the corpus prior: the simplest way to pool votes without ALMs.
+        alone: the mixture where no ALM contributes.
+        beside_alms: the mixture where one does.
         alms: the ALMs' parameters.
         response_KK: G of the response.
         response_bias_K: c of the response.
@@ -89,7 +60,9 @@ class PoolingModel:
 
     labels: tuple[str, ...]
     prior_K: np.ndarray
-    prior_weights: PriorWeights
+    prior: DirichletMixture
+    alone: DirichletMixture
+    beside_alms: DirichletMixture
     alms: tuple[AlmModel, ...]
     response_KK: np.ndarray
     response_bias_K: np.ndarray
@@ -97,8 +70,12 @@ class PoolingModel:
     fitted_on: dict[str, Any]
 
     def without_alms(self) -> PoolingModel:
-        """The model of humans + prior: the baseline that shows what the ALMs add."""
+        """The model of human votes and mixture: the baseline that shows what the ALMs add."""
         return replace(self, alms=())
+
+    def with_prior_only(self) -> PoolingModel:
+        """The model of human votes and the corpus prior, in one Dirichlet."""
+        return replace(self, alms=(), alone=self.prior)
 
     @property
     def has_response(self) -> bool:
@@ -113,11 +90,13 @@ class Pooled:
 
     Attributes:
         p_NK: the pooled distributions.
-        kappa_NA: equivalent votes; 0 where an ALM did not answer or is not informative.
-        prior_votes_N: kappa_0.
-        weight_N: N + kappa_0 + sum of kappa_NA: the concentration of the Dirichlet posterior.
+        kappa_NA: equivalent votes; 0 where an ALM did not answer or is not informative. ALMs share those of their
+            common answer by their weights in it.
+        prior_votes_N: what the mixture counts for.
+        weight_N: how certain the posterior is: human votes, prior votes and equivalent votes together.
         calibrated_NAK: calibrated distributions; nan where an ALM did not answer.
         posterior_mean_NK: the distributions before the response.
+        variance_NK: the posterior variance of each label's probability.
         from_alm_N: no human votes, but an ALM's answers.
         from_prior_N: neither human votes nor answers.
     """
@@ -128,6 +107,7 @@ class Pooled:
     weight_N: np.ndarray
     calibrated_NAK: np.ndarray
     posterior_mean_NK: np.ndarray
+    variance_NK: np.ndarray
     from_alm_N: np.ndarray
     from_prior_N: np.ndarray
 
@@ -175,123 +155,54 @@ def pool(
         q_NAK: the ALMs' distributions in the order of ``model.alms``, nan where one did not answer.
         label_mass_NA: probability of all labels together, from 0 to 1; nan (or None) where unknown.
     """
-    rows = len(n_NK)
+    rows, weights_A = len(n_NK), np.array([alm.stack_weight for alm in model.alms])
     calibrated_NAK = np.full((rows, len(model.alms), len(model.labels)), np.nan)
-    kappa_NA = np.zeros((rows, len(model.alms)))
     for a, alm in enumerate(model.alms):
         calibrated_NAK[:, a] = alm.calibration.apply(q_NAK[:, a])
-        mass_N = None if label_mass_NA is None else label_mass_NA[:, a]
-        f_NF = features(n_NK, calibrated_NAK[:, a], mass_N)
-        kappa_NA[:, a] = equivalent_votes_from_features(alm.weights_F, f_NF) * alm.is_informative
-    answered_NA = np.isfinite(calibrated_NAK).all(2)
-    kappa_NA = np.where(answered_NA, kappa_NA, 0.0)
-    has_alm_N = kappa_NA.sum(1) > 0
-    prior_NK = np.tile(model.prior_K, (rows, 1))
-    f_NF = features(n_NK, prior_NK)
-    prior_votes_N = np.where(
-        has_alm_N,
-        equivalent_votes_from_features(model.prior_weights.beside_F, f_NF),
-        equivalent_votes_from_features(model.prior_weights.alone_F, f_NF),
-    )
-    mean_NK = posterior_mean(
-        n_NK,
-        np.concatenate([prior_NK[:, None], calibrated_NAK], axis=1),
-        np.concatenate([prior_votes_N[:, None], kappa_NA], axis=1),
-    )
-    p_NK = respond(mean_NK, model.response_KK, model.response_bias_K) if model.has_response else mean_NK
-    p_NK = np.where(has_alm_N[:, None], p_NK, mean_NK)  # the response was fitted with ALMs
+    share_NA = weights_A * np.isfinite(calibrated_NAK).all(2)
+    has_alm_N = share_NA.sum(1) > 0
+    share_NA = share_NA / np.where(has_alm_N, share_NA.sum(1), 1.0)[:, None]
+    c_NK = stack(calibrated_NAK, weights_A)
+    mean_NK, variance_NK = np.zeros(n_NK.shape), np.zeros(n_NK.shape)
+    weight_N, kappa_N = np.zeros(rows), np.zeros(rows)
+    mass_N = np.ones(rows) if label_mass_NA is None else common_label_mass(label_mass_NA, share_NA)
+    for part_N, has_alm in ((has_alm_N, True), (~has_alm_N, False)):
+        if has_alm:
+            answers = c_NK[part_N], mass_N[part_N]
+            found = posterior(model.beside_alms, model.prior_K, n_NK[part_N], *answers)
+            without = posterior(model.alone, model.prior_K, n_NK[part_N])
+            kappa_N[part_N] = np.maximum(found.concentration_N - without.concentration_N, 0.0)
+        else:
+            found = posterior(model.alone, model.prior_K, n_NK[part_N])
+        mean_NK[part_N], variance_NK[part_N] = found.mean_NK, found.variance_NK
+        weight_N[part_N] = found.concentration_N
     has_votes_N = n_NK.sum(1) > 0
+    from_prior_N = ~has_votes_N & ~has_alm_N
+    mean_NK[from_prior_N] = model.prior_K
+    p_NK = respond(mean_NK, model.response_KK, model.response_bias_K) if model.has_response else mean_NK
     return Pooled(
-        p_NK,
-        kappa_NA,
-        prior_votes_N,
-        n_NK.sum(1) + prior_votes_N + kappa_NA.sum(1),
+        np.where(has_alm_N[:, None], p_NK, mean_NK),  # the response was fitted with ALMs
+        kappa_N[:, None] * share_NA,
+        weight_N - n_NK.sum(1) - kappa_N,
+        weight_N,
         calibrated_NAK,
         mean_NK,
+        variance_NK,
         ~has_votes_N & has_alm_N,
-        ~has_votes_N & ~has_alm_N,
+        from_prior_N,
     )
 
 
-def features(
-    n_NK: np.ndarray, calibrated_NK: np.ndarray, label_mass_N: np.ndarray | None = None
-) -> np.ndarray:
-    """The features that the equivalent votes depend on, each from 0 to 1.
-
-    In the order of FEATURES: 1; the share of votes for the label with most votes; the ALM's probability of the
-    labels with most votes; the ALM's entropy divided by log K; the product of the second and third; the
-    probability that the ALM gave to none of the labels (1 - label mass).
+def common_label_mass(label_mass_NA: np.ndarray, share_NA: np.ndarray) -> np.ndarray:
+    """The label mass of the ALMs' common answer: the mean by their shares in it.
 
     Args:
-        n_NK: human votes.
-        calibrated_NK: an ALM's calibrated distributions; nan counts as 0.
-        label_mass_N: probability of all labels together; nan (or None) where unknown, which counts as 1.
-
-    Returns:
-        ``f_NF``.
+        label_mass_NA: from 0 to 1; nan where unknown, which counts as 1.
+        share_NA: summing to 1 where an ALM answered.
 
     Examples:
-        >>> features(np.array([[3.0, 1.0]]), np.array([[0.5, 0.5]])).tolist()
-        [[1.0, 0.75, 0.5, 1.0, 0.375, 0.0]]
+        >>> common_label_mass(np.array([[0.5, np.nan]]), np.array([[0.5, 0.5]])).tolist()
+        [0.75]
     """
-    labels = n_NK.shape[1]
-    top_N = n_NK.max(1, initial=0.0)
-    voted_N = top_N > 0
-    agreement_N = top_N / np.where(voted_N, n_NK.sum(1), 1.0)
-    q_NK = np.nan_to_num(calibrated_NK)
-    mass_N = (q_NK * ((n_NK == top_N[:, None]) & voted_N[:, None])).sum(1)
-    doubt_N = -(q_NK * np.log(np.maximum(q_NK, 1e-12))).sum(1) / np.log(max(labels, 2))
-    withheld_N = np.zeros(len(n_NK)) if label_mass_N is None else 1 - np.nan_to_num(label_mass_N, nan=1.0)
-    return np.stack(
-        [np.ones(len(n_NK)), agreement_N, mass_N, doubt_N, agreement_N * mass_N, withheld_N], axis=1
-    )
-
-
-def equivalent_votes_from_features(weights_F: np.ndarray, f_NF: np.ndarray) -> np.ndarray:
-    """``kappa_N = exp(w . f)``, limited to exp(-6) to exp(6) votes.
-
-    Args:
-        weights_F: w, an ALM's weights.
-        f_NF: see ``features``.
-
-    Examples:
-        >>> equivalent_votes_from_features(np.array([np.log(2.0)]), np.array([[1.0]])).round(6).tolist()
-        [2.0]
-    """
-    return np.exp(np.clip(f_NF @ weights_F, -LOG_KAPPA_LIMIT, LOG_KAPPA_LIMIT))
-
-
-def posterior_mean(n_NK: np.ndarray, q_NCK: np.ndarray, kappa_NC: np.ndarray) -> np.ndarray:
-    """``(n + sum_c kappa_c q_c) / (N + sum_c kappa_c)`` over the prior and the ALMs, C components.
-
-    Args:
-        n_NK: human votes.
-        q_NCK: distributions of the components; nan where an ALM did not answer.
-        kappa_NC: their votes; 0 where an ALM did not answer.
-
-    Returns:
-        ``p_NK``; nan where an utterance has no votes of any kind.
-
-    Examples:
-        >>> posterior_mean(np.array([[2.0, 1.0]]), np.array([[[0.25, 0.75]]]), np.array([[2.0]])).tolist()
-        [[0.5, 0.5]]
-    """
-    weight_N = n_NK.sum(1) + kappa_NC.sum(1)
-    components_NK = (np.nan_to_num(q_NCK) * kappa_NC[:, :, None]).sum(1)
-    p_NK = (n_NK + components_NK) / np.where(weight_N > 0, weight_N, 1.0)[:, None]
-    return np.where(weight_N[:, None] > 0, p_NK, np.nan)
-
-
-def respond(p_NK: np.ndarray, response_KK: np.ndarray, bias_K: np.ndarray) -> np.ndarray:
-    """The response, ``softmax(G log p + c)``.
-
-    Args:
-        p_NK: posterior means.
-        response_KK: G.
-        bias_K: c.
-
-    Examples:
-        >>> respond(np.array([[0.8, 0.2]]), 2 * np.eye(2), np.zeros(2)).round(3).tolist()  # 0.64 to 0.04
-        [[0.941, 0.059]]
-    """
-    return softmax(np.log(p_NK + RESPONSE_FLOOR) @ response_KK.T + bias_K, axis=1)
+    mass_N: np.ndarray = (np.nan_to_num(label_mass_NA, nan=1.0) * share_NA).sum(1)
+    return mass_N + (share_NA.sum(1) == 0)

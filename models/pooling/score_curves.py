@@ -31,7 +31,7 @@ class ScoreCurves:
 
     Attributes:
         with_alm: ``score_N`` by score.
-        without_alm: ``score_NJ`` by score, with 0 to J - 1 further votes.
+        without_alm: ``score_NJ`` by score, with 0 to J - 1 further votes, from one model for any number of them.
         entropy_N: of what the model with the ALM predicts without votes.
         inputs: the utterances.
     """
@@ -44,9 +44,10 @@ class ScoreCurves:
 
 def score_curves(
     with_alm: PoolingModel,
-    without_alm: Sequence[PoolingModel],
+    without_alm: PoolingModel,
     inputs: PoolingInputs,
     votes: int,
+    further: int,
     *,
     draws: int = _DRAWS,
     seed: int = 0,
@@ -55,30 +56,30 @@ def score_curves(
 
     Args:
         with_alm: fitted on other speakers.
-        without_alm: J models of humans + prior, for 0 to J - 1 further votes.
-        inputs: utterances; those with fewer than ``votes + J`` votes are left out.
+        without_alm: the same without the ALM.
+        inputs: utterances; those with no more than ``votes + further`` votes are left out.
         votes: known human votes.
+        further: the most further votes without the ALM.
         draws: of the known votes; scores are averaged over them.
         seed: of the draws.
 
     Returns:
         The scores. ``squared_error`` lacks the sum of the squared true probabilities, which all have in common.
     """
-    further = len(without_alm)
-    inputs = inputs.rows(inputs.slots_NK.sum(1) >= votes + further)
+    inputs = inputs.rows(inputs.slots_NK.sum(1) > votes + further)
     rows = len(inputs.n_NK)
     level = {score: np.zeros(rows) for score in SCORES}
-    curve = {score: np.zeros((rows, further)) for score in SCORES}
+    curve = {score: np.zeros((rows, further + 1)) for score in SCORES}
     nothing = inputs.with_alms(())
     for draw in range(draws):
         rng = np.random.default_rng([seed, draw])
         known_NK = draw_votes(inputs.n_NK, np.full(rows, votes), rng, inputs.slots_NK)
         for score, score_N in _scores(with_alm, inputs, known_NK).items():
             level[score] += score_N / draws
-        for j, model in enumerate(without_alm):
+        for j in range(further + 1):
             if j:
                 known_NK = _with_one_more(inputs, known_NK, rng)
-            for score, score_N in _scores(model, nothing, known_NK).items():
+            for score, score_N in _scores(without_alm, nothing, known_NK).items():
                 curve[score][:, j] += score_N / draws
     p_NK = pool(with_alm, np.zeros_like(inputs.n_NK), inputs.q_NAK, inputs.label_mass_NA).p_NK
     return ScoreCurves(level, curve, entropy(p_NK) if rows else np.zeros(0), inputs)

@@ -1,6 +1,7 @@
-"""The sources of distributions for the same utterances: human, synthetic, combined, pooled, and a baseline.
+"""The sources of distributions for the same utterances: human, synthetic, combined, pooled, and two baselines.
 
-The baseline *human_prior* pools the human votes with the corpus prior and no ALM: what pooled must beat. Where a
+The baselines pool the human votes without any ALM: *human_prior* with the corpus prior in one Dirichlet, *human_mixture*
+with the mixture that is learned from the votes, the same model as pooled less the ALM: what pooled must beat. Where a
 source has nothing for an utterance, it takes the corpus prior (of the training speakers' votes) and marks
 the row in the column ``fallback``: "prior", or "alm" where ``combined`` and ``pooled`` are based on ALMs alone.
 """
@@ -15,15 +16,19 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.pooling.added import measure_added
+from ambivox.models.pooling.credible import LEVEL, credible_interval
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_alms, pooling_inputs
-from ambivox.models.pooling.pooled import Criterion, Pooled, PoolingModel, pool_blocks
+from ambivox.models.pooling.pooled import Pooled, PoolingModel, pool_blocks
+from ambivox.models.pooling.response import Criterion
 from ambivox.models.pooling.synthetic_distributions import (
     SyntheticDistributions,
     read_synthetic_distributions,
 )
 from ambivox.models.pooling.vote_file import VoteCounts
 from ambivox.models.pooling.worth import Worth, measure_worth
+from ambivox.models.statistics.intervals import Interval
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.tables import Distributions, Utterances
 
@@ -38,6 +43,7 @@ class Sources:
         tables: distributions by source.
         model: the model behind ``pooled``.
         worth: what each of the model's ALMs is worth in human votes, in their order; None where it cannot be measured.
+        added: what each ALM adds to the others, see ``measure_added``.
         synthetic: the ALMs' distributions, in the same order.
         inputs: the arrays that were pooled.
         pooled: the pooled distributions, and their ingredients.
@@ -47,6 +53,7 @@ class Sources:
     tables: dict[str, Distributions]
     model: PoolingModel
     worth: tuple[Worth | None, ...]
+    added: tuple[Interval | None, ...]
     synthetic: tuple[SyntheticDistributions, ...]
     inputs: PoolingInputs
     pooled: Pooled
@@ -71,7 +78,7 @@ def make_sources(
     Args:
         utterances: of the corpus.
         votes: human votes.
-        annotations: files of ALMs' answers, of one or more ALMs each; none for humans + prior only.
+        annotations: files of ALMs' answers, of one or more ALMs each; none for human votes and mixture only.
         criterion: see models/pooling/fit.py.
         weighted_votes: the same votes weighted by their annotators' reliability; used by ``pooled`` only.
         synthetic_votes: how many votes exact answers count for in ``combined``, at least 1.
@@ -110,19 +117,22 @@ def make_sources(
     model = fit_pooling(labels, names, train, votes_N, criterion=criterion, matrix=matrix, seed=seed)
     pooled = pool_blocks(model, inputs.n_NK, inputs.q_NAK, inputs.label_mass_NA)
     in_use = float(np.median(votes_N[votes_N > 0])) if (votes_N > 0).any() else 1.0
-    worth = measure_worth(names, train.sample(_MOST_MEASURED, seed), in_use, fit, seed=seed)
-    human_prior = pool_blocks(
-        model.without_alms(), inputs.n_NK, inputs.q_NAK[:, :0], inputs.label_mass_NA[:, :0]
+    measured = train.sample(_MOST_MEASURED, seed)
+    worth = measure_worth(names, measured, in_use, fit, seed=seed)
+    added = measure_added(len(names), measured, in_use, fit, seed=seed)
+    human_prior, human_mixture = (
+        pool_blocks(baseline, inputs.n_NK, inputs.q_NAK[:, :0])
+        for baseline in (model.with_prior_only(), model.without_alms())
     )
     tables = _tables(
         ids,
         labels,
         unweighted,
-        {"pooled": pooled, "human_prior": human_prior},
+        {"pooled": pooled, "human_prior": human_prior, "human_mixture": human_mixture},
         model,
         mean_votes(synthetic, synthetic_votes, inputs.n_NK),
     )
-    return Sources(tables, model, worth, synthetic, inputs, pooled, split_N)
+    return Sources(tables, model, worth, added, synthetic, inputs, pooled, split_N)
 
 
 def mean_votes(synthetic: Sequence[SyntheticDistributions], exact: int, n_NK: np.ndarray) -> np.ndarray:
@@ -192,7 +202,26 @@ def _tables(
         ]
         extra = [pl.Series("fallback", fallback, dtype=pl.String)]
         if source in pooled:
-            extra.append(pl.Series("prior_votes", pooled[source].prior_votes_N))
+            extra += _uncertainty(pooled[source])
         table = Distributions.of(ids, source, p_NK, labels, human_N, equivalent_N)
         tables[source] = Distributions(table.frame.with_columns(extra), labels)
     return tables
+
+
+def _uncertainty(pooled: Pooled) -> list[pl.Series]:
+    """Columns that say how far a pooled distribution can be trusted.
+
+    ``prior_votes``; ``expected_squared_error``, what the posterior expects the squared error to the true distribution to be;
+    ``dominant_low`` and ``dominant_high``, the credible interval of the dominant label's probability.
+    """
+    rows = np.arange(len(pooled.p_NK))
+    dominant_N = pooled.p_NK.argmax(1)
+    p_N, mean_N = pooled.p_NK[rows, dominant_N], pooled.posterior_mean_NK[rows, dominant_N]
+    low_N, high_N = credible_interval(mean_N, pooled.variance_NK[rows, dominant_N], LEVEL)
+    shift_N = ((pooled.p_NK - pooled.posterior_mean_NK) ** 2).sum(1)  # 0 without a response
+    return [
+        pl.Series("prior_votes", pooled.prior_votes_N),
+        pl.Series("expected_squared_error", pooled.variance_NK.sum(1) + shift_N),
+        pl.Series("dominant_low", np.minimum(low_N, p_N)),
+        pl.Series("dominant_high", np.maximum(high_N, p_N)),
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ambivox.models.pooling.pooled import FEATURES
+from ambivox.models.pooling.mixture import FEATURES, DirichletMixture
 from ambivox.models.pooling.sources import Sources
 from ambivox.models.pooling.worth import Worth
 from ambivox.models.statistics.exchange_rate import ExchangeRate
@@ -23,10 +23,11 @@ def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:
         left_out: a sentence about each ALM that was not pooled.
 
     Returns:
-        ``labels``, ``criterion``, ``fitted_on``, ``prior``, ``prior_votes``, ``response``, counts of utterances and fallbacks,
+        ``labels``, ``criterion``, ``fitted_on``, ``prior``, ``prior_votes`` (their mean), the parameters of the mixtures
+        in ``mixture_alone`` and ``mixture_beside_alms``, ``response``, counts of utterances and fallbacks,
         ``statements``, ``left_out``, and per ALM in ``alms``: ``is_informative``, ``worth`` (see
-        ``worth_values``; null where it cannot be measured), ``equivalent_votes`` (the mean kappa of the formula), the
-        calibration, the weights and deciles of the equivalent votes, and counts of answers and refusals.
+        ``worth_values``; null where it cannot be measured), ``adds_nll`` (to the other ALMs; null where there are none), ``equivalent_votes`` (the mean kappa of the formula), its
+        weight in the ALMs' common answer, the calibration, the deciles of the equivalent votes, and counts of answers and refusals.
     """
     model, labels = sources.model, sources.model.labels
 
@@ -42,11 +43,12 @@ def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:
         alms[alm.alm] = {
             "is_informative": alm.is_informative,
             "worth": None if worth is None else worth_values(worth),
+            "adds_nll": None if sources.added[a] is None else vars(sources.added[a]),
             "equivalent_votes": _mean_kappa(sources, a),
+            "stack_weight": alm.stack_weight,
             "temperature": temperature if np.isfinite(temperature) else None,
             "bias": by_label(alm.calibration.bias_K),
             "matrix": alm.calibration.matrix_KK.tolist(),
-            "equivalent_votes_weights": dict(zip(FEATURES, alm.weights_F.tolist(), strict=True)),
             "equivalent_votes_deciles": deciles.tolist(),
             "utterances_answered": int(synthetic.answered_N.sum()),
             "answers": int(synthetic.answers_N.sum()),
@@ -57,11 +59,9 @@ def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:
         "criterion": model.criterion,
         "fitted_on": model.fitted_on,
         "prior": by_label(model.prior_K),
-        "prior_votes": {
-            "mean": float(sources.pooled.prior_votes_N.mean()),
-            "weights_alone": dict(zip(FEATURES, model.prior_weights.alone_F.tolist(), strict=True)),
-            "weights_beside_alms": dict(zip(FEATURES, model.prior_weights.beside_F.tolist(), strict=True)),
-        },
+        "prior_votes": float(sources.pooled.prior_votes_N.mean()),
+        "mixture_alone": _mixture(model.alone),
+        "mixture_beside_alms": _mixture(model.beside_alms),
         "alms": alms,
         "response": {"matrix": model.response_KK.tolist(), "bias": by_label(model.response_bias_K)},
         "utterances": len(sources.pooled.p_NK),
@@ -73,6 +73,17 @@ def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
+def _mixture(mixture: DirichletMixture) -> dict[str, Any]:
+    """The parameters of a mixture; see DirichletMixture."""
+    return {
+        "log_weights": mixture.log_weights_Z.tolist(),
+        "slope": mixture.slope,
+        "components": mixture.alpha_ZK.tolist(),
+        "prior_votes": mixture.prior_votes,
+        "answer_weights": dict(zip(FEATURES, mixture.answer_weights_F.tolist(), strict=True)),
+    }
+
+
 def statements(sources: Sources) -> list[str]:
     """One sentence per ALM, or about its absence: how many human votes its answer is worth.
 
@@ -80,14 +91,14 @@ def statements(sources: Sources) -> list[str]:
         sources: the result of pooling.
     """
     if not sources.model.alms:
-        return ["no ALM is pooled: pooled is humans + corpus prior"]
+        return ["no ALM is pooled: pooled is human votes and mixture"]
     sentences = []
     assumed = str(sources.model.fitted_on.get("target", "")).startswith("assumed")
     for a, (alm, worth) in enumerate(zip(sources.model.alms, sources.worth, strict=True)):
         if not alm.is_informative:
             sentences.append(
                 f"{alm.alm} is worth 0 human votes: it does not predict unseen speakers' votes, so pooled is "
-                "humans + corpus prior"
+                "human votes and mixture"
             )
         elif worth is None:
             kappa = _mean_kappa(sources, a)
@@ -99,7 +110,11 @@ def statements(sources: Sources) -> list[str]:
             )
         else:
             sentences.append(worth_sentence(worth))
-    return sentences
+    return sentences + [
+        f"{alm.alm} adds {added.value:.3f} [{added.low:.3f}, {added.high:.3f}] nats per vote to the other ALMs"
+        for alm, added in zip(sources.model.alms, sources.added, strict=True)
+        if added is not None
+    ]
 
 
 def worth_sentence(worth: Worth) -> str:

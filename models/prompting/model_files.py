@@ -22,8 +22,13 @@ _GGUF = b"GGUF"
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
 _MAX_HEADER_BYTES = 100 * 2**20
 _ADAPTER_CONFIG = "adapter_config.json"
-# What the tensors of quantised weights are called, by the method that config.json names.
-_QUANTISED_TENSORS = {"awq": ".qweight", "gptq": ".qweight"}
+# What the names of some tensors of quantised weights hold, by the method that config.json names.
+_QUANTISED_TENSORS = {
+    "awq": (".qweight",),
+    "gptq": (".qweight",),
+    "bitsandbytes": (".quant_state.", ".SCB"),
+    "fp8": (".weight_scale",),
+}
 
 
 class _Index(BaseModel):
@@ -144,11 +149,11 @@ def check_weights(folder: Path, quantisation: str | None) -> None:
         raise UserError(
             f"{folder}: its weights are those of an adapter (LoRA); merge it into its model first"
         )
-    mark = _QUANTISED_TENSORS.get(quantisation or "")
-    if mark and not any(name.endswith(mark) for name in names):
+    marks = _QUANTISED_TENSORS.get(quantisation or "", ())
+    if marks and not any(mark in name for name in names for mark in marks):
         raise UserError(
-            f"{folder}: config.json says that the weights are quantised with {str(quantisation).upper()}, but they are "
-            "not; remove quantization_config from config.json, or copy the quantised weights"
+            f"{folder}: config.json says that the weights are quantised ({quantisation}), but they are not; remove "
+            "quantization_config from config.json, or copy the quantised weights"
         )
 
 

@@ -42,12 +42,29 @@ class Versions:
         Raises:
             UserError: A malformed version, or one that was released already.
         """
-        if not _VERSION.fullmatch(version):
-            raise UserError(f"{version!r} is not a version; expected v1, v1.2 or v1.2.3")
-        tag = f"{key}-{version}"
-        if self._git("tag", "--list", tag):
+        tag = self.tag(key, version)
+        if self.is_released(tag):
             raise UserError(f"{tag} was released already; a release never changes; choose the next version")
         return tag
+
+    @staticmethod
+    def tag(key: str, version: str) -> str:
+        """The tag of a release, ``<key>-<version>``.
+
+        Args:
+            key: The corpus's key.
+            version: ``v1``, ``v1.2`` or ``v1.2.3``.
+
+        Raises:
+            UserError: A malformed version.
+        """
+        if not _VERSION.fullmatch(version):
+            raise UserError(f"{version!r} is not a version; expected v1, v1.2 or v1.2.3")
+        return f"{key}-{version}"
+
+    def is_released(self, tag: str) -> bool:
+        """Whether there is a release of this tag."""
+        return bool(self._git("tag", "--list", tag))
 
     def check_up_to_date(self, key: str) -> None:
         """Check that the outputs of ``key`` are those that the pipeline would produce now.
@@ -73,6 +90,14 @@ class Versions:
             raise UserError(
                 "the git repository has no commit yet; commit dvc.yaml and params.yaml first"
             ) from None
+
+    def date(self, revision: str) -> str:
+        """The day of a commit, as YYYY-MM-DD; releases hold no other date.
+
+        Args:
+            revision: The commit.
+        """
+        return self._git("log", "-1", "--format=%cs", revision)
 
     def latest(self, key: str) -> str:
         """The tag of the newest release of ``key``; empty before the first."""

@@ -13,7 +13,7 @@ import polars as pl
 from ambivox.models.reporting.estimates import display_name, format_estimate, parse_estimate
 from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, format_measure
 from ambivox.models.reporting.reading import Run, worth_text
-from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label
+from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label, source_order
 from ambivox.models.reporting.tables import markdown_table, single_cell
 
 FILES = (
@@ -25,13 +25,20 @@ FILES = (
     "distributions/combined.parquet",
     "distributions/pooled.parquet",
     "distributions/human_prior.parquet",
+    "distributions/human_mixture.parquet",
     "distributions/pooling.json",
     "validation/metrics.json",
+)
+INTRODUCTION = (
+    "Emotion distributions for speech, one per utterance: from human votes, from an audio-language model (ALM), and "
+    "from both pooled.\nMade with Ambivox. The distributions describe how listeners *perceive* a voice, not what "
+    "the speaker felt."
 )
 #: Key of the facts -> its name in the card.
 _OVERVIEW = {
     "corpus": "Corpus",
     "licence": "Licence",
+    "corpus_licence": "Licence of the corpus",
     "labels": "Labels",
     "utterances": "Utterances",
     "speakers": "Speakers",
@@ -54,6 +61,8 @@ _MAXIMUM_CHARACTERS = 200
 def facts(run: Run, licence: str) -> dict[str, Any]:
     """Return everything that the card states as JSON values; what the run does not have is left out.
 
+    A card is the same whether these values come from here or from the JSON file that a release writes.
+
     Args:
         run: the outputs of a corpus.
         licence: the terms under which the distributions may be used.
@@ -62,6 +71,8 @@ def facts(run: Run, licence: str) -> dict[str, Any]:
         "licence": licence,
         "files": {name: digest for name in FILES if (digest := run.digest(name)) is not None},
     }
+    if isinstance(corpus_licence := run.json("ingest/profile.json").get("licence"), str):
+        content["corpus_licence"] = corpus_licence
     if run.utterances is not None:
         frame = run.utterances.frame
         splits = (
@@ -115,6 +126,27 @@ def card(name: str, version: str, content: Mapping[str, Any], revision: str) -> 
         content: what ``facts`` returned.
         revision: the git commit that the release was made from.
     """
+    blocks = [
+        f"# {name} {version}",
+        INTRODUCTION,
+        *sections(content),
+        "## Files",
+        files_table(content["files"]),
+        "## How to get this version",
+        f"Made from git revision `{revision}`, tagged `{name}-{version}`.",
+        f"```\ndvc get --rev {name}-{version} REPOSITORY data/{name}/distributions\n```",
+        "`REPOSITORY` is the git address of this project. The dvc.lock file of the tag identifies the content; the DVC "
+        "remote stores it.",
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def sections(content: Mapping[str, Any]) -> list[str]:
+    """Return what every card of a dataset says, as blocks of Markdown: content, splits, annotators, and its quality.
+
+    Args:
+        content: what ``facts`` returned.
+    """
     overview = [(title, _text(content[key])) for key, title in _OVERVIEW.items() if key in content]
     overview += [
         (f"Worth of {alm} in further human votes, by {display_name(score)}", _text(text))
@@ -131,18 +163,10 @@ def card(name: str, version: str, content: Mapping[str, Any], revision: str) -> 
     ]
     annotators = [[_text(one[key]) for key in _ANNOTATOR] for one in content.get("annotators", [])]
     metrics = [
-        (
-            source_label(key),
-            *(format_measure(measures, name) for name in HEADINGS),
-        )
-        for key, measures in content["metrics"].items()
+        (source_label(key), *(format_measure(measures, name) for name in HEADINGS))
+        for key, measures in sorted(content["metrics"].items(), key=lambda row: source_order(row[0]))
     ]
-    files = [(file, f"`{digest}`") for file, digest in content["files"].items()]
-    blocks = [
-        f"# {name} {version}",
-        "Emotion distributions for speech, one per utterance: from human votes, from an audio-language model (ALM), and "
-        "from both pooled.\nMade with Ambivox. The distributions describe how listeners *perceive* a voice, not what "
-        "the speaker felt.",
+    return [
         _table(("", ""), overview),
         "## Splits by speaker",
         _table(("split", "utterances", "speakers"), splits),
@@ -151,15 +175,16 @@ def card(name: str, version: str, content: Mapping[str, Any], revision: str) -> 
         "## Distance to the human votes of the test speakers (95% intervals)",
         EXPLANATION,
         _table(("source", *HEADINGS.values()), metrics),
-        "## Files",
-        _table(("file", "SHA-256"), files),
-        "## How to get this version",
-        f"Made from git revision `{revision}`, tagged `{name}-{version}`.",
-        f"```\ndvc get --rev {name}-{version} REPOSITORY data/{name}/distributions\n```",
-        "`REPOSITORY` is the git address of this project. The dvc.lock file of the tag identifies the content; the DVC "
-        "remote stores it.",
     ]
-    return "\n\n".join(blocks) + "\n"
+
+
+def files_table(files: Mapping[str, str]) -> str:
+    """Return a table of files with their hashes.
+
+    Args:
+        files: SHA-256 by name.
+    """
+    return _table(("file", "SHA-256"), [(file, f"`{digest}`") for file, digest in files.items()])
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,6 @@
 """The first screen of the report: the verdict in sentences, and the distance of each source to the human votes.
 
-Verdicts follow the proper scores: the squared error, and what the ALM adds to humans + prior by nll. For files of earlier
+Verdicts follow the proper scores: the squared error, and what the ALM adds to the same votes pooled without it, by nll. For files of earlier
 versions, which have neither, they follow JS.
 """
 
@@ -117,8 +117,8 @@ def _sentences(metrics: Mapping[str, Any], run: Run) -> list[str]:
         sentences.append(_verdict(human, pooled, name, _votes_per_utterance(run), _paired_p(run, score)))
         if exception := _exception(run, score, name):
             sentences.append(exception)
-    if added := measure("pooled", "nll_minus_human_prior"):
-        sentences.append(_alm_adds(added, measure("pooled", "nll"), measure("human_prior", "nll")))
+    if added := measure("pooled", "nll_minus_human_mixture"):
+        sentences.append(_alm_adds(added, measure("pooled", "nll"), measure("human_mixture", "nll")))
     alone = "nll" if measure("synthetic", "nll") and measure("prior", "nll") else "js"
     synthetic, prior = measure("synthetic", alone), measure("prior", alone)
     if synthetic and prior:
@@ -179,15 +179,15 @@ def _verdict(human: Estimate, pooled: Estimate, name: str, votes: str, p: float 
 
 
 def _alm_adds(added: Estimate, pooled: Estimate | None, without: Estimate | None) -> str:
-    """What pooled gains over the same votes pooled with the corpus prior alone."""
+    """What pooled gains over the same votes pooled without any ALM."""
     figures = f"difference in nll {format_estimate(added)}"
     if pooled and without:
         figures = f"nll {format_number(pooled.value)} against {format_number(without.value)}, {figures}"
     if added.high is not None and added.high < 0:
-        return f"The ALM adds to what the votes and the corpus prior say without it ({figures})."
+        return f"The ALM adds to what the pooled votes say without it ({figures})."
     if added.low is not None and added.low > 0:
-        return f"The ALM is harmful: votes and corpus prior alone predict further votes better ({figures})."
-    return f"The ALM adds nothing measurable to the votes and the corpus prior ({figures})."
+        return f"The ALM is harmful: votes pooled without it predict further votes better ({figures})."
+    return f"The ALM adds nothing measurable to votes pooled without it ({figures})."
 
 
 def _alm_against_prior(synthetic: Estimate, prior: Estimate, name: str) -> str:

@@ -32,12 +32,17 @@ SOURCE_NAMES = {
         "human, smoothed", "human votes with half a vote added to every label", "#7FB2D6"
     ),
     "human_prior": SourceName(
-        "human + prior", "human votes pooled with the corpus prior, without any ALM", "#004466"
+        "human + prior", "human votes pooled with the corpus prior, without any ALM", "#3E7CA6"
+    ),
+    "human_mixture": SourceName(
+        "human + mixture",
+        "human votes pooled with the kinds of utterances that the corpus has, without any ALM",
+        "#004466",
     ),
     "synthetic": SourceName("synthetic", "ALM alone, uncalibrated", "#E69F00"),
     "combined": SourceName("combined", "human and ALM votes counted equally (the paper’s method)", "#CC79A7"),
     "pooled": SourceName(
-        "pooled", "human votes, corpus prior and calibrated ALM, weighted by equivalent votes", "#009E73"
+        "pooled", "human votes, mixture and calibrated ALM, weighted by equivalent votes", "#009E73"
     ),
     "prior": SourceName("corpus prior", "one average distribution for every utterance", "#BBBBBB", True),
     "ceiling": SourceName(

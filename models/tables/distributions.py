@@ -11,8 +11,8 @@ from ambivox.models.errors import UserError
 from ambivox.models.tables.table import Table, check_unique
 
 SOURCES = ("human", "synthetic", "combined", "pooled")
-# Without an ALM, to compare with: human votes smoothed, and human votes pooled with the corpus prior.
-BASELINES = ("human_smoothed", "human_prior")
+# Without an ALM, to compare with: human votes smoothed, pooled with the corpus prior, and pooled with the mixture.
+BASELINES = ("human_smoothed", "human_prior", "human_mixture")
 
 
 class Distributions(Table):

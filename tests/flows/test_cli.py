@@ -149,6 +149,63 @@ def test_a_flag_takes_several_values(given: list[str]) -> None:
     assert bound.arguments == {"sources": ("human", "pooled"), "dime_aug": ("on", "off")}
 
 
+INGEST = ("ingest", "--corpus", "demo", "--root", "raw", "--out", "out")
+LISTS = [
+    ("run", "--trial", "1 3 5"),
+    ("run", "--sources", "human pooled"),
+    ("run", "--dime-aug", "on off"),
+    ("ingest", "--shares", "0 0.7 0.1 0.2"),
+    ("trial", "--votes-kept", "1 5"),
+]
+
+
+@pytest.mark.parametrize("form", ["{},", "[{}]", "({})", "{}", " {}"])
+@pytest.mark.parametrize(("command", "flag", "values"), LISTS)
+def test_lists_may_have_commas(command: str, flag: str, values: str, form: str) -> None:
+    from ambivox.flows.cli import build
+    from ambivox.tasks._main import _list_flags, _with_lists_as_words
+
+    application = build()
+    assert flag in _list_flags(application[command].default_command)
+    written = form.format(values.replace(" ", ", "))
+    for given in ([flag, written], [f"{flag}={written}"], [flag, *written.split()]):
+        words = [command, *given, "--seed", "3"]
+        assert _with_lists_as_words(application, words) == [command, flag, *values.split(), "--seed", "3"]
+
+
+def test_names_and_paths_keep_their_commas() -> None:
+    from ambivox.flows.cli import build
+    from ambivox.tasks._main import _with_lists_as_words
+
+    words = ["forget", "--speaker", "Smith, Anna", "--utterances", "a,b.txt", "--project", "[x]"]
+    assert _with_lists_as_words(build(), words) == words
+    words = ["run", "--set", "ingest.shares=[0,1,0,0]", "trial.votes_kept=1,3", "--root", "a,b"]
+    assert _with_lists_as_words(build(), words) == words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([*INGEST, "--shares", "0,1,0"], "--shares requires 4 values. Only got 3."),
+        ([*INGEST, "--shares", "0", "1", "0", "0", "0"], "These words belong to no option: 0."),
+        ([*INGEST, "--shares", "a,b,c,d"], 'unable to convert "a" into float'),
+        (["run", "--sources", "human,pool"], 'Did you mean "pooled"?'),
+        (["run", "--flags.annotate", "--engine fake"], "--set annotate.OPTION=VALUE"),
+        (["run", "--flags.ingest=--keep-votes 5"], "--set ingest.OPTION=VALUE"),
+        (["run", "--flags", "x"], "--set STEP.OPTION=VALUE"),
+    ],
+)
+def test_a_wrong_list_or_a_former_flag_is_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ambivox.flows.cli import build
+
+    assert run(build(), arguments) == USER_MISTAKE
+    message = capsys.readouterr().err
+    assert said in message
+    assert message.startswith("ambivox: ") and len(message.splitlines()) == 1
+
+
 @pytest.mark.parametrize("value", ["-", "--", "-|-", "- ", "-1", "-1.5", ";", "a-b"])
 def test_a_corpus_option_may_consist_of_dashes(value: str, capsys: pytest.CaptureFixture[str]) -> None:
     received = []

@@ -27,10 +27,14 @@ from tests.support.small_corpora import crema_d, iemocap, table
 
 MODEL = "a published model or a key is needed; the engines' own tests run them on stand-ins"
 _OF_TABLE = "{} --utterances data/table/ingest/utterances.parquet --votes data/table/ingest/votes.parquet"
+HUB = "needs a finished run and a hub; tests/tasks/test_release_to_hub.py has both"
 # Command -> why it is not run. Its words are parsed all the same.
 NOT_RUN = {
     "annotate --utterances data/mine/ingest/utterances.parquet --alm gemini_2_5_flash --allow-hosted --max-cost 20 --out data/mine/annotations": MODEL,
     "release --data data/crema_d --version v2 --push": "needs a DVC remote; tests/tasks/test_release.py has one",
+    "release --data data/crema_d --version v1 --push-to-hub OWNER/NAME --licence odbl --dry-run": HUB,
+    "release --data data/crema_d --version v1 --push-to-hub OWNER/NAME --licence odbl": HUB,
+    "release --data data/crema_d/finetuned/pooled-on --version v1 --push-to-hub OWNER/NAME --licence apache-2.0": HUB,
     "forget --speaker ID": "needs a finished run; tests/flows/test_forgetting.py",
     "forget --utterances ids.txt --corpus KEY": "needs a finished run; tests/flows/test_forgetting.py",
     "ui": "runs until it is ended; tests/flows/test_dashboard.py",
@@ -52,9 +56,9 @@ WHOLE = {
     ],
     "table FILE --write": ["table one_file.csv --write"],
     "table calls --options.label mood --write": ["table moods --options.label mood --write"],
-    "export --format csv|parquet|huggingface|audformat|label_studio": [
+    "export --format csv|parquet|huggingface|audformat|lhotse|label_studio|potato": [
         f"{_EXPORT} --format {name} --out exported/{name}"
-        for name in ("csv", "parquet", "huggingface", "audformat", "label_studio")
+        for name in ("csv", "parquet", "huggingface", "audformat", "lhotse", "label_studio", "potato")
     ],
     "export --format label_studio": [f"{_EXPORT} --format label_studio --out exported/label_studio"],
     "import-annotations --source answers.csv --utterances F --out DIR": [

@@ -40,8 +40,8 @@ PLATFORMS = {
 }
 # torch for macOS is for macOS 14 and later.
 MACOS = "14.0"
-# It has no wheels, and is built without a compiler: it holds Python code only.
-WITHOUT_WHEELS = ("antlr4-python3-runtime",)
+# They have no wheels, and are built without a compiler: they hold Python code only.
+WITHOUT_WHEELS = ("antlr4-python3-runtime", "jsonpath-rw")
 
 # What `uv pip check` may complain about, and why nothing is wrong with it.
 ACCEPTED = {

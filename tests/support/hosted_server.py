@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from tests.support.hosted_alm import AlmBehindServer
+
 
 @dataclass
 class Personality:
@@ -74,11 +76,17 @@ class HostedServer:
         faults: what happens to the next requests, first to last: a status such as "429" or "500", "429 after 1",
             "hang", "cut", "empty", "filter", "refusal", "no choices", "not json"; "" for a normal answer.
         refuse_all: whether every answer is a refusal.
+        models: what ``GET /models`` lists; a model whose name holds "noise" answers whatever it hears.
+        list_status: the status of that list.
+        alm: the ALM that answers; None for answers that depend on the audio without any meaning.
     """
 
     personality: Personality = field(default_factory=Personality)
     faults: list[str] = field(default_factory=list)
     refuse_all: bool = False
+    models: list[dict[str, Any]] = field(default_factory=list)
+    list_status: int = 200
+    alm: AlmBehindServer | None = None
     bodies: list[dict[str, Any]] = field(default_factory=list)
     served: int = 0
     open_now: int = 0
@@ -169,15 +177,21 @@ class HostedServer:
         parts = body["messages"][0]["content"]
         text = next(part["text"] for part in parts if part["type"] == "text")
         heard = ""
+        audio = None
         for part in parts:
             if part["type"] == "input_audio":
                 data = part["input_audio"]["data"]
                 assert data.startswith(who.prefix) and part["input_audio"]["format"] in who.formats
                 samples, rate = soundfile.read(io.BytesIO(base64.b64decode(data.removeprefix(who.prefix))))
                 assert rate == 16_000 and len(samples)
-                heard = hashlib.sha256(np.round(samples, 2).tobytes()).hexdigest()
+                audio = samples.astype(np.float32)
+                heard = heard_as(samples)
         options = re.findall(r"([A-Z]) (\w+)", text.split("Options: ")[1].split(".")[0])
-        logits = np.array([_normal(heard + label) for _, label in options]) * 1.5
+        if self.alm is not None:
+            logits = self.alm.logprobs(text, audio, heard)
+        else:
+            content = str(body) if "noise" in body["model"] else heard
+            logits = meaningless_logits(content, [label for _, label in options])
         logits -= np.logaddexp.reduce(logits)
         ranked = sorted(
             zip((code for code, _ in options), logits.tolist(), strict=True), key=lambda pair: -pair[1]
@@ -192,6 +206,16 @@ class HostedServer:
         return {"content": options[int(rng.choice(len(options), p=p))][0]}, ranked
 
 
+def heard_as(samples: np.ndarray) -> str:
+    """What identifies a clip's samples, as 16-bit WAV or MP3 or not at all compressed."""
+    return hashlib.sha256(np.round(samples, 2).tobytes()).hexdigest()
+
+
+def meaningless_logits(heard: str, labels: list[str]) -> np.ndarray:
+    """The logits of a clip's distribution over labels, before they are normalised."""
+    return np.array([_normal(heard + label) for label in labels]) * 1.5
+
+
 def _normal(name: str) -> float:
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
     return float(np.random.default_rng(seed).standard_normal())
@@ -200,6 +224,16 @@ def _normal(name: str) -> float:
 def _handler(server: HostedServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            key = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            is_refused = bool(server.personality.key) and key != server.personality.key
+            status = 401 if is_refused else server.list_status
+            raw = json.dumps({"object": "list", "data": server.models}).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
 
         def do_POST(self) -> None:
             with server._lock:

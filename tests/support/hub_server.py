@@ -10,6 +10,8 @@ from threading import Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.support.hub_repositories import RefusedError, Repositories
+
 
 class HubServer:
     """Models are folders added with ``put``; new content is a new commit.
@@ -20,6 +22,7 @@ class HubServer:
         requests: Paths with queries, in order.
         tokens: The Authorization header of each request, "" without one.
         next_page_url: Where lists continue; another server's address for a hub whose list leads elsewhere.
+        repositories: Datasets and models that clients create and commit to.
     """
 
     def __init__(self) -> None:
@@ -32,6 +35,8 @@ class HubServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.next_page_url = self.url
+        self.repositories = Repositories()
+        self.repositories.url = self.url
         Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
@@ -120,7 +125,36 @@ class HubServer:
                 except (KeyError, IndexError):
                     return self.reply(404, b'{"error":"not found"}', {"X-Error-Code": "RepoNotFound"})
 
+            def do_POST(self) -> None:
+                hub.requests.append(self.path)
+                hub.tokens.append(self.headers.get("Authorization", ""))
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                path = unquote(urlsplit(self.path).path).strip("/").split("/")
+                try:
+                    self.reply_json(hub.repositories.post(path, body, self.headers.get("Authorization", "")))
+                except RefusedError as refused:
+                    self.refuse(refused)
+
+            def do_PUT(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                hub.repositories.put(urlsplit(self.path).path.strip("/").split("/"), body)
+                self.reply(200, b"")
+
+            def refuse(self, refused: RefusedError) -> None:
+                headers = {"X-Error-Code": refused.code} if refused.code else {}
+                body = json.dumps({"error": str(refused), "url": refused.url}).encode()
+                self.reply(refused.status, body, headers | {"X-Error-Message": str(refused).splitlines()[0]})
+
             def route(self, path: list[str], query: dict[str, list[str]]) -> None:
+                try:
+                    kept = hub.repositories.get(path, query, self.headers.get("Authorization", ""))
+                except RefusedError as refused:
+                    return self.refuse(refused)
+                if kept is not None:
+                    content, headers = kept
+                    if isinstance(content, bytes):
+                        return self.reply(200, content, headers)
+                    return self.reply_json(content, headers)
                 if path == ["api", "models"]:
                     return self.listing(query)
                 if path[:2] == ["api", "collections"]:

@@ -63,7 +63,7 @@ def test_voices_are_not_sent_without_consent(run: Callable[..., Path], server: H
     with pytest.raises(UserError, match="--allow-hosted"):
         run(allow_hosted=False)
     with pytest.raises(
-        UserError, match=r"nothing was sent: agree to the cost with --max-cost USD, or with --yes"
+        UserError, match=r"nothing was sent: agree to the cost with --max-cost USD .*, or with --yes"
     ):
         run(max_cost=None)
     assert not server.bodies
@@ -197,8 +197,21 @@ def test_another_model_is_a_revision_of_its_own(run: Callable[..., Path], server
 
 def test_any_other_server_is_used_by_its_address(run: Callable[..., Path], server: HostedServer) -> None:
     server.personality = PERSONALITIES["llama.cpp"]
-    out = run(alm="hosted:my-model", elicitation="exact", orders=2)
+    with pytest.raises(
+        UserError, match=r"the prices of hosted:my-model are not known, so --max-cost cannot hold"
+    ):
+        run(alm="hosted:my-model")
+    assert not server.bodies
+    out = run(alm="hosted:my-model", elicitation="exact", orders=2, max_cost=None, yes=True)
     annotations = read_annotations(out).frame
     assert annotations["label_mass"].min() > 0.99  # type: ignore[operator]
     assert json.dumps(read_checks(out)["hosted"]).count("None") == 0
     assert read_checks(out)["hosted"]["cost_usd"] is None
+    priced = run("priced", alm="hosted:my-model", elicitation="exact", orders=2, prices=(1.0, 2.0, 3.0))
+    assert read_checks(priced)["hosted"]["cost_usd"] > 0
+
+
+@pytest.mark.parametrize("prices", [(1.0,), (1.0, 2.0), (1.0, 2.0, -3.0), (1.0, 2.0, float("nan"))])
+def test_prices_are_three_numbers(prices: tuple[float, ...], run: Callable[..., Path]) -> None:
+    with pytest.raises(UserError, match="expected three numbers of US dollars per million"):
+        run(prices=prices)

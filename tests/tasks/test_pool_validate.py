@@ -45,7 +45,8 @@ def validated(files: Files, pooled: Path) -> Path:
 
 def test_pool_writes_every_source_for_the_same_utterances(files: Files, pooled: Path) -> None:
     tables = {
-        source: Distributions.read(pooled / f"{source}.parquet") for source in (*SOURCES, "human_prior")
+        source: Distributions.read(pooled / f"{source}.parquet")
+        for source in (*SOURCES, "human_prior", "human_mixture")
     }
     assert len({tuple(table.frame["utterance_id"]) for table in tables.values()}) == 1
     for source, table in tables.items():
@@ -53,8 +54,15 @@ def test_pool_writes_every_source_for_the_same_utterances(files: Files, pooled: 
         assert table.frame["fallback"].null_count() == len(table)
     assert set(tables["human"].frame["human_votes"]) == {3.0}
     assert set(tables["combined"].frame["equivalent_votes"]) == {10.0}
-    assert set(tables["human_prior"].frame["equivalent_votes"]) == {0.0}
-    assert all((tables[source].frame["prior_votes"] > 0).all() for source in ("pooled", "human_prior"))
+    for source in ("human_prior", "human_mixture"):
+        assert set(tables[source].frame["equivalent_votes"]) == {0.0}
+    for source in ("pooled", "human_prior", "human_mixture"):
+        frame, p_NK = tables[source].frame, tables[source].frame.select(files.names).to_numpy()
+        assert (frame["prior_votes"] > -1e-9).all() and (frame["expected_squared_error"] > 0).all()
+        low_N, high_N = (frame[f"dominant_{end}"].to_numpy() for end in ("low", "high"))
+        assert ((low_N <= p_NK.max(1)) & (p_NK.max(1) <= high_N)).all()
+    trusted = [tables[source].frame["expected_squared_error"].mean() for source in ("pooled", "human_prior")]
+    assert trusted[0] < 0.8 * trusted[1]
     counts = [
         tables[source].frame.select(files.names).to_numpy() for source in ("human", "synthetic", "combined")
     ]
@@ -68,7 +76,7 @@ def test_pool_writes_every_source_for_the_same_utterances(files: Files, pooled: 
 def test_pool_says_what_the_alm_is_worth(pooled: Path) -> None:
     summary = json.loads((pooled / "pooling.json").read_text())
     alm = summary["alms"]["made_up_alm"]
-    assert 2 < alm["equivalent_votes"] < 12  # 5 by construction
+    assert 1 < alm["equivalent_votes"] < 8  # 5 by construction, less what votes say without it
     assert alm["is_informative"] is True
     worth = alm["worth"]
     assert worth["votes"] == 2 and worth["speakers"] > 1  # of three votes, one is the target
@@ -108,9 +116,9 @@ def test_test_speakers_votes_do_not_reach_the_model(files: Files, pooled: Path, 
         out=tmp_path / "x",
     )
     first, second = (json.loads((folder / "pooling.json").read_text()) for folder in (pooled, other))
-    for part in ("prior", "response", "fitted_on"):
+    for part in ("prior", "mixture_alone", "mixture_beside_alms", "response", "fitted_on"):
         assert first[part] == second[part]
-    for part in ("equivalent_votes_weights", "bias", "matrix", "temperature"):
+    for part in ("stack_weight", "bias", "matrix", "temperature"):
         assert first["alms"]["made_up_alm"][part] == second["alms"]["made_up_alm"][part]
 
 
@@ -119,11 +127,11 @@ def test_validation_ranks_the_sources_as_they_were_made(validated: Path) -> None
     assert set(rows) == {*SOURCES, *BASELINES, "prior", "ceiling", "floor"}
     for score in ("nll", "squared_error"):
         floor, pooled = rows["floor"][score], rows["pooled"][score]
-        others = [rows[source][score] for source in ("human_prior", "human_smoothed", "synthetic", "prior")]
+        others = [rows[source][score] for source in ("human_mixture", "human_smoothed", "synthetic", "prior")]
         assert floor < pooled < min(others)
     assert rows["human"]["nll"] is None and rows["human"]["nll_infinite"] > 0
     assert rows["pooled"]["nll_infinite"] == 0
-    assert rows["pooled"]["nll_minus_human_prior_high"] < 0  # the ALM adds something
+    assert rows["pooled"]["nll_minus_human_mixture_high"] < 0  # the ALM adds something
     assert rows["pooled"]["squared_error_over_human"] < 0.8
     assert rows["pooled"]["js"] < min(rows[source]["js"] for source in ("human", "synthetic", "prior"))
     assert rows["pooled"]["js_truth"] < rows["human"]["js_truth"]
@@ -235,9 +243,9 @@ def test_gaps_fall_back_and_are_marked(files: Files, tmp_path: Path) -> None:
         assert tables[source]["fallback"].to_list() == ["alm"] * 5 + ["prior"] * 5 + [None] * 5
     alone, pooled = (
         Distributions.read(out / f"{source}.parquet").frame[5:15].select(files.names).to_numpy()
-        for source in ("human_prior", "pooled")
+        for source in ("human_mixture", "pooled")
     )
-    assert pooled == pytest.approx(alone)  # nothing but the humans and the prior to go by
+    assert pooled == pytest.approx(alone)  # nothing but the human votes and the mixture to go by
 
 
 def test_an_alm_that_never_answers_and_an_empty_table(files: Files, tmp_path: Path) -> None:
@@ -251,7 +259,7 @@ def test_an_alm_that_never_answers_and_an_empty_table(files: Files, tmp_path: Pa
             out=tmp_path / name,
         )
         alone, pooled = (
-            Distributions.read(out / f"{source}.parquet") for source in ("human_prior", "pooled")
+            Distributions.read(out / f"{source}.parquet") for source in ("human_mixture", "pooled")
         )
         assert pooled.frame.select(files.names).equals(alone.frame.select(files.names))
         validate(

@@ -44,8 +44,8 @@ def test_the_fewer_the_votes_the_more_pooling_gains(
         assert rows[k, "human"]["over_human"]["value"] == 1.0
         assert rows[k, "pooled"]["js"]["value"] < rows[k, "combined"]["js"]["value"]
         assert rows[k, "pooled"]["p_squared_error"] < 0.05 and rows[k, "pooled"]["p_nll"] < 0.05
-        assert rows[k, "pooled"]["nll_minus_human_prior"]["high"] < 0
-        assert rows[k, "human_prior"]["nll_minus_human_prior"]["value"] == 0
+        assert rows[k, "pooled"]["nll_minus_human_mixture"]["high"] < 0
+        assert rows[k, "human_mixture"]["nll_minus_human_mixture"]["value"] == 0
         assert rows[k, "human"]["nll"]["value"] is None and rows[k, "human"]["nll_infinite"] > 0
         assert rows[k, "human_prior"]["nll"]["value"] < rows[k, "human_smoothed"]["nll"]["value"]
         for source in ("pooled", "human_prior", "synthetic"):
@@ -138,8 +138,8 @@ def test_on_crema_d_pooling_with_the_acted_intent_reaches_its_targets(tmp_path: 
     for k, target in ((1, 0.20), (3, 0.43), (5, 0.58)):
         intent, pooled = rows[k, "intent"], rows[k, "pooled"]
         assert intent["squared_error_over_human"]["value"] <= target
-        assert intent["nll_minus_human_prior"]["high"] < 0
-        assert pooled["nll_minus_human_prior"]["value"] == 0.0  # no ALM: humans + prior
+        assert intent["nll_minus_human_mixture"]["high"] < 0
+        assert pooled["nll_minus_human_mixture"]["value"] == 0.0  # no ALM: human votes and mixture
         assert pooled["squared_error_over_human"]["high"] < 0.8  # which is better than the humans alone
     for third, target in (("low", 0.55), ("medium", 0.47), ("high", 0.44)):
         by_ambiguity = rows[3, "intent"]["independent_votes"]

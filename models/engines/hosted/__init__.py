@@ -6,15 +6,16 @@ requests in flight, and the same request is never paid twice. What was spent is 
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 from ambivox.models.alms import HOSTED_PREFIX, resolve
 from ambivox.models.engines import EngineChoice
+from ambivox.models.engines._bounded_http import api_key, check_address
 from ambivox.models.engines.hosted.api import Api
 from ambivox.models.engines.hosted.engine import HostedEngine
 from ambivox.models.engines.hosted.journal import Journal
 from ambivox.models.errors import UserError
+from ambivox.models.http_environment import check_http_environment
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.hosted_spec import Hosted
 
@@ -29,11 +30,13 @@ def start(choice: EngineChoice) -> HostedEngine:
         The engine.
 
     Raises:
-        UserError: the ALM is no hosted one, its key is not set, or its server has no address.
+        UserError: the ALM is no hosted one, its key is not set or cannot be sent, its server has no address, or the
+            environment names proxies or certificates that cannot be used.
     """
+    check_http_environment()
     resolved = resolve(choice.alm)
-    hosted = _reached_at(resolved, choice.url)
-    key = os.environ.get(hosted.key_variable, "")
+    hosted = _reached_at(resolved, choice)
+    key = api_key(hosted.key_variable)
     if not key and not choice.alm.startswith(HOSTED_PREFIX):
         raise UserError(
             f"the ALM {choice.alm} needs an API key of {hosted.provider} in the environment variable "
@@ -53,23 +56,22 @@ def version(choice: EngineChoice) -> str:
     Raises:
         UserError: see ``start``.
     """
-    hosted = _reached_at(resolve(choice.alm), choice.url)
+    hosted = _reached_at(resolve(choice.alm), choice)
     host = hosted.base_url.partition("://")[2].partition("/")[0].rpartition("@")[2]
     return f"hosted {host} {choice.answered_by or hosted.model}"
 
 
-def _reached_at(resolved: ResolvedAlm, url: str) -> Hosted:
-    """The specification with the address of ``--server`` where one is given."""
+def _reached_at(resolved: ResolvedAlm, choice: EngineChoice) -> Hosted:
+    """The specification with the address and the prices that the user gives."""
     hosted = resolved.alm.hosted
     if hosted is None:
         raise UserError(
             f"--engine hosted takes an ALM that is reached by an API, found {resolved.name}; expected hosted:MODEL with "
             "--server URL, or a hosted ALM of models/alms/"
         )
-    address = url or hosted.base_url
-    if not address.startswith(("http://", "https://")):
+    address = choice.url or hosted.base_url
+    if not address:
         raise UserError(
-            f"the hosted ALM {hosted.model} needs --server with the address of its API, such as https://host/v1; "
-            f"found {address!r}"
+            f"the hosted ALM {hosted.model} needs --server with the address of its API, such as https://host/v1"
         )
-    return replace(hosted, base_url=address.rstrip("/"))
+    return replace(hosted.with_prices(choice.prices), base_url=check_address(address))

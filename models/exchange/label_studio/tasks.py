@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
+from ambivox.models.exchange._audio_addresses import audio_address, audio_root
 from ambivox.models.files import atomic_path, write_json
 
 CHOICES_NAME = "emotion"  # the name of the Choices element in config.xml, and of its results
@@ -84,27 +83,11 @@ def write_project(tables: LinkedTables, folder: Path, audio_url: str | None = No
     ]
 
 
-def audio_root(audio: list[str]) -> Path | None:
-    """The deepest folder that holds all local audio; None where every file has an address such as s3://.
-
-    Args:
-        audio: Paths and addresses.
-
-    Returns:
-        An absolute path.
-    """
-    folders = {os.path.dirname(os.path.abspath(path)) for path in audio if "://" not in path}  # noqa: PTH100, PTH120
-    return Path(os.path.commonpath(folders)) if folders else None
-
-
 def _data(row: dict[str, Any], audio_url: str, root: Path | None) -> dict[str, str]:
     """What a task shows and returns; Label Studio refuses null where the interface shows a value."""
-    audio = row["audio"]
-    if root is not None and "://" not in audio:
-        audio = audio_url + quote(Path(os.path.abspath(audio)).relative_to(root).as_posix())  # noqa: PTH100
     optional = {name: row[name] for name in ("corpus", "speaker") if row[name] is not None}
     return {
-        "audio": audio,
+        "audio": audio_address(row["audio"], audio_url, root),
         "utterance_id": row["utterance_id"],
         "transcript": row["transcript"] or "",
         **optional,

@@ -11,7 +11,7 @@ from ambivox.models.reporting.figures.bars import grouped_bars
 from ambivox.models.reporting.figures.style import DARK, new_figure, shared_legend, styled
 from ambivox.models.statistics.ambiguity import TERTILES
 
-_SOURCES = ("human_prior", "synthetic", "combined", "pooled", "intent")
+_SOURCES = ("human_prior", "human_mixture", "synthetic", "combined", "pooled", "intent")
 
 
 @styled

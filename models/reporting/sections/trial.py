@@ -21,7 +21,7 @@ _COLUMNS = {
     "nll ↓": "nll",
     "squared error ↓": "squared_error",
     "JS ↓": "js",
-    "nll − human + prior ↓": "nll_minus_human_prior",
+    "nll − human + mixture ↓": "nll_minus_human_mixture",
     "ratio of squared error ↓": "squared_error_over_human",
     "ratio of JS ↓": "over_human",
 }
@@ -46,7 +46,7 @@ def trial(run: Run) -> Section:
     section.text.append(
         "In each test utterance, k human votes are kept and the others are the target. The ratios divide the squared error, "
         "or the JS, of a source by that of the k votes alone: below 1, the source is better than k votes alone. What the "
-        "ALM adds is the difference in nll to human + prior. Ambiguity: tertiles of the entropy of half of the votes that "
+        "ALM adds is the difference in nll to human + mixture. Ambiguity: tertiles of the entropy of half of the votes that "
         "were not kept, scored against the other half. Intent is an oracle: it replaces the ALM by the emotion that the "
         "actor was asked to express, with a fitted weight."
     )

@@ -17,7 +17,7 @@ from ambivox.models.statistics.ambiguity import TERTILES
 from ambivox.models.statistics.intervals import few_groups
 from ambivox.models.statistics.paired_tests import SIGNIFICANT_P
 
-_GROUP_SOURCES = ("human", "human_prior", "synthetic", "pooled", "ceiling")
+_GROUP_SOURCES = ("human", "human_mixture", "synthetic", "pooled", "ceiling")
 
 
 def validation(run: Run) -> Section:

@@ -85,6 +85,6 @@ def test_the_step_pool_pools_human_votes_where_no_annotator_is_left(tmp_path, ma
     assert summary["alms"] == {}
     assert summary["left_out"][0].startswith("deaf is audio-insensitive")
     human, pooled = (
-        Distributions.read(tmp_path / f"out/{name}.parquet") for name in ("human_prior", "pooled")
+        Distributions.read(tmp_path / f"out/{name}.parquet") for name in ("human_mixture", "pooled")
     )
     assert human.frame.select(LABELS).equals(pooled.frame.select(LABELS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,24 +84,24 @@ def test_auto_is_whisper_tiny_where_the_hub_has_it(hub: HubServer, whisper: Path
     assert any(DEFAULT_REVISION in request for request in hub.requests)  # the hub was asked for this commit
 
 
-@pytest.mark.parametrize("failure", ["500", "403", "nonsense", "no model", "no server"])
+@pytest.mark.parametrize("failure", ["500", "403", "nonsense", "no model", "no server", "no usable proxy"])
 def test_auto_is_the_statistics_with_a_notice_where_it_cannot_be_had(
     failure: str,
     hub: HubServer,
     whisper: Path,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
 ) -> None:
     if failure == "no server":
         monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    elif failure == "no usable proxy":
+        monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:7891")
     elif failure != "no model":
         hub.put(DEFAULT_WHISPER, whisper)
         hub.failure = failure
-    with caplog.at_level(logging.WARNING):
-        assert choose_tower(AUTO) == TowerChoice(STATISTICS, None)
-    (record,) = caplog.records
-    assert "spectral statistics" in record.getMessage() and "--tower FOLDER" in record.getMessage()
-    assert "\n" not in record.getMessage()
+    choice = choose_tower(AUTO)
+    assert choice == TowerChoice(STATISTICS, None)
+    assert "cannot be had" in choice.notice and "--tower FOLDER" in choice.notice
+    assert "\n" not in choice.notice
 
 
 def test_what_cannot_be_had_is_one_line(hub: HubServer, whisper: Path, tmp_path: Path) -> None:

@@ -383,3 +383,24 @@ def test_proxies_are_honoured(engine: Callable[..., HostedEngine], monkeypatch: 
     connected = engine(url="http://provider.example/v1", server_timeout_seconds=1.0)
     with pytest.raises(UserError, match="ConnectError"):
         connected.generate(requests(1), [SAMPLED])
+
+
+@pytest.mark.parametrize(("key", "is_sent"), [(" key\n", True), ("schlüssel", False), ("a\nb", False)])
+def test_a_key_is_sent_without_white_space_or_refused_without_showing_it(
+    engine: Callable[..., HostedEngine], monkeypatch: pytest.MonkeyPatch, key: str, is_sent: bool
+) -> None:
+    monkeypatch.setenv("AMBIVOX_SERVER_KEY", key)
+    if is_sent:
+        assert engine().generate(requests(1), [SAMPLED])[0] in "ABCD"
+        return
+    with pytest.raises(UserError, match="AMBIVOX_SERVER_KEY: expected printable ASCII") as caught:
+        engine()
+    assert key not in str(caught.value)
+
+
+def test_a_proxy_that_no_client_can_use_is_one_line(
+    engine: Callable[..., HostedEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:7891")
+    with pytest.raises(UserError, match=r"ALL_PROXY=socks://127\.0\.0\.1:7891: no HTTP client can use this"):
+        engine()

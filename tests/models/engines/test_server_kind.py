@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ambivox.models.engines import EngineChoice
+from ambivox.models.engines import EngineChoice, hosted
 from ambivox.models.engines._server_kind import VLLM, identify_server
 from ambivox.models.engines.server import KEY_VARIABLE, version
 from ambivox.models.errors import UserError
@@ -124,11 +124,38 @@ def test_a_key_that_no_header_can_hold_is_named(monkeypatch):
     assert "printable ASCII" in line("http://127.0.0.1:1/v1")
 
 
+NO_ADDRESSES = [
+    "localhost:8000/v1", "ftp://host/v1", "http://", "http:///v1", "v1", "http:host", "//host/v1",
+    "http://host:99999/v1", "http://host:0/v1", "http://host:-1/v1", "http://host:８０/v1",
+    "http://[::1", "http://[::g]/v1", "http://[1.2.3.4]/v1", "http://[v1.x]/v1", "http://256.1.1.1/v1", "http://1.2.3..4/v1",
+    "http://a..b/v1", "http://.b/v1", f"http://{'a' * 64}.b/v1", "http://xn--/v1", "http://xn--ü/v1",
+    "http://ho st/v1", "http://<host>:8000/v1", "http://{host}/v1", "http://a,b/v1", "http://*/v1", "http://'host'/v1",
+    "http://%2e/v1", "http://\u200bhost/v1", "http://☃.b/v1", "http://😀/v1", "http://\udcff/v1", "http://host/\udcff",
+    "http://host/\tv1", "http://host/\x00", "http://host\\v1",
+]  # fmt: skip
+ENGINE_VERSIONS = {"server": version, "hosted": hosted.version}
+
+
+@pytest.mark.parametrize("engine", list(ENGINE_VERSIONS))
+@pytest.mark.parametrize("url", NO_ADDRESSES)
+def test_what_is_no_address_is_said_without_a_request(url, engine):
+    with pytest.raises(UserError, match="expected one such as http://localhost:8000/v1") as caught:
+        ENGINE_VERSIONS[engine](EngineChoice(engine, "hosted:some-model", url, 5.0))
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.parametrize(
-    "url", ["localhost:8000/v1", "ftp://host/v1", "http://", "http://host:99999/v1", "v1", "http://[::1"]
+    "url",
+    [
+        "http://[::1]:9",
+        "http://münchen.invalid/v1",
+        "http://例え.invalid",
+        "http://a_b.invalid/v1",
+        "HTTP://LOCALHOST:9",
+    ],
 )
-def test_what_is_no_address_is_said_without_a_request(url):
-    assert "expected one such as http://localhost:8000/v1" in line(url)
+def test_an_unusual_address_is_taken(url):
+    assert "nothing listens there" in line(url)
 
 
 def test_secrets_in_an_address_are_not_printed():

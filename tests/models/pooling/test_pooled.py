@@ -1,4 +1,4 @@
-"""Pooling: the formula by hand, gradients by differences, known equivalent votes, and every degenerate case."""
+"""Pooling: known equivalent votes, unseen speakers, several ALMs, and every degenerate case."""
 
 from __future__ import annotations
 
@@ -6,26 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.optimize import approx_fprime
 
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.calibration import identity
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.informative import cross_fit
 from ambivox.models.pooling.inputs import PoolingInputs, mean_over_alms
-from ambivox.models.pooling.loss import PoolingLoss
-from ambivox.models.pooling.pooled import (
-    CRITERIA,
-    FEATURES,
-    AlmModel,
-    Criterion,
-    PoolingModel,
-    PriorWeights,
-    features,
-    pool,
-    posterior_mean,
-    respond,
-)
+from ambivox.models.pooling.mixture import DirichletMixture
+from ambivox.models.pooling.pooled import AlmModel, PoolingModel, pool
+from ambivox.models.pooling.response import CRITERIA, Criterion
 from ambivox.models.pooling.sources import combined_counts, mean_votes
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.statistics import metrics
@@ -52,60 +41,15 @@ def _js(model: PoolingModel, corpus: SimulatedCorpus, keep: int = 3) -> tuple[fl
     )
 
 
-def test_formula_by_hand() -> None:
-    # (2 + 2 * 0.25) / 5 and (1 + 2 * 0.75) / 5
-    p_NK = posterior_mean(np.array([[2.0, 1.0]]), np.array([[[0.25, 0.75]]]), np.array([[2.0]]))
-    assert p_NK == pytest.approx(np.array([[0.5, 0.5]]))
-
-
-def test_kappa_zero_is_the_humans_and_a_unit_response_changes_nothing() -> None:
-    n_NK = np.array([[2.0, 1.0, 0.0]])
-    q_NAK = np.array([[[0.1, 0.2, 0.7]]])
-    assert posterior_mean(n_NK, q_NAK, np.zeros((1, 1))) == pytest.approx(n_NK / 3)
-    p_NK = np.array([[0.7, 0.2, 0.1]])
-    assert respond(p_NK, np.eye(3), np.zeros(3)) == pytest.approx(p_NK, abs=1e-3)
-    assert respond(p_NK, 2 * np.eye(3), np.zeros(3))[0, 0] > 0.85  # sharper
-
-
-def test_features_by_hand() -> None:
-    f_F = features(np.array([[2.0, 2.0, 1.0]]), np.array([[0.5, 0.25, 0.25]]), np.array([0.8]))[0]
-    doubt = -(0.5 * np.log(0.5) + 0.5 * np.log(0.25)) / np.log(3)
-    assert dict(zip(FEATURES, f_F, strict=True)) == pytest.approx(
-        {
-            "constant": 1.0,
-            "agreement": 0.4,
-            "mass_on_top": 0.75,
-            "doubt": doubt,
-            "agreement_x_mass": 0.3,
-            "label_mass": 0.2,
-        }
-    )
-
-
-@pytest.mark.parametrize("criterion", CRITERIA)
-@pytest.mark.parametrize("labels", [2, 5])
-def test_gradient_matches_finite_differences(criterion: Criterion, labels: int) -> None:
-    rng = np.random.default_rng(labels)
-    known_MK = rng.integers(0, 3, (40, labels)).astype(float)
-    q_MCK = rng.dirichlet(np.ones(labels), (40, 2))
-    answered_MC = rng.integers(0, 2, (40, 2)).astype(float)
-    answered_MC[:, 0] = 1.0
-    f_MCF = rng.normal(size=(40, 2, len(FEATURES)))
-    held_out_MK = rng.multinomial(4, np.full(labels, 1 / labels), 40)
-    weight_M = np.full(40, 1 / 40)
-    loss = PoolingLoss(known_MK, held_out_MK / 4, weight_M, q_MCK, answered_MC, f_MCF, criterion, 40)
-    at = rng.normal(0, 0.3, loss.pack(f_MCF[0], np.eye(labels), np.zeros(labels)).shape)
-    numeric = approx_fprime(at, lambda x: loss.loss_and_gradient(x)[0], 1e-7)
-    assert loss.loss_and_gradient(at)[1] == pytest.approx(numeric, abs=2e-5)
-
-
 @pytest.mark.parametrize("kappa", [2.0, 8.0])
-def test_known_equivalent_votes_are_recovered_by_leaving_votes_out(kappa: float) -> None:
+def test_a_known_number_of_votes_in_the_answer_is_recovered(kappa: float) -> None:
     corpus = simulated_corpus(rows=4000, kappa=kappa, votes=4)
     model = _fit(corpus, "likelihood", in_use=4.0)
-    assert model.fitted_on["target"] == "one vote left out"
-    kappa_N = pool(model, corpus.n_NK, corpus.q_NK[:, None]).kappa_NA[:, 0]
-    assert np.median(kappa_N) == pytest.approx(kappa, rel=0.3)
+    pooled = pool(model, corpus.n_NK, corpus.q_NK[:, None])
+    assert np.median(pooled.weight_N) - 4 == pytest.approx(kappa, rel=0.3)
+    bayes_NK = (corpus.n_NK + kappa * corpus.q_NK) / (4 + kappa)
+    assert np.abs(pooled.p_NK - bayes_NK).mean() < 0.02
+    assert 0 < np.median(pooled.kappa_NA) < kappa  # the votes without the ALM are pooled with a mixture, too
 
 
 @pytest.mark.parametrize(("votes", "kappa"), [(4, 1.5), (4, 6.0), (9, 3.0)])
@@ -220,10 +164,11 @@ def test_utterances_without_votes_and_without_answers_are_marked() -> None:
     assert pooled.from_prior_N.tolist() == [False, True, False]
     assert pooled.p_NK[0].argmax() == 0
     assert pooled.p_NK[1] == pytest.approx(model.prior_K)
-    prior_votes = pooled.prior_votes_N[2]
-    with_prior_K = (n_NK[2] + prior_votes * model.prior_K) / (3 + prior_votes)
-    assert pooled.p_NK[2] == pytest.approx(with_prior_K) and pooled.p_NK[2].min() > 0  # never the raw n / N
-    assert pooled.weight_N[2] == pytest.approx(3 + prior_votes)
+    alone = pool(model.without_alms(), n_NK, np.zeros((3, 0, 4)))
+    assert pooled.p_NK[2] == pytest.approx(alone.p_NK[2]) and pooled.p_NK[2].min() > 0  # never the raw n / N
+    assert pooled.weight_N == pytest.approx(
+        n_NK.sum(1) + pooled.prior_votes_N + pooled.kappa_NA[:, 0], abs=1e-9
+    )
     assert pooled.p_NK.sum(1) == pytest.approx(np.ones(3))
 
 
@@ -293,16 +238,16 @@ def test_exact_answers_count_by_their_expectation_and_sampled_ones_as_they_are()
 
 
 def test_an_alm_model_is_applied_as_stored() -> None:
+    single = DirichletMixture.single(2, 2.0)
+    beside = replace(single, answer_weights_F=np.array([np.log(3.0), 0.0, 0.0]))
+    alm = AlmModel("x", identity(2), 1.0, True)
+    prior_K, unit_KK = np.array([0.5, 0.5]), np.eye(2)
     model = PoolingModel(
-        ("a", "b"),
-        np.array([0.5, 0.5]),
-        PriorWeights.constant(2.0),
-        (AlmModel("x", identity(2), np.array([np.log(3.0), 0, 0, 0, 0, 0]), True),),
-        np.eye(2),
-        np.zeros(2),
-        "likelihood",
-        {},
+        ("a", "b"), prior_K, single, single, beside, (alm,), unit_KK, np.zeros(2), "likelihood", {}
     )
     pooled = pool(model, np.array([[1.0, 0.0]]), np.array([[[0.2, 0.8]]]))
     # one vote, two of the prior, three of the ALM
     assert pooled.p_NK == pytest.approx(np.array([[2.6 / 6, 3.4 / 6]]), abs=1e-6)
+    assert (pooled.kappa_NA[0, 0], pooled.prior_votes_N[0], pooled.weight_N[0]) == pytest.approx((3, 2, 6))
+    alone = pool(model, np.array([[1.0, 0.0]]), np.array([[[np.nan, np.nan]]]))
+    assert alone.p_NK == pytest.approx(np.array([[2 / 3, 1 / 3]])) and alone.kappa_NA[0, 0] == 0

@@ -99,9 +99,12 @@ def broken_link_to_the_configuration(folder: Path) -> None:
     (folder / "config.json").symlink_to("gone")
 
 
-def awq_in_name_only(folder: Path) -> None:
-    config = {"architectures": [ARCHITECTURE], "quantization_config": {"quant_method": "AWQ", "bits": 4}}
-    (folder / "config.json").write_text(json.dumps(config))
+def quantised_in_name_only(method: str):
+    def damage(folder: Path) -> None:
+        config = {"architectures": [ARCHITECTURE], "quantization_config": {"quant_method": method}}
+        (folder / "config.json").write_text(json.dumps(config))
+
+    return damage
 
 
 def no_configuration(folder: Path) -> None:
@@ -115,6 +118,7 @@ def configuration(content: str):
     return damage
 
 
+METHODS = ("AWQ", "gptq", "bitsandbytes", "fp8")
 FAULTS = [
     (adapter, "an adapter .LORA. of Qwen/Qwen2-Audio-7B-Instruct.*merge"),
     (damaged_adapter, "configuration of an adapter"),
@@ -133,7 +137,7 @@ FAULTS = [
     (header_with_other_values, "header of this safetensors file is damaged"),
     (broken_link, "link to a file that is not there"),
     (broken_link_to_the_configuration, "link to a file that is not there"),
-    (awq_in_name_only, "quantised with AWQ, but they are not"),
+    *((quantised_in_name_only(m), rf"quantised .{m.lower()}., but they are not") for m in METHODS),
     (no_configuration, "no config.json"),
     (configuration(""), "configuration of a model.*cut short"),
     (configuration('{"architectures": ["Qwen2'), "cut short"),

@@ -15,6 +15,7 @@ from ambivox.models.reporting.sections.corpus import corpus
 from ambivox.models.reporting.sections.finetuning import finetuning
 from ambivox.models.reporting.sections.pooling import pooling
 from ambivox.models.reporting.sections.validation import validation
+from ambivox.models.tables import Distributions
 from tests.support.report_run import make_run
 
 
@@ -37,7 +38,29 @@ def test_corpus_counts_votes_and_rejects(root: Path) -> None:
 def test_an_alm_of_almost_no_effect_is_named(root: Path) -> None:
     assert not any("almost no effect" in line for line in pooling(Run(root)).text)
     write_json(root / "distributions/pooling.json", {"alms": {"tiny": {"equivalent_votes": 0.02}}})
-    assert "tiny has almost no effect: pooled is close to humans + prior." in pooling(Run(root)).text
+    assert "tiny has almost no effect: pooled is close to human + mixture." in pooling(Run(root)).text
+
+
+def test_several_alms_are_compared_by_what_each_adds(root: Path) -> None:
+    added = {"value": 0.021, "low": 0.012, "high": 0.03}
+    alms = {"tiny": {"adds_nll": added}, "big": {"adds_nll": None}}
+    write_json(root / "distributions/pooling.json", {"alms": alms})
+    sentences = [line for line in pooling(Run(root)).text if " adds " in line]
+    assert len(sentences) == 1 and sentences[0].startswith(
+        "tiny adds 0.021 [0.012, 0.030] nats per held-out vote"
+    )
+
+
+def test_the_uncertainty_of_pooled_distributions_is_summed_up(root: Path) -> None:
+    assert not any("can be trusted" in line for line in pooling(Run(root)).text)
+    path = root / "distributions/pooled.parquet"
+    table = Distributions.read(path)
+    columns = {"expected_squared_error": 0.03, "dominant_low": 0.4, "dominant_high": 0.65}
+    Distributions(table.frame.with_columns(**{k: pl.lit(v) for k, v in columns.items()}), table.labels).write(
+        path
+    )
+    text = " ".join(pooling(Run(root)).text)
+    assert "has the median 0.030 and exceeds 0.030" in text and "median width 0.25" in text
 
 
 def test_validation_names_its_target(root: Path) -> None:
@@ -47,7 +70,7 @@ def test_validation_names_its_target(root: Path) -> None:
     by_ambiguity, paired, by_sex = validation(Run(root)).tables
     assert [row[0] for row in by_ambiguity.rows] == ["human", "pooled"]
     assert paired.rows == (("JS (base 2)", "pooled − human", "-0.070 [-0.080, -0.060]", "7.0e-04"),)
-    assert by_sex.columns == ("sex", "human", "human + prior", "synthetic", "pooled", "human ceiling")
+    assert by_sex.columns == ("sex", "human", "human + mixture", "synthetic", "pooled", "human ceiling")
 
 
 def test_fine_tuned_models_of_earlier_versions_are_ranked_by_js(root: Path) -> None:

@@ -1,0 +1,120 @@
+"""A dataset's folder with the audio in it, and how it is divided into files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import polars as pl
+import pytest
+import soundfile
+
+from ambivox.models.audio.clips import Clip
+from ambivox.models.errors import UserError
+from ambivox.models.exchange import huggingface
+from ambivox.models.publishing.dataset_folder import Release, write_dataset
+from ambivox.models.reporting.data_card import facts
+from ambivox.models.reporting.reading import Run
+from ambivox.models.tables import Utterances
+from tests.support.report_run import make_run
+from tests.support.wav_files import tone, write_wav
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Eight utterances in recordings of two seconds: of the first the second half, the others as a whole."""
+    root = make_run(tmp_path / "run", 8)
+    table = Utterances.read(root / "ingest/utterances.parquet")
+    (tmp_path / "recordings").mkdir()
+    rows = []
+    for number, row in enumerate(table.frame.to_dicts()):
+        path = tmp_path / "recordings" / f"{row['utterance_id']}.wav"
+        write_wav(path, tone(2.0, hz=200 + 20 * number))
+        clip = Clip(str(path), 1.0 if number == 0 else None)
+        digest = clip.sha256(hashlib.sha256(path.read_bytes()).hexdigest())
+        rows.append(
+            row
+            | {"utterance_id": f"../{row['utterance_id']}" if number == 1 else row["utterance_id"]}
+            | {"audio": str(path), "start_seconds": clip.start_seconds, "audio_sha256": digest}
+            | {"duration_seconds": 2.0 - (clip.start_seconds or 0)}
+        )
+    frame = pl.DataFrame(rows, schema=table.frame.schema)
+    Utterances.check(frame, table.labels).write(root / "ingest/utterances.parquet")
+    for path in root.glob("*/*.parquet"):  # the second one's name would lead out of the folder
+        renamed = pl.read_parquet(path)
+        if "utterance_id" in renamed.columns and path.name != "utterances.parquet":
+            metadata = {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("ambivox")}
+            renamed.with_columns(pl.col("utterance_id").replace("u0001", "../u0001")).write_parquet(
+                path, metadata=metadata
+            )
+    return Run(root)
+
+
+def released(run: Run) -> Release:
+    return Release("team/unit", "unit", "v1", "2026-01-01", facts(run, "cc0-1.0"))
+
+
+def test_audio_is_in_the_rows(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(huggingface, "_ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(huggingface, "_SHARD_BYTES", 1)
+    (out := tmp_path / "out").mkdir()
+    write_dataset(run, released(run), ("audio", "votes"), out)
+    names = {path.name for path in (out / "data").iterdir()}
+    assert names == {
+        f"{split}-0000{n}.parquet" for split in ("pretrain", "train", "development", "test") for n in (0, 1)
+    }
+    loaded = datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
+    assert {split: len(part) for split, part in loaded.items()} == dict.fromkeys(loaded, 2)
+    assert run.utterances is not None
+    heard = {}
+    for part in loaded.values():
+        assert isinstance(part.features["audio"], datasets.Audio)
+        for row in part.cast_column("audio", datasets.Audio(decode=False)):
+            assert "/" not in row["audio"]["path"]
+            (file := tmp_path / row["audio"]["path"]).write_bytes(row["audio"]["bytes"])
+            heard[row["utterance_id"]] = soundfile.info(file)
+    for row in run.utterances.frame.to_dicts():
+        assert heard[row["utterance_id"]].duration == pytest.approx(row["duration_seconds"], abs=1e-3)
+    assert heard["u0000"].format == "FLAC"
+    # The recordings that were whole are byte for byte the corpus's.
+    whole = loaded["train"].cast_column("audio", datasets.Audio(decode=False))[1]
+    source = run.utterances.frame.filter(utterance_id=whole["utterance_id"])["audio"][0]
+    assert whole["audio"]["bytes"] == Path(source).read_bytes()
+    assert run.votes is not None
+    assert huggingface.read(out).votes.frame.equals(run.votes.frame.sort("utterance_id", "annotator_id"))
+
+
+def test_a_recording_that_changed_is_not_published(run: Run, tmp_path: Path) -> None:
+    assert run.utterances is not None
+    write_wav(Path(run.utterances.frame["audio"][4]), tone(2.0, hz=999))
+    (out := tmp_path / "out").mkdir()
+    with pytest.raises(UserError, match=r"changed .since it was ingested"):
+        write_dataset(run, released(run), ("audio",), out)
+
+
+def test_a_run_without_distributions(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    with pytest.raises(UserError, match="no utterances, votes or distributions"):
+        write_dataset(run, Release("a/b", "b", "v1", "2026-01-01", {}), (), tmp_path)
+
+
+def test_audformat_reads_it(run: Run, tmp_path: Path) -> None:
+    audformat = pytest.importorskip("audformat")
+    (out := tmp_path / "out").mkdir()
+    write_dataset(run, released(run), ("votes", "audformat"), out)
+    database = audformat.Database.load(str(out / "audformat"), load_data=True)
+    assert run.votes is not None
+    votes = run.votes.frame.sort("utterance_id", "annotator_id")
+    read = database["votes"].df
+    assert read["utterance"].to_list() == votes["utterance_id"].to_list()
+    assert read["rater"].to_list() == votes["annotator_id"].to_list()
+    assert read["emotion"].to_list() == votes["label"].to_list()
+    assert all(rater.type == "human" for rater in database.raters.values())
+    pooled = run.distributions["pooled"].frame
+    shown = database["distribution"].df
+    for name in pooled["utterance_id"]:
+        row = shown.loc[f"{name.removeprefix('../')}.wav"]
+        assert row["angry"] == pooled.filter(utterance_id=name)["angry"][0]
+    readme = (out / "README.md").read_text()
+    assert "audformat/db.votes.parquet" in readme
