@@ -44,6 +44,10 @@ PROGRAMS = {
 }
 
 
+# Python that is not run here -> why; it is compiled.
+NOT_RUN = {"docs/sharing.md": "needs a published dataset; tests/tasks/test_release_to_hub.py has a hub"}
+
+
 @dataclass(frozen=True)
 class Block:
     """A code block of a page: its language, where a fence names one, and its text."""
@@ -108,6 +112,9 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     columns = {"utterance_id": [f"u{i}" for i in range(40)], "anger": p_NK[:, 0], "joy": p_NK[:, 1]}
     pl.DataFrame(columns).write_csv(tmp_path / "probabilities.csv")
     code = "\n".join(block.text for block in of_kind("python") if block.page == page)
+    if title(page) in NOT_RUN:
+        compile(code, str(page), "exec")
+        return
     if page.name == "README.md":
         assert len(code.splitlines()) == 5
         code += (
