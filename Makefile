@@ -61,8 +61,15 @@ docs: setup ## The documentation as a site: build/site/index.html
 notebooks: setup ## Run the notebooks of examples/ and store their results
 	$(BIN)/python infra/notebooks.py
 
-bench: setup ## Side-by-side measurements
-	for file in benchmarks/*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
+# ROWS names some rows, SCALE multiplies their work: make bench ROWS="votes metrics" SCALE=10
+ROWS ?=
+SCALE ?= 1
+bench: setup ## Side-by-side measurements: writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks.run $(ROWS) --scale $(SCALE)
+
+bench-long: setup ## Measurements that take long or need an engine: annotation, ingest, training, coverage, capacity
+	for file in annotation capacity capacity_simulation coverage features ingest listener training; do \
+		$(BIN)/python -m benchmarks.$$file || exit 1; done
 
 CREMA_D ?= ../shared/crema-d
 crema-d: setup ## The main job on CREMA-D (CREMA_D=folder), the sparse-vote trial, and what planned labelling saves

@@ -115,8 +115,10 @@ class VoteFile:
             known_M = row_M >= 0
             cell_M = row_M[known_M] * labels + label_M[known_M]
             np.add.at(units_NK.reshape(-1), cell_M, np.rint(weight_M[known_M] * _UNIT).astype(np.int64))
-        n_NK = units_NK.view(np.float64)  # the same memory
-        np.divide(units_NK, _UNIT, out=n_NK)
+        n_NK = units_NK.view(np.float64)  # the same memory, block by block: NumPy would copy all of it
+        for start in range(0, rows, _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
+            np.divide(units_NK[block], _UNIT, out=n_NK[block])
         return n_NK
 
     def _human_votes(self) -> Iterator[tuple[pl.Series, np.ndarray, np.ndarray]]:
@@ -140,7 +142,8 @@ class VoteFile:
         """Record batches of the columns of ``Votes``; labels and kinds of annotators as numbers of a dictionary."""
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self.path, read_dictionary=["label", "annotator_kind"]) as file:
+        # Pre-buffering would keep the bytes of all columns until the end of the file.
+        with pq.ParquetFile(self.path, read_dictionary=["label", "annotator_kind"], pre_buffer=False) as file:
             columns = [name for name in Votes.required if name != "annotator_id" or _may_be_null(file, name)]
             yield from file.iter_batches(_BLOCK_ROWS, columns=columns)
 

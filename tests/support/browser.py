@@ -1,4 +1,4 @@
-"""Chromium for tests of pages: reports, the documentation, Prefect's UI."""
+"""A browser for tests of pages."""
 
 from __future__ import annotations
 
