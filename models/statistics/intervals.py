@@ -242,3 +242,20 @@ def _without_each(sum_G: np.ndarray) -> np.ndarray:
     """The total without each of the groups; nan with one group."""
     without_G: np.ndarray = sum_G.sum() - sum_G
     return without_G if len(sum_G) > 1 else np.full(len(sum_G), np.nan)
+
+
+def cross_fitting_widening(folds: int) -> float:
+    """The factor by which an interval over groups widens where models are fitted anew on the other groups.
+
+    The folds' scores depend on each other, as their models share most of the groups that they are fitted on. Nadeau and
+    Bengio (2003, Machine Learning 52) add the ratio of test to training data to the share of one fold in the variance
+    of a mean over folds: ``(1 / K + 1 / (K - 1)) / (1 / K)`` for K folds.
+
+    Args:
+        folds: K, at least 2.
+
+    Examples:
+        >>> round(cross_fitting_widening(5), 6)
+        1.5
+    """
+    return float(np.sqrt(1 + folds / (folds - 1)))

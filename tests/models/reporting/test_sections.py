@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
 from ambivox.models.files import write_json
+from ambivox.models.reporting.page import page
 from ambivox.models.reporting.reading import Run
-from ambivox.models.reporting.sections import examples, provenance
+from ambivox.models.reporting.sections import provenance
+from ambivox.models.reporting.sections.annotation import annotation
 from ambivox.models.reporting.sections.corpus import corpus
 from ambivox.models.reporting.sections.finetuning import finetuning
 from ambivox.models.reporting.sections.pooling import pooling
@@ -33,6 +35,21 @@ def test_corpus_counts_votes_and_rejects(root: Path) -> None:
     assert rejects.rows == (("not audio", "1"),)
     pl.DataFrame({"reason": []}).write_parquet(root / "ingest/rejects.parquet")
     assert "The step ingest rejected nothing." in corpus(Run(root)).text
+
+
+def test_what_a_hosted_alm_was_sent_and_cost_is_said(root: Path) -> None:
+    path = root / "annotations/checks.json"
+    hosted = {
+        "sent_to": "https://api.example.org/v1",
+        "answered_by": ["<b>m</b>"],
+        "clips_sent": 7,
+        "cost_usd": 1.5,
+    }
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"hosted": hosted}))
+    text = " ".join(annotation(Run(root)).text)
+    assert "sent to: https://api.example.org/v1" in text and "cost (USD): 1.5" in text
+    assert "paid requests: not known" in text
+    assert "<b>m</b>" not in page(root)
 
 
 def test_an_alm_of_almost_no_effect_is_named(root: Path) -> None:
@@ -67,7 +84,7 @@ def test_validation_names_its_target(root: Path) -> None:
     assert "the target is the votes held back from the pipeline" in validation(Run(root)).text[0]
     (root / "ingest/heldout.parquet").unlink()
     assert "the target is all human votes of the split test" in validation(Run(root)).text[0]
-    by_ambiguity, paired, by_sex = validation(Run(root)).tables
+    by_ambiguity, paired, by_sex = validation(Run(root)).folded
     assert [row[0] for row in by_ambiguity.rows] == ["human", "pooled"]
     assert paired.rows == (("JS (base 2)", "pooled − human", "-0.070 [-0.080, -0.060]", "7.0e-04"),)
     assert by_sex.columns == ("sex", "human", "human + mixture", "synthetic", "pooled", "human ceiling")
@@ -86,26 +103,6 @@ def test_fine_tuned_models_of_earlier_versions_are_ranked_by_js(root: Path) -> N
         ("human-on", "0.500"),
         ("corpus prior", "–"),
     ]
-
-
-def test_examples_are_the_test_utterances_of_highest_entropy(root: Path) -> None:
-    run = Run(root)
-    shown = examples(run, 3).examples
-    assert run.utterances is not None and run.heldout is not None
-    test = run.utterances.in_splits("test").frame["utterance_id"]
-    n_NK = run.heldout.counts(test)
-    p_NK = n_NK / n_NK.sum(1, keepdims=True)
-    entropy_N = -np.sum(p_NK * np.log2(np.where(p_NK > 0, p_NK, 1)), axis=1)
-    ranked = sorted(range(len(test)), key=lambda row: (-round(entropy_N[row], 9), test[row]))
-    assert {example.utterance_id for example in shown} == {test[row] for row in ranked[:3]}
-    assert [row.source for row in shown[0].distributions] == [
-        "held-back votes",
-        "human",
-        "synthetic",
-        "pooled",
-    ]
-    assert [row.note for row in shown[0].distributions] == ["7 votes", "3 votes", "", ""]
-    assert examples(run, 0).empty
 
 
 def test_provenance_lists_the_files_that_are_there(root: Path) -> None:
