@@ -1,4 +1,4 @@
-"""Consent to sending a corpus's recordings to a provider: asked once, and recorded as a mark of the corpus."""
+"""Consent to sending a corpus's recordings to a provider, asked once and recorded as a mark of the corpus; its budget."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 from ambivox.flows.params_file import load
 from ambivox.flows.project import ALLOW_HOSTED, TINY, Job
 from ambivox.models.alms import hosted_of
+from ambivox.models.annotator_registry.budget import Budget
 from ambivox.models.errors import UserError
+from ambivox.models.tables import Utterances
 
 
 def is_agreed(project: Path, job: Job) -> bool:
@@ -43,3 +45,32 @@ def is_agreed(project: Path, job: Job) -> bool:
     if input(question).strip().casefold() not in ("y", "yes"):
         raise UserError("nothing was sent, and nothing was entered into params.yaml")
     return True
+
+
+def hosted_budget(project: Path, corpus: str, max_usd_per_vote: float | None) -> Budget:
+    """What hosted ALMs may cost that are tried on a corpus.
+
+    Args:
+        project: The folder that holds params.yaml.
+        corpus: The corpus's key in params.yaml.
+        max_usd_per_vote: US dollars that an equivalent vote may cost.
+
+    Raises:
+        UserError: The corpus is not marked as one whose recordings may be sent, or has no limit of cost.
+    """
+    entry = load(project)["corpora"].get(corpus, {})
+    options = entry.get("annotate") or {}
+    if entry.get(ALLOW_HOSTED) is not True:
+        raise UserError(
+            f"a hosted ALM would get the recordings of {corpus}; if your speakers have agreed to that and your licence "
+            f"permits it, set corpora.{corpus}.{ALLOW_HOSTED}: true in params.yaml"
+        )
+    max_cost = options.get("max_cost")
+    if not max_cost:
+        raise UserError(
+            f"a hosted ALM costs money; set corpora.{corpus}.annotate.max_cost in params.yaml to the US dollars that "
+            "annotating the corpus may cost at most; a pilot may cost as much"
+        )
+    splits = options.get("splits") or ("train", "development", "test")
+    table = project / "data" / corpus / "ingest" / "utterances.parquet"
+    return Budget(len(Utterances.read(table).in_splits(*splits)), float(max_cost), max_usd_per_vote)

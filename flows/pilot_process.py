@@ -13,11 +13,15 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ambivox.models.annotator_registry.candidate import Candidate, SourceError
 from ambivox.models.annotator_registry.watch import fetch_candidate
 from ambivox.models.errors import UserError
 from ambivox.models.files import write_json
+
+if TYPE_CHECKING:
+    from ambivox.tasks.annotate import AnnotateOptions
 
 _GRACE_SECONDS = 10
 _MAX_REASON_CHARACTERS = 400
@@ -33,8 +37,9 @@ class PilotRequest:
         out: Folder for the tables of ``annotate``; log and request lie beside it.
         store: The vote store.
         cache: Where downloaded ALMs are kept.
-        engine: As for ``ambivox annotate``.
+        engine: As for ``ambivox annotate``; a hosted ALM has its own.
         orders: Balanced option orders.
+        max_cost: US dollars that the pilot of a hosted ALM may cost.
         known_revisions: Revisions that were decided on before; such an ALM is downloaded but not asked.
     """
 
@@ -45,6 +50,7 @@ class PilotRequest:
     cache: str
     engine: str
     orders: int
+    max_cost: float | None = None
     known_revisions: tuple[str, ...] = ()
 
     @property
@@ -116,11 +122,14 @@ def _last_line(log: Path) -> str:
 def main(arguments: list[str]) -> int:
     """Fetch the candidate, note its revision, and have it annotate the pilot unless that revision is known."""
     from ambivox.models.alms import resolve
-    from ambivox.tasks.annotate import AnnotateOptions, annotate
+    from ambivox.tasks.annotate import annotate
 
     values = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     request = PilotRequest(**(values | {"candidate": Candidate(**values["candidate"])}))
     try:
+        if request.candidate.is_hosted:
+            write_json(request.revision_file, _ask_hosted(request))
+            return 0
         folder = fetch_candidate(request.candidate, Path(request.cache))
         revision = resolve(str(folder)).revision
         write_json(request.revision_file, revision)
@@ -130,16 +139,36 @@ def main(arguments: list[str]) -> int:
             utterances=Path(request.utterances),
             alm=str(folder),
             out=Path(request.out),
-            options=AnnotateOptions(
-                store=request.store,
-                engine=request.engine,  # type: ignore[arg-type]  # checked by annotate
-                orders=request.orders,
-            ),
+            options=_options(request, engine=request.engine),
         )
     except (UserError, SourceError) as error:
         print(f"ambivox: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _ask_hosted(request: PilotRequest) -> str:
+    """Have a hosted ALM annotate the pilot; returns the model that its answers name."""
+    from ambivox.models.annotation.checks_file import read_checks
+    from ambivox.tasks.annotate import annotate
+
+    candidate, out = request.candidate, Path(request.out)
+    options = _options(
+        request,
+        server=candidate.server,
+        prices=tuple(candidate.prices),
+        allow_hosted=True,  # the flow has checked that the corpus is marked so
+        max_cost=request.max_cost,
+    )
+    annotate(utterances=Path(request.utterances), alm=candidate.location, out=out, options=options)
+    answered_by = read_checks(out / "checks.json")["hosted"]["answered_by"]
+    return str(answered_by[0]) if answered_by and answered_by[0] else candidate.version
+
+
+def _options(request: PilotRequest, **others: Any) -> AnnotateOptions:
+    from ambivox.tasks.annotate import AnnotateOptions
+
+    return AnnotateOptions(store=request.store, orders=request.orders, **others)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from ambivox.flows.annotators import install_annotator, track
+from ambivox.flows.annotators import install_annotator, install_hosted, track
 from ambivox.flows.reannotate_pilots import alm_cache
 from ambivox.models.annotator_registry import watch
 from ambivox.models.annotator_registry.candidate import Candidate
@@ -68,7 +68,10 @@ def complete(project: Path, corpus: str, ledger: Ledger) -> Candidate | None:
     rows = ledger.read().filter(alm=candidate.alm, version=candidate.version, decision="promoted")
     if rows.height:
         try:
-            install_annotator(project, corpus, watch.fetch_candidate(candidate, alm_cache(project)))
+            if candidate.is_hosted:
+                install_hosted(project, corpus, candidate)
+            else:
+                install_annotator(project, corpus, watch.fetch_candidate(candidate, alm_cache(project)))
         except (UserError, FileNotFoundError) as error:
             raise UserError(
                 f"the promotion of {candidate.short_name} was decided, but cannot be completed: {error}; to give it up, "

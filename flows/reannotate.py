@@ -10,6 +10,7 @@ pipeline is brought up to date (only what depends on the annotator), and fine-tu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from prefect.input import RunInput
 from prefect.states import Completed
 
 from ambivox.flows.annotators import LEDGER, corpus_lock, current_annotator
+from ambivox.flows.hosted_consent import hosted_budget
 from ambivox.flows.promotions import complete, record
 from ambivox.flows.reannotate_artifacts import publish_decisions
 from ambivox.flows.reannotate_pilots import Engine, PilotRunner
@@ -29,6 +31,7 @@ from ambivox.models.annotator_registry.decision import Verdict, best_trial, deci
 from ambivox.models.annotator_registry.ledger import Entry, Ledger
 from ambivox.models.annotator_registry.trial import Trial
 from ambivox.models.errors import UserError
+from ambivox.models.prompting.hosted_spec import shutdown_notice
 
 _MATRIX_DEPLOYMENT = "finetune-matrix/finetune-matrix"
 _APPROVAL_TIMEOUT_SECONDS = 7 * 24 * 3600
@@ -67,6 +70,7 @@ def reannotate(
     engine: Engine = "auto",
     orders: int = 6,
     timeout_seconds: float = 3600,
+    max_usd_per_vote: float | None = None,
     after_promotion: Literal["reproduce", "nothing"] = "reproduce",
     seed: int = 0,
 ) -> State[Any]:
@@ -75,7 +79,8 @@ def reannotate(
     Args:
         project: The folder that holds dvc.yaml.
         corpus: The corpus of params.yaml that is annotated.
-        sources: Where ALMs appear: hub:author=NAME, hub:collection=SLUG, hub:filter=TAG, folder:PATH, s3://BUCKET/PREFIX.
+        sources: Where ALMs appear: hub:author=NAME, hub:collection=SLUG, hub:filter=TAG, folder:PATH, s3://BUCKET/PREFIX,
+            models:URL (the list of models of a provider; the corpus must be marked with allow_hosted).
         pilot_size: How many utterances a candidate is tried on: of each speaker, those with the most human votes.
         margin: How much better (nll, nats per human vote) the votes pooled with a candidate must be than those pooled
             with the annotator in use; the gain must also be significant over speakers.
@@ -83,6 +88,8 @@ def reannotate(
         engine: What runs the ALMs.
         orders: Balanced option orders of the pilot.
         timeout_seconds: Time limit per candidate, downloading included.
+        max_usd_per_vote: A hosted ALM is not promoted where an equivalent vote costs more (US dollars), for example more
+            than a human vote; what annotating the corpus may cost is annotate.max_cost in params.yaml.
         after_promotion: Bring the pipeline up to date and queue fine-tuning, or leave that to the schedule.
         seed: Seed of the folds and of the drawing of votes.
 
@@ -104,21 +111,29 @@ def reannotate(
             get_run_logger().warning(
                 "the promotion of %s was interrupted; it is complete now", completed.short_name
             )
-        candidates = [found for found in _listed(sources) if not ledger.is_known(found)]
-        current = current_annotator(root, corpus) if candidates else None
+        listed = _listed(sources)
+        candidates = [found for found in listed if not ledger.is_known(found)]
+        current = current_annotator(root, corpus)
+        if notice := _shutdown_notice(current, listed):
+            get_run_logger().warning(notice)
         if current is not None:
-            candidates = [found for found in candidates if found.version != current.version]
+            candidates = [found for found in candidates if not _is_same(found, current)]
+        tried = [*candidates, *([current] if current and candidates else [])]
+        is_hosted = any(found.is_hosted for found in tried)
+        budget = hosted_budget(root, corpus, max_usd_per_vote) if is_hosted else None
         if not candidates and completed is None:
-            publish_decisions(corpus, ledger, [])
+            publish_decisions(corpus, ledger, [], notice)
             return Completed(name="NothingNew", message="no new ALM or version")
         promoted, entries = None, list[Entry]()
         if candidates:
             with tags(f"corpus:{corpus}", "step:reannotate"):
-                runner = PilotRunner(root, corpus, pilot_size, engine, orders, timeout_seconds, margin, seed)
+                runner = PilotRunner(
+                    root, corpus, pilot_size, engine, orders, timeout_seconds, margin, seed, budget
+                )
                 trials = runner.trials(candidates, current, ledger)
-            promoted, entries = decide(trials, require_approval)
+            promoted, entries = decide(trials, require_approval, margin)
             record(root, corpus, ledger, entries, promoted)
-        publish_decisions(corpus, ledger, entries)
+        publish_decisions(corpus, ledger, entries, "" if promoted else notice)
     promoted = promoted or completed
     if promoted is not None and after_promotion == "reproduce":
         _reproduce_and_queue_finetuning(project, corpus)
@@ -130,7 +145,7 @@ def _listed(sources: tuple[str, ...]) -> list[Candidate]:
     """What the sources offer, without repetitions. A source that is down is skipped, unless all are."""
     if not sources:
         raise UserError(
-            "no sources to watch; expected one or more of hub:author=NAME, folder:PATH, s3://BUCKET/PREFIX"
+            "no sources to watch; expected one or more of hub:author=NAME, folder:PATH, s3://BUCKET/PREFIX, models:URL"
         )
     candidates: list[Candidate] = []
     errors: list[str] = []
@@ -149,24 +164,45 @@ def _listed(sources: tuple[str, ...]) -> list[Candidate]:
     return list({(found.alm, found.version): found for found in candidates}.values())
 
 
-def decide(trials: Sequence[Trial], require_approval: bool) -> tuple[Candidate | None, list[Entry]]:
+def _is_same(found: Candidate, current: Candidate) -> bool:
+    """Whether a candidate is the annotator in use; a hosted one is known by its name and address."""
+    if current.is_hosted:
+        return (found.alm, found.server) == (current.alm, current.server)
+    return found.version == current.version
+
+
+def _shutdown_notice(current: Candidate | None, listed: list[Candidate]) -> str:
+    """A warning where the provider of the annotator in use is about to shut it down, by its list or by models/alms/."""
+    if current is None or not current.is_hosted:
+        return ""
+    days = [found.shutdown for found in listed if _is_same(found, current) and found.shutdown] or [
+        current.shutdown
+    ]
+    day = date.fromisoformat(days[0]) if days[0] else None
+    return shutdown_notice(current.alm, day, datetime.now(UTC).date())
+
+
+def decide(
+    trials: Sequence[Trial], require_approval: bool, margin: float = 0.0
+) -> tuple[Candidate | None, list[Entry]]:
     """Choose the best of the better candidates, after approval if required.
 
     Args:
         trials: One round of trials.
         require_approval: Pause the flow run until a person has answered.
+        margin: ALMs whose nll differs by less are equally good; the cheaper one is chosen.
 
     Returns:
         The promoted candidate, if any, and every trial's ledger entry with its decision.
     """
-    best = best_trial(trials)
+    best = best_trial(trials, margin)
     verdict = Verdict()
     if best is not None and require_approval:
         form = Approval.with_initial_data(description=f"Promote {best.entry}?", promote=True)
         answer = pause_flow_run(wait_for_input=form, timeout=_APPROVAL_TIMEOUT_SECONDS)
         person = answer.who or "a person"
         verdict = Verdict(answer.promote, f"{'approved' if answer.promote else 'declined'} by {person}")
-    entries = decided_entries(trials, verdict)
+    entries = decided_entries(trials, verdict, margin)
     return (best.candidate if best is not None and verdict.promote else None), entries
 
 

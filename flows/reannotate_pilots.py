@@ -10,6 +10,7 @@ from typing import Literal
 from prefect import task
 
 from ambivox.flows.pilot_process import PilotFailedError, PilotRequest, run_pilot
+from ambivox.models.annotator_registry.budget import Budget
 from ambivox.models.annotator_registry.candidate import Candidate
 from ambivox.models.annotator_registry.ledger import Ledger
 from ambivox.models.annotator_registry.trial import Baseline, Pilot, Trial
@@ -31,7 +32,7 @@ def pilot(request: PilotRequest, timeout_seconds: float, project: str) -> str:
 
 @dataclass(frozen=True)
 class PilotRunner:
-    """What all pilots of one run share; the arguments are those of the flow ``reannotate``."""
+    """What all pilots of one run share: the arguments of the flow ``reannotate``, and what hosted ALMs may cost."""
 
     project: Path
     corpus: str
@@ -41,6 +42,7 @@ class PilotRunner:
     timeout_seconds: float
     margin: float
     seed: int
+    budget: Budget | None = None
 
     def trials(self, candidates: list[Candidate], current: Candidate | None, ledger: Ledger) -> list[Trial]:
         """Try the annotator in use and every candidate on one pilot.
@@ -111,7 +113,14 @@ class PilotRunner:
             else:
                 out = self._out(candidate)
                 trial = pilot_data.score(
-                    candidate, revision, out, baseline, margin=self.margin, seed=self.seed, number=number
+                    candidate,
+                    revision,
+                    out,
+                    baseline,
+                    margin=self.margin,
+                    seed=self.seed,
+                    number=number,
+                    budget=self.budget,
                 )
         except (PilotFailedError, UserError) as error:
             trial = pilot_data.fail(candidate, str(error), baseline)
@@ -126,6 +135,7 @@ class PilotRunner:
             cache=str(alm_cache(self.project)),
             engine=self.engine,
             orders=self.orders,
+            max_cost=self.budget.max_cost if self.budget else None,
             known_revisions=tuple(known),
         )
         state = pilot(request, self.timeout_seconds, str(self.project), return_state=True)

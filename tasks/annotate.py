@@ -45,6 +45,9 @@ class AnnotateOptions:
         allow_hosted: Hosted ALMs only: the recordings may be sent to the provider (in a project: a mark of the corpus).
         max_cost: Hosted ALMs only: US dollars that may be spent; no more is sent then, and nothing paid is lost.
         answered_by: Hosted ALMs only: the model that the provider's answers name, where it is not the one asked for.
+        prices: Hosted ALMs only: US dollars per million text, audio and output tokens, where the ALM's file has none, or
+            others.
+        batch: Hosted ALMs only: after the pilot, ask by batch files, which cost less and may take a day.
         dry_run: Hosted ALMs only: print what the run would cost, and send nothing.
         yes: Hosted ALMs only: do not ask before the first request.
         on_error: What to do with an utterance that cannot be annotated: reject it, or stop.
@@ -68,6 +71,8 @@ class AnnotateOptions:
     allow_hosted: bool = field(default=False, metadata=_PER_CALL)
     max_cost: float | None = None
     answered_by: str = ""
+    prices: tuple[float, ...] = ()
+    batch: bool = False
     dry_run: bool = field(default=False, metadata=_PER_CALL)
     yes: bool = field(default=False, metadata=_PER_CALL)
     on_error: OnError = "reject"
@@ -104,6 +109,8 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
     check_output_folder(out, inputs)
     run = prepare_run(utterances, alm, options)
     missing = run.missing_items()
+    if notice := run.shutdown_notice():
+        _logger.warning(notice)
     _logger.info(run.describe(missing))
     if run.is_hosted and missing and not _is_confirmed(run, missing, options):
         return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ambivox.models.exchange import LinkedTables
@@ -18,16 +18,21 @@ class ExportOptions:
     """Options of the step ``export``.
 
     Attributes:
-        format: csv; parquet; huggingface (for datasets.load_dataset); audformat (with raters); label_studio
-            (config.xml and tasks.json).
+        format: A file in models/exchange/: csv; parquet; huggingface (for datasets.load_dataset); audformat (with
+            raters); lhotse (recordings and supervisions); or a project for a labelling tool: label_studio, potato,
+            argilla.
         splits: Only these splits; all by default.
-        audio_url: For label_studio: what takes the place of the folder that holds all audio, such as
-            https://host/audio/ or s3://bucket/audio/. By default Label Studio serves the folder as local files.
+        audio_url: For labelling tools: what takes the place of the folder that holds all audio, such as
+            https://host/audio/ or, for label_studio, s3://bucket/audio/. By default Label Studio and Potato serve local
+            files; Argilla needs an address.
+        spreadsheet_safe: For csv: put an apostrophe before cells that a spreadsheet program would run as formulas;
+            import-votes takes it away again.
     """
 
-    format: Literal["csv", "parquet", "huggingface", "audformat", "label_studio"] = "csv"
+    format: str = "csv"
     splits: tuple[str, ...] = ()
     audio_url: str | None = None
+    spreadsheet_safe: bool = False
 
 
 def export(
@@ -35,8 +40,9 @@ def export(
 ) -> Path:
     """Write the tables of a corpus in another tool's format.
 
-    All formats but label_studio are read back exactly by import-votes. For label_studio, the distributions become
-    predictions that raters see before they choose, which biases them: leave them out for independent votes.
+    All formats but those of labelling tools are read back exactly by import-votes. In label_studio and argilla, the
+    distributions become suggestions that raters see before they choose, which biases them: leave them out for
+    independent votes.
 
     Args:
         utterances: utterances.parquet.
@@ -86,16 +92,23 @@ def export(
 
 def _write(bundle: LinkedTables, folder: Path, options: ExportOptions) -> list[str]:
     """Write the tables in the format; returns what the user has to do then."""
-    import importlib
-
+    from ambivox.models import exchange
     from ambivox.models.errors import UserError
-    from ambivox.models.exchange import label_studio
+    from ambivox.models.exchange import csv
+    from ambivox.models.registry import find
 
-    if options.format == "label_studio":
-        return label_studio.write_project(bundle, folder, options.audio_url)
+    if options.spreadsheet_safe and options.format != "csv":
+        raise UserError(f"--spreadsheet-safe is for --format csv; found {options.format}")
+    module = find(exchange, options.format, "format")
+    if exchange.is_labelling_tool(module):
+        notes: list[str] = module.write_project(bundle, folder, options.audio_url)
+        return notes
     if options.audio_url is not None:
-        raise UserError(f"--audio-url is for --format label_studio; found {options.format}")
-    importlib.import_module(f"ambivox.models.exchange.{options.format}").write(bundle, folder)
+        raise UserError(f"--audio-url is for labelling tools, such as label_studio; found {options.format}")
+    if module is csv:
+        csv.write(bundle, folder, spreadsheet_safe=options.spreadsheet_safe)
+    else:
+        module.write(bundle, folder)
     return []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -20,13 +20,14 @@ class ImportVotesOptions:
     """Options of the step ``import-votes``.
 
     Attributes:
-        format: label_studio, csv, parquet, huggingface or audformat.
-        control: The name of Label Studio's control that holds the labels.
-        id_field: The field of Label Studio's tasks that holds the utterance's id; tasks without it are matched by
-            their audio.
+        format: A file in models/exchange/: a labelling tool (label_studio, potato, argilla), or csv, parquet,
+            huggingface, audformat, lhotse.
+        control: The name of the control, scheme or question of the labelling tool that holds the labels.
+        id_field: The field of a task's data, in Argilla of a record's metadata, that holds the utterance's id; tasks of
+            Label Studio without it are matched by their audio.
     """
 
-    format: Literal["csv", "parquet", "huggingface", "audformat", "label_studio"] = "label_studio"
+    format: str = "label_studio"
     control: str = "emotion"
     id_field: str = "utterance_id"
 
@@ -41,7 +42,7 @@ def import_votes(
     project: Path = Path(),
     options: ImportVotesOptions,
 ) -> Path:
-    """Read votes from another tool's format: a Label Studio export, or what export wrote.
+    """Read votes from another tool's format: the result of a labelling tool, or what export wrote.
 
     With --into, the votes are added to a corpus of the project, and the next run pools them: imported_votes/KEY.csv
     holds them with the file that they came from, through every later ingest. With --out, a folder with votes.parquet
@@ -49,7 +50,8 @@ def import_votes(
     unknown utterance are counted, and listed in rejects.parquet (with --into in imported_votes/KEY-rejects.parquet).
 
     Args:
-        source: Label Studio's JSON, JSON-MIN, CSV or TSV export; for other formats the folder that export wrote.
+        source: Label Studio's JSON, JSON-MIN, CSV or TSV export; Potato's project or annotations.jsonl; Argilla's
+            records.json; for other formats the folder that export wrote.
         utterances: utterances.parquet; its labels are the ones allowed. With --into, that of the corpus.
         out: The folder to write.
         votes: Votes to add these to. Where an annotator has voted on an utterance before, the new vote counts.
@@ -126,17 +128,17 @@ def _read(
     source: Path, listed: Utterances, old: Votes | None, options: ImportVotesOptions
 ) -> tuple[Votes, DataFrame]:
     """The votes of a source, and what cannot be used."""
-    import importlib
-
-    from ambivox.models.exchange import label_studio
+    from ambivox.models import exchange
     from ambivox.models.ingestion.corpus import no_rejects
+    from ambivox.models.registry import find
 
-    if options.format == "label_studio":
+    module = find(exchange, options.format, "format")
+    if exchange.is_labelling_tool(module):
         known = old.frame["annotator_id"].unique().to_list() if old else ()
-        return label_studio.read_votes(
+        votes: tuple[Votes, DataFrame] = module.read_votes(
             source, listed, control=options.control, id_field=options.id_field, known_annotators=known
         )
-    module = importlib.import_module(f"ambivox.models.exchange.{options.format}")
+        return votes
     return module.read(source).votes, no_rejects()
 
 

@@ -67,7 +67,7 @@ def ingest(
     in rejects.parquet, with file and line, and its number is shown.
 
     Args:
-        corpus: The corpus: the name of a file in models/corpora/ (demo, crema_d, iemocap, msp_podcast, table).
+        corpus: The corpus: the name of a file in models/corpora/ (demo, crema_d, iemocap, lhotse, msp_podcast, table).
         root: The corpus's folder, in its official layout (for a table: the folder or file).
         out: The folder to write.
         imported: Votes that import-votes --into added to this corpus; they are kept whatever keep_votes says.

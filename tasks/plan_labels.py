@@ -20,6 +20,7 @@ class PlanLabelsOptions:
         criterion: What the pooling fit minimises; see pool.
         seed: Seed of all random draws.
         audio_url: What takes the place of the folder that holds all audio in tasks.json; see export.
+        spreadsheet_safe: Put an apostrophe before cells of batch.csv that a spreadsheet program would run as formulas.
     """
 
     splits: tuple[str, ...] = ("train", "development", "test")
@@ -27,6 +28,7 @@ class PlanLabelsOptions:
     criterion: Literal["likelihood", "js", "balanced"] = "likelihood"
     seed: int = 0
     audio_url: str | None = None
+    spreadsheet_safe: bool = True
 
 
 def plan_labels(
@@ -73,6 +75,7 @@ def plan_labels(
     from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
     from ambivox.models.reporting.figures.allocation import savings_figure
     from ambivox.models.reporting.figures.style import save
+    from ambivox.models.spreadsheet_cells import without_formulas
     from ambivox.models.tables import Utterances, Votes
 
     input_paths = (utterances, votes, annotations, heldout, *options.more_annotations)
@@ -135,17 +138,24 @@ def plan_labels(
         )
         simulation = simulate(several_votes_model, all_inputs.rows(split_N == "test"), seed=options.seed)
     with atomic_folder(out, input_paths) as folder:
-        batch.select(columns).write_csv(folder / "batch.csv")
+        rows = batch.select(columns)
+        (without_formulas(rows) if options.spreadsheet_safe else rows).write_csv(folder / "batch.csv")
         selected = Utterances(batch.select(utterance_table.frame.columns), utterance_table.labels)
         bundle = LinkedTables.of(selected, Votes(human_votes.frame.clear(), human_votes.labels), None)
         notes = label_studio.write_project(bundle, folder, options.audio_url)
         if simulation is not None:
-            saved = {f"{budget:g}": vars(saving) for budget, saving in simulation.saved.items()}
-            curves = {
-                name: getattr(simulation, name).tolist()
-                for name in ("votes_per_utterance", "planned", "at_random")
+            saved = {
+                score: {f"{budget:g}": vars(saving) for budget, saving in by_budget.items()}
+                for score, by_budget in simulation.saved.items()
             }
-            write_json(folder / "simulation.json", {"saved_by_random_votes_per_utterance": saved} | curves)
+            curves = {
+                name: {score: curve.tolist() for score, curve in getattr(simulation, name).items()}
+                for name in ("planned", "at_random")
+            }
+            grid = {"votes_per_utterance": simulation.votes_per_utterance.tolist()}
+            write_json(
+                folder / "simulation.json", {"saved_by_random_votes_per_utterance": saved} | grid | curves
+            )
             save(savings_figure(simulation), folder / "simulation.svg")
     _logger.info(
         f"{int(votes_M.sum())} votes for {batch.height} of {int(allowed_N.sum())} utterances: {out / 'batch.csv'}"
@@ -153,11 +163,16 @@ def plan_labels(
     for note in notes:
         _logger.info(note)
     if simulation is not None:
-        for votes_each, saving in simulation.saved.items():
-            _logger.info(
-                f"  to reach the JS of {votes_each:g} random votes per utterance, planning needs {saving.value:.0%} "
-                f"[{saving.low:.0%}, {saving.high:.0%}] fewer"
+        _logger.info(
+            "votes that planning saves to reach the score of random allocation [95 % over speakers]:"
+        )
+        for votes_each in simulation.saved["nll"]:
+            by_score = (
+                f"{score.replace('_', ' ')} {saved[votes_each].value:.0%} "
+                f"[{saved[votes_each].low:.0%}, {saved[votes_each].high:.0%}]"
+                for score, saved in simulation.saved.items()
             )
+            _logger.info(f"  {votes_each:g} random votes per utterance: {', '.join(by_score)}")
     return out
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -44,6 +45,7 @@ from ambivox.models.engines import close_engines, engine_identity, engine_versio
 from ambivox.models.engines.hosted.engine import HostedEngine
 from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
+from ambivox.models.prompting.hosted_spec import shutdown_notice
 from ambivox.models.prompting.neutralising import TRANSCRIPT_LIMIT_BYTES
 from ambivox.models.prompting.personas import load_personas
 from ambivox.models.prompting.prompts import Elicitation, prompt_version
@@ -138,7 +140,22 @@ class AnnotationRun:
         """
         columns = self.utterances.frame.select("audio_sha256", "duration_seconds").rows()
         items = pl.concat([*missing, self.items.clear()])
-        return estimate_cost(items, dict(columns), self.questions, self.resolved.alm)
+        assert self.resolved.alm.hosted is not None
+        hosted = self.resolved.alm.hosted.with_prices(self.settings.prices)
+        alm = replace(self.resolved.alm, hosted=hosted)
+        estimate = estimate_cost(items, dict(columns), self.questions, alm)
+        if estimate.cost is None or not self.settings.batch:
+            return estimate
+        return replace(estimate, cost=estimate.cost * hosted.batch_price)
+
+    def shutdown_notice(self) -> str:
+        """A warning that the provider is about to shut the ALM down; "" where none is due."""
+        hosted = self.resolved.alm.hosted
+        return (
+            ""
+            if hosted is None
+            else shutdown_notice(self.resolved.name, hosted.shutdown, datetime.now(UTC).date())
+        )
 
     @cached_property
     def _keys(self) -> pl.Series:
@@ -220,15 +237,24 @@ class AnnotationRun:
         missing = self.missing_items() if missing is None else missing
         if self.is_hosted:
             clips = self.utterances.frame["audio_sha256"]
-            self._hosted_engine().plan(clips, self.estimate(missing).requests)
+            self._hosted_engine().asker.plan(clips, self.estimate(missing).requests)
         for number, items in enumerate(missing):
             rejected = self.fill(items, advance)
             if self.is_hosted and number == 0 and len(missing) > 1:
-                check_pilot(self._hosted_engine(), self.estimate(missing[1:]), self.settings.max_cost)
+                self._after_pilot(missing[1:])
             if self.settings.on_error == "stop" and rejected.height:
                 raise _first_reject(rejected)
             rejects.append(rejected)
         return self.result(pl.concat(rejects))
+
+    def _after_pilot(self, remaining: list[pl.DataFrame]) -> None:
+        """Check what the rest will cost, and submit it as batches where these are wanted."""
+        engine, in_batch = self._hosted_engine(), self.settings.batch
+        check_pilot(engine, self.estimate(remaining), self.settings.max_cost, in_batch=in_batch)
+        if in_batch:
+            submitter = PromptRunner(engine.submitter(), self.questions, self.resolved, self.settings.on_long)
+            for items in remaining:
+                submitter.answer(items)
 
     def _hosted_engine(self) -> HostedEngine:
         engine = open_engine(self.engine_choice)
@@ -297,7 +323,7 @@ class AnnotationRun:
         checks = self.checks.report(answers) | summarise_answers(annotations) | self._provenance(rejects)
         if self.is_hosted:
             engine = self._hosted_engine()
-            _logger.info(f"{self.resolved.name}: {engine.meter.describe()}")
+            _logger.info(f"{self.resolved.name}: {engine.asker.meter.describe()}")
             checks["hosted"] = usage_report(engine)
         return AnnotationResult(annotations, votes, rejects, checks)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -42,6 +43,8 @@ class AnnotationSettings:
         allow_hosted: whether audio may be sent to a provider.
         max_cost: US dollars that may be spent on a hosted ALM; None without a limit.
         answered_by: the model that is expected to answer for a hosted ALM, if not the one asked for.
+        prices: US dollars per million text, audio and output tokens of a hosted ALM, if not those of its file.
+        batch: whether a hosted ALM is asked by batch files after the pilot.
     """
 
     alm: str
@@ -63,6 +66,8 @@ class AnnotationSettings:
     allow_hosted: bool = False
     max_cost: float | None = None
     answered_by: str = ""
+    prices: tuple[float, ...] = ()
+    batch: bool = False
 
     def __post_init__(self) -> None:
         """Check the values that no other module checks."""
@@ -72,6 +77,12 @@ class AnnotationSettings:
             )
         if self.shard < 1:
             raise UserError(f"a shard must hold at least 1 clip, found {self.shard}")
+
+        if len(self.prices) not in (0, 3) or not all(0 <= price < math.inf for price in self.prices):
+            raise UserError(
+                "prices: expected three numbers of US dollars per million text, audio and output tokens, such as 0.3 1 "
+                f"2.5; found {' '.join(map(str, self.prices))}"
+            )
 
     def engine_choice(self, resolved: ResolvedAlm) -> EngineChoice:
         """The engine and where it runs, with "auto" resolved.
@@ -97,6 +108,16 @@ class AnnotationSettings:
                 "speakers have agreed to that and your licence permits it, set --allow-hosted (in a "
                 "project: `ambivox run --allow-hosted`, which marks the corpus in params.yaml)"
             )
+        if (
+            engine == "hosted"
+            and self.max_cost is not None
+            and not self.prices
+            and (hosted and not hosted.prices)
+        ):
+            raise UserError(
+                f"the prices of {self.alm} are not known, so --max-cost cannot hold; add --prices TEXT AUDIO OUTPUT (US "
+                "dollars per million tokens; 0 0 0 for a server of your own)"
+            )
         choice = EngineChoice(engine, self.alm, self.server, self.server_timeout)
         if engine != "hosted":
             return choice
@@ -106,6 +127,8 @@ class AnnotationSettings:
             journal=journal / "hosted.sqlite",
             max_cost=self.max_cost,
             answered_by=self.answered_by,
+            prices=self.prices,
+            batch=self.batch,
         )
 
     def with_elicitation(self, resolved: ResolvedAlm) -> AnnotationSettings:

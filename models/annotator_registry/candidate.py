@@ -27,13 +27,24 @@ class Candidate:
         version: What tells two states of it apart without downloading: the commit on a hub, a digest of the
             ETags on S3, and the revision (models/prompting/model_folder.py) of a folder.
         source: The source that offers it.
-        location: A hub repository, a folder, or an S3 prefix.
+        location: A hub repository, a folder, an S3 prefix, or for a hosted ALM what ``--alm`` takes.
+        server: The address of a hosted ALM's API; "" for weights.
+        prices: US dollars per million text, audio and output tokens of a hosted ALM, where its provider lists them.
+        shutdown: The day from which a provider no longer serves it (ISO); "" where none is announced.
     """
 
     alm: str
     version: str
     source: str
     location: str
+    server: str = ""
+    prices: tuple[float, ...] = ()
+    shutdown: str = ""
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether a provider runs it."""
+        return bool(self.server)
 
     @property
     def short_name(self) -> str:

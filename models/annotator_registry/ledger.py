@@ -17,7 +17,9 @@ from filelock import FileLock
 from ambivox.models.annotator_registry.candidate import Candidate
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
+from ambivox.models.parquet_files import read_parquet
 
+_EXPECTED = "a ledger of annotators; restore it with dvc checkout"
 Decision = Literal["promoted", "rejected", "declined", "failed", "duplicate", "initial"]
 
 
@@ -52,6 +54,10 @@ class Entry:
         seconds: How long its pilot took.
         location: Where it was loaded from.
         revision: What the vote store knows it by: ``revision_of`` its folder. Empty where it was never loaded.
+        cost_usd: What its pilot cost (US dollars); None for an ALM that ran here.
+        equivalent_votes: Human votes that its answers about an utterance count for, on average over the pilot.
+        votes_per_dollar: Equivalent votes per US dollar; None for an ALM that ran here.
+        shutdown: The day from which its provider no longer serves it (ISO); "" where none is announced.
     """
 
     decided_at: datetime
@@ -77,6 +83,10 @@ class Entry:
     seconds: float | None = None
     location: str = ""
     revision: str = ""
+    cost_usd: float | None = None
+    equivalent_votes: float | None = None
+    votes_per_dollar: float | None = None
+    shutdown: str = ""
 
     def __str__(self) -> str:
         """One line: the ALM, the decision, the reason, and the figures where there are any."""
@@ -89,6 +99,12 @@ class Entry:
         return (
             f"{name}: {self.decision} ({self.reason}); {score} {own or 0:.3f}, {self.baseline} {baseline or 0:.3f}, "
             f"gain {self.gain:+.3f} [{self.gain_low:+.3f}, {self.gain_high:+.3f}] on {self.pilot_utterances} utterances"
+            + ("" if self.cost_usd is None else f"; {self.cost_usd:.4f} USD")
+            + (
+                ""
+                if self.votes_per_dollar is None
+                else f", {self.votes_per_dollar:.0f} equivalent votes per USD"
+            )
         )
 
 
@@ -116,7 +132,12 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "seconds": pl.Float64,
     "location": pl.String,
     "revision": pl.String,
+    "cost_usd": pl.Float64,
+    "equivalent_votes": pl.Float64,
+    "votes_per_dollar": pl.Float64,
+    "shutdown": pl.String,
 }
+_LATER_COLUMNS = ("nll", "baseline_nll", "level", "cost_usd", "equivalent_votes", "votes_per_dollar")
 _FORMER_COLUMNS = {
     "revision": "version",
     "against": "baseline",
@@ -141,12 +162,10 @@ class Ledger:
         if not self.path.is_file():
             return pl.DataFrame(schema=SCHEMA)
         try:
-            rows = _converted(pl.read_parquet(self.path))
+            rows = _converted(read_parquet(self.path, _EXPECTED))
             return rows.select(list(SCHEMA)).cast(SCHEMA)  # type: ignore[arg-type]  # polars' stubs
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise UserError(
-                f"{self.path}: not a ledger of annotators ({error}); restore it with dvc checkout"
-            ) from error
+        except pl.exceptions.PolarsError as error:
+            raise UserError(f"{self.path}: found other columns ({error}); expected {_EXPECTED}") from error
 
     def append(self, *entries: Entry) -> None:
         """Add rows; a reader sees all of them or none."""
@@ -200,6 +219,8 @@ class Ledger:
                 "gain",
                 "gain_low",
                 "gain_high",
+                "cost_usd",
+                "votes_per_dollar",
                 "reason",
                 "decided_at",
             )
@@ -208,8 +229,10 @@ class Ledger:
 
 def _converted(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of a former ledger in today's columns; those of today as they are."""
-    later = [name for name in ("nll", "baseline_nll", "level") if name not in rows.columns]
+    later = [name for name in _LATER_COLUMNS if name not in rows.columns]
     rows = rows.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in later)
+    if "shutdown" not in rows.columns:
+        rows = rows.with_columns(shutdown=pl.lit(""))
     if "version" in rows.columns:
         return rows
     initial = pl.col("decision") == "standing"

@@ -22,7 +22,7 @@ import polars as pl
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
-from ambivox.models.pooling.pooled import PoolingModel
+from ambivox.models.pooling.pooled import PoolingModel, pool
 from ambivox.models.pooling.score_curves import cross_fitted_nll
 from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
 from ambivox.models.statistics.corpus_prior import corpus_prior
@@ -60,6 +60,7 @@ class Comparison:
         nll_baseline: That with the baseline's answers.
         js_candidate: Mean JS divergence (base 2, 0 to 1) of the candidate's answers alone to the human votes.
         js_baseline: That of the baseline.
+        equivalent_votes: Human votes that the candidate's answers about an utterance count for, on average.
         gain: ``nll_baseline - nll_candidate`` with its interval over speakers; positive where the candidate is better.
         level: Of the one-sided test; the interval has the coverage ``1 - 2 level``.
     """
@@ -69,6 +70,7 @@ class Comparison:
     nll_baseline: float
     js_candidate: float
     js_baseline: float
+    equivalent_votes: float
     gain: Interval
     level: float
 
@@ -163,6 +165,8 @@ def compare(
         cross_fitted_nll(alms, inputs, votes_in_use, fit, seed=seed)
         for alms in ((0,), () if baseline_NK is None else (1,))
     )
+    alone = inputs.with_alms((0,))
+    kappa_NA = pool(fit((0,), alone, round(votes_in_use)), n_NK, alone.q_NAK).kappa_NA
     truth_NK = n_NK / n_NK.sum(1, keepdims=True)
     prior_NK = np.broadcast_to(corpus_prior(n_NK), n_NK.shape)
     return Comparison(
@@ -171,6 +175,7 @@ def compare(
         float(baseline_N.mean()),
         float(jensen_shannon(truth_NK, _informed(candidate_NK)).mean()),
         float(jensen_shannon(truth_NK, prior_NK if baseline_NK is None else _informed(baseline_NK)).mean()),
+        float(kappa_NA.mean()),
         mean_interval(baseline_N - candidate_N, speaker_N, level=1 - 2 * level),
         level,
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ambivox.models.annotation.checks_file import read_checks
+from ambivox.models.annotator_registry.budget import Budget
 from ambivox.models.annotator_registry.candidate import Candidate
 from ambivox.models.annotator_registry.ledger import Entry
 from ambivox.models.annotator_registry.promotion import (
@@ -91,6 +94,7 @@ class Pilot:
         margin: float,
         seed: int,
         number: int = 1,
+        budget: Budget | None = None,
     ) -> Trial:
         """Score a candidate's answers against a baseline.
 
@@ -102,12 +106,15 @@ class Pilot:
             margin: The gain that it needs, in nll (nats per vote).
             seed: Seed of the folds and of the drawing of votes.
             number: How many trials of the corpus this makes, for the level of the test.
+            budget: What a hosted ALM may cost; None without a limit.
 
         Returns:
             The trial; the entry's reason is the objections, empty where there are none.
         """
         annotations = Annotations.read(out / "annotations.parquet")
-        audio_sensitive = read_checks(out / "checks.json").get("audio_sensitive")
+        checks = read_checks(out / "checks.json")
+        audio_sensitive = checks.get("audio_sensitive")
+        cost = _cost(checks)
         q_NK = mean_answers(annotations, self.utterances.frame["utterance_id"])
         comparison = compare(
             self.votes,
@@ -120,6 +127,8 @@ class Pilot:
         )
         label_mass = annotations.frame["label_mass"].drop_nulls().to_numpy()
         reasons = objections(annotations, audio_sensitive)
+        if cost and budget is not None:
+            reasons += budget.objections(cost / len(self.utterances), comparison.equivalent_votes)
         entry = replace(
             self._entry(candidate, revision, baseline),
             reason="; ".join(reasons),
@@ -134,6 +143,9 @@ class Pilot:
             label_mass=float(label_mass.mean()) if len(label_mass) else None,
             refusal_rate=float(annotations.frame["refused"].to_numpy().mean()) if len(annotations) else None,
             audio_sensitive=audio_sensitive,
+            cost_usd=cost,
+            equivalent_votes=comparison.equivalent_votes,
+            votes_per_dollar=comparison.equivalent_votes * len(self.utterances) / cost if cost else None,
         )
         return Trial(candidate, entry, not reasons and comparison.better_by(margin))
 
@@ -161,4 +173,12 @@ class Pilot:
             pilot_utterances=len(self.utterances),
             location=candidate.location,
             revision=revision,
+            shutdown=candidate.shutdown,
         )
+
+
+def _cost(checks: Mapping[str, Any]) -> float | None:
+    """What a pilot cost (US dollars); None for an ALM that ran here, or whose prices are not known."""
+    hosted = checks.get("hosted")
+    cost = hosted.get("cost_usd") if isinstance(hosted, Mapping) else None
+    return float(cost) if isinstance(cost, int | float) else None

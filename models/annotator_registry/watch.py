@@ -1,4 +1,4 @@
-"""Sources of new ALMs: a hub's models by author, collection or task filter, a local folder, an S3 prefix.
+"""Sources of new ALMs: a hub's models by author, collection or filter, a folder, an S3 prefix, a provider's list.
 
 A source is one line of text, so that a field of a schedule's form can hold it:
 
@@ -6,13 +6,14 @@ A source is one line of text, so that a field of a schedule's form can hold it:
   joined by commas (``hub:author=Qwen,filter=audio-text-to-text``). HF_ENDPOINT and HF_TOKEN are respected.
 - ``folder:/models``: every folder in it that holds a config.json.
 - ``s3://bucket/prefix``: every prefix below it that holds a config.json. AWS_ENDPOINT_URL is respected.
+- ``models:https://host/v1``: the hosted ALMs that an OpenAI-compatible API lists (models_source.py).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ambivox.models.annotator_registry import folder_source, hub_source, s3_source
+from ambivox.models.annotator_registry import folder_source, hub_source, models_source, s3_source
 from ambivox.models.annotator_registry.candidate import Candidate
 from ambivox.models.errors import UserError
 
@@ -35,9 +36,12 @@ def list_candidates(source: str, timeout_seconds: float = 30.0) -> list[Candidat
         offered = list(s3_source.list_s3(source))
     elif source.startswith(folder_source.PREFIX):
         offered = list(folder_source.list_folder(source))
+    elif source.startswith(models_source.PREFIX):
+        offered = list(models_source.list_models(source, timeout_seconds))
     else:
         raise UserError(
-            f"unknown source {source!r}; expected hub:author=NAME, hub:collection=SLUG, hub:filter=TAG, folder:PATH or s3://BUCKET/PREFIX"
+            f"unknown source {source!r}; expected hub:author=NAME, hub:collection=SLUG, hub:filter=TAG, folder:PATH, "
+            "s3://BUCKET/PREFIX or models:URL"
         )
     return sorted(set(offered), key=lambda candidate: (candidate.alm, candidate.version))
 

@@ -22,7 +22,7 @@ def plan_labels(
     labels: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Any:
-    """Spend a budget of further human votes where they are expected to change the pooled distributions most.
+    """Spend a budget of further human votes where they are expected to lower the squared error of pooled distributions most.
 
     Args:
         votes: see ``pool``.
@@ -33,17 +33,15 @@ def plan_labels(
         seed: see ``pool``.
 
     Returns:
-        A frame like ``votes``, largest gain first: ``utterance_id``, ``votes`` to collect, and ``expected_reduction``
-        by the first of them (JS in bits). Utterances that get none are left out.
+        A frame like ``votes``, largest gain first: ``utterance_id``, ``votes`` to collect, and ``expected_fall``
+        of the squared error by the first of them. Utterances that get none are left out.
 
     Raises:
         UserError: see ``pool``, or a budget below 1.
     """
     given = read_inputs(votes, probabilities, speakers, labels)
     model = fit(given, given.arrays, "likelihood", seed)
-    votes_N, reduction_N = plan(model, given.arrays, budget)
-    planned = pl.DataFrame({UTTERANCE: given.ids, "votes": votes_N, "expected_reduction": reduction_N})
-    planned = planned.filter(pl.col("votes") > 0).sort(
-        "expected_reduction", UTTERANCE, descending=[True, False]
-    )
+    votes_N, fall_N = plan(model, given.arrays, budget)
+    planned = pl.DataFrame({UTTERANCE: given.ids, "votes": votes_N, "expected_fall": fall_N})
+    planned = planned.filter(pl.col("votes") > 0).sort("expected_fall", UTTERANCE, descending=[True, False])
     return like(planned, votes)

@@ -1,12 +1,15 @@
 """Exchange formats: one file per format; the file name is its key, and nothing else is registered.
 
-Each format has ``write(tables, folder)``. All but Label Studio's have ``read(folder) -> LinkedTables``, which returns
-exactly what was written: the same rows and the same numbers to the last bit. Label Studio's has ``read_votes``.
+A format has ``write(tables, folder)`` and ``read(folder) -> LinkedTables``, which returns exactly what was written: the same
+rows and the same numbers to the last bit. A labelling tool has ``write_project(tables, folder, audio_url)``, which returns
+lines for the user, and ``read_votes(path, utterances, control=, id_field=, known_annotators=)``, which returns the votes
+that people gave there, and what cannot be used.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Self
 
 import polars as pl
@@ -14,6 +17,15 @@ import polars as pl
 from ambivox.models.errors import UserError
 from ambivox.models.exchange._audio_addresses import names_without_root
 from ambivox.models.tables import Distributions, Utterances, Votes
+
+
+def is_labelling_tool(module: ModuleType) -> bool:
+    """Whether a module of this package is about a tool in which people vote.
+
+    Args:
+        module: The module.
+    """
+    return hasattr(module, "read_votes")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.pooling.added import measure_added
 from ambivox.models.pooling.credible import LEVEL, credible_interval
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_alms, pooling_inputs
@@ -27,6 +28,7 @@ from ambivox.models.pooling.synthetic_distributions import (
 )
 from ambivox.models.pooling.vote_file import VoteCounts
 from ambivox.models.pooling.worth import Worth, measure_worth
+from ambivox.models.statistics.intervals import Interval
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.tables import Distributions, Utterances
 
@@ -41,6 +43,7 @@ class Sources:
         tables: distributions by source.
         model: the model behind ``pooled``.
         worth: what each of the model's ALMs is worth in human votes, in their order; None where it cannot be measured.
+        added: what each ALM adds to the others, see ``measure_added``.
         synthetic: the ALMs' distributions, in the same order.
         inputs: the arrays that were pooled.
         pooled: the pooled distributions, and their ingredients.
@@ -50,6 +53,7 @@ class Sources:
     tables: dict[str, Distributions]
     model: PoolingModel
     worth: tuple[Worth | None, ...]
+    added: tuple[Interval | None, ...]
     synthetic: tuple[SyntheticDistributions, ...]
     inputs: PoolingInputs
     pooled: Pooled
@@ -113,7 +117,9 @@ def make_sources(
     model = fit_pooling(labels, names, train, votes_N, criterion=criterion, matrix=matrix, seed=seed)
     pooled = pool_blocks(model, inputs.n_NK, inputs.q_NAK, inputs.label_mass_NA)
     in_use = float(np.median(votes_N[votes_N > 0])) if (votes_N > 0).any() else 1.0
-    worth = measure_worth(names, train.sample(_MOST_MEASURED, seed), in_use, fit, seed=seed)
+    measured = train.sample(_MOST_MEASURED, seed)
+    worth = measure_worth(names, measured, in_use, fit, seed=seed)
+    added = measure_added(len(names), measured, in_use, fit, seed=seed)
     human_prior, human_mixture = (
         pool_blocks(baseline, inputs.n_NK, inputs.q_NAK[:, :0])
         for baseline in (model.with_prior_only(), model.without_alms())
@@ -126,7 +132,7 @@ def make_sources(
         model,
         mean_votes(synthetic, synthetic_votes, inputs.n_NK),
     )
-    return Sources(tables, model, worth, synthetic, inputs, pooled, split_N)
+    return Sources(tables, model, worth, added, synthetic, inputs, pooled, split_N)
 
 
 def mean_votes(synthetic: Sequence[SyntheticDistributions], exact: int, n_NK: np.ndarray) -> np.ndarray:

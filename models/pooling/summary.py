@@ -26,7 +26,7 @@ def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:
         ``labels``, ``criterion``, ``fitted_on``, ``prior``, ``prior_votes`` (their mean), the parameters of the mixtures
         in ``mixture_alone`` and ``mixture_beside_alms``, ``response``, counts of utterances and fallbacks,
         ``statements``, ``left_out``, and per ALM in ``alms``: ``is_informative``, ``worth`` (see
-        ``worth_values``; null where it cannot be measured), ``equivalent_votes`` (the mean kappa of the formula), its
+        ``worth_values``; null where it cannot be measured), ``adds_nll`` (to the other ALMs; null where there are none), ``equivalent_votes`` (the mean kappa of the formula), its
         weight in the ALMs' common answer, the calibration, the deciles of the equivalent votes, and counts of answers and refusals.
     """
     model, labels = sources.model, sources.model.labels
@@ -43,6 +43,7 @@ def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:
         alms[alm.alm] = {
             "is_informative": alm.is_informative,
             "worth": None if worth is None else worth_values(worth),
+            "adds_nll": None if sources.added[a] is None else vars(sources.added[a]),
             "equivalent_votes": _mean_kappa(sources, a),
             "stack_weight": alm.stack_weight,
             "temperature": temperature if np.isfinite(temperature) else None,
@@ -109,7 +110,11 @@ def statements(sources: Sources) -> list[str]:
             )
         else:
             sentences.append(worth_sentence(worth))
-    return sentences
+    return sentences + [
+        f"{alm.alm} adds {added.value:.3f} [{added.low:.3f}, {added.high:.3f}] nats per vote to the other ALMs"
+        for alm, added in zip(sources.model.alms, sources.added, strict=True)
+        if added is not None
+    ]
 
 
 def worth_sentence(worth: Worth) -> str:

@@ -6,9 +6,37 @@ change; `ambivox doctor` names files that are old.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
+
+# So many days before a model is no longer served, its users are warned.
+WARNING_DAYS = 90
+
+
+def shutdown_notice(alm: str, shutdown: date | None, today: date) -> str:
+    """A warning that a hosted ALM is about to be shut down; "" where none is due.
+
+    Args:
+        alm: its name.
+        shutdown: the day from which the provider no longer serves it; None where none is announced.
+        today: the day of today.
+
+    Examples:
+        >>> shutdown_notice("a", date(2026, 12, 1), date(2026, 11, 26))
+        'a is shut down by its provider on 2026-12-01, in 5 days: choose its successor with the flow reannotate in time'
+        >>> shutdown_notice("a", date(2027, 12, 1), date(2026, 11, 26))
+        ''
+    """
+    if shutdown is None or (shutdown - today).days > WARNING_DAYS:
+        return ""
+    days = (shutdown - today).days
+    when = (
+        f"is shut down by its provider on {shutdown}, in {days} days"
+        if days > 0
+        else f"was shut down on {shutdown}"
+    )
+    return f"{alm} {when}: choose its successor with the flow reannotate" + (" in time" if days > 0 else "")
 
 
 @dataclass(frozen=True)
@@ -42,6 +70,7 @@ class Hosted:
         extra_parameters: further parameters of every request, such as the effort of reasoning.
         top_logprobs: how many log-probabilities per token the endpoint returns; 0 for none.
         prices: prices; None where they are not known.
+        batch_price: the price of a request in a batch file, as a share of the full price.
         audio_tokens_per_second: how the provider counts audio.
         requests_per_minute: at most; None without a known limit.
         tokens_per_minute: at most; None without a known limit.
@@ -62,6 +91,7 @@ class Hosted:
     extra_parameters: dict[str, Any] = field(default_factory=dict)
     top_logprobs: int = 0
     prices: Prices | None = None
+    batch_price: float = 0.5
     audio_tokens_per_second: float = 25.0
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -69,3 +99,11 @@ class Hosted:
     shutdown: date | None = None
     checked: date | None = None
     source: str = ""
+
+    def with_prices(self, prices: tuple[float, ...]) -> Hosted:
+        """The same with other prices.
+
+        Args:
+            prices: per million text, audio and output tokens; empty for those that are known.
+        """
+        return replace(self, prices=Prices(*prices), checked=None) if prices else self

@@ -20,6 +20,9 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from tests.support.hosted_alm import AlmBehindServer
+from tests.support.hosted_batches import BatchDesk
+
 
 @dataclass
 class Personality:
@@ -74,11 +77,17 @@ class HostedServer:
         faults: what happens to the next requests, first to last: a status such as "429" or "500", "429 after 1",
             "hang", "cut", "empty", "filter", "refusal", "no choices", "not json"; "" for a normal answer.
         refuse_all: whether every answer is a refusal.
+        models: what ``GET /models`` lists; a model whose name holds "noise" answers whatever it hears.
+        list_status: the status of that list.
+        alm: the ALM that answers; None for answers that depend on the audio without any meaning.
     """
 
     personality: Personality = field(default_factory=Personality)
     faults: list[str] = field(default_factory=list)
     refuse_all: bool = False
+    models: list[dict[str, Any]] = field(default_factory=list)
+    list_status: int = 200
+    alm: AlmBehindServer | None = None
     bodies: list[dict[str, Any]] = field(default_factory=list)
     served: int = 0
     open_now: int = 0
@@ -87,6 +96,7 @@ class HostedServer:
     def __post_init__(self) -> None:
         """Start listening."""
         self._lock = Lock()
+        self.desk = BatchDesk(self.reply)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         Thread(target=self._server.serve_forever, daemon=True).start()
@@ -169,15 +179,21 @@ class HostedServer:
         parts = body["messages"][0]["content"]
         text = next(part["text"] for part in parts if part["type"] == "text")
         heard = ""
+        audio = None
         for part in parts:
             if part["type"] == "input_audio":
                 data = part["input_audio"]["data"]
                 assert data.startswith(who.prefix) and part["input_audio"]["format"] in who.formats
                 samples, rate = soundfile.read(io.BytesIO(base64.b64decode(data.removeprefix(who.prefix))))
                 assert rate == 16_000 and len(samples)
-                heard = hashlib.sha256(np.round(samples, 2).tobytes()).hexdigest()
+                audio = samples.astype(np.float32)
+                heard = heard_as(samples)
         options = re.findall(r"([A-Z]) (\w+)", text.split("Options: ")[1].split(".")[0])
-        logits = np.array([_normal(heard + label) for _, label in options]) * 1.5
+        if self.alm is not None:
+            logits = self.alm.logprobs(text, audio, heard)
+        else:
+            content = str(body) if "noise" in body["model"] else heard
+            logits = meaningless_logits(content, [label for _, label in options])
         logits -= np.logaddexp.reduce(logits)
         ranked = sorted(
             zip((code for code, _ in options), logits.tolist(), strict=True), key=lambda pair: -pair[1]
@@ -192,6 +208,16 @@ class HostedServer:
         return {"content": options[int(rng.choice(len(options), p=p))][0]}, ranked
 
 
+def heard_as(samples: np.ndarray) -> str:
+    """What identifies a clip's samples, as 16-bit WAV or MP3 or not at all compressed."""
+    return hashlib.sha256(np.round(samples, 2).tobytes()).hexdigest()
+
+
+def meaningless_logits(heard: str, labels: list[str]) -> np.ndarray:
+    """The logits of a clip's distribution over labels, before they are normalised."""
+    return np.array([_normal(heard + label) for label in labels]) * 1.5
+
+
 def _normal(name: str) -> float:
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
     return float(np.random.default_rng(seed).standard_normal())
@@ -201,24 +227,39 @@ def _handler(server: HostedServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_GET(self) -> None:
+            key = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            is_refused = bool(server.personality.key) and key != server.personality.key
+            status = 401 if is_refused else server.list_status
+            path = self.path.partition("?")[0].removeprefix("/v1")
+            content: Any = {"object": "list", "data": server.models}
+            if path != "/models":
+                status, content = server.desk.get(path, key)
+            raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
         def do_POST(self) -> None:
             with server._lock:
                 server.open_now += 1
                 server.most_open = max(server.most_open, server.open_now)
             try:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                sent = self.rfile.read(int(self.headers["Content-Length"]))
+                path = self.path.removeprefix("/v1")
+                if path in ("/files", "/batches"):
+                    status, content = server.desk.post(path, self.headers["Content-Type"], sent)
+                    self._send(status, {}, json.dumps(content).encode())
+                    return
+                body = json.loads(sent)
                 cut = bool(server.faults) and server.faults[0] == "cut"
                 key = self.headers.get("Authorization", "").removeprefix("Bearer ")
                 status, headers, content = server.reply(body, key)
                 raw = content.encode() if isinstance(content, str) else json.dumps(content).encode()
                 if status == 200 and body.get("stream") and not isinstance(content, str):
                     raw = _as_stream(content)
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(raw)))
-                self.end_headers()
-                self.wfile.write(raw[: len(raw) // 2] if cut else raw)
+                self._send(status, headers, raw, is_cut=cut)
                 if cut:
                     self.close_connection = True
             except (BrokenPipeError, ConnectionResetError):
@@ -226,6 +267,14 @@ def _handler(server: HostedServer) -> type[BaseHTTPRequestHandler]:
             finally:
                 with server._lock:
                     server.open_now -= 1
+
+        def _send(self, status: int, headers: dict[str, str], raw: bytes, *, is_cut: bool = False) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw[: len(raw) // 2] if is_cut else raw)
 
         def log_message(self, *_: object) -> None:
             """Print nothing."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ambivox.models.engines import close_engines
+from ambivox.models.engines.hosted import batches
 from ambivox.models.errors import UserError
 from tests.support.annotation_runs import ALL_SPLITS, read_annotations, read_checks
 from tests.support.hosted_server import PERSONALITIES, HostedServer
@@ -53,7 +54,7 @@ def run(
             "max_cost": 1.0,
             "shard": 64,
         }
-        return annotate(utterances=utterances, out=tmp_path / name, **(defaults | options))
+        return annotate(**({"utterances": utterances, "out": tmp_path / name} | defaults | options))
 
     yield call
     close_engines()
@@ -63,7 +64,7 @@ def test_voices_are_not_sent_without_consent(run: Callable[..., Path], server: H
     with pytest.raises(UserError, match="--allow-hosted"):
         run(allow_hosted=False)
     with pytest.raises(
-        UserError, match=r"nothing was sent: agree to the cost with --max-cost USD, or with --yes"
+        UserError, match=r"nothing was sent: agree to the cost with --max-cost USD .*, or with --yes"
     ):
         run(max_cost=None)
     assert not server.bodies
@@ -99,6 +100,45 @@ def test_the_papers_procedure_is_one_command(
     served = server.served
     assert read_annotations(run("again", personas=("paper",), drawn_votes=10)).frame.equals(annotations)
     assert server.served == served
+
+
+def test_after_the_pilot_batches_cost_half_and_give_the_same_votes(
+    run: Callable[..., Path], server: HostedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_FIRST_POLL_SECONDS", 0.02)
+    server.personality = replace(server.personality, refuses=("logprobs", "top_logprobs"))
+    alone = run("alone", store=str(tmp_path / "other"))
+    served = server.served
+    out = run(batch=True)
+    assert len(server.desk.batches) >= 1
+    assert read_annotations(out).frame.equals(read_annotations(alone).frame)
+    assert served < server.served - served < served + 40 * (len(server.desk.batches) + 1)
+    costs = [read_checks(each)["hosted"]["cost_usd"] for each in (alone, out)]
+    assert costs[1] < costs[0]
+
+
+@pytest.mark.parametrize("elicitation", ["sampled", "verbalised"])
+def test_a_long_clip_is_asked_in_windows_as_estimated(
+    elicitation: str,
+    run: Callable[..., Path],
+    server: HostedServer,
+    make_utterances: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Three windows of a clip of 70 s; a sampled vote is about one of them."""
+    server.personality = PERSONALITIES["llama.cpp"]
+    out = run(
+        alm="hosted:my-model",
+        utterances=make_utterances(2, seconds=70.0, name="long"),
+        elicitation=elicitation,
+        drawn_votes=3,
+        orders=1,
+        personas=("tone",),
+        max_cost=None,
+        yes=True,
+    )
+    assert f"{server.served} requests about 2 clips" in capsys.readouterr().out
+    assert read_annotations(out).frame["refused"].sum() == 0
 
 
 def test_refusals_are_counted_and_are_no_votes(run: Callable[..., Path], server: HostedServer) -> None:
@@ -197,8 +237,21 @@ def test_another_model_is_a_revision_of_its_own(run: Callable[..., Path], server
 
 def test_any_other_server_is_used_by_its_address(run: Callable[..., Path], server: HostedServer) -> None:
     server.personality = PERSONALITIES["llama.cpp"]
-    out = run(alm="hosted:my-model", elicitation="exact", orders=2)
+    with pytest.raises(
+        UserError, match=r"the prices of hosted:my-model are not known, so --max-cost cannot hold"
+    ):
+        run(alm="hosted:my-model")
+    assert not server.bodies
+    out = run(alm="hosted:my-model", elicitation="exact", orders=2, max_cost=None, yes=True)
     annotations = read_annotations(out).frame
     assert annotations["label_mass"].min() > 0.99  # type: ignore[operator]
     assert json.dumps(read_checks(out)["hosted"]).count("None") == 0
     assert read_checks(out)["hosted"]["cost_usd"] is None
+    priced = run("priced", alm="hosted:my-model", elicitation="exact", orders=2, prices=(1.0, 2.0, 3.0))
+    assert read_checks(priced)["hosted"]["cost_usd"] > 0
+
+
+@pytest.mark.parametrize("prices", [(1.0,), (1.0, 2.0), (1.0, 2.0, -3.0), (1.0, 2.0, float("nan"))])
+def test_prices_are_three_numbers(prices: tuple[float, ...], run: Callable[..., Path]) -> None:
+    with pytest.raises(UserError, match="expected three numbers of US dollars per million"):
+        run(prices=prices)

@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from ambivox.models import exchange
 from ambivox.models.errors import UserError
+from ambivox.models.registry import keys
 from ambivox.models.tables import Distributions, Utterances, Votes
 from tests.support.steps import export, import_votes
 
@@ -45,13 +47,39 @@ def tables(tmp_path: Path) -> dict[str, Path]:
     }
 
 
-@pytest.mark.parametrize("key", ["csv", "parquet", "huggingface", "audformat", "label_studio"])
+@pytest.mark.parametrize("key", [key for key in keys(exchange) if key != "argilla"])
 def test_there_and_back(tables: dict[str, Path], tmp_path: Path, key: str) -> None:
-    out = export(**tables, out=tmp_path / "out", format=key)  # type: ignore[arg-type]
+    out = export(**tables, out=tmp_path / "out", format=key)
     source = out / "tasks.json" if key == "label_studio" else out
-    back = import_votes(source=source, utterances=tables["utterances"], out=tmp_path / "back", format=key)  # type: ignore[arg-type]
+    back = import_votes(source=source, utterances=tables["utterances"], out=tmp_path / "back", format=key)
     assert Votes.read(back / "votes.parquet").frame.equals(Votes.read(tables["votes"]).frame)
     assert pl.read_parquet(back / "rejects.parquet").height == 0
+
+
+def test_argilla_takes_no_votes_of_others(tables: dict[str, Path], tmp_path: Path) -> None:
+    out = export(**tables, out=tmp_path / "out", format="argilla", audio_url="https://host/")
+    assert len(json.loads((out / "records.json").read_text())) == 20
+    back = import_votes(
+        source=out,
+        utterances=tables["utterances"],
+        out=tmp_path / "back",
+        format="argilla",
+        votes=tables["votes"],
+    )
+    assert Votes.read(back / "votes.parquet").frame.equals(Votes.read(tables["votes"]).frame)
+
+
+@pytest.mark.parametrize("key", ["doccano", "_opinions", "label_studio.tasks", "../csv", ""])
+def test_unknown_formats(tables: dict[str, Path], tmp_path: Path, key: str) -> None:
+    for run in (
+        lambda: export(**tables, out=tmp_path / "out", format=key),
+        lambda: import_votes(
+            source=tmp_path, utterances=tables["utterances"], out=tmp_path / "o", format=key
+        ),
+    ):
+        with pytest.raises(UserError, match=r"unknown format .*; known: argilla, audformat, csv, hugging"):
+            run()
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_split_only(tables: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ambivox.models.errors import UserError
+from ambivox.models.exchange._opinions import Opinion, moment
 from ambivox.models.exchange.label_studio.tasks import ANNOTATOR_KEY
 from ambivox.models.ingestion.reading import read_csv
 from ambivox.models.json_documents import read_json_document
 
 EXPECTED = "a list of tasks, as Label Studio exports under JSON or JSON-MIN"
-ANONYMOUS = "label_studio"
 _Text = str | int | float
 # Fields of a row of JSON-MIN that are no control, with those of tasks that this project writes.
 _ROW_FIELDS = frozenset(
@@ -99,29 +97,6 @@ _TASK = TypeAdapter(_Task)
 _VALUE = TypeAdapter(_Value | list[_Value])
 
 
-@dataclass(frozen=True)
-class Opinion:
-    """What one annotator entered about one task.
-
-    Attributes:
-        task: The number of the task in the export, from 1.
-        data: The task's data, by which its utterance is found.
-        annotators: The names of the annotator, the most telling first; empty where the export has none.
-        labels: The chosen labels.
-        entered_at: When it was entered or last changed; the beginning of time where that is not known.
-        skipped: Whether the annotator skipped the task.
-        controls: The names of all controls that hold a choice, for messages.
-    """
-
-    task: int
-    data: Mapping[str, Any]
-    annotators: tuple[str, ...]
-    labels: tuple[str, ...]
-    entered_at: datetime
-    skipped: bool = False
-    controls: frozenset[str] = field(default_factory=frozenset)
-
-
 def read_opinions(path: Path, control: str) -> list[Opinion]:
     """Read all annotations of an export.
 
@@ -173,7 +148,7 @@ def _from_task(task: dict[str, Any], number: int, control: str, path: Path) -> I
                 if result.from_name == control and result.value
                 for label in result.value.chosen()
             ),
-            entered_at=_date(annotation.updated_at or annotation.created_at),
+            entered_at=moment(annotation.updated_at or annotation.created_at),
             skipped=bool(annotation.was_cancelled),
             controls=frozenset(
                 result.from_name
@@ -204,7 +179,7 @@ def _from_row(row: dict[str, Any], number: int, control: str, path: Path) -> Opi
         data=row,
         annotators=tuple(str(name).strip() for name in names if name not in (None, "")),
         labels=tuple(label for item in values for label in item.chosen()),
-        entered_at=_date(date if isinstance(date, str) else None),
+        entered_at=moment(date if isinstance(date, str) else None),
         controls=frozenset({control} if control in row else set(row) - _ROW_FIELDS),
     )
 
@@ -217,17 +192,6 @@ def _check_control(opinions: list[Opinion], control: str, path: Path) -> None:
             f"{path}: no control of the name {control!r} holds a choice; found {', '.join(sorted(names))}; name the one "
             "with the labels by --control"
         )
-
-
-def _date(text: str | None) -> datetime:
-    """A time stamp of Label Studio, in UTC where it names no time zone."""
-    try:
-        moment = datetime.fromisoformat(text.strip()) if text else None
-    except ValueError:
-        moment = None
-    if moment is None:
-        return datetime.min.replace(tzinfo=UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _unreadable(path: Path, number: int, error: ValidationError) -> UserError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from ambivox.models.reporting.estimates import display_name, format_estimate, parse_estimate
@@ -40,6 +41,7 @@ def pooling(run: Run) -> Section:
         if votes.value < _NEGLIGIBLE_VOTES:
             section.text.append(f"{name} has almost no effect: pooled is close to human + mixture.")
     content = run.json("distributions/pooling.json")
+    section.text += _added(content)
     section.warnings += [f"Left out: {sentence}." for sentence in _sentences(content)]
     if content.get("alms") == {}:
         section.text.append(
@@ -58,8 +60,10 @@ def pooling(run: Run) -> Section:
             section.warnings.append(
                 f"{without:,} utterances have no human votes: their pooled distribution comes from the calibrated ALM and the prior alone."
             )
+    if pooled is not None and "expected_squared_error" in pooled.frame.columns:
+        section.text.append(_trust(pooled.frame))
     section.details = json_tables(content)
-    section.pictures = pictures(run.root / "distributions")
+    section.pictures = pictures(run, "distributions")
     return section
 
 
@@ -67,6 +71,31 @@ def _sentences(content: Mapping[str, Any]) -> list[str]:
     """Why ALMs were left out, a sentence each."""
     left_out = content.get("left_out")
     return [str(sentence) for sentence in left_out] if isinstance(left_out, list) else []
+
+
+def _trust(frame: pl.DataFrame) -> str:
+    """Which distributions can be trusted, by what the posterior says of each."""
+    error_N = frame["expected_squared_error"].to_numpy()
+    width_N = frame["dominant_high"].to_numpy() - frame["dominant_low"].to_numpy()
+    return (
+        f"How far each distribution can be trusted: the squared error that its posterior expects has the median "
+        f"{np.median(error_N):.3f} and exceeds {np.quantile(error_N, 0.9):.3f} for a tenth of the utterances; the 90% interval of "
+        f"the dominant label's probability has the median width {np.median(width_N):.2f}. Columns expected_squared_error, "
+        "dominant_low and dominant_high of distributions/pooled.parquet have them."
+    )
+
+
+def _added(content: Mapping[str, Any]) -> list[str]:
+    """What each of several ALMs adds to the others, a sentence each."""
+    alms = content.get("alms")
+    sentences = []
+    for name, alm in alms.items() if isinstance(alms, Mapping) else ():
+        if isinstance(alm, Mapping) and (added := parse_estimate(alm.get("adds_nll"))):
+            sentences.append(
+                f"{name} adds {format_estimate(added)} nats per held-out vote to the other ALMs: by so much nll is lower with "
+                "it than with the others alone, on speakers that the models were not fitted on."
+            )
+    return sentences
 
 
 def _worth_tables(run: Run) -> list[Table]:

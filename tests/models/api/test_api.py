@@ -165,7 +165,7 @@ def test_validate_scores_sources_side_by_side(votes: pl.DataFrame, probabilities
 def test_plan_labels_spends_the_budget(votes: pl.DataFrame, probabilities: pl.DataFrame) -> None:
     plan = ambivox.plan_labels(votes, probabilities, budget=40)
     assert plan["votes"].sum() == 40
-    assert plan["expected_reduction"].is_sorted(descending=True)
+    assert plan["expected_fall"].is_sorted(descending=True)
 
 
 def test_dime_aug_fills_rare_classes(probabilities: pl.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Allocation of votes: the expected reduction by hand, and fewer votes than at random in a simulated corpus."""
+"""Allocation of votes: the expected fall by hand, and fewer votes than at random in a simulated corpus."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import polars as pl
 import pytest
 
 from ambivox.models.errors import UserError
-from ambivox.models.pooling.allocation import expected_reduction, plan
-from ambivox.models.pooling.allocation_simulation import simulate
+from ambivox.models.pooling.allocation import expected_fall, plan
+from ambivox.models.pooling.allocation_simulation import SCORES, simulate
 from ambivox.models.pooling.calibration import identity
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.mixture import DirichletMixture
 from ambivox.models.pooling.pooled import AlmModel, PoolingModel
-from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Votes
 from tests.support.pooling_tables import SimulatedCorpus, label_names, simulated_corpus, write_files
 from tests.support.steps import plan_labels
@@ -43,14 +42,11 @@ def _inputs(n_NK: list[list[float]], q_NK: list[list[float]]) -> PoolingInputs:
     return PoolingInputs(np.array(n_NK), np.array(q_NK)[:, None], np.ones((rows, 1)), np.arange(rows))
 
 
-def test_expected_reduction_by_hand() -> None:
+def test_expected_fall_by_hand() -> None:
     # ALM and prior together are three votes, half for either label: p = (2.5, 1.5) / 4; after a vote (3.5, 1.5) / 5 with
     # chance 5/8, or (2.5, 2.5) / 5 with 3/8
-    now, up, down = (np.array([values]) for values in ([5 / 8, 3 / 8], [7 / 10, 3 / 10], [1 / 2, 1 / 2]))
-    expected = 5 / 8 * jensen_shannon(now, up)[0] + 3 / 8 * jensen_shannon(now, down)[0]
-    assert expected_reduction(_MODEL, _inputs([[1.0, 0.0]], [[0.5, 0.5]])) == pytest.approx(
-        [expected], abs=1e-6
-    )
+    expected = 5 / 8 * 2 * (7 / 10 - 5 / 8) ** 2 + 3 / 8 * 2 * (5 / 8 - 1 / 2) ** 2
+    assert expected_fall(_MODEL, _inputs([[1.0, 0.0]], [[0.5, 0.5]])) == pytest.approx([expected], abs=1e-6)
 
 
 def test_doubt_and_few_votes_come_first_and_the_budget_is_spent() -> None:
@@ -77,8 +73,10 @@ def test_planning_needs_a_quarter_fewer_votes_than_chance() -> None:
     train, test = _mixed(1500, seed=1), _mixed(700, seed=2)
     model = fit_pooling(label_names(4), ["alm"], train.inputs, np.arange(1.0, 6.0))
     simulation = simulate(model, test.inputs, repeats=2, budgets=(0.5, 1.0, 2.0))
-    assert simulation.least_saved > 0.25
-    assert simulation.planned[0] == pytest.approx(simulation.at_random[0])  # both start from the same votes
+    for score in SCORES:
+        assert simulation.least_saved(score) > 0.25
+        # Both start from the same votes.
+        assert simulation.planned[score][0] == pytest.approx(simulation.at_random[score][0])
     with pytest.raises(UserError, match="more than 5 votes"):
         simulate(model, replace(test.inputs, n_NK=np.ones((700, 4))))
 
@@ -98,8 +96,9 @@ def test_a_random_plan_saves_nothing() -> None:
             seed=seed,
             gain=lambda _model, inputs, rng=rng: rng.random(len(inputs.n_NK)),
         )
-        savings.append([interval.value for interval in simulation.saved.values()])
-        assert all(interval.low < 0.15 and interval.high > -0.15 for interval in simulation.saved.values())
+        saved = [interval for score in SCORES for interval in simulation.saved[score].values()]
+        savings.append([interval.value for interval in saved])
+        assert all(interval.low < 0.15 and interval.high > -0.15 for interval in saved)
     assert np.mean(savings) == pytest.approx(0, abs=0.1)
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
 from ambivox.models.files import write_json
+from ambivox.models.reporting.page import page
 from ambivox.models.reporting.reading import Run
-from ambivox.models.reporting.sections import examples, provenance
+from ambivox.models.reporting.sections import provenance
+from ambivox.models.reporting.sections.annotation import annotation
 from ambivox.models.reporting.sections.corpus import corpus
 from ambivox.models.reporting.sections.finetuning import finetuning
 from ambivox.models.reporting.sections.pooling import pooling
 from ambivox.models.reporting.sections.validation import validation
+from ambivox.models.tables import Distributions
 from tests.support.report_run import make_run
 
 
@@ -34,17 +37,54 @@ def test_corpus_counts_votes_and_rejects(root: Path) -> None:
     assert "The step ingest rejected nothing." in corpus(Run(root)).text
 
 
+def test_what_a_hosted_alm_was_sent_and_cost_is_said(root: Path) -> None:
+    path = root / "annotations/checks.json"
+    hosted = {
+        "sent_to": "https://api.example.org/v1",
+        "answered_by": ["<b>m</b>"],
+        "clips_sent": 7,
+        "cost_usd": 1.5,
+    }
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"hosted": hosted}))
+    text = " ".join(annotation(Run(root)).text)
+    assert "sent to: https://api.example.org/v1" in text and "cost (USD): 1.5" in text
+    assert "paid requests: not known" in text
+    assert "<b>m</b>" not in page(root)
+
+
 def test_an_alm_of_almost_no_effect_is_named(root: Path) -> None:
     assert not any("almost no effect" in line for line in pooling(Run(root)).text)
     write_json(root / "distributions/pooling.json", {"alms": {"tiny": {"equivalent_votes": 0.02}}})
     assert "tiny has almost no effect: pooled is close to human + mixture." in pooling(Run(root)).text
 
 
+def test_several_alms_are_compared_by_what_each_adds(root: Path) -> None:
+    added = {"value": 0.021, "low": 0.012, "high": 0.03}
+    alms = {"tiny": {"adds_nll": added}, "big": {"adds_nll": None}}
+    write_json(root / "distributions/pooling.json", {"alms": alms})
+    sentences = [line for line in pooling(Run(root)).text if " adds " in line]
+    assert len(sentences) == 1 and sentences[0].startswith(
+        "tiny adds 0.021 [0.012, 0.030] nats per held-out vote"
+    )
+
+
+def test_the_uncertainty_of_pooled_distributions_is_summed_up(root: Path) -> None:
+    assert not any("can be trusted" in line for line in pooling(Run(root)).text)
+    path = root / "distributions/pooled.parquet"
+    table = Distributions.read(path)
+    columns = {"expected_squared_error": 0.03, "dominant_low": 0.4, "dominant_high": 0.65}
+    Distributions(table.frame.with_columns(**{k: pl.lit(v) for k, v in columns.items()}), table.labels).write(
+        path
+    )
+    text = " ".join(pooling(Run(root)).text)
+    assert "has the median 0.030 and exceeds 0.030" in text and "median width 0.25" in text
+
+
 def test_validation_names_its_target(root: Path) -> None:
     assert "the target is the votes held back from the pipeline" in validation(Run(root)).text[0]
     (root / "ingest/heldout.parquet").unlink()
     assert "the target is all human votes of the split test" in validation(Run(root)).text[0]
-    by_ambiguity, paired, by_sex = validation(Run(root)).tables
+    by_ambiguity, paired, by_sex = validation(Run(root)).folded
     assert [row[0] for row in by_ambiguity.rows] == ["human", "pooled"]
     assert paired.rows == (("JS (base 2)", "pooled − human", "-0.070 [-0.080, -0.060]", "7.0e-04"),)
     assert by_sex.columns == ("sex", "human", "human + mixture", "synthetic", "pooled", "human ceiling")
@@ -63,26 +103,6 @@ def test_fine_tuned_models_of_earlier_versions_are_ranked_by_js(root: Path) -> N
         ("human-on", "0.500"),
         ("corpus prior", "–"),
     ]
-
-
-def test_examples_are_the_test_utterances_of_highest_entropy(root: Path) -> None:
-    run = Run(root)
-    shown = examples(run, 3).examples
-    assert run.utterances is not None and run.heldout is not None
-    test = run.utterances.in_splits("test").frame["utterance_id"]
-    n_NK = run.heldout.counts(test)
-    p_NK = n_NK / n_NK.sum(1, keepdims=True)
-    entropy_N = -np.sum(p_NK * np.log2(np.where(p_NK > 0, p_NK, 1)), axis=1)
-    ranked = sorted(range(len(test)), key=lambda row: (-round(entropy_N[row], 9), test[row]))
-    assert {example.utterance_id for example in shown} == {test[row] for row in ranked[:3]}
-    assert [row.source for row in shown[0].distributions] == [
-        "held-back votes",
-        "human",
-        "synthetic",
-        "pooled",
-    ]
-    assert [row.note for row in shown[0].distributions] == ["7 votes", "3 votes", "", ""]
-    assert examples(run, 0).empty
 
 
 def test_provenance_lists_the_files_that_are_there(root: Path) -> None:

@@ -1,0 +1,179 @@
+"""Any corpus in lhotse's manifests of recordings and supervisions, with votes in the supervisions' custom fields.
+
+From: the user; lhotse (lhotse.readthedocs.io) makes manifests of many corpora. Licence: the owner's.
+
+The folder holds files such as recordings.jsonl and supervisions.jsonl.gz, one each or one each per split: a name that ends
+in train, dev, development, valid or test gives the official split. A supervision is an utterance: its recording, or the
+segment of it, and the channel where the recording has several. Paths of recordings are relative to the folder
+or to the current one, or absolute. Votes are in a custom field: a list of objects with ``label`` (and ``annotator_id``, ``weight``), an object
+from annotators to their labels, or a list of labels. The labels are those that occur, or those of the labels.json that
+`ambivox export --format lhotse` writes.
+Known defects: recordings that are commands, in memory, or of several files are rejected; commands are never run.
+
+A line of supervisions.jsonl:
+
+    {"id": "u1", "recording_id": "r1", "start": 0.0, "duration": 2.0, "channel": 0, "text": "Hi", "speaker": "s1",
+     "custom": {"votes": [{"annotator_id": "r1", "label": "anger"}, {"annotator_id": "r2", "label": "neutral"}]}}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ambivox.models.ingestion.corpus import CorpusData
+from ambivox.models.ingestion.lhotse_manifests import (
+    Recording,
+    Supervision,
+    manifests,
+    read_recordings,
+    read_supervisions,
+)
+from ambivox.models.tables.rejects import REJECTS
+
+_SPLITS = {
+    "train": "train",
+    "dev": "development",
+    "development": "development",
+    "valid": "development",
+    "test": "test",
+}
+# A supervision that ends this close to its recording's end is all of it.
+_ROUNDING_SECONDS = 0.001
+_UTTERANCES: dict[str, Any] = {
+    "utterance_id": pl.String,
+    "audio": pl.String,
+    "start_seconds": pl.Float64,
+    "end_seconds": pl.Float64,
+    "channel": pl.Int64,
+    "transcript": pl.String,
+    "speaker": pl.String,
+    "language": pl.String,
+    "sex": pl.String,
+    "split": pl.String,
+    "file": pl.String,
+    "line": pl.Int64,
+}
+_VOTES: dict[str, Any] = {
+    "utterance_id": pl.String,
+    "annotator_id": pl.String,
+    "label": pl.String,
+    "weight": pl.Float64,
+    "file": pl.String,
+    "line": pl.Int64,
+}
+_Vote = tuple[str, str, float | None]
+
+
+def load(root: Path, *, votes: str = "votes", labels: tuple[str, ...] = ()) -> CorpusData:
+    """Read manifests of lhotse.
+
+    Args:
+        root: The folder with the manifests.
+        votes: The custom field of the votes.
+        labels: The label set, in order; by default that of labels.json, or the labels that occur.
+
+    Returns:
+        The utterances and their votes.
+
+    Raises:
+        UserError: There are no manifests, or a line is something else.
+    """
+    recordings = {
+        recording.id: recording
+        for file in manifests(root, "recordings")
+        for _, recording in read_recordings(file)
+    }
+    utterances: list[tuple[Any, ...]] = []
+    given: list[tuple[Any, ...]] = []
+    rejects: list[tuple[Any, ...]] = []
+    for file in manifests(root, "supervisions"):
+        split = _SPLITS.get(file.name.partition(".")[0].lower().rpartition("_")[2].rpartition("-")[2])
+        for number, supervision in read_supervisions(file):
+            place = (str(file), number)
+            recording = recordings.get(supervision.recording_id)
+            if problem := _problem(supervision, recording):
+                rejects.append((*place, supervision.id, *problem))
+                continue
+            assert recording is not None
+            utterances.append((*_utterance(supervision, recording, root), split, *place))
+            content = supervision.custom.get(votes)
+            opinions = list(_opinions(content, supervision.id))
+            given += [(supervision.id, *opinion, *place) for opinion in opinions if opinion is not None]
+            if None in opinions:
+                rejects.append((*place, supervision.id, "unreadable votes", json.dumps(content)[:200]))
+    table = pl.DataFrame(given, _VOTES, orient="row")
+    if table["weight"].null_count():
+        table = table.drop("weight")
+    return CorpusData(
+        labels=labels or _known_labels(root) or tuple(sorted(table["label"].unique())),
+        utterances=pl.DataFrame(utterances, _UTTERANCES, orient="row"),
+        votes=table,
+        licence="that of the corpus the manifests are of",
+        rejects=pl.DataFrame(rejects, REJECTS, orient="row"),
+    )
+
+
+def _known_labels(root: Path) -> tuple[str, ...]:
+    try:
+        content = json.loads((root / "labels.json").read_text(encoding="utf-8"))
+        return tuple(str(label) for label in content["labels"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
+def _problem(supervision: Supervision, recording: Recording | None) -> tuple[str, str] | None:
+    """Why a supervision cannot be used: the reason, and what was found."""
+    if recording is None:
+        return "supervision of an unknown recording", supervision.recording_id
+    kinds = [source.type for source in recording.sources]
+    if kinds not in (["file"], ["url"]):
+        return "recording is no single file", ", ".join(kinds) or "no source"
+    return None
+
+
+def _utterance(supervision: Supervision, recording: Recording, root: Path) -> tuple[Any, ...]:
+    source = recording.sources[0]
+    below = root / source.source
+    audio = source.source if "://" in source.source or not below.exists() else str(below)
+    ends_with_it = supervision.start + supervision.duration >= recording.duration - _ROUNDING_SECONDS
+    is_whole = supervision.start <= 0 and ends_with_it
+    is_one_channel = len(source.channels) > 1 and isinstance(supervision.channel, int)
+    return (
+        supervision.id,
+        audio,
+        None if is_whole else supervision.start,
+        None if is_whole else supervision.start + supervision.duration,
+        supervision.channel + 1 if is_one_channel else None,  # type: ignore[operator]
+        supervision.text,
+        supervision.speaker,
+        supervision.language,
+        {"f": "female", "m": "male"}.get((supervision.gender or "").lower(), supervision.gender),
+    )
+
+
+def _opinions(content: Any, utterance_id: str) -> Iterator[_Vote | None]:
+    """Annotator, label and weight of each vote; None for one that cannot be read."""
+    if isinstance(content, dict):
+        for annotator, labels in content.items():
+            for label in labels if isinstance(labels, list) else [labels]:
+                yield (annotator, label, None) if isinstance(label, str) else None
+    elif isinstance(content, list):
+        for number, vote in enumerate(content, 1):
+            yield _opinion(vote, f"{utterance_id}#{number}")
+    elif content is not None:
+        yield None
+
+
+def _opinion(vote: Any, anonymous: str) -> _Vote | None:
+    if isinstance(vote, str):
+        return anonymous, vote, None
+    if not isinstance(vote, dict) or not isinstance(vote.get("label"), str):
+        return None
+    annotator, weight = vote.get("annotator_id"), vote.get("weight")
+    name = anonymous if annotator is None else str(annotator)
+    return name, vote["label"], float(weight) if isinstance(weight, int | float) else None

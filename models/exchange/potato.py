@@ -1,0 +1,269 @@
+"""Potato (potato-annotation): a labelling project for human annotators, and the votes from its result.
+
+``write_project`` makes ``config.yaml`` and ``utterances.jsonl``, which ``potato start config.yaml`` runs as they are, and
+``annotation_output/ANNOTATOR/user_state.json`` with the votes there are, as Potato keeps them. ``read_votes`` reads that
+folder after the annotation, or the ``annotations.jsonl`` of ``potato.export --format jsonl``. Distributions are not
+written: Potato's suggestions need a model that it runs itself.
+
+What an annotator chose, in user_state.json and in annotations.jsonl:
+
+    {"user_id": "r1", "instance_id_to_label_to_value": {"u1": [[{"schema": "emotion", "name": "anger"}, "anger"]]}}
+    {"instance_id": "u1", "user_id": "r1", "labels": {"emotion": {"anger": "anger"}}, "spans": {}, "links": {}}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from ambivox.models.errors import UserError
+from ambivox.models.exchange import LinkedTables
+from ambivox.models.exchange._audio_addresses import audio_address, audio_root
+from ambivox.models.exchange._opinions import Opinion, moment, votes_of
+from ambivox.models.files import atomic_path, write_json
+from ambivox.models.json_documents import describe, read_json_document
+from ambivox.models.tables import Utterances, Votes
+
+_SCHEMA = "emotion"
+_OUTPUT = "annotation_output"
+_STATE = "user_state.json"
+# Potato serves files of the project's folder media under this address.
+_MEDIA = "/media/"
+_LONGEST_NAME = 200  # of a folder
+_EXPECTED_STATE = "what Potato keeps of an annotator, with instance_id_to_label_to_value"
+
+
+class _Label(BaseModel):
+    """A label of one question."""
+
+    model_config = ConfigDict(extra="ignore")
+    question: str = Field(alias="schema")
+    name: str
+
+
+class _State(BaseModel):
+    """What Potato keeps of an annotator."""
+
+    model_config = ConfigDict(extra="ignore")
+    user_id: str | None = None
+    chosen: dict[str, list[tuple[_Label, Any]]] = Field(alias="instance_id_to_label_to_value")
+
+
+class _Line(BaseModel):
+    """A line of annotations.jsonl."""
+
+    model_config = ConfigDict(extra="ignore")
+    instance_id: str
+    user_id: str | None = None
+    labels: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+_STATES: TypeAdapter[_State] = TypeAdapter(_State)
+_LINES: TypeAdapter[_Line] = TypeAdapter(_Line)
+
+
+def write_project(tables: LinkedTables, folder: Path, audio_url: str | None = None) -> list[str]:
+    """Write a project for ``potato start``.
+
+    Args:
+        tables: The tables to write.
+        folder: The folder to write to; it must exist.
+        audio_url: What takes the place of the folder that holds all local audio, such as ``https://host/audio/``.
+            None has Potato serve it from the project's folder ``media``.
+
+    Returns:
+        Lines for the user: how the audio gets there, and what is not written.
+
+    Raises:
+        UserError: An annotator's labels have unequal weights, which Potato cannot represent.
+    """
+    frame = tables.utterances.frame
+    root = audio_root(frame["audio"].to_list())
+    grouped = tables.votes.frame.group_by("utterance_id", "annotator_id", maintain_order=True).agg(
+        "label", weights=pl.col("weight").n_unique()
+    )
+    unequal = grouped.filter(pl.col("weights") > 1)
+    if unequal.height:
+        raise UserError(
+            f"annotator {unequal['annotator_id'][0]!r} weighs the labels of {unequal['utterance_id'][0]!r} "
+            "unequally; Potato only stores which labels were chosen"
+        )
+    several_labels = bool((grouped["label"].list.len() > 1).any())
+    shows_transcript = frame["transcript"].drop_nulls().len() > 0
+    with atomic_path(folder / "config.yaml") as temporary:
+        _write_config(
+            temporary, tables.labels, several_labels=several_labels, shows_transcript=shows_transcript
+        )
+    with atomic_path(folder / "utterances.jsonl") as temporary, temporary.open("w", encoding="utf-8") as file:
+        for row in frame.iter_rows(named=True):
+            audio = audio_address(row["audio"], _MEDIA if audio_url is None else audio_url, root)
+            item = {
+                "utterance_id": row["utterance_id"],
+                "audio": audio,
+                "transcript": row["transcript"] or "",
+            }
+            file.write(json.dumps(item, ensure_ascii=False) + "\n")
+    for (annotator,), votes in grouped.group_by("annotator_id", maintain_order=True):
+        _write_state(folder / _OUTPUT, str(annotator), votes)
+    notes = []
+    if root is not None:
+        notes.append(
+            f"to let Potato play the audio, put {root} or a link to it at {folder.name}/media, or export with --audio-url"
+            if audio_url is None
+            else f"{audio_url} stands for the folder {root}"
+        )
+    if tables.distributions is not None:
+        notes.append(
+            f"{len(tables.distributions):,} distributions are left out: Potato takes no suggestions from a file"
+        )
+    return notes
+
+
+def read_votes(
+    path: Path,
+    utterances: Utterances,
+    *,
+    control: str = _SCHEMA,
+    id_field: str = "utterance_id",
+    known_annotators: Iterable[str] = (),
+) -> tuple[Votes, pl.DataFrame]:
+    """Read human votes from Potato's result.
+
+    Args:
+        path: The project's folder, its annotation_output, or an annotations.jsonl.
+        utterances: The utterances that votes may be for, with the labels that are allowed.
+        control: The name of the annotation scheme with the labels.
+        id_field: Unused: Potato identifies an item by the key that config.yaml names.
+        known_annotators: See ``votes_of``.
+
+    Returns:
+        The votes, and what cannot be used, with the columns of REJECTS.
+
+    Raises:
+        UserError: There is no result of Potato, or none of that annotation scheme.
+    """
+    entries = list(_entries_of_folder(path) if path.is_dir() else _entries_of_file(path))
+    schemes = {scheme for _, _, labels in entries for scheme, names in labels.items() if names}
+    if schemes and control not in schemes:
+        raise UserError(
+            f"{path}: no annotation scheme of the name {control!r} holds a choice; found {', '.join(sorted(schemes))}; name "
+            "the one with the labels by --control"
+        )
+    opinions = [
+        Opinion(
+            task=number,
+            data={id_field: utterance_id},
+            annotators=(user,) if user else (),
+            labels=tuple(labels.get(control, ())),
+            entered_at=moment(None),
+        )
+        for number, (user, utterance_id, labels) in enumerate(entries, 1)
+    ]
+    return votes_of(
+        opinions,
+        utterances,
+        path,
+        id_field=id_field,
+        known_annotators=known_annotators,
+        anonymous="potato",
+    )
+
+
+_Entry = tuple[str | None, str, dict[str, list[str]]]
+
+
+def _entries_of_folder(folder: Path) -> Iterator[_Entry]:
+    """Annotator, utterance and chosen labels by scheme, from what Potato keeps."""
+    output = folder / _OUTPUT if (folder / _OUTPUT).is_dir() else folder
+    files = sorted(output.glob(f"*/{_STATE}"))
+    if not files:
+        raise UserError(
+            f"{folder}: no annotation_output/ANNOTATOR/{_STATE} here; expected a project that Potato ran"
+        )
+    for file in files:
+        state = read_json_document(file, _STATES, _EXPECTED_STATE)
+        for utterance_id, pairs in state.chosen.items():
+            labels: dict[str, list[str]] = {}
+            for label, value in pairs:
+                if _is_chosen(value):
+                    labels.setdefault(label.question, []).append(label.name)
+            yield state.user_id or file.parent.name, utterance_id, labels
+
+
+def _entries_of_file(path: Path) -> Iterator[_Entry]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                entry = _LINES.validate_json(line)
+            except ValidationError as error:
+                raise UserError(
+                    f"{path}:{number}: expected a line of Potato's annotations.jsonl: {describe(error)}"
+                ) from error
+            labels = {
+                scheme: [name for name, value in given.items() if _is_chosen(value)]
+                for scheme, given in entry.labels.items()
+            }
+            yield entry.user_id, entry.instance_id, labels
+
+
+def _is_chosen(value: Any) -> bool:
+    """Whether a stored value means that the label was chosen; an unchecked box is stored as false by some versions."""
+    return value not in (None, False, "", "false")
+
+
+def _write_config(
+    path: Path, labels: tuple[str, ...], *, several_labels: bool, shows_transcript: bool
+) -> None:
+    """Write the project's configuration. Labels may hold any text; unquoted, Potato's YAML reads some as true or false."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    fields = [{"key": "audio", "type": "audio"}]
+    if shows_transcript:
+        fields.append({"key": "transcript", "type": "text"})
+    config = {
+        "annotation_task_name": "Which emotion do you hear?",
+        "task_dir": ".",
+        "output_annotation_dir": _OUTPUT,
+        "data_files": ["utterances.jsonl"],
+        "item_properties": {"id_key": "utterance_id", "text_key": "transcript"},
+        "instance_display": {"fields": fields},
+        "annotation_schemes": [
+            {
+                "annotation_type": "multiselect" if several_labels else "radio",
+                "name": _SCHEMA,
+                "description": "Listen to the clip and choose the emotion that you hear in the voice.",
+                "labels": [DoubleQuotedScalarString(label) for label in labels],
+                "label_requirement": {"required": True},
+            }
+        ],
+    }
+    yaml = YAML()
+    yaml.default_flow_style = False
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(config, file)
+
+
+def _write_state(output: Path, annotator: str, votes: pl.DataFrame) -> None:
+    """Write the votes of an annotator as Potato keeps them; the folder's name is no path, whatever theirs is."""
+    chosen = {
+        utterance_id: [[{"schema": _SCHEMA, "name": label}, label] for label in labels]
+        for utterance_id, labels in votes.select("utterance_id", "label").iter_rows()
+    }
+    name = quote(annotator, safe="@ +")
+    if name.startswith("."):
+        name = f"%2E{name[1:]}"
+    if len(name) > _LONGEST_NAME:
+        name = hashlib.sha256(annotator.encode()).hexdigest()
+    write_json(output / name / _STATE, {"user_id": annotator, "instance_id_to_label_to_value": chosen})
