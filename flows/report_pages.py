@@ -50,8 +50,15 @@ def create_app() -> FastAPI:
 
 
 async def _report(request: Request) -> Response:
+    from prefect.settings import PREFECT_SERVER_API_AUTH_STRING
     from starlette.responses import FileResponse, PlainTextResponse
 
+    from ambivox.flows.server_access import is_authorised
+
+    if not is_authorised(request.headers.get("Authorization"), PREFECT_SERVER_API_AUTH_STRING.value()):
+        return PlainTextResponse(
+            "A password is needed.", status_code=401, headers={"WWW-Authenticate": 'Basic realm="Ambivox"'}
+        )
     corpus = request.path_params["corpus"]
     path = Path(os.environ[PROJECT]) / "data" / corpus / "report.html"
     if not _CORPUS.fullmatch(corpus) or not path.is_file():

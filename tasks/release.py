@@ -49,7 +49,8 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
     Args:
         data: The corpus's folder, data/KEY; or a trained model, data/KEY/finetuned/NAME or data/KEY/alm.
         version: The version, such as v1 or v1.2.
-        out: The folder of cards, KEY-VERSION.md and .json; KEY-VERSION/ there is what is published on the hub.
+        out: The folder of cards, KEY-VERSION.md and .json; KEY.html there shows the corpus through its releases, and
+            KEY-VERSION/ is what is published on the hub.
         options: See ReleaseOptions.
 
     Returns:
@@ -77,20 +78,25 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
     tag = versions.tag(key, version)
     page = out / f"{tag}.md"
     if options.push_to_hub is not None and versions.is_released(tag):
-        content = _released_before(page.with_suffix(".json"), tag, _content(data, model, versions, options))
+        content = _released_before(
+            page.with_suffix(".json"), tag, _content(data, model, versions, tag, options)
+        )
         check_may_include(options.include, content["licence"])
     else:
         versions.free_tag(key, version)
         versions.check_up_to_date(corpus)
-        content = _content(data, model, versions, options) | {"version": version, "name": key}
+        content = _content(data, model, versions, tag, options) | {"version": version, "name": key}
         check_may_include(options.include, content["licence"])
         if not options.dry_run:
             with atomic_path(page) as temporary:
                 temporary.write_text(_card(model, content), encoding="utf-8")
             write_json(page.with_suffix(".json"), content)
+            written = [page, page.with_suffix(".json")]
+            if model is None:
+                written.append(_write_releases_page(out, key))
             if options.push:
                 versions.push(corpus)
-            versions.commit_and_tag(tag, [page, page.with_suffix(".json")])
+            versions.commit_and_tag(tag, written)
             _logger.info(
                 f"release: {tag} tagged, data card {page}"
                 + ("" if options.push else "; send it with: dvc push && git push --follow-tags")
@@ -103,7 +109,7 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
 
 
 def _content(
-    data: Path, model: TrainedModel | None, versions: Versions, options: ReleaseOptions
+    data: Path, model: TrainedModel | None, versions: Versions, tag: str, options: ReleaseOptions
 ) -> dict[str, Any]:
     """What the card states, in the order in which the JSON file beside it has it."""
     import json
@@ -113,7 +119,7 @@ def _content(
     from ambivox.models.reporting.data_card import facts
     from ambivox.models.reporting.reading import Run
 
-    revision = versions.revision()
+    revision = versions.revision(tag)
     commit = {"revision": revision, "date": versions.date(revision)}
     if model is not None:
         digests = {
@@ -126,6 +132,17 @@ def _content(
             raise UserError(f"{data}: no distributions here yet; run the pipeline first (ambivox run)")
     ordered: dict[str, Any] = json.loads(json.dumps(content | commit, sort_keys=True))
     return ordered
+
+
+def _write_releases_page(out: Path, key: str) -> Path:
+    """Write the page that shows a corpus through its releases."""
+    from ambivox.models.files import atomic_path
+    from ambivox.models.reporting.releases_page import read_releases, releases_page
+
+    page = out / f"{key}.html"
+    with atomic_path(page) as temporary:
+        temporary.write_text(releases_page(key, read_releases(out, key)), encoding="utf-8")
+    return page
 
 
 def _card(model: TrainedModel | None, content: dict[str, Any]) -> str:

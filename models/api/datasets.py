@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import subprocess
 from pathlib import Path
@@ -11,6 +10,7 @@ import polars as pl
 
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.hub import hub_endpoint, hub_token
+from ambivox.models.parquet_files import read_parquet
 from ambivox.models.tables import Distributions
 from ambivox.models.tables.distributions import SOURCES
 
@@ -124,7 +124,7 @@ def _at_revision(names: list[Path], revision: str) -> pl.DataFrame:
         except (DvcException, SCMError, OSError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             continue
-        frame = pl.read_parquet(io.BytesIO(content))
+        frame = read_parquet(content, "a table of distributions", origin=str(name))
         labels = tuple(
             column for column in frame.columns if column not in {*Distributions.required, "fallback"}
         )
