@@ -9,7 +9,7 @@ ifeq ($(OS),Windows_NT)
 $(error On Windows, Ambivox runs in WSL (https://learn.microsoft.com/windows/wsl/install); run the same command in a WSL terminal)
 endif
 
-.PHONY: help setup lock demo demo-pythons ui stages test lint bench crash-matrix fuzz licences crema-d clean
+.PHONY: help setup lock demo demo-pythons ui stages test lint docs notebooks bench bench-long crash-matrix fuzz licences crema-d clean
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -54,6 +54,12 @@ stages: setup ## Write the dependencies of each stage on code into dvc.yaml
 
 test: lint ## The whole test suite, the examples in docstrings, and the coverage of both
 	@tests/run.sh $(BIN)
+
+docs: setup ## The documentation as a site: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+notebooks: setup ## Run the notebooks of examples/ and store their results
+	$(BIN)/python infra/notebooks.py
 
 # ROWS names some rows, SCALE multiplies their work: make bench ROWS="votes metrics" SCALE=10
 ROWS ?=

@@ -114,6 +114,6 @@ def check_project(project: Path) -> Path:
     missing = [name for name in ("dvc.yaml", "params.yaml", ".dvc") if not (project / name).exists()]
     if missing:
         raise UserError(
-            f"{project.resolve()} is not an Ambivox project ({', '.join(missing)} not found); go to the folder that holds dvc.yaml, or name it with --project"
+            f"{project.resolve()} is not an Ambivox project ({', '.join(missing)} not found); go to the folder that holds dvc.yaml, name it with --project, or make one: ambivox init FOLDER"
         )
     return project

@@ -14,7 +14,7 @@ _VERSION = re.compile(r"v\d+(\.\d+){0,2}")
 
 
 # What a release commits beside the data card and DVC's pointers.
-_COMMITTED = ("dvc.yaml", "dvc.lock", "params.yaml", ".dvc/config", ".dvcignore")
+_COMMITTED = ("dvc.yaml", "dvc.lock", "params.yaml", "software.yaml", ".dvc/config", ".dvcignore")
 _POINTERS = ("data/*/*.dvc", "data/**/.gitignore", "*.dvc")
 
 
