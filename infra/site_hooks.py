@@ -33,10 +33,11 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         (page for page in pages if page.startswith("decisions/")), key=lambda page: "README" not in page
     )
     others = [page for page in pages if page not in listed and page not in decisions]
-    sections: dict[str, list[Any]] = {name: pages for entry in config.nav for name, pages in entry.items()}
+    nav = config.nav or []
+    sections: dict[str, list[Any]] = {name: pages for entry in nav for name, pages in entry.items()}
     sections["Reference"].insert(1, {"Command line": "reference/commands.md"})
     sections["Reference"] += [*others, {"Decisions": decisions}]
-    config.nav.insert(2, {"Examples": [f"examples/{path.stem}.md" for path in notebooks()]})
+    nav.insert(2, {"Examples": [f"examples/{path.stem}.md" for path in notebooks()]})
     return config
 
 

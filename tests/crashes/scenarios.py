@@ -48,12 +48,12 @@ _ANSWERS = "data/demo/annotations/annotations.parquet"
 
 def scenarios(base: Path) -> dict[str, Scenario]:
     """All scenarios on a project that has run (``params`` of it are SMALL)."""
-    found = {}
+    found: dict[str, Scenario] = {}
     for stage, (inputs, output) in _STAGES.items():
         step = stage.partition("@")[0]
         names = ["params.yaml", *(f"data/demo/{name}" for name in inputs)]
-        outputs = (f"data/demo/{output}", *(("data/demo/raw",) if step == "ingest" else ()))
-        stores = (".ambivox/store",) if step == "annotate" else ()
+        outputs: tuple[str, ...] = (f"data/demo/{output}", *(("data/demo/raw",) if step == "ingest" else ()))
+        stores: tuple[str, ...] = (".ambivox/store",) if step == "annotate" else ()
         found[step] = Scenario(step, _copy(base, names), ("stage", step, "--name", stage), outputs, stores)
     fake = (
         "annotate",

@@ -235,7 +235,7 @@ def test_the_page_shows_what_a_hosted_alm_cost_and_when_it_ends(
         "hosted": hosted,
     }
     (tmp_path / "checks.json").write_text(json.dumps(checks))
-    page = dashboard.page("annotate", "mine", tmp_path)
+    page = dashboard.page("annotate", "mine", tmp_path, tmp_path)
     for shown in ("| cost (USD) | 0.0123 |", "| answered by | m-2026-02-23 |", "| audio tokens | 80 |"):
         assert shown in page
     assert ("choose its successor" in page) is is_named

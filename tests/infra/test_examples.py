@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 sys.path.insert(0, str(ROOT / "infra"))
 
-from notebooks import executed  # noqa: E402
+from notebooks import executed  # type: ignore[import-not-found]  # noqa: E402
 
 
 def results(notebook: nbformat.NotebookNode) -> list[list[str]]:
