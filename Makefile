@@ -56,7 +56,7 @@ test: lint ## The whole test suite, the examples in docstrings, and the coverage
 	@tests/run.sh $(BIN)
 
 docs: setup ## The documentation as a site: build/site/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build # without --quiet, which hides warnings from strict mode, too
 
 notebooks: setup ## Run the notebooks of examples/ and store their results
 	$(BIN)/python infra/notebooks.py

@@ -83,6 +83,7 @@ def commands_page() -> str:
     text = build().generate_docs(heading_level=1)
     head, _, rest = text.partition("## Table of Contents")
     commands = rest[rest.index("**Pipeline**") :].partition("## ambivox --install-completion")[0]
+    commands = re.sub(r"\*\*Session\*\*:\n\n(?:\* .*\n)+\n", "", commands)
     # The same flags of all commands, said once; --json is of steps with figures only.
     block = re.compile(r"\*\*Output\*\*:\n\n((?:\* `--.*\n)+)")
     shared = list(dict.fromkeys(line for lines in block.findall(commands) for line in lines.splitlines()))
