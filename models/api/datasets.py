@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 import polars as pl
@@ -124,9 +124,8 @@ def _at_revision(names: list[Path], revision: str) -> pl.DataFrame:
         except (DvcException, SCMError, OSError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             continue
-        frame = pl.read_parquet(io.BytesIO(content))
-        labels = tuple(
-            column for column in frame.columns if column not in {*Distributions.required, "fallback"}
-        )
-        return Distributions.check(frame, labels).frame
+        with tempfile.TemporaryDirectory() as folder:
+            fetched = Path(folder) / name.name
+            fetched.write_bytes(content)
+            return Distributions.read(fetched).frame
     raise UserError(f"{names[-1]} at {revision!r}: cannot be read ({reason})")
