@@ -124,8 +124,7 @@ def _at_revision(names: list[Path], revision: str) -> pl.DataFrame:
         except (DvcException, SCMError, OSError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             continue
-        with tempfile.TemporaryDirectory() as folder:
-            fetched = Path(folder) / name.name
-            fetched.write_bytes(content)
+        with tempfile.TemporaryDirectory() as temporary:
+            (fetched := Path(temporary) / name.name).write_bytes(content)
             return Distributions.read(fetched).frame
     raise UserError(f"{names[-1]} at {revision!r}: cannot be read ({reason})")

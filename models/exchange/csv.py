@@ -16,20 +16,20 @@ import polars as pl
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.files import atomic_path, write_json
-from ambivox.models.tables import Distributions, Table, Utterances, Votes
+from ambivox.models.tables import Distributions, Ratings, Table, Utterances, Votes
 
 SomeTable = TypeVar("SomeTable", bound=Table)
 
 
 def write(tables: LinkedTables, folder: Path) -> None:
-    """Write utterances.csv, votes.csv, labels.json and, where there are any, distributions.csv.
+    """Write utterances.csv, votes.csv, labels.json and, where there are any, distributions.csv and ratings.csv.
 
     Args:
         tables: The tables to write.
         folder: The folder to write to; it must exist.
     """
     write_json(folder / "labels.json", list(tables.labels))
-    for table in (tables.utterances, tables.votes, tables.distributions):
+    for table in (tables.utterances, tables.votes, tables.distributions, tables.ratings):
         if table is not None:
             with atomic_path(folder / f"{table.name}.csv") as temporary:
                 table.frame.write_csv(temporary)
@@ -52,11 +52,14 @@ def read(folder: Path) -> LinkedTables:
         labels = tuple(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: expected a list of labels ({error})") from error
-    has_distributions = (folder / "distributions.csv").exists()
+    has_distributions, has_ratings = (
+        (folder / f"{name}.csv").exists() for name in ("distributions", "ratings")
+    )
     return LinkedTables.of(
         _read(folder, Utterances, labels),
         _read(folder, Votes, labels),
         _read(folder, Distributions, labels) if has_distributions else None,
+        _read(folder, Ratings, labels) if has_ratings else None,
     )
 
 

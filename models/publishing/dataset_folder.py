@@ -138,7 +138,7 @@ def _linked_tables(run: Run) -> LinkedTables:
     if run.utterances is None or run.votes is None or not run.distributions:
         raise UserError(f"{run.root}: no utterances, votes or distributions here; run the pipeline first")
     source = next(name for name in _PREFERRED if name in run.distributions)
-    return LinkedTables.of(run.utterances, run.votes, run.distributions[source])
+    return LinkedTables.of(run.utterances, run.votes, run.distributions[source], run.ratings)
 
 
 class _AudioLoader:
