@@ -9,7 +9,7 @@ ifeq ($(OS),Windows_NT)
 $(error On Windows, Ambivox runs in WSL (https://learn.microsoft.com/windows/wsl/install); run the same command in a WSL terminal)
 endif
 
-.PHONY: help setup lock demo demo-pythons ui stages test lint bench crema-d clean
+.PHONY: help setup lock demo demo-pythons ui stages test lint docs notebooks bench bench-long crash-matrix fuzz licences crema-d clean
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -55,8 +55,31 @@ stages: setup ## Write the dependencies of each stage on code into dvc.yaml
 test: lint ## The whole test suite, the examples in docstrings, and the coverage of both
 	@tests/run.sh $(BIN)
 
-bench: setup ## Side-by-side measurements
-	for file in benchmarks/*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
+docs: setup ## The documentation as a site: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+notebooks: setup ## Run the notebooks of examples/ and store their results
+	$(BIN)/python infra/notebooks.py
+
+# ROWS names some rows, SCALE multiplies their work: make bench ROWS="votes metrics" SCALE=10
+ROWS ?=
+SCALE ?= 1
+bench: setup ## Side-by-side measurements: writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks.run $(ROWS) --scale $(SCALE)
+
+bench-long: setup ## Measurements that take long or need an engine: annotation, ingest, training, coverage, capacity
+	for file in annotation capacity capacity_simulation coverage features ingest listener training; do \
+		$(BIN)/python -m benchmarks.$$file || exit 1; done
+
+crash-matrix: setup ## Kill every step and flow at random moments, 200 times; takes an hour
+	$(BIN)/python -m tests.crashes
+
+CASES ?= 100000
+fuzz: setup ## CASES damaged and hostile inputs for every parser; takes hours
+	$(BIN)/python -m tests.fuzzing --cases $(CASES)
+
+licences: setup ## The licence of every package of the lock
+	$(BIN)/python -m tests.support.licences
 
 CREMA_D ?= ../shared/crema-d
 crema-d: setup ## The main job on CREMA-D (CREMA_D=folder), the sparse-vote trial, and what planned labelling saves

@@ -1,13 +1,11 @@
 """What a team sees in the Prefect UI: figures and pictures of each stage as one artifact, and changes since a release.
 
 An artifact's page is ``/artifacts/artifact/<id>`` in the UI (``latest_id`` where a collection of the key was
-requested), and every run lists the artifacts that it created. Pictures are inline, so that a page needs nothing
-but the server.
+requested), and every run lists the artifacts that it created. Pictures are served beside it (artifact_pictures.py).
 """
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from ambivox.flows.artifact_pictures import picture_markdown
 from ambivox.flows.report_pages import report_address
 from ambivox.models.annotation.checks_file import hosted_summary, rename_checks
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.hosted_spec import shutdown_notice
 from ambivox.models.releases.versioning import Versions
+from ambivox.models.reporting.captions import caption
 from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, is_infinite, rank
 from ambivox.models.reporting.reading import with_present_keys
 from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label
@@ -78,22 +78,23 @@ def publish_stage(stage: Stage, project: Path, seconds: float | None = None) -> 
     report = f"[The report of {stage.corpus}]({report_address(stage.corpus)}) (where the server runs with this project)"
     duration = "" if seconds is None else f", brought up to date in {seconds:.0f} s"
     create_markdown_artifact(
-        f"{page(stage.step, name, folder)}\n\n{report}",
+        f"{page(stage.step, name, folder, project)}\n\n{report}",
         key=artifact_key(stage.corpus, stage.step, cell),
         description=f"Figures of {stage.address}{duration}",
     )
 
 
-def page(step: str, name: str, folder: Path) -> str:
+def page(step: str, name: str, folder: Path, project: Path) -> str:
     """The markdown of a step's page: figures first, then pictures; what the folder does not hold is left out.
 
     Args:
         step: A key of ``PAGES``.
         name: What follows the step in the stage's address.
         folder: The folder of the stage's outputs.
+        project: The folder that holds dvc.yaml.
 
     Returns:
-        Markdown with inline pictures.
+        Markdown.
     """
     parts = [f"# {step} · {name}"]
     if metrics := read_metrics(folder / "metrics.json"):
@@ -123,8 +124,8 @@ def page(step: str, name: str, folder: Path) -> str:
     ]
     for picture in PAGES[step].pictures:
         if (path := folder / f"{picture}.svg").is_file():
-            inline = base64.b64encode(path.read_bytes()).decode("ascii")
-            parts.append(f"![{picture}](data:image/svg+xml;base64,{inline})")
+            step_folder = PAGES[step].folder.partition("/")[0]
+            parts.append(picture_markdown(project, path, caption(step_folder, picture)))
     return "\n\n".join(parts)
 
 

@@ -150,7 +150,7 @@ def _dvc(project: Path) -> Iterator[Finding]:
             "missing",
             "DVC project",
             f"none in {project.resolve()}",
-            "ambivox run: go to the folder that holds dvc.yaml",
+            "ambivox run: go to the folder that holds dvc.yaml, or make one: ambivox init FOLDER",
         )
         return
     command = ["git", "-C", str(project), "rev-parse", "--is-inside-work-tree"]

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from ambivox.flows.server_access import CLIENT_PASSWORD, SERVER_PASSWORD
 from ambivox.models.errors import UserError
 from ambivox.models.http_environment import check_http_environment
 
@@ -68,6 +69,9 @@ def missing_settings(project: Path, environment: dict[str, str]) -> dict[str, st
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     }
+    if password := environment.get(SERVER_PASSWORD):
+        # The runs of this project reach its server, too.
+        settings[CLIENT_PASSWORD] = password
     if "PREFECT_API_URL" not in environment and (url := running_server(project)):
         settings["PREFECT_API_URL"] = url
     return {name: value for name, value in settings.items() if name not in environment}
@@ -110,6 +114,6 @@ def check_project(project: Path) -> Path:
     missing = [name for name in ("dvc.yaml", "params.yaml", ".dvc") if not (project / name).exists()]
     if missing:
         raise UserError(
-            f"{project.resolve()} is not an Ambivox project ({', '.join(missing)} not found); go to the folder that holds dvc.yaml, or name it with --project"
+            f"{project.resolve()} is not an Ambivox project ({', '.join(missing)} not found); go to the folder that holds dvc.yaml, name it with --project, or make one: ambivox init FOLDER"
         )
     return project

@@ -93,7 +93,7 @@ def _enter(project: Path, job: Job, defaults: Mapping[str, Mapping[str, Any]], p
     new_entry = {
         "corpus": job.corpus,
         "root": str(root),
-        "watch": "models/corpora/demo.py" if job.corpus == "demo" else str(root),
+        "watch": f"imported_votes/{job.key}.csv" if job.corpus == "demo" else str(root),
         "report_after": f"data/{job.key}/validation/metrics.json"
         if trial is None
         else f"data/{job.key}/trial",

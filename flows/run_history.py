@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
-from prefect.artifacts import Artifact, create_table_artifact
+from prefect.artifacts import Artifact, create_markdown_artifact, create_table_artifact
 from prefect.client.orchestration import get_client
 
+from ambivox.flows.artifact_pictures import picture_markdown
 from ambivox.flows.dashboard import artifact_key, read_json, read_metrics
-from ambivox.models.annotation.checks_file import rename_checks
+from ambivox.models.annotation.checks_file import hosted_summary, rename_checks
 from ambivox.models.errors import UserError
 from ambivox.models.releases.versioning import Versions
+from ambivox.models.reporting.tables import markdown_table
+from ambivox.models.reporting.trends import TRENDS
 
 _MOST_ROWS = 200
+_SHOWN_ROWS = 20
 
 
 def tag_run(project: Path, flow_run: UUID, corpora: tuple[str, ...], tags: set[str]) -> None:
@@ -56,10 +61,31 @@ def publish_history(
         "minutes": round(seconds / 60, 1),
         **history_figures(project, corpus, annotated),
     }
+    all_rows = [row, *rows][:_MOST_ROWS]
     create_table_artifact(
-        [row, *rows][:_MOST_ROWS],
+        all_rows,
         key=key,
-        description=f"Every run of {corpus}, the newest first; JS is the base-2 divergence to human votes of test speakers",
+        description=f"Every run of {corpus}, the newest first; nll (nats per vote) and JS (base-2 divergence) are to human votes of test speakers",
+    )
+    _publish_trends(project, corpus, all_rows)
+
+
+def _publish_trends(project: Path, corpus: str, rows: list[dict[str, Any]]) -> None:
+    """Show quality, speed and cost of a corpus through its runs, by ALM, as ``<corpus>-trends``."""
+    from ambivox.models.reporting.figures.style import save
+    from ambivox.models.reporting.figures.trends import trends_figure
+
+    with tempfile.TemporaryDirectory() as folder:
+        picture = save(trends_figure(rows[::-1]), Path(folder) / "trends.svg")
+        shown = picture_markdown(project, picture, f"nll, speed and cost of every run of {corpus}, by ALM")
+    columns = ("ended", "ALM", *TRENDS)
+    table = [[_text(row.get(name)) for name in columns] for row in rows[:_SHOWN_ROWS]]
+    create_markdown_artifact(
+        f"# {corpus} through its runs\n\nFrom the oldest to the newest run: nll of pooled to human votes of test "
+        "speakers (lower is better), utterances annotated per second, and what hosted ALMs cost.\n\n"
+        f"{shown}\n\n{markdown_table(columns, table)}",
+        key=artifact_key(corpus, "trends"),
+        description=f"Quality, speed and cost of {corpus} through its runs, by ALM",
     )
 
 
@@ -75,6 +101,10 @@ def history_figures(project: Path, corpus: str, annotated: dict[str, float]) -> 
     figures["prompts"] = int(annotated["prompts"]) if annotated else None
     figures["tokens"] = int(annotated["tokens"]) if annotated.get("tokens") else None
     figures["refusals"] = rename_checks(checks)["refusals"] if "refusals" in checks else None
+    cost = dict(hosted_summary(checks)).get("cost (USD)")
+    figures["cost (USD)"] = round(cost, 2) if isinstance(cost, int | float) else None
+    nll = metrics.get("pooled", {}).get("nll")
+    figures["nll pooled"] = round(nll, 3) if isinstance(nll, int | float) else None
     for source in ("human", "pooled"):
         js = metrics.get(source, {}).get("js")
         figures[f"JS {source}"] = round(js, 3) if isinstance(js, int | float) else None
@@ -95,3 +125,7 @@ def _version(project: Path, corpus: str) -> str:
         return Versions(project).latest(corpus)
     except UserError:
         return ""
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -8,17 +8,31 @@ made while a process ends.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, TypeAdapter
+
 from ambivox.flows.prefect_settings import prefect_home
+from ambivox.flows.server_access import client_credentials
+from ambivox.models.errors import UserError
 from ambivox.models.files import write_json
+from ambivox.models.json_documents import read_json_document
 
 _UNFINISHED = ("RUNNING", "PENDING", "SCHEDULED", "CANCELLING", "PAUSED")
 _TIMEOUT_SECONDS = 1.0
+
+
+class _Record(BaseModel):
+    """The process that executes a flow run, and when it was started (process ids are used again)."""
+
+    process: int
+    started: str
+
+
+_RECORD = TypeAdapter(_Record)
 
 
 @contextlib.contextmanager
@@ -39,13 +53,10 @@ def close_ended_runs(project: Path, api_url: str) -> list[str]:
     """Set flow runs whose process has ended without saying so to Crashed; returns their ids."""
     closed = []
     for path in sorted(_folder(project).glob("*.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            is_running = _start_time(int(record["process"])) == record["started"]
-        except (OSError, ValueError, KeyError, TypeError):
-            is_running = False
-        if not is_running:
-            close_run(api_url, path.stem, "CRASHED", "the process of this run was ended")
+        record = _read(path)
+        is_running = record is not None and _start_time(record.process) == record.started
+        # Where the server does not answer, the next run tries again.
+        if not is_running and close_run(api_url, path.stem, "CRASHED", "the process of this run was ended"):
             path.unlink(missing_ok=True)
             closed.append(path.stem)
     return closed
@@ -54,23 +65,30 @@ def close_ended_runs(project: Path, api_url: str) -> list[str]:
 def close_own_runs(project: Path, api_url: str, message: str) -> None:
     """Set the flow runs of this process to Cancelled."""
     for path in sorted(_folder(project).glob("*.json")):
-        if json.loads(path.read_text(encoding="utf-8")).get("process") == os.getpid():
-            close_run(api_url, path.stem, "CANCELLED", message)
+        record = _read(path)
+        is_own = record is not None and record.process == os.getpid()
+        if is_own and close_run(api_url, path.stem, "CANCELLED", message):
             path.unlink(missing_ok=True)
 
 
-def close_run(api_url: str, flow_run: str, state: str, message: str) -> None:
-    """Give a flow run and its unfinished task runs a final state; a server that does not answer is left alone."""
+def close_run(api_url: str, flow_run: str, state: str, message: str) -> bool:
+    """Give a flow run and its unfinished task runs a final state.
+
+    Returns:
+        Whether the flow run has a final state now, or is not known; False where the server did not answer.
+    """
     import httpx
 
     body = {"state": {"type": state, "message": message}, "force": True}
     with (
-        contextlib.suppress(httpx.HTTPError),
-        httpx.Client(base_url=api_url, timeout=_TIMEOUT_SECONDS) as client,
+        contextlib.suppress(httpx.HTTPError, httpx.InvalidURL, ValueError),
+        httpx.Client(base_url=api_url, timeout=_TIMEOUT_SECONDS, auth=client_credentials()) as client,
     ):
         found = client.get(f"/flow_runs/{flow_run}")
-        if found.status_code != httpx.codes.OK or found.json().get("state_type") not in _UNFINISHED:
-            return
+        if found.is_error and found.status_code != httpx.codes.NOT_FOUND:
+            return False
+        if found.is_error or found.json().get("state_type") not in _UNFINISHED:
+            return True
         client.post(f"/flow_runs/{flow_run}/set_state", json=body)
         unfinished: dict[str, Any] = {
             "flow_runs": {"id": {"any_": [flow_run]}},
@@ -78,6 +96,16 @@ def close_run(api_url: str, flow_run: str, state: str, message: str) -> None:
         }
         for task_run in client.post("/task_runs/filter", json=unfinished).json():
             client.post(f"/task_runs/{task_run['id']}/set_state", json=body)
+        return True
+    return False
+
+
+def _read(path: Path) -> _Record | None:
+    """A record; None where it is damaged or gone."""
+    try:
+        return read_json_document(path, _RECORD, "the record of a run")
+    except UserError:
+        return None
 
 
 def _folder(project: Path) -> Path:

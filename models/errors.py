@@ -11,7 +11,29 @@ OnError = Literal["reject", "stop"]
 
 
 class UserError(ValueError):
-    """A mistake that the user can fix. The message is one line: what was found, what was expected, what to do."""
+    r"""A mistake that the user can fix. The message is one line: what was found, what was expected, what to do.
+
+    Names, values and libraries' own messages in it may hold line ends and terminal codes; spaces take their place.
+
+    Example:
+        >>> str(UserError("a\x1b[2Jb.csv: no table"))
+        'a [2Jb.csv: no table'
+    """
+
+    def __init__(self, message: str) -> None:
+        """Take the ``message``."""
+        super().__init__(message if message.isprintable() else _one_line(message))
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+class OutageError(UserError):
+    """Something outside this program failed and may work again by itself: a server, a bucket, an engine's process.
+
+    The command ends with an exit code of its own, and the pipeline tries its stage again.
+    """
 
 
 class LeftOutError(UserError):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
+from ambivox.models.errors import UserError
 from ambivox.models.files import write_json
+from ambivox.models.json_documents import read_json_document
 
 NOTE = "left_out.json"
+_NOTE: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, str])
 
 
 def write_left_out(folder: Path, reason: str) -> None:
@@ -30,8 +34,6 @@ def left_out_reason(folder: Path) -> str | None:
         The reason; None where the step was not left out.
     """
     try:
-        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json_document(folder / NOTE, _NOTE, "a note about a step").get("reason")
+    except UserError:
         return None
-    reason = note.get("reason") if isinstance(note, dict) else None
-    return reason if isinstance(reason, str) else None

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ambivox.models.errors import UserError
+from ambivox.models.errors import OutageError, UserError
 
 T = TypeVar("T")
 SCHEME = "s3://"
@@ -23,11 +23,17 @@ _ATTEMPTS = 8
 # Attempts to read an object whose content breaks off: botocore retries requests, but not the reading of a body.
 _READS = 4
 _ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
+_BUSY = frozenset({"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestLimitExceeded"})
+_SERVER_ERRORS = 500
 _FORBIDDEN = frozenset({"403", "AccessDenied", "Forbidden"})
 
 
 class ObjectStoreError(UserError):
-    """S3 cannot be reached, rejects the credentials, or still fails after all retries."""
+    """S3 rejects the credentials or the request, or fails as in ObjectStoreOutageError."""
+
+
+class ObjectStoreOutageError(ObjectStoreError, OutageError):
+    """S3 cannot be reached, or still fails after all retries."""
 
 
 @dataclass(frozen=True)
@@ -201,16 +207,27 @@ def _call(url: str, request: Callable[[Any], T]) -> T:
     try:
         return request(_client(environment))
     except ObjectStoreError as error:
-        raise ObjectStoreError(f"{url}: {error}") from error
+        raise type(error)(f"{url}: {error}") from error
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code in _ABSENT:
             raise FileNotFoundError(f"{url}: no such object") from error
         if code in _FORBIDDEN:
             raise PermissionError(f"{url}: access denied") from error
-        raise ObjectStoreError(f"{url}: {error}") from error
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        is_outage = status >= _SERVER_ERRORS or code in _BUSY
+        raise (ObjectStoreOutageError if is_outage else ObjectStoreError)(f"{url}: {error}") from error
+    except _outages() as error:
+        raise ObjectStoreOutageError(f"{url}: {error}; check AWS_ENDPOINT_URL and the credentials") from error
     except (BotoCoreError, Boto3Error) as error:
         raise ObjectStoreError(f"{url}: {error}; check AWS_ENDPOINT_URL and the credentials") from error
+
+
+def _outages() -> tuple[type[Exception], ...]:
+    """What botocore raises where the server or the way to it fails."""
+    from botocore import exceptions
+
+    return (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError)
 
 
 @lru_cache(maxsize=4)

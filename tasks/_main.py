@@ -19,7 +19,7 @@ from typing import Annotated, Any, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
 
-from ambivox.models.errors import UserError
+from ambivox.models.errors import OutageError, UserError
 from ambivox.models.files import access_error, disk_is_full
 from ambivox.models.logs import set_output, show_log
 from ambivox.models.processes.caches import use_writable_caches
@@ -27,7 +27,8 @@ from ambivox.models.processes.children import end_children, end_with_this_proces
 from ambivox.models.processes.interruption import code_after_signal, exit_code, interruptible
 
 USER_MISTAKE = 2
-# EX_IOERR of sysexits.h.
+# EX_UNAVAILABLE and EX_IOERR of sysexits.h.
+UNAVAILABLE = 69
 DISK_FULL = 74
 INTERRUPTED = 130
 TERMINATED = 143
@@ -213,8 +214,8 @@ def run(application: App, arguments: list[str] | None = None) -> int:
     """Parse the arguments, run the command, and report how it ended.
 
     Returns:
-        0 for success, 2 for a user's mistake (one line on standard error), 74 where the disk is full
-        (likewise), 130 after Ctrl-C, 143 after SIGTERM. With AMBIVOX_DEBUG set, a mistake shows its traceback too.
+        0 for success, 2 for a user's mistake (one line on standard error), 69 where a server, a bucket or an engine
+        failed (likewise; worth trying again), 74 where the disk is full (likewise), 130 after Ctrl-C, 143 after SIGTERM. With AMBIVOX_DEBUG set, a mistake shows its traceback too.
     """
     show_log()
     try:
@@ -229,7 +230,7 @@ def run(application: App, arguments: list[str] | None = None) -> int:
         if os.environ.get("AMBIVOX_DEBUG"):
             raise
         _logger.error(str(error))
-        return USER_MISTAKE
+        return UNAVAILABLE if isinstance(error, OutageError) else USER_MISTAKE
     except KeyboardInterrupt as interruption:
         return exit_code(interruption)
     except BrokenPipeError:

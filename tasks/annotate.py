@@ -47,6 +47,7 @@ class AnnotateOptions:
         answered_by: Hosted ALMs only: the model that the provider's answers name, where it is not the one asked for.
         prices: Hosted ALMs only: US dollars per million text, audio and output tokens, where the ALM's file has none, or
             others.
+        batch: Hosted ALMs only: after the pilot, ask by batch files, which cost less and may take a day.
         dry_run: Hosted ALMs only: print what the run would cost, and send nothing.
         yes: Hosted ALMs only: do not ask before the first request.
         on_error: What to do with an utterance that cannot be annotated: reject it, or stop.
@@ -71,6 +72,7 @@ class AnnotateOptions:
     max_cost: float | None = None
     answered_by: str = ""
     prices: tuple[float, ...] = ()
+    batch: bool = False
     dry_run: bool = field(default=False, metadata=_PER_CALL)
     yes: bool = field(default=False, metadata=_PER_CALL)
     on_error: OnError = "reject"

@@ -25,11 +25,14 @@ class ExportOptions:
         audio_url: For labelling tools: what takes the place of the folder that holds all audio, such as
             https://host/audio/ or, for label_studio, s3://bucket/audio/. By default Label Studio and Potato serve local
             files; Argilla needs an address.
+        spreadsheet_safe: For csv: put an apostrophe before cells that a spreadsheet program would run as formulas;
+            import-votes takes it away again.
     """
 
     format: str = "csv"
     splits: tuple[str, ...] = ()
     audio_url: str | None = None
+    spreadsheet_safe: bool = False
 
 
 def export(
@@ -104,15 +107,21 @@ def _write(bundle: LinkedTables, folder: Path, options: ExportOptions) -> list[s
     """Write the tables in the format; returns what the user has to do then."""
     from ambivox.models import exchange
     from ambivox.models.errors import UserError
+    from ambivox.models.exchange import csv
     from ambivox.models.registry import find
 
+    if options.spreadsheet_safe and options.format != "csv":
+        raise UserError(f"--spreadsheet-safe is for --format csv; found {options.format}")
     module = find(exchange, options.format, "format")
     if exchange.is_labelling_tool(module):
         notes: list[str] = module.write_project(bundle, folder, options.audio_url)
         return notes
     if options.audio_url is not None:
         raise UserError(f"--audio-url is for labelling tools, such as label_studio; found {options.format}")
-    module.write(bundle, folder)
+    if module is csv:
+        csv.write(bundle, folder, spreadsheet_safe=options.spreadsheet_safe)
+    else:
+        module.write(bundle, folder)
     return []
 
 

@@ -20,6 +20,7 @@ class PlanLabelsOptions:
         criterion: What the pooling fit minimises; see pool.
         seed: Seed of all random draws.
         audio_url: What takes the place of the folder that holds all audio in tasks.json; see export.
+        spreadsheet_safe: Put an apostrophe before cells of batch.csv that a spreadsheet program would run as formulas.
     """
 
     splits: tuple[str, ...] = ("train", "development", "test")
@@ -27,6 +28,7 @@ class PlanLabelsOptions:
     criterion: Literal["likelihood", "js", "balanced"] = "likelihood"
     seed: int = 0
     audio_url: str | None = None
+    spreadsheet_safe: bool = True
 
 
 def plan_labels(
@@ -73,6 +75,7 @@ def plan_labels(
     from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
     from ambivox.models.reporting.figures.allocation import savings_figure
     from ambivox.models.reporting.figures.style import save
+    from ambivox.models.spreadsheet_cells import without_formulas
     from ambivox.models.tables import Utterances, Votes
 
     input_paths = (utterances, votes, annotations, heldout, *options.more_annotations)
@@ -135,7 +138,8 @@ def plan_labels(
         )
         simulation = simulate(several_votes_model, all_inputs.rows(split_N == "test"), seed=options.seed)
     with atomic_folder(out, input_paths) as folder:
-        batch.select(columns).write_csv(folder / "batch.csv")
+        rows = batch.select(columns)
+        (without_formulas(rows) if options.spreadsheet_safe else rows).write_csv(folder / "batch.csv")
         selected = Utterances(batch.select(utterance_table.frame.columns), utterance_table.labels)
         bundle = LinkedTables.of(selected, Votes(human_votes.frame.clear(), human_votes.labels), None)
         notes = label_studio.write_project(bundle, folder, options.audio_url)

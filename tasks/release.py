@@ -77,12 +77,14 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
     tag = versions.tag(key, version)
     page = out / f"{tag}.md"
     if options.push_to_hub is not None and versions.is_released(tag):
-        content = _released_before(page.with_suffix(".json"), tag, _content(data, model, versions, options))
+        content = _released_before(
+            page.with_suffix(".json"), tag, _content(data, model, versions, tag, options)
+        )
         check_may_include(options.include, content["licence"])
     else:
         versions.free_tag(key, version)
         versions.check_up_to_date(corpus)
-        content = _content(data, model, versions, options) | {"version": version, "name": key}
+        content = _content(data, model, versions, tag, options) | {"version": version, "name": key}
         check_may_include(options.include, content["licence"])
         if not options.dry_run:
             with atomic_path(page) as temporary:
@@ -103,7 +105,7 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
 
 
 def _content(
-    data: Path, model: TrainedModel | None, versions: Versions, options: ReleaseOptions
+    data: Path, model: TrainedModel | None, versions: Versions, tag: str, options: ReleaseOptions
 ) -> dict[str, Any]:
     """What the card states, in the order in which the JSON file beside it has it."""
     import json
@@ -113,7 +115,7 @@ def _content(
     from ambivox.models.reporting.data_card import facts
     from ambivox.models.reporting.reading import Run
 
-    revision = versions.revision()
+    revision = versions.revision(tag)
     commit = {"revision": revision, "date": versions.date(revision)}
     if model is not None:
         digests = {

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+_LONGEST_CLIP_SECONDS = 60.0
 _logger = logging.getLogger(__name__)
 
 
@@ -15,18 +17,26 @@ class ReportOptions:
 
     Attributes:
         title: The title of the page; the corpus's name by default.
-        examples: How many ambiguous utterances to show (0 for none).
+        examples: How many utterances to show of every kind: most ambiguous, disputed, certain, and worth another vote.
+        clips: Whether their audio is in the page: where the corpus's licence lets anyone pass it on, always, or never.
+        clip_seconds: The most that is heard of an utterance.
+        clip_megabytes: The most that all clips together take.
+        table_rows: The most rows of the table of utterances (0 for no table).
     """
 
     title: str | None = None
-    examples: int = 8
+    examples: int = 4
+    clips: Literal["licensed", "always", "never"] = "licensed"
+    clip_seconds: float = 8.0
+    clip_megabytes: float = 4.0
+    table_rows: int = 20_000
 
 
 def report(*, data: Path, out: Path, options: ReportOptions) -> Path:
     """Write one self-contained HTML page about the outputs of a run.
 
-    The page needs no network, escapes everything that comes from the data, and depends on the inputs alone:
-    equal outputs give equal bytes. Parts that do not exist yet are named as missing.
+    The page needs no network, escapes everything that comes from the data, and depends on the inputs and the recordings
+    alone: equal inputs give equal bytes. Parts that do not exist yet are named as missing.
 
     Args:
         data: The run's folder, data/KEY, with ingest/, annotations/, distributions/, validation/, ...
@@ -37,12 +47,22 @@ def report(*, data: Path, out: Path, options: ReportOptions) -> Path:
         The HTML file.
 
     Raises:
-        UserError: The folder is missing or holds no outputs.
+        UserError: The folder is missing or holds no outputs, or a limit is below 0.
     """
+    from ambivox.models.errors import UserError
     from ambivox.models.files import atomic_path
+    from ambivox.models.reporting.clips import ClipLimits
     from ambivox.models.reporting.page import page
 
-    html = page(data, options.title, options.examples)
+    for name in ("examples", "clip_megabytes", "table_rows"):
+        if not getattr(options, name) >= 0:
+            raise UserError(f"{name} must be at least 0, found {getattr(options, name)}")
+    if not 0 < options.clip_seconds <= _LONGEST_CLIP_SECONDS:
+        raise UserError(
+            f"clip_seconds must be above 0 and at most {_LONGEST_CLIP_SECONDS:g}, found {options.clip_seconds}"
+        )
+    limits = ClipLimits(options.clips, options.clip_seconds, options.clip_megabytes)
+    html = page(data, options.title, options.examples, limits, options.table_rows)
     with atomic_path(out) as temporary:
         temporary.write_text(html, encoding="utf-8")
     _logger.info(f"report: {out} ({len(html) / 1e6:.1f} MB)")

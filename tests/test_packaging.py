@@ -69,7 +69,7 @@ def test_error_messages_name_extras_that_exist(folder: str) -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from a copy of the checkout, links and all, so that the checkout itself stays clean."""
     checkout, out = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("wheel")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "dvc.yaml"):
         shutil.copy(ROOT / name, checkout)
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("src", *PACKAGES):
@@ -116,6 +116,8 @@ def test_the_unpacked_wheel_is_imported_and_run(wheel: Path, tmp_path: Path) -> 
     printed = run([sys.executable, "-c", code], tmp_path, environment)
     assert Path(printed.strip()).is_relative_to(tmp_path)
     assert "ingest" in run([sys.executable, "-m", "ambivox", "--help"], tmp_path, environment)
+    run([sys.executable, "-m", "ambivox", "init", "project"], tmp_path, environment)
+    assert "models/" not in (tmp_path / "project" / "dvc.yaml").read_text()
 
 
 def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:

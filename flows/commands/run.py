@@ -47,7 +47,7 @@ def run(
     import logging
     from dataclasses import replace
 
-    from ambivox.flows import prefect_settings
+    from ambivox.flows import prefect_settings, software
     from ambivox.flows.hosted_consent import is_agreed
     from ambivox.flows.params_conversion import convert
     from ambivox.flows.project import Job, enter
@@ -55,6 +55,7 @@ def run(
     from ambivox.flows.step_options import parse_settings
 
     prefect_settings.check_project(project)
+    software.check(project)
     for note in convert(project):
         logging.getLogger(__name__).warning(f"params.yaml: converted from the earlier form: {note}")
     votes_kept = None if trial is None else tuple(number for number in trial if number)

@@ -14,6 +14,7 @@ def stage(step: str, *, name: str | None = None) -> None:
     """
     import os
 
+    from ambivox.flows import software
     from ambivox.flows.left_out import run_or_leave_out
     from ambivox.flows.stage_arguments import stage_call
     from ambivox.models.errors import UserError
@@ -23,4 +24,5 @@ def stage(step: str, *, name: str | None = None) -> None:
         raise UserError(
             f"step {step!r} is not that of the stage {stage_name!r}; expected {step}@CORPUS by --name"
         )
+    software.check(Path(), (step,))
     run_or_leave_out(stage_call(Path(), stage_name))

@@ -10,7 +10,8 @@ def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> 
 
     Args:
         project: The folder that holds dvc.yaml.
-        host: The address to listen on; the default is this machine alone.
+        host: The address to listen on; the default is this machine alone. Others need a password:
+            PREFECT_SERVER_API_AUTH_STRING=user:password.
         port: The port to listen on.
     """
     import logging
@@ -19,10 +20,12 @@ def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> 
 
     from ambivox.flows import prefect_settings
     from ambivox.flows.prefect_server import PrefectServer, check_database
+    from ambivox.flows.server_access import check_host
     from ambivox.models.errors import UserError
     from ambivox.models.processes.interruption import ended_by
 
     logger = logging.getLogger(__name__)
+    check_host(host)
     prefect_settings.check_project(project)
     os.environ.pop("PREFECT_API_URL", None)
     prefect_settings.apply_settings(project)

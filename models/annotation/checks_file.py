@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ambivox.models.errors import UserError
+from pydantic import TypeAdapter
 
+from ambivox.models.json_documents import read_json_document
+
+_CHECKS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 # Keys of earlier versions of checks.json, with their present names.
 _TOKENS = ("audio", "text", "cached", "output", "reasoning")
 RENAMED_KEYS = {"hears": "audio_sensitive", "arms": "modalities", "arm": "modality"}
@@ -26,14 +28,9 @@ def read_checks(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is not a readable JSON object.
     """
-    try:
-        checks = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not readable ({error}); run annotate again") from error
-    if not isinstance(checks, dict):
-        raise UserError(f"{path}: expected a JSON object, found {type(checks).__name__}; run annotate again")
+    checks: dict[str, Any] = read_json_document(path, _CHECKS, "a JSON object; run annotate again")
     return rename_checks(checks)
 
 

@@ -12,8 +12,9 @@ import polars as pl
 from ambivox.models.annotation.elicitation import Question
 from ambivox.models.engines._bounded_http import shown_address
 from ambivox.models.engines.hosted.answer import Usage
-from ambivox.models.engines.hosted.engine import CHARACTERS_PER_TOKEN, LETTER_TOKENS, HostedEngine
+from ambivox.models.engines.hosted.engine import HostedEngine
 from ambivox.models.engines.hosted.limits import MAX_OPEN
+from ambivox.models.engines.hosted.planned import CHARACTERS_PER_TOKEN, LETTER_TOKENS
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.alm_spec import Alm
 
@@ -103,22 +104,26 @@ def estimate_cost(
     return CostEstimate(len(clips), audio_seconds, requests, usage, cost, requests / per_minute)
 
 
-def check_pilot(engine: HostedEngine, remaining: CostEstimate, limit: float | None) -> None:
+def check_pilot(
+    engine: HostedEngine, remaining: CostEstimate, limit: float | None, *, in_batch: bool = False
+) -> None:
     """Stop after the pilot where the whole run would cost more than is allowed.
 
     Args:
         engine: has answered the pilot.
         remaining: the estimate for the requests after it.
         limit: US dollars that may be spent; None without a limit.
+        in_batch: whether these are sent as batches, at a lower price.
 
     Raises:
         UserError: the endpoint's own count of tokens predicts a cost above the limit.
     """
-    spent = engine.spent()
-    cost, requests = spent.usage.cost(engine.hosted.prices), spent.requests
-    if cost is None or not requests:
+    spent = engine.asker.spent()
+    cost, requests = spent.cost(engine.hosted), spent.requests
+    further = engine.asker.meter.cost_of(remaining.requests, in_batch=in_batch)
+    if cost is None or further is None:
         return
-    expected = cost * (1 + remaining.requests / requests)
+    expected = cost + further
     _logger.info(f"the first {requests} requests cost {cost:.4f} USD; all will cost about {expected:.2f} USD")
     if limit is not None and expected > limit:
         raise UserError(
@@ -134,13 +139,13 @@ def usage_report(engine: HostedEngine) -> dict[str, Any]:
         engine: the engine of the run.
     """
     hosted = engine.hosted
-    spent = engine.spent()
-    cost = spent.usage.cost(hosted.prices)
+    spent = engine.asker.spent()
+    cost = spent.cost(hosted)
     return {
         "provider": hosted.provider,
         "sent_to": shown_address(hosted.base_url),
         "model": hosted.model,
-        "answered_by": engine.answered_by(),
+        "answered_by": engine.asker.answered_by(),
         "clips_sent": spent.clips,
         "requests": spent.requests,
         "requests_not_counted": spent.uncounted,

@@ -140,10 +140,13 @@ class AnnotationRun:
         """
         columns = self.utterances.frame.select("audio_sha256", "duration_seconds").rows()
         items = pl.concat([*missing, self.items.clear()])
-        alm = self.resolved.alm
-        assert alm.hosted is not None
-        alm = replace(alm, hosted=alm.hosted.with_prices(self.settings.prices))
-        return estimate_cost(items, dict(columns), self.questions, alm)
+        assert self.resolved.alm.hosted is not None
+        hosted = self.resolved.alm.hosted.with_prices(self.settings.prices)
+        alm = replace(self.resolved.alm, hosted=hosted)
+        estimate = estimate_cost(items, dict(columns), self.questions, alm)
+        if estimate.cost is None or not self.settings.batch:
+            return estimate
+        return replace(estimate, cost=estimate.cost * hosted.batch_price)
 
     def shutdown_notice(self) -> str:
         """A warning that the provider is about to shut the ALM down; "" where none is due."""
@@ -234,15 +237,24 @@ class AnnotationRun:
         missing = self.missing_items() if missing is None else missing
         if self.is_hosted:
             clips = self.utterances.frame["audio_sha256"]
-            self._hosted_engine().plan(clips, self.estimate(missing).requests)
+            self._hosted_engine().asker.plan(clips, self.estimate(missing).requests)
         for number, items in enumerate(missing):
             rejected = self.fill(items, advance)
             if self.is_hosted and number == 0 and len(missing) > 1:
-                check_pilot(self._hosted_engine(), self.estimate(missing[1:]), self.settings.max_cost)
+                self._after_pilot(missing[1:])
             if self.settings.on_error == "stop" and rejected.height:
                 raise _first_reject(rejected)
             rejects.append(rejected)
         return self.result(pl.concat(rejects))
+
+    def _after_pilot(self, remaining: list[pl.DataFrame]) -> None:
+        """Check what the rest will cost, and submit it as batches where these are wanted."""
+        engine, in_batch = self._hosted_engine(), self.settings.batch
+        check_pilot(engine, self.estimate(remaining), self.settings.max_cost, in_batch=in_batch)
+        if in_batch:
+            submitter = PromptRunner(engine.submitter(), self.questions, self.resolved, self.settings.on_long)
+            for items in remaining:
+                submitter.answer(items)
 
     def _hosted_engine(self) -> HostedEngine:
         engine = open_engine(self.engine_choice)
@@ -311,7 +323,7 @@ class AnnotationRun:
         checks = self.checks.report(answers) | summarise_answers(annotations) | self._provenance(rejects)
         if self.is_hosted:
             engine = self._hosted_engine()
-            _logger.info(f"{self.resolved.name}: {engine.meter.describe()}")
+            _logger.info(f"{self.resolved.name}: {engine.asker.meter.describe()}")
             checks["hosted"] = usage_report(engine)
         return AnnotationResult(annotations, votes, rejects, checks)
 

@@ -44,6 +44,7 @@ class AnnotationSettings:
         max_cost: US dollars that may be spent on a hosted ALM; None without a limit.
         answered_by: the model that is expected to answer for a hosted ALM, if not the one asked for.
         prices: US dollars per million text, audio and output tokens of a hosted ALM, if not those of its file.
+        batch: whether a hosted ALM is asked by batch files after the pilot.
     """
 
     alm: str
@@ -66,6 +67,7 @@ class AnnotationSettings:
     max_cost: float | None = None
     answered_by: str = ""
     prices: tuple[float, ...] = ()
+    batch: bool = False
 
     def __post_init__(self) -> None:
         """Check the values that no other module checks."""
@@ -126,6 +128,7 @@ class AnnotationSettings:
             max_cost=self.max_cost,
             answered_by=self.answered_by,
             prices=self.prices,
+            batch=self.batch,
         )
 
     def with_elicitation(self, resolved: ResolvedAlm) -> AnnotationSettings:

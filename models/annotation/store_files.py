@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from ambivox.models.errors import UserError
+from ambivox.models.errors import OutageError, UserError
 from ambivox.models.files import atomic_path
 from ambivox.models.object_store import (
     ObjectStoreError,
@@ -96,7 +96,8 @@ class _Objects:
         try:
             yield
         except (ObjectStoreError, FileNotFoundError, PermissionError) as error:
-            raise UserError(
+            kind = OutageError if isinstance(error, OutageError) else UserError
+            raise kind(
                 f"{self._location}: the vote store cannot be reached ({error}); stored answers are kept, and the same "
                 "command resumes once the store is available"
             ) from error

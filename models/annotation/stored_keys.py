@@ -118,8 +118,8 @@ class StoredKeys:
         """Mark the keys of the indices; returns the small ones, and the names of these and of those that are unusable."""
         small, replaced = [], []
         indices = sorted(name for name in names if name.endswith(INDEX))
-        loaded = in_parallel((partial(_load, self._shards.files, name) for name in indices), 2)
-        for name, index in zip(indices, loaded, strict=True):
+        for name in indices:
+            index = _load(self._shards.files, name)
             if index is None or not index.shards <= shards or index.tombstones != self._tombstones:
                 replaced.append(name)
                 continue

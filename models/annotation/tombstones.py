@@ -13,13 +13,17 @@ from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
+from pydantic import TypeAdapter
 
 from ambivox.models.annotation.store_files import open_files
 from ambivox.models.annotation.stored_keys import INDEX
 from ambivox.models.errors import UserError
+from ambivox.models.json_documents import parse_json_document
 from ambivox.models.object_store import is_object_url
+from ambivox.models.parquet_files import read_parquet
 
 _FOLDER = "tombstones"
+_DIGESTS = TypeAdapter(list[str])
 
 
 class Tombstones:
@@ -49,7 +53,10 @@ class Tombstones:
                     f"{_FOLDER}/{name}: this file of the vote store is damaged (its hash differs from its name); restore "
                     "it from a backup, or delete it and run `ambivox forget` again"
                 )
-            self._digests |= set(json.loads(content))
+            digests: list[str] = parse_json_document(
+                content, _DIGESTS, "a list of hashes", f"{_FOLDER}/{name}"
+            )
+            self._digests |= set(digests)
         self.names |= new
         return bool(new)
 
@@ -119,12 +126,8 @@ def _forget_in(space: str, hashes: list[str]) -> int:
         if name.endswith(INDEX):  # it may hold keys of these recordings; the next run writes another
             files.delete(name)
     for name in sorted(name for name in files.names() if name.endswith(".parquet")):
-        try:
-            shard = pl.read_parquet(io.BytesIO(files.read(name)))
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise UserError(
-                f"{space}/{name}: this shard of the vote store cannot be read; delete it and run the same command again"
-            ) from error
+        expected = "a shard of the vote store; delete it and run the same command again"
+        shard = read_parquet(files.read(name), expected, origin=f"{space}/{name}")
         rest = shard.filter(~pl.col("audio_sha256").is_in(hashes).fill_null(value=False))
         if rest.height == shard.height:
             continue

@@ -26,6 +26,7 @@ from ambivox.models.annotation.tombstones import Tombstones
 from ambivox.models.errors import UserError
 from ambivox.models.object_store import is_object_url
 from ambivox.models.parallel import in_parallel
+from ambivox.models.parquet_files import read_parquet, reading
 from ambivox.models.tables.row_lookup import RowLookup
 
 # The file in each space's folder that says what decides its answers.
@@ -159,10 +160,11 @@ class VoteStore:
                 f"{self.location}/{name}: this shard of the vote store is damaged (its hash differs from its name); "
                 "delete it and run the same command again to recompute its answers"
             )
-        stored = pl.read_parquet_schema(io.BytesIO(content))
-        shard = pl.read_parquet(
-            io.BytesIO(content), columns=[column for column in columns if column in stored]
-        )
+        expected, origin = "a shard of the vote store", f"{self.location}/{name}"
+        with reading(origin, expected):
+            stored = pl.read_parquet_schema(io.BytesIO(content))
+        present = [column for column in columns if column in stored]
+        shard = read_parquet(content, expected, origin=origin, columns=present)
         # Shards that were written before the last columns were added lack them.
         later = [pl.lit(None, SCHEMA[column]).alias(column) for column in columns if column not in stored]
         return self._tombstones.without_forgotten(shard.with_columns(later).select(columns))

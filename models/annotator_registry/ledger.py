@@ -17,7 +17,9 @@ from filelock import FileLock
 from ambivox.models.annotator_registry.candidate import Candidate
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
+from ambivox.models.parquet_files import read_parquet
 
+_EXPECTED = "a ledger of annotators; restore it with dvc checkout"
 Decision = Literal["promoted", "rejected", "declined", "failed", "duplicate", "initial"]
 
 
@@ -160,12 +162,10 @@ class Ledger:
         if not self.path.is_file():
             return pl.DataFrame(schema=SCHEMA)
         try:
-            rows = _converted(pl.read_parquet(self.path))
+            rows = _converted(read_parquet(self.path, _EXPECTED))
             return rows.select(list(SCHEMA)).cast(SCHEMA)  # type: ignore[arg-type]  # polars' stubs
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise UserError(
-                f"{self.path}: not a ledger of annotators ({error}); restore it with dvc checkout"
-            ) from error
+        except pl.exceptions.PolarsError as error:
+            raise UserError(f"{self.path}: found other columns ({error}); expected {_EXPECTED}") from error
 
     def append(self, *entries: Entry) -> None:
         """Add rows; a reader sees all of them or none."""

@@ -23,7 +23,7 @@ from ambivox.models.errors import UserError
 _logger = logging.getLogger(__name__)
 _NAME = "audio.sqlite"
 _MAGIC = b"SQLite format 3\0"
-_WAIT_SECONDS = 60.0
+_WAIT_SECONDS = 10.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS recordings (
     audio TEXT PRIMARY KEY, size INTEGER, changed_ns INTEGER, sha256 TEXT, rate_hz INTEGER, channels INTEGER,

@@ -19,6 +19,7 @@ from ambivox.models.augmentation.acoustic_features import ACOUSTIC_FEATURES, VER
 from ambivox.models.augmentation.framing import blocks, frame_count
 from ambivox.models.files import atomic_path
 from ambivox.models.parallel import one_blas_thread
+from ambivox.models.parquet_files import read_parquet
 from ambivox.models.progress import track
 from ambivox.models.tables import Utterances
 
@@ -94,6 +95,7 @@ def _features_or_errors(audio: list[Clip]) -> list[NDArray[np.float64] | AudioEr
 
 def _read(shards: Path | None) -> pl.DataFrame:
     files = sorted(shards.glob("*.parquet")) if shards and shards.is_dir() else []
-    return pl.concat([pl.DataFrame(schema=_SCHEMA), *map(pl.read_parquet, files)]).unique(
-        "audio_sha256", keep="first"
-    )
+    features = [
+        read_parquet(path, "features of audio; delete it and run the same command again") for path in files
+    ]
+    return pl.concat([pl.DataFrame(schema=_SCHEMA), *features]).unique("audio_sha256", keep="first")

@@ -111,6 +111,7 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
         utterances=utterances,
         votes=_votes(selected),
         licence="Open Database License 1.0; contents: Database Contents License 1.0",
+        audio_may_be_shared=True,
         rejects=rejects,
     )
 

@@ -85,6 +85,7 @@ def load(root: Path, *, speakers: int = 30, utterances: int = 18, seed: int = 0)
         utterances=simulation.utterances(root / "audio"),
         votes=simulation.votes(),
         licence="MIT",
+        audio_may_be_shared=True,
         truth=pl.DataFrame({"utterance_id": simulation.ids} | truth_columns),
         shares=(0.5, 0.2, 0.1, 0.2),
         notes=("the recordings are synthetic, the votes are drawn from distributions that are known",),

@@ -239,7 +239,10 @@ def _from_json(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
         raise UserError(
             f"{path}:{error.lineno}: not readable as JSON, perhaps cut short: {error.msg}"
         ) from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: JSON with a number or nesting that is too large") from error
     del text
+<<<<<<< HEAD
     if not isinstance(files, list):
         raise UserError(f"{path}: expected an object of files, each an object of workers")
     parts: list[tuple[str | None, ...]] = []
@@ -248,10 +251,29 @@ def _from_json(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
             parts.append((name, worker, *(answer if isinstance(answer, tuple) else (None,) * len(_ANSWER))))
     kinds = dict.fromkeys(("FileName", "Worker", *_ANSWER), pl.String)
     rows = pl.DataFrame(parts, schema=kinds, orient="row")
+=======
+    names, workers, majors = [], [], []
+    for name, answers in _pairs(files, path):
+        # An object of workers is a list of pairs by now; anything else is an answer without a worker.
+        is_object = isinstance(answers, list) and all(isinstance(each, tuple) for each in answers)
+        for worker, major in answers if is_object else [(None, answers)]:
+            names.append(name)
+            workers.append(worker)
+            majors.append(major if isinstance(major, str) else None)
+    kinds = {"FileName": pl.String, "Worker": pl.String, "EmoClass_Major": pl.String}
+    rows = pl.DataFrame({"FileName": names, "Worker": workers, "EmoClass_Major": majors}, schema=kinds)
+>>>>>>> main
     rows = rows.with_columns(
         utterance_id=_stem("FileName"), file=pl.lit(str(path)), line=pl.lit(None, pl.Int64)
     )
     return _named(rows, "Worker")
+
+
+def _pairs(files: Any, path: Path) -> list[tuple[str, Any]]:
+    """The object of files as pairs; a list, which JSON has too, is none."""
+    if not isinstance(files, list) or not all(isinstance(each, tuple) for each in files):
+        raise UserError(f"{path}: expected an object of files, each an object of workers")
+    return files
 
 
 def _answer_or_pairs(pairs: list[tuple[str, Any]]) -> Any:

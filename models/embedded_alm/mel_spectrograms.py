@@ -109,10 +109,19 @@ def _compute(audio: Sequence[Clip | str], mel_bands: int) -> Iterator[NDArray[np
     for _, samples in track(decode_many(audio, workers=2), "Spectrograms", total=len(audio)):
         if isinstance(samples, AudioError):
             raise samples
-        yield _spectrogram(extractor, samples)
+        yield spectrogram(extractor, samples)
 
 
-def _spectrogram(extractor: Any, samples: NDArray[np.float32]) -> NDArray[np.float16]:
+def spectrogram(extractor: Any, samples: NDArray[np.float32]) -> NDArray[np.float16]:
+    """The log-mel spectrogram of the first 30 s of a recording.
+
+    Args:
+        extractor: see ``build_feature_extractor``.
+        samples: mono audio at RATE_HZ.
+
+    Returns:
+        Frames by mel bands, MARGIN_FRAMES of silence included.
+    """
     samples = samples[: WINDOW_SECONDS * RATE_HZ]
     frames = -(-len(samples) // HOP_SAMPLES)
     padded = np.pad(samples, (0, (frames + MARGIN_FRAMES) * HOP_SAMPLES - len(samples)))

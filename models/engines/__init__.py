@@ -133,6 +133,7 @@ class EngineChoice:
         max_cost: US dollars that may be spent on this ALM, or None; for the engine "hosted".
         answered_by: the model that is expected to answer, if not the one asked for; for the engine "hosted".
         prices: US dollars per million text, audio and output tokens, if not those of the ALM's file; for "hosted".
+        batch: whether requests may be sent as batch files; for the engine "hosted".
     """
 
     engine: str
@@ -143,6 +144,7 @@ class EngineChoice:
     max_cost: float | None = None
     answered_by: str = ""
     prices: tuple[float, ...] = ()
+    batch: bool = False
 
 
 def choose_engine(engine: str, *, is_hosted: bool = False) -> str:

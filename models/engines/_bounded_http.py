@@ -70,15 +70,19 @@ def request(
     *,
     seconds: float,
     max_bytes: int = MAX_RESPONSE_BYTES,
+    form: dict[str, str] | None = None,
+    files: dict[str, Any] | None = None,
 ) -> Response:
     """Send a request and read the whole response.
 
     Args:
         client: the connections; redirects are not followed.
         url: the address.
-        body: the JSON body of a POST request; None sends a GET request.
+        body: the JSON body of a POST request; without it and ``files``, a GET request is sent.
         seconds: the total time, from the connection to the last byte.
         max_bytes: the maximum size of the body, decompressed.
+        form: the fields of a form, sent with ``files``.
+        files: the files of a POST request, as httpx takes them.
 
     Returns:
         The response, whatever its status.
@@ -92,7 +96,8 @@ def request(
     timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
     content = bytearray()
     try:
-        with client.stream("GET" if body is None else "POST", url, json=body, timeout=timeout) as response:
+        method = "GET" if body is None and files is None else "POST"
+        with client.stream(method, url, json=body, data=form, files=files, timeout=timeout) as response:
             for chunk in response.iter_bytes():
                 content += chunk
                 if len(content) > max_bytes:

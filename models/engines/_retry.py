@@ -20,7 +20,7 @@ from ambivox.models.engines._bounded_http import (
     SlowResponseError,
     first_words,
 )
-from ambivox.models.errors import UserError
+from ambivox.models.errors import OutageError
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ class Retries:
             The result of the first attempt that succeeds.
 
         Raises:
-            UserError: nothing has succeeded within the time-out; the message holds the last failure.
+            OutageError: nothing has succeeded within the time-out; the message holds the last failure.
         """
         # Threads must not retry at the same moment; the seed keeps a run repeatable.
         jitter = random.Random(f"{path}{threading.get_ident()}")
@@ -132,7 +132,7 @@ class Retries:
                 self.count += 1
                 idle = time.monotonic() - max(self._last_success, started)
             if idle > self._timeout_seconds:
-                raise UserError(
+                raise OutageError(
                     f"{self._place}{path}: gave up after {idle:.0f} s without a valid response (last: {reason}); stored "
                     "answers are kept, and the same command resumes"
                 )

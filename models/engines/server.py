@@ -239,7 +239,7 @@ def _parse_logprobs(response: Any, ids: list[int]) -> list[float]:
         entries = response["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         by_token = {entry["token"]: float(entry["logprob"]) for entry in entries}
         row = [by_token[f"token_id:{token}"] for token in ids]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise InvalidResponseError(
             f"no log probabilities of the answer codes ({type(error).__name__}: {error})"
         ) from error
@@ -261,5 +261,5 @@ def _parse_text(response: Any) -> str:
 def _parse_tokens(response: Any) -> list[int]:
     try:
         return [int(token) for token in response["tokens"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InvalidResponseError("no tokens") from error

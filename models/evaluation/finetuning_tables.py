@@ -21,6 +21,7 @@ from ambivox.models.evaluation.predictions import Prediction
 from ambivox.models.evaluation.scores import DIVERGENCES
 from ambivox.models.evaluation.speaker_groups import by_speaker_group
 from ambivox.models.files import atomic_path, write_json
+from ambivox.models.spreadsheet_cells import without_formulas
 from ambivox.models.statistics.ambiguity import TERTILES
 
 # The paper's table 1 and figure 3 (arXiv 2601.14620), with DiME-Aug, four emotions: for reference, not a target.
@@ -143,4 +144,4 @@ def _tertiles(metrics: dict[str, dict[str, Any]]) -> pl.DataFrame:
 
 def _write_csv(frame: pl.DataFrame, path: Path) -> None:
     with atomic_path(path) as temporary:
-        frame.write_csv(temporary, float_precision=6)
+        without_formulas(frame).write_csv(temporary, float_precision=6)

@@ -1,38 +1,71 @@
 """CSV: one file per table, and labels.json with the label set in order.
 
-Numbers keep all digits. An empty text is written as ``""``, a null as nothing.
+Numbers keep all digits. An empty text is written as ``""``, a null as nothing. Where cells must not begin formulas in a
+spreadsheet program, they get an apostrophe, and export.json says so; reading takes it away.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
 from typing import TypeVar
 
 import polars as pl
+from pydantic import BaseModel, TypeAdapter
 
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.files import atomic_path, write_json
+<<<<<<< HEAD
 from ambivox.models.tables import Distributions, Ratings, Table, Utterances, Votes
+=======
+from ambivox.models.json_documents import read_json_document
+from ambivox.models.spreadsheet_cells import original_name, with_formulas, without_formulas
+from ambivox.models.tables import Distributions, Table, Utterances, Votes
+>>>>>>> main
 
 SomeTable = TypeVar("SomeTable", bound=Table)
 
+_LABELS = TypeAdapter(list[str])
+_SETTINGS = "export.json"
 
+<<<<<<< HEAD
 def write(tables: LinkedTables, folder: Path) -> None:
     """Write utterances.csv, votes.csv, labels.json and, where there are any, distributions.csv and ratings.csv.
+=======
+
+class _Settings(BaseModel):
+    """How the files were written.
+
+    Attributes:
+        spreadsheet_safe: Cells that begin formulas have an apostrophe before them.
+    """
+
+    spreadsheet_safe: bool = False
+
+
+def write(tables: LinkedTables, folder: Path, *, spreadsheet_safe: bool = False) -> None:
+    """Write utterances.csv, votes.csv, labels.json and, where there are any, distributions.csv.
+>>>>>>> main
 
     Args:
         tables: The tables to write.
         folder: The folder to write to; it must exist.
+        spreadsheet_safe: Put an apostrophe before cells that begin formulas.
     """
     write_json(folder / "labels.json", list(tables.labels))
+<<<<<<< HEAD
     for table in (tables.utterances, tables.votes, tables.distributions, tables.ratings):
+=======
+    if spreadsheet_safe:
+        write_json(folder / _SETTINGS, _Settings(spreadsheet_safe=True).model_dump())
+    for table in (tables.utterances, tables.votes, tables.distributions):
+>>>>>>> main
         if table is not None:
+            frame = without_formulas(table.frame) if spreadsheet_safe else table.frame
             with atomic_path(folder / f"{table.name}.csv") as temporary:
-                table.frame.write_csv(temporary)
+                frame.write_csv(temporary)
 
 
 def read(folder: Path) -> LinkedTables:
@@ -47,6 +80,7 @@ def read(folder: Path) -> LinkedTables:
     Raises:
         UserError: A file is missing or damaged.
     """
+<<<<<<< HEAD
     path = folder / "labels.json"
     try:
         labels = tuple(json.loads(path.read_text(encoding="utf-8")))
@@ -60,10 +94,25 @@ def read(folder: Path) -> LinkedTables:
         _read(folder, Votes, labels),
         _read(folder, Distributions, labels) if has_distributions else None,
         _read(folder, Ratings, labels) if has_ratings else None,
+=======
+    listed: list[str] = read_json_document(folder / "labels.json", _LABELS, "a list of labels")
+    labels = tuple(listed)
+    path = folder / _SETTINGS
+    settings = (
+        read_json_document(path, TypeAdapter(_Settings), "settings of an export")
+        if path.exists()
+        else _Settings()
+    )
+    has_distributions = (folder / "distributions.csv").exists()
+    return LinkedTables.of(
+        _read(folder, Utterances, labels, settings),
+        _read(folder, Votes, labels, settings),
+        _read(folder, Distributions, labels, settings) if has_distributions else None,
+>>>>>>> main
     )
 
 
-def _read(folder: Path, table: type[SomeTable], labels: tuple[str, ...]) -> SomeTable:
+def _read(folder: Path, table: type[SomeTable], labels: tuple[str, ...], settings: _Settings) -> SomeTable:
     path = folder / f"{table.name}.csv"
     columns = table.required | table.optional
     if table is Distributions:
@@ -71,6 +120,8 @@ def _read(folder: Path, table: type[SomeTable], labels: tuple[str, ...]) -> Some
     try:
         stream = io.StringIO(path.read_bytes().decode("utf-8"), newline="")
         header = next(csv.reader(stream), [])  # polars does not remove quotes from a header
+        if settings.spreadsheet_safe:
+            header = [original_name(column) for column in header]
         header = [table.renamed.get(column, column) for column in header]
         if header != list(columns):
             raise UserError(f"{path}: expected the columns {list(columns)}, found {header}")
@@ -84,4 +135,4 @@ def _read(folder: Path, table: type[SomeTable], labels: tuple[str, ...]) -> Some
         raise UserError(
             f"{path}: not a readable table of {table.name}: {str(error).splitlines()[0]}"
         ) from error
-    return table.check(frame, labels, origin=str(path))
+    return table.check(with_formulas(frame) if settings.spreadsheet_safe else frame, labels, origin=str(path))

@@ -22,8 +22,14 @@ import pyarrow.parquet as pq
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.files import atomic_path
+<<<<<<< HEAD
 from ambivox.models.tables import DIMENSIONS, SPLITS, Distributions, Ratings, Utterances, Votes
+=======
+from ambivox.models.parquet_files import read_parquet, reading
+from ambivox.models.tables import SPLITS, Distributions, Utterances, Votes
+>>>>>>> main
 
+_EXPECTED = "a dataset that Ambivox exported"
 _DISTRIBUTION_COLUMNS = ("source", "human_votes", "equivalent_votes")
 _DTYPES: dict[Any, str] = {pl.String: "string", pl.Float64: "float64", pl.Int64: "int64"}
 # With audio, a file holds about this much of it, so that none of a large corpus is larger than memory.
@@ -113,7 +119,9 @@ def read(folder: Path) -> LinkedTables:
     if not paths:
         raise UserError(f"{folder}: no data/<split>.parquet here; expected a dataset that Ambivox exported")
     labels = _labels(paths[0])
-    rows = pl.concat([pl.read_parquet(path) for path in paths]).rename(Distributions.renamed, strict=False)
+    with reading(str(folder), _EXPECTED):
+        rows = pl.concat([read_parquet(path, _EXPECTED) for path in paths])
+    rows = rows.rename(Distributions.renamed, strict=False)
     if rows.schema["audio"] != pl.String:
         rows = rows.with_columns(pl.col("audio").struct.field("path").alias("audio"))
     names = dict(enumerate(labels))
@@ -247,5 +255,5 @@ def _labels(path: Path) -> tuple[str, ...]:
         metadata = pq.read_schema(path).metadata or {}
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
         return tuple(features["votes"]["feature"]["label"]["names"])
-    except (OSError, pa.ArrowInvalid, KeyError, ValueError) as error:
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a dataset that Ambivox exported ({type(error).__name__})") from error

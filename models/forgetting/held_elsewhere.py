@@ -6,13 +6,37 @@ Ambivox does not run them: they change history that others share.
 from __future__ import annotations
 
 import configparser
+import re
 import shlex
 import subprocess
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from ambivox.models.object_store import is_object_url
+
+_MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
+
+
+class _Out(BaseModel):
+    """An output of a stage in dvc.lock."""
+
+    path: str
+    md5: str = ""
+
+
+class _Stage(BaseModel):
+    """A stage in dvc.lock."""
+
+    outs: list[_Out] = []
+
+
+class _LockFile(BaseModel):
+    """The part of dvc.lock that says what outputs were at the last run."""
+
+    stages: dict[str, _Stage] = {}
 
 
 def earlier_outputs(project: Path, corpora: Collection[str]) -> list[Path]:
@@ -29,14 +53,14 @@ def earlier_outputs(project: Path, corpora: Collection[str]) -> list[Path]:
     from ruamel.yaml.error import YAMLError
 
     try:
-        lock: Any = YAML(typ="safe").load(project / "dvc.lock")
-    except (OSError, ValueError, YAMLError):
+        content: Any = YAML(typ="safe").load(project / "dvc.lock")
+        lock = _LockFile.model_validate(content)
+    except (OSError, ValueError, RecursionError, YAMLError):
         return []
-    stages = lock.get("stages", {}) if isinstance(lock, dict) else {}
-    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+    outs = [out for stage in lock.stages.values() for out in stage.outs]
     folders = tuple(f"data/{corpus}/" for corpus in corpora)
     cache = project / ".dvc" / "cache" / "files" / "md5"
-    hashes = {str(out["md5"]) for out in outs if str(out["path"]).startswith(folders) and "md5" in out}
+    hashes = {out.md5 for out in outs if out.path.startswith(folders) and _MD5.fullmatch(out.md5)}
     return sorted(path for each in hashes if (path := cache / each[:2] / each[2:]).is_file())
 
 

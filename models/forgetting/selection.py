@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ambivox.models.errors import UserError
+from ambivox.models.parquet_files import read_parquet
 
 _COLUMNS = ("utterance_id", "speaker", "audio", "audio_sha256", "split")
 
@@ -100,16 +100,17 @@ def _read(folder: Path) -> pl.DataFrame:
     path = folder / "ingest" / "utterances.parquet"
     if not path.is_file():
         return pl.DataFrame(schema=dict.fromkeys(_COLUMNS, pl.String))
-    try:
-        return pl.read_parquet(path, columns=list(_COLUMNS)).cast(pl.String)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); make it again: ambivox run") from error
+    return read_parquet(
+        path, "the utterances of a corpus; make it again: ambivox run", columns=_COLUMNS
+    ).cast(pl.String)
 
 
 def _mixed(folder: Path, ids: pl.Series) -> frozenset[str]:
     hashes: set[str] = set()
     for path in sorted(folder.glob("augmented/*/utterances.parquet")):
-        table = pl.read_parquet(path, columns=["parent_first", "parent_second", "audio_sha256"])
+        table = read_parquet(
+            path, "the mixes of DiME-Aug", columns=["parent_first", "parent_second", "audio_sha256"]
+        )
         has_parent = pl.any_horizontal(pl.col("parent_first", "parent_second").is_in(ids.implode()))
         hashes |= set(table.filter(has_parent)["audio_sha256"])
     return frozenset(hashes)

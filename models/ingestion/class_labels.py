@@ -23,7 +23,7 @@ def name_class_labels(path: Path, table: pl.DataFrame) -> pl.DataFrame:
     try:
         metadata = json.loads(pl.read_parquet_metadata(path).get("huggingface", "{}"))
         features = metadata.get("info", {}).get("features", {})
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError, pl.exceptions.PolarsError):
         return table
     for column, feature in features.items() if isinstance(features, dict) else ():
         names = _class_names(feature)

@@ -67,6 +67,7 @@ class CorpusData:
             where known ``file`` and ``line``, or ``weight``. Several labels of one annotator for one utterance share
             one vote.
         licence: The corpus's licence, in a few words.
+        audio_may_be_shared: Whether the licence lets anyone pass on the recordings.
         rejects: What could not be read, with the columns of REJECTS.
         truth: The distributions that the votes were drawn from, where known: ``utterance_id`` and one column
             per label.
@@ -85,6 +86,7 @@ class CorpusData:
     ratings: pl.DataFrame | None = None
     shares: tuple[float, float, float, float] | None = None
     notes: tuple[str, ...] = ()
+    audio_may_be_shared: bool = False
 
 
 def require_layout(root: Path, expected: Sequence[str], corpus: str) -> None:

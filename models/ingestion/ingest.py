@@ -170,6 +170,7 @@ def ingest(
     profile |= {
         "corpus": corpus,
         "licence": data.licence,
+        "audio_may_be_shared": data.audio_may_be_shared,
         "rejects": dict(sorted(Counter(rejects["reason"]).items())),
         "dropped_votes": dropped_votes,
         "notes": [

@@ -174,7 +174,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (UnicodeDecodeError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a readable schema file: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: a schema file holds a table, found a {type(content).__name__}")

@@ -41,7 +41,7 @@ def read_mapping(root: Path) -> dict[str, Any]:
         options = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: cannot be read as TOML ({error}); correct it, or run `ambivox table` again"
         ) from error

@@ -15,6 +15,7 @@ from ambivox.models.ingestion.columns import suggest_column
 from ambivox.models.ingestion.delimited import LINE
 
 _NESTED = (pl.List, pl.Array, pl.Struct, pl.Binary, pl.Object)
+_MOST_VOTES = 100_000  # for one label of one utterance; a larger number is no count of raters
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -207,6 +208,8 @@ def _text(value: Any) -> str | None:
 def _whole(name: Any, number: Any) -> int:
     if isinstance(number, bool):
         return int(number)
-    if not isinstance(number, int | float) or number < 0 or number != int(number):
-        raise ValueError(f"expected a number of votes for {name!r}, found {number!r:.60}")
+    if not isinstance(number, int | float) or not 0 <= number <= _MOST_VOTES or number != int(number):
+        raise ValueError(
+            f"expected a number of votes (up to {_MOST_VOTES:,}) for {name!r}, found {number!r:.60}"
+        )
     return int(number)

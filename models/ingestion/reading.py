@@ -11,16 +11,21 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+from pydantic import TypeAdapter
 
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.class_labels import name_class_labels
 from ambivox.models.ingestion.columns import require_columns
 from ambivox.models.ingestion.delimited import LINE, find_layout, parse_delimited
 from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, choose_sheet, read_sheet, sheet_names
+from ambivox.models.json_documents import parse_json_document
+from ambivox.models.parquet_files import read_parquet
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt", *READABLE)
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 _WORKBOOK_CONTENT = ("PK\x03\x04", "ÐÏ\x11à")  # a zip archive, and the container of old Excel files
 
 
@@ -131,15 +136,12 @@ def read_table(
         text, _ = read_text(path)
         try:
             frame = pl.read_ndjson(io.BytesIO(text.encode()), infer_schema_length=None)
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, OverflowError) as error:
             raise _jsonl_error(path, text, error) from error
     elif suffix == ".json":
         frame = _read_json(path)
     elif suffix == ".parquet":
-        try:
-            frame = name_class_labels(path, pl.read_parquet(path))
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise UserError(f"{path}: not a readable Parquet file ({error})") from error
+        frame = name_class_labels(path, read_parquet(path, "a table"))
     else:
         raise UserError(f"{path}: unknown kind of table {suffix!r}; known: {', '.join(SUFFIXES)}")
     frame = frame.drop(LINE, strict=False)
@@ -180,10 +182,9 @@ def sheet_note(path: Path, required: Sequence[str]) -> list[str]:
 def _read_json(path: Path) -> pl.DataFrame:
     """Read a JSON file: a list of objects, or an object with one such list."""
     text, _ = read_text(path)
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"{path}: not readable as JSON ({error})") from error
+    content = parse_json_document(
+        text.encode("utf-8", "replace"), _ANYTHING, "a list of JSON objects, one per row", str(path)
+    )
     if isinstance(content, dict):
         lists = [value for value in content.values() if isinstance(value, list)]
         content = lists[0] if len(lists) == 1 else None
@@ -191,10 +192,9 @@ def _read_json(path: Path) -> pl.DataFrame:
         raise UserError(f"{path}: expected a list of JSON objects, one per row")
     try:
         return pl.DataFrame(content, infer_schema_length=None)
-    except (pl.exceptions.PolarsError, TypeError) as error:
-        raise UserError(
-            f"{path}: its objects have no common columns ({str(error).splitlines()[0]})"
-        ) from error
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path}: its objects have no common columns ({reason})") from error
 
 
 def _read_delimited(
@@ -223,4 +223,6 @@ def _jsonl_error(path: Path, text: str, error: Exception) -> UserError:
                 return UserError(f"{path}:{number}: expected a JSON object on every line")
         except json.JSONDecodeError as syntax_error:
             return UserError(f"{path}:{number}: not readable as JSON, perhaps cut short: {syntax_error.msg}")
+        except (ValueError, RecursionError):
+            return UserError(f"{path}:{number}: JSON with a number or nesting that is too large")
     return UserError(f"{path}: not a readable JSONL file: {str(error).splitlines()[0]}")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
 from ambivox.models.errors import UserError, unknown
+from ambivox.models.ingestion import workbook_process
 from ambivox.models.ingestion.delimited import header_row, text_frame
 
 READABLE = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 UNREADABLE = (".numbers",)
+_SECONDS = 300.0  # the largest workbooks take a minute
 
 
 def sheet_names(path: Path) -> list[str]:
@@ -26,7 +34,7 @@ def sheet_names(path: Path) -> list[str]:
     Raises:
         UserError: The file is not a readable workbook.
     """
-    return list(_open(path).sheet_names)
+    return list(_sheets(path))
 
 
 def choose_sheet(path: Path, required: Sequence[str]) -> str:
@@ -84,23 +92,50 @@ def read_sheet(path: Path, required: Sequence[str], sheet: str | None = None) ->
     return text_frame(rows[top][:width], body, numbers)
 
 
-def _open(path: Path):  # type: ignore[no-untyped-def]  # fastexcel has no type of its own for the reader
-    import fastexcel
-
-    try:
-        return fastexcel.read_excel(path)
-    except (fastexcel.FastExcelError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{path}: a spreadsheet workbook, which cannot be read ({reason}); in the spreadsheet program, save each "
-            "sheet as CSV (in Excel: CSV UTF-8)"
-        ) from error
-
-
 def _rows(path: Path, sheet: str) -> list[list[str]]:
     """The cells of a sheet as stripped text, from its first row."""
-    workbook = _open(path)
-    if sheet not in workbook.sheet_names:
-        raise unknown(f"sheet of {path}", sheet, workbook.sheet_names)
-    frame = workbook.load_sheet(sheet, header_row=None, skip_rows=0, dtypes="string").to_polars()
-    return [[(field or "").strip() for field in row] for row in frame.rows()]
+    sheets = _sheets(path)
+    if sheet not in sheets:
+        raise unknown(f"sheet of {path}", sheet, sheets)
+    return [[(field or "").strip() for field in row] for row in sheets[sheet].rows()]
+
+
+def _sheets(path: Path) -> dict[str, pl.DataFrame]:
+    """The sheets of a workbook, all cells as text."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return _read_once(str(path.resolve()), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _read_once(path: str, size: int, modified_ns: int) -> dict[str, pl.DataFrame]:  # noqa: ARG001 - a changed file is read again
+    with TemporaryDirectory(prefix="ambivox-workbook-") as folder:
+        try:
+            process = subprocess.run(
+                [sys.executable, workbook_process.__file__, path, folder],
+                env=os.environ | {"POLARS_MAX_THREADS": "1", "RUST_BACKTRACE": "0"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise _unreadable(path, f"not read within {_SECONDS:.0f} s") from None
+        if process.returncode:
+            too_large = f"damaged, or more than {workbook_process.LARGEST_BYTES >> 30} GiB once opened"
+            raise _unreadable(path, process.stdout.strip() or too_large)
+        names = json.loads((Path(folder) / "sheets.json").read_text(encoding="utf-8"))
+        return {
+            name: pl.read_parquet(Path(folder) / f"{number}.parquet") for number, name in enumerate(names)
+        }
+
+
+def _unreadable(path: str, reason: str) -> UserError:
+    return UserError(
+        f"{path}: a spreadsheet workbook, which cannot be read ({reason}); in the spreadsheet program, save each sheet as "
+        "CSV (in Excel: CSV UTF-8)"
+    )

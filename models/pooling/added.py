@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from ambivox.models.pooling.inputs import PoolingInputs
-from ambivox.models.pooling.score_curves import Fit, cross_fitted_nll
-from ambivox.models.statistics.intervals import Interval, mean_interval
+from ambivox.models.pooling.score_curves import FOLDS, Fit, cross_fitted_nll
+from ambivox.models.statistics.intervals import Interval, cross_fitting_widening, mean_interval
 
 
 def measure_added(
@@ -29,7 +29,8 @@ def measure_added(
         speakers with two votes on an utterance.
     """
     inputs = inputs.rows(inputs.slots_NK.sum(1) > 1)
-    if alms < 2 or len(np.unique(inputs.speaker_N)) < 2:
+    speakers = len(np.unique(inputs.speaker_N))
+    if alms < 2 or speakers < 2:
         return (None,) * alms
     everyone = tuple(range(alms))
     with_all_N = cross_fitted_nll(everyone, inputs, votes_in_use, fit, seed=seed)
@@ -37,5 +38,7 @@ def measure_added(
     for a in everyone:
         others = tuple(other for other in everyone if other != a)
         without_N = cross_fitted_nll(others, inputs, votes_in_use, fit, seed=seed)
-        added.append(mean_interval(without_N - with_all_N, inputs.speaker_N))
+        found = mean_interval(without_N - with_all_N, inputs.speaker_N)
+        half = (found.high - found.low) / 2 * cross_fitting_widening(min(FOLDS, speakers))
+        added.append(Interval(found.value, found.value - half, found.value + half))
     return tuple(added)

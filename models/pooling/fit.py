@@ -34,7 +34,7 @@ from ambivox.models.pooling.calibration import identity
 from ambivox.models.pooling.informative import cross_fit
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.mixture import DirichletMixture
-from ambivox.models.pooling.mixture_fit import START_VOTES, Votes, fit_mixture, most_rows
+from ambivox.models.pooling.mixture_fit import START_VOTES, Votes, fit_mixture, most_rows, peaked_mixture
 from ambivox.models.pooling.pooled import AlmModel, PoolingModel, common_label_mass, pool
 from ambivox.models.pooling.response import CRITERIA, Criterion, fit_response
 from ambivox.models.pooling.stacking import fit_stack, stack
@@ -99,7 +99,7 @@ def fit_pooling(
     )
     if is_fitted:
         votes = Votes.of(voted.sample(most_rows(len(labels)), seed).n_NK, model.prior_K, None)
-        prior, alone = (fit_mixture(votes, has_components=several) for several in (False, True))
+        prior, alone = (fit_mixture(votes, start) for start in (single, peaked_mixture(model.prior_K)))
         model = replace(model, prior=prior, alone=alone)
     fits = [
         cross_fit(voted.n_NK, q_NK, voted.speaker_N, matrix=matrix) for q_NK in voted.q_NAK.swapaxes(0, 1)
@@ -132,7 +132,9 @@ def _beside_alms(
     share_NA = weights_A * np.isfinite(part.q_NAK).all(2)
     mass_N = common_label_mass(part.label_mass_NA, share_NA / share_NA.sum(1, keepdims=True))
     c_NK = stack(part.q_NAK, weights_A)
-    return fit_mixture(Votes.of(part.n_NK, model.prior_K, c_NK, mass_N), has_components=True)
+    weights_F = DirichletMixture.single(len(model.labels), START_VOTES).answer_weights_F
+    start = replace(model.alone, slope=1.0, answer_weights_F=weights_F)
+    return fit_mixture(Votes.of(part.n_NK, model.prior_K, c_NK, mass_N), start)
 
 
 def _with_response(

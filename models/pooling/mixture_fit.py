@@ -3,7 +3,7 @@
 The marginal likelihood of an utterance's votes is ``sum_z w_z DM(n | alpha_z + k c + k0 prior)`` (mixture.py); it is the
 product of the probabilities of each vote given those before it, in any order. Parameters are shrunk to their start by a
 normal prior with standard deviation 1, in logarithms of votes and log-odds, which decides where votes are few. At the
-start every component has three votes, most of them for its own label.
+start every component has three votes, most of them for its own label; a mixture beside ALMs starts from the one without.
 """
 
 from __future__ import annotations
@@ -80,24 +80,28 @@ def most_rows(labels: int) -> int:
     return _MOST_TERMS // max(labels, 10)
 
 
-def fit_mixture(data: Votes, *, has_components: bool) -> DirichletMixture:
+def peaked_mixture(prior_K: np.ndarray) -> DirichletMixture:
+    """The start of a mixture without ALMs: a component per label.
+
+    Args:
+        prior_K: the corpus prior.
+    """
+    share_ZK = softmax(_START_PEAK * np.eye(len(prior_K)) + np.log(prior_K + FLOOR), axis=1)
+    return replace(
+        DirichletMixture.single(len(prior_K), START_VOTES),
+        log_weights_Z=np.zeros(len(prior_K)),
+        alpha_ZK=_START_COMPONENT_VOTES * share_ZK,
+        prior_votes=_START_PRIOR_VOTES,
+    )
+
+
+def fit_mixture(data: Votes, start: DirichletMixture) -> DirichletMixture:
     """Fit a mixture by maximum marginal likelihood.
 
     Args:
         data: the votes, at least two of them on some utterance.
-        has_components: whether there is a component per label; else a single Dirichlet is fitted.
+        start: what the parameters are shrunk to; a single Dirichlet stays one.
     """
-    labels = len(data.prior_K)
-    start = DirichletMixture.single(labels, START_VOTES)
-    if has_components:
-        share_ZK = softmax(_START_PEAK * np.eye(labels) + np.log(data.prior_K + FLOOR), axis=1)
-        start = replace(
-            start,
-            log_weights_Z=np.zeros(labels),
-            slope=float(data.c_NK is not None),
-            alpha_ZK=_START_COMPONENT_VOTES * share_ZK,
-            prior_votes=_START_PRIOR_VOTES,
-        )
     likelihood = MarginalLikelihood(data, start)
     result = minimize(
         likelihood.loss_and_gradient,

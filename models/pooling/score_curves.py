@@ -18,6 +18,7 @@ from ambivox.models.statistics.metrics import entropy
 from ambivox.models.statistics.vote_draws import draw_votes
 
 SCORES = ("nll", "squared_error")
+FOLDS = 5  # of speakers
 _DRAWS = 8  # of the known votes
 _FLOOR = 1e-12  # of a probability before its logarithm is taken
 
@@ -130,7 +131,7 @@ def cross_fitted_nll(
     votes_in_use: float,
     fit: Fit,
     *,
-    folds: int = 5,
+    folds: int = FOLDS,
     seed: int = 0,
 ) -> np.ndarray:
     """The nll of every utterance's votes that were not pooled, under models of other speakers.

@@ -9,7 +9,6 @@ answer named keeps a positive probability. Aggregation is streamed, so a file ma
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +17,12 @@ import polars as pl
 from scipy.special import softmax
 
 from ambivox.models.errors import UserError
+from ambivox.models.parquet_files import check_opened_size, reading, stored_labels
 from ambivox.models.pooling.calibration import FLOOR
 from ambivox.models.pooling.vote_file import exact_sum
 from ambivox.models.tables import Annotations
+
+_EXPECTED = "a table of annotations"
 
 
 @dataclass(frozen=True)
@@ -79,20 +81,18 @@ def read_synthetic_distributions(
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected a table of annotations")
-    try:
-        metadata, schema = pl.read_parquet_metadata(path), pl.read_parquet_schema(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UserError(f"{path}: not a readable Parquet file ({error})") from error
-    if "ambivox.labels" not in metadata:
-        raise UserError(f"{path}: a Parquet file, but not one of Ambivox: its metadata has no ambivox.labels")
-    labels_in_file = tuple(json.loads(metadata["ambivox.labels"]))
+    check_opened_size(path, _EXPECTED)
+    with reading(str(path), _EXPECTED):
+        schema = pl.read_parquet_schema(path)
+        labels_in_file = stored_labels(pl.read_parquet_metadata(path), str(path), _EXPECTED)
     Annotations.check(pl.DataFrame(schema=schema), labels_in_file, origin=str(path))  # columns and types
     if labels_in_file != labels:
         raise UserError(
             f"{path} has the labels {', '.join(labels_in_file)}, but the votes have {', '.join(labels)}; "
             "annotate again with the label set of the votes"
         )
-    return _aggregate(pl.scan_parquet(path), utterance_ids, labels)
+    with reading(str(path), _EXPECTED):
+        return _aggregate(pl.scan_parquet(path), utterance_ids, labels)
 
 
 def synthetic_distributions(

@@ -8,7 +8,6 @@ its memory is several times that of the array.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,9 +18,11 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.parquet_files import check_opened_size, reading, stored_labels
 from ambivox.models.tables import Votes
 from ambivox.models.tables.row_lookup import RowLookup
 
+_EXPECTED = "a table of votes"
 _UNIT = 2.0**40  # of the fixed-point numbers that are summed
 _BLOCK_ROWS = 2**17
 _KINDS = ("human", "alm")
@@ -84,14 +85,13 @@ class VoteFile:
         """
         if not path.is_file():
             raise UserError(f"{path}: no such file; expected a table of votes")
-        try:
-            labels = json.loads(pl.read_parquet_metadata(path)["ambivox.labels"])
+        check_opened_size(path, _EXPECTED)
+        with reading(str(path), _EXPECTED):
+            labels = stored_labels(pl.read_parquet_metadata(path), str(path), _EXPECTED)
             schema = pl.read_parquet_schema(path)
-        except (pl.exceptions.PolarsError, OSError, KeyError) as error:
-            raise UserError(f"{path}: not a table of votes of Ambivox ({error})") from error
         # The usual check of columns and types, on an empty frame with the same columns.
         Votes.check(pl.DataFrame(schema=schema), labels, origin=str(path))
-        return cls(path, tuple(labels))
+        return cls(path, labels)
 
     def counts(self, utterance_ids: pl.Series) -> np.ndarray:
         """Human votes per utterance and label.
@@ -115,8 +115,10 @@ class VoteFile:
             known_M = row_M >= 0
             cell_M = row_M[known_M] * labels + label_M[known_M]
             np.add.at(units_NK.reshape(-1), cell_M, np.rint(weight_M[known_M] * _UNIT).astype(np.int64))
-        n_NK = units_NK.view(np.float64)  # the same memory
-        np.divide(units_NK, _UNIT, out=n_NK)
+        n_NK = units_NK.view(np.float64)  # the same memory, block by block: NumPy would copy all of it
+        for start in range(0, rows, _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
+            np.divide(units_NK[block], _UNIT, out=n_NK[block])
         return n_NK
 
     def _human_votes(self) -> Iterator[tuple[pl.Series, np.ndarray, np.ndarray]]:
@@ -129,7 +131,7 @@ class VoteFile:
             while True:
                 try:
                     block = waiting.result()
-                except (pa.ArrowException, OSError) as error:
+                except (pa.ArrowException, OSError, ValueError) as error:
                     raise UserError(f"{self.path}: not a readable Parquet file ({error})") from error
                 if block is None:
                     return
@@ -140,7 +142,8 @@ class VoteFile:
         """Record batches of the columns of ``Votes``; labels and kinds of annotators as numbers of a dictionary."""
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self.path, read_dictionary=["label", "annotator_kind"]) as file:
+        # Pre-buffering would keep the bytes of all columns until the end of the file.
+        with pq.ParquetFile(self.path, read_dictionary=["label", "annotator_kind"], pre_buffer=False) as file:
             columns = [name for name in Votes.required if name != "annotator_id" or _may_be_null(file, name)]
             yield from file.iter_batches(_BLOCK_ROWS, columns=columns)
 

@@ -5,9 +5,9 @@ without an ALM has another, which improves with j. The ALM is worth the k furthe
 (models/statistics/exchange_rate.py). An ALM that says no more than the mixture is worth 0.
 
 Known votes are drawn from an utterance's votes, and the others are the target. Models are fitted on other speakers than
-they are scored on, and hold for any number of votes. Intervals are over the scored speakers; how much the fit itself varies is not in them: in a simulation with 15
-speakers a nominal 0.95 covers 0.87 to 0.90, and 0.92 to 0.98 where models come from other speakers, as in the trial
-(``python -m benchmarks.coverage``). Where utterances have no more votes than n + 1, or the ALM is worth more votes than there are, the curve is
+they are scored on, and hold for any number of votes. Intervals are over the scored speakers, and wider where the models are
+fitted on the others of the same speakers (``cross_fitting_widening``; ``python -m benchmarks.coverage`` measures their
+coverage). Where utterances have no more votes than n + 1, or the ALM is worth more votes than there are, the curve is
 extrapolated by the Dirichlet-multinomial of the corpus's votes, to at most twice as many votes as there are; the rate
 says so, and is "more than" that limit beyond it.
 """
@@ -21,6 +21,7 @@ import numpy as np
 
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.score_curves import (
+    FOLDS,
     SCORES,
     Fit,
     ScoreCurves,
@@ -32,6 +33,7 @@ from ambivox.models.pooling.score_curves import (
 from ambivox.models.progress import track
 from ambivox.models.statistics.ambiguity import TERTILES, tertiles
 from ambivox.models.statistics.exchange_rate import ExchangeRate, exchange_rate
+from ambivox.models.statistics.intervals import cross_fitting_widening
 
 _MOST_MEASURED = 10  # further votes up to which it is measured
 
@@ -64,7 +66,7 @@ def measure_worth(
     votes_in_use: float,
     fit: Fit,
     *,
-    folds: int = 5,
+    folds: int = FOLDS,
     seed: int = 0,
 ) -> tuple[Worth | None, ...]:
     """The worth of every ALM alone, by cross-fitting over speakers.
@@ -99,7 +101,7 @@ def _measure(
         _fold_curves(a, inputs.rows(~is_test_N), inputs.rows(is_test_N), plan, fit, seed)
         for is_test_N in speaker_folds(inputs.speaker_N, folds, seed)
     ]
-    return worth(alm, plan[0], joined(parts))
+    return worth(alm, plan[0], joined(parts), cross_fitting_widening(len(parts)))
 
 
 def transferred_worth(
@@ -158,13 +160,14 @@ def measurable(slots_NK: np.ndarray, votes_in_use: float) -> tuple[int, int] | N
     return votes, min(available - 1 - votes, _MOST_MEASURED)
 
 
-def worth(alm: str, votes: int, curves: ScoreCurves) -> Worth:
+def worth(alm: str, votes: int, curves: ScoreCurves, widening: float = 1.0) -> Worth:
     """The exchange rates of an ALM, overall and by ambiguity.
 
     Args:
         alm: its name.
         votes: known human votes.
         curves: the scores.
+        widening: of the intervals, see ``exchange_rate``.
     """
     speaker_N, n_NK = curves.inputs.speaker_N, curves.inputs.n_NK
     tertile_N = tertiles(curves.entropy_N)
@@ -181,6 +184,7 @@ def worth(alm: str, votes: int, curves: ScoreCurves) -> Worth:
                 curves.without_alm[score][mask_N],
                 speaker_N[mask_N],
                 further_E=further[score],
+                widening=widening,
             )
             for score in SCORES
         }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # Rendering takes about a millisecond.
-_RENDER_SECONDS = 10.0
+_RENDER_SECONDS = 4.0
 _PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 
 
@@ -64,6 +64,12 @@ class Chat:
         except TimeLimitError as error:
             raise UserError(
                 f"the ALM's chat template does not end ({error}); use the template of the published model"
+            ) from error
+        except Exception as error:
+            # The template is a program of the checkpoint's author, and may raise anything.
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UserError(
+                f"the ALM's chat template cannot be used ({reason:.200}); use the template of the published model"
             ) from error
         return text
 

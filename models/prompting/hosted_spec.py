@@ -70,6 +70,7 @@ class Hosted:
         extra_parameters: further parameters of every request, such as the effort of reasoning.
         top_logprobs: how many log-probabilities per token the endpoint returns; 0 for none.
         prices: prices; None where they are not known.
+        batch_price: the price of a request in a batch file, as a share of the full price.
         audio_tokens_per_second: how the provider counts audio.
         requests_per_minute: at most; None without a known limit.
         tokens_per_minute: at most; None without a known limit.
@@ -90,6 +91,7 @@ class Hosted:
     extra_parameters: dict[str, Any] = field(default_factory=dict)
     top_logprobs: int = 0
     prices: Prices | None = None
+    batch_price: float = 0.5
     audio_tokens_per_second: float = 25.0
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None

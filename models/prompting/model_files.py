@@ -7,6 +7,7 @@ line that says what to do.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ _GGUF = b"GGUF"
 # Pickles can run code when they are loaded, so they never are.
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
 _MAX_HEADER_BYTES = 100 * 2**20
+_LONGEST_NAME = 255
 _ADAPTER_CONFIG = "adapter_config.json"
 # What the names of some tensors of quantised weights hold, by the method that config.json names.
 _QUANTISED_TENSORS = {
@@ -193,10 +195,14 @@ def _shards_in_index(folder: Path) -> list[str]:
     names = sorted(
         set(read_json_document(path, _INDEX, "the index of a model's weights").weight_map.values())
     )
-    outside = [name for name in names if Path(name).name != name]
+    outside = [
+        name
+        for name in names
+        if Path(name).name != name or "\0" in name or len(os.fsencode(name)) > _LONGEST_NAME
+    ]
     if outside:
         raise UserError(
-            f"{path}: names files outside the folder, the first is {outside[0]!r}; download it again"
+            f"{path}: names files that cannot be in the folder, the first is {outside[0]!r}; download it again"
         )
     return names
 

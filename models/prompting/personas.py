@@ -71,7 +71,7 @@ def load_personas(names: tuple[str, ...], file: Path | None = None) -> tuple[Per
 def _read(file: Path) -> tuple[Persona, ...]:
     try:
         entries = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f'{file}: not a readable TOML file of personas ({error}); expected lines of name = "sentence"'
         ) from error

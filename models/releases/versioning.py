@@ -14,7 +14,7 @@ _VERSION = re.compile(r"v\d+(\.\d+){0,2}")
 
 
 # What a release commits beside the data card and DVC's pointers.
-_COMMITTED = ("dvc.yaml", "dvc.lock", "params.yaml", ".dvc/config", ".dvcignore")
+_COMMITTED = ("dvc.yaml", "dvc.lock", "params.yaml", "software.yaml", ".dvc/config", ".dvcignore")
 _POINTERS = ("data/*/*.dvc", "data/**/.gitignore", "*.dvc")
 
 
@@ -78,18 +78,26 @@ class Versions:
                 f"{len(stale)} stages of {key} are not up to date, the first is {stale[0]}; run: ambivox run, or dvc repro"
             )
 
-    def revision(self) -> str:
-        """The hash of the commit that is checked out.
+    def revision(self, tag: str) -> str:
+        """The hash of the commit that a release is made from: the one that is checked out.
+
+        Where that is the commit of this release, which was killed before its tag, it is the commit before.
+
+        Args:
+            tag: The release.
 
         Raises:
             UserError: Nothing was committed yet.
         """
         try:
-            return self._git("rev-parse", "--verify", "HEAD")
+            head = self._git("rev-parse", "--verify", "HEAD")
         except UserError:
             raise UserError(
                 "the git repository has no commit yet; commit dvc.yaml and params.yaml first"
             ) from None
+        if self._git("log", "-1", "--format=%s") == _subject(tag):
+            return self._git("rev-parse", "--verify", "HEAD^")
+        return head
 
     def date(self, revision: str) -> str:
         """The day of a commit, as YYYY-MM-DD; releases hold no other date.
@@ -149,7 +157,9 @@ class Versions:
         paths = [name for name in _COMMITTED if (self.project / name).is_file()]
         paths += [str(path) for path in (*pointers, *data_card)]
         self._git("add", "--", *paths)
-        self._git("commit", "--quiet", "-m", f"Release {tag}", "--", *paths)
+        # Nothing differs where an earlier call was killed between the two commands.
+        if self._git("diff", "--cached", "--name-only", "--", *paths):
+            self._git("commit", "--quiet", "-m", _subject(tag), "--", *paths)
         self._git("tag", "-a", tag, "-m", f"Release {tag}; data card: {data_card[0].name}")
 
     def _stages(self) -> list[str]:
@@ -170,6 +180,11 @@ class Versions:
             name = "dvc" if "dvc" in command else "git"
             raise UserError(f"{name} {command[-1]}: {lines[-1]}")
         return result.stdout.strip()
+
+
+def _subject(tag: str) -> str:
+    """The first line of a release's commit."""
+    return f"Release {tag}"
 
 
 def _corpus(stage: str) -> str:

@@ -1,4 +1,4 @@
-"""Captions of the pictures that the steps draw; they are also the alternative texts of the report's images."""
+"""Captions of the pictures that the steps draw: what one sees, and which side is better."""
 
 from __future__ import annotations
 
@@ -6,35 +6,44 @@ from ambivox.models.reporting.estimates import display_name
 
 #: Folder below data/<key>/ -> picture without suffix -> caption.
 CAPTIONS = {
-    "ingest": {"profile": "Corpus profile: votes per utterance, labels, ambiguity and splits"},
+    "ingest": {
+        "profile": "The corpus: how many votes utterances have, how often each label was given, how ambiguous utterances "
+        "are, and how they are split"
+    },
     "annotations": {
-        "answers": "Mean answer of the ALM, by persona",
-        "checks": "Checks of the ALM: option positions, and effect of input changes on the answers",
+        "answers": "Mean answer of the ALM by persona: bars of equal height mean that the persona makes no difference",
+        "checks": "Checks of the ALM. Left: bars of equal height mean that the place of an option makes no difference. "
+        "Right: how far the answers move when the input changes",
     },
     "distributions": {
-        "worth": "Worth of each ALM in human votes, overall and by ambiguity",
+        "worth": "Worth of each ALM in human votes, overall and by ambiguity, with intervals",
         "equivalent_votes": "Equivalent votes of each ALM, overall and by ambiguity",  # of earlier versions
-        "calibration": "Calibration of the ALM: share of human votes by predicted probability",
-        "examples": "Distributions of example utterances, from least to most ambiguous",
+        "calibration": "Calibration of the ALM: points on the dashed line mean that a predicted probability is the share of "
+        "human votes",
+        "examples": "Distributions of example utterances by every source, from least to most ambiguous",
     },
     "validation": {
-        "sources": "nll, squared error and JS of each source to the target votes, with 95% intervals over speakers",
-        "tertiles": "Squared error by ambiguity tertile and source, and JS by the tertiles of earlier versions",
-        "groups": "Squared error by speaker group and source",
-        "labels": "Mean probability and R² of each label, by source",
-        "saturation": "JS by number of synthetic votes, with the fitted curve",
-        "calibration": "Calibration: accuracy by confidence, for each source",
+        "sources": "Distance of each source to the target votes: further left is better. Lines are 95% intervals over speakers",
+        "tertiles": "Squared error by ambiguity and source, and for comparison JS by ambiguity as the paper defines it: lower "
+        "is better",
+        "groups": "Squared error by speaker group and source: lower is better, and equal heights are fair",
+        "labels": "Left: mean probability of each label beside the target votes. Right: R², 1 where a source explains all "
+        "differences between utterances",
+        "saturation": "JS by number of synthetic votes, with the fitted curve: where it is flat, more votes do not help",
+        "calibration": "Accuracy by confidence of each source: points on the dashed line are as often right as they say",
     },
-    "trial": {"trial": "Sparse-vote trial: squared error relative to the human votes alone"},
+    "trial": {
+        "trial": "Sparse-vote trial: squared error relative to the human votes alone, by votes kept and ambiguity"
+    },
     "augmented": {"balance": "Class balance before and after DiME-Aug"},
     "evaluation": {
-        "matrix": "nll and JS of every model and reference on the test speakers",
-        "tertiles": "nll of every model by ambiguity tertile",
-        "calibration": "Calibration: accuracy by confidence, for each model",
-        "confusion": "Confusion matrix of the dominant emotions",
-        "groups": "nll of every model by speaker group",
+        "matrix": "nll and JS of every model and reference on the test speakers: further left is better",
+        "tertiles": "nll of every model by ambiguity: lower is better",
+        "calibration": "Accuracy by confidence of each model: points on the dashed line are as often right as they say",
+        "confusion": "Dominant emotions: human votes in rows, the model in columns; the diagonal is right",
+        "groups": "nll of every model by speaker group: further left is better",
     },
-    "finetuned": {"curves": "Training curves"},
+    "finetuned": {"curves": "Training curves: loss, and JS on the development speakers, by epoch"},
 }
 
 

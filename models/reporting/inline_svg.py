@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
+from ambivox.models.reporting.emotion_colours import label_colours
 from ambivox.models.reporting.estimates import Estimate
-from ambivox.models.reporting.source_names import PALETTE, source_colour
+from ambivox.models.reporting.source_names import source_colour
 
 _GREY = "#888888"
+_TRACK, _INTERVAL = "#eef1f4", "#39424e"
 _LEAST_TITLE_SHARE = 0.005
-_LEAST_WIDTH = 0.05
-
-
-def label_colours(labels: Sequence[str]) -> dict[str, str]:
-    """Return the colour of each label; after the end of the palette, the colours repeat in a lighter shade."""
-    return {
-        label: PALETTE[k % len(PALETTE)] + ("" if k < len(PALETTE) else "99")
-        for k, label in enumerate(labels)
-    }
+_LEAST_WIDTH = 0.02
 
 
 def interval(
@@ -66,14 +61,36 @@ def distribution_bar(p_K: Sequence[float], labels: Sequence[str]) -> Markup:
         for label, share in zip(labels, p_K, strict=True)
         if share >= _LEAST_TITLE_SHARE
     )
-    parts = [
-        f'<svg class="bar" viewBox="0 0 200 14" preserveAspectRatio="none" role="img"><title>{escape(title)}</title>'
-    ]
+    parts = [f'<svg class="bar" role="img" aria-label="{escape(title)}"><title>{escape(title)}</title>']
     left = 0.0
     for label, share in zip(labels, p_K, strict=True):
-        width = 200 * float(share)
+        width = 100 * float(share)
         if width > _LEAST_WIDTH:
-            box = f'x="{left:.2f}" y="0" width="{width:.2f}" height="14"'
+            box = f'x="{left:.2f}%" width="{width:.2f}%" height="100%"'
             parts.append(f'<rect {box} fill="{colours[label]}"/>')
         left += width
     return Markup("".join(parts) + "</svg>")  # noqa: S704  (labels are escaped above)
+
+
+def probability_bar(share: float, low: float, high: float, colour: str, name: str) -> Markup:
+    """Draw one probability as a bar from 0 to 1, with its interval as a line.
+
+    Args:
+        share: the probability.
+        low: the lower end of its interval; nan for none.
+        high: the upper end.
+        colour: of the bar, as ``#RRGGBB``.
+        name: what it is the probability of, for those who do not see it.
+    """
+    has_interval = math.isfinite(low) and math.isfinite(high)
+    text = f"{name} {share:.0%}" + (f" ({low:.0%} to {high:.0%})" if has_interval else "")
+    parts = [
+        f'<svg class="probability" role="img" aria-label="{escape(text)}"><title>{escape(text)}</title>',
+        f'<rect width="100%" height="100%" fill="{_TRACK}"/>',
+        f'<rect width="{100 * share:.1f}%" height="100%" fill="{colour}"/>',
+    ]
+    if has_interval:
+        ends = f'x1="{100 * low:.1f}%" x2="{100 * high:.1f}%" y1="50%" y2="50%"'
+        parts.append(f'<line {ends} stroke="#fff" stroke-width="3.5" stroke-opacity=".75"/>')
+        parts.append(f'<line {ends} stroke="{_INTERVAL}" stroke-width="1.5"/>')
+    return Markup("".join(parts) + "</svg>")  # noqa: S704  (the name is escaped above)

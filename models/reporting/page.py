@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from ambivox.models.errors import UserError
 from ambivox.models.left_out import left_out_reason
+from ambivox.models.reporting.clips import ClipLimits
+from ambivox.models.reporting.emotion_colours import label_colours
 from ambivox.models.reporting.headline import headline
-from ambivox.models.reporting.inline_svg import distribution_bar, label_colours
+from ambivox.models.reporting.inline_svg import probability_bar
 from ambivox.models.reporting.measures import EXPLANATION
 from ambivox.models.reporting.parts import Section
 from ambivox.models.reporting.reading import Run
-from ambivox.models.reporting.sections import BODY, examples, provenance
+from ambivox.models.reporting.sections import BODY, example_anchors, examples, provenance
+from ambivox.models.reporting.utterance_figures import utterance_figures
+from ambivox.models.reporting.utterance_table import utterance_table
 
 #: Section -> why it has no content.
 _MISSING = {
@@ -23,7 +30,7 @@ _MISSING = {
     "validation": "there is no validation/",
     "augmentation": "DiME-Aug was not run",
     "finetuning": "no model was fine-tuned",
-    "examples": "there are no human votes",
+    "examples": "there are no distributions and no human votes",
 }
 #: Section -> the output folders of its steps.
 _FOLDERS = {
@@ -33,17 +40,26 @@ _FOLDERS = {
     "augmentation": ("augmented/*",),
     "finetuning": ("finetuned/*", "evaluation"),
 }
+_SCRIPTS = ("vendor/dataTables.min.js", "utterance_table.js")
 #: Sections left out when empty: few corpora have enough annotators for the trial, and few runs have unreadable files.
 _OPTIONAL = ("trial", "problems")
 
 
-def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
+def page(
+    data: Path,
+    title: str | None = None,
+    example_count: int = 4,
+    limits: ClipLimits | None = None,
+    table_rows: int = 20_000,
+) -> str:
     """Return the report on the outputs of a run as HTML; equal inputs give equal text.
 
     Args:
         data: the folder of the run, data/<key>.
         title: of the page; None for the names of the corpora.
-        example_count: how many ambiguous utterances to show; 0 for none.
+        example_count: how many utterances of every kind to show; 0 for none.
+        limits: which clips of them are embedded.
+        table_rows: the most rows of the table of utterances; 0 for no table.
 
     Raises:
         UserError: ``data`` is not a folder, or has none of the pipeline's outputs.
@@ -54,7 +70,9 @@ def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
         )
     run = Run(data)
     top = headline(run)
-    sections = [section(run) for section in BODY] + [examples(run, example_count)]
+    figures = utterance_figures(run)
+    listening = examples(run, figures, example_count, limits or ClipLimits())
+    sections = [listening] + [section(run) for section in BODY]
     if not top.rows and all(section.empty for section in sections):
         raise UserError(
             f"{data}: none of a run's outputs are here; expected ingest/, annotations/, distributions/, ..."
@@ -62,12 +80,17 @@ def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
     for section in sections:
         if section.empty:
             section.missing = _left_out(data, section.key) or _MISSING.get(section.key, "")
+    table = None
+    if figures is not None and table_rows:
+        table = utterance_table(figures, example_anchors(listening, figures), table_rows)
     sections.append(provenance(run))
     sections.append(Section("problems", "Unreadable files", warnings=list(run.problems)))
     labels = run.utterances.labels if run.utterances is not None else ()
     folder = Path(__file__).parent
+    # Scripts are named by their hashes, so that the browser runs these and nothing that came with the data.
+    scripts = [(folder / name).read_text(encoding="utf-8") for name in _SCRIPTS] if table else []
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader(folder / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -81,9 +104,18 @@ def page(data: Path, title: str | None = None, example_count: int = 8) -> str:
         sections=[section for section in sections if not (section.key in _OPTIONAL and section.empty)],
         colours=label_colours(labels),
         labels=labels,
-        bar=distribution_bar,
+        probability_bar=probability_bar,
+        table=table,
         css=(folder / "page.css").read_text(encoding="utf-8"),
+        scripts=[Markup(script) for script in scripts],  # noqa: S704  (files of this package)
+        script_policy=" ".join(map(_policy_hash, scripts)) or "'none'",
     )
+
+
+def _policy_hash(script: str) -> str:
+    """How a Content-Security-Policy names a script that may run."""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return f"'sha256-{digest}'"
 
 
 def _left_out(data: Path, section: str) -> str:

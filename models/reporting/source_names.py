@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Okabe and Ito's palette, which colour-blind readers can tell apart.
+#: Okabe and Ito's palette, which colour-blind readers can tell apart: for what is neither a source nor an emotion.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#555555")
 
 
@@ -29,10 +29,10 @@ class SourceName:
 SOURCE_NAMES = {
     "human": SourceName("human", "human votes alone", "#0072B2"),
     "human_smoothed": SourceName(
-        "human, smoothed", "human votes with half a vote added to every label", "#7FB2D6"
+        "human, smoothed", "human votes with half a vote added to every label", "#7FB4D3"
     ),
     "human_prior": SourceName(
-        "human + prior", "human votes pooled with the corpus prior, without any ALM", "#3E7CA6"
+        "human + prior", "human votes pooled with the corpus prior, without any ALM", "#3E7EA5"
     ),
     "human_mixture": SourceName(
         "human + mixture",
@@ -40,25 +40,25 @@ SOURCE_NAMES = {
         "#004466",
     ),
     "synthetic": SourceName("synthetic", "ALM alone, uncalibrated", "#E69F00"),
-    "combined": SourceName("combined", "human and ALM votes counted equally (the paper’s method)", "#CC79A7"),
+    "combined": SourceName("combined", "human and ALM votes counted equally (the paper’s method)", "#CC82A5"),
     "pooled": SourceName(
         "pooled", "human votes, mixture and calibrated ALM, weighted by equivalent votes", "#009E73"
     ),
-    "prior": SourceName("corpus prior", "one average distribution for every utterance", "#BBBBBB", True),
+    "prior": SourceName("corpus prior", "one average distribution for every utterance", "#BBC1BB", True),
     "ceiling": SourceName(
         "human ceiling", "one half of the human annotators against the other half", "#555555", True
     ),
     "floor": SourceName(
-        "floor", "what the true distributions would score against as many votes (estimated)", "#999999", True
+        "floor", "what the true distributions would score against as many votes (estimated)", "#99A266", True
     ),
 }
 #: Further rows of the fine-tuning matrix and of the sparse-vote trial.
 OTHER_NAMES = {
     "zero-shot": SourceName("zero-shot", "ALM without fine-tuning", "#D55E00"),
     "votes": SourceName("human votes", "the human votes that the models were trained on", "#000000"),
-    "intent": SourceName("intent (oracle)", "emotion that the actor was asked to express", "#56B4E9"),
+    "intent": SourceName("intent (oracle)", "emotion that the actor was asked to express", "#56B4ED"),
     "pooled_k_everywhere": SourceName(
-        "pooled, k votes everywhere", "pooled; k votes of training speakers too", "#66C2A5"
+        "pooled, k votes everywhere", "pooled; k votes of training speakers too", "#66C591"
     ),
 }
 _NAMES = SOURCE_NAMES | OTHER_NAMES

@@ -74,6 +74,7 @@ def exchange_rate(
     *,
     further_E: np.ndarray | None = None,
     level: float = 0.95,
+    widening: float = 1.0,
 ) -> ExchangeRate:
     """The number of further votes that lower the mean of ``curve_NJ`` to that of ``level_N``.
 
@@ -84,6 +85,7 @@ def exchange_rate(
         further_E: what is added to the mean of the last column by 1 to E more votes, for extrapolation; None stops at
             the last column.
         level: coverage of the interval, between 0 and 1.
+        widening: factor of the interval's half width, see ``cross_fitting_widening``.
 
     Returns:
         The rate; nan without utterances.
@@ -110,6 +112,7 @@ def exchange_rate(
                 for mean, without_G in zip(mean_J, without_GJ.T, strict=True)
             ]
         )
+    half_J = half_J * widening
     mean_J = np.concatenate([mean_J, mean_J[-1] - further_E])
     half_J = np.concatenate([half_J, np.full(len(further_E), half_J[-1])])
     value, low, high = (

@@ -69,7 +69,8 @@ def group_index(groups_N: GroupIds | None, rows: int) -> np.ndarray:
     if groups_N is None:
         return np.arange(rows)
     names = [f"g{name}" if name is not None else f"r{row}" for row, name in enumerate(groups_N)]
-    return np.unique(names, return_inverse=True)[1].reshape(-1)
+    number = {name: index for index, name in enumerate(sorted(set(names)))}
+    return np.fromiter((number[name] for name in names), dtype=np.int64, count=rows)
 
 
 def mean_interval(score_N: np.ndarray, groups_N: GroupIds | None = None, *, level: float = 0.95) -> Interval:
@@ -233,3 +234,20 @@ def _without_each(sum_G: np.ndarray) -> np.ndarray:
     """The total without each of the groups; nan with one group."""
     without_G: np.ndarray = sum_G.sum() - sum_G
     return without_G if len(sum_G) > 1 else np.full(len(sum_G), np.nan)
+
+
+def cross_fitting_widening(folds: int) -> float:
+    """The factor by which an interval over groups widens where models are fitted anew on the other groups.
+
+    The folds' scores depend on each other, as their models share most of the groups that they are fitted on. Nadeau and
+    Bengio (2003, Machine Learning 52) add the ratio of test to training data to the share of one fold in the variance
+    of a mean over folds: ``(1 / K + 1 / (K - 1)) / (1 / K)`` for K folds.
+
+    Args:
+        folds: K, at least 2.
+
+    Examples:
+        >>> round(cross_fitting_widening(5), 6)
+        1.5
+    """
+    return float(np.sqrt(1 + folds / (folds - 1)))

@@ -12,6 +12,7 @@ import polars as pl
 
 _SEEDS = range(8)  # of the hash; the next one is tried where two ids have the same bits
 _HASH_BITS, _COMPARED_BITS = 64, 32
+_BLOCK_IDS = 2**17  # searched at once
 
 
 class RowLookup:
@@ -63,8 +64,14 @@ class RowLookup:
             >>> RowLookup(pl.Series(["a", "b", "c"])).rows(pl.Series(["c", "x", "a", "c"])).tolist()
             [2, -1, 0, 2]
         """
-        if not len(self._ids) or not len(ids):
-            return np.full(len(ids), -1, dtype=np.int64)
+        row_M = np.full(len(ids), -1, dtype=np.int64)
+        if len(self._ids):
+            for start in range(0, len(ids), _BLOCK_IDS):
+                row_M[start : start + _BLOCK_IDS] = self._rows(ids[start : start + _BLOCK_IDS])
+        return row_M
+
+    def _rows(self, ids: pl.Series) -> np.ndarray:
+        """As ``rows``, for few ids and where there are any to be found."""
         range_M, compared_M = self._split(ids.hash(self._seed).to_numpy())
         end_M = self._ends_R[range_M].astype(np.int64)
         position_M = np.where(range_M > 0, self._ends_R[range_M - 1], 0).astype(np.int64)

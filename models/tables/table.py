@@ -15,8 +15,8 @@ import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
+from ambivox.models.parquet_files import LABELS_KEY, read_parquet, reading, stored_labels
 
-_LABELS_KEY = "ambivox.labels"
 _TABLE_KEY = "ambivox.table"
 
 
@@ -103,14 +103,11 @@ class Table:
         """
         if not path.is_file():
             raise UserError(f"{path}: no such file; expected a table of {cls.name}")
-        try:
-            metadata = pl.read_parquet_metadata(path)
-            frame = pl.read_parquet(path)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise UserError(f"{path}: not a readable Parquet file ({error})") from error
-        if _LABELS_KEY not in metadata:
-            raise UserError(f"{path}: not one of Ambivox's tables: the file's metadata has no {_LABELS_KEY}")
-        return cls.check(frame, tuple(json.loads(metadata[_LABELS_KEY])), origin=str(path))
+        expected = f"a table of {cls.name}"
+        frame = read_parquet(path, expected)
+        with reading(str(path), expected):
+            labels = stored_labels(pl.read_parquet_metadata(path), str(path), expected)
+        return cls.check(frame, labels, origin=str(path))
 
     def write(self, path: Path) -> Path:
         """Write a Parquet file under a temporary name, then rename it. Equal tables give equal bytes.
@@ -122,7 +119,7 @@ class Table:
             ``path``.
         """
         with atomic_path(path) as temporary:
-            metadata = {_LABELS_KEY: json.dumps(list(self.labels)), _TABLE_KEY: self.name}
+            metadata = {LABELS_KEY: json.dumps(list(self.labels)), _TABLE_KEY: self.name}
             self.frame.write_parquet(temporary, compression="zstd", metadata=metadata)
         return path
 

@@ -113,18 +113,27 @@ def test_a_browser_shows_the_figures_and_the_pictures(
     published = artifacts(ui)
     assert {"made-up-pool", "made-up-validate"} <= set(published)
     page = browser.new_page(viewport={"width": 1500, "height": 1250})
-    for key, said, pictures in (
-        ("made-up-validate", f"{metrics['pooled']['js']:.3f} [", ["sources", "tertiles", "labels", "groups"]),
-        ("made-up-pool", "is worth", ["worth", "calibration", "examples"]),
-    ):
-        page.goto(f"{ui}/artifacts/artifact/{published[key]['latest_id']}")
-        page.get_by_text(said).first.wait_for(timeout=60_000)
-        page.wait_for_function(
-            "document.images.length > 0 && [...document.images].every(one => one.complete)"
-        )
-        drawn = page.evaluate("[...document.images].map(one => [one.alt, one.naturalWidth, one.clientWidth])")
-        assert [alt for alt, _, _ in drawn] == pictures
-        assert all(natural > 200 and shown > 200 for _, natural, shown in drawn), drawn
+    for version in ("", "/v2"):
+        for key, said, pictures in (
+            (
+                "made-up-validate",
+                f"{metrics['pooled']['js']:.3f} [",
+                ["sources", "tertiles", "labels", "groups"],
+            ),
+            ("made-up-pool", "is worth", ["worth", "calibration", "examples"]),
+            ("made-up-trends", "through its runs", ["trends"]),
+        ):
+            page.goto(f"{ui}{version}/artifacts/artifact/{published[key]['latest_id']}")
+            page.get_by_text(said).first.wait_for(timeout=60_000)
+            page.wait_for_function(
+                "document.images.length > 0 && [...document.images].every(one => one.complete)"
+            )
+            drawn = page.evaluate(
+                "[...document.images].map(one => [one.src, one.naturalWidth, one.clientWidth])"
+            )
+            assert len(drawn) == len(pictures)
+            assert all(source.startswith(f"{ui}/pictures/") for source, _, _ in drawn)
+            assert all(natural > 200 and shown > 200 for _, natural, shown in drawn), drawn
 
     # From the list of runs to the same page, as a person goes.
     page.goto(f"{ui}/runs")

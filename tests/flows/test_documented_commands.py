@@ -26,6 +26,7 @@ from tests.support.scratch_project import COMMAND, ROOT, environment, make_proje
 from tests.support.small_corpora import crema_d, iemocap, table
 
 MODEL = "a published model or a key is needed; the engines' own tests run them on stand-ins"
+_OF_TABLE = "{} --utterances data/table/ingest/utterances.parquet --votes data/table/ingest/votes.parquet"
 HUB = "needs a finished run and a hub; tests/tasks/test_release_to_hub.py has both"
 # Command -> why it is not run. Its words are parsed all the same.
 NOT_RUN = {
@@ -37,10 +38,19 @@ NOT_RUN = {
     "forget --speaker ID": "needs a finished run; tests/flows/test_forgetting.py",
     "forget --utterances ids.txt --corpus KEY": "needs a finished run; tests/flows/test_forgetting.py",
     "ui": "runs until it is ended; tests/flows/test_dashboard.py",
+    "ui --port 4201": "runs until it is ended; tests/flows/test_dashboard.py",
+    "forget-corpus KEY": "tests/flows/test_changing_params.py",
+    "release --data data/crema_d --version v3 --licence odbl": "needs a finished run; tests/tasks/test_release.py",
+    f"{_OF_TABLE.format('export')} --distributions data/table/distributions/pooled.parquet --format csv --out for-r": "needs a finished run; tests/tasks/test_export.py",
+    f"{_OF_TABLE.format('plan-labels')} --annotations data/table/annotations/annotations.parquet --budget 200 --out next-votes": "needs a finished run; tests/tasks/test_vote_loop.py",
+    "annotate --utterances data/mine/ingest/utterances.parquet --alm qwen2_audio --engine server --server http://host:8000/v1 --out data/mine/annotations": MODEL,
 }
 # What a page abbreviates -> the whole commands.
 _EXPORT = "export --utterances data/mine/ingest/utterances.parquet --votes data/mine/ingest/votes.parquet"
 WHOLE = {
+    "init FOLDER": ["init another-study"],
+    "upgrade --dry-run": ["upgrade --dry-run --project our-study"],
+    "table PATH": ["table calls"],
     "ingest --corpus KEY --root DIR --out DIR": [
         "ingest --corpus crema_d --root /data/CREMA-D --out data/crema_d/tables"
     ],

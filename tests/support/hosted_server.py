@@ -21,6 +21,7 @@ import numpy as np
 import soundfile
 
 from tests.support.hosted_alm import AlmBehindServer
+from tests.support.hosted_batches import BatchDesk
 
 
 @dataclass
@@ -95,6 +96,7 @@ class HostedServer:
     def __post_init__(self) -> None:
         """Start listening."""
         self._lock = Lock()
+        self.desk = BatchDesk(self.reply)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         Thread(target=self._server.serve_forever, daemon=True).start()
@@ -229,7 +231,11 @@ def _handler(server: HostedServer) -> type[BaseHTTPRequestHandler]:
             key = self.headers.get("Authorization", "").removeprefix("Bearer ")
             is_refused = bool(server.personality.key) and key != server.personality.key
             status = 401 if is_refused else server.list_status
-            raw = json.dumps({"object": "list", "data": server.models}).encode()
+            path = self.path.partition("?")[0].removeprefix("/v1")
+            content: Any = {"object": "list", "data": server.models}
+            if path != "/models":
+                status, content = server.desk.get(path, key)
+            raw = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
@@ -240,19 +246,20 @@ def _handler(server: HostedServer) -> type[BaseHTTPRequestHandler]:
                 server.open_now += 1
                 server.most_open = max(server.most_open, server.open_now)
             try:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                sent = self.rfile.read(int(self.headers["Content-Length"]))
+                path = self.path.removeprefix("/v1")
+                if path in ("/files", "/batches"):
+                    status, content = server.desk.post(path, self.headers["Content-Type"], sent)
+                    self._send(status, {}, json.dumps(content).encode())
+                    return
+                body = json.loads(sent)
                 cut = bool(server.faults) and server.faults[0] == "cut"
                 key = self.headers.get("Authorization", "").removeprefix("Bearer ")
                 status, headers, content = server.reply(body, key)
                 raw = content.encode() if isinstance(content, str) else json.dumps(content).encode()
                 if status == 200 and body.get("stream") and not isinstance(content, str):
                     raw = _as_stream(content)
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(raw)))
-                self.end_headers()
-                self.wfile.write(raw[: len(raw) // 2] if cut else raw)
+                self._send(status, headers, raw, is_cut=cut)
                 if cut:
                     self.close_connection = True
             except (BrokenPipeError, ConnectionResetError):
@@ -260,6 +267,14 @@ def _handler(server: HostedServer) -> type[BaseHTTPRequestHandler]:
             finally:
                 with server._lock:
                     server.open_now -= 1
+
+        def _send(self, status: int, headers: dict[str, str], raw: bytes, *, is_cut: bool = False) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw[: len(raw) // 2] if is_cut else raw)
 
         def log_message(self, *_: object) -> None:
             """Print nothing."""

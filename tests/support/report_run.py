@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +13,7 @@ import polars as pl
 from ambivox.models.files import write_json
 from ambivox.models.reporting.figures.style import new_figure, save
 from ambivox.models.tables import Annotations, Distributions, Utterances, Votes
+from tests.support.wav_files import tone, write_wav
 
 LABELS = ("angry", "happy", "neutral", "sad")
 HOSTILE = "</script><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)> & {{ 7*7 }}"
@@ -44,45 +46,63 @@ PROFILE = {
 }
 
 
-def make_run(root: Path, utterances: int = 120, hostile: str | None = None, seed: int = 0) -> Path:
+def make_run(
+    root: Path,
+    utterances: int = 120,
+    hostile: str | None = None,
+    seed: int = 0,
+    labels: tuple[str, ...] = LABELS,
+    with_audio: bool = False,
+) -> Path:
     """Write a small run under ``root`` in which pooled is best.
 
-    It has known distributions, votes drawn from them, and a noisy ALM.
+    It has four known distributions per utterance, votes drawn from them, and a noisy ALM. Audio is a tone per utterance.
     """
     rng = np.random.default_rng(seed)
     ids = [f"u{row:04d}" for row in range(utterances)]
     split = np.array(["pretrain", "train", "development", "test"])[np.arange(utterances) % 4]
     text = [hostile if hostile and row % 7 == 3 else f"sentence {row}" for row in range(utterances)]
+    hashes = ["0" * 64] * utterances
+    if with_audio:
+        (root / "audio").mkdir(parents=True)
+        for row, name in enumerate(ids):
+            written = Path(write_wav(root / "audio" / f"{name}.wav", tone(1 + row % 3, hz=200 + 10 * row)))
+            hashes[row] = hashlib.sha256(written.read_bytes()).hexdigest()
     frame = pl.DataFrame(
         {
             "utterance_id": ids,
             "corpus": "unit",
-            "audio": [f"{name}.wav" for name in ids],
-            "audio_sha256": "0" * 64,
-            "duration_seconds": rng.uniform(1, 3, utterances),
+            "audio": [str(root / "audio" / f"{name}.wav") for name in ids],
+            "audio_sha256": hashes,
+            "duration_seconds": 1.0 + np.arange(utterances) % 3,
             "sample_rate_hz": 16000,
             "split": split,
             "transcript": text,
             "speaker": [f"s{row % 12:02d}" for row in range(utterances)],
         }
     )
-    Utterances.check(frame, LABELS).write(root / "ingest/utterances.parquet")
+    Utterances.check(frame, labels).write(root / "ingest/utterances.parquet")
     truth_NK = rng.dirichlet(np.full(4, 0.6), utterances)
     for name, count in (("votes", 3), ("heldout", 7)):
         drawn = [rng.choice(4, count, p=p) for p in truth_NK]
         rows = [
-            (ids[n], f"r{a}", "human", LABELS[k], 1.0)
+            (ids[n], f"r{a}", "human", labels[k], 1.0)
             for n, answers in enumerate(drawn)
             for a, k in enumerate(answers)
         ]
         columns = ["utterance_id", "annotator_id", "annotator_kind", "label", "weight"]
-        Votes.check(pl.DataFrame(rows, columns, orient="row"), LABELS).write(root / f"ingest/{name}.parquet")
+        Votes.check(pl.DataFrame(rows, columns, orient="row"), labels).write(root / f"ingest/{name}.parquet")
     pl.DataFrame({"file": ["a.wav"], "reason": [hostile or "not audio"]}).write_parquet(
         root / "ingest/rejects.parquet"
     )
     write_json(
         root / "ingest/profile.json",
-        {"utterances": utterances, "fleiss_kappa": {"value": 0.31, "low": 0.28, "high": 0.34}},
+        {
+            "utterances": utterances,
+            "fleiss_kappa": {"value": 0.31, "low": 0.28, "high": 0.34},
+            "licence": hostile or "MIT",
+            "audio_may_be_shared": with_audio,
+        },
     )
     voting = frame.filter(pl.col("split") != "pretrain")["utterance_id"]
     guess_NK = 0.5 * truth_NK[frame["utterance_id"].is_in(voting.to_list()).to_numpy()] + 0.125
@@ -103,13 +123,13 @@ def make_run(root: Path, utterances: int = 120, hostile: str | None = None, seed
                 "label_mass": 0.97,
             }
         ),
-        LABELS,
+        labels,
     ).write(root / "annotations/annotations.parquet")
     write_json(
         root / "annotations/checks.json", {"canary": {"js_other_clip": 0.21, "passed": True}, "refusals": 0}
     )
     for source in ("human", "synthetic", "combined", "pooled"):
-        table = Distributions.of(voting, source, guess_NK, LABELS, 3.0, 0.0 if source == "human" else 2.5)
+        table = Distributions.of(voting, source, guess_NK, labels, 3.0, 0.0 if source == "human" else 2.5)
         table.write(root / f"distributions/{source}.parquet")
     write_json(
         root / "distributions/pooling.json",

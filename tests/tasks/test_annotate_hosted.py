@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ambivox.models.engines import close_engines
+from ambivox.models.engines.hosted import batches
 from ambivox.models.errors import UserError
 from tests.support.annotation_runs import ALL_SPLITS, read_annotations, read_checks
 from tests.support.hosted_server import PERSONALITIES, HostedServer
@@ -99,6 +100,21 @@ def test_the_papers_procedure_is_one_command(
     served = server.served
     assert read_annotations(run("again", personas=("paper",), drawn_votes=10)).frame.equals(annotations)
     assert server.served == served
+
+
+def test_after_the_pilot_batches_cost_half_and_give_the_same_votes(
+    run: Callable[..., Path], server: HostedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "_FIRST_POLL_SECONDS", 0.02)
+    server.personality = replace(server.personality, refuses=("logprobs", "top_logprobs"))
+    alone = run("alone", store=str(tmp_path / "other"))
+    served = server.served
+    out = run(batch=True)
+    assert len(server.desk.batches) >= 1
+    assert read_annotations(out).frame.equals(read_annotations(alone).frame)
+    assert served < server.served - served < served + 40 * (len(server.desk.batches) + 1)
+    costs = [read_checks(each)["hosted"]["cost_usd"] for each in (alone, out)]
+    assert costs[1] < costs[0]
 
 
 def test_refusals_are_counted_and_are_no_votes(run: Callable[..., Path], server: HostedServer) -> None:

@@ -6,18 +6,25 @@ requests in flight, and the same request is never paid twice. What was spent is 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from ambivox.models.alms import HOSTED_PREFIX, resolve
 from ambivox.models.engines import EngineChoice
 from ambivox.models.engines._bounded_http import api_key, check_address
 from ambivox.models.engines.hosted.api import Api
+from ambivox.models.engines.hosted.asker import Asker
+from ambivox.models.engines.hosted.batch_api import BatchApi
+from ambivox.models.engines.hosted.batch_jobs import BatchJobs
+from ambivox.models.engines.hosted.batches import Batches
 from ambivox.models.engines.hosted.engine import HostedEngine
 from ambivox.models.engines.hosted.journal import Journal
 from ambivox.models.errors import UserError
 from ambivox.models.http_environment import check_http_environment
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.hosted_spec import Hosted
+
+_logger = logging.getLogger(__name__)
 
 
 def start(choice: EngineChoice) -> HostedEngine:
@@ -44,7 +51,16 @@ def start(choice: EngineChoice) -> HostedEngine:
         )
     api = Api(hosted, key, choice.server_timeout_seconds)
     journal = Journal(choice.journal, hosted.base_url, hosted.model, choice.answered_by)
-    return HostedEngine(api, journal, resolved.alm, choice, version(choice))
+    asker = Asker(api, journal, choice)
+    jobs = BatchJobs(choice.journal, journal.asked)
+    batches = None
+    if choice.batch:
+        batches = Batches(BatchApi(hosted.base_url, key, choice.server_timeout_seconds), jobs, asker)
+    elif pending := jobs.open():
+        _logger.warning(
+            f"{len(pending)} batches are not fetched yet: without --batch, their requests are paid twice"
+        )
+    return HostedEngine(asker, batches, resolved.alm, version(choice))
 
 
 def version(choice: EngineChoice) -> str:

@@ -30,6 +30,11 @@ class Usage:
     output: int = 0
     reasoning: int = 0
 
+    @property
+    def total(self) -> int:
+        """All tokens, cached and reasoning ones once."""
+        return self.text + self.audio + self.output
+
     def __add__(self, other: Usage) -> Usage:
         """The sum of both, token by token."""
         return Usage(
@@ -75,6 +80,7 @@ class Answer:
         text: what the model wrote.
         model: the model that the endpoint says has answered.
         usage: what the endpoint says it took; zeros where it says nothing.
+        in_batch: whether it came in a batch, at a lower price.
         is_counted: whether ``usage`` is the endpoint's count; else it is an estimate.
         refused: whether the endpoint declares that the model refused, or gave no text at all.
         top_logprobs: text and natural-log probability of the most likely first tokens.
@@ -86,6 +92,7 @@ class Answer:
     refused: bool = False
     top_logprobs: tuple[tuple[str, float], ...] = ()
     is_counted: bool = True
+    in_batch: bool = False
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Answer:
@@ -97,7 +104,15 @@ class Answer:
         top = tuple((str(token), float(logprob)) for token, logprob in stored["top_logprobs"])
         usage = Usage(**stored["usage"])
         is_counted = bool(stored.get("is_counted", usage != Usage()))
-        return cls(stored["text"], stored["model"], usage, bool(stored["refused"]), top, is_counted)
+        return cls(
+            stored["text"],
+            stored["model"],
+            usage,
+            bool(stored["refused"]),
+            top,
+            is_counted,
+            bool(stored.get("in_batch")),
+        )
 
 
 class _Lenient(BaseModel):

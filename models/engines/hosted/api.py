@@ -92,8 +92,7 @@ class Api:
 
     def _attempt(self, body: dict[str, Any], tokens: float, check: Callable[[], None]) -> Answer | None:
         """Send the request once; None where it has to be sent again without a parameter."""
-        with self._lock:
-            sent = self._accepted(body)
+        sent = self.accepted(body)
         with self.limits.turn(tokens):
             check()
             response = request(
@@ -116,6 +115,15 @@ class Api:
         if response.status == 429:
             self.limits.throttled(retry_after)
         raise TransientError(reason, retry_after)
+
+    def accepted(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The body without the parameters that the endpoint has refused so far.
+
+        Args:
+            body: the JSON body.
+        """
+        with self._lock:
+            return self._accepted(body)
 
     def close(self) -> None:
         """Close the connections."""

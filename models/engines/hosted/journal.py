@@ -15,7 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ambivox.models.engines.hosted.answer import Answer, Usage
+from ambivox.models.engines.hosted.batch_jobs import forget_rows
 from ambivox.models.errors import UserError
+from ambivox.models.prompting.hosted_spec import Hosted
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -35,12 +37,23 @@ class Spent:
         clips: the clips whose audio was sent.
         uncounted: those of them whose tokens are estimates, as the endpoint did not count them.
         usage: the tokens of all.
+        in_batches: the tokens of those that came in batches.
     """
 
     requests: int
     clips: int
     uncounted: int
     usage: Usage
+    in_batches: Usage
+
+    def cost(self, hosted: Hosted) -> float | None:
+        """US dollars; None where prices are not known.
+
+        Args:
+            hosted: has the prices.
+        """
+        full, batches = self.usage.cost(hosted.prices), self.in_batches.cost(hosted.prices)
+        return None if full is None or batches is None else full - batches * (1 - hosted.batch_price)
 
 
 class Journal:
@@ -74,6 +87,11 @@ class Journal:
                 f"{path}: the journal of paid answers cannot be opened ({error}); nothing was sent. Make the folder "
                 "writable, or move the damaged file away"
             ) from error
+
+    @property
+    def asked(self) -> str:
+        """The endpoint and the model that is asked for, whichever answers."""
+        return self._asked
 
     def find(self, request: str) -> Answer | None:
         """The answer to a request, or None.
@@ -128,16 +146,22 @@ class Journal:
         """
         with self._lock:
             rows = self._database.execute(
-                "SELECT substr(audio_name, 1, 64), count(*), max(audio_name NOT LIKE '%:transcript'), "
-                "count(nullif(json_extract(answer, '$.is_counted'), 1)), "
+                "SELECT substr(audio_name, 1, 64), coalesce(json_extract(answer, '$.in_batch'), 0), count(*), "
+                "max(audio_name NOT LIKE '%:transcript'), count(nullif(json_extract(answer, '$.is_counted'), 1)), "
                 "sum(text_tokens), sum(audio_tokens), sum(cached_tokens), sum(output_tokens), sum(reasoning_tokens) "
-                "FROM answers WHERE endpoint = ? GROUP BY 1",
+                "FROM answers WHERE endpoint = ? GROUP BY 1, 2",
                 (self._endpoint,),
             ).fetchall()
-        counted = [row[1:] for row in rows if clips is None or row[0] in clips]
-        totals = [int(sum(values)) for values in zip(*counted, strict=True)] if counted else [0] * 8
-        requests, sent, uncounted = totals[:3]
-        return Spent(requests, sent, uncounted, Usage(*totals[3:]))
+        rows = [row for row in rows if clips is None or row[0] in clips]
+        sent = {clip for clip, _, _, has_audio, *_ in rows if has_audio}
+        usages = [(bool(in_batch), Usage(*tokens)) for _, in_batch, _, _, _, *tokens in rows]
+        return Spent(
+            requests=sum(row[2] for row in rows),
+            clips=len(sent),
+            uncounted=sum(row[4] for row in rows),
+            usage=sum((usage for _, usage in usages), Usage()),
+            in_batches=sum((usage for in_batch, usage in usages if in_batch), Usage()),
+        )
 
     def models(self) -> list[str]:
         """The models that the answers so far name, most frequent first."""
@@ -181,6 +205,7 @@ def forget_audio(path: Path, hashes: Collection[str]) -> tuple[int, list[str]]:
             ).fetchall()
             named = set(hashes)
             found = [(row, endpoint) for row, endpoint, name in rows if not name or name[:64] in named]
+            forget_rows(database, named)
             if found:
                 database.executemany("DELETE FROM answers WHERE rowid = ?", [(row,) for row, _ in found])
                 database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 
-from ambivox.models.engines.hosted.answer import Usage
-from ambivox.models.prompting.hosted_spec import Prices
+from ambivox.models.engines.hosted.answer import Answer, Usage
+from ambivox.models.engines.hosted.journal import Spent
+from ambivox.models.prompting.hosted_spec import Hosted
 
 _logger = logging.getLogger(__name__)
 # Seconds until the first line, and between two lines.
@@ -18,13 +20,13 @@ class Meter:
     """Threads share one object.
 
     Args:
-        prices: prices per million tokens; None where they are not known.
-        spent: the tokens of the answers that the journal held when the run began.
+        hosted: has the prices.
+        spent: what the answers took that the journal held when the run began.
         expected: how many answers the run needs, for the time that is left; None where that is not known.
     """
 
-    def __init__(self, prices: Prices | None, spent: Usage, expected: int | None = None) -> None:
-        self._prices = prices
+    def __init__(self, hosted: Hosted, spent: Spent, expected: int | None = None) -> None:
+        self._hosted = hosted
         self._spent = spent
         self._expected = expected
         self._answered = 0
@@ -36,7 +38,20 @@ class Meter:
     @property
     def cost(self) -> float | None:
         """US dollars so far, those of earlier runs included; None where prices are not known."""
-        return self._spent.cost(self._prices)
+        return self._spent.cost(self._hosted)
+
+    def cost_of(self, requests: int, *, in_batch: bool) -> float | None:
+        """About what further requests cost, by the mean of those so far; None where that is not known.
+
+        Args:
+            requests: how many.
+            in_batch: whether they are sent as a batch.
+        """
+        with self._lock:
+            spent, full = self._spent, self._spent.usage.cost(self._hosted.prices)
+        if full is None or not spent.requests:
+            return None
+        return requests * full / spent.requests * (self._hosted.batch_price if in_batch else 1.0)
 
     def begin(self) -> None:
         """The first request is about to be sent; later calls do nothing."""
@@ -45,18 +60,23 @@ class Meter:
                 self._started = time.monotonic()
                 self._next_line = self._started + _FIRST_LINE_SECONDS
 
-    def add(self, usage: Usage | None) -> None:
+    def add(self, answer: Answer | None) -> None:
         """Count an answer.
 
         Args:
-            usage: its tokens; None for an answer of the journal, which costs nothing now.
+            answer: the answer; None for one of the journal, which costs nothing now.
         """
         with self._lock:
             self._answered += 1
-            if usage is None:
+            if answer is None:
                 return
             self._paid += 1
-            self._spent += usage
+            self._spent = replace(
+                self._spent,
+                requests=self._spent.requests + 1,
+                usage=self._spent.usage + answer.usage,
+                in_batches=self._spent.in_batches + (answer.usage if answer.in_batch else Usage()),
+            )
             now = time.monotonic()
             if now < self._next_line:
                 return
@@ -70,9 +90,9 @@ class Meter:
             seconds = time.monotonic() - self._started if self._started is not None else 0.0
             per_minute = 60.0 * self._paid / seconds if seconds else 0.0
         of_expected = "" if expected is None else f" of about {expected}"
-        cost = spent.cost(self._prices)
+        cost = spent.cost(self._hosted)
         price = "cost not known" if cost is None else f"{cost:.4f} USD so far"
         left = ""
         if expected is not None and per_minute:
             left = f", about {max(expected - answered, 0) / per_minute:.0f} min left"
-        return f"{answered}{of_expected} answers, {price} ({spent.describe()}), {per_minute:.0f} requests per minute{left}"
+        return f"{answered}{of_expected} answers, {price} ({spent.usage.describe()}), {per_minute:.0f} requests per minute{left}"

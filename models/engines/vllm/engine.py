@@ -20,7 +20,8 @@ from ambivox.models import token_count
 from ambivox.models.alms import resolve
 from ambivox.models.engines import EngineChoice, GenerationSettings, Scores
 from ambivox.models.engines.vllm.inputs import InputPreparer
-from ambivox.models.errors import MissingExtraError, UserError
+from ambivox.models.engines.vllm.silence import EngineSilentError, watch
+from ambivox.models.errors import MissingExtraError, OutageError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import Chat, load_chat
 from ambivox.models.prompting.request import Request
@@ -121,8 +122,11 @@ class VllmEngine:
             finished: list[Any] = self.llm.wait_for_completion(use_tqdm=False)
         except Exception as error:
             # vLLM raises exceptions of many types here; all mean that its process has ended.
-            raise UserError(
-                f"vLLM failed ({type(error).__name__}: {error}); stored answers are kept, and the same command resumes"
+            reason = (
+                str(error) if isinstance(error, EngineSilentError) else f"{type(error).__name__}: {error}"
+            )
+            raise OutageError(
+                f"vLLM failed ({reason}); stored answers are kept, and the same command resumes"
             ) from error
         return finished
 
@@ -160,6 +164,7 @@ def start(choice: EngineChoice) -> VllmEngine:
         raise UserError(
             f"vLLM does not start on {resolved.source}: {type(error).__name__}: {_first_line(error)}"
         ) from error
+    watch(llm)
     # With thousands of waiting requests, the garbage collector would scan all objects of torch and vLLM repeatedly.
     gc.collect()
     gc.freeze()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from ambivox.models.errors import UserError
+from ambivox.models.json_documents import describe, read_json_document
 from ambivox.models.prompting.prompts import Modality
 
 CARD = "ambivox.json"
@@ -45,6 +47,10 @@ class Card:
         return bool(self.settings.get("quantise", False))
 
 
+_CONTENT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+_CARD = TypeAdapter(Card)
+
+
 def read_card(folder: Path) -> Card:
     """Read the card of a fine-tuned model, in today's format or in that of version 0.1.
 
@@ -54,16 +60,16 @@ def read_card(folder: Path) -> Card:
     Raises:
         UserError: The folder does not contain a fine-tuned model.
     """
+    expected = "the card of a model in a folder that finetune wrote"
+    content = read_json_document(folder / CARD, _CONTENT, expected)
+    if "arm" in content:  # the name in version 0.1
+        content["modality"] = content.pop("arm")
+    if isinstance(content.get("settings"), dict):
+        content["settings"] = _current_settings(content["settings"])
     try:
-        content = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        if "arm" in content:  # the name in version 0.1
-            content["modality"] = content.pop("arm")
-        settings = _current_settings(content["settings"])
-        return Card(**(content | {"labels": tuple(content["labels"]), "settings": settings}))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{folder}: {CARD} cannot be read ({error}); expected a folder that finetune wrote"
-        ) from error
+        return _CARD.validate_python(content)
+    except ValidationError as error:
+        raise UserError(f"{folder / CARD}: expected {expected}, {describe(error)}") from error
 
 
 def _current_settings(settings: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,18 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ambivox.models.reporting.figures.style import DARK, JS_AXIS, new_figure, plain_text, styled
+from ambivox.models.reporting.figures.style import (
+    DARK,
+    JS_AXIS,
+    SMALL,
+    new_figure,
+    plain_text,
+    shared_legend,
+    styled,
+    tints,
+)
 from ambivox.models.reporting.reading import with_present_keys
-from ambivox.models.reporting.source_names import PALETTE, source_colour
+from ambivox.models.reporting.source_names import source_colour
 from ambivox.models.tables import Annotations
 
 _LABEL_CHARACTERS = 14
@@ -29,17 +38,18 @@ def answers_figure(annotations: Annotations) -> Figure:
     figure, (axes,) = new_figure()
     personas = annotations.frame["persona"].unique(maintain_order=True).to_list()
     width = 0.8 / max(1, len(personas))
+    colours = tints(source_colour("synthetic"), len(personas))
     for p, persona in enumerate(personas):
         mean_K = _mean_answer(annotations.frame.filter(pl.col("persona") == persona), labels)
         at_K = np.arange(len(labels)) - 0.4 + (p + 0.5) * width
-        colour = PALETTE[p % len(PALETTE)]
-        axes.bar(at_K, mean_K, width * 0.9, color=colour, label=plain_text(persona).replace("_", " "))
+        axes.bar(at_K, mean_K, width * 0.9, color=colours[p], label=plain_text(persona).replace("_", " "))
     axes.set_xticks(range(len(labels)), [plain_text(label[:_LABEL_CHARACTERS]) for label in labels])
     axes.set(title="Mean answer of the ALM", ylabel="mean probability")
+    axes.tick_params(axis="x", labelsize=SMALL)
     axes.set_ylim(bottom=0)
     axes.grid(axis="x", visible=False)
     if len(personas) > 1:
-        axes.legend(title="persona", title_fontsize="small", ncols=2)
+        shared_legend(figure, axes, 2)
     return figure
 
 
@@ -52,7 +62,7 @@ def checks_figure(checks: Mapping[str, Any], labels: tuple[str, ...]) -> Figure:
         labels: the K labels.
     """
     checks = with_present_keys("checks.json", dict(checks))
-    figure, (left, right) = new_figure(columns=2, width=8.8)
+    figure, (left, right) = new_figure(columns=2, width=9.6)
     _draw_positions(left, checks["order_bias"]["positions"], len(labels))
     _draw_changes(right, checks)
     return figure

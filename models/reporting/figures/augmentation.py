@@ -7,9 +7,19 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from ambivox.models.reporting.figures.style import DARK, new_figure, plain_text, styled
-from ambivox.models.reporting.source_names import PALETTE
+from ambivox.models.reporting.emotion_colours import label_colours
+from ambivox.models.reporting.figures.style import (
+    DARK,
+    GREY,
+    SMALL,
+    new_figure,
+    plain_text,
+    styled,
+)
+
+_MIXED_ALPHA = 0.55
 
 
 @styled
@@ -21,11 +31,27 @@ def class_balance_figure(summary: Mapping[str, Any]) -> Figure:
     """
     labels = list(summary["before"])
     before_K, after_K = (np.array([summary[key][label] for label in labels]) for key in ("before", "after"))
-    figure, (axes,) = new_figure(height=1.5 + 0.36 * len(labels))
+    colours = list(label_colours(labels).values())
+    figure, (axes,) = new_figure(height=1.7 + 0.36 * len(labels))
     rows = np.arange(len(labels))
-    axes.barh(rows, before_K, color=PALETTE[0], label="recorded")
-    axes.barh(rows, after_K - before_K, left=before_K, color=PALETTE[1], label="mixed by DiME-Aug")
-    axes.axvline(
+    axes.barh(rows, before_K, color=colours)
+    mixed = axes.barh(
+        rows,
+        after_K - before_K,
+        left=before_K,
+        color=colours,
+        alpha=_MIXED_ALPHA,
+        hatch="////",
+        edgecolor="white",
+    )
+    texts = [
+        f" {before:,.0f} → {after:,.0f}" if after > before else f" {after:,.0f}"
+        for before, after in zip(before_K, after_K, strict=True)
+    ]
+    axes.bar_label(mixed, texts, fontsize=SMALL)
+    axes.margins(x=0.2)
+    axes.set_xlim(left=0)
+    target = axes.axvline(
         summary["target"],
         color=DARK,
         linestyle="--",
@@ -39,5 +65,10 @@ def class_balance_figure(summary: Mapping[str, Any]) -> Figure:
         "expected votes" if summary["classes"] == "mass" else "training utterances by dominant label"
     )
     axes.set_title(f"DiME-Aug: {summary['samples']} mixed samples")
-    figure.legend(loc="outside lower center", ncols=3)
+    # Emotions have colours of their own, so the legend shows the two kinds in grey.
+    recorded = Patch(color=GREY, label="recorded")
+    mix = Patch(
+        facecolor=GREY, alpha=_MIXED_ALPHA, hatch="////", edgecolor="white", label="mixed by DiME-Aug"
+    )
+    figure.legend(handles=[recorded, mix, target], loc="outside lower center", ncols=2, fontsize=SMALL)
     return figure

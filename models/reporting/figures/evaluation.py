@@ -18,6 +18,7 @@ from ambivox.models.reporting.figures.style import (
     plain_text,
     shared_legend,
     styled,
+    value_column,
 )
 from ambivox.models.reporting.measures import HEADINGS, is_infinite, rank
 from ambivox.models.reporting.source_names import source_colour, source_label
@@ -40,7 +41,7 @@ def matrix_figure(
     """
     rows = {name: row for name, row in metrics.items() if name not in _LINES and "js" in row}
     names = sorted(rows, key=lambda name: (rank(rows[name]), name))
-    figure, grid = new_figure(columns=2, width=10, height=1.6 + 0.36 * len(names))
+    figure, grid = new_figure(columns=2, width=11, space=0.04, height=1.6 + 0.34 * len(names))
     for axes, score in zip(grid, ("nll", "js"), strict=True):
         for place, name in enumerate(names):
             if score in rows[name]:
@@ -84,15 +85,7 @@ def _draw_score(axes: Axes, row: Mapping[str, Any], score: str, place: int, name
     if f"{score}_low" in row:
         axes.plot([row[f"{score}_low"], row[f"{score}_high"]], [place, place], color=colour, linewidth=2)
     axes.plot(row[score], place, marker=_marker(name), color=colour)
-    axes.annotate(
-        f"{row[score]:.3f}",
-        (row[score], place),
-        (0, 7),
-        textcoords="offset points",
-        ha="center",
-        fontsize=SMALL,
-        bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
-    )
+    value_column(axes, place, f"{row[score]:.3f}", is_best=place == 0)
 
 
 @styled
@@ -134,7 +127,7 @@ def calibration_figure(curves: pl.DataFrame, models: Sequence[str]) -> Figure:
         curves: columns ``model``, ``confidence`` and ``accuracy``.
         models: the models to draw.
     """
-    figure, (axes,) = new_figure(width=5.6, height=4.2)
+    figure, (axes,) = new_figure(width=5.3, height=4.2)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     for name in models:
         curve = curves.filter(pl.col("model") == name)

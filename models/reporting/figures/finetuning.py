@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ambivox.models.reporting.figures.style import DARK, new_figure, styled
+from ambivox.models.reporting.figures.style import DARK, new_figure, shared_legend, styled
 from ambivox.models.reporting.source_names import PALETTE
 
 
@@ -30,5 +30,5 @@ def training_curves_figure(curves: Sequence[dict[str, float]], best_epoch: int) 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="epoch", ylabel="loss, JS", title="Fine-tuning")
     axes.set_ylim(bottom=0)
-    axes.legend()
+    shared_legend(figure, axes, 3)
     return figure

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ambivox.models.pooling.sources import Sources
+from ambivox.models.reporting.emotion_colours import label_colours
 from ambivox.models.reporting.figures.style import (
     DARK,
     GREY,
@@ -14,8 +15,9 @@ from ambivox.models.reporting.figures.style import (
     plain_text,
     shared_legend,
     styled,
+    tints,
 )
-from ambivox.models.reporting.source_names import PALETTE, source_colour, source_label
+from ambivox.models.reporting.source_names import source_colour, source_label
 from ambivox.models.statistics.ambiguity import TERTILES
 
 _EXAMPLES = 6
@@ -32,9 +34,10 @@ def worth_figure(sources: Sources) -> Figure:
     Args:
         sources: of the pooling.
     """
-    figure, (axes,) = new_figure(width=6.4, height=3.2)
+    figure, (axes,) = new_figure(width=5.3, height=3.2)
     alms = [worth for worth in sources.worth if worth is not None]
     width = 0.8 / max(len(alms), 1)
+    colours = tints(source_colour("synthetic"), max(len(alms), 1))
     for a, alm in enumerate(alms):
         rates = [alm.overall["nll"], *(alm.by_ambiguity["nll"][tertile] for tertile in TERTILES)]
         drawn_G3 = np.array(
@@ -43,9 +46,9 @@ def worth_figure(sources: Sources) -> Figure:
         value_G = np.nan_to_num(drawn_G3[:, 0])
         below_G, above_G = np.nan_to_num(value_G - drawn_G3[:, 1]), np.nan_to_num(drawn_G3[:, 2] - value_G)
         at_G = np.arange(len(rates)) + (a - (len(alms) - 1) / 2) * width
-        axes.bar(at_G, value_G, width * 0.9, color=PALETTE[a % len(PALETTE)], label=alm.alm)
+        axes.bar(at_G, value_G, width * 0.9, color=colours[a], label=plain_text(alm.alm))
         axes.errorbar(at_G, value_G, [below_G, above_G], fmt="none", ecolor=DARK, capsize=3)
-    axes.set_xticks(range(1 + len(TERTILES)), ["overall", *(f"{tertile} ambiguity" for tertile in TERTILES)])
+    axes.set_xticks(range(1 + len(TERTILES)), ["overall", *(f"{tertile}\nambiguity" for tertile in TERTILES)])
     axes.set_ylabel("further human votes (by nll)")
     axes.set_title("Worth of the ALM")
     axes.grid(axis="x", visible=False)
@@ -99,20 +102,27 @@ def examples_figure(sources: Sources) -> Figure:
     order = rows[np.argsort(-p_NK[rows].max(1), kind="stable")]
     chosen = order[np.linspace(0, len(order) - 1, min(_EXAMPLES, len(order))).astype(int)]
     grid_rows = -(-len(chosen) // 3)
-    figure, grid = new_figure(columns=3, rows=grid_rows, width=8.8, height=1.9 * grid_rows + 0.5)
+    figure, grid = new_figure(columns=3, rows=grid_rows, width=10.6, height=1.9 * grid_rows + 0.5)
+    colours = label_colours(labels)
     for axes, row in zip(grid, chosen, strict=False):
         left_S = np.zeros(len(names))
-        for k, label in enumerate(labels):
+        for label in labels:
             p_S = np.array([sources.tables[name].frame[label][int(row)] for name in names])
-            colour = PALETTE[k % len(PALETTE)]
-            axes.barh(range(len(names)), p_S, left=left_S, color=colour, height=0.75, label=plain_text(label))
+            axes.barh(
+                range(len(names)),
+                p_S,
+                left=left_S,
+                color=colours[label],
+                height=0.75,
+                label=plain_text(label),
+            )
             left_S += p_S
         axes.set_yticks(range(len(names)), [source_label(name) for name in names], fontsize=SMALL)
         axes.invert_yaxis()
         axes.set_xlim(0, 1)
         axes.grid(visible=False)
         utterance_id = str(sources.tables["human"].frame["utterance_id"][int(row)])
-        axes.set_title(plain_text(utterance_id[:_ID_CHARACTERS]), fontsize=8.5)
+        axes.set_title(plain_text(utterance_id[:_ID_CHARACTERS]), fontsize=SMALL)
     for axes in grid[len(chosen) :]:
         axes.set_visible(False)
     shared_legend(figure, grid[0])

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ambivox.models.reporting.figures.style import SMALL, new_figure, plain_text, styled
-from ambivox.models.reporting.source_names import PALETTE, source_colour
+from ambivox.models.reporting.emotion_colours import label_colours
+from ambivox.models.reporting.figures.style import GREY, SMALL, new_figure, plain_text, styled
+from ambivox.models.reporting.source_names import source_colour
 from ambivox.models.tables import SPLITS
 
 
@@ -22,7 +23,7 @@ def profile_figure(profile: Mapping[str, Any]) -> Figure:
     Args:
         profile: what profile.json holds (``ambivox.models.ingestion.profile``).
     """
-    figure, (votes, labels, ambiguity, splits) = new_figure(columns=2, rows=2, width=8.8, height=6.0)
+    figure, (votes, labels, ambiguity, splits) = new_figure(columns=2, rows=2, width=10, height=6.2)
     _draw_votes(votes, profile["votes_per_utterance"])
     _draw_labels(labels, {label: profile["label_prior"][label] for label in profile["labels"]})
     _draw_ambiguity(ambiguity, profile["entropy_bits"])
@@ -39,7 +40,11 @@ def _draw_votes(axes: Axes, utterances_by_votes: Mapping[str, int]) -> None:
 
 
 def _draw_labels(axes: Axes, prior: Mapping[str, float]) -> None:
-    axes.barh([plain_text(label) for label in prior], list(prior.values()), color=source_colour("human"))
+    colours = list(label_colours(list(prior)).values())
+    bars = axes.barh([plain_text(label) for label in prior], list(prior.values()), color=colours)
+    axes.bar_label(bars, [f" {share:.0%}" for share in prior.values()], fontsize=SMALL)
+    axes.margins(x=0.14)
+    axes.set_xlim(left=0)
     axes.invert_yaxis()
     axes.set(title="Labels", xlabel="share of votes")
     axes.grid(visible=False, axis="y")
@@ -61,7 +66,7 @@ def _draw_ambiguity(axes: Axes, histogram: Mapping[str, list[float]]) -> None:
 
 def _draw_splits(axes: Axes, splits: Mapping[str, Mapping[str, float]]) -> None:
     used = {name: splits[name] for name in SPLITS if splits[name]["utterances"]}
-    bars = axes.barh(list(used), [split["hours"] for split in used.values()], color=PALETTE[: len(used)])
+    bars = axes.barh(list(used), [split["hours"] for split in used.values()], color=GREY)
     texts = [
         f" {split['utterances']:,} utterances,\n {split['speakers']:,} speakers" for split in used.values()
     ]

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
+import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from ambivox.models.files import atomic_path
@@ -21,7 +23,8 @@ P = ParamSpec("P")
 _JOINERS = "\u200c\u200d"
 
 DARK, GREY = "#333333", "#888888"
-SMALL = 8  # points, of legends and annotations
+_LIGHTEST = 0.7
+SMALL = 9  # points, of legends and annotations
 #: Axis label of every JS divergence; lower is better.
 JS_AXIS = "JS divergence (base 2)"
 #: Axis label of every score that is lower for better distributions.
@@ -32,7 +35,7 @@ SCORE_AXES = {
 }
 _SETTINGS: Any = {
     "font.family": families(),
-    "font.size": 9.5,
+    "font.size": 10,
     "axes.titlesize": 11,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -64,13 +67,23 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def new_figure(
-    columns: int = 1, rows: int = 1, width: float = 6.4, height: float = 3.4
+    columns: int = 1, rows: int = 1, width: float = 5.3, height: float = 3.2, space: float = 0.02
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure of ``rows`` x ``columns`` axes; width and height of the figure are in inches."""
+    """Return a figure of ``rows`` x ``columns`` axes.
+
+    The report is 11 inches wide and sets two figures of 5.3 inches side by side, so that their text is as large as its own.
+
+    Args:
+        columns: of axes.
+        rows: of axes.
+        width: of the figure, in inches.
+        height: of the figure, in inches.
+        space: between columns, as a share of the width of one.
+    """
     with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=(width, height), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
-        figure.get_layout_engine().set(h_pad=0.08, w_pad=0.08)  # type: ignore[union-attr, call-arg]
+        figure.get_layout_engine().set(h_pad=0.08, w_pad=0.08, wspace=space)  # type: ignore[union-attr, call-arg]
     return figure, [axes for row in grid for axes in row]
 
 
@@ -89,6 +102,39 @@ def shared_legend(figure: Figure, axes: Axes, columns: int = 6) -> None:
         figure.legend(
             handles, names, loc="outside lower center", ncols=min(columns, len(names)), fontsize=SMALL
         )
+
+
+def tints(colour: str, number: int) -> list[tuple[float, float, float]]:
+    """Return shades of one colour, from itself to a light tint, for parts of one source such as personas.
+
+    Args:
+        colour: as ``#RRGGBB``.
+        number: of shades, at least 1.
+    """
+    base = np.array(to_rgb(colour))
+    shares = np.linspace(0, _LIGHTEST, number)
+    return [tuple(base + (1 - base) * share) for share in shares]
+
+
+def value_column(axes: Axes, y: float, text: str, is_best: bool = False) -> None:
+    """Write a row's value beside the plot, where it cannot cover a marker.
+
+    Args:
+        axes: of the plot.
+        y: the row, in data coordinates.
+        text: the value.
+        is_best: whether to set it in bold.
+    """
+    axes.text(
+        1.03,
+        y,
+        text,
+        transform=axes.get_yaxis_transform(),
+        va="center",
+        fontsize=SMALL,
+        color=DARK,
+        fontweight="bold" if is_best else "normal",
+    )
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -24,7 +24,7 @@ def squared_error_ratio_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     kept = sorted({row["votes"] for row in rows})
     by_key = {(row["votes"], row["source"]): row for row in rows}
     sources = [source for source in _SOURCES if (kept[0], source) in by_key]
-    figure, grid = new_figure(columns=len(kept) + 1, width=2.9 * (len(kept) + 1), height=3.6)
+    figure, grid = new_figure(columns=len(kept) + 1, width=2.75 * (len(kept) + 1), height=3.7)
     overall = {source: [by_key[k, source]["squared_error_over_human"] for k in kept] for source in sources}
     grouped_bars(grid[0], [str(k) for k in kept], overall)
     grid[0].set_xlabel("human votes kept")

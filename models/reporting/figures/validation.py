@@ -19,6 +19,8 @@ from ambivox.models.reporting.figures.style import (
     plain_text,
     shared_legend,
     styled,
+    tints,
+    value_column,
 )
 from ambivox.models.reporting.measures import HEADINGS
 from ambivox.models.reporting.source_names import PALETTE, source_colour, source_label, source_order
@@ -38,7 +40,7 @@ def sources_figure(validation: Validation) -> Figure:
         validation: of the sources.
     """
     order = sorted(validation.scores, key=source_order, reverse=True)
-    figure, grid = new_figure(columns=len(SCORE_AXES), width=10.5, height=0.42 * len(order) + 1.4)
+    figure, grid = new_figure(columns=len(SCORE_AXES), width=11, space=0.05, height=0.34 * len(order) + 1.4)
     for axes, (score, axis) in zip(grid, SCORE_AXES.items(), strict=True):
         for y, source in enumerate(order):
             estimate = validation.interval(validation.scores[source][score], score=score)
@@ -54,14 +56,11 @@ def sources_figure(validation: Validation) -> Figure:
                 capsize=3,
                 color=source_colour(source, DARK),
             )
-            at = (estimate.value, y)
-            axes.annotate(
-                f"{estimate.value:.3f}", at, (0, 6), textcoords="offset points", ha="center", fontsize=SMALL
-            )
+            value_column(axes, y, f"{estimate.value:.3f}")
         names = [source_label(source) for source in order] if axes is grid[0] else []
         axes.set_yticks(range(len(order)), names or [""] * len(order))
         axes.set_ylim(-0.6, len(order) - 0.3)
-        axes.margins(x=0.12)
+        axes.margins(x=0.06)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(f"{axis}, 95% interval")
         axes.set_title(HEADINGS[score])
@@ -85,7 +84,7 @@ def tertiles_figure(validation: Validation) -> Figure:
         ),
         ("paper", "js", ("low", "high"), "For comparison: ambiguity of all votes,\ndefinition of the paper"),
     ]
-    figure, grid = new_figure(columns=2, width=9.6, height=3.8)
+    figure, grid = new_figure(columns=2, width=11, height=4.0)
     for axes, (definition, score, bounds, title) in zip(grid, panels, strict=True):
         axes.set_title(title)
         axes.set_ylabel(SCORE_AXES[score])
@@ -112,7 +111,7 @@ def speaker_groups_figure(validation: Validation) -> Figure:
         validation: of the sources.
     """
     tables = {kind: table for kind, table in by_group(validation).items() if table}
-    figure, grid = new_figure(columns=max(len(tables), 1), width=8.8, height=3.4)
+    figure, grid = new_figure(columns=max(len(tables), 1), width=11, height=3.6)
     if not tables:
         note = "sex and age of the speakers are unknown"
         grid[0].text(0.5, 0.5, note, transform=grid[0].transAxes, ha="center")
@@ -135,7 +134,7 @@ def labels_figure(validation: Validation) -> Figure:
         validation: of the sources.
     """
     table = by_label(validation)
-    figure, (left, right) = new_figure(columns=2, width=8.8, height=3.8)
+    figure, (left, right) = new_figure(columns=2, width=11, height=4.0)
     sources = sorted((source for source in table if source != "prior"), key=source_order)
     width = 0.8 / (len(sources) + 1)
     at_K = np.arange(len(validation.labels)) - 0.4
@@ -174,9 +173,10 @@ def saturation_figure(validation: Validation) -> Figure:
     Args:
         validation: of the sources.
     """
-    figure, (axes,) = new_figure(width=6.4, height=3.4)
+    figure, (axes,) = new_figure(width=5.3, height=3.8)
+    colours = tints(source_colour("synthetic"), max(len(validation.saturation), 1))
     for a, (alm, saturation) in enumerate(validation.saturation.items()):
-        colour = PALETTE[a % len(PALETTE)]
+        colour = colours[a]
         votes_V = saturation.votes_V
         axes.fill_between(votes_V, saturation.js_low_V, saturation.js_high_V, color=colour, alpha=0.2, lw=0)
         axes.plot(votes_V, saturation.js_V, "o", ms=4, color=colour, label=plain_text(alm))
@@ -189,7 +189,7 @@ def saturation_figure(validation: Validation) -> Figure:
             label = f"saturation of {plain_text(alm)}: {saturation.point} votes{_range(saturation.point_interval)}"
             axes.axvline(saturation.point, color=colour, lw=0.8, ls="--", label=label)
     if validation.saturation:
-        axes.legend()
+        shared_legend(figure, axes, 1)
     else:
         axes.text(0.5, 0.5, "no ALM answers on the split test", transform=axes.transAxes, ha="center")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -206,7 +206,7 @@ def calibration_figure(validation: Validation) -> Figure:
     Args:
         validation: of the sources.
     """
-    figure, (axes,) = new_figure(width=5.2, height=4.2)
+    figure, (axes,) = new_figure(width=5.3, height=4.4)
     axes.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls="--")
     for source in sorted(validation.predictions, key=source_order):
         if source == "prior":

@@ -9,14 +9,14 @@ from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.sections.annotation import annotation
 from ambivox.models.reporting.sections.augmentation import augmentation
 from ambivox.models.reporting.sections.corpus import corpus
-from ambivox.models.reporting.sections.examples import examples
+from ambivox.models.reporting.sections.examples import example_anchors, examples
 from ambivox.models.reporting.sections.finetuning import finetuning
 from ambivox.models.reporting.sections.pooling import pooling
 from ambivox.models.reporting.sections.provenance import provenance
 from ambivox.models.reporting.sections.trial import trial
 from ambivox.models.reporting.sections.validation import validation
 
-#: The sections between the headline and the examples, in reading order.
+#: The sections between the examples and the provenance, in reading order.
 BODY: tuple[Callable[[Run], Section], ...] = (
     corpus,
     annotation,
@@ -27,4 +27,4 @@ BODY: tuple[Callable[[Run], Section], ...] = (
     finetuning,
 )
 
-__all__ = ["BODY", "examples", "provenance"]
+__all__ = ["BODY", "example_anchors", "examples", "provenance"]

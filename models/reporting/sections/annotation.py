@@ -39,7 +39,7 @@ def annotation(run: Run) -> Section:
     _add_canary(_is_audio_sensitive(checks), section)
     section.details = json_tables(checks)
     section.details += json_tables(run.json("alm/training.json"), "Training of the embedded ALM")
-    section.pictures = pictures(run.root / "annotations") + pictures(run.root / "alm")
+    section.pictures = pictures(run, "annotations") + pictures(run, "alm")
     return section
 
 

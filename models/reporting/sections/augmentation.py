@@ -14,6 +14,6 @@ def augmentation(run: Run) -> Section:
     for folder in sorted(path for path in (run.root / "augmented").glob("*") if path.is_dir()):
         for path in sorted(path for path in folder.glob("*.json") if path.name != NOTE):
             content = run.json(f"augmented/{folder.name}/{path.name}")
-            section.tables += json_tables(content, f"{folder.name}: {path.stem}")
-    section.pictures = pictures(run.root / "augmented")
+            section.details += json_tables(content, f"{folder.name}: {path.stem}")
+    section.pictures = pictures(run, "augmented")
     return section

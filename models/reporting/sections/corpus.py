@@ -37,7 +37,7 @@ def corpus(run: Run) -> Section:
     for step, name in _REJECTS.items():
         _add_rejects(run, step, name, section)
     section.details = json_tables(run.json("ingest/profile.json"))
-    section.pictures = pictures(run.root / "ingest")
+    section.pictures = pictures(run, "ingest")
     return section
 
 

@@ -1,88 +1,75 @@
-"""Example utterances: the test utterances (or, where none has votes, any utterances) with the most ambiguous human votes, and their distributions."""
+"""Utterances to listen to: the most ambiguous, disputed and certain ones, and those to label next, with every distribution."""
 
 from __future__ import annotations
 
-import numpy as np
-import polars as pl
+from itertools import chain, zip_longest
 
-from ambivox.models.reporting.json_tables import format_cell
-from ambivox.models.reporting.parts import DistributionRow, Example, Section
+from ambivox.models.pooling.credible import LEVEL
+from ambivox.models.reporting.clips import ClipLimits, EmbeddedClip, embed_clips
+from ambivox.models.reporting.example_cards import ExampleCard, example_cards
+from ambivox.models.reporting.example_choice import ExampleKind, choose_examples
+from ambivox.models.reporting.parts import Example, ExampleGroup, Section
 from ambivox.models.reporting.reading import Run
-from ambivox.models.reporting.source_names import source_label
-from ambivox.models.statistics.metrics import entropy
-
-_SOURCES = ("human", "synthetic", "pooled")
-_LEAST_VOTES = 3  # the entropy of fewer votes has little meaning
+from ambivox.models.reporting.utterance_figures import UtteranceFigures
 
 
-def examples(run: Run, count: int) -> Section:
-    """Show the utterances with the highest entropy of the target votes: test utterances, where any has votes.
+def examples(run: Run, figures: UtteranceFigures | None, count: int, limits: ClipLimits) -> Section:
+    """Show some utterances of every kind of ``choose_examples``, with audio where it may be embedded.
 
     Args:
         run: the outputs of a corpus.
-        count: how many utterances to show; 0 for none.
+        figures: of its utterances; None where there are none.
+        count: how many utterances of every kind; 0 for none.
+        limits: which clips are embedded.
     """
-    section = Section("examples", "Ambiguous utterances")
-    if run.utterances is None or run.test_targets is None or not count:
+    section = Section("examples", "Listen")
+    if figures is None or not count:
         return section
-    chosen, whose = _most_ambiguous(run.utterances.in_splits("test").frame, run, count), "the test speakers"
-    if not chosen.height:
-        others = run.utterances.in_splits("train", "development").frame
-        chosen, whose = _most_ambiguous(others, run, count), "speakers outside the test split"
-    if not chosen.height:
-        return section
+    kinds = choose_examples(figures, count)
+    # The first of every kind come first, so that a limit on the bytes leaves every kind some audio.
+    by_rank = zip_longest(*(kind.rows for kind in kinds))
+    rows = [row for row in chain.from_iterable(by_rank) if row is not None]
+    clips = embed_clips(run, figures.frame, rows, limits)
     section.text.append(
-        f"The {chosen.height} utterances of {whose} whose human votes have the highest entropy. Each bar is "
-        "one distribution."
+        f"A bar is the probability of an emotion by one source; the line on it is its {LEVEL:.0%} interval (of the ALM: "
+        "the range over its prompts). Compare what you hear with what the people heard and with what the ALM answered. "
+        "Votes that were held back did not go into any distribution."
     )
-    distributions = _distributions(run, chosen["utterance_id"])
-    for row, (utterance_id, transcript, speaker) in enumerate(
-        chosen.select("utterance_id", "transcript", "speaker").rows()
-    ):
-        section.examples.append(
-            Example(
-                utterance_id,
-                format_cell(transcript) if transcript else "",
-                speaker or "unknown",
-                [
-                    DistributionRow(source, p_NK[row], f"{votes_N[row]:.0f} votes" if votes_N[row] else "")
-                    for source, (p_NK, votes_N) in distributions.items()
-                ],
-            )
-        )
+    notes = {clip.note for clip in clips.values()}
+    has_audio = any(clip.source for clip in clips.values())
+    if not has_audio and len(notes) == 1:
+        section.text.append(notes.pop())
+        clips = {row: EmbeddedClip("", "") for row in clips}
+    cards = dict(zip(rows, example_cards(run, figures, rows), strict=True))
+    section.groups = [_group(kind, cards, clips) for kind in kinds]
     return section
 
 
-def _most_ambiguous(utterances: pl.DataFrame, run: Run, count: int) -> pl.DataFrame:
-    """The utterances with the highest entropy first; ties are ordered by utterance_id."""
-    assert run.test_targets is not None
-    n_NK = run.test_targets.counts(utterances["utterance_id"])
-    votes_N = n_NK.sum(1)
-    entropy_N = np.zeros(len(votes_N))
-    voted_N = votes_N > 0
-    if voted_N.any():
-        entropy_N[voted_N] = entropy(n_NK[voted_N] / votes_N[voted_N, None])
-    enough_N = voted_N & (votes_N >= min(_LEAST_VOTES, votes_N.max(initial=0)))
-    order = sorted(
-        np.flatnonzero(enough_N), key=lambda row: (-entropy_N[row], utterances["utterance_id"][int(row)])
+def example_anchors(section: Section, figures: UtteranceFigures | None) -> dict[int, str]:
+    """Return where in the page utterances can be heard, by row of the figures.
+
+    Args:
+        section: what ``examples`` returned.
+        figures: of the utterances.
+    """
+    if figures is None:
+        return {}
+    heard = {
+        example.card.utterance_id: example.anchor
+        for group in section.groups
+        for example in group.examples
+        if example.audio
+    }
+    names = figures.frame["utterance_id"]
+    return {row: heard[name] for row, name in enumerate(names) if name in heard}
+
+
+def _group(kind: ExampleKind, cards: dict[int, ExampleCard], clips: dict[int, EmbeddedClip]) -> ExampleGroup:
+    return ExampleGroup(
+        kind.title,
+        kind.reading,
+        [
+            Example(cards[row], f"{kind.key}-{place}", clips[row].source, clips[row].note)
+            for place, row in enumerate(kind.rows, 1)
+        ],
     )
-    return utterances[[int(row) for row in order[:count]]]
-
-
-def _distributions(run: Run, ids: pl.Series) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """``p_NK`` and ``votes_N`` (0 where they are not known) of each source that has all the utterances."""
-    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    if run.heldout is not None:
-        n_NK = run.heldout.counts(ids)
-        found["held-back votes"] = (n_NK / np.maximum(n_NK.sum(1, keepdims=True), 1), n_NK.sum(1))
-    for source in _SOURCES:
-        table = run.distributions.get(source)
-        if table is None or not ids.is_in(table.frame["utterance_id"].to_list()).all():
-            continue
-        if source == "synthetic" and not table.frame["equivalent_votes"].sum():  # no ALM answered
-            continue
-        votes_N = np.zeros(len(ids))
-        if source == "human" and run.votes is not None:
-            votes_N = run.votes.counts(ids).sum(1)
-        found[source_label(source)] = (table.aligned(ids), votes_N)
-    return found

@@ -26,7 +26,7 @@ def finetuning(run: Run) -> Section:
     for path in sorted((run.root / "evaluation").glob("*.json")):
         if path.name not in ("metrics.json", NOTE):
             section.details += json_tables(run.json(f"evaluation/{path.name}"), display_name(path.stem))
-    section.pictures = pictures(run.root / "evaluation") + pictures(run.root / "finetuned")
+    section.pictures = pictures(run, "evaluation") + pictures(run, "finetuned")
     return section
 
 

@@ -63,7 +63,7 @@ def pooling(run: Run) -> Section:
     if pooled is not None and "expected_squared_error" in pooled.frame.columns:
         section.text.append(_trust(pooled.frame))
     section.details = json_tables(content)
-    section.pictures = pictures(run.root / "distributions")
+    section.pictures = pictures(run, "distributions")
     return section
 
 

@@ -50,15 +50,15 @@ def trial(run: Run) -> Section:
         "were not kept, scored against the other half. Intent is an oracle: it replaces the ALM by the emotion that the "
         "actor was asked to express, with a fitted weight."
     )
-    section.tables = [
+    section.folded = [
         Table.of(list(_COLUMNS), [_row(row) for row in rows], "Distance to the votes that were not kept")
     ]
     for key, name, caption in _BY_AMBIGUITY:
         if any(isinstance(row.get(key), Mapping) for row in rows):
             columns = ["votes kept", "source", *(f"{tertile} ambiguity" for tertile in TERTILES)]
             cells = [_tertile_row(row, key, name) for row in rows]
-            section.tables.append(Table.of(columns, cells, caption))
-    section.pictures = pictures(run.root / "trial")
+            section.folded.append(Table.of(columns, cells, caption))
+    section.pictures = pictures(run, "trial")
     return section
 
 

@@ -37,7 +37,7 @@ def validation(run: Run) -> Section:
         speakers = run.json("validation/details.json").get("speakers")
         if isinstance(speakers, int) and (warning := few_groups(speakers)):
             section.text.append(f"Caution: {warning}.")
-    section.pictures = pictures(run.root / "validation")
+    section.pictures = pictures(run, "validation")
     details = run.json("validation/details.json")
     groups = details.get("per_group")
     if isinstance(groups, Mapping) and groups and not any(groups.values()):
@@ -46,7 +46,7 @@ def validation(run: Run) -> Section:
         )
     if isinstance(missing := details.get("tertiles_missing"), str):
         section.text.append(f"Scores by ambiguity cannot be given: {missing}.")
-    section.tables = _tertile_tables(details) + _paired_test_tables(details) + _group_tables(details)
+    section.folded = _tertile_tables(details) + _paired_test_tables(details) + _group_tables(details)
     section.details = json_tables(metrics, "sources")
     for path in sorted((run.root / "validation").glob("*.json")):
         if path.name not in ("metrics.json", NOTE):

@@ -155,5 +155,5 @@ def test_a_broken_ledger_is_named(tmp_path: Path, content: str) -> None:
         path.write_text("no")
     else:
         pl.DataFrame({"a": [1]}).write_parquet(path)
-    with pytest.raises(UserError, match="not a ledger"):
+    with pytest.raises(UserError, match="expected a ledger of annotators"):
         Ledger(path).read()

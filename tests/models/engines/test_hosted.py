@@ -83,9 +83,9 @@ def test_every_provider_answers(
     texts = connected.generate(requests(6, elicitation), [settings] * 6)
     assert len(set(texts)) > 1 or elicitation == "sampled"
     assert all(text in "ABCD" if elicitation == "sampled" else text.startswith("{") for text in texts)
-    spent = connected.spent()
+    spent = connected.asker.spent()
     assert spent.requests == 6
-    assert connected.answered_by() == [resolve(alm).alm.hosted.model]  # type: ignore[union-attr]
+    assert connected.asker.answered_by() == [resolve(alm).alm.hosted.model]  # type: ignore[union-attr]
     if server.personality.counts:
         assert spent.usage == Usage(300, 480, 60, 54, 24) and not spent.uncounted
     else:
@@ -124,7 +124,7 @@ def test_passing_faults_are_retried_without_doubling_a_vote(
     start = time.monotonic()
     texts = connected.generate(requests(8), [SAMPLED] * 8)
     assert all(text in "ABCD" for text in texts)
-    assert connected.spent().requests == 8
+    assert connected.asker.spent().requests == 8
     if fault == "429 after 1":
         assert time.monotonic() - start > 0.9
 
@@ -137,7 +137,7 @@ def test_refusals_are_kept_and_are_no_text(
     connected = engine()
     (text,) = connected.generate(requests(1), [SAMPLED])
     assert isinstance(text, Refusal)
-    assert connected.spent().requests == 1
+    assert connected.asker.spent().requests == 1
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_another_seed_or_temperature_is_another_request(
     connected = engine()
     for setting in (SAMPLED, replace(SAMPLED, seed=6), replace(SAMPLED, temperature=0.2)):
         connected.generate(requests(1), [setting])
-    assert connected.spent().requests == 3
+    assert connected.asker.spent().requests == 3
 
 
 @pytest.mark.parametrize("name", ["some-model", "some-model-2026-02-23", "models/some-model"])
@@ -217,7 +217,7 @@ def test_a_snapshot_of_the_model_may_answer(
     server.personality = Personality(model=name)
     connected = engine()
     connected.generate(requests(1), [SAMPLED])
-    assert connected.answered_by() == [name]
+    assert connected.asker.answered_by() == [name]
 
 
 def test_another_model_stops_the_run_unless_it_is_expected(
@@ -228,7 +228,7 @@ def test_another_model_stops_the_run_unless_it_is_expected(
     server.personality = Personality(model="some-model-3-pro")
     with pytest.raises(UserError, match="some-model-3-pro answered; paid answers are kept"):
         connected.generate(requests(2), [SAMPLED] * 2)
-    assert connected.spent().requests == 1
+    assert connected.asker.spent().requests == 1
     successor = engine(answered_by="some-model-3-pro")
     assert successor.version != connected.version
     assert len(successor.generate(requests(2), [SAMPLED] * 2)) == 2
@@ -293,12 +293,12 @@ def test_what_is_spent_is_counted_per_run(server: HostedServer, engine: Callable
     connected = engine()
     connected.generate(requests(6), [SAMPLED] * 6)
     clips = [request.audio_name[:64] for request in requests(2)]
-    connected.plan(clips, 10)
-    assert connected.spent().requests == connected.spent().clips == 2
+    connected.asker.plan(clips, 10)
+    assert connected.asker.spent().requests == connected.asker.spent().clips == 2
     connected.generate(requests(3), [replace(SAMPLED, seed=9)] * 3)
-    assert connected.spent().requests == 4
-    assert "3 of about 10 answers" in connected.meter.describe()
-    assert "requests per minute, about" in connected.meter.describe()
+    assert connected.asker.spent().requests == 4
+    assert "3 of about 10 answers" in connected.asker.meter.describe()
+    assert "requests per minute, about" in connected.asker.meter.describe()
 
 
 def test_the_cost_limit_holds_in_mid_run(
@@ -310,7 +310,7 @@ def test_the_cost_limit_holds_in_mid_run(
     connected = engine("gemini_2_5_flash", max_cost=0.001)
     with pytest.raises(UserError, match="USD is reached"):
         connected.generate(requests(200), [SAMPLED] * 200)
-    spent = connected.spent()
+    spent = connected.asker.spent()
     alm = resolve("gemini_2_5_flash").alm.hosted
     assert alm is not None
     # Requests in flight when the limit was reached are paid, too.

@@ -16,7 +16,7 @@ from ambivox.models.pooling.mixture import (
     log_marginal,
     posterior,
 )
-from ambivox.models.pooling.mixture_fit import MarginalLikelihood, Votes, fit_mixture
+from ambivox.models.pooling.mixture_fit import MarginalLikelihood, Votes, fit_mixture, peaked_mixture
 
 
 def test_one_component_is_the_posterior_of_one_dirichlet() -> None:
@@ -122,8 +122,8 @@ def test_a_known_mixture_predicts_as_well_as_itself() -> None:
     error = {}
     for name, mixture in {
         "truth": true,
-        "mixture": fit_mixture(data, has_components=True),
-        "single": fit_mixture(data, has_components=False),
+        "mixture": fit_mixture(data, peaked_mixture(prior_K)),
+        "single": fit_mixture(data, DirichletMixture.single(3, 2.0)),
     }.items():
         found = posterior(mixture, prior_K, known_NK)
         error[name] = ((found.mean_NK - theta_NK) ** 2).sum(1).mean()

@@ -102,8 +102,8 @@ def test_other_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         VoteFile.open(tmp_path / "absent.parquet")
     (tmp_path / "text.parquet").write_text("no parquet")
-    with pytest.raises(UserError, match="not a table of votes"):
+    with pytest.raises(UserError, match="a table of votes"):
         VoteFile.open(tmp_path / "text.parquet")
     pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "other.parquet")
-    with pytest.raises(UserError, match="not a table of votes"):
+    with pytest.raises(UserError, match="a table of votes"):
         VoteFile.open(tmp_path / "other.parquet")

@@ -41,7 +41,7 @@ def test_tags_are_ordered_as_versions_and_never_reused(project: Path) -> None:
 
 def test_a_repository_without_commits_is_named(project: Path) -> None:
     with pytest.raises(UserError, match="no commit yet"):
-        Versions(project).revision()
+        Versions(project).revision("demo-v1")
 
 
 def test_a_folder_without_dvc_or_git_is_refused(tmp_path: Path) -> None:
@@ -55,3 +55,34 @@ def test_a_folder_without_dvc_or_git_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stage", ["pool@demo_two", "finetune@demo_two-human-on", "data/demo_two/alm.dvc"])
 def test_the_corpus_of_a_stage(stage: str) -> None:
     assert _corpus(stage) == "demo_two"
+
+
+@pytest.mark.parametrize("killed_at", ["add", "commit", "tag"])
+def test_a_release_that_was_killed_is_completed_by_the_same_command(
+    project: Path, killed_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One commit, one tag, and a card that names the commit before, whenever it was killed."""
+    git("commit", "-q", "--allow-empty", "-m", "start", cwd=project)
+    (project / ".dvc/config").write_text("")
+    start, run = Versions(project).revision("demo-v1"), Versions._git
+
+    def killed(self: Versions, *words: str) -> str:
+        if words[0] == killed_at:
+            raise KeyboardInterrupt
+        return run(self, *words)
+
+    def release() -> None:
+        versions = Versions(project)
+        card = project / "demo-v1.md"
+        card.write_text(versions.revision("demo-v1"))
+        versions.commit_and_tag("demo-v1", [card])
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Versions, "_git", killed)
+        release()
+    assert Versions(project).free_tag("demo", "v1") == "demo-v1"
+    release()
+    versions = Versions(project)
+    assert versions._git("log", "--format=%s").splitlines() == ["Release demo-v1", "start"]
+    assert versions._git("tag") == "demo-v1"
+    assert versions._git("show", "demo-v1:demo-v1.md") == start

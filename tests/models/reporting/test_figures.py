@@ -24,6 +24,7 @@ from ambivox.models.reporting.figures.profile import profile_figure
 from ambivox.models.reporting.figures.style import new_figure, save
 from ambivox.models.reporting.figures.trial import squared_error_ratio_figure
 from ambivox.models.reporting.parts import pictures
+from ambivox.models.reporting.reading import Run
 from tests.support.report_run import PROFILE
 
 HOSTILE_LABEL = "$\\frac{x}\x1b"
@@ -95,13 +96,14 @@ def test_pictures_have_captions_and_come_in_reading_order(tmp_path: Path) -> Non
     for name in ("examples", "worth", "equivalent_votes", "my-drawing", "inner/calibration"):
         save(new_figure(width=9.0 if name == "examples" else 6.0)[0], folder / f"{name}.svg")
     (folder / "pooling.json").write_text("{}")
-    found = pictures(folder)
+    found = pictures(Run(tmp_path), "distributions")
     assert [picture.caption for picture in found] == [
-        "Worth of each ALM in human votes, overall and by ambiguity",
+        "Worth of each ALM in human votes, overall and by ambiguity, with intervals",
         "Equivalent votes of each ALM, overall and by ambiguity",
-        "Calibration of the ALM: share of human votes by predicted probability (inner)",
-        "Distributions of example utterances, from least to most ambiguous",
+        "Calibration of the ALM: points on the dashed line mean that a predicted probability is the share of human votes "
+        "(inner)",
+        "Distributions of example utterances by every source, from least to most ambiguous",
         "My drawing",
     ]
     assert [picture.wide for picture in found] == [False, False, False, True, False]
-    assert pictures(tmp_path / "missing") == []
+    assert pictures(Run(tmp_path), "missing") == []

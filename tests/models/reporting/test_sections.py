@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
 from ambivox.models.files import write_json
 from ambivox.models.reporting.reading import Run
-from ambivox.models.reporting.sections import examples, provenance
+from ambivox.models.reporting.sections import provenance
 from ambivox.models.reporting.sections.corpus import corpus
 from ambivox.models.reporting.sections.finetuning import finetuning
 from ambivox.models.reporting.sections.pooling import pooling
@@ -67,7 +66,7 @@ def test_validation_names_its_target(root: Path) -> None:
     assert "the target is the votes held back from the pipeline" in validation(Run(root)).text[0]
     (root / "ingest/heldout.parquet").unlink()
     assert "the target is all human votes of the split test" in validation(Run(root)).text[0]
-    by_ambiguity, paired, by_sex = validation(Run(root)).tables
+    by_ambiguity, paired, by_sex = validation(Run(root)).folded
     assert [row[0] for row in by_ambiguity.rows] == ["human", "pooled"]
     assert paired.rows == (("JS (base 2)", "pooled − human", "-0.070 [-0.080, -0.060]", "7.0e-04"),)
     assert by_sex.columns == ("sex", "human", "human + mixture", "synthetic", "pooled", "human ceiling")
@@ -86,26 +85,6 @@ def test_fine_tuned_models_of_earlier_versions_are_ranked_by_js(root: Path) -> N
         ("human-on", "0.500"),
         ("corpus prior", "–"),
     ]
-
-
-def test_examples_are_the_test_utterances_of_highest_entropy(root: Path) -> None:
-    run = Run(root)
-    shown = examples(run, 3).examples
-    assert run.utterances is not None and run.heldout is not None
-    test = run.utterances.in_splits("test").frame["utterance_id"]
-    n_NK = run.heldout.counts(test)
-    p_NK = n_NK / n_NK.sum(1, keepdims=True)
-    entropy_N = -np.sum(p_NK * np.log2(np.where(p_NK > 0, p_NK, 1)), axis=1)
-    ranked = sorted(range(len(test)), key=lambda row: (-round(entropy_N[row], 9), test[row]))
-    assert {example.utterance_id for example in shown} == {test[row] for row in ranked[:3]}
-    assert [row.source for row in shown[0].distributions] == [
-        "held-back votes",
-        "human",
-        "synthetic",
-        "pooled",
-    ]
-    assert [row.note for row in shown[0].distributions] == ["7 votes", "3 votes", "", ""]
-    assert examples(run, 0).empty
 
 
 def test_provenance_lists_the_files_that_are_there(root: Path) -> None:

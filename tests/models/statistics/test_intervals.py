@@ -9,6 +9,7 @@ from scipy import stats
 from ambivox.models.statistics.intervals import (
     degrees_of_freedom,
     few_groups,
+    group_index,
     half_width,
     mean_interval,
     ratio_interval,
@@ -96,3 +97,14 @@ def test_nothing_one_group_and_unknown_speakers() -> None:
 def test_few_speakers_are_pointed_out() -> None:
     assert few_groups(6) is None
     assert "5 speakers" in str(few_groups(5)) and "no interval" in str(few_groups(1))
+
+
+def test_group_numbers_follow_the_names_and_unknown_groups_are_alone() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"s{number}" if number else None for number in rng.integers(0, 30, 500)]
+    names[3:5] = ["Ünal", "r7"]
+    texts = [f"g{name}" if name is not None else f"r{row}" for row, name in enumerate(names)]
+    expected = np.unique(texts, return_inverse=True)[1]
+    assert group_index(names, 500).tolist() == expected.tolist()
+    assert group_index(np.array(["b", "a", "b"]), 3).tolist() == [1, 0, 1]
+    assert group_index([], 0).tolist() == []

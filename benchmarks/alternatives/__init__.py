@@ -1,0 +1,1 @@
+"""What a user would do without Ambivox, written as users write it."""

@@ -1,0 +1,69 @@
+"""Pictures of artifacts: copies beside Prefect's database, which this project's server shows at ``/pictures/<hash>.svg``.
+
+Prefect's V2 UI drops pictures that are part of a text (``data:``); both UIs show those with an address. A copy is named by its
+content, so that the artifacts of earlier runs keep their own pictures. A server that was not started by Ambivox cannot show
+them; its artifacts hold the pictures themselves, which the V1 UI shows.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from ambivox.flows.prefect_settings import prefect_home
+from ambivox.models.files import atomic_path
+
+NAME = re.compile(r"[0-9a-f]{64}\.svg")
+_TIMEOUT_SECONDS = 5.0
+_MARKUP = re.compile(r"[\[\]()!\\`*_<>\n]")
+
+
+def pictures_folder(project: Path) -> Path:
+    """Where the copies of a project's pictures are."""
+    return prefect_home(project) / "pictures"
+
+
+def picture_address(name: str) -> str:
+    """Where a server of this project shows a picture, relative to its address."""
+    return f"/pictures/{name}"
+
+
+def picture_markdown(project: Path, picture: Path, alternative: str) -> str:
+    """A picture in an artifact's text, by its address where the server shows it.
+
+    Args:
+        project: The folder that holds dvc.yaml.
+        picture: An SVG file.
+        alternative: What it shows, for those who do not see it.
+    """
+    content = picture.read_bytes()
+    name = f"{hashlib.sha256(content).hexdigest()}.svg"
+    copy = pictures_folder(project) / name
+    if not copy.is_file():
+        with atomic_path(copy) as temporary:
+            temporary.write_bytes(content)
+    text = _MARKUP.sub(" ", alternative)
+    if _is_shown(picture_address(name)):
+        return f"![{text}]({picture_address(name)})"
+    return f"![{text}](data:image/svg+xml;base64,{base64.b64encode(content).decode('ascii')})"
+
+
+def _is_shown(address: str) -> bool:
+    """Whether the Prefect server in use answers with the picture."""
+    from prefect.settings import PREFECT_API_URL
+
+    api = urlsplit(PREFECT_API_URL.value() or "")
+    if api.scheme not in ("http", "https"):
+        return False
+    try:
+        answer = httpx.get(f"{api.scheme}://{api.netloc}{address}", timeout=_TIMEOUT_SECONDS)
+    except httpx.HTTPError:
+        return False
+    return answer.status_code == httpx.codes.OK and answer.headers.get("content-type", "").startswith(
+        "image/"
+    )

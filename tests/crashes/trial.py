@@ -1,0 +1,176 @@
+"""One trial: a command is killed at random moments until it is let through; then everything must be as if it had not been."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import psutil
+
+from tests.crashes.nursery import Nursery
+
+_LONGEST_SECONDS = 900.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command and what is looked at.
+
+    Attributes:
+        name: The name.
+        prepare: Fills an empty folder with the inputs.
+        words: The command's words.
+        outputs: Files and folders below the folder; each is complete or absent at all times.
+        stores: Vote stores below the folder.
+        environment: Variables of the command.
+        facts: Further things that are equal after all runs, such as git's tags.
+        is_repeatable: Whether the command succeeds again once it has succeeded.
+    """
+
+    name: str
+    prepare: Callable[[Path], None]
+    words: tuple[str, ...]
+    outputs: tuple[str, ...]
+    stores: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    facts: Callable[[Path], object] = lambda _folder: None
+    is_repeatable: bool = True
+
+
+@dataclass
+class Uninterrupted:
+    """What a run without a kill leaves, and how long it takes."""
+
+    outputs: dict[str, dict[str, str]]
+    votes: dict[str, pl.DataFrame]
+    facts: object
+    seconds: float
+
+
+def uninterrupted(scenario: Scenario, nursery: Nursery, folder: Path) -> Uninterrupted:
+    """Run a command in a fresh folder."""
+    scenario.prepare(folder)
+    started = time.monotonic()
+    nursery.start(scenario.words, folder, **_environment(scenario, folder))
+    code = nursery.wait()
+    seconds = time.monotonic() - started
+    assert code == 0, f"{scenario.name}: exit code {code}: {_log(folder)}"
+    return Uninterrupted(
+        {name: digests(folder / name) for name in scenario.outputs},
+        {name: stored_votes(folder / name) for name in scenario.stores},
+        scenario.facts(folder),
+        seconds,
+    )
+
+
+def killed_and_resumed(
+    scenario: Scenario,
+    expected: Uninterrupted,
+    nursery: Nursery,
+    folder: Path,
+    kills: int,
+    rng: random.Random,
+) -> int:
+    """Kill a command some times in one folder, let it through, and check what it leaves.
+
+    Returns:
+        How many kills fell into a running command; a command that ended before its kill is none.
+
+    Raises:
+        AssertionError: Something is not as after a run without a kill.
+    """
+    scenario.prepare(folder)
+    killed, code = 0, -1
+    for _ in range(kills):
+        process = nursery.start(scenario.words, folder, **_environment(scenario, folder))
+        time.sleep(rng.uniform(0.0, expected.seconds))
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            os.kill(process, signal.SIGKILL)
+        code = nursery.wait()
+        killed += code == -signal.SIGKILL
+        assert code in (-signal.SIGKILL, 0), f"{scenario.name}: exit code {code}: {_log(folder)}"
+        _check_no_process_runs(scenario, folder)
+        for name, complete in expected.outputs.items():
+            present = digests(folder / name)
+            assert present in ({}, complete), (
+                f"{scenario.name}: {name} is a part: {_difference(present, complete)}"
+            )
+        if code == 0 and not scenario.is_repeatable:
+            break
+    if code != 0 or scenario.is_repeatable:
+        nursery.start(scenario.words, folder, **_environment(scenario, folder))
+        code = nursery.wait()
+    assert code == 0, f"{scenario.name}: exit code {code} after {killed} kills: {_log(folder)}"
+    for name, complete in expected.outputs.items():
+        present = digests(folder / name)
+        assert present == complete, f"{scenario.name}: {name} differs: {_difference(present, complete)}"
+    for name, votes in expected.votes.items():
+        assert stored_votes(folder / name).equals(votes), (
+            f"{scenario.name}: {name}: votes were lost or doubled"
+        )
+    assert scenario.facts(folder) == expected.facts, scenario.name
+    temporary = [
+        str(path.relative_to(folder)) for path in folder.rglob(".*") if path.suffix in (".tmp", ".old")
+    ]
+    assert not temporary, f"{scenario.name}: temporary entries were left: {temporary[:5]}"
+    return killed
+
+
+def digests(path: Path) -> dict[str, str]:
+    """The hash of every file of an output; empty where there is none."""
+    files = [path] if path.is_file() else [file for file in sorted(path.rglob("*")) if file.is_file()]
+    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def stored_votes(store: Path) -> pl.DataFrame:
+    """All rows of a vote store, in a fixed order; a vote that is in it twice is there twice."""
+    shards = [pl.read_parquet(path) for path in sorted(store.rglob("[!.]*.parquet"))]
+    rows = pl.concat(shards)
+    return rows.sort(rows.columns[:1])
+
+
+def _environment(scenario: Scenario, folder: Path) -> dict[str, str]:
+    return {"AMBIVOX_CACHE": str(folder / ".cache"), **scenario.environment}
+
+
+def _check_no_process_runs(scenario: Scenario, folder: Path) -> None:
+    """What a killed command started ends within seconds."""
+    limit = time.monotonic() + 6
+    while left := _processes_in(folder):
+        assert time.monotonic() < limit, f"{scenario.name}: still running: {left}"
+        time.sleep(0.02)
+
+
+def _processes_in(folder: Path) -> list[str]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()).is_relative_to(folder) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(process.cmdline()))
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def _difference(present: dict[str, str], complete: dict[str, str]) -> str:
+    names = {name for name in present.keys() | complete.keys() if present.get(name) != complete.get(name)}
+    return ", ".join(sorted(names)[:5])
+
+
+def _log(folder: Path) -> str:
+    path = folder / "log.txt"
+    return path.read_text(errors="replace")[-1500:] if path.is_file() else ""
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder of a trial."""
+    shutil.rmtree(folder, ignore_errors=True)

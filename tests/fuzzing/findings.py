@@ -1,0 +1,51 @@
+"""Inputs that once ended in a traceback, a hang, a crash or much memory: parser and content."""
+
+from __future__ import annotations
+
+import json
+
+_DEEP = b"[" * 100_000
+_DEEP_OBJECTS = b'{"a":' * 100_000
+_LONG_NAME = "x" * 5000
+
+FINDINGS: tuple[tuple[str, bytes], ...] = (
+    # Numbers that no table holds, halves of surrogate pairs, and nesting without end.
+    *((name, b'[{"label": 1' + b"0" * 400 + b"}]") for name in ("json", "table-json", "label-studio-json")),
+    *((name, b'[{"label": "\\ud800", "utterance_id": "\\ud800"}]') for name in ("json", "table-json", "label-studio-json")),
+    *((name, _DEEP) for name in ("json", "jsonl", "label-studio-json", "label-schema-json", "mapping", "personas", "msp-podcast", "checks", "finetuned-card", "model-config", "model-index", "adapter-config", "store-space", "left-out-note", "exchange-labels", "server-tokens", "hosted-reply", "run-records", "cell", "answer-text")),
+    *((name, _DEEP_OBJECTS) for name in ("json", "msp-podcast", "label-schema-json", "finetuned-card", "hosted-answer", "cell")),
+    *((name, b"a = " + _DEEP) for name in ("mapping", "label-schema-toml", "personas")),
+    # Messages of several lines, or with codes for a terminal.
+    ("params", b"corpora: [\n"),
+    ("params", b"a: b: c\n\x1b[2J"),
+    ("params-conversion", b"corpora:\n\t- x"),
+    ("setting", b"pool.criterion\n=x"),
+    ("setting", b"pool.\x1b[31m=x"),
+    # Objects of another shape.
+    ("msp-podcast", b"[1, 2]"),
+    ("msp-podcast", b'{"a": [1, [2]]}'),
+    ("msp-podcast", b'{"a": ["xy"], "b": {}}'),
+    ("dvc-lock", b"stages: [1]"),
+    ("dvc-lock", b"stages: {a: [1]}"),
+    ("dvc-lock", b"stages: {a: {outs: [{md5: x}]}}"),
+    ("dvc-lock", b"stages: {a: {outs: [{path: 1, md5: [..]}]}}"),
+    ("run-records", b'{"process": 1e999, "started": ""}'),
+    ("run-records", b"[]"),
+    ("finetuned-card", b'{"labels": 5, "settings": {}}'),
+    ("finetuned-card", b'{"settings": []}'),
+    ("finetuned-card", b"[]"),
+    ("server-tokens", b'{"tokens": [Infinity]}'),
+    ("server-logprobs", json.dumps({"choices": [{"logprobs": {"content": [{"top_logprobs": [{"token": "token_id:5", "logprob": 10**400}]}]}}]}).encode()),
+    # Names that no file can have.
+    ("model-index", json.dumps({"weight_map": {"a": _LONG_NAME}}).encode()),
+    ("model-index", b'{"weight_map": {"a": "x\\u0000y"}}'),
+    ("model-index", b'{"weight_map": {"a": "../x"}}'),
+    # Templates that are no templates.
+    ("chat-template", b"{% for"),
+    ("chat-template", b"{{ 1 / 0 }}"),
+    ("chat-template", b"{{ messages.x.y }}"),
+    ("chat-template", b"{{ raise_exception('a\nb') }}"),
+    # One label of one utterance with a billion votes.
+    ("table-list", b'utterance_id,audio,votes\nu1,a.wav,"{""anger"": 1000000000, ""joy"": 1}"\n'),
+    ("table-list", b'utterance_id,audio,votes\nu1,a.wav,"{""anger"": Infinity}"\n'),
+)  # fmt: skip
