@@ -33,7 +33,7 @@ import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -69,6 +69,15 @@ _WORKER_COLUMNS = ("Worker", "Workers")
 _RATED = {"arousal": "EmoAct", "valence": "EmoVal", "dominance": "EmoDom"}
 _SCALE = (1.0, 7.0)
 _ANSWER = ("EmoClass_Major", *_RATED.values())
+
+
+class _Answer(NamedTuple):
+    """What is read of a worker's answer in the JSON file, in the order of _ANSWER."""
+
+    major: str | None = None
+    arousal: str | None = None
+    valence: str | None = None
+    dominance: str | None = None
 
 
 def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> CorpusData:
@@ -242,27 +251,13 @@ def _from_json(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: JSON with a number or nesting that is too large") from error
     del text
-<<<<<<< HEAD
-    if not isinstance(files, list):
-        raise UserError(f"{path}: expected an object of files, each an object of workers")
     parts: list[tuple[str | None, ...]] = []
-    for name, answers in files:
-        for worker, answer in answers if isinstance(answers, list) else [(None, answers)]:
-            parts.append((name, worker, *(answer if isinstance(answer, tuple) else (None,) * len(_ANSWER))))
-    kinds = dict.fromkeys(("FileName", "Worker", *_ANSWER), pl.String)
-    rows = pl.DataFrame(parts, schema=kinds, orient="row")
-=======
-    names, workers, majors = [], [], []
     for name, answers in _pairs(files, path):
         # An object of workers is a list of pairs by now; anything else is an answer without a worker.
-        is_object = isinstance(answers, list) and all(isinstance(each, tuple) for each in answers)
-        for worker, major in answers if is_object else [(None, answers)]:
-            names.append(name)
-            workers.append(worker)
-            majors.append(major if isinstance(major, str) else None)
-    kinds = {"FileName": pl.String, "Worker": pl.String, "EmoClass_Major": pl.String}
-    rows = pl.DataFrame({"FileName": names, "Worker": workers, "EmoClass_Major": majors}, schema=kinds)
->>>>>>> main
+        for worker, answer in answers if _is_object(answers) else [(None, answers)]:
+            parts.append((name, worker, *(answer if isinstance(answer, _Answer) else _Answer())))
+    kinds = dict.fromkeys(("FileName", "Worker", *_ANSWER), pl.String)
+    rows = pl.DataFrame(parts, schema=kinds, orient="row")
     rows = rows.with_columns(
         utterance_id=_stem("FileName"), file=pl.lit(str(path)), line=pl.lit(None, pl.Int64)
     )
@@ -271,9 +266,16 @@ def _from_json(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
 
 def _pairs(files: Any, path: Path) -> list[tuple[str, Any]]:
     """The object of files as pairs; a list, which JSON has too, is none."""
-    if not isinstance(files, list) or not all(isinstance(each, tuple) for each in files):
+    if not _is_object(files):
         raise UserError(f"{path}: expected an object of files, each an object of workers")
     return files
+
+
+def _is_object(value: Any) -> bool:
+    """Whether this was a JSON object, which the parser makes a list of pairs."""
+    return isinstance(value, list) and all(
+        isinstance(each, tuple) and not isinstance(each, _Answer) for each in value
+    )
 
 
 def _answer_or_pairs(pairs: list[tuple[str, Any]]) -> Any:
@@ -286,7 +288,7 @@ def _answer_or_pairs(pairs: list[tuple[str, Any]]) -> Any:
     numbers = (
         sys.intern(str(rating)) if isinstance(rating, str | int | float) else None for rating in ratings
     )
-    return (major if isinstance(major, str) else None, *numbers)
+    return _Answer(major if isinstance(major, str) else None, *numbers)
 
 
 def _label(major: pl.Expr) -> pl.Expr:

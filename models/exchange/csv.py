@@ -17,23 +17,15 @@ from pydantic import BaseModel, TypeAdapter
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.files import atomic_path, write_json
-<<<<<<< HEAD
-from ambivox.models.tables import Distributions, Ratings, Table, Utterances, Votes
-=======
 from ambivox.models.json_documents import read_json_document
 from ambivox.models.spreadsheet_cells import original_name, with_formulas, without_formulas
-from ambivox.models.tables import Distributions, Table, Utterances, Votes
->>>>>>> main
+from ambivox.models.tables import Distributions, Ratings, Table, Utterances, Votes
 
 SomeTable = TypeVar("SomeTable", bound=Table)
 
 _LABELS = TypeAdapter(list[str])
 _SETTINGS = "export.json"
 
-<<<<<<< HEAD
-def write(tables: LinkedTables, folder: Path) -> None:
-    """Write utterances.csv, votes.csv, labels.json and, where there are any, distributions.csv and ratings.csv.
-=======
 
 class _Settings(BaseModel):
     """How the files were written.
@@ -46,8 +38,7 @@ class _Settings(BaseModel):
 
 
 def write(tables: LinkedTables, folder: Path, *, spreadsheet_safe: bool = False) -> None:
-    """Write utterances.csv, votes.csv, labels.json and, where there are any, distributions.csv.
->>>>>>> main
+    """Write utterances.csv, votes.csv, labels.json and, where there are any, distributions.csv and ratings.csv.
 
     Args:
         tables: The tables to write.
@@ -55,13 +46,9 @@ def write(tables: LinkedTables, folder: Path, *, spreadsheet_safe: bool = False)
         spreadsheet_safe: Put an apostrophe before cells that begin formulas.
     """
     write_json(folder / "labels.json", list(tables.labels))
-<<<<<<< HEAD
-    for table in (tables.utterances, tables.votes, tables.distributions, tables.ratings):
-=======
     if spreadsheet_safe:
         write_json(folder / _SETTINGS, _Settings(spreadsheet_safe=True).model_dump())
-    for table in (tables.utterances, tables.votes, tables.distributions):
->>>>>>> main
+    for table in (tables.utterances, tables.votes, tables.distributions, tables.ratings):
         if table is not None:
             frame = without_formulas(table.frame) if spreadsheet_safe else table.frame
             with atomic_path(folder / f"{table.name}.csv") as temporary:
@@ -80,21 +67,6 @@ def read(folder: Path) -> LinkedTables:
     Raises:
         UserError: A file is missing or damaged.
     """
-<<<<<<< HEAD
-    path = folder / "labels.json"
-    try:
-        labels = tuple(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: expected a list of labels ({error})") from error
-    has_distributions, has_ratings = (
-        (folder / f"{name}.csv").exists() for name in ("distributions", "ratings")
-    )
-    return LinkedTables.of(
-        _read(folder, Utterances, labels),
-        _read(folder, Votes, labels),
-        _read(folder, Distributions, labels) if has_distributions else None,
-        _read(folder, Ratings, labels) if has_ratings else None,
-=======
     listed: list[str] = read_json_document(folder / "labels.json", _LABELS, "a list of labels")
     labels = tuple(listed)
     path = folder / _SETTINGS
@@ -103,12 +75,14 @@ def read(folder: Path) -> LinkedTables:
         if path.exists()
         else _Settings()
     )
-    has_distributions = (folder / "distributions.csv").exists()
+    has_distributions, has_ratings = (
+        (folder / f"{name}.csv").exists() for name in ("distributions", "ratings")
+    )
     return LinkedTables.of(
         _read(folder, Utterances, labels, settings),
         _read(folder, Votes, labels, settings),
         _read(folder, Distributions, labels, settings) if has_distributions else None,
->>>>>>> main
+        _read(folder, Ratings, labels, settings) if has_ratings else None,
     )
 
 

@@ -22,12 +22,8 @@ import pyarrow.parquet as pq
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.files import atomic_path
-<<<<<<< HEAD
-from ambivox.models.tables import DIMENSIONS, SPLITS, Distributions, Ratings, Utterances, Votes
-=======
 from ambivox.models.parquet_files import read_parquet, reading
-from ambivox.models.tables import SPLITS, Distributions, Utterances, Votes
->>>>>>> main
+from ambivox.models.tables import DIMENSIONS, SPLITS, Distributions, Ratings, Utterances, Votes
 
 _EXPECTED = "a dataset that Ambivox exported"
 _DISTRIBUTION_COLUMNS = ("source", "human_votes", "equivalent_votes")
@@ -121,9 +117,9 @@ def read(folder: Path) -> LinkedTables:
     labels = _labels(paths[0])
     with reading(str(folder), _EXPECTED):
         rows = pl.concat([read_parquet(path, _EXPECTED) for path in paths])
+        if rows.schema.get("audio", pl.String) != pl.String:
+            rows = rows.with_columns(pl.col("audio").struct.field("path").alias("audio"))
     rows = rows.rename(Distributions.renamed, strict=False)
-    if rows.schema["audio"] != pl.String:
-        rows = rows.with_columns(pl.col("audio").struct.field("path").alias("audio"))
     names = dict(enumerate(labels))
     votes = rows.select("utterance_id", "votes").explode("votes", empty_as_null=False).unnest("votes")
     votes = votes.with_columns(pl.col("label").replace_strict(names, return_dtype=pl.String))
@@ -136,9 +132,12 @@ def read(folder: Path) -> LinkedTables:
         )
     ratings = None
     if "ratings" in rows.columns:
-        each = (
-            rows.select("utterance_id", "ratings").explode("ratings", empty_as_null=False).unnest("ratings")
-        )
+        with reading(str(folder), _EXPECTED):
+            each = (
+                rows.select("utterance_id", "ratings")
+                .explode("ratings", empty_as_null=False)
+                .unnest("ratings")
+            )
         ratings = Ratings.check(each, labels, str(folder))
     utterances = Utterances.check(
         rows.select(*Utterances.required, *Utterances.optional), labels, str(folder)
