@@ -1,8 +1,9 @@
-"""Resources for one million and for 100 million utterances: measured unit costs times stated rates.
+"""Resources for a million, 100 million and a billion utterances: measured unit costs times stated rates.
 
 Measured on this machine: bytes per row of each table and of the vote store; seconds of decoding, of ``annotate`` without the
-ALM, of counting votes, of Prefect's task runs and of DVC's hashing. Seconds of a single process are CPU seconds, which
-other load on the machine hardly changes. Assumed, not measured: the throughput of a 7B ALM on a GPU, and prices.
+ALM, of Prefect's task runs and of DVC's hashing. Seconds of a single process are CPU seconds, which other load on the
+machine changes little; those of Prefect's task runs are wall-clock seconds, and include its server. Counting, pooling and the
+vote store are rows of benchmarks/RESULTS.md. Assumed, not measured: the throughput of a 7B ALM on a GPU, and prices.
 Simulated runs with these costs are in capacity_simulation.py.
 
     python -m benchmarks.capacity
@@ -19,7 +20,7 @@ import numpy as np
 import polars as pl
 
 LABELS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
-PROMPTS = 4  # 2 personas x 2 orders; the default of 6 orders makes 12
+PROMPTS = 12  # the default: 2 personas x 6 orders
 SHARD = 256
 VOTES = 3
 # Assumed: prompts per second of a 7B ALM on one data-centre GPU (H100 class), one token each, audio encoded once (at most
@@ -145,27 +146,6 @@ def annotating(recordings: int = 1024) -> tuple[float, float]:
         return seconds, sum(path.stat().st_size for path in shards) / answers
 
 
-def counting_seconds(rows: int = 1_000_000) -> float:
-    """Seconds to count one million votes into arrays."""
-    from ambivox.models.tables import Votes
-
-    rng = np.random.default_rng(0)
-    ids = pl.Series([f"u{n}" for n in range(rows // VOTES)])
-    frame = pl.DataFrame(
-        {
-            "utterance_id": ids.gather(np.sort(rng.integers(0, len(ids), rows))),
-            "annotator_id": "a",
-            "annotator_kind": "human",
-            "label": pl.Series(LABELS).gather(rng.integers(0, 6, rows)),
-            "weight": 1.0,
-        }
-    )
-    votes = Votes.check(frame, LABELS)
-    started = time.perf_counter()
-    votes.counts(ids)
-    return time.perf_counter() - started
-
-
 def task_run_seconds(count: int = 60) -> float:
     """Seconds of Prefect's overhead per task run, on a server with SQLite."""
     os.environ |= {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
@@ -189,16 +169,16 @@ def task_run_seconds(count: int = 60) -> float:
 
 
 def hashing_bytes_per_second(size: int = 200_000_000) -> float:
-    """Bytes per second that DVC hashes (MD5) in one file."""
+    """Bytes per CPU second that DVC hashes (MD5) in one file."""
     from dvc_data.hashfile.hash import file_md5
     from dvc_objects.fs.local import LocalFileSystem
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file"
         path.write_bytes(os.urandom(size))
-        started = time.perf_counter()
+        started = time.process_time()
         file_md5(str(path), LocalFileSystem())
-        return size / (time.perf_counter() - started)
+        return size / (time.process_time() - started)
 
 
 def plan(utterances: float, unit: dict[str, float], task: float) -> dict[str, str]:
@@ -226,12 +206,7 @@ def plan(utterances: float, unit: dict[str, float], task: float) -> dict[str, st
 
 def main() -> None:
     """Measure and print."""
-    unit, counting, task, hashing = (
-        table_bytes(),
-        counting_seconds(),
-        task_run_seconds(),
-        hashing_bytes_per_second(),
-    )
+    unit, task, hashing = table_bytes(), task_run_seconds(), hashing_bytes_per_second()
     seconds, stored = annotating()
     for name, size in unit.items():
         print(f"{name}: {size:.1f} bytes per row")
@@ -242,13 +217,12 @@ def main() -> None:
     print(
         f"annotate without the ALM: {1000 * seconds:.2f} ms of CPU per utterance with {PROMPTS} prompts, decoding included"
     )
-    print(f"counting: {counting:.2f} s per million votes")
     print(f"Prefect: {1000 * task:.0f} ms per task run")
-    print(f"DVC: {hashing / 1e6:.0f} MB/s hashed")
+    print(f"DVC: {hashing / 1e6:.0f} MB per CPU second hashed")
     unit["stored answer"] = stored
-    small, large = plan(1e6, unit, task), plan(1e8, unit, task)
-    for name, value in small.items():
-        print(f"{name}: {value} | {large[name]}")
+    plans = [plan(utterances, unit, task) for utterances in (1e6, 1e8, 1e9)]
+    for name in plans[0]:
+        print(f"{name}: {' | '.join(each[name] for each in plans)}")
 
 
 if __name__ == "__main__":

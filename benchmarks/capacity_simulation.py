@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# As in capacity.py: an assumed rate, and the default prompts.
-GPU_PROMPTS_PER_SECOND, PROMPTS = 60.0, 4
+from benchmarks.capacity import GPU_PROMPTS_PER_SECOND, PROMPTS
+
 SCHEDULER_SECONDS = 0.076  # overhead of Prefect per task run (capacity.py)
 STORE_SECONDS = 0.5  # assumed: one PUT and the listing before it
 HEARTBEAT_TIMEOUT_SECONDS = 600.0  # infra/automations.yaml
@@ -67,8 +67,8 @@ def main() -> None:
     print(
         "utterances | GPUs | shard | hours | computing | waiting for the scheduler | lost to failures | failures"
     )
-    for utterances, workers in ((1e6, 8), (1e8, 64), (1e8, 512)):
-        for shard in (256, 4096):
+    for utterances, workers in ((1e6, 8), (1e8, 64), (1e8, 512), (1e9, 512)):
+        for shard in (256, 4096) if utterances < 1e9 else (4096,):
             outcome = simulate(utterances, shard, workers)
             print(
                 f"{utterances:,.0f} | {workers} | {shard} | {outcome.hours:,.1f} | {outcome.computing:.1%} | {outcome.waiting:.1%} | "

@@ -38,6 +38,7 @@ def load(
     *,
     utterances: str | None = None,
     votes: str | None = None,
+    speakers: str | None = None,
     sheet: str | None = None,
     votes_sheet: str | None = None,
     shape: Literal["rows", "counts", "raters", "clips", "list"] | None = None,
@@ -72,6 +73,8 @@ def load(
             suffix. Delimited text may have any usual separator and encoding.
         votes: The table of votes, relative to the folder; by default votes.csv, or with another suffix, or, where
             there is none, the table of utterances.
+        speakers: A table with one row per speaker (sex, age, language), relative to the folder; by default speakers.csv,
+            or with another suffix, where there is one.
         sheet: The sheet of utterances in a workbook; by default the one whose header fits.
         votes_sheet: The sheet of votes in a workbook, likewise.
         shape: The shape of the votes: rows (the default), counts, raters, clips or list.

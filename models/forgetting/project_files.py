@@ -21,6 +21,8 @@ _STATE = ".ambivox"
 _SKIPPED = frozenset({".git", ".dvc", ".venv", "__pycache__", "node_modules"})
 # Checkpoints and intermediate arrays of unfinished fits, below .ambivox/.
 _UNFINISHED = ("finetune", "pretrain")
+# Drawings may name utterances, in outlines of letters that cannot be searched.
+_DRAWINGS = "prefect/pictures"
 _FITTED_SPLITS = frozenset({"pretrain", "train", "development"})
 
 
@@ -78,7 +80,7 @@ def remove_mentions(project: Path, names: Names, skipped: Collection[Path]) -> R
         What was done.
     """
     removed = Removed()
-    for name in _UNFINISHED:
+    for name in (*_UNFINISHED, _DRAWINGS):
         removed.files += _remove(project / _STATE / name)
     left_alone = {path.resolve() for path in skipped}
     for path in list(_files(project, left_alone)):

@@ -5,45 +5,82 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
 from ambivox.models.ingestion.corpus import rejected
+from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES, plain_name, recordings_below
 from ambivox.models.object_store import is_object_url
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:", re.IGNORECASE)
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
-def resolve_audio(utterances: pl.DataFrame, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+def resolve_audio(utterances: pl.DataFrame, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
     """Turn what a table says about audio into paths and ``s3://`` URLs.
 
     A name that exists as it is stays. Otherwise backslashes count as slashes, and a file whose name differs in its Unicode
-    form (composed or decomposed) or only by case is taken if there is one such file.
+    form (composed or decomposed) or only by case is taken if there is one such file. Last, the one recording below the
+    folder that has this name, with or without its suffix, is taken.
 
     Args:
         utterances: The column ``audio`` as the table has it, without surrounding blanks.
         folder: The folder that relative names start from.
 
     Returns:
-        The utterances with resolved ``audio``, without those at other URLs, and those as rejects.
+        The utterances with resolved ``audio``, without those at other URLs and those that may be several recordings;
+        both as rejects; and notes.
     """
     finder = _Finder(folder)
     names = utterances["audio"].drop_nulls().unique()
     paths = {name: finder.find(name) for name in names if not _is_foreign(name)}
+    found, ambiguous = _below(folder, paths)
+    paths |= found
     is_foreign = pl.col("audio").is_in([name for name in names if name not in paths])
     rejects = rejected(
         utterances.filter(is_foreign),
         "audio is at a URL that is not read",
         pl.format("{}: download it and name the file, or copy it to s3://", "audio"),
     )
-    kept = utterances.filter(~is_foreign.fill_null(value=False))
-    return kept.with_columns(
-        pl.col("audio").replace_strict(paths, default=None, return_dtype=pl.String)
-    ), rejects
+    is_ambiguous = pl.col("audio").is_in(list(ambiguous))
+    several = utterances.filter(is_ambiguous)
+    detail = pl.col("audio").replace_strict(ambiguous, default=None, return_dtype=pl.String)
+    rejects = pl.concat([rejects, rejected(several, "audio name fits several recordings", detail)])
+    kept = utterances.filter(~(is_foreign | is_ambiguous).fill_null(value=False))
+    notes = []
+    if found:
+        name, path = min(found.items())
+        notes.append(
+            f"{len(found)} audio names are those of recordings below the folder, such as {name!r}: "
+            f"{os.path.relpath(path, folder)}"
+        )
+    resolved = pl.col("audio").replace_strict(paths, default=None, return_dtype=pl.String)
+    return kept.with_columns(resolved), rejects, notes
+
+
+def _below(folder: Path, paths: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Look for names that are no files among the recordings below a folder: the paths found, and names that fit several."""
+    missing = {
+        name: path for name, path in paths.items() if not is_object_url(path) and not os.path.lexists(path)
+    }
+    found: dict[str, str] = {}
+    ambiguous: dict[str, str] = {}
+    recordings = recordings_below(folder) if missing else {}
+    for name in missing:
+        candidates = recordings.get(plain_name(name), ())
+        end = name.replace("\\", "/").removeprefix("./").casefold()
+        if end.endswith(AUDIO_SUFFIXES):
+            candidates = tuple(each for each in candidates if Path(each).name.casefold() == Path(end).name)
+        elif "/" in end:
+            candidates = tuple(each for each in candidates if each.casefold().startswith(f"{end}."))
+        if len(candidates) == 1:
+            found[name] = str(folder / candidates[0])
+        elif candidates:
+            ambiguous[name] = f"{name}: {', '.join(candidates[:5])}; name one with its folder and suffix"
+    return found, ambiguous
 
 
 def outside_root(audio: Iterable[str | None], root: Path) -> list[bool]:

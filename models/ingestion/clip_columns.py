@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.column_content import AUDIO_SUFFIXES, Source
+from ambivox.models.ingestion.column_content import Source
 from ambivox.models.ingestion.delimited import LINE
+from ambivox.models.ingestion.recordings import plain_name, recordings_below
 
-_MOST_FILES = 200_000
 _MADE = {"utterance_id", "audio", "label"}
 
 
@@ -25,7 +25,7 @@ def clip_columns(source: Source) -> list[str]:
         The columns, if there are two or more; else none.
     """
     files = _recordings(source.path.parent)
-    columns = [column for column in source.frame.columns if _plain(column) in files]
+    columns = [column for column in source.frame.columns if plain_name(column) in files]
     return columns if len(columns) > 1 else []
 
 
@@ -74,22 +74,10 @@ def rows_of_clips(path: Path, table: pl.DataFrame, clips: Sequence[str], *, with
     if not with_audio:
         return rows
     files = _recordings(path.parent)
-    audio = {clip: files.get(_plain(clip), clip) for clip in clips}
+    audio = {clip: files.get(plain_name(clip), clip) for clip in clips}
     return rows.with_columns(audio=pl.col("utterance_id").replace_strict(audio, return_dtype=pl.String))
 
 
 def _recordings(folder: Path) -> dict[str, str]:
-    """The audio files of a folder and those below, by their names without suffix; a name that two have is left out."""
-    found: dict[str, list[str]] = {}
-    for number, path in enumerate(folder.rglob("*")):
-        if number >= _MOST_FILES:
-            break
-        if path.suffix.lower() in AUDIO_SUFFIXES:
-            found.setdefault(_plain(path.name), []).append(path.relative_to(folder).as_posix())
-    return {name: paths[0] for name, paths in found.items() if len(paths) == 1}
-
-
-def _plain(name: str) -> str:
-    """A column or file name without folder and audio suffix."""
-    name = name.replace("\\", "/").rsplit("/", 1)[-1].strip().casefold()
-    return next((name.removesuffix(suffix) for suffix in AUDIO_SUFFIXES if name.endswith(suffix)), name)
+    """The audio files of a folder and those below, by their plain names; a name that two have is left out."""
+    return {name: paths[0] for name, paths in recordings_below(folder).items() if len(paths) == 1}

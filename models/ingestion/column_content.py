@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-AUDIO_SUFFIXES = (
-    ".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff", ".au", ".snd", ".sph", ".m4a", ".webm", ".amr", ".wma",
-    ".aac", ".caf", ".w64", ".gsm",
-)  # fmt: skip
+from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES, plain_name
+
 _SAMPLE = 200
 _MOST_LABELS = 40
 _LONGEST_LABEL = 40  # characters
@@ -33,12 +32,13 @@ class Source:
     is_listed: bool = True
 
 
-def audio_share(source: Source, column: str) -> float:
+def audio_share(source: Source, column: str, recordings: Collection[str] | None = None) -> float:
     """Compute the share of a column's values that name a file, or end like an audio file.
 
     Args:
         source: The table; paths are relative to its folder.
         column: The column.
+        recordings: Plain names of recordings; where given, values are compared with them alone.
 
     Returns:
         A share from 0 to 1, of a sample of the values.
@@ -46,11 +46,13 @@ def audio_share(source: Source, column: str) -> float:
     values = source.frame[column]
     if isinstance(values.dtype, pl.Struct):
         return float(bool({field.name for field in values.dtype.fields} & {"bytes", "path"}))
-    if values.dtype != pl.String:
+    if values.dtype.is_nested() or (values.dtype != pl.String and recordings is None):
         return 0.0
-    sample = values.drop_nulls().unique(maintain_order=True).head(_SAMPLE)
+    sample = values.cast(pl.String).drop_nulls().unique(maintain_order=True).head(_SAMPLE)
     if not len(sample):
         return 0.0
+    if recordings is not None:
+        return sum(plain_name(text) in recordings for text in sample) / len(sample)
     return sum(_names_audio(source.path.parent, text) for text in sample) / len(sample)
 
 
@@ -79,12 +81,13 @@ def is_one_to_one(frame: pl.DataFrame, first: str, second: str) -> bool:
     return bool(pairs.height) and pairs.height == pairs[first].n_unique() == pairs[second].n_unique()
 
 
-def overlap(first: pl.Series, second: pl.Series) -> float:
+def overlap(first: pl.Series, second: pl.Series, *, plain: bool = False) -> float:
     """Compute the share of the distinct values of one column that are in another.
 
     Args:
         first: The column that should hold all values.
         second: The column whose values are looked for.
+        plain: Whether names count without folder and audio suffix.
 
     Returns:
         A share from 0 to 1; 0 for nested columns.
@@ -92,6 +95,8 @@ def overlap(first: pl.Series, second: pl.Series) -> float:
     if first.dtype.is_nested() or second.dtype.is_nested():
         return 0.0
     known, values = first.cast(pl.String).drop_nulls().unique(), second.cast(pl.String).drop_nulls().unique()
+    if plain:
+        known, values = (pl.Series(map(plain_name, names), dtype=pl.String) for names in (known, values))
     return float(values.is_in(known.implode()).mean() or 0.0) if len(values) else 0.0  # type: ignore[arg-type]
 
 

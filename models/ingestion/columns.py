@@ -5,67 +5,18 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ambivox.models.errors import UserError
+from ambivox.models.ingestion.column_names import SYNONYMS
 
 
 class MissingColumnsError(UserError):
     """A table, or columns of it, are not there; other names may be meant."""
 
 
-_SYNONYMS = {
-    "audio": (
-        "audio",
-        "file",
-        "path",
-        "filename",
-        "filepath",
-        "wav",
-        "recording",
-        "audiofile",
-        "audiopath",
-        "url",
-        "audiourl",
-    ),
-    "annotator_id": (
-        "annotator",
-        "rater",
-        "worker",
-        "user",
-        "coder",
-        "listener",
-        "labeler",
-        "labeller",
-        "judge",
-        "evaluator",
-        "respondent",
-        "participant",
-        "prolific",
-        "prolificpid",
-    ),
-    "label": (
-        "label",
-        "emotion",
-        "category",
-        "rating",
-        "answer",
-        "response",
-        "vote",
-        "affect",
-        "class",
-        "choice",
-    ),
-    "utterance_id": ("utterance", "clip", "uid", "segment", "sample", "stimulus", "item", "turn", "id"),
-    "speaker": ("speaker", "actor", "talker", "spk", "character"),
-    "transcript": ("transcript", "transcription", "text", "sentence", "words"),
-    "split": ("split", "partition", "subset", "set"),
-    "language": ("language", "lang", "locale"),
-    "sex": ("sex", "gender"),
-    "age": ("age",),
-    "weight": ("weight",),
-}
 _OPTION_COLUMNS = {"utterance": "utterance_id", "annotator": "annotator_id"}
 
 
@@ -91,10 +42,10 @@ def suggest_column(required: str, columns: Sequence[str], option: str | None = N
     if close := difflib.get_close_matches(name, plain, n=1, cutoff=0.8):
         return plain[close[0]]
     role = required if option is None else _OPTION_COLUMNS.get(option, option)
-    for synonym in _SYNONYMS.get(role, ()):
+    for synonym in SYNONYMS.get(role, ()):
         if synonym in plain or f"{synonym}id" in plain:
             return plain.get(synonym, plain.get(f"{synonym}id"))
-    for synonym in _SYNONYMS.get(role, ()):
+    for synonym in SYNONYMS.get(role, ()):
         for column in columns:
             if synonym in words(column):
                 return column
@@ -148,7 +99,7 @@ def words(name: str) -> list[str]:
         >>> words("segmentStart_ms")
         ['segment', 'start', 'ms']
     """
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFC", name))
     return re.findall(r"[^\W_]+", spaced.lower())
 
 
@@ -167,7 +118,7 @@ def named_columns(option: str, columns: Sequence[str]) -> list[str]:
         ['wav', 'Input.audio_url']
     """
     exact = _exactly_named(option, columns)
-    synonyms = _SYNONYMS.get(_OPTION_COLUMNS.get(option, option), (option,))
+    synonyms = SYNONYMS.get(_OPTION_COLUMNS.get(option, option), (option,))
     partly = [column for synonym in synonyms for column in columns if synonym in words(column)]
     return list(dict.fromkeys([*exact, *partly]))
 
@@ -192,7 +143,7 @@ def best_named(option: str, columns: Sequence[str]) -> str | None:
 def _exactly_named(option: str, columns: Sequence[str]) -> list[str]:
     """The columns that are called like an option or a synonym, with or without ``id`` or ``name``; the best first."""
     canonical = _OPTION_COLUMNS.get(option, option)
-    names = ["".join(words(canonical)), *_SYNONYMS.get(canonical, (option,))]
+    names = ["".join(words(canonical)), *SYNONYMS.get(canonical, (option,))]
     plain = {column: "".join(words(column)) for column in columns}
     return list(
         dict.fromkeys(

@@ -14,12 +14,14 @@ import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.columns import suggest_column
+from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES
 
 LINE = "ambivox:line"
 SEPARATORS = (",", ";", "\t", "|")
 _HEADER_ROWS = 20
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\1*', re.IGNORECASE)
 _IMPORT_ID = re.compile(r'\s*\{"ImportId":')
+_RECORDING = re.compile(rf"({'|'.join(map(re.escape, AUDIO_SUFFIXES))})(?!\w)", re.IGNORECASE)
 _DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
 _THOUSANDS_COMMA = r"^[+-]?[1-9]\d{0,2},\d{3}$"
 
@@ -168,7 +170,9 @@ def header_row(rows: Sequence[Sequence[str]], required: Sequence[str]) -> tuple[
 
 def _resemblance(names: Sequence[str], required: Sequence[str]) -> int:
     """Score a row as a header: two points per required column, one per column with a similar name."""
-    return sum(2 if name in names else int(suggest_column(name, names) is not None) for name in required)
+    # Paths of recordings are values, even where a word in them is one for a column.
+    free = [name for name in names if not _RECORDING.search(name)]
+    return sum(2 if name in names else int(suggest_column(name, free) is not None) for name in required)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

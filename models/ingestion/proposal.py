@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ambivox.models.ingestion.assignments import status_column
 from ambivox.models.ingestion.clip_columns import clip_columns, shared_ids
 from ambivox.models.ingestion.column_content import Source, audio_share, is_one_to_one, overlap
 from ambivox.models.ingestion.columns import best_named, named_columns
+from ambivox.models.ingestion.recordings import recordings_below
 from ambivox.models.ingestion.segment_columns import SegmentColumns, find_segment_columns
-from ambivox.models.ingestion.vote_shapes import VoteColumns, find_votes
+from ambivox.models.ingestion.speaker_table import find_speaker_table
+from ambivox.models.ingestion.vote_shapes import VoteColumns, find_votes, share_columns
 
 OPTIONAL_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
 _IS_AUDIO = 0.5  # the share of a column's values that must look like recordings
@@ -63,6 +66,12 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
         The proposal; options that the user gave are not part of it.
     """
     proposal = Proposal()
+    if exported := next((source.path for source in sources if _is_label_studio(source)), None):
+        proposal.missing.append(
+            f"{exported.name} is an export of Label Studio: `ambivox import-votes --source {exported.name} --into KEY` adds "
+            "its votes to a corpus"
+        )
+        return proposal
     utterances, audio = _find_audio(sources, given, proposal)
     if _add_clips(sources, utterances if audio else None, given, proposal):
         return proposal
@@ -85,7 +94,27 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
             )
             if column is not None and role not in given and column != role:
                 proposal.add(role, column, "by its name")
+        _add_speakers(sources, utterances, votes, given, proposal)
     return proposal
+
+
+def _add_speakers(
+    sources: Sequence[Source],
+    utterances: Source,
+    votes: Source | None,
+    given: Mapping[str, Any],
+    proposal: Proposal,
+) -> None:
+    """Name the table that describes the speakers, where it has a name of its own."""
+    speaker = str(proposal.options.get("speaker", given.get("speaker", "speaker")))
+    taken = {source.path for source in (utterances, votes) if source is not None}
+    found = find_speaker_table(sources, utterances, speaker, taken)
+    if found is not None and "speakers" not in given and found.path.stem != "speakers":
+        proposal.add("speakers", found.path.name, "it describes the speakers")
+
+
+def _is_label_studio(source: Source) -> bool:
+    return {"data", "annotations"} <= set(source.frame.columns)
 
 
 def _add_clips(
@@ -133,20 +162,11 @@ def _find_audio(
     sources: Sequence[Source], given: Mapping[str, Any], proposal: Proposal
 ) -> tuple[Source | None, str | None]:
     """The table of utterances, and its column with audio paths."""
-    candidates: list[tuple[float, int, Source, str]] = []
-    for source in sources:
-        named = named_columns("audio", source.frame.columns)
-        columns = [given["audio"]] if "audio" in given else source.frame.columns
-        for column in columns:
-            if column in source.frame.columns:
-                share = audio_share(source, column)
-                place = (
-                    named.index(column)
-                    if column in named
-                    else len(named) + source.frame.columns.index(column)
-                )
-                if share >= _IS_AUDIO or "audio" in given:
-                    candidates.append((-round(share, 1), place, source, column))
+    candidates = _audio_columns(sources, given)
+    # Last, names of recordings in the folder or below without their suffix.
+    folders = {source.path.parent for source in sources}
+    names = {folder: recordings_below(folder) for folder in folders} if not candidates else None
+    candidates = candidates or _audio_columns(sources, given, names)
     if not candidates:
         proposal.missing.append("a column with audio paths (option audio): none names audio files")
         return (sources[0] if len(sources) == 1 else None), None
@@ -156,6 +176,30 @@ def _find_audio(
     if "audio" not in given and column != "audio":
         proposal.add("audio", column, f"{-share:.0%} of its values name audio files")
     return source, column
+
+
+def _audio_columns(
+    sources: Sequence[Source],
+    given: Mapping[str, Any],
+    recordings: Mapping[Path, Collection[str]] | None = None,
+) -> list[tuple[float, int, Source, str]]:
+    """Columns that may name recordings: minus the share of their values that do, and how well their names fit."""
+    candidates = []
+    for source in sources:
+        named = named_columns("audio", source.frame.columns)
+        columns = [given["audio"]] if "audio" in given else source.frame.columns
+        for column in columns:
+            if column in source.frame.columns:
+                names = None if recordings is None else recordings[source.path.parent]
+                share = audio_share(source, column, names)
+                place = (
+                    named.index(column)
+                    if column in named
+                    else len(named) + source.frame.columns.index(column)
+                )
+                if share >= _IS_AUDIO or "audio" in given:
+                    candidates.append((-round(share, 1), place, source, column))
+    return candidates
 
 
 def _utterances_first(candidate: tuple[float, int, Source, str]) -> tuple[float, bool, int, int]:
@@ -175,9 +219,14 @@ def _find_votes(
             rank = 2 * columns.tells_annotators - 3 * bool(columns.doubts) + (source is not utterances)
             found.append((-rank, place, source, columns))
     if not found:
-        proposal.missing.append(
-            "votes: a column with labels (option label), counts per label (labels), or a column per rater (raters)"
-        )
+        missing = "votes: a column with labels (option label), counts per label (labels), or a column per rater (raters)"
+        shares = next((names for source in sources if (names := share_columns(source.frame))), [])
+        if shares:
+            missing = (
+                f"numbers of votes: the columns {', '.join(map(repr, shares))} hold shares; multiply them by the number of "
+                "votes on each utterance"
+            )
+        proposal.missing.append(missing)
         return None, None
     found.sort(key=lambda candidate: candidate[:2])
     return found[0][2], found[0][3]
@@ -198,7 +247,8 @@ def _add_ids(
     if votes is not None and votes is not utterances:
         keys = [given["vote_utterance"]] if "vote_utterance" in given else votes.frame.columns
         pairs = [
-            (-overlap(frame[u], votes.frame[v]), u != v, place, u, v)
+            (-overlap(frame[u], votes.frame[v], plain=plain), u != v, place, u, v)
+            for plain in (False, True)
             for place, u in enumerate(candidates)
             for v in keys
             if v in votes.frame.columns

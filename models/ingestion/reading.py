@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from ambivox.models.json_documents import parse_json_document
 from ambivox.models.parquet_files import read_parquet
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt", *READABLE)
+# In Windows-1252, letters of other scripts look like control characters, or like words of accented letters alone.
+_FOREIGN = re.compile(r"[\x80-\x9f]|[\xa0-\xff\u0192\u2000-\u2122]{4}")
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 _WORKBOOK_CONTENT = ("PK\x03\x04", "ÐÏ\x11à")  # a zip archive, and the container of old Excel files
 
@@ -144,7 +147,9 @@ def read_table(
         frame = name_class_labels(path, read_parquet(path, "a table"))
     else:
         raise UserError(f"{path}: unknown kind of table {suffix!r}; known: {', '.join(SUFFIXES)}")
-    frame = frame.drop(LINE, strict=False)
+    # A categorical column of pandas or polars is text.
+    categories = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
+    frame = frame.drop(LINE, strict=False).with_columns(pl.col(categories).cast(pl.String))
     require_columns(path, required, frame.columns, options)
     return frame.with_row_index(LINE, 1).with_columns(pl.col(LINE).cast(pl.Int64))
 
@@ -180,14 +185,17 @@ def sheet_note(path: Path, required: Sequence[str]) -> list[str]:
 
 
 def _read_json(path: Path) -> pl.DataFrame:
-    """Read a JSON file: a list of objects, or an object with one such list."""
+    """Read a JSON file: a list of objects, an object with one such list, or objects by their ids."""
     text, _ = read_text(path)
     content = parse_json_document(
         text.encode("utf-8", "replace"), _ANYTHING, "a list of JSON objects, one per row", str(path)
     )
     if isinstance(content, dict):
         lists = [value for value in content.values() if isinstance(value, list)]
-        content = lists[0] if len(lists) == 1 else None
+        if len(lists) == 1:
+            content = lists[0]
+        elif len(content) > 1 and all(isinstance(value, dict) for value in content.values()):
+            content = [{"id": name} | value for name, value in content.items()]
     if not isinstance(content, list) or not content or not all(isinstance(row, dict) for row in content):
         raise UserError(f"{path}: expected a list of JSON objects, one per row")
     try:
@@ -205,9 +213,15 @@ def _read_delimited(
     resembling: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Read delimited text of any encoding and separator."""
-    text, _ = read_text(path)
+    text, is_unicode = read_text(path)
     if text.startswith(_WORKBOOK_CONTENT):
         raise workbook_error(path)
+    if not is_unicode and (foreign := _FOREIGN.search(text)):
+        line = text.count("\n", 0, foreign.start()) + 1
+        raise UserError(
+            f"{path}:{line}: text in an encoding that is neither UTF-8 nor Windows-1252; save the table as UTF-8 (in "
+            "Excel: CSV UTF-8)"
+        )
     if not text.strip():
         raise UserError(f"{path}: the file is empty; expected a header with {', '.join(required)}")
     frame = parse_delimited(path, text, find_layout(text, [*required, *resembling]), numbers)

@@ -38,13 +38,33 @@ def find_tables(root: Path, settings: Mapping[str, Any]) -> tuple[Path, Path]:
         path = _path(folder, "utterances", settings)
         if path is None:
             raise MissingColumnsError(
-                f"{root}: expected utterances{' or utterances'.join(SUFFIXES)}, or --options.utterances FILE"
+                f"{root}: no utterances.csv there (or .tsv, .jsonl, .json, .parquet, .xlsx, ...); name the table with "
+                "--options.utterances FILE"
             )
     elif root.exists():
         path = root
     else:
         raise UserError(f"{root}: no such file or folder")
     return path, _path(folder, "votes", settings) or path
+
+
+def find_speakers(root: Path, settings: Mapping[str, Any]) -> Path | None:
+    """Find the table of speakers.
+
+    Args:
+        root: The folder with the tables, or the table of utterances.
+        settings: Options by name; ``speakers`` names the file.
+
+    Returns:
+        The table; None where there is none.
+
+    Raises:
+        UserError: The named file is not there.
+    """
+    path = _path(root if root.is_dir() else root.parent, "speakers", settings)
+    if path is not None and not path.is_file():
+        raise UserError(f"{path}: no such file (option speakers)")
+    return None if path == root else path
 
 
 def _path(folder: Path, stem: str, settings: Mapping[str, Any]) -> Path | None:
@@ -65,7 +85,7 @@ def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
         The tables, in the order of their names. Files that are not readable as a table are left out.
 
     Raises:
-        UserError: A file that the user named cannot be read.
+        UserError: A file that the user named cannot be read, or none of the folder's.
     """
     if root.is_dir():
         folder = root
@@ -83,13 +103,30 @@ def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
         folder, named = root.parent, [root]
         files = [root, *([folder / str(settings["votes"])] if "votes" in settings else [])]
     sources = []
+    errors: list[UserError] = []
     for path in dict.fromkeys(files):
         try:
             sources += _sources(path, is_listed=root.is_dir() or path != root)
-        except UserError:
+        except UserError as error:
             if path in named:
                 raise
+            errors.append(error)
+    if errors and not sources:
+        raise errors[0]
     return sources
+
+
+def no_table(root: Path) -> UserError:
+    """Make the error for a folder without a table: which folders below it have one.
+
+    Args:
+        root: The folder.
+    """
+    below = sorted(
+        path.relative_to(root).as_posix() for path in root.glob("*/*") if path.suffix.lower() in SUFFIXES
+    )
+    hint = f"; below it are {', '.join(below[:4])}: name one of them" if below else ""
+    return UserError(f"{root}: no table (CSV, TSV, JSONL, JSON, Parquet, workbook) is there{hint}")
 
 
 def _sources(path: Path, *, is_listed: bool) -> list[Source]:

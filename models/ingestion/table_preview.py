@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,13 @@ import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
+from ambivox.models.ingestion.column_content import Source
+from ambivox.models.ingestion.columns import named_columns
 from ambivox.models.ingestion.nested import embedded_recordings
-from ambivox.models.ingestion.proposal import Proposal, propose
+from ambivox.models.ingestion.proposal import OPTIONAL_ROLES, Proposal, propose
 from ambivox.models.ingestion.reading import read_table
-from ambivox.models.ingestion.table_files import find_tables, list_sources
-from ambivox.models.ingestion.table_settings import column_of, read_settings
+from ambivox.models.ingestion.table_files import find_tables, list_sources, no_table
+from ambivox.models.ingestion.table_settings import COLUMNS, column_of, read_settings
 from ambivox.models.ingestion.user_table import read_user_table
 
 _EXAMPLES = 3
@@ -55,7 +57,7 @@ def preview(root: Path, given: Mapping[str, Any]) -> Preview:
         raise UserError(f"{root}: no such file or folder")
     sources = list_sources(root, given)
     if not sources:
-        raise UserError(f"{root}: no table (CSV, TSV, JSONL, JSON, Parquet, workbook) is there")
+        raise no_table(root)
     proposal = propose(sources, given)
     lists = {name: list(value) for name, value in given.items() if isinstance(value, tuple)}
     place = {} if root.is_dir() else {"utterances": root.name}
@@ -64,6 +66,7 @@ def preview(root: Path, given: Mapping[str, Any]) -> Preview:
         where = source.path.name + (f", sheet {source.sheet}" if source.sheet else "")
         shown.lines.append(f"{where}: {source.frame.height} rows; columns {', '.join(source.frame.columns)}")
     shown.lines += _mapping_lines(shown.settings, proposal)
+    shown.lines += _unread(sources, shown.settings)
     shown.lines += [f"please check: {doubt}" for doubt in proposal.doubts]
     if not shown.missing:
         shown.lines += _example_lines(root, shown.settings)
@@ -79,6 +82,20 @@ def _mapping_lines(settings: Mapping[str, Any], proposal: Proposal) -> list[str]
         f"  ({proposal.reasons.get(name, 'as given')})"
         for name, value in settings.items()
     ]
+
+
+def _unread(sources: Sequence[Source], settings: Mapping[str, Any]) -> list[str]:
+    """One line that names the columns which mean nothing to the proposal."""
+    read = {column_of(settings, role) for role in COLUMNS}
+    for value in settings.values():
+        read |= {value} if isinstance(value, str) else set(value)
+    unread = [
+        column
+        for source in sources
+        for column in source.frame.columns
+        if column and column not in read and not any(named_columns(role, [column]) for role in OPTIONAL_ROLES)
+    ]
+    return [f"not read: {', '.join(dict.fromkeys(unread))}"] if unread else []
 
 
 def _example_lines(root: Path, settings: Mapping[str, Any]) -> list[str]:

@@ -30,6 +30,7 @@ _TIMES = ("start", "end", "duration", "channel")
 _OTHER = {
     "utterances",
     "votes",
+    "speakers",
     "sheet",
     "votes_sheet",
     "shape",

@@ -22,7 +22,8 @@ from ambivox.models.ingestion.proposal import OPTIONAL_ROLES, propose
 from ambivox.models.ingestion.reading import read_table, sheet_note
 from ambivox.models.ingestion.segment_columns import SegmentColumns
 from ambivox.models.ingestion.segments import distinct_ids, reject_unreadable, table_segments
-from ambivox.models.ingestion.table_files import find_tables, list_sources
+from ambivox.models.ingestion.speaker_table import join_speakers
+from ambivox.models.ingestion.table_files import find_speakers, find_tables, list_sources, no_table
 from ambivox.models.ingestion.table_settings import column_of, read_settings
 from ambivox.models.ingestion.utterance_rows import (
     SPLIT_NAMES,
@@ -30,7 +31,10 @@ from ambivox.models.ingestion.utterance_rows import (
     read_splits,
     text_column,
 )
+from ambivox.models.ingestion.vote_ids import match_ids, split_labels
 from ambivox.models.ingestion.vote_tables import count_labels, read_votes, with_annotators
+
+_SEGMENT_ID = "ambivox:segment"
 
 
 def read_user_table(root: Path, given: Mapping[str, Any]) -> CorpusData:
@@ -50,7 +54,10 @@ def read_user_table(root: Path, given: Mapping[str, Any]) -> CorpusData:
     try:
         return _read(root, settings, [])
     except MissingColumnsError as error:
-        proposal = propose(list_sources(root, settings), settings)
+        sources = list_sources(root, settings)
+        if not sources:
+            raise no_table(root) from error
+        proposal = propose(sources, settings)
         if not proposal.options or not proposal.is_sure:
             unclear = "; ".join([*proposal.missing, *proposal.doubts])
             raise UserError(
@@ -77,7 +84,10 @@ def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusDa
     if is_one:
         if segments.columns:
             ids = distinct_ids(table.select(text_column(utterance)).to_series(), segments)
+            # The id may be the audio path, which stays.
+            utterance = _SEGMENT_ID
             table = table.with_columns(ids.alias(utterance))
+            settings = {**settings, "utterance": utterance}
         vote_table = table
     refuse_nested(path, table, [utterance, audio, *(found[role] for role in OPTIONAL_ROLES if role in found)])
     selected = table.select(
@@ -88,19 +98,28 @@ def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusDa
         *(text_column(found[role]).alias(role) for role in OPTIONAL_ROLES if role in found),
     )
     selected = pl.concat([selected, segments], how="horizontal")
+    if (speakers := find_speakers(root, settings)) is not None and (
+        "speaker" in found or "speakers" in settings
+    ):
+        selected, speaker_notes = join_speakers(selected, speakers, settings)
+        notes += speaker_notes
     if is_one and shape in ("rows", "counts"):
         selected, row_notes = one_row_per_utterance(selected)
         notes += row_notes
     selected, utterance_notes = clean_utterances(selected)
     selected, bad_segments = reject_unreadable(selected)
-    selected, foreign_audio = resolve_audio(selected, path.parent)
+    selected, foreign_audio, audio_notes = resolve_audio(selected, path.parent)
     normalised, bad_splits = read_splits(selected)
     votes = read_votes(votes_path, vote_table, settings, found)
     notes += status_note(vote_table, settings)
     status_rejects = rejected_assignments(votes, settings, votes_path)
     votes = votes.filter(~is_left_out(settings)) if "status" in votes.columns else votes
     labels: tuple[str, ...] = settings.get("labels", ()) if shape != "counts" else ()
-    votes, vote_notes = clean_votes(votes.drop("status", strict=False), labels, normalised["utterance_id"])
+    votes, id_notes = match_ids(votes.drop("status", strict=False), normalised["utterance_id"])
+    if shape in ("rows", "raters"):
+        votes, several_notes = split_labels(with_annotators(votes), labels)
+        id_notes += several_notes
+    votes, vote_notes = clean_votes(votes, labels, normalised["utterance_id"])
     label_set = labels or _label_set(votes, settings)
     if not label_set:
         raise UserError(
@@ -117,7 +136,7 @@ def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusDa
         votes.filter(is_human),
         licence="the owner's",
         rejects=pl.concat([bad_segments, foreign_audio, bad_splits, alm_votes, status_rejects]),
-        notes=(*notes, *utterance_notes, *vote_notes),
+        notes=(*notes, *utterance_notes, *audio_notes, *id_notes, *vote_notes),
     )
 
 

@@ -57,6 +57,25 @@ _EMOTIONS = frozenset(COMMON_LABELS) | frozenset(
 )
 _NUMBERED = re.compile(r"^(.*?)[\s_.-]*(\d+|[A-Za-z])$")
 _LIST_SEPARATORS = (";", "|", ",")
+_MOST_CLASSES = 10
+_TOTALS = frozenset({"total", "sum", "count", "counts", "all", "raters", "votes", "responses"})
+# Words of columns that hold something else than one annotator's opinions.
+_NO_ANNOTATORS = frozenset(
+    {
+        "label",
+        "emotion",
+        "intended",
+        "acted",
+        "target",
+        "true",
+        "truth",
+        "gold",
+        "majority",
+        "final",
+        "consensus",
+        "mode",
+    }
+)
 _OTHER_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
 
 
@@ -106,6 +125,10 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
     used = {value for value in found.options.values() if isinstance(value, str)}
     if found.options.get("shape", "rows") in ("rows", "counts", "list"):
         _add_annotator(found, [column for column in columns if column not in used], given)
+    weight = best_named("weight", columns)
+    if found.options.get("shape", "rows") == "rows" and weight not in (None, "weight", given.get("weight")):
+        found.options["weight"] = weight
+        found.reasons["weight"] = "by its name"
     _add_status(found, frame, given)
     return found
 
@@ -134,6 +157,12 @@ def _rows(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any])
         return VoteColumns({}, "as given") if given["label"] in frame.columns else None
     named = [column for column in named_columns("label", columns) if may_be_labels(frame[column])]
     exact = best_named("label", columns)
+    if exact is not None and _are_few_numbers(frame[exact]):
+        values = ", ".join(frame[exact].cast(pl.String).drop_nulls().unique().sort())
+        doubt = (
+            f"the labels in {exact!r} are numbers ({values}); --options.label {exact} reads them as they are"
+        )
+        return VoteColumns({"label": exact}, "by its name", doubts=[doubt])
     if exact in named:
         return VoteColumns({} if exact == "label" else {"label": exact}, "by its name")
     if len(named) == 1:
@@ -144,6 +173,15 @@ def _rows(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any])
         return None
     doubt = f"the labels may be in {' or '.join(map(repr, by_content))}: few distinct values"
     return VoteColumns({"label": by_content[0]}, "it has few distinct values", doubts=[doubt])
+
+
+def _are_few_numbers(values: pl.Series) -> bool:
+    """Whether a column holds at most ten different whole numbers."""
+    if values.dtype.is_nested() or values.dtype == pl.Boolean:
+        return False
+    numbers = values.drop_nulls().cast(pl.String).cast(pl.Float64, strict=False).unique()
+    is_whole = numbers.is_not_null().all() and (numbers == numbers.round()).all()
+    return 1 < len(numbers) <= _MOST_CLASSES and bool(is_whole)
 
 
 def _list(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:
@@ -199,9 +237,39 @@ def _counts(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any
         return None
     stem = _stem(emotions)
     labels = [column for column in numeric if column.startswith(stem)] if stem else emotions
+    labels = [column for column in labels if column in emotions or not _is_total(frame, column, labels)]
     return VoteColumns(
         {"shape": "counts", "labels": labels}, "columns of whole numbers that are named after labels"
     )
+
+
+def _is_total(frame: pl.DataFrame, column: str, columns: Sequence[str]) -> bool:
+    """Whether a column of numbers is called a total, or is the sum of the others."""
+    if set(words(column)) & _TOTALS:
+        return True
+    others = [
+        pl.col(other).cast(pl.Float64, strict=False).fill_null(0) for other in columns if other != column
+    ]
+    total = pl.col(column).cast(pl.Float64, strict=False)
+    return len(others) > 1 and bool(frame.select((total == pl.sum_horizontal(others)).all()).item())
+
+
+def share_columns(frame: pl.DataFrame) -> list[str]:
+    """List columns that are named after emotions and hold shares from 0 to 1, not numbers of votes.
+
+    Args:
+        frame: The table.
+
+    Returns:
+        The columns, if there are two or more; else none.
+    """
+    shares = []
+    for column in frame.columns:
+        if set(words(column)) & _EMOTIONS and not frame[column].dtype.is_nested():
+            numbers = frame[column].cast(pl.String).cast(pl.Float64, strict=False).drop_nulls()
+            if len(numbers) and numbers.is_between(0, 1).all() and not (numbers == numbers.round()).all():
+                shares.append(column)
+    return shares if len(shares) > 1 else []
 
 
 def _stem(columns: Sequence[str]) -> str:
@@ -237,9 +305,11 @@ def _raters(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any
     named = [column for column in columns if may_be_labels(frame[column]) and _are_emotions(frame[column])]
     if len(named) < 2:
         return None
-    doubt = f"the columns {', '.join(map(repr, named))} may each hold an annotator's labels"
+    doubts = [f"the columns {', '.join(map(repr, named))} may each hold an annotator's labels"]
+    if len(named) > 2 and not any(set(words(column)) & _NO_ANNOTATORS for column in named):
+        doubts = []
     options = {"shape": "raters", "raters": named}
-    return VoteColumns(options, "columns that hold emotions", doubts=[doubt], tells_annotators=True)
+    return VoteColumns(options, "columns that hold emotions", doubts=doubts, tells_annotators=True)
 
 
 def _are_emotions(values: pl.Series) -> bool:

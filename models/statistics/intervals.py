@@ -68,9 +68,17 @@ def group_index(groups_N: GroupIds | None, rows: int) -> np.ndarray:
     """
     if groups_N is None:
         return np.arange(rows)
-    names = [f"g{name}" if name is not None else f"r{row}" for row, name in enumerate(groups_N)]
-    number = {name: index for index, name in enumerate(sorted(set(names)))}
-    return np.fromiter((number[name] for name in names), dtype=np.int64, count=rows)
+    names = list(groups_N)
+    distinct = set(names)
+    texts = sorted({str(name) for name in distinct if name is not None})
+    index = {text: number for number, text in enumerate(texts)}
+    number: dict[object, int] = {name: index[str(name)] for name in distinct if name is not None}
+    if None not in distinct:
+        return np.fromiter(map(number.__getitem__, names), dtype=np.int64, count=rows)
+    alone = sorted((row for row, name in enumerate(names) if name is None), key=str)
+    of_row = {row: len(texts) + place for place, row in enumerate(alone)}
+    numbers = [of_row[row] if name is None else number[name] for row, name in enumerate(names)]
+    return np.array(numbers, dtype=np.int64)
 
 
 def mean_interval(score_N: np.ndarray, groups_N: GroupIds | None = None, *, level: float = 0.95) -> Interval:

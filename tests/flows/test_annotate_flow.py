@@ -8,6 +8,7 @@ from ambivox.models.engines import EngineChoice
 from ambivox.models.engines.fake import FakeEngine
 from ambivox.models.errors import UserError
 from ambivox.tasks.annotate import AnnotateOptions
+from tests.support.hosted_server import PERSONALITIES, HostedServer
 from tests.support.steps import annotate as step
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("prefect_server")]
@@ -91,6 +92,39 @@ def test_a_shard_that_fails_is_retried_by_itself_and_the_rest_is_stored(options,
     before = len(calls)
     module.annotate(**options)
     assert len(calls) == before
+
+
+def test_a_hosted_alm_is_asked_by_the_step_and_its_cost_is_an_artifact(
+    make_utterances, tmp_path, monkeypatch
+):
+    from ambivox.flows import annotate as module
+
+    server = HostedServer(PERSONALITIES["gemini"])
+    monkeypatch.setenv("GEMINI_API_KEY", server.personality.key)
+    monkeypatch.setattr("ambivox.models.engines._started", {})
+    module._prepared.cache_clear()
+
+    def run(**decided):
+        settings = AnnotateOptions(
+            server=server.url,
+            store=str(tmp_path / "store"),
+            orders=1,
+            drawn_votes=2,
+            elicitation="sampled",
+            **decided,
+        )
+        module.annotate(str(make_utterances(6)), "gemini_2_5_flash", str(tmp_path / "out"), settings)
+
+    with pytest.raises(UserError, match="agree to the cost"):
+        run(allow_hosted=True)
+    run(allow_hosted=True, dry_run=True)
+    assert not server.bodies
+    run(allow_hosted=True, max_cost=1.0)
+    rows = __import__("json").loads(artifacts("annotate-summary")[-1].data)
+    summary = {row["what"]: row["value"] for row in rows}
+    assert summary["paid requests"] == str(server.served) and float(summary["cost (USD)"]) > 0
+    assert summary["answered by"] == "gemini-2.5-flash"
+    server.close()
 
 
 def test_shards_run_on_a_ray_cluster_of_two_workers(options, tmp_path):

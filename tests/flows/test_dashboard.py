@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,6 +206,39 @@ def test_the_summary_reads_the_checks_of_earlier_releases(key: str) -> None:
         "arms": {"js": {}},
     }
     assert dict(dashboard.annotation_summary(checks))["audio-sensitive"] is True
+
+
+@pytest.mark.parametrize(("days", "is_named"), [(30, True), (-3, True), (200, False)])
+def test_the_page_shows_what_a_hosted_alm_cost_and_when_it_ends(
+    tmp_path: Path, days: int, is_named: bool
+) -> None:
+    end = datetime.now(UTC).date() + timedelta(days=days)
+    hosted = {
+        "sent_to": "https://api.example.org/v1",
+        "answered_by": ["m-2026-02-23"],
+        "clips_sent": 2,
+        "requests": 20,
+        "cost_usd": 0.0123,
+        "tokens": {"text": 5, "audio": 80, "cached": 1, "output": 9, "reasoning": 4},
+        "shutdown": end.isoformat(),
+    }
+    checks = {
+        "alm": "gpt_audio",
+        "revision": "m",
+        "engine": "hosted",
+        **dict.fromkeys(("utterances", "answers", "refusals", "rejected"), 0),
+        "label_mass": {"mean": None},
+        "audio_sensitive": True,
+        "canary": {"js": 0.1},
+        "order_bias": {"js": 0.0},
+        "modalities": {"js": {}},
+        "hosted": hosted,
+    }
+    (tmp_path / "checks.json").write_text(json.dumps(checks))
+    page = dashboard.page("annotate", "mine", tmp_path)
+    for shown in ("| cost (USD) | 0.0123 |", "| answered by | m-2026-02-23 |", "| audio tokens | 80 |"):
+        assert shown in page
+    assert ("choose its successor" in page) is is_named
 
 
 def test_names_from_outside_cannot_break_the_table() -> None:

@@ -54,7 +54,7 @@ def run(
             "max_cost": 1.0,
             "shard": 64,
         }
-        return annotate(utterances=utterances, out=tmp_path / name, **(defaults | options))
+        return annotate(**({"utterances": utterances, "out": tmp_path / name} | defaults | options))
 
     yield call
     close_engines()
@@ -115,6 +115,30 @@ def test_after_the_pilot_batches_cost_half_and_give_the_same_votes(
     assert served < server.served - served < served + 40 * (len(server.desk.batches) + 1)
     costs = [read_checks(each)["hosted"]["cost_usd"] for each in (alone, out)]
     assert costs[1] < costs[0]
+
+
+@pytest.mark.parametrize("elicitation", ["sampled", "verbalised"])
+def test_a_long_clip_is_asked_in_windows_as_estimated(
+    elicitation: str,
+    run: Callable[..., Path],
+    server: HostedServer,
+    make_utterances: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Three windows of a clip of 70 s; a sampled vote is about one of them."""
+    server.personality = PERSONALITIES["llama.cpp"]
+    out = run(
+        alm="hosted:my-model",
+        utterances=make_utterances(2, seconds=70.0, name="long"),
+        elicitation=elicitation,
+        drawn_votes=3,
+        orders=1,
+        personas=("tone",),
+        max_cost=None,
+        yes=True,
+    )
+    assert f"{server.served} requests about 2 clips" in capsys.readouterr().out
+    assert read_annotations(out).frame["refused"].sum() == 0
 
 
 def test_refusals_are_counted_and_are_no_votes(run: Callable[..., Path], server: HostedServer) -> None:

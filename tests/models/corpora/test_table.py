@@ -223,7 +223,7 @@ def test_latin_1_and_windows_line_ends(root: Path) -> None:
 
 
 def test_messages_name_file_and_line(root: Path) -> None:
-    with pytest.raises(UserError, match=r"expected utterances\.csv or"):
+    with pytest.raises(UserError, match=r"no table .CSV"):
         load(root)
     write(UTTERANCES, root / "utterances.csv")
     with pytest.raises(UserError, match=r"utterances\.csv: columns \['label'\] are missing"):

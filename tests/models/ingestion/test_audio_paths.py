@@ -16,7 +16,7 @@ from tests.support.wav_files import tone, write_wav
 
 def resolved(folder: Path, *names: str) -> list[str]:
     """The names as paths."""
-    kept, rejects = resolve_audio(pl.DataFrame({"audio": list(names)}), folder)
+    kept, rejects, _ = resolve_audio(pl.DataFrame({"audio": list(names)}), folder)
     assert not rejects.height
     return kept["audio"].to_list()
 
@@ -58,10 +58,40 @@ def test_below_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert resolved(tmp_path, "~/a.wav") == [str(tmp_path / "~" / "a.wav")]
 
 
-def test_a_name_that_could_be_two_files_is_missing(tmp_path: Path) -> None:
-    for name in ("Call.wav", "CALL.wav"):
+def test_a_name_that_could_be_two_files_is_a_reject_that_names_both(tmp_path: Path) -> None:
+    for name in ("Call.wav", "CALL.wav", "x/clip.wav", "y/clip.flac"):
         write_wav(tmp_path / name, tone())
-    assert resolved(tmp_path, "call.wav", "Call.wav") == [f"{tmp_path}/call.wav", f"{tmp_path}/Call.wav"]
+    names = ["call.wav", "Call.wav", "clip", "x/clip"]
+    frame = pl.DataFrame({"audio": names, "utterance_id": names, "file": "t.csv", "line": [1, 2, 3, 4]})
+    kept, rejects, _ = resolve_audio(frame, tmp_path)
+    assert kept["audio"].to_list() == [f"{tmp_path}/Call.wav", f"{tmp_path}/x/clip.wav"]
+    assert set(rejects["reason"]) == {"audio name fits several recordings"}
+    assert rejects["detail"].str.contains("CALL.wav, Call.wav|x/clip.wav, y/clip.flac").all()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "anna 7",
+        "Anna 7",
+        "anna 7.wav",
+        "ANNA 7.WAV",
+        "./anna 7",
+        "deep/anna 7",
+        "old\\place\\anna 7.wav",
+        "deep\\anna 7",
+    ],
+)
+def test_a_recording_is_found_by_its_name_alone(tmp_path: Path, name: str) -> None:
+    write_wav(tmp_path / "deep/Anna 7.wav", tone())
+    assert resolved(tmp_path, name) == [f"{tmp_path}/deep/Anna 7.wav"]
+
+
+def test_numbers_name_recordings_whatever_a_program_made_of_them(tmp_path: Path) -> None:
+    write_wav(tmp_path / "wav/101.wav", tone())
+    kept, _, notes = resolve_audio(pl.DataFrame({"audio": ["101", "101.0", "102"]}), tmp_path)
+    assert kept["audio"].to_list() == [*[f"{tmp_path}/wav/101.wav"] * 2, f"{tmp_path}/102"]
+    assert notes == ["2 audio names are those of recordings below the folder, such as '101': wav/101.wav"]
 
 
 def test_a_backslash_in_a_name_is_kept_where_the_file_has_one(tmp_path: Path) -> None:
@@ -99,7 +129,7 @@ def test_s3_stays(tmp_path: Path) -> None:
 )
 def test_other_urls_are_rejected_as_such(tmp_path: Path, url: str) -> None:
     frame = pl.DataFrame({"utterance_id": ["a", "b", "c"], "audio": [url, "a.wav", None]})
-    kept, rejects = resolve_audio(frame, tmp_path)
+    kept, rejects, _ = resolve_audio(frame, tmp_path)
     assert kept["utterance_id"].to_list() == ["b", "c"]
     row = rejects.row(0, named=True)
     assert (row["utterance_id"], row["reason"]) == ("a", "audio is at a URL that is not read")

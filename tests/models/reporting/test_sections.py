@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from ambivox.models.files import write_json
+from ambivox.models.reporting.page import page
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.sections import provenance
+from ambivox.models.reporting.sections.annotation import annotation
 from ambivox.models.reporting.sections.corpus import corpus
 from ambivox.models.reporting.sections.finetuning import finetuning
 from ambivox.models.reporting.sections.pooling import pooling
@@ -32,6 +35,21 @@ def test_corpus_counts_votes_and_rejects(root: Path) -> None:
     assert rejects.rows == (("not audio", "1"),)
     pl.DataFrame({"reason": []}).write_parquet(root / "ingest/rejects.parquet")
     assert "The step ingest rejected nothing." in corpus(Run(root)).text
+
+
+def test_what_a_hosted_alm_was_sent_and_cost_is_said(root: Path) -> None:
+    path = root / "annotations/checks.json"
+    hosted = {
+        "sent_to": "https://api.example.org/v1",
+        "answered_by": ["<b>m</b>"],
+        "clips_sent": 7,
+        "cost_usd": 1.5,
+    }
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"hosted": hosted}))
+    text = " ".join(annotation(Run(root)).text)
+    assert "sent to: https://api.example.org/v1" in text and "cost (USD): 1.5" in text
+    assert "paid requests: not known" in text
+    assert "<b>m</b>" not in page(root)
 
 
 def test_an_alm_of_almost_no_effect_is_named(root: Path) -> None:

@@ -30,6 +30,15 @@ def test_divergences_match_scipy(labels: int) -> None:
     assert metrics.entropy(truth_NK) == pytest.approx(scipy_entropy(truth_NK, base=2, axis=1), abs=1e-12)
 
 
+def test_a_table_of_several_blocks_has_the_scores_of_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth_NK, prediction_NK = _random(1_000, 6, 3), _random(1_000, 6, 4)[::-1]
+    whole_N = metrics.jensen_shannon(truth_NK, prediction_NK)
+    monkeypatch.setattr(metrics, "_BLOCK_ROWS", 7)
+    assert (metrics.jensen_shannon(truth_NK, prediction_NK) == whole_N).all()
+    by_scipy_N = [jensenshannon(p, q, base=2) ** 2 for p, q in zip(truth_NK, prediction_NK, strict=True)]
+    assert whole_N == pytest.approx(by_scipy_N, abs=1e-12)
+
+
 def test_divergence_by_hand() -> None:
     # m = (3/4, 1/4): 0.5 log2(4/3) + 0.5 (0.5 log2(2/3) + 0.5 log2 2) = 0.311278...
     js_N = metrics.jensen_shannon(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]]))
