@@ -74,7 +74,7 @@ def remove_mentions(project: Path, names: Names, skipped: Collection[Path]) -> R
     Args:
         project: The project's folder.
         names: What the people are known by.
-        skipped: Folders that are left alone: the vote store, corpora that were not chosen, the user's recordings.
+        skipped: Folders and files that are left alone: the vote store, corpora that were not chosen, the user's recordings.
 
     Returns:
         What was done.
@@ -104,7 +104,8 @@ def _files(project: Path, left_alone: set[Path]) -> Iterator[Path]:
         folders[:] = sorted(
             name for name in folders if name not in _SKIPPED and (place / name).resolve() not in left_alone
         )
-        yield from (place / name for name in sorted(files) if not (place / name).is_symlink())
+        paths = (place / name for name in sorted(files))
+        yield from (path for path in paths if not path.is_symlink() and path.resolve() not in left_alone)
 
 
 def _output_of(path: Path, project: Path) -> Path | None:
