@@ -71,7 +71,7 @@ bench-long: setup ## Measurements that take long or need an engine: annotation, 
 	for file in annotation capacity capacity_simulation coverage features ingest listener training; do \
 		$(BIN)/python -m benchmarks.$$file || exit 1; done
 
-crash-matrix: setup ## Kill every step and flow at random moments, 200 times; takes an hour
+crash-matrix: setup ## Kill every step and command at random moments, 230 times; takes an hour or more
 	$(BIN)/python -m tests.crashes
 
 CASES ?= 100000
