@@ -69,7 +69,9 @@ def parquet(table: str) -> bytes:
                 path
             )
         elif table == "annotations":
-            row: dict[str, object] = {name: "x" for name, dtype in Annotations.required.items() if dtype == pl.String}
+            row: dict[str, object] = {
+                name: "x" for name, dtype in Annotations.required.items() if dtype == pl.String
+            }
             row |= {
                 "utterance_id": "u1",
                 "elicitation": "exact",

@@ -125,7 +125,10 @@ def test_ratings_are_in_the_rows_and_in_the_card(run: Run, tmp_path: Path) -> No
     datasets = pytest.importorskip("datasets")
     mlcroissant = pytest.importorskip("mlcroissant")
     assert run.utterances is not None
-    rows = [("u0002", "r1", 1.0, 7.0, 2.0, 3.0, None), ("u0002", "r2", 1.0, 7.0, 4.0, 3.0, 5.0)]
+    rows: list[tuple[object, ...]] = [
+        ("u0002", "r1", 1.0, 7.0, 2.0, 3.0, None),
+        ("u0002", "r2", 1.0, 7.0, 4.0, 3.0, 5.0),
+    ]
     rows += [("u0003", None, 1.0, 7.0, 6.5, 1.0, 1.0)]
     columns = ["utterance_id", "annotator_id", "lowest", "highest", *DIMENSIONS]
     table = pl.DataFrame(rows, columns, orient="row", infer_schema_length=None)
