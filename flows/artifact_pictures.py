@@ -33,24 +33,23 @@ def picture_address(name: str) -> str:
     return f"/pictures/{name}"
 
 
-def picture_markdown(project: Path, picture: Path, alternative: str) -> str:
+def picture_markdown(project: Path, picture: bytes, alternative: str) -> str:
     """A picture in an artifact's text, by its address where the server shows it.
 
     Args:
         project: The folder that holds dvc.yaml.
-        picture: An SVG file.
+        picture: The content of an SVG file.
         alternative: What it shows, for those who do not see it.
     """
-    content = picture.read_bytes()
-    name = f"{hashlib.sha256(content).hexdigest()}.svg"
+    name = f"{hashlib.sha256(picture).hexdigest()}.svg"
     copy = pictures_folder(project) / name
     if not copy.is_file():
         with atomic_path(copy) as temporary:
-            temporary.write_bytes(content)
+            temporary.write_bytes(picture)
     text = _MARKUP.sub(" ", alternative)
     if _is_shown(picture_address(name)):
         return f"![{text}]({picture_address(name)})"
-    return f"![{text}](data:image/svg+xml;base64,{base64.b64encode(content).decode('ascii')})"
+    return f"![{text}](data:image/svg+xml;base64,{base64.b64encode(picture).decode('ascii')})"
 
 
 def _is_shown(address: str) -> bool:

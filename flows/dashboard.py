@@ -127,7 +127,7 @@ def page(step: str, name: str, folder: Path, project: Path) -> str:
     for picture in PAGES[step].pictures:
         if (path := folder / f"{picture}.svg").is_file():
             step_folder = PAGES[step].folder.partition("/")[0]
-            parts.append(picture_markdown(project, path, caption(step_folder, picture)))
+            parts.append(picture_markdown(project, path.read_bytes(), caption(step_folder, picture)))
     return "\n\n".join(parts)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -72,12 +71,11 @@ def publish_history(
 
 def _publish_trends(project: Path, corpus: str, rows: list[dict[str, Any]]) -> None:
     """Show quality, speed and cost of a corpus through its runs, by ALM, as ``<corpus>-trends``."""
-    from ambivox.models.reporting.figures.style import save
+    from ambivox.models.reporting.figures.style import svg
     from ambivox.models.reporting.figures.trends import trends_figure
 
-    with tempfile.TemporaryDirectory() as folder:
-        picture = save(trends_figure(rows[::-1]), Path(folder) / "trends.svg")
-        shown = picture_markdown(project, picture, f"nll, speed and cost of every run of {corpus}, by ALM")
+    picture = svg(trends_figure(rows[::-1]))
+    shown = picture_markdown(project, picture, f"nll, speed and cost of every run of {corpus}, by ALM")
     columns = ("ended", "ALM", *TRENDS)
     table = [[_text(row.get(name)) for name in columns] for row in rows[:_SHOWN_ROWS]]
     create_markdown_artifact(

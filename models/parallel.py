@@ -1,6 +1,6 @@
 """Work on threads, with results in order: a function on many file names in batches, and calls that wait for a server.
 
-And its opposite: code whose products of small matrices cost less on one thread.
+And its opposite: code on small arrays that costs less on one thread.
 """
 
 from __future__ import annotations
@@ -74,3 +74,20 @@ def one_blas_thread() -> Iterator[None]:
     """
     with threadpool_limits(1, "blas"):
         yield
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Limit torch to one thread in the calling thread, as a context manager or as a decorator of a function.
+
+    For work on one short clip, such as a log-mel spectrogram, starting and joining threads costs more than the work; while
+    other processes use the cores, waiting for them costs many times as much.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -147,11 +147,7 @@ def _is_confirmed(run: AnnotationRun, missing: list[Any], options: AnnotateOptio
     _logger.info(f"{run.resolved.name}: {estimate.describe()}")
     if options.dry_run:
         return False
-    if estimate.cost is not None and options.max_cost is not None and estimate.cost > options.max_cost:
-        raise UserError(
-            f"the run is expected to cost {estimate.cost:.2f} USD, more than the {options.max_cost:g} USD of --max-cost; "
-            "nothing was sent"
-        )
+    estimate.check(options.max_cost)
     if options.yes or options.max_cost is not None:
         return True
     if sys.stdin is None or not sys.stdin.isatty():

@@ -36,7 +36,13 @@ class ExportOptions:
 
 
 def export(
-    *, utterances: Path, votes: Path, out: Path, distributions: Path | None = None, options: ExportOptions
+    *,
+    utterances: Path,
+    votes: Path,
+    out: Path,
+    distributions: Path | None = None,
+    ratings: Path | None = None,
+    options: ExportOptions,
 ) -> Path:
     """Write the tables of a corpus in another tool's format.
 
@@ -49,6 +55,7 @@ def export(
         votes: votes.parquet; votes about other utterances are left out and counted.
         out: The folder to write.
         distributions: A table of distributions to export with them.
+        ratings: ratings.parquet of ingest (arousal, valence and dominance) to export with them; labelling tools take none.
         options: See ExportOptions.
 
     Returns:
@@ -61,9 +68,9 @@ def export(
 
     from ambivox.models.exchange import LinkedTables
     from ambivox.models.files import atomic_folder, check_output_folder
-    from ambivox.models.tables import SPLITS, Distributions, Utterances, Votes
+    from ambivox.models.tables import SPLITS, Distributions, Ratings, Utterances, Votes
 
-    inputs = (utterances, votes, distributions)
+    inputs = (utterances, votes, distributions, ratings)
     check_output_folder(out, inputs)
     exported_utterances = Utterances.read(utterances).in_splits(*(options.splits or SPLITS))
     about = pl.col("utterance_id").is_in(exported_utterances.frame["utterance_id"].implode())
@@ -75,13 +82,19 @@ def export(
         exported_distributions = Distributions(
             all_distributions.frame.filter(about), all_distributions.labels
         )
-    bundle = LinkedTables.of(exported_utterances, exported_votes, exported_distributions)
+    exported_ratings = None
+    if ratings is not None:
+        all_ratings = Ratings.read(ratings)
+        exported_ratings = Ratings(all_ratings.frame.filter(about), all_ratings.labels)
+    bundle = LinkedTables.of(exported_utterances, exported_votes, exported_distributions, exported_ratings)
     with atomic_folder(out, inputs) as folder:
         notes = _write(bundle, folder, options)
     left_out = len(all_votes) - len(exported_votes)
     _logger.info(
         f"{len(exported_utterances):,} utterances, {len(exported_votes):,} votes, {len(exported_distributions) if exported_distributions else 0:,} distributions as {options.format}"
     )
+    if exported_ratings is not None:
+        _logger.info(f"{len(exported_ratings):,} ratings of arousal, valence and dominance")
     if left_out:
         _logger.info(f"{left_out:,} votes about other utterances are left out")
     for note in notes:

@@ -63,7 +63,8 @@ def ingest(
     """Read a corpus: utterances, votes, splits, and a profile of it.
 
     Writes a folder with utterances.parquet, votes.parquet, heldout.parquet, rejects.parquet, truth.parquet
-    (where the true distributions are known), profile.json, profile.md and profile.svg. What could not be used is
+    (where the true distributions are known), ratings.parquet (arousal, valence and dominance, where the corpus has
+    them), profile.json, profile.md and profile.svg. What could not be used is
     in rejects.parquet, with file and line, and its number is shown.
 
     Args:
@@ -122,6 +123,8 @@ def ingest(
         ingested.votes.write(folder / "votes.parquet")
         ingested.heldout.write(folder / "heldout.parquet")
         ingested.rejects.write_parquet(folder / "rejects.parquet", compression="zstd")
+        if ingested.ratings is not None:
+            ingested.ratings.write(folder / "ratings.parquet")
         if ingested.truth is not None:
             ingested.truth.write(folder / "truth.parquet")
         write_json(folder / "profile.json", ingested.profile)

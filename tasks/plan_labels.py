@@ -72,7 +72,7 @@ def plan_labels(
     from ambivox.models.pooling.allocation_simulation import simulate
     from ambivox.models.pooling.fit import fit_pooling
     from ambivox.models.pooling.inputs import FIT_SPLITS, keep_human_votes, pooling_inputs
-    from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
+    from ambivox.models.pooling.several_alms import read_alms
     from ambivox.models.reporting.figures.allocation import savings_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.spreadsheet_cells import without_formulas
@@ -83,10 +83,7 @@ def plan_labels(
     utterance_table = Utterances.read(utterances).in_splits("train", "development", "test")
     human_votes = keep_human_votes(Votes.read(votes))
     ids = utterance_table.frame["utterance_id"]
-    files = (annotations, *options.more_annotations)
-    synthetic = tuple(
-        alm for path in files for alm in read_synthetic_distributions(path, ids, human_votes.labels)
-    )
+    synthetic = read_alms((annotations, *options.more_annotations), ids, human_votes.labels)
     inputs = pooling_inputs(utterance_table, human_votes, synthetic)
     split_N = utterance_table.frame["split"].to_numpy()
     names = [alm.alm for alm in synthetic]

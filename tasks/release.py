@@ -49,7 +49,8 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
     Args:
         data: The corpus's folder, data/KEY; or a trained model, data/KEY/finetuned/NAME or data/KEY/alm.
         version: The version, such as v1 or v1.2.
-        out: The folder of cards, KEY-VERSION.md and .json; KEY-VERSION/ there is what is published on the hub.
+        out: The folder of cards, KEY-VERSION.md and .json; KEY.html there shows the corpus through its releases, and
+            KEY-VERSION/ is what is published on the hub.
         options: See ReleaseOptions.
 
     Returns:
@@ -90,9 +91,12 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
             with atomic_path(page) as temporary:
                 temporary.write_text(_card(model, content), encoding="utf-8")
             write_json(page.with_suffix(".json"), content)
+            written = [page, page.with_suffix(".json")]
+            if model is None:
+                written.append(_write_releases_page(out, key))
             if options.push:
                 versions.push(corpus)
-            versions.commit_and_tag(tag, [page, page.with_suffix(".json")])
+            versions.commit_and_tag(tag, written)
             _logger.info(
                 f"release: {tag} tagged, data card {page}"
                 + ("" if options.push else "; send it with: dvc push && git push --follow-tags")
@@ -128,6 +132,17 @@ def _content(
             raise UserError(f"{data}: no distributions here yet; run the pipeline first (ambivox run)")
     ordered: dict[str, Any] = json.loads(json.dumps(content | commit, sort_keys=True))
     return ordered
+
+
+def _write_releases_page(out: Path, key: str) -> Path:
+    """Write the page that shows a corpus through its releases."""
+    from ambivox.models.files import atomic_path
+    from ambivox.models.reporting.releases_page import read_releases, releases_page
+
+    page = out / f"{key}.html"
+    with atomic_path(page) as temporary:
+        temporary.write_text(releases_page(key, read_releases(out, key)), encoding="utf-8")
+    return page
 
 
 def _card(model: TrainedModel | None, content: dict[str, Any]) -> str:

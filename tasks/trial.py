@@ -70,8 +70,8 @@ def trial(
     from ambivox.models.evaluation.sparse_vote_trial import trial as run_trial
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.pooling.inputs import keep_human_votes
+    from ambivox.models.pooling.several_alms import read_alms
     from ambivox.models.pooling.summary import worth_sentence, worth_values
-    from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.reporting.figures.trial import squared_error_ratio_figure
     from ambivox.models.reporting.trial_page import trial_markdown
@@ -90,11 +90,7 @@ def trial(
             pl.concat([human_votes.frame, heldout_votes.frame], how="diagonal"), human_votes.labels
         )
     ids = all_utterances.in_splits("train", "development", "test").frame["utterance_id"]
-    synthetic = tuple(
-        alm
-        for path in (annotations, *options.more_annotations)
-        for alm in read_synthetic_distributions(path, ids, human_votes.labels)
-    )
+    synthetic = read_alms((annotations, *options.more_annotations), ids, human_votes.labels)
     result = run_trial(
         all_utterances,
         human_votes,

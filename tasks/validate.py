@@ -67,7 +67,7 @@ def validate(
     from ambivox.models.evaluation.validation_tables import details, metrics_by_source, scores_by_utterance
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.pooling.inputs import keep_human_votes
-    from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
+    from ambivox.models.pooling.several_alms import read_alms
     from ambivox.models.reporting.figures import validation as figures
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.reporting.measures import HEADINGS, format_measure, rank
@@ -82,11 +82,8 @@ def validate(
             f"{distributions}: no distributions here; expected {', '.join(SOURCES)}.parquet, written by pool"
         )
     test = all_utterances.in_splits("test")
-    synthetic = tuple(
-        alm
-        for path in (annotations, *options.more_annotations)
-        for alm in read_synthetic_distributions(path, test.frame["utterance_id"], human_votes.labels)
-    )
+    files = (annotations, *options.more_annotations)
+    synthetic = read_alms(files, test.frame["utterance_id"], human_votes.labels)
     validation = compare(
         all_utterances,
         human_votes,

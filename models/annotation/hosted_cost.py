@@ -46,6 +46,21 @@ class CostEstimate:
     cost: float | None
     minutes: float
 
+    def check(self, limit: float | None) -> None:
+        """Check that the requests cost no more than is allowed.
+
+        Args:
+            limit: US dollars that may be spent; None without a limit.
+
+        Raises:
+            UserError: they are expected to.
+        """
+        if self.cost is not None and limit is not None and self.cost > limit:
+            raise UserError(
+                f"the run is expected to cost {self.cost:.2f} USD, more than the {limit:g} USD of --max-cost; nothing was "
+                "sent"
+            )
+
     def describe(self) -> str:
         """The estimate in one line."""
         price = "at a price that is not known" if self.cost is None else f"for about {self.cost:.2f} USD"

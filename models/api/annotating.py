@@ -39,7 +39,8 @@ def annotate(
         transcripts: what is said, by utterance.
         engine: what runs the ALM; "auto" is vLLM where it is installed, else transformers.
         store: a vote store, where answers are kept for the next call; None keeps nothing.
-        **settings: further options of the step ``annotate``, such as ``orders`` and ``personas``.
+        **settings: further options of the step ``annotate``, such as ``orders`` and ``personas``; a hosted ALM needs
+            ``allow_hosted=True`` and ``max_cost``, and a ``store``.
 
     Returns:
         A row per recording with ``utterance_id`` and a probability per label, null where the ALM did not answer.
@@ -69,7 +70,10 @@ def annotate(
     utterances = Utterances.check(frame, tuple(labels))
     with tempfile.TemporaryDirectory(prefix="ambivox-") as temporary:
         run = AnnotationRun(utterances, _settings(alm, engine, str(store or temporary), settings))
-        annotations = run.annotate().annotations
+        missing = run.missing_items()
+        if run.is_hosted and missing:
+            _check_agreed(run, missing, store)
+        annotations = run.annotate(missing).annotations
     answers = synthetic_distributions(annotations, utterances.frame[UTTERANCE])
     q_NK = answers[0].q_NK if answers else None
     columns: dict[str, Any] = {UTTERANCE: utterances.frame[UTTERANCE]}
@@ -77,6 +81,17 @@ def annotate(
         column = pl.Series(label, q_NK[:, k] if q_NK is not None else [None] * len(frame), dtype=pl.Float64)
         columns[label] = column.fill_nan(None)
     return pl.DataFrame(columns)
+
+
+def _check_agreed(run: AnnotationRun, missing: list[pl.DataFrame], store: str | Path | None) -> None:
+    """Check that a caller has agreed to what a hosted ALM costs, and that paid answers are kept."""
+    estimate, limit = run.estimate(missing), run.settings.max_cost
+    if limit is None or store is None:
+        raise UserError(
+            f"nothing was sent: {estimate.describe()}; a hosted ALM needs max_cost= (US dollars) and store= (a folder that "
+            "keeps the paid answers)"
+        )
+    estimate.check(limit)
 
 
 def _settings(alm: str, engine: str, store: str, given: Mapping[str, Any]) -> AnnotationSettings:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 import polars as pl
 
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.hub import hub_endpoint, hub_token
-from ambivox.models.parquet_files import read_parquet
 from ambivox.models.tables import Distributions
 from ambivox.models.tables.distributions import SOURCES
 
@@ -124,9 +124,7 @@ def _at_revision(names: list[Path], revision: str) -> pl.DataFrame:
         except (DvcException, SCMError, OSError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             continue
-        frame = read_parquet(content, "a table of distributions", origin=str(name))
-        labels = tuple(
-            column for column in frame.columns if column not in {*Distributions.required, "fallback"}
-        )
-        return Distributions.check(frame, labels).frame
+        with tempfile.TemporaryDirectory() as temporary:
+            (fetched := Path(temporary) / name.name).write_bytes(content)
+            return Distributions.read(fetched).frame
     raise UserError(f"{names[-1]} at {revision!r}: cannot be read ({reason})")

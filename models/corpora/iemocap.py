@@ -12,6 +12,9 @@ Known defects: transcriptions with Latin-1 characters and with lines that are no
 ones are not read: hidden ``._`` files from the archive, and copies such as ``Ses01F_impro02 (1).txt``, which are
 counted.
 
+Arousal (``act``), valence and dominance are rated from 1 to 5: the evaluators' ratings (A-E1, ...) are read, the actors'
+(A-F1, A-M1) with the self-reports, and the mean that the turn's first line gives (valence, activation, dominance).
+
 A block of rows in Session1/dialog/EmoEvaluation/Ses01F_impro05.txt (tabs between fields):
 
     [140.2250 - 145.6000]	Ses01F_impro05_F019	ang	[1.5000, 4.0000, 4.5000]
@@ -25,13 +28,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.corpus import CorpusData, require_layout
 from ambivox.models.ingestion.reading import read_text
+from ambivox.models.tables import DIMENSIONS, Ratings
 from ambivox.models.tables.rejects import REJECTS
 
 LABELS = {
@@ -51,9 +55,13 @@ DIALOGS = {"all": "", "improvised": "_impro", "scripted": "_script"}
 _TURN = r"(?P<turn>(?P<session>Ses0[1-5])[FM]_\w+_(?P<sex>[FM])\d{3})"
 _DIALOG_FILE = re.compile(r"Ses0[1-5][FM]_(impro\d{2}|script\d{2}_\d)[a-z]?\.txt")
 # Blanks, because some editors and converters replace or remove tabs.
-_HEADER = re.compile(rf"\[\s*\d+\.\d+\s*-\s*\d+\.\d+\s*\]\s*{_TURN}\s*\w+\s*\[.*\]")
+_HEADER = re.compile(rf"\[\s*\d+\.\d+\s*-\s*\d+\.\d+\s*\]\s*{_TURN}\s*\w+\s*\[(?P<means>.*)\]")
 _EVALUATION = re.compile(r"C-(?P<evaluator>[EFM]\d+):\s*(?P<labels>([^;()\s][^;()\t]*;\s*)+)\(.*")
-_RATING = re.compile(r"A-[EFM]\d+:.*")
+_RATING = re.compile(r"A-(?P<evaluator>[EFM]\d+):(?P<ratings>.*)")
+# "val 2; act 4; dom  4;": an evaluator may have left one out.
+_DIMENSION = re.compile(r"\b(val|act|dom)\s*(\d+(?:\.\d+)?)\s*;")
+_DIMENSIONS = {"act": "arousal", "val": "valence", "dom": "dominance"}
+_SCALE = (1.0, 5.0)
 _TRANSCRIPT = re.compile(rf"{_TURN}\s*\[[\d.]+\s*-\s*[\d.]+\]:\s*(?P<transcript>.*)")
 
 
@@ -106,6 +114,7 @@ class _Reader:
         self.annotator_kinds = "EFM" if self_reports else "E"
         self.utterances: dict[str, tuple[str, str, str, str, str]] = {}
         self.votes: list[tuple[str, str, str, str, int]] = []
+        self.ratings: list[tuple[str, str | None, float | None, float | None, float | None, str, int]] = []
         self.rejects: list[tuple[str, int, str | None, str, str]] = []
         self.transcripts: dict[str, str] = {}
         self.not_utf8 = 0
@@ -128,7 +137,9 @@ class _Reader:
                 turn = self._add_turn(header, path, number, audio)
             elif evaluation := _EVALUATION.fullmatch(line):
                 self._add_votes(evaluation, turn, path, number)
-            elif not _RATING.fullmatch(line):
+            elif rating := _RATING.fullmatch(line):
+                self._add_rating(rating, turn, path, number)
+            else:
                 self.rejects.append((str(path), number, turn, "unreadable line", line))
                 # The votes below an unreadable header must not go to the turn above it.
                 turn = turn if line.startswith(("C-", "A-")) else None
@@ -169,6 +180,10 @@ class _Reader:
             },
             orient="row",
         )
+        rated: dict[str, Any] = (
+            {"utterance_id": pl.String} | Ratings.optional | {"file": pl.String, "line": pl.Int64}
+        )
+        ratings = pl.DataFrame(self.ratings, rated, orient="row")
         merged_label = "excitement" if merge_excited else None
         if merge_excited:
             votes = votes.with_columns(pl.col("label").replace("excitement", "happiness"))
@@ -187,6 +202,7 @@ class _Reader:
             votes=votes,
             licence="for research only, not to be passed on (University of Southern California)",
             rejects=pl.DataFrame(self.rejects, REJECTS, orient="row"),
+            ratings=ratings.with_columns(lowest=pl.lit(_SCALE[0]), highest=pl.lit(_SCALE[1])),
             notes=tuple(notes),
         )
 
@@ -202,7 +218,25 @@ class _Reader:
             return None
         sex = "female" if header["sex"] == "F" else "male"
         self.utterances[turn] = (str(audio / f"{turn}.wav"), speaker, sex, str(path), str(number))
+        means = [_number(part) for part in header["means"].split(",")]
+        if len(means) == len(DIMENSIONS) and any(mean is not None for mean in means):
+            valence, arousal, dominance = means
+            self.ratings.append((turn, None, arousal, valence, dominance, str(path), number))
         return turn
+
+    def _add_rating(self, rating: re.Match[str], turn: str | None, path: Path, number: int) -> None:
+        """Add the dimensions of one evaluator; those of an evaluator who left all out are no ratings."""
+        given = {_DIMENSIONS[name]: float(value) for name, value in _DIMENSION.findall(rating["ratings"])}
+        if turn is None or not given or rating["evaluator"][0] not in self.annotator_kinds:
+            return
+        annotator = self._annotator(rating["evaluator"], turn)
+        arousal, valence, dominance = (given.get(name) for name in DIMENSIONS)
+        self.ratings.append((turn, annotator, arousal, valence, dominance, str(path), number))
+
+    @staticmethod
+    def _annotator(evaluator: str, turn: str) -> str:
+        """Evaluators have the same number in all sessions; actors are numbered per session."""
+        return evaluator if evaluator[0] == "E" else f"{turn[:5]}_{evaluator}"
 
     def _add_votes(self, evaluation: re.Match[str], turn: str | None, path: Path, number: int) -> None:
         evaluator = evaluation["evaluator"]
@@ -211,8 +245,15 @@ class _Reader:
         if turn is None:
             self.rejects.append((str(path), number, None, "vote outside a turn", evaluation[0]))
             return
-        # Evaluators have the same number in all sessions; actors are numbered per session.
-        annotator = evaluator if evaluator[0] == "E" else f"{turn[:5]}_{evaluator}"
+        annotator = self._annotator(evaluator, turn)
         for name in evaluation["labels"].split(";"):
             if label := name.strip():
                 self.votes.append((turn, annotator, LABELS.get(label, label), str(path), number))
+
+
+def _number(text: str) -> float | None:
+    """A number in a turn's first line; None where there is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -10,7 +10,7 @@ from annotators to their labels, or a list of labels. The labels are those that 
 `ambivox export --format lhotse` writes.
 Known defects: recordings that are commands, in memory, or of several files are rejected; commands are never run.
 
-A line of supervisions.jsonl:
+A row of supervisions.jsonl:
 
     {"id": "u1", "recording_id": "r1", "start": 0.0, "duration": 2.0, "channel": 0, "text": "Hi", "speaker": "s1",
      "custom": {"votes": [{"annotator_id": "r1", "label": "anger"}, {"annotator_id": "r2", "label": "neutral"}]}}

@@ -9,6 +9,8 @@ A worker's vote is the major emotion; secondary emotions are not read, nor is th
 splits are kept; Test1, Test2 and Test3 (in release 1.6: Test) are all test unless ``tests`` selects some of them.
 Releases differ in spelling: Labels, labels or label; labels_consensus.csv or labels_concensus.csv; Audios or Audio;
 Development or Validation.
+Arousal (activation), valence and dominance are rated from 1 to 7: the workers' ratings and the consensus, which is their
+mean, are read where a release has them.
 Known defects: speakers given as Unknown, files without a transcript, sentences that only one of the label files lists.
 
 A row of Labels/labels_consensus.csv (file, emotion, three dimensions, speaker, gender, split):
@@ -28,9 +30,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -63,6 +66,18 @@ _CONSENSUS = ("labels_consensus.csv", "labels_concensus.csv")
 _AUDIO_FOLDERS = ("Audios", "Audio")
 _TRANSCRIPT_FOLDERS = ("Transcripts", "Transcript")
 _WORKER_COLUMNS = ("Worker", "Workers")
+_RATED = {"arousal": "EmoAct", "valence": "EmoVal", "dominance": "EmoDom"}
+_SCALE = (1.0, 7.0)
+_ANSWER = ("EmoClass_Major", *_RATED.values())
+
+
+class _Answer(NamedTuple):
+    """What is read of a worker's answer in the JSON file, in the order of _ANSWER."""
+
+    major: str | None = None
+    arousal: str | None = None
+    valence: str | None = None
+    dominance: str | None = None
 
 
 def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> CorpusData:
@@ -98,14 +113,17 @@ def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> CorpusData:
         else []
     )
     utterances = _utterances(rows.filter(~is_broken & ~is_left_out), root)
-    votes, bad_votes, source = _votes(consensus.parent)
+    votes, bad_votes, ratings, source = _votes(consensus.parent)
     votes = votes.join(rows.filter(~is_broken & is_left_out), on="utterance_id", how="anti")
+    means = _ratings(rows.filter(~is_broken), pl.lit(None, pl.String))
+    ratings = pl.concat([means, ratings]).join(utterances, on="utterance_id", how="semi")
     return CorpusData(
         labels=tuple(LABELS.values()),
         utterances=utterances,
         votes=votes,
         licence="MSP-Podcast licence of the University of Texas at Dallas",
         rejects=pl.concat([rejected(rows.filter(is_broken), "unreadable row", detail), bad_votes]),
+        ratings=ratings.with_columns(lowest=pl.lit(_SCALE[0]), highest=pl.lit(_SCALE[1])),
         notes=(f"votes are from {source}", *notes),
     )
 
@@ -150,8 +168,22 @@ def _transcripts(folder: Path | None, utterance_ids: list[str]) -> list[str | No
         return list(map_in_batches(pool, transcript, utterance_ids, "reading transcripts"))
 
 
-def _votes(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame, str]:
-    """Read every worker's major emotion; returns votes, rejects, and which of the formats was there."""
+def _ratings(rows: pl.DataFrame, annotator: pl.Expr) -> pl.DataFrame:
+    """Read the dimensions in columns named as the corpus names them; rows that rate none are left out."""
+    numbers = [
+        (
+            pl.col(column).cast(pl.Float64, strict=False)
+            if column in rows.columns
+            else pl.lit(None, pl.Float64)
+        ).alias(name)
+        for name, column in _RATED.items()
+    ]
+    ratings = rows.select("utterance_id", *numbers, "file", "line", annotator_id=annotator)
+    return ratings.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in _RATED))
+
+
+def _votes(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, str]:
+    """Read every worker's major emotion; returns votes, rejects, ratings, and which of the formats was there."""
     csv_path = find_entry(folder, ("labels_detailed.csv",))
     json_path = find_entry(folder, ("labels_detailed.json",))
     if csv_path is not None:
@@ -174,35 +206,41 @@ def _votes(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame, str]:
     )
 
 
-def _named(rows: pl.DataFrame, worker: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _named(rows: pl.DataFrame, worker: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Read answers with one column per part."""
     is_broken = pl.any_horizontal(pl.col("utterance_id", worker, "EmoClass_Major").is_null())
     votes = rows.filter(~is_broken).select(
         "utterance_id", "file", "line", annotator_id=worker, label=_label(pl.col("EmoClass_Major"))
     )
-    return votes, rejected(
+    rejects = rejected(
         rows.filter(is_broken), "unreadable row", "a file, a worker and a major emotion are expected"
     )
+    return votes, rejects, _ratings(rows.filter(~is_broken), pl.col(worker))
 
 
-def _packed(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _packed(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Read answers in one column, ``worker; major; secondary; A:activation; V:valence; D:dominance;``."""
     parts = rows.with_columns(
         pl.col("EmoDetail")
         .str.extract_groups(r"^\s*([^;]+?)\s*;\s*([^;]+?)\s*;.*;?\s*A:[^;]*;\s*V:[^;]*;\s*D:")
         .alias("_")
     ).unnest("_")
+    parts = parts.with_columns(
+        pl.col("EmoDetail").str.extract(rf";\s*{letter}:\s*([\d.]+)\s*;").alias(column)
+        for letter, column in (("A", "EmoAct"), ("V", "EmoVal"), ("D", "EmoDom"))
+    )
     is_broken = pl.any_horizontal(pl.col("utterance_id", "1", "2").is_null())
     votes = parts.filter(~is_broken).select(
         "utterance_id", "file", "line", annotator_id="1", label=_label(pl.col("2"))
     )
-    return votes, rejected(
+    rejects = rejected(
         parts.filter(is_broken), "unreadable row", pl.col("EmoDetail").fill_null("no EmoDetail")
     )
+    return votes, rejects, _ratings(parts.filter(~is_broken), pl.col("1"))
 
 
-def _from_json(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read file -> worker -> answer. The parser keeps only the major emotion of each answer, to save memory."""
+def _from_json(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Read file -> worker -> answer. The parser keeps only what is read of each answer, to save memory."""
     text, _ = read_text(path)
     try:
         files = json.loads(text, object_pairs_hook=_answer_or_pairs)
@@ -213,16 +251,13 @@ def _from_json(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: JSON with a number or nesting that is too large") from error
     del text
-    names, workers, majors = [], [], []
+    parts: list[tuple[str | None, ...]] = []
     for name, answers in _pairs(files, path):
         # An object of workers is a list of pairs by now; anything else is an answer without a worker.
-        is_object = isinstance(answers, list) and all(isinstance(each, tuple) for each in answers)
-        for worker, major in answers if is_object else [(None, answers)]:
-            names.append(name)
-            workers.append(worker)
-            majors.append(major if isinstance(major, str) else None)
-    kinds = {"FileName": pl.String, "Worker": pl.String, "EmoClass_Major": pl.String}
-    rows = pl.DataFrame({"FileName": names, "Worker": workers, "EmoClass_Major": majors}, schema=kinds)
+        for worker, answer in answers if _is_object(answers) else [(None, answers)]:
+            parts.append((name, worker, *(answer if isinstance(answer, _Answer) else _Answer())))
+    kinds = dict.fromkeys(("FileName", "Worker", *_ANSWER), pl.String)
+    rows = pl.DataFrame(parts, schema=kinds, orient="row")
     rows = rows.with_columns(
         utterance_id=_stem("FileName"), file=pl.lit(str(path)), line=pl.lit(None, pl.Int64)
     )
@@ -231,17 +266,29 @@ def _from_json(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _pairs(files: Any, path: Path) -> list[tuple[str, Any]]:
     """The object of files as pairs; a list, which JSON has too, is none."""
-    if not isinstance(files, list) or not all(isinstance(each, tuple) for each in files):
+    if not _is_object(files):
         raise UserError(f"{path}: expected an object of files, each an object of workers")
     return files
 
 
+def _is_object(value: Any) -> bool:
+    """Whether this was a JSON object, which the parser makes a list of pairs."""
+    return isinstance(value, list) and all(
+        isinstance(each, tuple) and not isinstance(each, _Answer) for each in value
+    )
+
+
 def _answer_or_pairs(pairs: list[tuple[str, Any]]) -> Any:
-    """Return the major emotion of an answer, and any other object as pairs, which keep duplicate keys."""
-    for name, value in pairs:
-        if name == "EmoClass_Major":
-            return value
-    return pairs
+    """Return the major emotion and the ratings of an answer, and any other object as pairs, which keep duplicate keys."""
+    if not any(name == _ANSWER[0] for name, _ in pairs):
+        return pairs
+    answer = dict(reversed(pairs))  # of keys that occur twice, the first counts
+    major = answer[_ANSWER[0]]
+    ratings = (answer.get(name) for name in _ANSWER[1:])
+    numbers = (
+        sys.intern(str(rating)) if isinstance(rating, str | int | float) else None for rating in ratings
+    )
+    return _Answer(major if isinstance(major, str) else None, *numbers)
 
 
 def _label(major: pl.Expr) -> pl.Expr:

@@ -19,6 +19,7 @@ from ambivox.models.audio.clips import Clip
 from ambivox.models.audio.decoding import RATE_HZ, decode_many
 from ambivox.models.embedded_alm.architecture import WINDOW_SECONDS, build_feature_extractor
 from ambivox.models.files import atomic_path
+from ambivox.models.parallel import one_torch_thread
 from ambivox.models.progress import track
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def _compute(audio: Sequence[Clip | str], mel_bands: int) -> Iterator[NDArray[np
         yield spectrogram(extractor, samples)
 
 
+@one_torch_thread()
 def spectrogram(extractor: Any, samples: NDArray[np.float32]) -> NDArray[np.float16]:
     """The log-mel spectrogram of the first 30 s of a recording.
 

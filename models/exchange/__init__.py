@@ -16,7 +16,7 @@ import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.exchange._audio_addresses import names_without_root
-from ambivox.models.tables import Distributions, Utterances, Votes
+from ambivox.models.tables import Distributions, Ratings, Utterances, Votes
 
 
 def is_labelling_tool(module: ModuleType) -> bool:
@@ -39,20 +39,29 @@ class LinkedTables:
         utterances: The utterances.
         votes: Their votes.
         distributions: Their distributions, or None.
+        ratings: Their ratings of arousal, valence and dominance, or None.
     """
 
     utterances: Utterances
     votes: Votes
     distributions: Distributions | None
+    ratings: Ratings | None = None
 
     @classmethod
-    def of(cls, utterances: Utterances, votes: Votes, distributions: Distributions | None = None) -> Self:
+    def of(
+        cls,
+        utterances: Utterances,
+        votes: Votes,
+        distributions: Distributions | None = None,
+        ratings: Ratings | None = None,
+    ) -> Self:
         """Check that tables belong together, and order their rows and columns.
 
         Args:
             utterances: The utterances.
             votes: Votes for these utterances.
             distributions: Distributions of these utterances.
+            ratings: Ratings of these utterances.
 
         Returns:
             The tables.
@@ -60,8 +69,7 @@ class LinkedTables:
         Raises:
             UserError: The label sets differ, or a table has rows for other utterances.
         """
-        tables: list[Utterances | Votes | Distributions] = [utterances, votes]
-        tables += [distributions] if distributions else []
+        tables = [table for table in (utterances, votes, distributions, ratings) if table is not None]
         for table in tables:
             if table.labels != utterances.labels:
                 raise UserError(
@@ -84,14 +92,17 @@ class LinkedTables:
         if distributions is not None:
             columns = distributions.frame.select(*Distributions.required, *labels)
             distributions = Distributions(columns.sort("utterance_id"), labels)
-        return cls(Utterances(ordered, labels), votes, distributions)
+        if ratings is not None:
+            columns = ratings.frame.select(*Ratings.required, *Ratings.optional)
+            ratings = Ratings(columns.sort("utterance_id", "annotator_id"), labels)
+        return cls(Utterances(ordered, labels), votes, distributions, ratings)
 
     def for_others(self, *, transcripts: bool, votes: bool) -> LinkedTables:
         """The tables as they may be passed on: audio is named relative to the folder that holds all of it.
 
         Args:
             transcripts: Keep the transcripts.
-            votes: Keep the votes of single annotators.
+            votes: Keep the votes and ratings of single annotators.
 
         Returns:
             The same utterances and distributions.
@@ -103,7 +114,13 @@ class LinkedTables:
         if not transcripts:
             frame = frame.with_columns(transcript=pl.lit(None, pl.String))
         kept = self.votes.frame if votes else self.votes.frame.clear()
-        return LinkedTables(Utterances(frame, self.labels), Votes(kept, self.labels), self.distributions)
+        ratings = self.ratings
+        if ratings is not None and not votes:
+            of_corpus = ratings.frame.filter(pl.col("annotator_id").is_null())
+            ratings = Ratings(of_corpus, self.labels) if of_corpus.height else None
+        return LinkedTables(
+            Utterances(frame, self.labels), Votes(kept, self.labels), self.distributions, ratings
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:

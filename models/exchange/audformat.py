@@ -2,7 +2,7 @@
 
 The ``files`` table is indexed by audio file. Votes are a misc table with one row per vote, because corpora have
 thousands of raters with few files each: columns ``utterance``, ``rater`` (declared in the header as human or machine),
-``emotion`` and ``weight``. ``distribution`` is indexed by file and has one column per label.
+``emotion`` and ``weight``. Ratings of arousal, valence and dominance are another, ``ratings``. ``distribution`` is indexed by file and has one column per label.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import polars as pl
 
 from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.exchange import LinkedTables
-from ambivox.models.tables import Distributions, Utterances, Votes
+from ambivox.models.tables import Distributions, Ratings, Utterances, Votes
 
 _SCHEMES: dict[Any, str] = {pl.String: "str", pl.Float64: "float", pl.Int64: "int"}
 _VOTE_NAMES = {"utterance_id": "utterance", "annotator_id": "rater", "label": "emotion"}
@@ -55,6 +55,8 @@ def write(tables: LinkedTables, folder: Path) -> None:
         audio = distributions.frame.join(frame, on="utterance_id", how="left", maintain_order="left")["audio"]
         schemes = dict.fromkeys(tables.labels, "probability")
         _add(audformat, db, "distribution", distributions.frame, schemes=schemes, audio=audio)
+    if tables.ratings is not None:
+        _add(audformat, db, "ratings", tables.ratings.frame.rename(_VOTE_NAMES, strict=False))
     db.save(str(folder), storage_format="parquet")
 
 
@@ -84,10 +86,15 @@ def read(folder: Path) -> LinkedTables:
     distributions = None
     if "distribution" in db:
         distributions = Distributions.check(_frame(db["distribution"]).drop("file"), labels, str(folder))
+    ratings = None
+    if "ratings" in db:
+        rated = _frame(db["ratings"]).rename({new: old for old, new in _VOTE_NAMES.items()}, strict=False)
+        ratings = Ratings.check(rated, labels, str(folder))
     return LinkedTables.of(
         Utterances.check(utterances, labels, str(folder)),
         Votes.check(votes, labels, str(folder)),
         distributions,
+        ratings,
     )
 
 
@@ -123,7 +130,9 @@ def _add(
     import pandas as pd
 
     if audio is None:
-        db[name] = audformat.MiscTable(pd.Index(range(frame.height), name="vote", dtype="Int64"))
+        db[name] = audformat.MiscTable(
+            pd.Index(range(frame.height), name=name.removesuffix("s"), dtype="Int64")
+        )
     else:
         db[name] = audformat.Table(audformat.filewise_index(audio.to_list()))
     for column in frame.columns:

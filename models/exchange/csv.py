@@ -19,7 +19,7 @@ from ambivox.models.exchange import LinkedTables
 from ambivox.models.files import atomic_path, write_json
 from ambivox.models.json_documents import read_json_document
 from ambivox.models.spreadsheet_cells import original_name, with_formulas, without_formulas
-from ambivox.models.tables import Distributions, Table, Utterances, Votes
+from ambivox.models.tables import Distributions, Ratings, Table, Utterances, Votes
 
 SomeTable = TypeVar("SomeTable", bound=Table)
 
@@ -38,7 +38,7 @@ class _Settings(BaseModel):
 
 
 def write(tables: LinkedTables, folder: Path, *, spreadsheet_safe: bool = False) -> None:
-    """Write utterances.csv, votes.csv, labels.json and, where there are any, distributions.csv.
+    """Write utterances.csv, votes.csv, labels.json and, where there are any, distributions.csv and ratings.csv.
 
     Args:
         tables: The tables to write.
@@ -48,7 +48,7 @@ def write(tables: LinkedTables, folder: Path, *, spreadsheet_safe: bool = False)
     write_json(folder / "labels.json", list(tables.labels))
     if spreadsheet_safe:
         write_json(folder / _SETTINGS, _Settings(spreadsheet_safe=True).model_dump())
-    for table in (tables.utterances, tables.votes, tables.distributions):
+    for table in (tables.utterances, tables.votes, tables.distributions, tables.ratings):
         if table is not None:
             frame = without_formulas(table.frame) if spreadsheet_safe else table.frame
             with atomic_path(folder / f"{table.name}.csv") as temporary:
@@ -75,11 +75,14 @@ def read(folder: Path) -> LinkedTables:
         if path.exists()
         else _Settings()
     )
-    has_distributions = (folder / "distributions.csv").exists()
+    has_distributions, has_ratings = (
+        (folder / f"{name}.csv").exists() for name in ("distributions", "ratings")
+    )
     return LinkedTables.of(
         _read(folder, Utterances, labels, settings),
         _read(folder, Votes, labels, settings),
         _read(folder, Distributions, labels, settings) if has_distributions else None,
+        _read(folder, Ratings, labels, settings) if has_ratings else None,
     )
 
 

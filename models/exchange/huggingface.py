@@ -2,7 +2,8 @@
 
 A row holds the utterance's columns, its ``votes`` (a list of annotator, kind, label and weight; the label is a
 ClassLabel), and its ``distribution`` (one number per label, in the ClassLabel's order) with ``source`` and numbers of
-votes. ``audio`` is a path, or the audio itself where a release includes it; ``dataset.cast_column("audio",
+votes. Where arousal, valence and dominance were rated, it holds their means and the ``ratings`` of each annotator.
+``audio`` is a path, or the audio itself where a release includes it; ``dataset.cast_column("audio",
 datasets.Audio())`` decodes a path. Writing and reading need pyarrow only.
 """
 
@@ -22,7 +23,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.files import atomic_path
 from ambivox.models.parquet_files import read_parquet, reading
-from ambivox.models.tables import SPLITS, Distributions, Utterances, Votes
+from ambivox.models.tables import DIMENSIONS, SPLITS, Distributions, Ratings, Utterances, Votes
 
 _EXPECTED = "a dataset that Ambivox exported"
 _DISTRIBUTION_COLUMNS = ("source", "human_votes", "equivalent_votes")
@@ -116,9 +117,9 @@ def read(folder: Path) -> LinkedTables:
     labels = _labels(paths[0])
     with reading(str(folder), _EXPECTED):
         rows = pl.concat([read_parquet(path, _EXPECTED) for path in paths])
+        if rows.schema.get("audio", pl.String) != pl.String:
+            rows = rows.with_columns(pl.col("audio").struct.field("path").alias("audio"))
     rows = rows.rename(Distributions.renamed, strict=False)
-    if rows.schema["audio"] != pl.String:
-        rows = rows.with_columns(pl.col("audio").struct.field("path").alias("audio"))
     names = dict(enumerate(labels))
     votes = rows.select("utterance_id", "votes").explode("votes", empty_as_null=False).unnest("votes")
     votes = votes.with_columns(pl.col("label").replace_strict(names, return_dtype=pl.String))
@@ -129,10 +130,19 @@ def read(folder: Path) -> LinkedTables:
         distributions = Distributions.check(
             known.select("utterance_id", *_DISTRIBUTION_COLUMNS, *columns), labels, str(folder)
         )
+    ratings = None
+    if "ratings" in rows.columns:
+        with reading(str(folder), _EXPECTED):
+            each = (
+                rows.select("utterance_id", "ratings")
+                .explode("ratings", empty_as_null=False)
+                .unnest("ratings")
+            )
+        ratings = Ratings.check(each, labels, str(folder))
     utterances = Utterances.check(
         rows.select(*Utterances.required, *Utterances.optional), labels, str(folder)
     )
-    return LinkedTables.of(utterances, Votes.check(votes, labels, str(folder)), distributions)
+    return LinkedTables.of(utterances, Votes.check(votes, labels, str(folder)), distributions, ratings)
 
 
 def _rows(tables: LinkedTables) -> pl.DataFrame:
@@ -147,6 +157,13 @@ def _rows(tables: LinkedTables) -> pl.DataFrame:
     votes = tables.votes.frame.group_by("utterance_id", maintain_order=True).agg(votes=vote)
     rows = tables.utterances.frame.join(votes, on="utterance_id", how="left", maintain_order="left")
     rows = rows.with_columns(pl.col("votes").fill_null([]))
+    if tables.ratings is not None:
+        means = tables.ratings.means().select("utterance_id", *DIMENSIONS)
+        rating = pl.struct(name for name in tables.ratings.frame.columns if name != "utterance_id")
+        each = tables.ratings.frame.group_by("utterance_id", maintain_order=True).agg(ratings=rating)
+        for more in (means, each):
+            rows = rows.join(more, on="utterance_id", how="left", maintain_order="left")
+        rows = rows.with_columns(pl.col("ratings").fill_null([]))
     if tables.distributions is None:
         return rows
     p = tables.distributions.frame.select(
@@ -198,6 +215,11 @@ def _features(tables: LinkedTables, *, with_audio: bool) -> dict[str, Any]:
         features["audio"] = {"_type": "Audio"}
     vote = {"annotator_id": text, "annotator_kind": text, "label": _class_label(tables), "weight": number}
     features["votes"] = {"feature": vote, "_type": "List"}
+    if tables.ratings is not None:
+        columns = (Ratings.required | Ratings.optional).items()
+        features |= dict.fromkeys(DIMENSIONS, number)
+        rating = {name: _value(_DTYPES[dtype]) for name, dtype in columns if name != "utterance_id"}
+        features["ratings"] = {"feature": rating, "_type": "List"}
     if tables.distributions is not None:
         features |= {"source": text, "human_votes": number, "equivalent_votes": number}
         features["distribution"] = {"feature": number, "_type": "List"}

@@ -2,7 +2,7 @@
 
 ``RecordingSet.from_file("recordings.jsonl")`` and ``SupervisionSet.from_file("supervisions.jsonl")`` load them. A
 supervision's ``custom`` holds ``votes`` (a list of annotator, kind, label and weight), ``distribution`` (a probability per
-label) with ``source`` and numbers of votes, and ``utterance``, the columns that lhotse has no field for. ``labels.json``
+label) with ``source`` and numbers of votes, ``ratings`` of arousal, valence and dominance where there are any, and ``utterance``, the columns that lhotse has no field for. ``labels.json``
 holds the label set in order. Writing and reading need no library; the corpus ``lhotse`` (models/corpora/lhotse.py) reads
 manifests of others.
 """
@@ -24,7 +24,7 @@ from ambivox.models.exchange import LinkedTables
 from ambivox.models.exchange._audio_addresses import names_without_root
 from ambivox.models.files import atomic_path, write_json
 from ambivox.models.ingestion.lhotse_manifests import manifests, read_recordings, read_supervisions
-from ambivox.models.tables import Distributions, Utterances, Votes
+from ambivox.models.tables import Distributions, Ratings, Utterances, Votes
 
 # Fields of a supervision that hold a column as it is.
 _FIELDS = {"text": "transcript", "language": "language", "speaker": "speaker", "gender": "sex"}
@@ -50,19 +50,27 @@ def write(tables: LinkedTables, folder: Path) -> None:
     votes: dict[str, list[dict[str, Any]]] = {}
     for row in tables.votes.frame.iter_rows(named=True):
         votes.setdefault(row["utterance_id"], []).append({name: row[name] for name in _VOTE})
+    ratings: dict[str, list[dict[str, Any]]] = {}
+    for row in () if tables.ratings is None else tables.ratings.frame.iter_rows(named=True):
+        ratings.setdefault(row.pop("utterance_id"), []).append(row)
     distributions = {} if tables.distributions is None else _distributions(tables.distributions)
     supervisions = [
         _supervision(
             row,
             recordings[row["audio"]],
-            {"votes": votes.get(row["utterance_id"], [])} | distributions.get(row["utterance_id"], {}),
+            {"votes": votes.get(row["utterance_id"], [])}
+            | distributions.get(row["utterance_id"], {})
+            | ({"ratings": ratings[row["utterance_id"]]} if row["utterance_id"] in ratings else {}),
         )
         for row in frame.iter_rows(named=True)
     ]
     _write_lines(folder / "recordings.jsonl", recordings.values())
     _write_lines(folder / "supervisions.jsonl", supervisions)
-    has_distributions = tables.distributions is not None
-    write_json(folder / "labels.json", {"labels": list(tables.labels), "distributions": has_distributions})
+    present = {
+        "distributions": tables.distributions is not None,
+        "ratings": tables.ratings is not None,
+    }
+    write_json(folder / "labels.json", {"labels": list(tables.labels)} | present)
 
 
 def read(folder: Path) -> LinkedTables:
@@ -80,7 +88,8 @@ def read(folder: Path) -> LinkedTables:
     path = folder / "labels.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        labels, has_distributions = tuple(content["labels"]), bool(content["distributions"])
+        labels = tuple(content["labels"])
+        has_distributions, has_ratings = content["distributions"], content["ratings"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path}: expected the labels of manifests that Ambivox exported ({error})"
@@ -94,6 +103,7 @@ def read(folder: Path) -> LinkedTables:
     utterances: list[dict[str, Any]] = []
     votes: list[dict[str, Any]] = []
     distributions: list[dict[str, Any]] = []
+    ratings: list[dict[str, Any]] = []
     for file in manifests(folder, "supervisions"):
         for number, supervision in read_supervisions(file):
             custom, name = supervision.custom, {"utterance_id": supervision.id}
@@ -103,6 +113,7 @@ def read(folder: Path) -> LinkedTables:
                     name | fields | {"audio": sources[supervision.recording_id]} | custom["utterance"]
                 )
                 votes += [name | vote for vote in custom["votes"]]
+                ratings += [name | rating for rating in custom.get("ratings", ())]
                 if "distribution" in custom:
                     fixed = {column: custom[column] for column in _DISTRIBUTION}
                     distributions.append(name | fixed | custom["distribution"])
@@ -114,6 +125,7 @@ def read(folder: Path) -> LinkedTables:
         (utterances, Utterances.required | Utterances.optional),
         (votes, Votes.required),
         (distributions, Distributions.required | dict.fromkeys(labels, pl.Float64)),
+        (ratings, Ratings.required | Ratings.optional),
     )
     try:
         tables = [pl.DataFrame(rows, schema=columns, orient="row") for rows, columns in frames]
@@ -123,6 +135,7 @@ def read(folder: Path) -> LinkedTables:
         Utterances.check(tables[0], labels, str(folder)),
         Votes.check(tables[1], labels, str(folder)),
         Distributions.check(tables[2], labels, str(folder)) if has_distributions else None,
+        Ratings.check(tables[3], labels, str(folder)) if has_ratings else None,
     )
 
 

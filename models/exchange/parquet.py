@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ambivox.models.exchange import LinkedTables
-from ambivox.models.tables import Distributions, Utterances, Votes
+from ambivox.models.tables import Distributions, Ratings, Utterances, Votes
 
 
 def write(tables: LinkedTables, folder: Path) -> None:
-    """Write utterances.parquet, votes.parquet and, where there are any, distributions.parquet.
+    """Write utterances.parquet, votes.parquet and, where there are any, distributions.parquet and ratings.parquet.
 
     Args:
         tables: The tables to write.
@@ -17,8 +17,9 @@ def write(tables: LinkedTables, folder: Path) -> None:
     """
     tables.utterances.write(folder / "utterances.parquet")
     tables.votes.write(folder / "votes.parquet")
-    if tables.distributions is not None:
-        tables.distributions.write(folder / "distributions.parquet")
+    for table in (tables.distributions, tables.ratings):
+        if table is not None:
+            table.write(folder / f"{table.name}.parquet")
 
 
 def read(folder: Path) -> LinkedTables:
@@ -33,8 +34,10 @@ def read(folder: Path) -> LinkedTables:
     Raises:
         UserError: A file is missing or damaged.
     """
-    path = folder / "distributions.parquet"
-    distributions = Distributions.read(path) if path.exists() else None
+    distributions, ratings = folder / "distributions.parquet", folder / "ratings.parquet"
     return LinkedTables.of(
-        Utterances.read(folder / "utterances.parquet"), Votes.read(folder / "votes.parquet"), distributions
+        Utterances.read(folder / "utterances.parquet"),
+        Votes.read(folder / "votes.parquet"),
+        Distributions.read(distributions) if distributions.exists() else None,
+        Ratings.read(ratings) if ratings.exists() else None,
     )

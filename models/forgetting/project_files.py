@@ -21,6 +21,8 @@ _STATE = ".ambivox"
 _SKIPPED = frozenset({".git", ".dvc", ".venv", "__pycache__", "node_modules"})
 # Checkpoints and intermediate arrays of unfinished fits, below .ambivox/.
 _UNFINISHED = ("finetune", "pretrain")
+# Drawings may name utterances, in outlines of letters that cannot be searched.
+_DRAWINGS = "prefect/pictures"
 _FITTED_SPLITS = frozenset({"pretrain", "train", "development"})
 
 
@@ -72,13 +74,13 @@ def remove_mentions(project: Path, names: Names, skipped: Collection[Path]) -> R
     Args:
         project: The project's folder.
         names: What the people are known by.
-        skipped: Folders that are left alone: the vote store, corpora that were not chosen, the user's recordings.
+        skipped: Folders and files that are left alone: the vote store, corpora that were not chosen, the user's recordings.
 
     Returns:
         What was done.
     """
     removed = Removed()
-    for name in _UNFINISHED:
+    for name in (*_UNFINISHED, _DRAWINGS):
         removed.files += _remove(project / _STATE / name)
     left_alone = {path.resolve() for path in skipped}
     for path in list(_files(project, left_alone)):
@@ -102,7 +104,8 @@ def _files(project: Path, left_alone: set[Path]) -> Iterator[Path]:
         folders[:] = sorted(
             name for name in folders if name not in _SKIPPED and (place / name).resolve() not in left_alone
         )
-        yield from (place / name for name in sorted(files) if not (place / name).is_symlink())
+        paths = (place / name for name in sorted(files))
+        yield from (path for path in paths if not path.is_symlink() and path.resolve() not in left_alone)
 
 
 def _output_of(path: Path, project: Path) -> Path | None:

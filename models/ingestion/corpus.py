@@ -71,6 +71,8 @@ class CorpusData:
         rejects: What could not be read, with the columns of REJECTS.
         truth: The distributions that the votes were drawn from, where known: ``utterance_id`` and one column
             per label.
+        ratings: Arousal, valence and dominance, where they were rated: the columns of the table Ratings, and where known
+            ``file`` and ``line``.
         shares: The corpus's own default shares of pretrain, train, development and test.
         notes: Lines for the user about anything that is read in a way that is not obvious.
     """
@@ -81,6 +83,7 @@ class CorpusData:
     licence: str
     rejects: pl.DataFrame = field(default_factory=no_rejects)
     truth: pl.DataFrame | None = None
+    ratings: pl.DataFrame | None = None
     shares: tuple[float, float, float, float] | None = None
     notes: tuple[str, ...] = ()
     audio_may_be_shared: bool = False

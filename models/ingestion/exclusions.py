@@ -61,7 +61,7 @@ def is_excluded(kind: Kind, names: pl.Series, listed: Sequence[str]) -> pl.Serie
 
 
 def without_excluded(data: CorpusData, listed: Sequence[str]) -> CorpusData:
-    """Leave out the utterances, votes, rejects and true distributions of what is listed.
+    """Leave out the utterances, votes, ratings, rejects and true distributions of what is listed.
 
     Args:
         data: A corpus as its loader read it.
@@ -93,6 +93,7 @@ def without_excluded(data: CorpusData, listed: Sequence[str]) -> CorpusData:
         votes=rest(data.votes),
         rejects=rest(data.rejects),
         truth=None if data.truth is None else rest(data.truth),
+        ratings=None if data.ratings is None else rest(data.ratings),
         notes=(*data.notes, note),
     )
 

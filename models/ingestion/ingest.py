@@ -23,6 +23,7 @@ from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.holdout import hold_out
 from ambivox.models.ingestion.labels import LabelSchema, label_schema
 from ambivox.models.ingestion.profile import corpus_profile
+from ambivox.models.ingestion.rating_checks import check_ratings
 from ambivox.models.ingestion.rejected_rows import after_rejects, first_reject, no_usable_votes
 from ambivox.models.ingestion.small_corpora import fitting_shares
 from ambivox.models.ingestion.splits import (
@@ -33,7 +34,7 @@ from ambivox.models.ingestion.splits import (
     split_overlap,
 )
 from ambivox.models.ingestion.vote_checks import check_votes
-from ambivox.models.tables import Distributions, Utterances, Votes
+from ambivox.models.tables import Distributions, Ratings, Utterances, Votes
 from ambivox.models.tables.rejects import REJECTS
 
 _SOURCE_COLUMNS: dict[str, Any] = {"file": pl.String, "line": pl.Int64, "split": pl.String}
@@ -47,6 +48,7 @@ class IngestedCorpus:
         utterances: The utterances with usable audio.
         votes: Their human votes.
         heldout: The votes that are held out; empty unless ``keep_votes`` was given.
+        ratings: Arousal, valence and dominance, where the corpus has them.
         truth: The distributions that the votes were drawn from, where the corpus knows them.
         rejects: What could not be used, with the columns of REJECTS.
         profile: The corpus in numbers, as plain JSON values.
@@ -55,6 +57,7 @@ class IngestedCorpus:
     utterances: Utterances
     votes: Votes
     heldout: Votes
+    ratings: Ratings | None
     truth: Distributions | None
     rejects: pl.DataFrame
     profile: dict[str, Any]
@@ -126,8 +129,9 @@ def ingest(
         schema.labels,
         usable["utterance_id"],
     )
+    ratings, bad_ratings = check_ratings(data.ratings, usable["utterance_id"], schema.labels)
     rejects = pl.concat(
-        [data.rejects.select(*REJECTS), duplicates, outside, bad_audio, bad_votes, bad_imports]
+        [data.rejects.select(*REJECTS), duplicates, outside, bad_audio, bad_votes, bad_imports, bad_ratings]
     ).sort(*REJECTS, nulls_last=True)
     try:
         if not data.utterances.height:
@@ -161,7 +165,7 @@ def ingest(
         Votes.check(heldout, schema.labels),
     )
     truth, without_truth = _truth(data.truth, usable, schema)
-    profile = corpus_profile(*tables)
+    profile = corpus_profile(*tables, ratings)
     profile["without"]["audio"] = unusable.height
     profile |= {
         "corpus": corpus,
@@ -178,7 +182,7 @@ def ingest(
             *_warnings(split, without_truth),
         ],
     }
-    return IngestedCorpus(*tables, truth, rejects, profile)
+    return IngestedCorpus(*tables, ratings, truth, rejects, profile)
 
 
 def _with_columns(frame: pl.DataFrame, columns: dict[str, Any]) -> pl.DataFrame:

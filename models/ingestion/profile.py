@@ -10,12 +10,14 @@ import polars as pl
 from ambivox.models.ingestion.splits import split_overlap
 from ambivox.models.statistics.agreement import fleiss_kappa, krippendorff_alpha
 from ambivox.models.statistics.metrics import entropy
-from ambivox.models.tables import SPLITS, Utterances, Votes
+from ambivox.models.tables import DIMENSIONS, SPLITS, Ratings, Utterances, Votes
 
 ENTROPY_BINS = 12
 
 
-def corpus_profile(utterances: Utterances, votes: Votes, heldout: Votes) -> dict[str, Any]:
+def corpus_profile(
+    utterances: Utterances, votes: Votes, heldout: Votes, ratings: Ratings | None = None
+) -> dict[str, Any]:
     """Describe a corpus as plain JSON values.
 
     Figures about votes describe the corpus, so they include the held-out votes.
@@ -24,6 +26,7 @@ def corpus_profile(utterances: Utterances, votes: Votes, heldout: Votes) -> dict
         utterances: The N utterances.
         votes: Their votes, over K labels.
         heldout: The held-out votes, with the same labels.
+        ratings: Arousal, valence and dominance, where the corpus has them.
 
     Returns:
         Numbers, lists and dicts; None where a figure is not defined. Entropies are in bits, of the votes of an
@@ -61,7 +64,31 @@ def corpus_profile(utterances: Utterances, votes: Votes, heldout: Votes) -> dict
             "speaker": frame["speaker"].null_count(),
         },
         "straddling": split_overlap(frame),
+    } | ({} if ratings is None else {"ratings": _ratings_profile(ratings)})
+
+
+def _ratings_profile(ratings: Ratings) -> dict[str, Any]:
+    """Per dimension: utterances with a rating, the mean and the standard deviation over them, and that within them."""
+    means, own = ratings.means(), ratings.frame.filter(pl.col("annotator_id").is_not_null())
+    profile: dict[str, Any] = {
+        "scale": [ratings.frame["lowest"].min(), ratings.frame["highest"].max()],
+        "annotators": own["annotator_id"].n_unique(),
+        "ratings": own.height,
     }
+    for name in DIMENSIONS:
+        of_utterances = means[name].drop_nulls()
+        within = own.group_by("utterance_id").agg(pl.col(name).std())[name].drop_nulls()
+        profile[name] = {
+            "utterances": len(of_utterances),
+            "mean": _or_none(_mean(of_utterances)),
+            "deviation": _or_none(float(of_utterances.std() or 0)) if len(of_utterances) > 1 else None,  # type: ignore[arg-type]
+            "deviation_within_utterances": _or_none(_mean(within)),
+        }
+    return profile
+
+
+def _mean(values: pl.Series) -> float:
+    return float(np.mean(values.to_numpy())) if len(values) else float("nan")
 
 
 def _split_profile(frame: pl.DataFrame, votes_N: np.ndarray, split: str) -> dict[str, float | int]:

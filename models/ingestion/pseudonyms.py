@@ -91,11 +91,16 @@ def with_pseudonyms(data: CorpusData, key: bytes) -> CorpusData:
     utterances = data.utterances
     if "speaker" in utterances.columns:
         utterances = _replaced(utterances, "speaker", "speaker", key)
-    return replace(data, utterances=utterances, votes=_replaced(data.votes, "annotator_id", "rater", key))
+    return replace(
+        data,
+        utterances=utterances,
+        votes=annotators_with_pseudonyms(data.votes, key),
+        ratings=None if data.ratings is None else annotators_with_pseudonyms(data.ratings, key),
+    )
 
 
 def annotators_with_pseudonyms(votes: pl.DataFrame, key: bytes) -> pl.DataFrame:
-    """Replace the names of annotators in a table of votes.
+    """Replace the names of annotators in a table of votes or ratings.
 
     Args:
         votes: A table with the column ``annotator_id``.

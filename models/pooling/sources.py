@@ -22,10 +22,8 @@ from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_alms, pooling_inputs
 from ambivox.models.pooling.pooled import Pooled, PoolingModel, pool_blocks
 from ambivox.models.pooling.response import Criterion
-from ambivox.models.pooling.synthetic_distributions import (
-    SyntheticDistributions,
-    read_synthetic_distributions,
-)
+from ambivox.models.pooling.several_alms import read_alms
+from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.pooling.vote_file import VoteCounts
 from ambivox.models.pooling.worth import Worth, measure_worth
 from ambivox.models.statistics.intervals import Interval
@@ -86,7 +84,7 @@ def make_sources(
         seed: of all drawing.
 
     Raises:
-        UserError: no utterances, label sets that differ, or an ALM in two files.
+        UserError: no utterances, label sets that differ, or one revision of an ALM in two files.
     """
     if synthetic_votes < 1:
         raise UserError(f"synthetic-votes must be at least 1, found {synthetic_votes}")
@@ -96,10 +94,8 @@ def make_sources(
             "no utterance is in the splits train, development or test, so there is nothing to pool"
         )
     ids, labels = selected.frame["utterance_id"], votes.labels
-    synthetic = tuple(alm for path in annotations for alm in read_synthetic_distributions(path, ids, labels))
+    synthetic = read_alms(annotations, ids, labels)
     names = [alm.alm for alm in synthetic]
-    if len(set(names)) != len(names):
-        raise UserError(f"an ALM occurs in more than one annotations file: {', '.join(sorted(names))}")
     unweighted = pooling_inputs(selected, votes, synthetic)
     inputs = unweighted
     if weighted_votes is not None:

@@ -46,7 +46,8 @@ _CONTEXT: dict[str, Any] = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
-_DATA_TYPES = {"string": "sc:Text", "large_string": "sc:Text", "float64": "sc:Float", "int64": "sc:Integer"}
+# The beginning of a column's type -> what Croissant calls it; any other is text.
+_DATA_TYPES = {"float": "sc:Float", "int": "sc:Integer", "uint": "sc:Integer", "bool": "sc:Boolean"}
 
 
 def croissant(
@@ -157,4 +158,5 @@ def _field(identifier: str, column: str, path: str, feature: Mapping[str, Any]) 
 
 
 def _data_type(feature: Mapping[str, Any]) -> str:
-    return "sc:Integer" if feature["_type"] == "ClassLabel" else _DATA_TYPES[feature["dtype"]]
+    dtype = "int64" if feature["_type"] == "ClassLabel" else str(feature["dtype"])
+    return next((name for start, name in _DATA_TYPES.items() if dtype.startswith(start)), "sc:Text")

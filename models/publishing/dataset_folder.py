@@ -40,7 +40,8 @@ Content = Literal["votes", "transcripts", "audio", "audformat"]
 # The distributions beside the utterances, where there are several.
 _PREFERRED = ("pooled", "combined", "human", "synthetic")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
-_DTYPES = {"String": "string", "Float64": "float64", "Int64": "int64", "Boolean": "bool"}
+# What polars calls a type -> what datasets calls it, where that is not the same in lower case.
+_DTYPES = {"Boolean": "bool"}
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def _linked_tables(run: Run) -> LinkedTables:
     if run.utterances is None or run.votes is None or not run.distributions:
         raise UserError(f"{run.root}: no utterances, votes or distributions here; run the pipeline first")
     source = next(name for name in _PREFERRED if name in run.distributions)
-    return LinkedTables.of(run.utterances, run.votes, run.distributions[source])
+    return LinkedTables.of(run.utterances, run.votes, run.distributions[source], run.ratings)
 
 
 class _AudioLoader:
@@ -161,7 +162,10 @@ def _copy_distributions(run: Run, source: str, folder: Path) -> HubTable:
     (folder / "distributions").mkdir(exist_ok=True)
     shutil.copyfile(run.root / name, folder / name)
     schema = run.distributions[source].frame.schema
-    features = {column: {"dtype": _DTYPES[str(dtype)], "_type": "Value"} for column, dtype in schema.items()}
+    features = {
+        column: {"dtype": _DTYPES.get(str(dtype), str(dtype).lower()), "_type": "Value"}
+        for column, dtype in schema.items()
+    }
     return HubTable({ALL_UTTERANCES: [name]}, features, f"an utterance with its {source} distribution only")
 
 

@@ -19,6 +19,7 @@ from ambivox.models.reporting.tables import markdown_table, single_cell
 FILES = (
     "ingest/utterances.parquet",
     "ingest/votes.parquet",
+    "ingest/ratings.parquet",
     "annotations/annotations.parquet",
     "distributions/human.parquet",
     "distributions/synthetic.parquet",
@@ -44,6 +45,7 @@ _OVERVIEW = {
     "speakers": "Speakers",
     "hours": "Hours",
     "human_votes": "Human votes",
+    "ratings": "Ratings of arousal, valence and dominance",
 }
 #: Key of an annotator -> its column in the card.
 _ANNOTATOR = {
@@ -91,6 +93,13 @@ def facts(run: Run, licence: str) -> dict[str, Any]:
         }
     if run.votes is not None:
         content["human_votes"] = round(float(run.votes.frame["weight"].sum()), 3)
+    if run.ratings is not None:
+        frame = run.ratings.frame
+        content["ratings"] = (
+            f"of {frame['utterance_id'].n_unique():,} utterances by "
+            f"{frame['annotator_id'].drop_nulls().n_unique():,} annotators, from {frame['lowest'][0]:g} to "
+            f"{frame['highest'][0]:g}"
+        )
     if run.annotations is not None:
         annotators = run.annotations.frame.group_by("alm", "revision", "elicitation", "engine").agg(
             pl.len().alias("answers"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ambivox.models.reporting.tables import markdown_table, plain_markdown
-from ambivox.models.tables import SPLITS
+from ambivox.models.tables import DIMENSIONS, SPLITS
 
 
 def profile_markdown(profile: Mapping[str, Any]) -> str:
@@ -93,6 +93,23 @@ def _overview(profile: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("mean entropy of votes", f"{_defined(profile['mean_entropy_bits'])} bits"),
         ("speakers in several splits", f"{profile['straddling']['speakers']:,}"),
         ("licence", profile["licence"]),
+        *_ratings(profile.get("ratings")),
+    ]
+
+
+def _ratings(ratings: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """The dimensions that were rated, a row each."""
+    if ratings is None:
+        return []
+    low, high = ratings["scale"]
+    return [
+        (
+            f"{name} ({low:g} to {high:g})",
+            f"mean {_defined(rated['mean'])}, deviation {_defined(rated['deviation'])}, within utterances "
+            f"{_defined(rated['deviation_within_utterances'])} ({rated['utterances']:,} utterances)",
+        )
+        for name in DIMENSIONS
+        if (rated := ratings[name])["utterances"]
     ]
 
 

@@ -15,7 +15,7 @@ from ambivox.models.annotation import checks_file
 from ambivox.models.errors import UserError
 from ambivox.models.left_out import left_out_reason
 from ambivox.models.reporting.estimates import Estimate, parse_estimate
-from ambivox.models.tables import SOURCES, Annotations, Distributions, Table, Utterances, Votes
+from ambivox.models.tables import SOURCES, Annotations, Distributions, Ratings, Table, Utterances, Votes
 
 T = TypeVar("T", bound=Table)
 _BLOCK_BYTES = 1 << 20
@@ -143,6 +143,11 @@ class Run:
         """The human votes held back for validation; None where there are none."""
         table = self.table(Votes, "ingest/heldout.parquet")
         return table if table is not None and len(table) else None
+
+    @cached_property
+    def ratings(self) -> Ratings | None:
+        """Ratings of arousal, valence and dominance; None where there are none."""
+        return self.table(Ratings, "ingest/ratings.parquet")
 
     @cached_property
     def annotations(self) -> Annotations | None:

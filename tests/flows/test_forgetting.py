@@ -136,6 +136,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         states = project / f".ambivox/audio-states/r1/{name}.safetensors"
         states.parent.mkdir(parents=True, exist_ok=True)
         save_file({f"{sha256}~1": np.zeros((2, 2), np.float32)}, states)
+    # The report names utterances beside their clips.
+    report = "".join(f"<p>{name} {sha256}</p>" for name, sha256 in hashes(project).items())
+    (project / "data/people/report.html").write_text(report)
     database = project / ".ambivox/prefect/prefect.db"
     database.parent.mkdir(parents=True)
     with sqlite3.connect(database) as connection:
@@ -187,6 +190,7 @@ def test_nothing_of_a_person_is_left(project: Path, tmp_path: Path) -> None:
     assert (
         f"{project / 'notes.txt'}: mentions them" in done.stderr or "notes.txt: mentions them" in done.stderr
     )
+    assert done.stderr.count("mentions them") == 1
     (project / "notes.txt").unlink()
     assert len(list((recordings / "audio").iterdir())) == len(others)
     assert "6 recordings" in done.stdout

@@ -113,7 +113,7 @@ def test_pictures_and_nothing_else_are_served(tmp_path: Path, monkeypatch: pytes
     drawing.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     # No server of this project is in use here, so the text holds the picture itself.
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    text = picture_markdown(tmp_path, drawing, "a](x) <b>\n")
+    text = picture_markdown(tmp_path, drawing.read_bytes(), "a](x) <b>\n")
     assert text.startswith("![a  x   b  ](data:image/svg+xml;base64,")
     (copy,) = pictures_folder(tmp_path).iterdir()
     (pictures_folder(tmp_path) / "other.svg").write_text("secret")

@@ -28,7 +28,7 @@ def main() -> int:
     arguments.add_argument("--one", help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.one:
-        return _one(given.one, given.cases, given.seed, given.out)
+        return _one(given.one, given.cases, given.seed, given.out, given.seconds)
     from tests.fuzzing.parsers import PARSERS
 
     code = 0
@@ -42,19 +42,9 @@ def _campaign(name: str, cases: int, seconds: float, seed: int, out: Path) -> in
     started, done, refused, counts = time.monotonic(), 0, 0, dict[str, int]()
     while done < cases and time.monotonic() - started < seconds:
         number = min(_CASES_PER_PROCESS, cases - done)
-        command = [
-            sys.executable,
-            "-m",
-            "tests.fuzzing",
-            "--one",
-            name,
-            "--cases",
-            str(number),
-            "--seed",
-            str(seed),
-            "--out",
-            str(out),
-        ]
+        left = str(seconds - (time.monotonic() - started))
+        command = [sys.executable, "-m", "tests.fuzzing", "--one", name, "--cases", str(number)]
+        command += ["--seconds", left, "--seed", str(seed), "--out", str(out)]
         finished = subprocess.run(command, capture_output=True, text=True, check=False)
         seed += 1
         try:
@@ -78,14 +68,14 @@ def _campaign(name: str, cases: int, seconds: float, seed: int, out: Path) -> in
     return int(bool(counts))
 
 
-def _one(name: str, cases: int, seed: int, out: Path) -> int:
+def _one(name: str, cases: int, seed: int, out: Path, seconds: float) -> int:
     from tests.fuzzing.campaign import run_campaign
     from tests.fuzzing.parsers import PARSERS
 
     with TemporaryDirectory(
         prefix="ambivox-fuzzing-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None
     ) as folder:
-        faults = run_campaign(PARSERS[name], cases, seed, Path(folder))
+        faults = run_campaign(PARSERS[name], cases, seed, Path(folder), seconds)
     for kind, content in faults.inputs.items():
         place = out / name / hashlib.sha256(kind.encode()).hexdigest()[:8]
         place.parent.mkdir(parents=True, exist_ok=True)

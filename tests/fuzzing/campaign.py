@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import resource
 import signal
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -106,7 +107,9 @@ def _place(error: BaseException) -> str:
     return f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
 
 
-def run_campaign(parser: Parser, cases: int, seed: int, folder: Path) -> Faults:
+def run_campaign(
+    parser: Parser, cases: int, seed: int, folder: Path, seconds: float = float("inf")
+) -> Faults:
     """Run random cases; hypothesis draws them.
 
     Args:
@@ -114,11 +117,12 @@ def run_campaign(parser: Parser, cases: int, seed: int, folder: Path) -> Faults:
         cases: How many.
         seed: Equal seeds give equal cases.
         folder: A folder to write to.
+        seconds: After so many, no further case is run.
 
     Returns:
         What was found.
     """
-    faults = Faults()
+    faults, deadline = Faults(), time.monotonic() + seconds
     mutated = st.builds(
         lambda index, number: mutate(parser.seeds[index], random.Random(number)),
         st.integers(0, len(parser.seeds) - 1),
@@ -136,6 +140,8 @@ def run_campaign(parser: Parser, cases: int, seed: int, folder: Path) -> Faults:
     )
     @hypothesis.given(contents)
     def run(content: bytes) -> None:
+        if time.monotonic() > deadline:
+            return
         run_case(parser, content, folder, faults)
 
     run()

@@ -309,7 +309,6 @@ def _chat_template(content: bytes, _folder: Path) -> None:
 def _parsers() -> dict[str, Parser]:
     from ambivox.models.engines.hosted.answer import Answer, parse_answer
     from ambivox.models.engines.server import _parse_logprobs, _parse_text, _parse_tokens
-    from ambivox.models.exchange.label_studio.results import ANONYMOUS  # noqa: F401 - loads the models once
     from ambivox.models.finetuning.model.card import read_card
     from ambivox.models.ingestion.imported_votes import read as read_imported
     from ambivox.models.ingestion.labels import label_schema

@@ -71,6 +71,12 @@ def test_two_versions_through_s3(project: Path, s3: str) -> None:
     dvc("repro", "-q", cwd=project)
     release(data=Path("data/unit"), version="v2", push=True)
     assert first.read_bytes() != v1
+    through = (project / "releases/unit.html").read_text()
+    assert (
+        "v2 against v1: pooled is better by JS (base 2), 0.140 [0.130, 0.150] against 0.160 [0.152, 0.169]."
+        in through
+    )
+    assert "releases/unit.html" in git("show", "--stat", "unit-v2", cwd=project)
 
     target = "data/unit/validation/metrics.json"
     changed = json.loads(

@@ -70,6 +70,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     make_run(root / "made", 60, hostile=HOSTILE)
     profile = root / "made/ingest/profile.json"
     write_json(profile, json.loads(profile.read_text()) | {"licence": "CC BY 4.0 | <b>"})
+    # Tables of pooled distributions have more columns than the labels.
+    pooled = Distributions.read(root / "made/distributions/pooled.parquet")
+    wider = pooled.frame.with_columns(dominant_low=0.25, fallback=pl.lit(False))
+    Distributions.check(wider, pooled.labels).write(root / "made/distributions/pooled.parquet")
     make_release_project(root)
     before = Path.cwd()
     os.chdir(root)
@@ -200,6 +204,8 @@ def test_load_distributions_reads_the_hub(
     for revision in (None, "v1"):
         frame = ambivox.load_distributions("team/unit", "human", revision=revision)
         assert frame.equals(Distributions.read(DATA / "distributions/human.parquet").frame)
+    at_revision = ambivox.load_distributions(DATA, revision="unit-v1")
+    assert at_revision.equals(Distributions.read(DATA / "distributions/pooled.parquet").frame)
     assert ambivox.load_distributions("releases/unit-v1").equals(ambivox.load_distributions(DATA))
     for name, revision, words in (
         ("team/other", None, "team/other: no such folder here, and no such dataset on"),

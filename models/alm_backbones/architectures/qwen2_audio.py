@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ambivox.models.alm_backbones.architecture import Architecture, Recordings
+from ambivox.models.parallel import one_torch_thread
 
 # Mel frames of silence kept after a recording: the convolutions at its end then have the same input as in the full
 # 30 s window.
@@ -73,6 +74,7 @@ class ModelArchitecture(Architecture):
     def _frame_count(self, samples: int) -> int:
         return min(-(-samples // self.processor.feature_extractor.hop_length), self._max_frames)
 
+    @one_torch_thread()
     def _mel(self, recordings: Recordings, window: int) -> Tensor:
         extractor = self.processor.feature_extractor
         padded = [_pad_or_cut(recording, window * extractor.hop_length) for recording in recordings]

@@ -78,16 +78,18 @@ class Batches:
         Raises:
             UserError: a batch failed as a whole, or is refused as its canaries do not fit.
         """
-        poll = _FIRST_POLL_SECONDS
+        poll, said = _FIRST_POLL_SECONDS, 0
         asked = set(keys)
         while jobs := [
             job for job in self._jobs.open() if any(row.key in asked for row in job.rows.values())
         ]:
             has_ended = [self._has_fetched(job) for job in jobs]
             if not any(has_ended):
-                _logger.info(
-                    f"waiting for {len(jobs)} batches; a run that is stopped fetches them when it is resumed"
-                )
+                if said != len(jobs):
+                    said = len(jobs)
+                    _logger.info(
+                        f"waiting for {said} batches; a run that is stopped fetches them when it is resumed"
+                    )
                 time.sleep(poll)
                 poll = min(2 * poll, _MAX_POLL_SECONDS)
 

@@ -23,6 +23,8 @@ from vllm.multimodal import MULTIMODAL_REGISTRY
 from vllm.multimodal.parse import AudioProcessorItems
 from vllm.utils.gpu_sync_debug import gpu_sync_allowed
 
+from ambivox.models.parallel import one_torch_thread
+
 # Mel frames of silence that are kept after a clip, because its last analysis windows and the encoder's two
 # convolutions reach them.
 _MARGIN_FRAMES = 5
@@ -31,6 +33,7 @@ _MARGIN_FRAMES = 5
 class TrimmedProcessor(Qwen2AudioMultiModalProcessor):  # type: ignore[misc]  # vLLM's types are not read
     """The base class with log-mels of the clip and a margin (1 x bands x frames) instead of 30 s."""
 
+    @one_torch_thread()
     def _apply_hf_processor_main(self, mm_items: Any, hf_processor_mm_kwargs: Any) -> Any:
         audio = mm_items.get("audio")
         if not isinstance(audio, AudioProcessorItems) or not audio.get_count():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable
 from functools import wraps
@@ -135,6 +136,12 @@ def value_column(axes: Axes, y: float, text: str, is_best: bool = False) -> None
         color=DARK,
         fontweight="bold" if is_best else "normal",
     )
+
+
+def svg(figure: Figure) -> bytes:
+    """Return the figure as SVG."""
+    with tempfile.TemporaryDirectory() as folder:
+        return save(figure, Path(folder) / "figure.svg").read_bytes()
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -194,6 +194,35 @@ def test_annotate_gives_what_pool_takes(make_utterances: Any, fresh_engine: None
     assert ambivox.pool([(first, "r1", "joy")], answers).height == 5
 
 
+def test_a_hosted_alm_needs_consent_a_limit_of_cost_and_a_place_for_paid_answers(
+    make_utterances: Any, fresh_engine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ambivox.models.tables import Utterances
+    from tests.support.hosted_server import PERSONALITIES, HostedServer
+
+    server = HostedServer(PERSONALITIES["gemini"])
+    monkeypatch.setenv("GEMINI_API_KEY", server.personality.key)
+    audio = Utterances.read(make_utterances(3)).frame["audio"].to_list()
+    store = tmp_path / "store"
+
+    def ask(**settings: Any) -> pl.DataFrame:
+        return ambivox.annotate(audio, LABELS, "gemini_2_5_flash", server=server.url, orders=1, **settings)
+
+    for given, words in (
+        ({"store": store, "max_cost": 1.0}, "allow"),
+        ({"store": store, "allow_hosted": True}, "for about 0.00 USD.*max_cost="),
+        ({"max_cost": 1.0, "allow_hosted": True}, "store="),
+        ({"store": store, "max_cost": 1e-6, "allow_hosted": True}, "nothing was sent"),
+    ):
+        with pytest.raises(UserError, match=words):
+            ask(**given)
+    assert not server.bodies
+    answers = ask(store=store, max_cost=1.0, allow_hosted=True)
+    assert np.allclose(answers.select(LABELS).sum_horizontal(), 1)
+    assert (store / "hosted.sqlite").is_file()
+    server.close()
+
+
 def test_distributions_of_a_run_are_loaded(tmp_path: Path) -> None:
     from ambivox.models.tables import Distributions
 

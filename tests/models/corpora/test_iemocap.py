@@ -130,6 +130,31 @@ def test_every_outside_evaluator_has_one_vote(root: Path, tmp_path: Path) -> Non
     }
 
 
+def test_dimensions_of_evaluators_and_the_mean_of_the_first_line(root: Path, tmp_path: Path) -> None:
+    path = root / "Session1/dialog/EmoEvaluation/Ses01F_impro05.txt"
+    text = path.read_text().replace(
+        "A-E3:\tval 3; act 2; dom  2;", "A-E3:\tval 3; act ; dom  2.5;\t()\nA-E4:\tval ; act ; dom ;"
+    )
+    path.write_text(text)
+    corpus = ingested(root, tmp_path)
+    assert corpus.ratings is not None
+    columns = ["annotator_id", "arousal", "valence", "dominance", "lowest", "highest"]
+    rows = {
+        turn: corpus.ratings.frame.filter(utterance_id=turn).select(columns).rows()
+        for turn in ("Ses01F_impro05_F019", "Ses01F_impro05_M003", "Ses02M_script01_1_M000")
+    }
+    assert rows == {
+        "Ses01F_impro05_F019": [(None, 4.0, 1.5, 4.5, 1.0, 5.0), ("E3", 4.0, 2.0, 4.0, 1.0, 5.0)],
+        "Ses01F_impro05_M003": [(None, 2.0, 2.5, 2.5, 1.0, 5.0), ("E3", None, 3.0, 2.5, 1.0, 5.0)],
+        "Ses02M_script01_1_M000": [(None, 2.5, 2.5, 2.5, 1.0, 5.0)],
+    }
+    assert corpus.rejects.height == 0
+    with_actors = ingested(root, tmp_path, self_reports=True).ratings
+    assert with_actors is not None
+    actors = with_actors.frame.filter(pl.col("annotator_id") == "Ses01_F1")
+    assert actors.select(columns[1:4]).rows() == [(5.0, 1.0, 5.0)]
+
+
 def test_speaker_is_named_by_the_last_part_and_words_are_found(root: Path, tmp_path: Path) -> None:
     corpus = ingested(root, tmp_path)
     rows = {row["utterance_id"]: row for row in corpus.utterances.frame.iter_rows(named=True)}

@@ -98,6 +98,60 @@ def test_three_shapes_give_the_same_votes(root: Path, shape: str) -> None:
     assert set(corpus.votes.frame["weight"]) == {1.0}
 
 
+@pytest.mark.parametrize("shape", ["Worker", "packed", "json"])
+def test_three_shapes_give_the_same_ratings(root: Path, shape: str) -> None:
+    write_answers(root, shape, ANSWERS)
+    corpus = ingested(root, tests=("Test1",))
+    assert corpus.ratings is not None
+    frame = corpus.ratings.frame
+    assert set(frame.select("lowest", "highest").rows()) == {(1.0, 7.0)}
+    columns = ["utterance_id", "annotator_id", "arousal", "valence", "dominance"]
+    of_workers = frame.filter(pl.col("annotator_id").is_not_null()).select(columns)
+    expected = {(name, worker, 2.0, 5.0, 4.0) for name, worker, _ in EXPECTED if "0004" not in name}
+    assert set(of_workers.rows()) == expected
+    means = frame.filter(pl.col("annotator_id").is_null()).select(columns[2:]).rows()
+    assert means == [(2.2, 4.0, 2.6), (5.2, 2.0, 5.6), (3.0, 3.0, 3.0), (2.0, 2.0, 3.0)]
+    assert corpus.profile["ratings"]["arousal"]["mean"] == pytest.approx(3.1)
+    assert corpus.profile["ratings"]["annotators"] == 4
+
+
+def test_ratings_off_the_scale_are_rejected_and_none_are_no_ratings(root: Path) -> None:
+    path = write_answers(root, "Worker", ANSWERS)
+    lines = path.read_text().splitlines()
+    lines[1] = lines[1].replace("2.0,5.0,4.0", "2.0,9.0,4.0")
+    lines[2] = lines[2].replace("2.0,5.0,4.0", "nan,5.0,4.0")
+    lines[3] = lines[3].replace("2.0,5.0,4.0", ",,")
+    lines[4] = lines[4].replace("2.0,5.0,4.0", ",3.0,?")
+    path.write_text("\n".join([*lines, lines[5].replace("2.0,5.0,4.0", "1.0,1.0,1.0")]) + "\n")
+    corpus = ingested(root)
+    reasons = corpus.rejects["reason"].to_list()
+    outside = ["rating outside the scale"] * 2
+    assert sorted(reasons) == ["duplicate vote", *outside, "several ratings of one annotator"]
+    assert corpus.rejects.filter(reason="rating outside the scale")["line"].to_list() == [2, 3]
+    assert len(corpus.votes) == len(EXPECTED)
+    assert corpus.ratings is not None
+    of_workers = corpus.ratings.frame.filter(pl.col("annotator_id").is_not_null())
+    assert of_workers.height == len(EXPECTED) - 3
+    assert of_workers.filter(valence=3.0).select("arousal", "dominance").rows() == [(None, None)]
+
+
+def test_a_release_without_dimensions(root: Path) -> None:
+    path = root / "Labels" / "labels_consensus.csv"
+    pl.read_csv(path).drop("EmoAct", "EmoVal", "EmoDom").write_csv(path)
+    write_answers(root, "json", ANSWERS)
+    detailed = root / "Labels" / "labels_detailed.json"
+    content = json.loads(detailed.read_text())
+    for answers in content.values():
+        for answer in answers.values():
+            for name in ("EmoAct", "EmoVal", "EmoDom"):
+                del answer[name]
+    detailed.write_text(json.dumps(content))
+    corpus = ingested(root)
+    assert corpus.ratings is None
+    assert "ratings" not in corpus.profile
+    assert len(corpus.votes) == len(EXPECTED)
+
+
 def test_utterances_splits_speakers_and_words(root: Path) -> None:
     write_answers(root, "Worker", ANSWERS)
     corpus = ingested(root)

@@ -17,7 +17,7 @@ import ambivox.models.exchange
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.registry import find, keys
-from ambivox.models.tables import Distributions, Utterances, Votes
+from ambivox.models.tables import Distributions, Ratings, Utterances, Votes
 
 EARLIER_NAME = "effective_synthetic_votes"
 FORMATS = [
@@ -77,7 +77,31 @@ def linked_tables(draw: st.DrawFn) -> LinkedTables:
         distributions = Distributions.of(
             pl.Series(known), "pooled", p_NK[: len(known)], labels, rng.random(len(known))
         )
-    return LinkedTables.of(Utterances.check(utterances, labels), Votes.check(votes, labels), distributions)
+    ratings = None
+    if draw(st.booleans()):
+        rated = [
+            (
+                name,
+                rater,
+                1.0,
+                7.0,
+                *(None if value < 2 else value for value in rng.uniform(1, 7, 2)),
+                1 / 3 + 1,
+            )
+            for name in ids[: draw(st.integers(1, number))]
+            for rater in (None, "r, 1", 'r"2')[rng.integers(0, 3) :]
+        ]
+        columns = {
+            "utterance_id": pl.String,
+            "annotator_id": pl.String,
+            "lowest": pl.Float64,
+            "highest": pl.Float64,
+        }
+        columns |= {"arousal": pl.Float64, "valence": pl.Float64, "dominance": pl.Float64}
+        ratings = Ratings.check(pl.DataFrame(rated, columns, orient="row"), labels)
+    return LinkedTables.of(
+        Utterances.check(utterances, labels), Votes.check(votes, labels), distributions, ratings
+    )
 
 
 @pytest.mark.parametrize("key", FORMATS)
@@ -96,6 +120,9 @@ def test_round_trip(key: str, tables: LinkedTables) -> None:
     assert (back.distributions is None) == (tables.distributions is None)
     if tables.distributions is not None:
         assert back.distributions.frame.equals(tables.distributions.frame)
+    assert (back.ratings is None) == (tables.ratings is None)
+    if tables.ratings is not None:
+        assert back.ratings.frame.equals(tables.ratings.frame)
 
 
 @pytest.fixture

@@ -69,6 +69,7 @@ def test_only_what_ambivox_wrote_is_removed(tmp_path: Path) -> None:
     cached = write(tmp_path / ".ambivox/features/a.parquet")
     kept_cache = write(tmp_path / ".ambivox/features/b.parquet", "call-002")
     checkpoint = write(tmp_path / ".ambivox/finetune/run/weights", "no name in it")
+    drawing = write(tmp_path / ".ambivox/prefect/pictures/0.svg", "no name in it")
     own = write(tmp_path / "notes.txt")
     write(tmp_path / ".git/objects/x")
     write(tmp_path / ".dvc/cache/x")
@@ -76,9 +77,9 @@ def test_only_what_ambivox_wrote_is_removed(tmp_path: Path) -> None:
     outside = write(tmp_path.parent / f"{tmp_path.name}-outside/x")
     (tmp_path / "link").symlink_to(outside.parent)
     removed = remove_mentions(tmp_path, NAMES, [tmp_path / "data/other"])
-    assert removed.files == 5  # the export's three, the cached file, the checkpoint
+    assert removed.files == 6  # the export's three, the cached file, the checkpoint, the drawing
     assert removed.remaining == [own]
-    assert not any(path.exists() for path in (tmp_path / "exported/csv", cached, checkpoint))
+    assert not any(path.exists() for path in (tmp_path / "exported/csv", cached, checkpoint, drawing))
     assert all(
         path.exists() for path in (tmp_path / "exported/other/votes.csv", kept_cache, skipped, outside)
     )
