@@ -56,7 +56,7 @@ test: lint ## The whole test suite, the examples in docstrings, and the coverage
 	@tests/run.sh $(BIN)
 
 docs: setup ## The documentation as a site: build/site/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build # without --quiet, which hides warnings from strict mode, too
 
 notebooks: setup ## Run the notebooks of examples/ and store their results
 	$(BIN)/python infra/notebooks.py
@@ -71,7 +71,7 @@ bench-long: setup ## Measurements that take long or need an engine: annotation, 
 	for file in annotation capacity capacity_simulation coverage features ingest listener training; do \
 		$(BIN)/python -m benchmarks.$$file || exit 1; done
 
-crash-matrix: setup ## Kill every step and flow at random moments, 200 times; takes an hour
+crash-matrix: setup ## Kill every step and command at random moments, 230 times; takes an hour or more
 	$(BIN)/python -m tests.crashes
 
 CASES ?= 100000

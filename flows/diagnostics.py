@@ -13,8 +13,9 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from ambivox.flows import prefect_settings
+from ambivox.flows import prefect_settings, software
 from ambivox.models.alms import alms
+from ambivox.models.errors import UserError
 
 State = Literal["ok", "optional", "missing"]
 _GIB = 2**30
@@ -67,6 +68,7 @@ def findings(project: Path) -> list[Finding]:
         *_hosted_alms(date.today()),
         _server(project),
         *_dvc(project),
+        *_software(project),
         _disk(project),
     ]
 
@@ -170,6 +172,21 @@ def _dvc(project: Path) -> Iterator[Finding]:
         ", ".join(remotes) or "none",
         "sharing data: dvc remote add -d NAME s3://BUCKET/PATH",
     )
+
+
+def _software(project: Path) -> Iterator[Finding]:
+    """Whether a project of one's own runs with the code that is installed; nothing about a checkout."""
+    try:
+        recorded = software.recorded(project)
+        if recorded is None:
+            return
+        software.check(project)
+    except UserError as error:
+        yield Finding("missing", "software", software.FILE, str(error))
+    else:
+        yield Finding(
+            "ok", "software", f"Ambivox {recorded.version}", f"what {software.FILE} names is installed"
+        )
 
 
 def _disk(project: Path) -> Finding:

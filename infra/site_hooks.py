@@ -18,7 +18,7 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 # A page that a text names by its path in the repository, outside of links and code.
-NAMED_PAGE = re.compile(r"(?<![\w/\[])(?<!\]\()docs/([\w/-]+\.md)")
+NAMED_PAGE = re.compile(r"(?<![\w/\[])(?<!\]\()(?:docs/([\w/-]+\.md)|(examples/\w+)\.ipynb)")
 CODE = re.compile(
     r"(^```.*?^```$|(?<=\n\n)(?: {4}[^\n]*\n)+|`(?:[^`\n]|\n(?!\n))+`)", re.MULTILINE | re.DOTALL
 )
@@ -53,13 +53,14 @@ def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
     """Turn names of pages into links: "docs/gaps.md" of a text in the repository becomes a link with the page's title."""
 
     def link(match: re.Match[str]) -> str:
-        file = files.get_file_from_path(match[1])
+        name = match[1] or f"{match[2]}.md"
+        file = files.get_file_from_path(name)
         if file is None:
             raise PluginError(f"{page.file.src_uri} names {match[0]}, which is no page")
         heading = re.search(r"^# (.+)$", file.content_string, re.MULTILINE)
         if heading is None:
             raise PluginError(f"{match[0]} has no heading")
-        target = posixpath.relpath(match[1], posixpath.dirname(page.file.src_uri))
+        target = posixpath.relpath(name, posixpath.dirname(page.file.src_uri))
         return f"[{heading[1].partition(':')[0]}]({target})"
 
     parts = CODE.split(markdown)
@@ -83,6 +84,7 @@ def commands_page() -> str:
     text = build().generate_docs(heading_level=1)
     head, _, rest = text.partition("## Table of Contents")
     commands = rest[rest.index("**Pipeline**") :].partition("## ambivox --install-completion")[0]
+    commands = re.sub(r"\*\*Session\*\*:\n\n(?:\* .*\n)+\n", "", commands)
     # The same flags of all commands, said once; --json is of steps with figures only.
     block = re.compile(r"\*\*Output\*\*:\n\n((?:\* `--.*\n)+)")
     shared = list(dict.fromkeys(line for lines in block.findall(commands) for line in lines.splitlines()))

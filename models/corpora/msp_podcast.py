@@ -80,6 +80,12 @@ class _Answer(NamedTuple):
     dominance: str | None = None
 
 
+# An escape of JSON for half of a character, which no table holds.
+_HALF_PAIR = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+
+
 def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> CorpusData:
     """Read MSP-Podcast.
 
@@ -242,6 +248,8 @@ def _packed(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFram
 def _from_json(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Read file -> worker -> answer. The parser keeps only what is read of each answer, to save memory."""
     text, _ = read_text(path)
+    if _HALF_PAIR.search(text):
+        raise UserError(f"{path}: holds a character that is half of a surrogate pair; expected UTF-8")
     try:
         files = json.loads(text, object_pairs_hook=_answer_or_pairs)
     except json.JSONDecodeError as error:

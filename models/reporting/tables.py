@@ -73,7 +73,9 @@ class Table:
         parts = ['<figure class="table">']
         if self.caption:
             parts.append(f"<figcaption>{escape(self.caption)}</figcaption>")
-        parts.append('<div class="scroll"><table>')
+        name = escape(self.caption or "Table")
+        # What scrolls must be reachable by the keyboard.
+        parts.append(f'<div class="scroll" tabindex="0" role="group" aria-label="{name}"><table>')
         if any(self.columns):
             headings = "".join(
                 f'<th scope="col"{_classes("", side)}>{escape(heading)}</th>'

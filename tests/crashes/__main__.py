@@ -1,7 +1,7 @@
 """``python -m tests.crashes [SCENARIO ...] [--work FOLDER] [--seed 0]``: the crash matrix in its long form.
 
-Runs a small project once without a kill, then kills every step and command of it at random moments, and ``ambivox run``
-in every stage. Prints one line per scenario; ends with 1 where something was lost.
+Runs a small project once without a kill, then kills every step and command of it at random moments. Kills of ``ambivox
+run``, of promotions and of removals of people are in the tests of flows/. Prints one line per scenario; ends with 1 where something was lost.
 """
 
 from __future__ import annotations

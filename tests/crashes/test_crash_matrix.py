@@ -1,4 +1,4 @@
-"""Twenty kills at random moments of quick commands; `make crash-matrix` kills every step and flow."""
+"""Twenty kills at random moments of quick commands; `make crash-matrix` kills every step and command."""
 
 from __future__ import annotations
 

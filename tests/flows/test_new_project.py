@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ambivox.flows import new_project, software
+from ambivox.flows import diagnostics, new_project, software
 from ambivox.flows.params_file import load
 from ambivox.flows.project import Job, enter
 from ambivox.models.errors import UserError
@@ -98,6 +98,8 @@ def test_a_stage_runs_once_and_again_after_an_upgrade_of_its_code(project: Path)
     ]
     with pytest.raises(UserError, match=r"runs with Ambivox 0\.0\.9"):
         software.check(project)
+    (found,) = [finding for finding in diagnostics.findings(project) if finding.what == "software"]
+    assert (found.state, found.advice) == ("missing", refused.stderr.strip().removeprefix("ambivox: "))
     before = {path.name: path.read_bytes() for path in project.iterdir() if path.is_file()}
     dry = ambivox(project, "upgrade", "--dry-run")
     assert dry.returncode == 0, dry.stderr

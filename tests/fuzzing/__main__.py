@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 _CASES_PER_PROCESS = 5000
+_CASES_IN_TIME = 500  # where there is a limit on the time
 
 
 def main() -> int:
@@ -41,7 +42,8 @@ def _campaign(name: str, cases: int, seconds: float, seed: int, out: Path) -> in
     """Run a parser's cases in processes of some thousand each, so that a crash costs little."""
     started, done, refused, counts = time.monotonic(), 0, 0, dict[str, int]()
     while done < cases and time.monotonic() - started < seconds:
-        number = min(_CASES_PER_PROCESS, cases - done)
+        most = _CASES_PER_PROCESS if seconds == float("inf") else _CASES_IN_TIME
+        number = min(most, cases - done)
         left = str(seconds - (time.monotonic() - started))
         command = [sys.executable, "-m", "tests.fuzzing", "--one", name, "--cases", str(number)]
         command += ["--seconds", left, "--seed", str(seed), "--out", str(out)]

@@ -22,6 +22,8 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     ("setting", b"pool.criterion\n=x"),
     ("setting", b"pool.\x1b[31m=x"),
     # Objects of another shape.
+    ("msp-podcast", b'{"\\ud800": {"w": {"EmoClass_Major": "Happy"}}}'),
+    ("msp-podcast", b'{"a": {"\\udc00x": "Happy"}}'),
     ("msp-podcast", b"[1, 2]"),
     ("msp-podcast", b'{"a": [1, [2]]}'),
     ("msp-podcast", b'{"a": ["xy"], "b": {}}'),

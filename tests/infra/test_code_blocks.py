@@ -124,6 +124,10 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert run.returncode == 0, run.stderr
+    # What a page shows as printed is what is printed.
+    assert not [
+        block.text for block in of_kind("text") if block.page == page and block.text not in run.stdout
+    ]
 
 
 def test_data_is_what_its_reader_takes() -> None:

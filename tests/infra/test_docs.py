@@ -15,7 +15,7 @@ from ambivox.flows.cli import build
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = [path for folder in ("flows", "tasks", "models") for path in sorted((ROOT / folder).rglob("*.py"))]
-TOP_LEVEL = "benchmarks|docs|flows|infra|models|src|tasks|tests"
+TOP_LEVEL = "benchmarks|docs|examples|flows|infra|models|src|tasks|tests"
 
 
 def title(path: Path) -> str:

@@ -4,39 +4,35 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from tests.support.printed_numbers import rounded
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
-sys.path.insert(0, str(ROOT / "infra"))
-
-from notebooks import executed  # noqa: E402
+notebooks = runpy.run_path(str(ROOT / "infra/notebooks.py"))
 
 
 def results(notebook: nbformat.NotebookNode) -> list[list[str]]:
-    """The texts of each cell, with numbers to two significant digits: other builds of numpy round differently."""
-    texts = []
-    for cell in notebook.cells:
-        outputs = [output.get("text") or output["data"]["text/plain"] for output in cell.get("outputs", [])]
-        number = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
-        texts.append(
-            [re.sub(r"\s+", " ", number.sub(lambda m: f"{float(m[0]):.1g}", text)) for text in outputs]
-        )
-    return texts
+    """The texts of each cell."""
+    return [
+        [rounded(output.get("text") or output["data"]["text/plain"]) for output in cell.get("outputs", [])]
+        for cell in notebook.cells
+    ]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_gives_the_results_that_it_stores(path: Path, tmp_path: Path) -> None:
     stored = nbformat.read(path, as_version=4)
     nbformat.validate(stored)
-    assert results(executed(path, tmp_path)) == results(stored), "run: make notebooks"
+    assert results(notebooks["executed"](path, tmp_path)) == results(stored), "run: make notebooks"
     assert not list(tmp_path.iterdir())
 
 

@@ -29,7 +29,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A proxy that does not exist: whatever asked for the network would fail.
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     done = subprocess.run(
-        [str(Path(sys.executable).parent / "mkdocs"), "build", "--quiet", "--site-dir", str(out)],
+        [str(Path(sys.executable).parent / "mkdocs"), "build", "--site-dir", str(out)],
         cwd=ROOT,
         env=os.environ | nowhere | {"NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,

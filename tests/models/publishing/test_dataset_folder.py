@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import soundfile
+import yaml
 
 from ambivox.models.audio.clips import Clip
 from ambivox.models.errors import UserError
@@ -15,7 +16,7 @@ from ambivox.models.exchange import huggingface
 from ambivox.models.publishing.dataset_folder import Release, write_dataset
 from ambivox.models.reporting.data_card import facts
 from ambivox.models.reporting.reading import Run
-from ambivox.models.tables import Utterances
+from ambivox.models.tables import DIMENSIONS, Ratings, Utterances
 from tests.support.report_run import make_run
 from tests.support.wav_files import tone, write_wav
 
@@ -118,3 +119,36 @@ def test_audformat_reads_it(run: Run, tmp_path: Path) -> None:
         assert row["angry"] == pooled.filter(utterance_id=name)["angry"][0]
     readme = (out / "README.md").read_text()
     assert "audformat/db.votes.parquet" in readme
+
+
+def test_ratings_are_in_the_rows_and_in_the_card(run: Run, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    mlcroissant = pytest.importorskip("mlcroissant")
+    assert run.utterances is not None
+    rows = [("u0002", "r1", 1.0, 7.0, 2.0, 3.0, None), ("u0002", "r2", 1.0, 7.0, 4.0, 3.0, 5.0)]
+    rows += [("u0003", None, 1.0, 7.0, 6.5, 1.0, 1.0)]
+    columns = ["utterance_id", "annotator_id", "lowest", "highest", *DIMENSIONS]
+    table = pl.DataFrame(rows, columns, orient="row", infer_schema_length=None)
+    Ratings.check(table, run.utterances.labels).write(run.root / "ingest/ratings.parquet")
+    (out := tmp_path / "out").mkdir()
+    write_dataset(run, released(run), ("votes",), out)
+    loaded = datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
+    by_name = {row["utterance_id"]: row for part in loaded.values() for row in part}
+    assert [by_name["u0002"][name] for name in DIMENSIONS] == [3.0, 3.0, 5.0]
+    assert [rating["annotator_id"] for rating in by_name["u0002"]["ratings"]] == ["r1", "r2"]
+    assert (by_name["u0003"]["arousal"], by_name["u0000"]["arousal"], by_name["u0000"]["ratings"]) == (
+        6.5,
+        None,
+        [],
+    )
+    card = (out / "README.md").read_text()
+    assert "of 2 utterances by 2 annotators, from 1 to 7" in card
+    header = yaml.safe_load(card.split("---\n", 2)[1])
+    features = next(info["features"] for info in header["dataset_info"] if info["config_name"] == "default")
+    assert datasets.Features._from_yaml_list(features) == loaded["train"].features
+    metadata = mlcroissant.Dataset(jsonld=out / "croissant.json").metadata
+    assert metadata.ctx.issues.errors == set()
+    # Without the votes of single annotators, the corpus's own means stay.
+    (few := tmp_path / "few").mkdir()
+    write_dataset(run, released(run), (), few)
+    assert huggingface.read(few).ratings.frame["utterance_id"].to_list() == ["u0003"]  # type: ignore[union-attr]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ambivox.models.reporting.figures.annotation import checks_figure
@@ -107,3 +109,25 @@ def test_pictures_have_captions_and_come_in_reading_order(tmp_path: Path) -> Non
     ]
     assert [picture.wide for picture in found] == [False, False, False, True, False]
     assert pictures(Run(tmp_path), "missing") == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_values_of_interval_plots_are_beside_markers_and_intervals(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = {}
+    for name in ("human-on", "pooled-on", "pooled-off", "synthetic-on", "zero-shot", "prior"):
+        nll, js, half = rng.uniform(0.9, 1.7), rng.uniform(0.05, 0.6), rng.uniform(0.01, 0.4)
+        rows[name] = {"nll": nll, "nll_low": nll - half, "nll_high": nll + half}
+        rows[name] |= {"js": js, "js_low": max(js - half, 0), "js_high": js + half}
+    figure = matrix_figure(rows)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    for axes in figure.axes:
+        values = [text.get_window_extent(renderer) for text in axes.texts]
+        drawn = [line.get_window_extent(renderer).padded(line.get_markersize() / 2) for line in axes.lines]
+        assert len(values) == len(rows) and len(drawn) >= 2 * len(rows)
+        assert not any(value.overlaps(line) for value in values for line in drawn)
+        other_axes = [other.bbox for other in figure.axes if other is not axes]
+        assert not any(value.overlaps(box) for value in values for box in other_axes)
+        assert not any(a.overlaps(b) for place, a in enumerate(values) for b in values[place + 1 :])

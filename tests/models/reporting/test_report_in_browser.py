@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ambivox.models.files import write_json
+from ambivox.models.reporting.data_card import facts
+from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.releases_page import read_releases, releases_page
 from tests.support.report_run import make_run
 from tests.support.steps import report
 
@@ -121,19 +125,45 @@ def test_no_script_but_its_own_may_run(html: Path, browser: Browser) -> None:
     page.close()
 
 
-def test_it_has_no_serious_fault_of_accessibility(opened: Page) -> None:
+def check_accessibility(page: Page) -> None:
+    """No serious fault by axe-core."""
     from axe_playwright_python.sync_playwright import Axe
 
-    for details in opened.locator("details").all():
-        details.evaluate("element => element.open = true")
-    found = Axe().run(opened).response
+    found = Axe().run(page).response
     faults = [
         (fault["id"], fault["impact"], fault["nodes"][0]["html"][:200])
         for fault in found["violations"]
         if fault["impact"] in ("serious", "critical")
     ]
     assert faults == []
-    assert len(found["passes"]) > 20
+    assert len(found["passes"]) > 10
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_has_no_serious_fault_of_accessibility(opened: Page, width: int) -> None:
+    opened.set_viewport_size({"width": width, "height": 900})
+    for details in opened.locator("details").all():
+        details.evaluate("element => element.open = true")
+    check_accessibility(opened)
+
+
+def test_the_page_of_releases_is_for_everyone_too(html: Path, browser: Browser) -> None:
+    folder = html.parent / "releases"
+    for version in ("v1", "v2"):
+        content = facts(Run(html.parent / "unit"), ATTACK) | {
+            "name": "unit",
+            "version": version,
+            "date": ATTACK,
+        }
+        write_json(folder / f"unit-{version}.json", content)
+    (folder / "unit.html").write_text(releases_page("unit", read_releases(folder, "unit")), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    page.goto((folder / "unit.html").as_uri())
+    check_accessibility(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("[...document.images].every(one => one.naturalWidth > 500)")
+    assert page.evaluate("window.attacked") is None
+    page.close()
 
 
 @pytest.mark.parametrize("width", [390, 800, 1280])
