@@ -98,9 +98,11 @@ def page(step: str, name: str, folder: Path, project: Path) -> str:
     """
     parts = [f"# {step} · {name}"]
     if metrics := read_metrics(folder / "metrics.json"):
+        from_target = {name for name, row in metrics.items() if row.get("made_from_the_target")}
+        target = "all human votes (none were held out, so no source of them is scored)"
         parts += [
-            metrics_table(metrics),
-            f"Against held-out human votes, with 95 % intervals over speakers: {EXPLANATION}",
+            metrics_table({name: {} if name in from_target else row for name, row in metrics.items()}),
+            f"Against {target if from_target else 'held-out human votes'}, with 95 % intervals over speakers: {EXPLANATION}",
         ]
     if pooling := read_json(folder / "pooling.json"):
         parts += [f"**{statement}**" for statement in pooling.get("statements", [])]

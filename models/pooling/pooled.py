@@ -118,9 +118,9 @@ def pool_blocks(
     q_NAK: np.ndarray,
     label_mass_NA: np.ndarray | None = None,
     *,
-    block: int = 250_000,
+    block: int = 8_192,
 ) -> Pooled:
-    """As ``pool``, in blocks of utterances, so that intermediate arrays need the memory of one block only.
+    """As ``pool``, in blocks of utterances, whose intermediate arrays stay in the processor's cache.
 
     Args:
         model: the fitted model.

@@ -73,7 +73,8 @@ def headline(run: Run) -> Headline:
     }
     ends = [end for one in estimates.values() for end in (one.value, one.low, one.high) if end is not None]
     limits = (min(0.0, *ends), max(ends) * 1.05) if ends else (0.0, 1.0)
-    ranked = [(rank(metrics[key]), key) for key in known if not SOURCE_NAMES[key].is_reference]
+    scored = [key for key in known if key not in from_target and not SOURCE_NAMES[key].is_reference]
+    ranked = [(rank(metrics[key]), key) for key in scored]
     best = min(ranked)[1] if ranked else ""
     human = estimates.get("human")
     rows = [

@@ -75,7 +75,7 @@ class Table:
             parts.append(f"<figcaption>{escape(self.caption)}</figcaption>")
         name = escape(self.caption or "Table")
         # What scrolls must be reachable by the keyboard.
-        parts.append(f'<div class="scroll" tabindex="0" role="region" aria-label="{name}"><table>')
+        parts.append(f'<div class="scroll" tabindex="0" role="group" aria-label="{name}"><table>')
         if any(self.columns):
             headings = "".join(
                 f'<th scope="col"{_classes("", side)}>{escape(heading)}</th>'

@@ -182,6 +182,17 @@ def test_a_table_of_proper_scores_is_ranked_by_nll_and_says_what_is_infinite() -
     ]
 
 
+def test_what_is_made_from_the_target_is_not_scored(tmp_path: Path) -> None:
+    rows = {"human": {"js": 0.0, "made_from_the_target": True}, "prior": {"js": 0.4}}
+    (tmp_path / "metrics.json").write_text(json.dumps(rows))
+    shown = dashboard.page("validate", "ours", tmp_path, tmp_path)
+    assert "| human | |" in shown
+    assert "| corpus prior | 0.400 |" in shown
+    assert "Against all human votes (none were held out" in shown
+    (tmp_path / "metrics.json").write_text(json.dumps({"human": {"js": 0.1}}))
+    assert "Against held-out human votes" in dashboard.page("validate", "ours", tmp_path, tmp_path)
+
+
 def test_metrics_of_an_earlier_release_are_read(tmp_path: Path) -> None:
     path = tmp_path / "metrics.json"
     path.write_text('{"pooled": {"js": 0.15, "macro_f1": 0.5}, "note": "words"}')

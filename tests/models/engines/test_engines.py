@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import shutil
 import sys
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from ambivox.models.annotation.responses import percentage_schema
 from ambivox.models.engines import EngineChoice, GenerationSettings, choose_engine
@@ -154,3 +158,24 @@ def test_kernels_that_cannot_be_loaded_are_one_line(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "vllm._C", None)
     with pytest.raises(UserError, match=r"libnuma1\), or use --engine transformers"):
         engine._check_kernels()
+
+
+@pytest.mark.parametrize(("method", "package"), [("awq", "gptqmodel"), ("gptq", "optimum")])
+def test_quantised_weights_whose_library_is_missing_are_one_line(small_alm, tmp_path, method, package):
+    if importlib.util.find_spec(package):
+        pytest.skip(f"{package} is installed, so the weights are loaded")
+    folder = shutil.copytree(small_alm, tmp_path / method)
+    weights = load_file(folder / "model.safetensors")
+    for name in [name for name in weights if "language_model" in name and name.endswith("_proj.weight")]:
+        rows, columns = weights.pop(name).shape
+        base = name.removesuffix(".weight")
+        weights[f"{base}.qweight"] = torch.zeros(columns, rows // 8, dtype=torch.int32)
+        weights[f"{base}.qzeros"] = torch.zeros(1, rows // 8, dtype=torch.int32)
+        weights[f"{base}.scales"] = torch.ones(1, rows, dtype=torch.float16)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": method, "bits": 4, "group_size": -1, "zero_point": True}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=f"transformers cannot load its weights .*{package}") as caught:
+        reference.start(EngineChoice("transformers", str(folder)))
+    assert "\n" not in str(caught.value)

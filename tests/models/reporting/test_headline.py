@@ -71,3 +71,15 @@ def test_the_best_source_is_never_a_reference(root: Path) -> None:
 
 def test_without_metrics_there_is_no_table(tmp_path: Path) -> None:
     assert headline(Run(tmp_path)).rows == []
+
+
+def test_a_source_made_from_the_target_is_not_called_the_closest(root: Path) -> None:
+    path = root / "validation/metrics.json"
+    metrics = json.loads(path.read_text())
+    for key in ("human", "combined", "pooled"):
+        metrics[key]["made_from_the_target"] = True
+    path.write_text(json.dumps(metrics))
+    assert [row.key for row in headline(Run(root)).rows if row.is_best] == ["synthetic"]
+    metrics["synthetic"]["made_from_the_target"] = True
+    path.write_text(json.dumps(metrics))
+    assert not any(row.is_best for row in headline(Run(root)).rows)
