@@ -9,16 +9,17 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from ambivox.models.alms import HOSTED_PREFIX, resolve
+from ambivox.models.alms import resolve
 from ambivox.models.engines import EngineChoice
 from ambivox.models.engines._bounded_http import api_key, check_address
 from ambivox.models.engines.hosted.api import Api
 from ambivox.models.engines.hosted.asker import Asker
-from ambivox.models.engines.hosted.batch_api import BatchApi
 from ambivox.models.engines.hosted.batch_jobs import BatchJobs
 from ambivox.models.engines.hosted.batches import Batches
 from ambivox.models.engines.hosted.engine import HostedEngine
+from ambivox.models.engines.hosted.gemini_batch import GeminiBatch
 from ambivox.models.engines.hosted.journal import Journal
+from ambivox.models.engines.hosted.openai_batch import OpenAiBatch
 from ambivox.models.errors import UserError
 from ambivox.models.http_environment import check_http_environment
 from ambivox.models.prompting.alm_spec import ResolvedAlm
@@ -37,25 +38,21 @@ def start(choice: EngineChoice) -> HostedEngine:
         The engine.
 
     Raises:
-        UserError: the ALM is no hosted one, its key is not set or cannot be sent, its server has no address, or the
+        UserError: the ALM is no hosted one, its key cannot be sent, its server has no address, or the
             environment names proxies or certificates that cannot be used.
     """
     check_http_environment()
     resolved = resolve(choice.alm)
     hosted = _reached_at(resolved, choice)
     key = api_key(hosted.key_variable)
-    if not key and not choice.alm.startswith(HOSTED_PREFIX):
-        raise UserError(
-            f"the ALM {choice.alm} needs an API key of {hosted.provider} in the environment variable "
-            f"{hosted.key_variable}, which is not set"
-        )
     api = Api(hosted, key, choice.server_timeout_seconds)
     journal = Journal(choice.journal, hosted.base_url, hosted.model, choice.answered_by)
     asker = Asker(api, journal, choice)
     jobs = BatchJobs(choice.journal, journal.asked)
     batches = None
     if choice.batch:
-        batches = Batches(BatchApi(hosted.base_url, key, choice.server_timeout_seconds), jobs, asker)
+        implementation = GeminiBatch if hosted.batch_api == "gemini" else OpenAiBatch
+        batches = Batches(implementation(hosted, key, choice.server_timeout_seconds), jobs, asker)
     elif pending := jobs.open():
         _logger.warning(
             f"{len(pending)} batches are not fetched yet: without --batch, their requests are paid twice"

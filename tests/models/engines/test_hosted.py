@@ -180,7 +180,7 @@ def test_the_key_is_never_shown(
 def test_a_missing_key_is_named(engine: Callable[..., HostedEngine], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(UserError, match="OPENAI_API_KEY, which is not set"):
-        engine("gpt_audio")
+        engine("gpt_audio").generate(requests(1), [SAMPLED])
 
 
 def test_silence_ends_within_the_time_out(server: HostedServer, engine: Callable[..., HostedEngine]) -> None:
