@@ -23,7 +23,7 @@ $(BIN)/uv:
 	@$(MAKE) --no-print-directory setup
 
 # All extras but gpu, which has another vLLM in place of cpu's.
-EXTRAS := cpu quantise ray postgres media export raters dev
+EXTRAS := cpu quantise ray postgres media export raters gemini dev
 
 # Versions change only where pyproject.toml or UPGRADE asks for it: make lock UPGRADE="-P polars", or UPGRADE=--upgrade.
 lock: | $(BIN)/uv ## Update requirements.lock from pyproject.toml

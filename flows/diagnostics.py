@@ -46,6 +46,7 @@ _LIBRARIES: tuple[tuple[str, tuple[str, ...], State, str], ...] = (
         "ambivox export --format audformat: pip install 'ambivox[export]'",
     ),
     ("crowd-kit", ("crowd-kit",), "optional", "reliability of raters: pip install 'ambivox[raters]'"),
+    ("google-genai", ("google-genai",), "optional", "batches of Gemini: pip install 'ambivox[gemini]'"),
 )
 
 

@@ -14,6 +14,7 @@ ALM = hosted_alm(
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
         model="gemini-2.5-flash",
         key_variable="GEMINI_API_KEY",
+        batch_api="gemini",
         audio_formats=("wav", "mp3"),
         parameters=("temperature", "seed", "max_tokens", "response_format"),
         extra_parameters={"reasoning_effort": "none"},

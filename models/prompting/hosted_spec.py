@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 # So many days before a model is no longer served, its users are warned.
 WARNING_DAYS = 90
@@ -67,6 +67,7 @@ class Hosted:
         model: the provider's name of the model.
         key_variable: the environment variable that holds the API key.
         needs_key: whether every request needs a key.
+        batch_api: whose form the provider's batches have: OpenAI's files and batches, or Gemini's, which need google-genai.
         audio_formats: what the endpoint takes, "wav" or "mp3"; the first is sent.
         audio_prefix: what precedes the base64 text of the audio.
         max_request_megabytes: the size of a request's audio after encoding, at most.
@@ -89,6 +90,7 @@ class Hosted:
     model: str
     key_variable: str
     needs_key: bool = True
+    batch_api: Literal["openai", "gemini"] = "openai"
     audio_formats: tuple[str, ...] = ("wav",)
     audio_prefix: str = ""
     max_request_megabytes: float = 20.0

@@ -9,6 +9,9 @@ from email import message_from_bytes
 from typing import Any
 
 Reply = Callable[[dict[str, Any], str], tuple[int, dict[str, str], Any]]
+# A chat completion, "expired", or "refused".
+Outcome = dict[str, Any] | str
+UNDECODABLE = "the audio cannot be decoded"
 
 
 @dataclass
@@ -17,7 +20,7 @@ class BatchDesk:
 
     Attributes:
         reply: answers one chat completion.
-        fault: "wrong keys" (answers under the names of other rows), "half expired", "row errors" (every fourth row),
+        fault: "wrong keys" (answers under the names of other rows), "expired", "half expired", "row errors" (every fourth row),
             "failed" (as a whole), "twice" (a row), "unknown" (a row that was not asked), "not offered", "lost" (the
             answer to the first creation), "cut" (the result file ends in the middle of a line).
         polls: how often a batch is in progress before it ends.
@@ -70,31 +73,56 @@ class BatchDesk:
             self._end(batch, key)
         return 200, batch
 
+    def asked(self) -> list[tuple[str, dict[str, Any]]]:
+        """Names and chat completions of the rows of the first batch, in the order of its file."""
+        return self.rows(next(iter(self.batches.values()))["input_file_id"])
+
+    def rows(self, file: str) -> list[tuple[str, dict[str, Any]]]:
+        """Names and chat completions of the rows of a file."""
+        lines = [json.loads(line) for line in self.files[file].splitlines()]
+        return [(line["custom_id"], line["body"]) for line in lines]
+
+    def outcomes(self, file: str, key: str) -> list[tuple[str, Outcome]]:
+        """What becomes of each row of a file."""
+        asked = self.rows(file)
+        names = [name for name, _ in asked]
+        assert len(set(names)) == len(names)
+        if self.fault == "wrong keys":
+            names = [*names[1:], names[0]]
+        found: list[tuple[str, Outcome]] = []
+        for number, (name, (_, body)) in enumerate(zip(names, asked, strict=True)):
+            if self.fault == "half expired" and number % 2:
+                found.append((name, "expired"))
+            elif self.fault == "row errors" and number % 4 == 0:
+                found.append((name, "refused"))
+            else:
+                status, _, reply = self.reply(body, key)
+                assert status == 200, reply
+                found.append((name, reply))
+        if self.fault == "twice":
+            found.append(next(each for each in found if not isinstance(each[1], str)))
+        if self.fault == "unknown":
+            found.append(("somebody-elses", found[0][1]))
+        return found
+
     def _end(self, batch: dict[str, Any], key: str) -> None:
         if self.fault == "failed":
             batch |= {"status": "failed", "errors": {"data": [{"message": "line 3 is too long"}]}}
             return
-        asked = [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
-        names = [row["custom_id"] for row in asked]
-        assert len(set(names)) == len(names)
-        if self.fault == "wrong keys":
-            names = [*names[1:], names[0]]
-        good, bad = [], []
-        for number, (name, row) in enumerate(zip(names, asked, strict=True)):
-            if self.fault == "half expired" and number % 2:
+        if self.fault == "expired":
+            batch |= {"status": "expired"}
+            return
+        good: list[dict[str, Any]] = []
+        bad: list[dict[str, Any]] = []
+        for name, outcome in self.outcomes(batch["input_file_id"], key):
+            if outcome == "expired":
                 bad.append({"custom_id": name, "response": None, "error": {"code": "batch_expired"}})
-            elif self.fault == "row errors" and number % 4 == 0:
-                response = {"status_code": 400, "body": {"error": {"message": "the audio cannot be decoded"}}}
+            elif outcome == "refused":
+                response = {"status_code": 400, "body": {"error": {"message": UNDECODABLE}}}
                 bad.append({"custom_id": name, "response": response, "error": None})
             else:
-                status, _, body = self.reply(row["body"], key)
-                good.append(
-                    {"custom_id": name, "response": {"status_code": status, "body": body}, "error": None}
-                )
-        if self.fault == "twice":
-            good.append(good[0])
-        if self.fault == "unknown":
-            good.append(good[0] | {"custom_id": "somebody-elses"})
+                answered = {"status_code": 200, "body": outcome}
+                good.append({"custom_id": name, "response": answered, "error": None})
         output, errors = f"out-{batch['id']}", f"err-{batch['id']}"
         self.files[output] = b"".join(json.dumps(row).encode() + b"\n" for row in good)
         self.files[errors] = b"".join(json.dumps(row).encode() + b"\n" for row in bad)

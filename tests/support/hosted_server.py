@@ -22,6 +22,7 @@ import soundfile
 
 from tests.support.hosted_alm import AlmBehindServer
 from tests.support.hosted_batches import BatchDesk
+from tests.support.hosted_gemini import GeminiDesk
 
 
 @dataclass
@@ -97,6 +98,7 @@ class HostedServer:
         """Start listening."""
         self._lock = Lock()
         self.desk = BatchDesk(self.reply)
+        self.gemini_desk = GeminiDesk(self.reply)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         Thread(target=self._server.serve_forever, daemon=True).start()
@@ -104,6 +106,11 @@ class HostedServer:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    @property
+    def gemini_url(self) -> str:
+        """The address of its OpenAI-compatible API where it behaves like Google's."""
+        return f"http://127.0.0.1:{self._server.server_port}/v1beta/openai"
 
     def close(self) -> None:
         self._server.shutdown()
@@ -228,10 +235,12 @@ def _handler(server: HostedServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if self._is_gemini():
+                return
             key = self.headers.get("Authorization", "").removeprefix("Bearer ")
             is_refused = bool(server.personality.key) and key != server.personality.key
             status = 401 if is_refused else server.list_status
-            path = self.path.partition("?")[0].removeprefix("/v1")
+            path = self.path.partition("?")[0].removeprefix("/v1beta/openai").removeprefix("/v1")
             content: Any = {"object": "list", "data": server.models}
             if path != "/models":
                 status, content = server.desk.get(path, key)
@@ -246,8 +255,10 @@ def _handler(server: HostedServer) -> type[BaseHTTPRequestHandler]:
                 server.open_now += 1
                 server.most_open = max(server.most_open, server.open_now)
             try:
+                if self._is_gemini():
+                    return
                 sent = self.rfile.read(int(self.headers["Content-Length"]))
-                path = self.path.removeprefix("/v1")
+                path = self.path.removeprefix("/v1beta/openai").removeprefix("/v1")
                 if path in ("/files", "/batches"):
                     status, content = server.desk.post(path, self.headers["Content-Type"], sent)
                     self._send(status, {}, json.dumps(content).encode())
@@ -267,6 +278,24 @@ def _handler(server: HostedServer) -> type[BaseHTTPRequestHandler]:
             finally:
                 with server._lock:
                     server.open_now -= 1
+
+        def _is_gemini(self) -> bool:
+            """Whether the request is one to Google's own API, which is answered then."""
+            if not re.match("(/upload)?/v1beta/(?!openai/)", self.path):
+                return False
+            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            key = self.headers.get("x-goog-api-key", "")
+            headers: dict[str, str]
+            if key != server.personality.key and "upload_id=" not in self.path:
+                status, headers, content = (
+                    401,
+                    {},
+                    b'{"error": {"code": 401, "message": "API key not valid"}}',
+                )
+            else:
+                status, headers, content = server.gemini_desk.answer(self.path, dict(self.headers), raw)
+            self._send(status, headers, content)
+            return True
 
         def _send(self, status: int, headers: dict[str, str], raw: bytes, *, is_cut: bool = False) -> None:
             self.send_response(status)

@@ -14,11 +14,12 @@ from ambivox.models.engines import EngineChoice
 from ambivox.models.engines._bounded_http import api_key, check_address
 from ambivox.models.engines.hosted.api import Api
 from ambivox.models.engines.hosted.asker import Asker
-from ambivox.models.engines.hosted.batch_api import BatchApi
 from ambivox.models.engines.hosted.batch_jobs import BatchJobs
 from ambivox.models.engines.hosted.batches import Batches
 from ambivox.models.engines.hosted.engine import HostedEngine
+from ambivox.models.engines.hosted.gemini_batch import GeminiBatch
 from ambivox.models.engines.hosted.journal import Journal
+from ambivox.models.engines.hosted.openai_batch import OpenAiBatch
 from ambivox.models.errors import UserError
 from ambivox.models.http_environment import check_http_environment
 from ambivox.models.prompting.alm_spec import ResolvedAlm
@@ -50,7 +51,8 @@ def start(choice: EngineChoice) -> HostedEngine:
     jobs = BatchJobs(choice.journal, journal.asked)
     batches = None
     if choice.batch:
-        batches = Batches(BatchApi(hosted.base_url, key, choice.server_timeout_seconds), jobs, asker)
+        implementation = GeminiBatch if hosted.batch_api == "gemini" else OpenAiBatch
+        batches = Batches(implementation(hosted, key, choice.server_timeout_seconds), jobs, asker)
     elif pending := jobs.open():
         _logger.warning(
             f"{len(pending)} batches are not fetched yet: without --batch, their requests are paid twice"

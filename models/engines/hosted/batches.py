@@ -18,7 +18,7 @@ from ambivox.models.engines._bounded_http import first_words
 from ambivox.models.engines.hosted.answer import Answer, Usage
 from ambivox.models.engines.hosted.asker import Asker
 from ambivox.models.engines.hosted.batch_api import BatchApi, BatchState
-from ambivox.models.engines.hosted.batch_files import Canary, answer_in, batch_files, letter_of
+from ambivox.models.engines.hosted.batch_files import Canary, batch_files, letter_of
 from ambivox.models.engines.hosted.batch_jobs import BatchJobs, Job, Row
 from ambivox.models.engines.hosted.limits import MAX_OPEN
 from ambivox.models.engines.hosted.planned import LETTER_TOKENS, Planned
@@ -64,7 +64,7 @@ class Batches:
             return
         canaries = self._canaries(missing)
         self._check_cost(len(missing) + len(canaries), len(pending))
-        for file in batch_files(missing, canaries, self._asker.api.accepted):
+        for file in batch_files(missing, canaries, self._asker.api.accepted, self._api):
             self._jobs.add(file.job)
             self._jobs.set_state(file.job, "submitted", self._api.start(file.content, file.job.name).id)
             _logger.info(f"{len(file.job.rows)} requests are submitted as the batch {file.job.name}")
@@ -129,15 +129,16 @@ class Batches:
     def _checked(self, job: Job, state: BatchState) -> list[tuple[Row, Answer]]:
         """The answers of a batch, once it is certain that they are under the right names."""
         seen: dict[str, Answer | None] = {}
-        for row in (*self._api.rows(state.output_file), *self._api.rows(state.error_file)):
-            name = str(row.get("custom_id"))
+        for name, answer in self._api.answers(state):
             if name not in job.rows and name not in job.canaries:
                 raise self._refused(job, f"it answers {first_words(name)!r}, which was not asked")
             if name in seen:
                 raise self._refused(job, f"it answers {name} twice")
-            seen[name] = answer_in(row)
+            seen[name] = answer
         heard = {name: seen.get(name) for name in job.canaries}
-        answered = [(job.canaries[name], answer) for name, answer in heard.items() if answer is not None]
+        answered = [
+            (job.canaries[name], answer) for name, answer in heard.items() if answer and not answer.refused
+        ]
         fitting = sum(letter_of(answer.text) == known for known, answer in answered)
         if fitting < _FITTING_SHARE * len(answered):
             raise self._refused(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +12,17 @@ import pytest
 
 from ambivox.models.engines import EngineChoice, GenerationSettings, Refusal
 from ambivox.models.engines import hosted as package
-from ambivox.models.engines.hosted import batch_api, batches
+from ambivox.models.engines.hosted import batches
+from ambivox.models.engines.hosted.batch_api import BatchState
 from ambivox.models.engines.hosted.engine import HostedEngine
+from ambivox.models.engines.hosted.gemini_batch import GeminiBatch
 from ambivox.models.engines.hosted.journal import forget_audio
-from ambivox.models.errors import UserError
+from ambivox.models.engines.hosted.openai_batch import OpenAiBatch
+from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.prompting.personas import BUILT_IN
 from ambivox.models.prompting.prompts import build_prompts
 from ambivox.models.prompting.request import Request
+from tests.support.hosted_batches import BatchDesk
 from tests.support.hosted_server import HostedServer, Personality
 
 LABELS = ("anger", "happiness", "neutral", "sadness")
@@ -29,20 +33,39 @@ PRICES = (1.0, 2.0, 3.0)
 USD = (50 * 1.0 + 80 * 2.0 + 9 * 3.0) / 1e6
 
 
+@pytest.fixture(params=["openai", "gemini"])
+def provider(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whose batches are used."""
+    if request.param == "gemini":
+        pytest.importorskip("google.genai")
+        monkeypatch.setenv("GEMINI_API_KEY", "k-gemini")
+    return str(request.param)
+
+
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HostedServer]:
+def server(provider: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostedServer]:
     monkeypatch.setattr(batches, "_FIRST_POLL_SECONDS", 0.02)
     running = HostedServer()
+    if provider == "gemini":
+        running.personality = Personality(key="k-gemini")
     yield running
     running.close()
 
 
 @pytest.fixture
-def engine(server: HostedServer, tmp_path: Path) -> Callable[..., HostedEngine]:
+def desk(server: HostedServer, provider: str) -> BatchDesk:
+    return server.gemini_desk if provider == "gemini" else server.desk
+
+
+@pytest.fixture
+def engine(server: HostedServer, provider: str, tmp_path: Path) -> Callable[..., HostedEngine]:
     """``engine(**fields)`` connects to the server, with batches, and a journal in ``tmp_path``."""
 
     def start(**fields: object) -> HostedEngine:
-        choice = EngineChoice("hosted", "hosted:some-model", server.url, 5.0, tmp_path / "hosted.sqlite")
+        alm, url = "hosted:some-model", server.url
+        if provider == "gemini":
+            alm, url = "gemini_2_5_flash", server.gemini_url
+        choice = EngineChoice("hosted", alm, url, 5.0, tmp_path / "hosted.sqlite")
         return package.start(replace(choice, **({"batch": True, "prices": PRICES} | fields)))  # type: ignore[arg-type]
 
     return start
@@ -62,17 +85,14 @@ def submitted(engine: HostedEngine) -> HostedEngine:
 
 
 def test_a_batch_gives_the_answers_of_single_requests_at_half_the_price(
-    server: HostedServer, engine: Callable[..., HostedEngine], tmp_path: Path
+    server: HostedServer, desk: BatchDesk, engine: Callable[..., HostedEngine], tmp_path: Path
 ) -> None:
-    alone = package.start(
-        EngineChoice("hosted", "hosted:some-model", server.url, 5.0, tmp_path / "alone.sqlite")
-    ).generate(requests(), SAMPLED)
+    alone = engine(batch=False, journal=tmp_path / "alone.sqlite").generate(requests(), SAMPLED)
     asked_alone = server.served
     connected = submitted(engine())
     assert server.served == asked_alone + 20  # the canaries
     assert connected.generate(requests(), SAMPLED) == alone
-    (batch,) = server.desk.batches.values()
-    assert len(server.desk.files[batch["input_file_id"]].splitlines()) == COUNT + 20
+    assert len(desk.batches) == 1 and len(desk.asked()) == COUNT + 20
     spent = connected.asker.spent()
     assert spent.requests == COUNT + 20
     assert spent.cost(connected.hosted) == pytest.approx((20 + 0.5 * COUNT) * USD)
@@ -80,19 +100,20 @@ def test_a_batch_gives_the_answers_of_single_requests_at_half_the_price(
 
 
 def test_names_and_order_of_rows_tell_nothing(
-    server: HostedServer, engine: Callable[..., HostedEngine]
+    server: HostedServer, desk: BatchDesk, engine: Callable[..., HostedEngine]
 ) -> None:
     submitted(engine())
-    lines = [json.loads(line) for line in server.desk.files["file-0"].splitlines()]
-    names = [line["custom_id"] for line in lines]
+    names, bodies = zip(*desk.asked(), strict=True)
+    names = list(names)
     assert names != sorted(names) and len(set(names)) == COUNT + 20
     # Canaries are the rows at temperature 0; they are not together.
-    places = [place for place, line in enumerate(lines) if line["body"]["temperature"] == 0]
+    places = [place for place, line in enumerate(bodies) if line["temperature"] == 0]
     assert len(places) == 20 and places[-1] - places[0] > 30
-    seeds = [line["body"]["seed"] for line in lines if line["body"]["temperature"]]
+    seeds = [body["seed"] for body in bodies if body["temperature"]]
     assert seeds != sorted(seeds)
 
 
+@pytest.mark.parametrize("provider", ["openai"], indirect=True)
 def test_the_lines_are_what_vllm_run_batch_takes(
     server: HostedServer, engine: Callable[..., HostedEngine]
 ) -> None:
@@ -112,9 +133,9 @@ def test_the_lines_are_what_vllm_run_batch_takes(
     ],
 )
 def test_a_batch_that_does_not_fit_is_refused_and_nothing_of_it_is_used(
-    fault: str, words: str, server: HostedServer, engine: Callable[..., HostedEngine]
+    fault: str, words: str, server: HostedServer, desk: BatchDesk, engine: Callable[..., HostedEngine]
 ) -> None:
-    server.desk.fault = fault
+    desk.fault = fault
     connected = submitted(engine())
     with pytest.raises(UserError, match=words) as raised:
         connected.generate(requests(), SAMPLED)
@@ -122,19 +143,19 @@ def test_a_batch_that_does_not_fit_is_refused_and_nothing_of_it_is_used(
     assert connected.asker.spent().requests == 20
     # The same run again asks one by one what no batch has answered; the refused batch is not looked at again.
     assert not any(isinstance(text, Refusal) for text in connected.generate(requests(), SAMPLED))
-    assert len(server.desk.batches) == 1
+    assert len(desk.batches) == 1
 
 
-@pytest.mark.parametrize("fault", ["half expired", "row errors"])
+@pytest.mark.parametrize("fault", ["expired", "half expired", "row errors"])
 def test_rows_without_an_answer_are_asked_alone_and_refused_rows_are_refusals(
-    fault: str, server: HostedServer, engine: Callable[..., HostedEngine]
+    fault: str, server: HostedServer, desk: BatchDesk, engine: Callable[..., HostedEngine]
 ) -> None:
-    server.desk.fault = fault
+    desk.fault = fault
     connected = submitted(engine())
     served = server.served
     texts = connected.generate(requests(), SAMPLED)
     refusals = sum(isinstance(text, Refusal) for text in texts)
-    if fault == "half expired":
+    if fault != "row errors":
         assert not refusals
         alone = [body for body in server.bodies if body["temperature"]]
         assert len(alone) == COUNT  # every row once, in the batch or alone
@@ -146,12 +167,16 @@ def test_rows_without_an_answer_are_asked_alone_and_refused_rows_are_refusals(
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [("failed", "line 3 is too long"), ("cut", "is no JSON object"), ("not offered", "refuses the batch")],
+    [
+        ("failed", r"failed \((line 3 is too long|no reason given)\)"),
+        ("cut", "is no JSON object"),
+        ("not offered", "refuses the batch"),
+    ],
 )
 def test_a_batch_that_fails_as_a_whole_is_one_line(
-    fault: str, words: str, server: HostedServer, engine: Callable[..., HostedEngine]
+    fault: str, words: str, server: HostedServer, desk: BatchDesk, engine: Callable[..., HostedEngine]
 ) -> None:
-    server.desk.fault = fault
+    desk.fault = fault
     connected = engine()
     with pytest.raises(UserError, match=words) as raised:
         submitted(connected).generate(requests(), SAMPLED)
@@ -159,63 +184,66 @@ def test_a_batch_that_fails_as_a_whole_is_one_line(
 
 
 def test_a_later_process_fetches_what_an_earlier_one_submitted(
-    server: HostedServer, engine: Callable[..., HostedEngine]
+    server: HostedServer, desk: BatchDesk, engine: Callable[..., HostedEngine]
 ) -> None:
     submitted(engine()).close()
     later = submitted(engine())  # nothing is submitted twice
-    assert len(server.desk.batches) == 1
+    assert len(desk.batches) == 1
     served = server.served
     later.generate(requests(), SAMPLED)
-    assert server.served == served + COUNT + 20 and len(server.desk.batches) == 1
+    assert server.served == served + COUNT + 20 and len(desk.batches) == 1
 
 
 def test_a_batch_whose_start_was_not_heard_of_is_found_and_not_paid_twice(
-    server: HostedServer, engine: Callable[..., HostedEngine]
+    server: HostedServer, desk: BatchDesk, engine: Callable[..., HostedEngine]
 ) -> None:
-    server.desk.fault = "lost"
+    desk.fault = "lost"
     submitted(engine()).generate(requests(), SAMPLED)
-    assert server.desk.created == 1
+    assert desk.created == 1
 
 
 @pytest.mark.parametrize("is_known_to_provider", [True, False])
 def test_a_process_that_ends_while_it_submits(
     is_known_to_provider: bool,
+    provider: str,
     server: HostedServer,
+    desk: BatchDesk,
     engine: Callable[..., HostedEngine],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    start = batch_api.BatchApi.start
+    api_class = GeminiBatch if provider == "gemini" else OpenAiBatch
+    start = api_class.start
 
-    def killed(api: batch_api.BatchApi, content: bytes, job: str) -> batch_api.BatchState:
+    def killed(api: OpenAiBatch | GeminiBatch, content: bytes, job: str) -> BatchState:
         if is_known_to_provider:
             start(api, content, job)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(batch_api.BatchApi, "start", killed)
+    monkeypatch.setattr(api_class, "start", killed)
     with pytest.raises(KeyboardInterrupt):
         submitted(engine())
-    monkeypatch.setattr(batch_api.BatchApi, "start", start)
+    monkeypatch.setattr(api_class, "start", start)
     texts = engine().generate(requests(), SAMPLED)
     assert not any(isinstance(text, Refusal) for text in texts)
-    assert server.desk.created == is_known_to_provider
+    assert desk.created == is_known_to_provider
     assert len([body for body in server.bodies if body["temperature"]]) == COUNT
 
 
 def test_the_limit_of_cost_holds_before_a_batch_is_submitted(
-    server: HostedServer, engine: Callable[..., HostedEngine]
+    server: HostedServer, desk: BatchDesk, engine: Callable[..., HostedEngine]
 ) -> None:
     connected = engine(max_cost=40 * USD)
     with pytest.raises(UserError, match="would bring the cost to about"):
         submitted(connected)
-    assert not server.desk.batches
+    assert not desk.batches
 
 
 def test_another_model_in_a_batch_stops_the_run(
     server: HostedServer, engine: Callable[..., HostedEngine]
 ) -> None:
     connected = submitted(engine())
-    server.personality = Personality(model="some-model-3-pro")
-    with pytest.raises(UserError, match="asked for some-model, but some-model-3-pro answered"):
+    server.personality = replace(server.personality, model="some-model-3-pro")
+    with pytest.raises(UserError, match=r"asked for .*, but some-model-3-pro answered"):
         connected.generate(requests(), SAMPLED)
     connected.close()
     successor = engine(answered_by="some-model-3-pro")
@@ -240,3 +268,60 @@ def test_a_forgotten_clip_leaves_open_batches(
     forgotten = requests()[5].audio_name[:64]
     forget_audio(tmp_path / "hosted.sqlite", {forgotten})
     assert forgotten.encode() not in (tmp_path / "hosted.sqlite").read_bytes()
+
+
+@pytest.mark.parametrize("provider", ["gemini"], indirect=True)
+def test_what_gemini_blocks_is_a_refusal(server: HostedServer, engine: Callable[..., HostedEngine]) -> None:
+    connected = submitted(engine())
+    server.gemini_desk.blocks = True
+    texts = connected.generate(requests(), SAMPLED)
+    assert all(isinstance(text, Refusal) and text == "(blocked: PROHIBITED_CONTENT)" for text in texts)
+
+
+@pytest.mark.parametrize("provider", ["gemini"], indirect=True)
+def test_gemini_addresses_in_the_environment_are_not_used(
+    server: HostedServer,
+    desk: BatchDesk,
+    engine: Callable[..., HostedEngine],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {
+        "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9",
+        "GOOGLE_GENAI_USE_VERTEXAI": "true",
+        "GOOGLE_CLOUD_PROJECT": "p",
+        "GOOGLE_API_KEY": "another",
+        "GOOGLE_GENAI_API_VERSION": "v9",
+    }.items():
+        monkeypatch.setenv(name, value)
+    submitted(engine())
+    assert desk.created == 1
+
+
+@pytest.mark.parametrize("provider", ["gemini"], indirect=True)
+def test_a_missing_google_genai_is_one_line(
+    engine: Callable[..., HostedEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "google.genai", None)
+    monkeypatch.delattr("google.genai", raising=False)
+    with pytest.raises(MissingExtraError, match=r"pip install 'ambivox\[gemini\]'"):
+        engine()
+    engine(batch=False).close()
+
+
+def test_stored_answers_need_no_key_and_no_further_ones_are_asked_for(
+    provider: str,
+    server: HostedServer,
+    engine: Callable[..., HostedEngine],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = submitted(engine()).generate(requests(), SAMPLED)
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    served = server.served
+    for batch in (False, True):
+        connected = engine(batch=batch)
+        assert connected.generate(requests(), SAMPLED) == answers
+        if provider == "gemini":
+            further = [replace(setting, seed=setting.seed + 1000) for setting in SAMPLED]
+            with pytest.raises(UserError, match="GEMINI_API_KEY, which is not set"):
+                connected.generate(requests(), further)
+    assert server.served == served
