@@ -192,7 +192,7 @@ def saturation_figure(validation: Validation) -> Figure:
         shared_legend(figure, axes, 1)
     else:
         axes.text(0.5, 0.5, "no ALM answers on the split test", transform=axes.transAxes, ha="center")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("synthetic votes per utterance")
     axes.set_ylabel(JS_AXIS)
     axes.set_title("JS by number of synthetic votes")
