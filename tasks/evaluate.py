@@ -87,8 +87,7 @@ def evaluate(
         if written.confusion is not None:
             name, labels, counts = written.confusion
             save(figures.confusion_figure(counts, labels, name), folder / "confusion.svg")
-        if written.groups.height:
-            save(figures.speaker_groups_figure(written.groups, written.models), folder / "groups.svg")
+        save(figures.speaker_groups_figure(written.groups, written.models), folder / "groups.svg")
     metrics = written.metrics
     kind = "held-out votes" if targets.held_out else "votes"
     _logger.info(

@@ -95,6 +95,7 @@ def validate(
         seed=options.seed,
     )
     rows = metrics_by_source(validation)
+    compared = validation.without_target()
     with atomic_folder(out, inputs) as folder:
         write_json(folder / "metrics.json", rows)
         write_json(folder / "summary.json", summary_figures(rows, _worth(distributions)))
@@ -108,7 +109,7 @@ def validate(
             (figures.labels_figure, "labels"),
             (figures.speaker_groups_figure, "groups"),
         ):
-            save(draw(validation), folder / f"{name}.svg")
+            save(draw(compared), folder / f"{name}.svg")
     over = (
         "speakers" if validation.targets.speakers else "utterances (fewer than two test speakers are known)"
     )

@@ -116,6 +116,7 @@ def _hosted_spec(model: str) -> Alm:
         base_url="",
         model=model,
         key_variable="AMBIVOX_SERVER_KEY",
+        needs_key=False,
         parameters=("temperature", "seed", "max_tokens", "logprobs", "top_logprobs", "response_format"),
         top_logprobs=20,
     )

@@ -11,7 +11,7 @@ the true distribution would score). Scores are those of models/evaluation/scores
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,6 +31,8 @@ from ambivox.models.statistics.intervals import Interval, ratio_interval
 from ambivox.models.statistics.metrics import bhattacharyya, jensen_shannon
 from ambivox.models.statistics.proper_scores import smoothed
 from ambivox.models.tables import BASELINES, SOURCES, Distributions, Utterances, Votes
+
+_FROM_HUMAN_VOTES = ("human", *BASELINES, "combined", "pooled")
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,22 @@ class Validation:
     def truth_NK(self) -> np.ndarray:  # noqa: N802  (arrays carry their axes in capitals)
         """The human distributions."""
         return self.targets.p_NK
+
+    def is_made_from_target(self, source: str) -> bool:
+        """Whether the votes that a source was made from are the target, so that its scores say nothing.
+
+        Args:
+            source: its name.
+        """
+        return not self.targets.held_out and source in _FROM_HUMAN_VOTES
+
+    def without_target(self) -> Validation:
+        """The same without the sources that are made from the target."""
+        scores = {
+            source: each for source, each in self.scores.items() if not self.is_made_from_target(source)
+        }
+        predictions = {source: each for source, each in self.predictions.items() if source in scores}
+        return replace(self, scores=scores, predictions=predictions)
 
     def score(self, name: str) -> dict[str, np.ndarray]:
         """``score_N`` by source.

@@ -18,11 +18,9 @@ from ambivox.models.statistics.ambiguity import TERTILES, tertiles
 from ambivox.models.statistics.confidence_calibration import calibration_curve
 from ambivox.models.statistics.intervals import Interval
 from ambivox.models.statistics.paired_tests import PairedTest, holm, paired_test
-from ambivox.models.tables import BASELINES
 
 INDEPENDENT = "independent_votes"  # the definition of ambiguity of models/evaluation/ambiguity_strata.py
 _NO_STRATA = f"fewer than three test utterances have {LEAST_VOTES} held-out votes or more, of which half would measure ambiguity"
-_FROM_HUMAN_VOTES = ("human", *BASELINES, "combined", "pooled")
 
 
 def metrics_by_source(validation: Validation) -> dict[str, dict[str, Any]]:
@@ -55,7 +53,7 @@ def metrics_by_source(validation: Validation) -> dict[str, dict[str, Any]]:
             row |= _named("nll_minus_human_mixture", validation.interval(difference_N))
         if source in validation.known_truth:
             row |= _named("js_truth", validation.known_truth[source])
-        if not validation.targets.held_out and source in _FROM_HUMAN_VOTES:
+        if validation.is_made_from_target(source):
             row["made_from_the_target"] = True
     return {source: finite(row) for source, row in rows.items()}
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ambivox.models.errors import UserError
 from ambivox.models.prompting.hosted_spec import Hosted
 from ambivox.models.prompting.model_folder import ModelConfig
 
@@ -69,7 +70,17 @@ def hosted_alm(hosted: Hosted, *, tested: str, longest_seconds: float = 30.0) ->
         hosted: how it is reached.
         tested: see ``Alm``.
         longest_seconds: see ``Alm``.
+
+    Raises:
+        UserError: a window of that length may be larger than a request may be.
     """
+    # 16-bit samples at 16 kHz in base64, and room for the prompt: no clip has to be uploaded before it is asked about.
+    megabytes = longest_seconds * 16_000 * 2 * 4 / 3 / 1e6 + 0.1
+    if megabytes > hosted.max_request_megabytes:
+        raise UserError(
+            f"{hosted.model}: a window of {longest_seconds:g} s takes {megabytes:.1f} MB, and a request at most "
+            f"{hosted.max_request_megabytes:g} MB; expected a smaller longest_seconds"
+        )
     return Alm(
         checkpoint=None,
         revision=None,

@@ -47,11 +47,14 @@ class Prices:
         text: of text in the prompt.
         audio: of audio in the prompt.
         output: of everything generated, reasoning included.
+        cached_share: the price of a cached token in the prompt, as a share of the full one; 1 where no cached price is
+            known.
     """
 
     text: float
     audio: float
     output: float
+    cached_share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Hosted:
         base_url: the address of its OpenAI-compatible API, up to and including the version.
         model: the provider's name of the model.
         key_variable: the environment variable that holds the API key.
+        needs_key: whether every request needs a key.
         audio_formats: what the endpoint takes, "wav" or "mp3"; the first is sent.
         audio_prefix: what precedes the base64 text of the audio.
         max_request_megabytes: the size of a request's audio after encoding, at most.
@@ -84,6 +88,7 @@ class Hosted:
     base_url: str
     model: str
     key_variable: str
+    needs_key: bool = True
     audio_formats: tuple[str, ...] = ("wav",)
     audio_prefix: str = ""
     max_request_megabytes: float = 20.0

@@ -23,7 +23,7 @@ CAPTIONS = {
         "examples": "Distributions of example utterances by every source, from least to most ambiguous",
     },
     "validation": {
-        "sources": "Distance of each source to the target votes: further left is better. Lines are 95% intervals over speakers",
+        "sources": "Distance of each source to the target votes: further left is better. Lines are 95% intervals",
         "tertiles": "Squared error by ambiguity and source, and for comparison JS by ambiguity as the paper defines it: lower "
         "is better",
         "groups": "Squared error by speaker group and source: lower is better, and equal heights are fair",

@@ -43,6 +43,7 @@ _FOLDERS = {
 _SCRIPTS = ("vendor/dataTables.min.js", "utterance_table.js")
 #: Sections left out when empty: few corpora have enough annotators for the trial, and few runs have unreadable files.
 _OPTIONAL = ("trial", "problems")
+_UNNAMED_CORPUS = "table"  # of a table: only the folder has the name that the user gave
 
 
 def page(
@@ -125,9 +126,8 @@ def _left_out(data: Path, section: str) -> str:
 
 
 def _title(run: Run, data: Path) -> str:
-    if run.utterances is not None and len(run.utterances):
-        return ", ".join(sorted(run.utterances.frame["corpus"].unique()))
-    return data.name
+    names = sorted(run.utterances.frame["corpus"].unique()) if run.utterances is not None else []
+    return ", ".join(name for name in names if name != _UNNAMED_CORPUS) or data.resolve().name
 
 
 def _subtitle(run: Run) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ambivox.models.reporting.estimates import format_estimate, format_number, parse_measure
@@ -64,12 +64,8 @@ def _equivalent_votes(run: Run, _: str) -> str:
 def _sources(run: Run, _: str) -> str:
     metrics = run.json("validation/metrics.json")
     score = "squared_error" if parse_measure(metrics.get("human"), "squared_error") else "js"
-    by_source = {
-        source: estimate.value
-        for source in SOURCE_NAMES
-        if not SOURCE_NAMES[source].is_reference
-        and (estimate := parse_measure(metrics.get(source), score)) is not None
-    }
+    compared = [source for source in SOURCE_NAMES if not SOURCE_NAMES[source].is_reference]
+    by_source = _values(metrics, compared, score)
     return _ranked(by_source, "squared error" if score == "squared_error" else "JS")
 
 
@@ -93,12 +89,7 @@ def _validation_tertiles(run: Run, _: str) -> str:
 
 
 def _calibration(run: Run, _: str) -> str:
-    metrics = run.json("validation/metrics.json")
-    errors = {
-        source: estimate.value
-        for source in ("human", "synthetic", "combined", "pooled")
-        if (estimate := parse_measure(metrics.get(source), "ece")) is not None
-    }
+    errors = _values(run.json("validation/metrics.json"), ("human", "synthetic", "combined", "pooled"), "ece")
     return _ranked(errors, "calibration error")
 
 
@@ -153,6 +144,16 @@ def _matrix(run: Run, _: str) -> str:
         if by_model:
             return _ranked(by_model, "JS" if score == "js" else score)
     return ""
+
+
+def _values(metrics: Mapping[str, Any], sources: Iterable[str], name: str) -> dict[str, float]:
+    """A figure of each source that has it and is not made from the votes that it is compared with."""
+    rows = {source: row for source in sources if isinstance(row := metrics.get(source), Mapping)}
+    return {
+        source: estimate.value
+        for source, row in rows.items()
+        if not row.get("made_from_the_target") and (estimate := parse_measure(row, name)) is not None
+    }
 
 
 def _ranked(by_name: Mapping[str, float], score: str) -> str:

@@ -202,6 +202,8 @@ def test_without_held_out_votes_the_targets_are_all_votes_and_it_says_so(
     details = json.loads((out / "details.json").read_text())
     assert "independent_votes" not in details["tertiles"] and "held-out votes" in details["tertiles_missing"]
     assert "made_from_the_target" not in rows["synthetic"]
+    drawn = (out / "sources.svg").read_text()
+    assert "corpus prior" in drawn and "pooled" not in drawn and not (out / "tertiles.svg").exists()
 
 
 def test_no_vote_on_the_test_speakers(files: Files, pooled: Path, tmp_path: Path) -> None:

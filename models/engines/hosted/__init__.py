@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from ambivox.models.alms import HOSTED_PREFIX, resolve
+from ambivox.models.alms import resolve
 from ambivox.models.engines import EngineChoice
 from ambivox.models.engines._bounded_http import api_key, check_address
 from ambivox.models.engines.hosted.api import Api
@@ -37,18 +37,13 @@ def start(choice: EngineChoice) -> HostedEngine:
         The engine.
 
     Raises:
-        UserError: the ALM is no hosted one, its key is not set or cannot be sent, its server has no address, or the
+        UserError: the ALM is no hosted one, its key cannot be sent, its server has no address, or the
             environment names proxies or certificates that cannot be used.
     """
     check_http_environment()
     resolved = resolve(choice.alm)
     hosted = _reached_at(resolved, choice)
     key = api_key(hosted.key_variable)
-    if not key and not choice.alm.startswith(HOSTED_PREFIX):
-        raise UserError(
-            f"the ALM {choice.alm} needs an API key of {hosted.provider} in the environment variable "
-            f"{hosted.key_variable}, which is not set"
-        )
     api = Api(hosted, key, choice.server_timeout_seconds)
     journal = Journal(choice.journal, hosted.base_url, hosted.model, choice.answered_by)
     asker = Asker(api, journal, choice)

@@ -58,7 +58,10 @@ class Usage:
         )
 
     def cost(self, prices: Prices | None) -> float | None:
-        """The price in US dollars at full price, cached tokens too; None where prices are not known.
+        """The price in US dollars; None where prices are not known.
+
+        Endpoints do not say which tokens were cached. The text is taken first, which is the cheaper, so that the price is
+        never below what is charged.
 
         Args:
             prices: prices per million tokens.
@@ -66,10 +69,17 @@ class Usage:
         Examples:
             >>> Usage(text=1_000_000, audio=500_000).cost(Prices(text=1.0, audio=2.0, output=8.0))
             2.0
+            >>> Usage(text=1_000_000, cached=500_000).cost(Prices(text=1.0, audio=2.0, output=8.0, cached_share=0.5))
+            0.75
         """
         if prices is None:
             return None
-        return (self.text * prices.text + self.audio * prices.audio + self.output * prices.output) / 1e6
+        cached_text = min(self.cached, self.text)
+        cached_audio = min(self.cached - cached_text, self.audio)
+        saved = (cached_text * prices.text + cached_audio * prices.audio) * (1 - prices.cached_share)
+        return (
+            self.text * prices.text + self.audio * prices.audio + self.output * prices.output - saved
+        ) / 1e6
 
 
 @dataclass(frozen=True)

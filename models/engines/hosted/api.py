@@ -27,6 +27,7 @@ from ambivox.models.engines._retry import (
     is_transient,
 )
 from ambivox.models.engines.hosted.answer import Answer, parse_answer
+from ambivox.models.engines.hosted.keys import check_key
 from ambivox.models.engines.hosted.limits import Limits, seconds_of
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.hosted_spec import Hosted
@@ -83,9 +84,10 @@ class Api:
             The answer. A request that the endpoint refuses although it has answered others is a refusal.
 
         Raises:
-            UserError: the endpoint refuses the key, the quota or the first request, or gave no answer within the
+            UserError: there is no key, or the endpoint refuses the key, the quota or the first request, or gave no answer within the
                 time-out. Answers in the journal stay.
         """
+        check_key(self.hosted, self._key)
         while (answer := self._retries.until_success(lambda: self._attempt(body, tokens, check))) is None:
             pass  # a parameter that the endpoint refuses is left out now
         return answer

@@ -92,6 +92,9 @@ class Meter:
         of_expected = "" if expected is None else f" of about {expected}"
         cost = spent.cost(self._hosted)
         price = "cost not known" if cost is None else f"{cost:.4f} USD so far"
+        prices = self._hosted.prices
+        if spent.usage.cached and prices is not None and prices.cached_share == 1.0:
+            price += ", cached tokens at the full price"
         left = ""
         if expected is not None and per_minute:
             left = f", about {max(expected - answered, 0) / per_minute:.0f} min left"

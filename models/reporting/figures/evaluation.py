@@ -62,7 +62,7 @@ def matrix_figure(
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.margins(x=0.12)
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel(f"{SCORE_AXES[score]}, 95% interval over speakers")
+        axes.set_xlabel(f"{SCORE_AXES[score]}, 95% interval")
         axes.set_title(f"{HEADINGS[score]}, test speakers")
     for (corpus, published), marker in zip((paper or {}).items(), _PAPER_MARKERS, strict=False):
         points = [
@@ -89,17 +89,22 @@ def _draw_score(axes: Axes, row: Mapping[str, Any], score: str, place: int, name
 
 
 @styled
-def tertiles_figure(metrics: Mapping[str, Any]) -> Figure:
+def tertiles_figure(metrics: Mapping[str, Any]) -> Figure | None:
     """Draw nll by ambiguity tertile (models/evaluation/ambiguity_strata.py), one line per row.
+
+    None where too few votes were held out.
 
     Args:
         metrics: measures by row.
     """
+    nll_by_row = {
+        name: [row.get(f"nll_{tertile}_ambiguity") for tertile in TERTILES] for name, row in metrics.items()
+    }
+    nll_by_row = {name: nll for name, nll in nll_by_row.items() if None not in nll}
+    if not nll_by_row:
+        return None
     figure, (axes,) = new_figure(width=6.8)
-    for name, row in metrics.items():
-        nll = [row.get(f"nll_{tertile}_ambiguity") for tertile in TERTILES]
-        if None in nll:
-            continue
+    for name, nll in nll_by_row.items():
         axes.plot(
             TERTILES,
             nll,
@@ -112,21 +117,20 @@ def tertiles_figure(metrics: Mapping[str, Any]) -> Figure:
     axes.set_xlabel("ambiguity of held-out votes that are not the target (tertiles)")
     axes.set_ylabel(SCORE_AXES["nll"])
     axes.set_title("nll by ambiguity")
-    if axes.lines:
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    else:
-        axes.text(0.5, 0.5, "too few held-out votes", transform=axes.transAxes, ha="center")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
 @styled
-def calibration_figure(curves: pl.DataFrame, models: Sequence[str]) -> Figure:
-    """Draw accuracy by confidence for each fine-tuned model.
+def calibration_figure(curves: pl.DataFrame, models: Sequence[str]) -> Figure | None:
+    """Draw accuracy by confidence for each fine-tuned model; None where there is none.
 
     Args:
         curves: columns ``model``, ``confidence`` and ``accuracy``.
         models: the models to draw.
     """
+    if not models:
+        return None
     figure, (axes,) = new_figure(width=5.3, height=4.2)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     for name in models:
@@ -145,8 +149,7 @@ def calibration_figure(curves: pl.DataFrame, models: Sequence[str]) -> Figure:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.set_title("Calibration")
-    if models:
-        axes.legend(loc="upper left")
+    axes.legend(loc="upper left")
     return figure
 
 
@@ -186,8 +189,8 @@ def confusion_figure(counts: Sequence[Sequence[float]], labels: tuple[str, ...],
 
 
 @styled
-def speaker_groups_figure(table: pl.DataFrame, models: Sequence[str]) -> Figure:
-    """Draw nll by speaker group (sex, age, language), one point per fine-tuned model; or that there are no groups.
+def speaker_groups_figure(table: pl.DataFrame, models: Sequence[str]) -> Figure | None:
+    """Draw nll by speaker group (sex, age, language), one point per fine-tuned model; None where there are no groups.
 
     Args:
         table: columns ``kind``, ``group``, ``model`` and ``nll``.
@@ -195,12 +198,9 @@ def speaker_groups_figure(table: pl.DataFrame, models: Sequence[str]) -> Figure:
     """
     shown = table.filter(pl.col("kind").is_in(_GROUP_KINDS) & pl.col("model").is_in(models))
     groups = shown.select("kind", "group").unique(maintain_order=True).rows()
-    figure, (axes,) = new_figure(width=6.8, height=1.2 + 0.4 * max(1, len(groups)))
     if not groups:
-        axes.set_axis_off()
-        note = "sex, age and language of the speakers are unknown"
-        axes.text(0.5, 0.5, note, transform=axes.transAxes, ha="center")
-        return figure
+        return None
+    figure, (axes,) = new_figure(width=6.8, height=1.2 + 0.4 * len(groups))
     for name in models:
         rows = shown.filter(pl.col("model") == name)
         axes.plot(

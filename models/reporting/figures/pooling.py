@@ -26,18 +26,20 @@ _ID_CHARACTERS = 28
 
 
 @styled
-def worth_figure(sources: Sources) -> Figure:
+def worth_figure(sources: Sources) -> Figure | None:
     """Draw what each ALM is worth in further human votes (by nll), overall and by ambiguity, with intervals.
 
-    A rate beyond the limit is drawn at the limit.
+    A rate beyond the limit is drawn at the limit. None where no worth could be measured.
 
     Args:
         sources: of the pooling.
     """
-    figure, (axes,) = new_figure(width=5.3, height=3.2)
     alms = [worth for worth in sources.worth if worth is not None]
-    width = 0.8 / max(len(alms), 1)
-    colours = tints(source_colour("synthetic"), max(len(alms), 1))
+    if not alms:
+        return None
+    figure, (axes,) = new_figure(width=5.3, height=3.2)
+    width = 0.8 / len(alms)
+    colours = tints(source_colour("synthetic"), len(alms))
     for a, alm in enumerate(alms):
         rates = [alm.overall["nll"], *(alm.by_ambiguity["nll"][tertile] for tertile in TERTILES)]
         drawn_G3 = np.array(
@@ -52,10 +54,7 @@ def worth_figure(sources: Sources) -> Figure:
     axes.set_ylabel("further human votes (by nll)")
     axes.set_title("Worth of the ALM")
     axes.grid(axis="x", visible=False)
-    if alms:
-        shared_legend(figure, axes)
-    else:
-        axes.text(0.5, 0.5, "nothing to measure", transform=axes.transAxes, ha="center")
+    shared_legend(figure, axes)
     return figure
 
 
@@ -95,7 +94,9 @@ def examples_figure(sources: Sources) -> Figure:
     Args:
         sources: of the pooling.
     """
-    names, labels = tuple(sources.tables), sources.model.labels
+    # Without an answer of an ALM, synthetic is the corpus prior.
+    names = tuple(name for name in sources.tables if name != "synthetic" or sources.synthetic)
+    labels = sources.model.labels
     p_NK = sources.tables["pooled"].frame.select(labels).to_numpy()
     rows = np.flatnonzero(sources.inputs.n_NK.sum(1) > 0)
     rows = rows if len(rows) else np.arange(len(p_NK))
@@ -122,7 +123,11 @@ def examples_figure(sources: Sources) -> Figure:
         axes.set_xlim(0, 1)
         axes.grid(visible=False)
         utterance_id = str(sources.tables["human"].frame["utterance_id"][int(row)])
-        axes.set_title(plain_text(utterance_id[:_ID_CHARACTERS]), fontsize=SMALL)
+        # The end of a long id, such as a path, tells it from the others.
+        shown = (
+            utterance_id if len(utterance_id) <= _ID_CHARACTERS else f"…{utterance_id[1 - _ID_CHARACTERS :]}"
+        )
+        axes.set_title(plain_text(shown), fontsize=SMALL)
     for axes in grid[len(chosen) :]:
         axes.set_visible(False)
     shared_legend(figure, grid[0])

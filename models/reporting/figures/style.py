@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -21,6 +21,7 @@ from ambivox.models.reporting.figures.fonts import families, svg_settings
 from ambivox.models.reporting.source_names import PALETTE
 
 P = ParamSpec("P")
+Drawn = TypeVar("Drawn", bound=Figure | None)
 _JOINERS = "\u200c\u200d"
 
 DARK, GREY = "#333333", "#888888"
@@ -56,11 +57,11 @@ _SETTINGS: Any = {
 }
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def styled(draw: Callable[P, Drawn]) -> Callable[P, Drawn]:
     """Run a function that draws a figure in the shared style (matplotlib reads some settings only while it draws)."""
 
     @wraps(draw)
-    def draw_in_style(*arguments: P.args, **options: P.kwargs) -> Figure:
+    def draw_in_style(*arguments: P.args, **options: P.kwargs) -> Drawn:
         with mpl.rc_context(_SETTINGS):
             return draw(*arguments, **options)
 
@@ -141,11 +142,20 @@ def value_column(axes: Axes, y: float, text: str, is_best: bool = False) -> None
 def svg(figure: Figure) -> bytes:
     """Return the figure as SVG."""
     with tempfile.TemporaryDirectory() as folder:
-        return save(figure, Path(folder) / "figure.svg").read_bytes()
+        path = Path(folder) / "figure.svg"
+        save(figure, path)
+        return path.read_bytes()
 
 
-def save(figure: Figure, path: Path) -> Path:
-    """Write the figure as SVG (or in the format of the suffix); equal figures and fonts give equal bytes."""
+def save(figure: Figure | None, path: Path) -> None:
+    """Write the figure as SVG (or in the format of the suffix); equal figures and fonts give equal bytes.
+
+    Args:
+        figure: None where there is nothing to draw; nothing is written then.
+        path: of the file.
+    """
+    if figure is None:
+        return
     kind = path.suffix.removeprefix(".")
     metadata = {"Date": None} if kind == "svg" else None
     with mpl.rc_context(_SETTINGS), atomic_path(path) as temporary, warnings.catch_warnings():
@@ -156,4 +166,3 @@ def save(figure: Figure, path: Path) -> Path:
         if other_text:
             with mpl.rc_context(other_text):
                 figure.savefig(temporary, format=kind, metadata=metadata)
-    return path

@@ -68,8 +68,10 @@ def sources_figure(validation: Validation) -> Figure:
 
 
 @styled
-def tertiles_figure(validation: Validation) -> Figure:
+def tertiles_figure(validation: Validation) -> Figure | None:
     """Draw squared error by ambiguity of other votes than the target, and JS by the ambiguity of all votes.
+
+    None where too few votes were held out for either.
 
     Args:
         validation: of the sources.
@@ -84,13 +86,12 @@ def tertiles_figure(validation: Validation) -> Figure:
         ),
         ("paper", "js", ("low", "high"), "For comparison: ambiguity of all votes,\ndefinition of the paper"),
     ]
+    if INDEPENDENT not in tables:
+        return None
     figure, grid = new_figure(columns=2, width=11, height=4.0)
     for axes, (definition, score, bounds, title) in zip(grid, panels, strict=True):
         axes.set_title(title)
         axes.set_ylabel(SCORE_AXES[score])
-        if definition not in tables:
-            axes.text(0.5, 0.5, "too few held-out votes", transform=axes.transAxes, ha="center")
-            continue
         table = tables[definition]
         sources = sorted(
             (source for source, cell in table[TERTILES[0]].items() if np.isfinite(cell[score])),
@@ -104,18 +105,17 @@ def tertiles_figure(validation: Validation) -> Figure:
 
 
 @styled
-def speaker_groups_figure(validation: Validation) -> Figure:
-    """Draw squared error by speaker group and source; the figure says so where the corpus has no speaker groups.
+def speaker_groups_figure(validation: Validation) -> Figure | None:
+    """Draw squared error by speaker group and source; None where the corpus has no speaker groups.
 
     Args:
         validation: of the sources.
     """
     tables = {kind: table for kind, table in by_group(validation).items() if table}
-    figure, grid = new_figure(columns=max(len(tables), 1), width=11, height=3.6)
     if not tables:
-        note = "sex and age of the speakers are unknown"
-        grid[0].text(0.5, 0.5, note, transform=grid[0].transAxes, ha="center")
-    for axes, (kind, table) in zip(grid, tables.items(), strict=False):
+        return None
+    figure, grid = new_figure(columns=len(tables), width=11, height=3.6)
+    for axes, (kind, table) in zip(grid, tables.items(), strict=True):
         groups = tuple(table)
         sources = sorted((source for source in table[groups[0]] if source != "floor"), key=source_order)
         cells = {source: [measures[source] for measures in table.values()] for source in sources}
@@ -127,15 +127,19 @@ def speaker_groups_figure(validation: Validation) -> Figure:
 
 
 @styled
-def labels_figure(validation: Validation) -> Figure:
+def labels_figure(validation: Validation) -> Figure | None:
     """Draw the mean probability of each label beside the target votes (which shows a bias), and R² per label.
+
+    None where there is no source to draw.
 
     Args:
         validation: of the sources.
     """
     table = by_label(validation)
-    figure, (left, right) = new_figure(columns=2, width=11, height=4.0)
     sources = sorted((source for source in table if source != "prior"), key=source_order)
+    if not sources:
+        return None
+    figure, (left, right) = new_figure(columns=2, width=11, height=4.0)
     width = 0.8 / (len(sources) + 1)
     at_K = np.arange(len(validation.labels)) - 0.4
     left.bar(at_K, validation.truth_NK.mean(0), width, color=DARK, label="target votes", align="edge")
@@ -167,14 +171,16 @@ def _range(interval: Interval | None) -> str:
 
 
 @styled
-def saturation_figure(validation: Validation) -> Figure:
-    """Draw the mean JS of n synthetic votes, the fitted curve and the saturation point.
+def saturation_figure(validation: Validation) -> Figure | None:
+    """Draw the mean JS of n synthetic votes, the fitted curve and the saturation point; None without an ALM.
 
     Args:
         validation: of the sources.
     """
+    if not validation.saturation:
+        return None
     figure, (axes,) = new_figure(width=5.3, height=3.8)
-    colours = tints(source_colour("synthetic"), max(len(validation.saturation), 1))
+    colours = tints(source_colour("synthetic"), len(validation.saturation))
     for a, (alm, saturation) in enumerate(validation.saturation.items()):
         colour = colours[a]
         votes_V = saturation.votes_V
@@ -188,10 +194,7 @@ def saturation_figure(validation: Validation) -> Figure:
         if saturation.point is not None and saturation.point <= votes_V[-1]:
             label = f"saturation of {plain_text(alm)}: {saturation.point} votes{_range(saturation.point_interval)}"
             axes.axvline(saturation.point, color=colour, lw=0.8, ls="--", label=label)
-    if validation.saturation:
-        shared_legend(figure, axes, 1)
-    else:
-        axes.text(0.5, 0.5, "no ALM answers on the split test", transform=axes.transAxes, ha="center")
+    shared_legend(figure, axes, 1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("synthetic votes per utterance")
     axes.set_ylabel(JS_AXIS)
@@ -200,17 +203,20 @@ def saturation_figure(validation: Validation) -> Figure:
 
 
 @styled
-def calibration_figure(validation: Validation) -> Figure:
+def calibration_figure(validation: Validation) -> Figure | None:
     """Draw accuracy by confidence for every source; the area of a point is the share of utterances.
+
+    None where there is no source to draw.
 
     Args:
         validation: of the sources.
     """
+    sources = sorted((source for source in validation.predictions if source != "prior"), key=source_order)
+    if not sources:
+        return None
     figure, (axes,) = new_figure(width=5.3, height=4.4)
     axes.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls="--")
-    for source in sorted(validation.predictions, key=source_order):
-        if source == "prior":
-            continue
+    for source in sources:
         p_NK = validation.predictions[source]
         curve = calibration_curve(validation.truth_NK, p_NK)
         colour = source_colour(source, DARK)

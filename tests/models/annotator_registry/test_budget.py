@@ -12,7 +12,7 @@ from ambivox.models.annotator_registry.budget import Budget, cheapest
 from ambivox.models.annotator_registry.candidate import Candidate
 from ambivox.models.annotator_registry.decision import Verdict, best_trial, decided_entries
 from ambivox.models.annotator_registry.trial import Pilot, Trial
-from tests.support.pilot_tables import annotations, corpus, trial
+from tests.support.pilot_tables import answered, corpus, trial
 
 
 def priced(name: str, nll: float, cost: float | None, votes_per_dollar: float | None) -> Trial:
@@ -58,7 +58,7 @@ def test_a_trial_weighs_equivalent_votes_against_money(tmp_path: Path) -> None:
     row = {name: number for number, name in enumerate(utterances.frame["utterance_id"])}
     ids = pilot.utterances.frame["utterance_id"]
     out = tmp_path / "hosted"
-    annotations(ids, 0.7 * truth_NK[[row[name] for name in ids]] + 0.1).write(out / "annotations.parquet")
+    answered(ids, 0.7 * truth_NK[[row[name] for name in ids]] + 0.1).write(out / "annotations.parquet")
     (out / "checks.json").write_text(json.dumps({"audio_sensitive": True, "hosted": {"cost_usd": 2.0}}))
     candidate = Candidate("hosted:a", "a", "models:http://x", "hosted:a", "http://x", (), "2027-01-01")
 

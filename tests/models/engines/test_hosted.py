@@ -18,6 +18,7 @@ from ambivox.models.engines.hosted.engine import HostedEngine
 from ambivox.models.engines.hosted.limits import Limits
 from ambivox.models.engines.hosted.top_logprobs import code_logprobs
 from ambivox.models.errors import UserError
+from ambivox.models.prompting.alm_spec import hosted_alm
 from ambivox.models.prompting.personas import BUILT_IN
 from ambivox.models.prompting.prompts import build_prompts
 from ambivox.models.prompting.request import Request
@@ -180,7 +181,29 @@ def test_the_key_is_never_shown(
 def test_a_missing_key_is_named(engine: Callable[..., HostedEngine], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(UserError, match="OPENAI_API_KEY, which is not set"):
-        engine("gpt_audio")
+        engine("gpt_audio").generate(requests(1), [SAMPLED])
+
+
+def test_stored_answers_need_no_key(
+    server: HostedServer, engine: Callable[..., HostedEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.personality = PERSONALITIES["openai"]
+    monkeypatch.setenv("OPENAI_API_KEY", "k-openai")
+    answers = engine("gpt_audio").generate(requests(3), [SAMPLED] * 3)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    served = server.served
+    assert engine("gpt_audio").generate(requests(3), [SAMPLED] * 3) == answers
+    with pytest.raises(UserError, match="OPENAI_API_KEY, which is not set"):
+        engine("gpt_audio").generate(requests(4), [SAMPLED] * 4)
+    assert server.served == served
+
+
+def test_a_window_that_no_request_can_hold_is_refused() -> None:
+    hosted = resolve("gpt_audio").alm.hosted
+    assert hosted is not None
+    assert hosted_alm(hosted, tested="", longest_seconds=460.0)
+    with pytest.raises(UserError, match=r"a window of 480 s takes 20\.6 MB, and a request at most 20 MB"):
+        hosted_alm(hosted, tested="", longest_seconds=480.0)
 
 
 def test_silence_ends_within_the_time_out(server: HostedServer, engine: Callable[..., HostedEngine]) -> None:

@@ -53,7 +53,7 @@ BALANCE |= {"ratio": 0.8, "classes": "dominant", "samples": 2}
 CURVES = [{"epoch": epoch, "loss": 1.0, "development_js": 0.3} for epoch in (1.0, 2.0)]
 GROUPS = pl.DataFrame({"kind": ["sex"], "group": [HOSTILE_LABEL], "model": ["pooled-off"], "nll": [1.2]})
 CURVE = pl.DataFrame({"model": ["pooled-off"], "confidence": [0.5], "accuracy": [0.6]})
-DRAWN: dict[str, Callable[[], Figure]] = {
+DRAWN: dict[str, Callable[[], Figure | None]] = {
     "checks": lambda: checks_figure(CHECKS, ("a", "b")),
     "class balance": lambda: class_balance_figure(BALANCE),
     "matrix": lambda: matrix_figure(METRICS, PAPER),
@@ -66,7 +66,6 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "trial with few votes": lambda: squared_error_ratio_figure(
         [TRIAL_ROW | {"source": "pooled", "independent_votes": None}]
     ),
-    "tertiles with few votes": lambda: tertiles_figure({"human-on": {"js": 0.2}}),
     "trial": lambda: squared_error_ratio_figure(
         [TRIAL_ROW | {"source": "human"}, TRIAL_ROW | {"source": "pooled"}]
     ),
@@ -76,12 +75,29 @@ DRAWN: dict[str, Callable[[], Figure]] = {
 @pytest.mark.parametrize("name", DRAWN)
 def test_equal_data_give_equal_bytes_in_the_shared_style(tmp_path: Path, name: str) -> None:
     draw = DRAWN[name]
-    first, second = (save(draw(), tmp_path / file).read_bytes() for file in ("1.svg", "2.svg"))
+    paths = [tmp_path / file for file in ("1.svg", "2.svg")]
+    for path in paths:
+        save(draw(), path)
+    first, second = (path.read_bytes() for path in paths)
     assert first == second and first.startswith(b"<?xml")
     figure = draw()
+    assert figure is not None
     for axes in figure.axes:
         assert axes.get_title(loc="left") and not axes.get_title(loc="center")
         assert axes.get_xlabel()
+
+
+NOTHING = {
+    "no held-out votes": lambda: tertiles_figure({"human-on": {"js": 0.2}}),
+    "no models": lambda: calibration_figure(CURVE, []),
+    "no speaker groups": lambda: speaker_groups_figure(GROUPS.clear(), ["pooled-off"]),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_no_picture_is_written_where_there_is_nothing_to_draw(tmp_path: Path, name: str) -> None:
+    save(NOTHING[name](), tmp_path / "none.svg")
+    assert not list(tmp_path.iterdir())
 
 
 def test_undefined_values_are_drawn_as_zero() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ambivox.models.files import write_json
 from ambivox.models.reporting.headline import headline
+from ambivox.models.reporting.picture_messages import picture_message
 from ambivox.models.reporting.reading import Run
 from tests.support.report_run import make_run
 
@@ -83,3 +84,4 @@ def test_a_source_made_from_the_target_is_not_called_the_closest(root: Path) -> 
     metrics["synthetic"]["made_from_the_target"] = True
     path.write_text(json.dumps(metrics))
     assert not any(row.is_best for row in headline(Run(root)).rows)
+    assert picture_message(Run(root), "validation", "sources") == ""
