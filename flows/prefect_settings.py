@@ -67,6 +67,7 @@ def missing_settings(project: Path, environment: dict[str, str]) -> dict[str, st
         "DO_NOT_TRACK": "1",
         # The console shows what a step prints and one line for a failure; Prefect's own lines go to the server.
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     }
     if password := environment.get(SERVER_PASSWORD):

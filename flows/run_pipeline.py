@@ -12,6 +12,7 @@ from pathlib import Path
 from ambivox.flows import prefect_settings, run_records
 from ambivox.flows.pipeline import Stage, StageFailedError, stages
 from ambivox.flows.prefect_server import PrefectServer, check_database
+from ambivox.flows.server_outage import named_outages
 from ambivox.flows.stage_runs import PlannedRun, is_ending, start_first
 from ambivox.models.left_out import left_out_reason
 from ambivox.models.processes.children import end_children
@@ -26,6 +27,7 @@ def run_pipeline(project: Path, key: str, force: bool, workers: int) -> None:
 
     Raises:
         UserError: The Prefect server does not answer or does not start, or DVC cannot read the pipeline.
+        OutageError: The Prefect server went away during the run.
     """
     started = time.monotonic()
     # Prefect reads its settings when it is imported.
@@ -73,9 +75,11 @@ def _run_flow(
         if server is not None:
             server.wait()
         run_records.close_ended_runs(project, os.environ["PREFECT_API_URL"])
+        # Prefect's sender of logs would print each request that fails; an outage of the server is said once, below.
+        logging.raiseExceptions = False
         flow = reproduce.with_options(task_runner=thread_runner(workers))
         try:
-            with plan.used():
+            with named_outages(), plan.used():
                 counts: dict[str, int] = flow(project=str(project), corpora=(key,), force=force)
         except StageFailedError as failed:
             if failed.exit_code == USER_MISTAKE:

@@ -217,12 +217,11 @@ def group_sums(score_NS: np.ndarray, group_N: np.ndarray) -> tuple[np.ndarray, n
     return np.stack(sums, axis=1), np.bincount(group_N).astype(np.float64)
 
 
-def few_groups(groups: int, kind: str = "speakers") -> str | None:
-    """A warning where intervals and tests rest on fewer than FEW_GROUPS groups.
+def few_groups(speakers: int) -> str | None:
+    """A warning where intervals and tests rest on fewer than FEW_GROUPS speakers.
 
     Args:
-        groups: their number.
-        kind: what they are, in the plural.
+        speakers: how many are known.
 
     Returns:
         One sentence without a full stop; None where there are enough.
@@ -230,12 +229,15 @@ def few_groups(groups: int, kind: str = "speakers") -> str | None:
     Examples:
         >>> few_groups(3)
         'only 3 speakers: intervals are wide, and say little about other speakers'
+        >>> few_groups(1)
+        'there is only 1 speaker: no interval over speakers can be given'
     """
-    if groups >= FEW_GROUPS:
+    if speakers >= FEW_GROUPS:
         return None
-    if groups < 2:
-        return f"only {groups} of the {kind}: no interval can be given"
-    return f"only {groups} {kind}: intervals are wide, and say little about other {kind}"
+    if speakers < 2:
+        found = "there is only 1 speaker" if speakers else "no speaker is known"
+        return f"{found}: no interval over speakers can be given"
+    return f"only {speakers} speakers: intervals are wide, and say little about other speakers"
 
 
 def _without_each(sum_G: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ here, and its words are checked. A new command in the documentation is run, or f
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
@@ -14,10 +15,12 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
-from cyclopts import CycloptsError
+from cyclopts import App, CycloptsError
+from rich.console import Console
 from ruamel.yaml import YAML
 
 from ambivox.flows.cli import build
@@ -102,15 +105,19 @@ HELP_EXAMPLES_NOT_RUN = {
 }
 
 
+@cache
+def application() -> App:
+    """The command, as it is built for every process."""
+    return build()
+
+
+@cache
 def help_text(command: str) -> str:
-    """The help of a command, or of all, with one line per option."""
-    return subprocess.run(
-        [str(COMMAND), *([command] if command else []), "--help"],
-        env=environment(COLUMNS="500"),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    """The help of a command, or of all, with one line per option. tests/flows/test_cli.py has it from real processes."""
+    console = Console(file=io.StringIO(), width=500)
+    application().help_print([command] if command else [], console=console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 def help_examples(command: str) -> Iterator[str]:
@@ -196,21 +203,22 @@ def test_every_command_runs(project: Path) -> None:
 @pytest.mark.server
 @pytest.mark.timeout(900)
 def test_every_example_in_the_help_runs(project: Path) -> None:
-    commands = ["", *(name for name in build() if not name.startswith("-"))]
+    commands = ["", *(name for name in application() if not name.startswith("-"))]
     found = {(command, text) for command in commands for text in help_examples(command)}
     known = HELP_EXAMPLES.keys() | HELP_EXAMPLES_NOT_RUN.keys()
     assert found == known, "an example needs the command that shows it"
     assert not run_command(project, "ingest --corpus table --root /data/mine --out for_help")
     for (command, text), required in HELP_EXAMPLES_NOT_RUN.items():
         words = shlex.split(f"{command} {text} {required}")
-        build().parse_args(words, exit_on_error=False, print_error=False)
+        application().parse_args(words, exit_on_error=False, print_error=False)
     for (command, text), whole in HELP_EXAMPLES.items():
         if problem := run_command(project, whole):
             pytest.fail(f"ambivox {command} --help: {text}: {problem}")
 
 
+@cache
 def run_command(project: Path, text: str) -> str:
-    """Run a command of the documentation; returns how it failed, or an empty text."""
+    """Run a command of the documentation, once however often it is shown; returns how it failed, or an empty text."""
     done = subprocess.run(
         [str(COMMAND), *shlex.split(text.replace("/data/", f"{project.parent}/data/"))],
         cwd=project,
@@ -234,24 +242,18 @@ def test_a_command_that_is_not_run_has_a_reason_and_parses() -> None:
     assert texts >= NOT_RUN.keys() | WHOLE.keys(), "the documentation no longer has them"
     for text in NOT_RUN:
         try:
-            build().parse_args(shlex.split(text), exit_on_error=False, print_error=False)
+            application().parse_args(shlex.split(text), exit_on_error=False, print_error=False)
         except CycloptsError as error:
             pytest.fail(f"ambivox {text}: {error}")
 
 
 def test_the_help_names_commands_that_exist() -> None:
-    application = build()
-    for name in [None, *(name for name in application if not name.startswith("-"))]:
-        shown = subprocess.run(
-            [str(COMMAND), *([name] if name else []), "--help"],
-            env=environment(COLUMNS="300"),
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+    for name in ["", *(name for name in application() if not name.startswith("-"))]:
+        shown = help_text(name)
+        assert "Usage" in shown
         for line in shown.splitlines():
             for named, step in re.findall(r"(?:`|with: )ambivox ([a-z-]+)|--set ([a-z_]+)\.[a-z_]+=", line):
-                assert (named or step.replace("_", "-")) in set(application), line
+                assert (named or step.replace("_", "-")) in set(application()), line
 
 
 def other_lines(page: Path) -> Iterator[str]:

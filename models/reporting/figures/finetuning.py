@@ -27,7 +27,7 @@ def training_curves_figure(curves: Sequence[dict[str, float]], best_epoch: int) 
         js = [row["development_js"] for row in curves]
         axes.plot(epochs, js, color=PALETTE[1], label="development JS (base 2)")
         axes.axvline(best_epoch, color=DARK, linestyle="--", linewidth=1, label=f"kept: epoch {best_epoch}")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlabel="epoch", ylabel="loss, JS", title="Fine-tuning")
     axes.set_ylim(bottom=0)
     shared_legend(figure, axes, 3)

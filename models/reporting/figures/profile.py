@@ -35,7 +35,7 @@ def _draw_votes(axes: Axes, utterances_by_votes: Mapping[str, int]) -> None:
     votes = [int(number) for number in utterances_by_votes]
     axes.bar(votes, list(utterances_by_votes.values()), color=source_colour("human"))
     axes.set_xlim(min(votes, default=1) - 1.5, max(votes, default=1) + 1.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(title="Votes per utterance", xlabel="human votes", ylabel="utterances")
     axes.grid(visible=False, axis="x")
 

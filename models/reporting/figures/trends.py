@@ -43,7 +43,7 @@ def trends_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
                 label=plain_text(alm),
             )
         axes.set_xlim(0.5, max(len(rows), 1) + 0.5)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=8))
         axes.set_xlabel("run, from the oldest")
         axes.set_title(label)
     shared_legend(figure, grid[0])

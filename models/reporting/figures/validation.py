@@ -195,7 +195,7 @@ def saturation_figure(validation: Validation) -> Figure | None:
             label = f"saturation of {plain_text(alm)}: {saturation.point} votes{_range(saturation.point_interval)}"
             axes.axvline(saturation.point, color=colour, lw=0.8, ls="--", label=label)
     shared_legend(figure, axes, 1)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("synthetic votes per utterance")
     axes.set_ylabel(JS_AXIS)
     axes.set_title("JS by number of synthetic votes")

@@ -96,7 +96,9 @@ def test_nothing_one_group_and_unknown_speakers() -> None:
 
 def test_few_speakers_are_pointed_out() -> None:
     assert few_groups(6) is None
-    assert "5 speakers" in str(few_groups(5)) and "no interval" in str(few_groups(1))
+    assert few_groups(5) == "only 5 speakers: intervals are wide, and say little about other speakers"
+    assert few_groups(1) == "there is only 1 speaker: no interval over speakers can be given"
+    assert few_groups(0) == "no speaker is known: no interval over speakers can be given"
 
 
 def test_group_numbers_follow_the_names_and_unknown_groups_are_alone() -> None:
