@@ -19,6 +19,7 @@ from torch import Tensor
 from ambivox.models.alm_backbones.architecture import Architecture, find_architecture
 from ambivox.models.alms import resolve
 from ambivox.models.errors import LeftOutError, MissingExtraError
+from ambivox.models.hub import check_available
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 
 # QLoRA (arXiv 2305.14314): how a base ALM is loaded for ``--quantise``, and for models that were trained so.
@@ -144,6 +145,8 @@ def load(
         raise LeftOutError(
             f"the ALM {alm} is reached by an API, so it has no weights that can be opened up or fine-tuned"
         )
+    if not resolved.is_local:
+        check_available(resolved.source, resolved.revision)
     arguments: dict[str, Any] = {} if resolved.is_local else {"revision": resolved.revision}
     arguments |= {"local_files_only": resolved.is_local, "trust_remote_code": False}
     processor_class = getattr(transformers, resolved.alm.processor_class)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ambivox.models.errors import MissingExtraError, UserError
+from ambivox.models.hub import check_available
 from ambivox.models.prompting.prompts import ALPHABETS, Prompt
 from ambivox.models.time_limit import TimeLimitError, within
 
@@ -151,6 +152,8 @@ def _processor(source: str, revision: str, is_local: bool, name: str) -> Any:
         import transformers
     except ImportError as error:
         raise MissingExtraError("transformers", "train") from error
+    if not is_local:
+        check_available(source, revision)
     try:
         return getattr(transformers, name).from_pretrained(
             source,

@@ -80,5 +80,5 @@ def test_a_corrected_prior_of_version_0_1_is_read_as_corrected_label_shift(model
 
 
 def test_a_folder_without_a_card_is_refused(tmp_path) -> None:
-    with pytest.raises(UserError, match="expected a folder that finetune wrote"):
+    with pytest.raises(UserError, match="in a folder that finetune wrote"):
         read_card(tmp_path)
