@@ -93,7 +93,9 @@ def test_the_papers_procedure_is_one_command(
     hosted = checks["hosted"]
     assert hosted["requests"] == server.served == REQUESTS
     assert hosted["answered_by"] == ["gemini-2.5-flash"] and hosted["sent_to"] == server.url
-    assert hosted["cost_usd"] == pytest.approx(REQUESTS * (50 * 0.30 + 80 * 1.00 + 9 * 2.50) / 1e6, abs=1e-4)
+    # 10 of 50 text tokens are cached, at a quarter of the price.
+    usd = REQUESTS * ((40 + 10 * 0.25) * 0.30 + 80 * 1.00 + 9 * 2.50) / 1e6
+    assert hosted["cost_usd"] == pytest.approx(usd, abs=1e-4)
     printed = capsys.readouterr().out
     assert printed.index("USD, in about") < printed.index("requests cost")
     assert f"{REQUESTS} of about {REQUESTS} answers, 0.0" in printed and "requests per minute" in printed
@@ -107,12 +109,12 @@ def test_after_the_pilot_batches_cost_half_and_give_the_same_votes(
 ) -> None:
     monkeypatch.setattr(batches, "_FIRST_POLL_SECONDS", 0.02)
     server.personality = replace(server.personality, refuses=("logprobs", "top_logprobs"))
-    alone = run("alone", store=str(tmp_path / "other"))
+    alone = run("alone", store=str(tmp_path / "other"), server=server.gemini_url)
     served = server.served
-    out = run(batch=True)
-    assert len(server.desk.batches) >= 1
+    out = run(batch=True, server=server.gemini_url)
+    assert len(server.gemini_desk.batches) >= 1
     assert read_annotations(out).frame.equals(read_annotations(alone).frame)
-    assert served < server.served - served < served + 40 * (len(server.desk.batches) + 1)
+    assert served < server.served - served < served + 40 * (len(server.gemini_desk.batches) + 1)
     costs = [read_checks(each)["hosted"]["cost_usd"] for each in (alone, out)]
     assert costs[1] < costs[0]
 

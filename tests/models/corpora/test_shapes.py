@@ -424,10 +424,13 @@ def test_nested_values_are_refused_by_name(root: Path, column: str, values: list
     [
         (
             {"anger": 0.5},
-            r"clips\.jsonl:1: column 'votes': expected a number of votes for 'anger', found 0.5",
+            r"clips\.jsonl:1: column 'votes': expected a number of votes \(up to 100,000\) for 'anger', found 0.5",
         ),
-        ({"anger": -1}, r"expected a number of votes for 'anger', found -1"),
-        ({"ute": ["anger", "joy"]}, r"expected a number of votes for 'ute', found \['anger', 'joy'\]"),
+        ({"anger": -1}, r"expected a number of votes \(up to 100,000\) for 'anger', found -1"),
+        (
+            {"ute": ["anger", "joy"]},
+            r"expected a number of votes \(up to 100,000\) for 'ute', found \['anger', 'joy'\]",
+        ),
         ([["anger"]], r"expected a label, found \['anger'\]"),
         ([{"score": 3}], r"expected dictionaries with a label and an annotator"),
         (7, r"expected a list or dictionary of votes, found 7"),
