@@ -35,7 +35,7 @@ def call(request: pytest.FixtureRequest, server: HostedServer) -> Callable[[], o
     if request.param == "server":
         client = RetryingClient(server.url, "", 5.0)
         return lambda: client.call("/chat/completions", BODY, lambda response: response["choices"])
-    hosted = api.Api(Hosted("somebody", server.url, "m", "KEY"), "", 5.0)
+    hosted = api.Api(Hosted("somebody", server.url, "m", "KEY"), "a-key", 5.0)
     return lambda: hosted.ask(BODY, 1)
 
 
