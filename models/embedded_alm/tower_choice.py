@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ambivox.models.embedded_alm.whisper_encoder import WEIGHTS, WEIGHTS_INDEX, weight_parts
 from ambivox.models.errors import UserError
-from ambivox.models.hub import hub_endpoint, hub_token
+from ambivox.models.hub import hub_endpoint, hub_error, hub_token, model_commit
 from ambivox.models.prompting.model_folder import find_model, revision_of
 
 AUTO, STATISTICS = "auto", "statistics"
@@ -21,7 +21,6 @@ DEFAULT_REVISION = "169d4a4341b33bc18d8881c4b69c2e104e1cc0af"
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_TIMEOUT_SECONDS = 10
 _CONFIG = "config.json"
 
 
@@ -117,13 +116,7 @@ def _statistics_notice(reason: str = "") -> str:
 
 def _commit(name: str, revision: str | None) -> str:
     """The commit that a revision is at the hub now."""
-    from huggingface_hub import HfApi
-
-    api = HfApi(endpoint=hub_endpoint(), token=hub_token())
-    try:
-        commit = api.model_info(name, revision=revision, timeout=_TIMEOUT_SECONDS).sha
-    except Exception as error:
-        raise _hub_error(name, error) from error
+    commit = model_commit(name, revision)
     if not commit or not _COMMIT.fullmatch(commit):
         raise UserError(f"{hub_endpoint()}: {name}: expected a commit, found {commit!r}")
     return commit
@@ -152,16 +145,5 @@ def _download(choice: TowerChoice, name: str) -> Path:
             raise
         raise UserError(f"{hub_endpoint()}: {choice.tower} has no {name} at {choice.revision}") from None
     except Exception as error:
-        raise _hub_error(choice.tower, error) from error
+        raise hub_error(choice.tower, error) from error
     return Path(path)
-
-
-def _hub_error(name: str, error: Exception) -> Exception:
-    """One line for an error of the hub; any other error as it is."""
-    from httpx2 import HTTPError, InvalidURL
-
-    # ImportError and InvalidURL: proxies in the environment that cannot be used.
-    if isinstance(error, (OSError, HTTPError, ValueError, ImportError, InvalidURL)):
-        reason = " ".join(str(error).split())
-        return UserError(f"{hub_endpoint()}: {name} cannot be read ({type(error).__name__}: {reason[:200]})")
-    return error

@@ -95,13 +95,17 @@ class Retries:
         self._lock = threading.Lock()
         self._last_success = time.monotonic()
 
-    def until_success(self, attempt: Callable[[], T], path: str = "") -> T:
+    def until_success(
+        self, attempt: Callable[[], T], path: str = "", before_retry: Callable[[], T | None] = lambda: None
+    ) -> T:
         """Make attempts.
 
         Args:
             attempt: sends a request and returns its result. It raises TransientError where another attempt may help;
                 time-outs, broken connections and invalid responses are retried, too.
             path: what follows the server's address in messages.
+            before_retry: looks for the result of an attempt whose response was lost; None where there is none. It may
+                raise what ``attempt`` may.
 
         Returns:
             The result of the first attempt that succeeds.
@@ -112,10 +116,12 @@ class Retries:
         # Threads must not retry at the same moment; the seed keeps a run repeatable.
         jitter = random.Random(f"{path}{threading.get_ident()}")
         wait, started = self._back_off.first_seconds, time.monotonic()
+        is_retry = False
         while True:
             server_wait: float | None = None
             try:
-                result = attempt()
+                known = before_retry() if is_retry else None
+                result = attempt() if known is None else known
             except TransientError as error:
                 reason, server_wait = str(error), error.wait_seconds
             except SlowResponseError as error:
@@ -137,4 +143,4 @@ class Retries:
                     "answers are kept, and the same command resumes"
                 )
             time.sleep(server_wait or wait * jitter.uniform(0.5, 1.5))
-            wait = min(2 * wait, self._back_off.max_seconds)
+            wait, is_retry = min(2 * wait, self._back_off.max_seconds), True

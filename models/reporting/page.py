@@ -6,7 +6,6 @@ import base64
 import hashlib
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ambivox.models.errors import UserError
@@ -18,6 +17,7 @@ from ambivox.models.reporting.inline_svg import probability_bar
 from ambivox.models.reporting.measures import EXPLANATION
 from ambivox.models.reporting.parts import Section
 from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.rendering import FOLDER, render
 from ambivox.models.reporting.sections import BODY, example_anchors, examples, provenance
 from ambivox.models.reporting.utterance_figures import utterance_figures
 from ambivox.models.reporting.utterance_table import utterance_table
@@ -87,17 +87,10 @@ def page(
     sections.append(provenance(run))
     sections.append(Section("problems", "Unreadable files", warnings=list(run.problems)))
     labels = run.utterances.labels if run.utterances is not None else ()
-    folder = Path(__file__).parent
     # Scripts are named by their hashes, so that the browser runs these and nothing that came with the data.
-    scripts = [(folder / name).read_text(encoding="utf-8") for name in _SCRIPTS] if table else []
-    environment = Environment(
-        loader=FileSystemLoader(folder / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
+    scripts = [(FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS] if table else []
+    return render(
+        "page.html.j2",
         title=title or _title(run, data),
         subtitle=_subtitle(run),
         headline=top,
@@ -107,7 +100,6 @@ def page(
         labels=labels,
         probability_bar=probability_bar,
         table=table,
-        css=(folder / "page.css").read_text(encoding="utf-8"),
         scripts=[Markup(script) for script in scripts],  # noqa: S704  (files of this package)
         script_policy=" ".join(map(_policy_hash, scripts)) or "'none'",
     )

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from ambivox.models.reporting.estimates import display_name, format_estimate, format_number, parse_measure
 from ambivox.models.reporting.figures.releases import releases_figure
 from ambivox.models.reporting.figures.style import svg
 from ambivox.models.reporting.measures import HEADINGS, format_measure
 from ambivox.models.reporting.reading import with_present_keys
+from ambivox.models.reporting.rendering import render
 from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label
 from ambivox.models.reporting.tables import Table
 
@@ -55,20 +54,12 @@ def releases_page(name: str, releases: Sequence[Mapping[str, Any]]) -> str:
     """
     versions = [str(release.get("version")) for release in releases]
     figure = base64.b64encode(svg(releases_figure(versions, [release["metrics"] for release in releases])))
-    folder = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(folder / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("releases.html.j2").render(
+    return render(
+        "releases.html.j2",
         name=name,
         verdict=_verdict(releases),
         picture=f"data:image/svg+xml;base64,{figure.decode('ascii')}",
         tables=[_content_table(releases, versions), *_score_tables(releases, versions)],
-        css=(folder / "page.css").read_text(encoding="utf-8"),
     )
 
 

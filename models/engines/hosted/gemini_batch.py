@@ -141,13 +141,8 @@ class GeminiBatch:
 
     def _call(self, call: Callable[[], T], before_retry: Callable[[], T | None] = lambda: None) -> T:
         check_key(self._hosted, self._key)
-        attempts = 0
 
         def attempt() -> T:
-            nonlocal attempts
-            attempts += 1
-            if attempts > 1 and (known := before_retry()) is not None:
-                return known
             try:
                 return call()
             except self._error as error:
@@ -160,7 +155,8 @@ class GeminiBatch:
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise InvalidResponseError(first_words(str(error), self._key)) from error
 
-        return Retries(self.place, self._key, self._seconds, _BACK_OFF).until_success(attempt)
+        retries = Retries(self.place, self._key, self._seconds, _BACK_OFF)
+        return retries.until_success(attempt, before_retry=before_retry)
 
 
 def _state(batch: Any) -> BatchState:

@@ -120,13 +120,8 @@ class OpenAiBatch:
         is_json: bool = True,
     ) -> Any:
         check_key(self._hosted, self._key)
-        attempts = 0
 
         def attempt() -> Any:
-            nonlocal attempts
-            attempts += 1
-            if attempts > 1 and (known := before_retry()) is not None:
-                return known
             response = request(
                 self._client,
                 f"{self._hosted.base_url}{path}",
@@ -145,7 +140,8 @@ class OpenAiBatch:
                 f"{self.place}{path.partition('?')[0]}: the provider refuses the batch ({reason})"
             )
 
-        return Retries(self.place, self._key, self._seconds, _BACK_OFF).until_success(attempt, path)
+        retries = Retries(self.place, self._key, self._seconds, _BACK_OFF)
+        return retries.until_success(attempt, path, before_retry)
 
 
 def _mapping(content: Any) -> dict[str, Any]:
