@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ambivox.models.reporting.tables import markdown_table
+
 _HEADER = """# Results
 
 `make bench` writes this page (`make bench ROWS=votes` one row of it). Each row does the same work in several ways, in turns,
@@ -26,12 +28,7 @@ def page(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _ratios(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    lines = [
-        "## Ratios to ours",
-        "",
-        "| row | alternative | processor time | wall clock | memory | target | |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    cells = []
     for name, row in rows.items():
         for alternative, ratio in row["ratios"].items():
             target = row["targets"].get(alternative)
@@ -39,28 +36,46 @@ def _ratios(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
             if target is not None:
                 share = ratio["processor"]["median"] / target
                 verdict = "met" if share >= 1 else f"missed: {share:.0%} of it"
-            lines.append(
-                f"| {name} | {alternative} | {_ratio(ratio['processor'])} | {_ratio(ratio['seconds'])} | "
-                f"{_number(ratio['mib'])} | {'' if target is None else f'at least {_number(target)}'} | {verdict} |"
+            aim = "" if target is None else f"at least {_number(target)}"
+            cells.append(
+                (
+                    name,
+                    alternative,
+                    _ratio(ratio["processor"]),
+                    _ratio(ratio["seconds"]),
+                    _number(ratio["mib"]),
+                    aim,
+                    verdict,
+                )
             )
-    return lines
+    columns = ("row", "alternative", "processor time", "wall clock", "memory", "target", "")
+    return ["## Ratios to ours", "", markdown_table(columns, cells)]
 
 
 def _absolute(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    lines = [
-        "## Absolute figures",
-        "",
-        "| row | method | seconds (median, spread) | processor seconds | items per processor second | peak MiB |",
-        "|---|---|---|---|---|---|",
-    ]
+    cells = []
     for name, row in rows.items():
         for method, figures in row["methods"].items():
             scaled = "" if figures["share"] == 1 else f", scaled up from {figures['share']:.3%} of the work"
-            lines.append(
-                f"| {name} | {method}{scaled} | {figures['seconds']:.3g} ± {figures['seconds_mad']:.2g} | "
-                f"{figures['processor']:.3g} | {row['items'] / figures['processor']:,.0f} | {figures['mib']:,.0f} |"
+            cells.append(
+                (
+                    name,
+                    f"{method}{scaled}",
+                    f"{figures['seconds']:.3g} ± {figures['seconds_mad']:.2g}",
+                    f"{figures['processor']:.3g}",
+                    f"{row['items'] / figures['processor']:,.0f}",
+                    f"{figures['mib']:,.0f}",
+                )
             )
-    return lines
+    columns = (
+        "row",
+        "method",
+        "seconds (median, spread)",
+        "processor seconds",
+        "items per processor second",
+        "peak MiB",
+    )
+    return ["## Absolute figures", "", markdown_table(columns, cells)]
 
 
 def _methods(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -81,20 +96,21 @@ def _methods(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _machines(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    lines = [
-        "## Machine and versions",
-        "",
-        "| row | date | machine | load at the end | Python | packages |",
-        "|---|---|---|---|---|---|",
-    ]
+    cells = []
     for name, row in rows.items():
         machine = row["machine"]
-        versions = ", ".join(f"{package} {version}" for package, version in machine["versions"].items())
-        lines.append(
-            f"| {name} | {machine['date']} | {machine.get('cpu_count', '?')} cores of {machine.get('cpu_model_name', '?')} | "
-            f"{machine.get('load_avg_1min', '?')} | {machine['python']} | {versions} |"
+        cells.append(
+            (
+                name,
+                machine["date"],
+                f"{machine.get('cpu_count', '?')} cores of {machine.get('cpu_model_name', '?')}",
+                str(machine.get("load_avg_1min", "?")),
+                machine["python"],
+                ", ".join(f"{package} {version}" for package, version in machine["versions"].items()),
+            )
         )
-    return lines
+    columns = ("row", "date", "machine", "load at the end", "Python", "packages")
+    return ["## Machine and versions", "", markdown_table(columns, cells)]
 
 
 def _ratio(spread: Mapping[str, float]) -> str:

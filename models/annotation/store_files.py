@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,16 @@ class Files(Protocol):
 
     def delete(self, name: str) -> None:
         """Delete a file, if it exists."""
+
+
+def content_name(content: bytes, suffix: str) -> str:
+    """The name of a file that is named by its content; a file with another name is damaged.
+
+    Args:
+        content: of the file.
+        suffix: of the name, with its dot.
+    """
+    return hashlib.sha256(content).hexdigest() + suffix
 
 
 def open_files(location: str) -> Files:

@@ -9,7 +9,6 @@ many shards writes an index of them, together with the small ones that exist, an
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from ambivox.models.annotation.store_files import Files
+from ambivox.models.annotation.store_files import Files, content_name
 from ambivox.models.errors import UserError
 from ambivox.models.parallel import in_parallel
 from ambivox.models.tables.row_lookup import RowLookup
@@ -149,7 +148,7 @@ class StoredKeys:
         with contextlib.suppress(OSError, UserError):
             for name in replaced:
                 self._shards.files.delete(name)
-            self._shards.files.write(f"{hashlib.sha256(content).hexdigest()}{INDEX}", content)
+            self._shards.files.write(content_name(content, INDEX), content)
 
 
 def _load(files: Files, name: str) -> _Index | None:
@@ -158,7 +157,7 @@ def _load(files: Files, name: str) -> _Index | None:
         content = files.read(name)
     except (OSError, UserError):
         return None
-    if f"{hashlib.sha256(content).hexdigest()}{INDEX}" != name:
+    if content_name(content, INDEX) != name:
         return None
     metadata = pl.read_parquet_metadata(io.BytesIO(content))
     shards, tombstones = (frozenset(json.loads(metadata[part])) for part in ("shards", "tombstones"))

@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import TypeAdapter
 
-from ambivox.models.annotation.store_files import open_files
+from ambivox.models.annotation.store_files import content_name, open_files
 from ambivox.models.annotation.stored_keys import INDEX
 from ambivox.models.errors import UserError
 from ambivox.models.json_documents import parse_json_document
@@ -48,7 +48,7 @@ class Tombstones:
         new = {name for name in self._files.names() if name.endswith(".json")} - self.names
         for name in new:
             content = self._files.read(name)
-            if f"{hashlib.sha256(content).hexdigest()}.json" != name:
+            if content_name(content, ".json") != name:
                 raise UserError(
                     f"{_FOLDER}/{name}: this file of the vote store is damaged (its hash differs from its name); restore "
                     "it from a backup, or delete it and run `ambivox forget` again"
@@ -85,7 +85,7 @@ class Tombstones:
         digests = sorted({_digest(each) for each in hashes} - self._digests)
         if digests:
             content = json.dumps(digests).encode()
-            self._files.write(f"{hashlib.sha256(content).hexdigest()}.json", content)
+            self._files.write(content_name(content, ".json"), content)
 
 
 def forget_audio(root: str, hashes: Collection[str]) -> int:
@@ -134,7 +134,8 @@ def _forget_in(space: str, hashes: list[str]) -> int:
         if rest.height:
             buffer = io.BytesIO()
             rest.write_parquet(buffer, compression="zstd")
-            files.write(f"{hashlib.sha256(buffer.getvalue()).hexdigest()}.parquet", buffer.getvalue())
+            content = buffer.getvalue()
+            files.write(content_name(content, ".parquet"), content)
         files.delete(name)
         removed += shard.height - rest.height
     return removed

@@ -20,7 +20,7 @@ from typing import Any
 
 import polars as pl
 
-from ambivox.models.annotation.store_files import open_files
+from ambivox.models.annotation.store_files import content_name, open_files
 from ambivox.models.annotation.stored_keys import SHARD, THREADS, StoredKeys
 from ambivox.models.annotation.tombstones import Tombstones
 from ambivox.models.errors import UserError
@@ -138,7 +138,7 @@ class VoteStore:
         buffer = io.BytesIO()
         answers.select(list(SCHEMA)).cast(SCHEMA).sort("key").write_parquet(buffer, compression="zstd")
         content = buffer.getvalue()
-        name = f"{hashlib.sha256(content).hexdigest()}{SHARD}"
+        name = content_name(content, SHARD)
         self.describe()
         self.files.write(name, content)
         return name
@@ -155,7 +155,7 @@ class VoteStore:
 
     def _load(self, name: str, columns: list[str]) -> pl.DataFrame:
         content = self._content(name)
-        if f"{hashlib.sha256(content).hexdigest()}{SHARD}" != name:
+        if content_name(content, SHARD) != name:
             raise UserError(
                 f"{self.location}/{name}: this shard of the vote store is damaged (its hash differs from its name); "
                 "delete it and run the same command again to recompute its answers"

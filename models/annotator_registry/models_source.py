@@ -27,7 +27,7 @@ from ambivox.models.engines._bounded_http import (
     shown_address,
 )
 from ambivox.models.engines._retry import BackOff, Retries, TransientError, failure, is_transient
-from ambivox.models.errors import UserError
+from ambivox.models.errors import OutageError, UserError
 from ambivox.models.http_environment import check_http_environment
 
 _log = logging.getLogger(__name__)
@@ -103,10 +103,8 @@ def _entries(url: str, timeout_seconds: float) -> list[Mapping[str, Any]]:
     with httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {}) as client:
         try:
             return Retries(place, key, timeout_seconds, _BACK_OFF).until_success(attempt)
-        except UserError as error:
-            if "gave up" in str(error):
-                raise SourceError(str(error)) from error
-            raise
+        except OutageError as error:
+            raise SourceError(str(error)) from error
 
 
 def _parsed(content: Any) -> list[Mapping[str, Any]]:

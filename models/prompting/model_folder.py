@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from ambivox.models.errors import UserError
+from ambivox.models.hashes import file_sha256
 from ambivox.models.json_documents import read_json_document
 from ambivox.models.prompting.model_files import check_no_adapter, check_no_pointers, missing_config
 
@@ -176,5 +177,4 @@ def _decides(path: Path) -> bool:
 @lru_cache(maxsize=4096)
 def _file_sha256(path: str, size: int, modified_ns: int) -> str:  # noqa: ARG001 - a changed file is read again
     """The hash of a file, remembered for this process: weights of many gigabytes are read once."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(Path(path))

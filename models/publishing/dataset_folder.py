@@ -10,7 +10,6 @@ audformat/                       where it is included: the same as a database of
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 from collections.abc import Collection, Mapping
@@ -23,6 +22,7 @@ from ambivox.models.audio.clips import CLIP_COLUMNS, Clip
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables, audformat, huggingface
 from ambivox.models.files import write_json
+from ambivox.models.hashes import file_sha256
 from ambivox.models.publishing.croissant import croissant, full_version
 from ambivox.models.publishing.dataset_card import (
     ALL_UTTERANCES,
@@ -99,7 +99,7 @@ def write_dataset(run: Run, release: Release, include: Collection[Content], fold
     if metrics.is_file():
         shutil.copyfile(metrics, folder / "metrics.json")
     digests = {
-        path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*.parquet"))
+        path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(folder.rglob("*.parquet"))
     }
     languages = sorted(
         name
@@ -167,8 +167,3 @@ def _copy_distributions(run: Run, source: str, folder: Path) -> HubTable:
         for column, dtype in schema.items()
     }
     return HubTable({ALL_UTTERANCES: [name]}, features, f"an utterance with its {source} distribution only")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,12 +12,12 @@ import polars as pl
 
 from ambivox.models.annotation import checks_file
 from ambivox.models.errors import UserError
+from ambivox.models.hashes import file_sha256
 from ambivox.models.left_out import left_out_reason
 from ambivox.models.reporting.estimates import Estimate, parse_estimate
 from ambivox.models.tables import SOURCES, Annotations, Distributions, Ratings, Table, Utterances, Votes
 
 T = TypeVar("T", bound=Table)
-_BLOCK_BYTES = 1 << 20
 
 #: File name -> old key -> present key, of JSON files that earlier versions wrote.
 _RENAMED_KEYS = {
@@ -209,10 +208,4 @@ class Run:
     def digest(self, name: str) -> str | None:
         """Return the SHA-256 of a file; None where it is missing."""
         path = self.root / name
-        if not path.is_file():
-            return None
-        sha256 = hashlib.sha256()
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK_BYTES):
-                sha256.update(block)
-        return sha256.hexdigest()
+        return file_sha256(path) if path.is_file() else None

@@ -23,6 +23,7 @@ from tests.support.hub_server import HubServer
 from tests.support.release_project import git, make_release_project
 from tests.support.report_run import HOSTILE, make_run
 from tests.support.steps import release
+from tests.support.writable_hub import writable_hub
 
 DATA = Path("data/unit")
 PUBLISHED = {
@@ -81,16 +82,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.chdir(before)
 
 
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    server = HubServer()
-    monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.setenv("HF_TOKEN", WRITE_TOKEN)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    yield server
-    server.close()
-
-
 @pytest.fixture(scope="module")
 def published(project: Path) -> Iterator[HubServer]:
     """A hub with the dataset's first version."""
@@ -102,6 +93,12 @@ def published(project: Path) -> Iterator[HubServer]:
         release(data=DATA, version="v1", push_to_hub="team/unit", licence="cc-by-4.0")
     yield server
     server.close()
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    with writable_hub(monkeypatch) as server:
+        yield server
 
 
 def test_a_dry_run_lists_the_files_and_sends_nothing(

@@ -18,6 +18,7 @@ from ambivox.models.withdrawn import withdraw
 from tests.support.hub_repositories import WRITE_TOKEN
 from tests.support.hub_server import HubServer
 from tests.support.report_run import make_run
+from tests.support.writable_hub import writable_hub
 
 ROW = {
     "nll": 1.21,
@@ -130,12 +131,8 @@ def test_folders_that_hold_no_model(corpus: Path) -> None:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    server = HubServer()
-    monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.setenv("HF_TOKEN", WRITE_TOKEN)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    yield server
-    server.close()
+    with writable_hub(monkeypatch) as server:
+        yield server
 
 
 def test_it_is_published_and_downloaded(corpus: Path, hub: HubServer, tmp_path: Path) -> None:
