@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -142,7 +143,9 @@ def test_what_vllm_names_for_pictures_is_left_out_and_torch_is_one_version() -> 
 
 
 def test_what_is_installed_here_is_what_the_lock_names() -> None:
-    versions = {canonicalize_name(d.name): d.version for d in importlib.metadata.distributions()}
+    # Not those of sys.path, to which setuptools adds packages of its own once it is imported.
+    installed = importlib.metadata.distributions(path=[sysconfig.get_path("purelib")])
+    versions = {canonicalize_name(each.name): each.version for each in installed}
     chosen = [line for line in LOCK if line.marker is None or line.marker.evaluate()]
     # 2.13.0+cpu is a build of the version 2.13.0.
     other = {
