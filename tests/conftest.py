@@ -3,8 +3,12 @@
 import os
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from ambivox.models.logs import LOG_LEVEL
 from tests.support.annotation_fixtures import make_utterances, small_alm, vllm_engine
 from tests.support.annotation_runs import fresh_engine, run_annotate
 from tests.support.browser import browser
@@ -32,3 +36,10 @@ os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "ambivox-tests-ha
 for _signal, _handler in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
     if signal.getsignal(_signal) is signal.SIG_IGN:
         signal.signal(_signal, _handler)
+
+
+@pytest.fixture(autouse=True)
+def own_log_level() -> Iterator[None]:
+    """A command that a test runs in this process with -q leaves its level in the environment, for what it starts."""
+    yield
+    os.environ.pop(LOG_LEVEL, None)
