@@ -76,15 +76,22 @@ def test_clips_play(opened: Page) -> None:
     assert all(0.9 < duration < 3.1 and position > 0 and error is None for duration, position, error in heard)
 
 
+def sorted_by(page: Page, order: str) -> None:
+    """Return once the table is sorted; it is after the browser has handled the click."""
+    page.locator(f"#utterance-table th[aria-sort={order}]").wait_for(timeout=5000)
+
+
 def test_the_table_sorts_searches_and_filters(opened: Page) -> None:
     assert len(shown(opened)) == 20
     ambiguity = opened.get_by_role("columnheader", name="ambiguity")
     column = 9
     values = f"#utterance-table tbody td:nth-child({column})"
     ambiguity.get_by_role("button").click()
+    sorted_by(opened, "descending")
     falling = [float(text) for text in opened.locator(values).all_inner_texts()]
     assert falling == sorted(falling, reverse=True) and ambiguity.get_attribute("aria-sort") == "descending"
     ambiguity.get_by_role("button").press("Enter")
+    sorted_by(opened, "ascending")
     rising = [float(text) for text in opened.locator(values).all_inner_texts()]
     assert rising == sorted(rising) and rising[0] < falling[-1]
     filters = opened.locator("#utterance-filters")
