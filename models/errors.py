@@ -8,6 +8,8 @@ from typing import Literal
 # What a step does with an item that it cannot use. "reject": write it to rejects.parquet with a reason, and show the
 # count. "stop": raise an error. Every step has the same choice and the same default, "reject".
 OnError = Literal["reject", "stop"]
+# The exit code of a command after an OutageError: EX_UNAVAILABLE of sysexits.h.
+UNAVAILABLE = 69
 
 
 class UserError(ValueError):

@@ -19,7 +19,7 @@ from typing import Annotated, Any, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
 
-from ambivox.models.errors import OutageError, UserError
+from ambivox.models.errors import UNAVAILABLE, OutageError, UserError
 from ambivox.models.files import access_error, disk_is_full
 from ambivox.models.logs import set_output, show_log
 from ambivox.models.processes.caches import use_writable_caches
@@ -27,8 +27,7 @@ from ambivox.models.processes.children import end_children, end_with_this_proces
 from ambivox.models.processes.interruption import code_after_signal, exit_code, interruptible
 
 USER_MISTAKE = 2
-# EX_UNAVAILABLE and EX_IOERR of sysexits.h.
-UNAVAILABLE = 69
+# EX_IOERR of sysexits.h.
 DISK_FULL = 74
 INTERRUPTED = 130
 TERMINATED = 143

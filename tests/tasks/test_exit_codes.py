@@ -18,8 +18,8 @@ from ambivox.flows.cli import build
 from ambivox.flows.pipeline import LockHeldError, StageFailedError
 from ambivox.flows.reproduce import _is_transient
 from ambivox.models.audio.probing import probe
-from ambivox.models.errors import OutageError, UserError
-from ambivox.tasks._main import DISK_FULL, INTERRUPTED, TERMINATED, UNAVAILABLE, USER_MISTAKE, run
+from ambivox.models.errors import UNAVAILABLE, OutageError, UserError
+from ambivox.tasks._main import DISK_FULL, INTERRUPTED, TERMINATED, USER_MISTAKE, run
 from tests.support.pooling_tables import simulated_corpus, write_files
 from tests.support.s3_server import BUCKET, FlakyS3
 
