@@ -10,7 +10,6 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from ambivox.flows.dvc_files import recover, repo_config
 from ambivox.flows.stage_process import LOCK_HELD
 from ambivox.models.errors import UserError
 from ambivox.models.logs import LOG_FILE, MEASURED
+from ambivox.models.processes.children import end_with_this_process
+from ambivox.models.temporary_files import temporary_file
 
 if TYPE_CHECKING:
     import networkx
@@ -171,11 +172,17 @@ def reproduce_stage(
     # The stage's command is `ambivox ...`: the one beside this interpreter, whatever the shell's PATH says.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     last_error = ""
-    with tempfile.NamedTemporaryFile("r", prefix="ambivox-", suffix=".log", encoding="utf-8") as log:
-        # DVC runs commands in the user's own shell, which may be none (nologin) or read its own start-up files.
-        environment = os.environ | {"PATH": path, LOG_FILE: log.name, "SHELL": "/bin/sh"}
-        # In a session of its own, so that Ctrl-C reaches this process alone, which then ends the stage.
-        with subprocess.Popen(command, cwd=project, env=environment, start_new_session=True) as process:
+    # A worker's flow has no command around it that ends the stage, should the flow be killed.
+    end_with_this_process()
+    log_file = temporary_file(project.resolve() / ".ambivox" / "stage_logs" / f"{address}.log")
+    # DVC runs commands in the user's own shell, which may be none (nologin) or read its own start-up files.
+    environment = os.environ | {"PATH": path, LOG_FILE: str(log_file), "SHELL": "/bin/sh"}
+    # In a session of its own, so that Ctrl-C reaches this process alone, which then ends the stage.
+    try:
+        with (
+            log_file.open(encoding="utf-8") as log,
+            subprocess.Popen(command, cwd=project, env=environment, start_new_session=True) as process,
+        ):
             while True:
                 ended = process.poll() is not None
                 for level, message, figures in _records(log):
@@ -184,6 +191,8 @@ def reproduce_stage(
                 if ended:
                     break
                 time.sleep(_LOG_SECONDS)
+    finally:
+        log_file.unlink(missing_ok=True)
     if process.returncode == LOCK_HELD:
         raise LockHeldError(f"DVC's lock is held by another process; {address} waits for it")
     if process.returncode:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import httpx
 
 from tests.crashes.trial import Scenario
 from tests.support.reannotation_project import make_team, run_in
@@ -52,7 +49,7 @@ def reannotation(base: Path) -> Iterator[Scenario]:
         server.wait()
 
         def facts(folder: Path) -> object:
-            return _decisions(folder), _unfinished_runs(server.url)
+            return _decisions(folder)
 
         yield Scenario(
             "reannotate",
@@ -92,12 +89,3 @@ def _decisions(folder: Path) -> list[tuple[str, str]]:
 
     rows = Ledger(folder / "data/unit/ledger.parquet").read().iter_rows(named=True)
     return sorted((row["alm"], row["decision"]) for row in rows)
-
-
-def _unfinished_runs(url: str) -> list[str]:
-    """The flow runs that Prefect still takes to be running."""
-    states = {"any_": ["RUNNING", "PENDING", "SCHEDULED"]}
-    answer = httpx.post(
-        f"{url}/flow_runs/filter", json={"flow_runs": {"state": {"type": states}}}, timeout=60
-    )
-    return [str(run["name"]) for run in json.loads(answer.content)]

@@ -78,7 +78,7 @@ def uninterrupted(scenario: Scenario, nursery: Nursery, folder: Path) -> Uninter
         seconds,
         {
             moment: after - at
-            for moment, at, after in zip(scenario.moments, times, [*times[1:], ended], strict=True)
+            for moment, at, after in zip(scenario.moments, times, [*times, ended][1:], strict=True)
         },
     )
 
@@ -170,7 +170,8 @@ def _wait_for(moment: str, process: int, folder: Path, log_length: int) -> float
 
 
 def _environment(scenario: Scenario, folder: Path) -> dict[str, str]:
-    return {"AMBIVOX_CACHE": str(folder / ".cache"), **scenario.environment}
+    (folder / "tmp").mkdir(exist_ok=True)
+    return {"AMBIVOX_CACHE": str(folder / ".cache"), "TMPDIR": str(folder / "tmp"), **scenario.environment}
 
 
 def _check_no_process_runs(scenario: Scenario, folder: Path) -> None:
