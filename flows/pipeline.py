@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from ambivox.flows.dvc_files import recover, repo_config
 from ambivox.flows.stage_process import LOCK_HELD
+from ambivox.models.dvc_files import recover, repo_config
 from ambivox.models.errors import UserError
 from ambivox.models.logs import LOG_FILE, MEASURED
 from ambivox.models.processes.children import end_with_this_process

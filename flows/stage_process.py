@@ -13,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
-from ambivox.flows.dvc_files import keep_lock_file, recover, repo_config
+from ambivox.models.dvc_files import keep_lock_file, recover, repo_config
 from ambivox.models.logs import show_log
 
 LOCK_HELD = 75

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ambivox.models.dvc_files import recover_busy_list
 from ambivox.models.errors import UserError
 
 _VERSION = re.compile(r"v\d+(\.\d+){0,2}")
@@ -31,6 +32,7 @@ class Versions:
         if not (project / ".dvc").is_dir():
             raise UserError(f"{project.resolve()} is not a DVC project; go to the folder that holds dvc.yaml")
         self._git("rev-parse", "--git-dir")
+        recover_busy_list(project)
 
     def free_tag(self, key: str, version: str) -> str:
         """The tag ``<key>-<version>``, which must not exist yet.

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ambivox.flows.dvc_files import keep_lock_file, recover
 from ambivox.flows.pipeline import stages
+from ambivox.models.dvc_files import keep_lock_file, recover
 from tests.support.scratch_project import COMMAND, ambivox, environment, make_project
 
 pytestmark = pytest.mark.server
