@@ -155,7 +155,7 @@ class Versions:
         Raises:
             UserError: git refuses; the message is its last line.
         """
-        pointers = [path for pattern in _POINTERS for path in self.project.glob(pattern)]
+        pointers = [path for pattern in _POINTERS for path in self.project.glob(pattern) if path.is_file()]
         paths = [name for name in _COMMITTED if (self.project / name).is_file()]
         paths += [str(path) for path in (*pointers, *data_card)]
         self._git("add", "--", *paths)
