@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 _TIMEOUT_SECONDS = 6 * 3600.0  # a stage may train for hours, and holds what it writes
 _PAUSE_SECONDS = 2.0
+_ENDED_BY_THE_SYSTEM = {
+    code for number in (signal.SIGKILL, signal.SIGABRT) for code in (128 + number, -number)
+}
 _LOG_SECONDS = 0.2
 
 # Called with the level, the text and the figures of what a step logs.
@@ -59,6 +63,11 @@ class StageFailedError(RuntimeError):
     """A stage's command failed; ``exit_code`` is what the command itself returned, ``reason`` its last error."""
 
     def __init__(self, address: str, exit_code: int, reason: str = "") -> None:
+        if exit_code in _ENDED_BY_THE_SYSTEM:
+            # Nothing of it was left to say so. Libraries abort (SIGABRT) where they get no memory.
+            reason = "the system ended it, as it does where memory runs out" + (
+                f"; {reason}" if reason else ""
+            )
         super().__init__(
             f"stage {address} failed with exit code {exit_code}{f': {reason}' if reason else ''}"
         )
