@@ -130,14 +130,16 @@ def execute(application: App, arguments: list[str] | None = None) -> NoReturn:
     """Run the command and end the process with its exit code; see ``run``.
 
     The interpreter is not torn down: triton's C++ part would print a page about objects that it leaked. Before, threads
-    are waited for, exit handlers are called and streams are flushed, as at every exit.
+    are waited for (but not after an outage), exit handlers are called and streams are flushed, as at every exit.
     """
     use_writable_caches()
     with interruptible():
         try:
             code = code_after_signal(run(application, arguments))
             if code < INTERRUPTED:
-                threading._shutdown()  # type: ignore[attr-defined]
+                # After an outage, threads would go on asking what is gone: Prefect's for minutes.
+                if code != UNAVAILABLE:
+                    threading._shutdown()  # type: ignore[attr-defined]
                 atexit._run_exitfuncs()
         except KeyboardInterrupt as interruption:
             code = exit_code(interruption)
