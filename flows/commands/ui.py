@@ -25,6 +25,8 @@ def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> 
     from ambivox.models.processes.interruption import ended_by
 
     logger = logging.getLogger(__name__)
+    if not 1 <= port <= 65_535:
+        raise UserError(f"--port {port}: expected a port from 1 to 65535")
     check_host(host)
     prefect_settings.check_project(project)
     os.environ.pop("PREFECT_API_URL", None)
@@ -47,7 +49,6 @@ def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> 
         try:
             server.wait()
             logger.info(f"Prefect UI: http://{host}:{port}  (Ctrl-C ends it; the runs stay)")
-            server.process.wait()
+            server.wait_for_its_end()
         finally:
             end()
-    raise UserError(f"the Prefect server at {host}:{port} has ended by itself; its log is {server.log}")
