@@ -65,7 +65,10 @@ class PrefectServer:
         environment.setdefault("PREFECT_UI_API_URL", "/api")
         environment.pop("PREFECT_API_URL", None)
         # Its output is a file, which says why it ended; only that of commands is silent.
-        environment |= {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR", "PREFECT_INTERNAL_LOGGING_LEVEL": "ERROR"}
+        environment |= {
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
+            "PREFECT_INTERNAL_LOGGING_LEVEL": "ERROR",
+        }
         environment[PROJECT] = str(project.resolve())
         command = [sys.executable, "-m", "uvicorn", "--factory", "ambivox.flows.report_pages:create_app"]
         command += ["--host", host, "--port", str(port), "--log-level", "warning", "--lifespan", "on"]

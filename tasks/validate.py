@@ -7,6 +7,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from ambivox.tasks._ranges import Count, Seed
+
 _logger = logging.getLogger(__name__)
 FIGURES = "metrics.json"  # what --json shows
 
@@ -22,8 +24,8 @@ class ValidateOptions:
     """
 
     more_annotations: tuple[Path, ...] = ()
-    saturation_votes: int = 20
-    seed: int = 0
+    saturation_votes: Count = 20
+    seed: Seed = 0
 
 
 def validate(

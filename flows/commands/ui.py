@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from ambivox.tasks._ranges import Range
 
 
-def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> None:
+def ui(
+    *, project: Path = Path(), host: str = "127.0.0.1", port: Annotated[int, Range(1, 65_535)] = 4200
+) -> None:
     """Open this project's Prefect UI: every run, with its figures and pictures, in the browser. Ctrl-C ends it.
 
     Args:
@@ -25,8 +30,6 @@ def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> 
     from ambivox.models.processes.interruption import ended_by
 
     logger = logging.getLogger(__name__)
-    if not 1 <= port <= 65_535:
-        raise UserError(f"--port {port}: expected a port from 1 to 65535")
     check_host(host)
     prefect_settings.check_project(project)
     os.environ.pop("PREFECT_API_URL", None)

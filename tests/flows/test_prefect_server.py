@@ -94,7 +94,5 @@ def test_a_server_that_is_killed_while_it_serves_is_an_outage(tmp_path: Path) ->
     server = start(tmp_path, SLOW, 0)
     server.wait()
     server.process.kill()
-    with pytest.raises(
-        OutageError, match=r"has ended by itself .*its log is .*start the same command"
-    ):
+    with pytest.raises(OutageError, match=r"has ended by itself .*its log is .*start the same command"):
         server.wait_for_its_end()
