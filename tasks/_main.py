@@ -26,7 +26,7 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from ambivox.models.errors import OutageError, UserError
+from ambivox.models.errors import UNAVAILABLE, OutageError, UserError, memory_is_full
 from ambivox.models.files import access_error, disk_is_full
 from ambivox.models.logs import set_output, show_log
 from ambivox.models.processes.caches import use_writable_caches
@@ -35,11 +35,12 @@ from ambivox.models.processes.interruption import code_after_signal, exit_code, 
 from ambivox.tasks._ranges import check_options, check_ranges
 
 USER_MISTAKE = 2
-# EX_UNAVAILABLE and EX_IOERR of sysexits.h.
-UNAVAILABLE = 69
+# EX_OSERR and EX_IOERR of sysexits.h.
+MEMORY_FULL = 71
 DISK_FULL = 74
 INTERRUPTED = 130
 TERMINATED = 143
+_LONGEST_DETAIL = 200
 _CORPUS_OPTION = re.compile(r"--options\.[^=]+")
 _FORMER_FLAGS = re.compile(r"--flags(?:\.([a-z_-]+))?")
 _DASHES = re.compile(r"--?|-[^-a-zA-Z].*", re.DOTALL)  # neither -q nor --quiet
@@ -151,14 +152,16 @@ def execute(application: App, arguments: list[str] | None = None) -> NoReturn:
     """Run the command and end the process with its exit code; see ``run``.
 
     The interpreter is not torn down: triton's C++ part would print a page about objects that it leaked. Before, threads
-    are waited for, exit handlers are called and streams are flushed, as at every exit.
+    are waited for (but not after an outage), exit handlers are called and streams are flushed, as at every exit.
     """
     use_writable_caches()
     with interruptible():
         try:
             code = code_after_signal(run(application, arguments))
             if code < INTERRUPTED:
-                threading._shutdown()  # type: ignore[attr-defined]
+                # After an outage, threads would go on asking what is gone: Prefect's for minutes.
+                if code != UNAVAILABLE:
+                    threading._shutdown()  # type: ignore[attr-defined]
                 atexit._run_exitfuncs()
         except KeyboardInterrupt as interruption:
             code = exit_code(interruption)
@@ -266,7 +269,7 @@ def run(application: App, arguments: list[str] | None = None) -> int:
 
     Returns:
         0 for success, 2 for a user's mistake (one line on standard error), 69 where a server, a bucket or an engine
-        failed (likewise; worth trying again), 74 where the disk is full (likewise), 130 after Ctrl-C, 143 after SIGTERM. With AMBIVOX_DEBUG set, a mistake shows its traceback too.
+        failed (likewise; worth trying again), 71 and 74 where the memory or the disk is full (likewise), 130 after Ctrl-C, 143 after SIGTERM. With AMBIVOX_DEBUG set, a mistake shows its traceback too.
     """
     show_log()
     try:
@@ -293,6 +296,13 @@ def run(application: App, arguments: list[str] | None = None) -> int:
         if disk_is_full(error):
             _logger.error(str(error))
             return DISK_FULL
+        if memory_is_full(error):
+            detail = " ".join(str(error).split())[:_LONGEST_DETAIL] or "out of memory"
+            _logger.error(
+                f"not enough memory ({detail}); end other programs or use smaller batches or shards; the same command "
+                "resumes"
+            )
+            return MEMORY_FULL
         if denied := access_error(error):
             _logger.error(str(denied))
             return USER_MISTAKE

@@ -113,7 +113,9 @@ def validate(
         ):
             save(draw(compared), folder / f"{name}.svg")
     over = (
-        "speakers" if validation.targets.speakers else "utterances (fewer than two test speakers are known)"
+        "speakers"
+        if validation.targets.speakers is not None
+        else "utterances (fewer than two test speakers are known)"
     )
     _logger.info(
         f"{len(validation.truth_NK)} test utterances against {validation.targets.description}, 95 % over {over}; "
