@@ -14,8 +14,8 @@ from typing import Any
 
 import ambivox.tasks
 from ambivox.models.errors import UserError, unknown
+from ambivox.models.number_ranges import check_ranges
 from ambivox.models.registry import find, keys
-from ambivox.tasks._ranges import check_ranges
 
 _NOT_RECORDED = frozenset({"seed", "cache", "runs", "store", "tensorboard", "merged", "pseudonym_key"})
 

@@ -29,10 +29,10 @@ from cyclopts import (
 from ambivox.models.errors import UNAVAILABLE, OutageError, UserError, memory_is_full
 from ambivox.models.files import access_error, disk_is_full
 from ambivox.models.logs import set_output, show_log
+from ambivox.models.number_ranges import check_options, check_ranges
 from ambivox.models.processes.caches import use_writable_caches
 from ambivox.models.processes.children import end_children, end_with_this_process
 from ambivox.models.processes.interruption import code_after_signal, exit_code, interruptible
-from ambivox.tasks._ranges import check_options, check_ranges
 
 USER_MISTAKE = 2
 # EX_OSERR and EX_IOERR of sysexits.h.

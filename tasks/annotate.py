@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ambivox.models.errors import OnError
-from ambivox.tasks._ranges import Count, CountOrNone, NotNegative, Positive, Seed
+from ambivox.models.number_ranges import Count, CountOrNone, NotNegative, Positive, Seed
 
 if TYPE_CHECKING:
     from ambivox.models.annotation.run import AnnotationRun

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ambivox.models.errors import OnError
-from ambivox.tasks._ranges import Count, Positive, Seed, Share
+from ambivox.models.number_ranges import Count, Positive, Seed, Share
 
 _logger = logging.getLogger(__name__)
 FIGURES = "augmentation.json"  # what --json shows

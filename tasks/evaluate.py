@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from ambivox.tasks._ranges import Seed
+from ambivox.models.number_ranges import Seed
 
 _logger = logging.getLogger(__name__)
 FIGURES = "metrics.json"  # what --json shows

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ambivox.models.errors import OnError
-from ambivox.tasks._ranges import Count, NotNegative, Positive, Seed, Share
+from ambivox.models.number_ranges import Count, NotNegative, Positive, Seed, Share
 
 _logger = logging.getLogger(__name__)
 FIGURES = "training.json"  # what --json shows

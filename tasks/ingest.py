@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ambivox.models.errors import OnError, UserError
-from ambivox.tasks._ranges import Count, Seed, Share
+from ambivox.models.number_ranges import Count, Seed, Share
 
 if TYPE_CHECKING:
     import polars as pl

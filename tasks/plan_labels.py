@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ambivox.tasks._ranges import Count, Seed
+from ambivox.models.number_ranges import Count, Seed
 
 _logger = logging.getLogger(__name__)
 

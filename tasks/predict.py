@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambivox.models.errors import OnError
-from ambivox.tasks._ranges import Count
+from ambivox.models.number_ranges import Count
 
 _logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from ambivox.tasks._ranges import CountOrNone, NotNegative, Range, check_options
+from ambivox.models.number_ranges import CountOrNone, NotNegative, Range, check_options
 
 _LONGEST_CLIP_SECONDS = 60.0
 _logger = logging.getLogger(__name__)

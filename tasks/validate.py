@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from ambivox.tasks._ranges import Count, Seed
+from ambivox.models.number_ranges import Count, Seed
 
 _logger = logging.getLogger(__name__)
 FIGURES = "metrics.json"  # what --json shows

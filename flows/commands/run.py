@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from ambivox.tasks._ranges import Count, CountOrNone
+from ambivox.models.number_ranges import Count, CountOrNone
 
 Switch = Literal["on", "off"]
 Source = Literal["human", "synthetic", "combined", "pooled"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from ambivox.tasks._ranges import Range
+from ambivox.models.number_ranges import Range
 
 
 def ui(
