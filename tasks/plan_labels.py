@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.number_ranges import Count, Seed
+
 _logger = logging.getLogger(__name__)
 
 
@@ -26,7 +28,7 @@ class PlanLabelsOptions:
     splits: tuple[str, ...] = ("train", "development", "test")
     more_annotations: tuple[Path, ...] = ()
     criterion: Literal["likelihood", "js", "balanced"] = "likelihood"
-    seed: int = 0
+    seed: Seed = 0
     audio_url: str | None = None
     spreadsheet_safe: bool = True
 
@@ -37,7 +39,7 @@ def plan_labels(
     votes: Path,
     annotations: Path,
     out: Path,
-    budget: int,
+    budget: Count,
     heldout: Path | None = None,
     options: PlanLabelsOptions,
 ) -> Path:
