@@ -96,7 +96,7 @@ def annotate(
     numbers = [number for number, items in enumerate(run.missing_by_shard()) if items.height]
     get_run_logger().info("%d of %d shards are not in the store yet", len(numbers), len(run.shards))
     # The step asks a hosted ALM itself, many requests at a time: with its estimate, consent, pilot and limit of cost.
-    if numbers and not run.is_hosted:
+    if numbers and run.hosted is None:
         _fill_all(
             numbers, request, _task_runner(runner, workers, ray_address, gpus_per_worker), gpus_per_worker
         )

@@ -7,11 +7,12 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ambivox.models.errors import OnError
 
 if TYPE_CHECKING:
+    from ambivox.models.annotation.hosted_cost import CostEstimate
     from ambivox.models.annotation.run import AnnotationRun
 
 _logger = logging.getLogger(__name__)
@@ -109,11 +110,14 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
     check_output_folder(out, inputs)
     run = prepare_run(utterances, alm, options)
     missing = run.missing_items()
-    if notice := run.shutdown_notice():
+    if run.hosted is not None and (notice := run.hosted.shutdown_notice()):
         _logger.warning(notice)
     _logger.info(run.describe(missing))
-    if run.is_hosted and missing and not _is_confirmed(run, missing, options):
-        return out
+    if run.hosted is not None and missing:
+        estimate = run.hosted.estimate(missing)
+        _logger.info(f"{run.resolved.name}: {estimate.describe()}")
+        if not _is_confirmed(estimate, options):
+            return out
     started = time.monotonic()
     with bar() as progress:
         clips = sum(items["audio_sha256"].n_unique() for items in missing)
@@ -135,16 +139,14 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
     return out
 
 
-def _is_confirmed(run: AnnotationRun, missing: list[Any], options: AnnotateOptions) -> bool:
-    """Show what a hosted ALM will cost; False for a dry run.
+def _is_confirmed(estimate: CostEstimate, options: AnnotateOptions) -> bool:
+    """Whether a hosted ALM may be sent the requests; False for a dry run.
 
     Raises:
         UserError: The estimate is above max_cost, or nobody has agreed to it.
     """
     from ambivox.models.errors import UserError
 
-    estimate = run.estimate(missing)
-    _logger.info(f"{run.resolved.name}: {estimate.describe()}")
     if options.dry_run:
         return False
     estimate.check(options.max_cost)
