@@ -31,6 +31,8 @@ from ambivox.tasks.annotate import annotate as annotate_step
 if TYPE_CHECKING:
     from ambivox.models.annotation.run import AnnotationRun
 
+_PROGRESS_SECONDS = 1.0  # between two calls of the API that show it
+
 
 @dataclass(frozen=True)
 class AnnotationRequest:
@@ -110,7 +112,7 @@ def annotate(
 
 
 def _fill_all(numbers: list[int], request: AnnotationRequest, runner: TaskRunner[Any], gpus: float) -> None:
-    began = time.monotonic()
+    began = shown = time.monotonic()
     progress = create_progress_artifact(0.0, key="annotate-progress", description="starting the engine")
     assert isinstance(progress, UUID)  # in a flow that is not async
     failed: list[BaseException] = []
@@ -126,7 +128,10 @@ def _fill_all(numbers: list[int], request: AnnotationRequest, runner: TaskRunner
                 failed.append(result)
             else:
                 clips += result["clips"]
-            seconds = time.monotonic() - began
+            if done < len(numbers) and time.monotonic() - shown < _PROGRESS_SECONDS:
+                continue
+            shown = time.monotonic()
+            seconds = shown - began
             left = seconds / done * (len(numbers) - done)
             said = f"{done}/{len(numbers)} shards, {clips / seconds:.1f} utterances/s, {left:.0f} s left"
             update_progress_artifact(progress, 100 * done / len(numbers), description=said)
