@@ -65,6 +65,7 @@ def plan_labels(
     import numpy as np
     import polars as pl
 
+    from ambivox.models.annotation.several_alms import annotation_files
     from ambivox.models.errors import UserError
     from ambivox.models.exchange import LinkedTables, label_studio
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
@@ -83,7 +84,7 @@ def plan_labels(
     utterance_table = Utterances.read(utterances).in_splits("train", "development", "test")
     human_votes = keep_human_votes(Votes.read(votes))
     ids = utterance_table.frame["utterance_id"]
-    synthetic = read_alms((annotations, *options.more_annotations), ids, human_votes.labels)
+    synthetic = read_alms(annotation_files(annotations, options.more_annotations), ids, human_votes.labels)
     inputs = pooling_inputs(utterance_table, human_votes, synthetic)
     split_N = utterance_table.frame["split"].to_numpy()
     names = [alm.alm for alm in synthetic]
