@@ -24,6 +24,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from ambivox.flows.dashboard import annotation_summary
 from ambivox.models.errors import MissingExtraError
+from ambivox.models.processes.children import end_with_this_process
 from ambivox.tasks.annotate import FIGURES, AnnotateOptions, options_by_alm, prepare_run
 from ambivox.tasks.annotate import annotate as annotate_step
 
@@ -90,6 +91,7 @@ def annotate(
     Raises:
         UserError: A wrong setting. Shards that failed after all retries make the run fail once all others are stored.
     """
+    end_with_this_process()
     options = options or AnnotateOptions()
     for asked, own in options_by_alm(alm, options):
         request = AnnotationRequest(utterances, asked, own)

@@ -69,6 +69,9 @@ def missing_settings(project: Path, environment: dict[str, str]) -> dict[str, st
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
         "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        # Half a minute of retries for each request: a server that is started again is back by then, and one that is gone
+        # is said to be gone after two requests.
+        "PREFECT_CLIENT_MAX_RETRIES": "4",
     }
     if password := environment.get(SERVER_PASSWORD):
         # The runs of this project reach its server, too.

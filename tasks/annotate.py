@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ambivox.models.errors import OnError
+from ambivox.models.number_ranges import Count, CountOrNone, NotNegative, Positive, Seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,24 +68,24 @@ class AnnotateOptions:
     elicitation: Literal["auto", "exact", "sampled", "verbalised"] = "auto"
     personas: tuple[str, ...] = ("voice_and_words", "tone")
     persona_file: Path | None = None
-    orders: int = 6
+    orders: Count = 6
     modality: Literal["audio", "transcript", "both"] = "both"
-    drawn_votes: int = 0
-    temperature: float = 1.0
+    drawn_votes: CountOrNone = 0
+    temperature: Positive = 1.0
     on_long: Literal["window", "error"] = "window"
     splits: tuple[str, ...] = ("train", "development", "test")
     server: str = ""
-    server_timeout: float = 300.0
+    server_timeout: Positive = 300.0
     allow_hosted: bool = field(default=False, metadata=_PER_CALL)
-    max_cost: float | None = None
+    max_cost: NotNegative | None = None
     answered_by: str = ""
-    prices: tuple[float, ...] = ()
+    prices: tuple[NotNegative, ...] = ()
     batch: bool = False
     dry_run: bool = field(default=False, metadata=_PER_CALL)
     yes: bool = field(default=False, metadata=_PER_CALL)
     on_error: OnError = "reject"
-    shard: int = 256
-    seed: int = 0
+    shard: Count = 256
+    seed: Seed = 0
 
 
 def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions) -> Path:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.number_ranges import Count, Seed
+
 _logger = logging.getLogger(__name__)
 _MOST_SHOWN = 12  # groups; groups.csv has all
 
@@ -30,7 +32,7 @@ class PlanLabelsOptions:
     more_annotations: tuple[Path, ...] = ()
     criterion: Literal["likelihood", "js", "balanced"] = "likelihood"
     by: Literal["speaker", "sex", "age", "language", "label"] | None = None
-    seed: int = 0
+    seed: Seed = 0
     audio_url: str | None = None
     spreadsheet_safe: bool = True
 
@@ -41,7 +43,7 @@ def plan_labels(
     votes: Path,
     annotations: Path,
     out: Path,
-    budget: int,
+    budget: Count,
     heldout: Path | None = None,
     options: PlanLabelsOptions,
 ) -> Path:

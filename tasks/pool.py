@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.number_ranges import Count, Seed
+
 _logger = logging.getLogger(__name__)
 FIGURES = "pooling.json"  # what --json shows
 
@@ -34,10 +36,10 @@ class PoolOptions:
     more_annotations: tuple[Path, ...] = ()
     criterion: Literal["likelihood", "js", "balanced"] = "likelihood"
     raters: Literal["alike", "dawid_skene", "mace"] = "alike"
-    synthetic_votes: int = 10
+    synthetic_votes: Count = 10
     matrix: bool = True
     allow_audio_insensitive: bool = False
-    seed: int = 0
+    seed: Seed = 0
 
 
 def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options: PoolOptions) -> Path:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.number_ranges import Count, Seed
+
 _logger = logging.getLogger(__name__)
 FIGURES = "trial.json"  # what --json shows
 
@@ -24,12 +26,12 @@ class TrialOptions:
         seed: Seed of all random draws.
     """
 
-    votes_kept: tuple[int, ...] = (1, 3, 5)
-    draws: int = 5
+    votes_kept: tuple[Count, ...] = (1, 3, 5)
+    draws: Count = 5
     more_annotations: tuple[Path, ...] = ()
     criterion: Literal["likelihood", "js", "balanced"] = "likelihood"
-    synthetic_votes: int = 10
-    seed: int = 0
+    synthetic_votes: Count = 10
+    seed: Seed = 0
 
 
 def trial(

@@ -7,6 +7,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from ambivox.models.number_ranges import Count, Seed
+
 _logger = logging.getLogger(__name__)
 FIGURES = "metrics.json"  # what --json shows
 
@@ -22,8 +24,8 @@ class ValidateOptions:
     """
 
     more_annotations: tuple[Path, ...] = ()
-    saturation_votes: int = 20
-    seed: int = 0
+    saturation_votes: Count = 20
+    seed: Seed = 0
 
 
 def validate(
@@ -112,7 +114,9 @@ def validate(
         ):
             save(draw(compared), folder / f"{name}.svg")
     over = (
-        "speakers" if validation.targets.speakers else "utterances (fewer than two test speakers are known)"
+        "speakers"
+        if validation.targets.speakers is not None
+        else "utterances (fewer than two test speakers are known)"
     )
     _logger.info(
         f"{len(validation.truth_NK)} test utterances against {validation.targets.description}, 95 % over {over}; "

@@ -74,9 +74,9 @@ def test_inputs_prices_and_shutdown_of_a_gateway(server: HostedServer) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "is_gone"),
     [
-        ("deprecation", LATER.isoformat(), False),
-        ("deprecation", EARLIER.isoformat(), True),
-        ("shutdown_date", EARLIER.timestamp(), True),
+        pytest.param("deprecation", LATER.isoformat(), False, id="later"),
+        pytest.param("deprecation", EARLIER.isoformat(), True, id="earlier"),
+        pytest.param("shutdown_date", EARLIER.timestamp(), True, id="earlier, in seconds"),
         ("retirement_date", "", False),
         ("expiration_date", None, False),
         ("expiration_date", "one day", False),
