@@ -25,7 +25,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from ambivox.flows.dashboard import annotation_summary
 from ambivox.models.errors import MissingExtraError
 from ambivox.models.processes.children import end_with_this_process
-from ambivox.tasks.annotate import FIGURES, AnnotateOptions, prepare_run
+from ambivox.tasks.annotate import FIGURES, AnnotateOptions, options_by_alm, prepare_run
 from ambivox.tasks.annotate import annotate as annotate_step
 
 if TYPE_CHECKING:
@@ -95,15 +95,17 @@ def annotate(
     """
     end_with_this_process()
     options = options or AnnotateOptions()
-    request = AnnotationRequest(utterances, alm, options)
-    run = _prepared(request)
-    numbers = [number for number, items in enumerate(run.missing_by_shard()) if items.height]
-    get_run_logger().info("%d of %d shards are not in the store yet", len(numbers), len(run.shards))
-    # The step asks a hosted ALM itself, many requests at a time: with its estimate, consent, pilot and limit of cost.
-    if numbers and not run.is_hosted:
-        _fill_all(
-            numbers, request, _task_runner(runner, workers, ray_address, gpus_per_worker), gpus_per_worker
+    for asked, own in options_by_alm(alm, options):
+        request = AnnotationRequest(utterances, asked, own)
+        run = _prepared(request)
+        numbers = [number for number, items in enumerate(run.missing_by_shard()) if items.height]
+        get_run_logger().info(
+            "%s: %d of %d shards are not in the store yet", asked, len(numbers), len(run.shards)
         )
+        # The step asks a hosted ALM itself, many requests at a time: with its estimate, consent, pilot and limit of cost.
+        if numbers and not run.is_hosted:
+            task_runner = _task_runner(runner, workers, ray_address, gpus_per_worker)
+            _fill_all(numbers, request, task_runner, gpus_per_worker)
     annotate_step(utterances=Path(utterances), alm=alm, out=Path(out), options=options)
     if not (Path(out) / FIGURES).is_file():
         return out  # a dry run
