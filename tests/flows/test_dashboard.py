@@ -19,6 +19,7 @@ import pytest
 from ambivox.flows import dashboard
 from tests.flows.test_deployments import free_port, wait_for
 from tests.support.pooling_tables import simulated_corpus, write_files
+from tests.support.scratch_project import init_repository
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -61,8 +62,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "dvc.yaml").write_text(DVC_YAML)
     (tmp_path / "params.yaml").write_text("corpora:\n  made_up: {corpus: table}\n")
     (tmp_path / ".gitignore").write_text(".ambivox/\n")
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=tmp_path, check=True)
+    init_repository(tmp_path)
     return tmp_path
 
 
