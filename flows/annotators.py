@@ -21,6 +21,7 @@ from ambivox.flows.params_file import changing, load
 from ambivox.models.alms import hosted_of
 from ambivox.models.annotator_registry import folder_source, models_source
 from ambivox.models.annotator_registry.candidate import Candidate
+from ambivox.models.dvc_files import recover_busy_list
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_folder, atomic_path
 
@@ -108,6 +109,7 @@ def track(project: Path, path: Path) -> None:
 
 
 def _dvc(project: Path, action: str, path: str) -> None:
+    recover_busy_list(project)
     command = [sys.executable, "-m", "dvc", action, path]
     result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     if result.returncode:

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from ambivox.flows.params_file import CORPUS_STEPS, SECTION_STEPS, changing
 from ambivox.flows.step_options import build_options, default_values
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
+from ambivox.models.temporary_files import scratch_folder
 
 _FILES = software.PIPELINE.parent
 _HEADER = """\
@@ -171,8 +171,7 @@ def upgrade(project: Path, *, dry_run: bool, discard_edits: bool) -> Upgrade:
         raise UserError(
             "dvc.yaml was edited by hand; move stages of your own to a dvc.yaml in a folder of their own, or give --discard-edits"
         )
-    with tempfile.TemporaryDirectory(prefix="ambivox-") as name:
-        trial = Path(name)
+    with scratch_folder() as trial:
         shutil.copy(project / "params.yaml", trial)
         notes = _upgrade_params(trial)
         params = _read(trial / "params.yaml")

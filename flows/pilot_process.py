@@ -19,6 +19,7 @@ from ambivox.models.annotator_registry.candidate import Candidate, SourceError
 from ambivox.models.annotator_registry.watch import fetch_candidate
 from ambivox.models.errors import UserError
 from ambivox.models.files import write_json
+from ambivox.models.processes.children import end_with_this_process
 
 if TYPE_CHECKING:
     from ambivox.tasks.annotate import AnnotateOptions
@@ -77,6 +78,7 @@ def run_pilot(request: PilotRequest, timeout_seconds: float, project: Path) -> s
     Raises:
         PilotFailedError: The process failed or exceeded the time limit; it and its children have ended.
     """
+    end_with_this_process()
     out = Path(request.out)
     request_file = write_json(out.with_suffix(".request.json"), asdict(request))
     log = out.with_suffix(".log")

@@ -8,25 +8,30 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from ambivox.flows.dvc_files import recover, repo_config
 from ambivox.flows.stage_process import LOCK_HELD
+from ambivox.models.dvc_files import recover, repo_config
 from ambivox.models.errors import UserError
 from ambivox.models.logs import LOG_FILE, MEASURED
+from ambivox.models.processes.children import end_with_this_process
+from ambivox.models.temporary_files import temporary_file
 
 if TYPE_CHECKING:
     import networkx
 
 _TIMEOUT_SECONDS = 6 * 3600.0  # a stage may train for hours, and holds what it writes
 _PAUSE_SECONDS = 2.0
+_ENDED_BY_THE_SYSTEM = {
+    code for number in (signal.SIGKILL, signal.SIGABRT) for code in (128 + number, -number)
+}
 _LOG_SECONDS = 0.2
 
 # Called with the level, the text and the figures of what a step logs.
@@ -58,6 +63,11 @@ class StageFailedError(RuntimeError):
     """A stage's command failed; ``exit_code`` is what the command itself returned, ``reason`` its last error."""
 
     def __init__(self, address: str, exit_code: int, reason: str = "") -> None:
+        if exit_code in _ENDED_BY_THE_SYSTEM:
+            # Nothing of it was left to say so. Libraries abort (SIGABRT) where they get no memory.
+            reason = "the system ended it, as it does where memory runs out" + (
+                f"; {reason}" if reason else ""
+            )
         super().__init__(
             f"stage {address} failed with exit code {exit_code}{f': {reason}' if reason else ''}"
         )
@@ -171,11 +181,17 @@ def reproduce_stage(
     # The stage's command is `ambivox ...`: the one beside this interpreter, whatever the shell's PATH says.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     last_error = ""
-    with tempfile.NamedTemporaryFile("r", prefix="ambivox-", suffix=".log", encoding="utf-8") as log:
-        # DVC runs commands in the user's own shell, which may be none (nologin) or read its own start-up files.
-        environment = os.environ | {"PATH": path, LOG_FILE: log.name, "SHELL": "/bin/sh"}
-        # In a session of its own, so that Ctrl-C reaches this process alone, which then ends the stage.
-        with subprocess.Popen(command, cwd=project, env=environment, start_new_session=True) as process:
+    # A worker's flow has no command around it that ends the stage, should the flow be killed.
+    end_with_this_process()
+    log_file = temporary_file(project.resolve() / ".ambivox" / "stage_logs" / f"{address}.log")
+    # DVC runs commands in the user's own shell, which may be none (nologin) or read its own start-up files.
+    environment = os.environ | {"PATH": path, LOG_FILE: str(log_file), "SHELL": "/bin/sh"}
+    # In a session of its own, so that Ctrl-C reaches this process alone, which then ends the stage.
+    try:
+        with (
+            log_file.open(encoding="utf-8") as log,
+            subprocess.Popen(command, cwd=project, env=environment, start_new_session=True) as process,
+        ):
             while True:
                 ended = process.poll() is not None
                 for level, message, figures in _records(log):
@@ -184,6 +200,8 @@ def reproduce_stage(
                 if ended:
                     break
                 time.sleep(_LOG_SECONDS)
+    finally:
+        log_file.unlink(missing_ok=True)
     if process.returncode == LOCK_HELD:
         raise LockHeldError(f"DVC's lock is held by another process; {address} waits for it")
     if process.returncode:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import sqlite3
 import subprocess
@@ -14,10 +15,11 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from ambivox.flows.prefect_settings import is_healthy, prefect_home
 from ambivox.flows.report_pages import PROJECT
-from ambivox.models.errors import UserError
+from ambivox.models.errors import OutageError
 
 # It takes some seconds on an idle machine, and minutes on a busy one.
 _START_SECONDS = 1200.0
@@ -26,6 +28,8 @@ _STOP_SECONDS = 1.5
 _POLL_SECONDS = 0.1
 _LOG = "server.log"
 _DATABASE = "prefect.db"
+# The last line of a traceback; the lines after it do not say why the server ended.
+_EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception): \S")
 _logger = logging.getLogger(__name__)
 
 
@@ -60,6 +64,11 @@ class PrefectServer:
         # Relative, so that the pages find their server through any port, tunnel or proxy that they came through.
         environment.setdefault("PREFECT_UI_API_URL", "/api")
         environment.pop("PREFECT_API_URL", None)
+        # Its output is a file, which says why it ended; only that of commands is silent.
+        environment |= {
+            "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "ERROR",
+            "PREFECT_INTERNAL_LOGGING_LEVEL": "ERROR",
+        }
         environment[PROJECT] = str(project.resolve())
         command = [sys.executable, "-m", "uvicorn", "--factory", "ambivox.flows.report_pages:create_app"]
         command += ["--host", host, "--port", str(port), "--log-level", "warning", "--lifespan", "on"]
@@ -85,7 +94,7 @@ class PrefectServer:
         """Wait until the server answers; on a busy machine that takes minutes, and every half a minute a line says so.
 
         Raises:
-            UserError: It ended, or does not answer within 20 minutes; the message carries the last line of its log.
+            OutageError: It ended, or does not answer within 20 minutes; the message carries the last line of its log.
         """
         started = time.monotonic()
         next_notice = _NOTICE_SECONDS
@@ -93,7 +102,7 @@ class PrefectServer:
             if is_healthy(self.url):
                 return
             if self.process.poll() is not None:
-                raise UserError(f"the Prefect server of this project does not start ({self._last_words()})")
+                raise OutageError(f"the Prefect server of this project does not start ({self._last_words()})")
             if waited >= next_notice:
                 _logger.info(
                     f"waiting for the Prefect server of this project, which has not answered for {waited:.0f} s (a busy "
@@ -101,14 +110,27 @@ class PrefectServer:
                 )
                 next_notice = waited + _NOTICE_SECONDS
             time.sleep(_POLL_SECONDS)
-        raise UserError(
+        raise OutageError(
             f"the Prefect server of this project runs, but has not answered for {_START_SECONDS / 60:.0f} min "
             f"({self._last_words()}); start the same command again when the machine is less busy"
         )
 
+    def wait_for_its_end(self) -> NoReturn:
+        """Wait as long as the server runs.
+
+        Raises:
+            OutageError: It has ended, and nobody here ended it.
+        """
+        self.process.wait()
+        raise OutageError(
+            f"the Prefect server of this project has ended by itself ({self._last_words()}); the runs stay: start the same "
+            "command again"
+        )
+
     def _last_words(self) -> str:
         lines = [line.strip() for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines()]
-        last = next((line for line in reversed(lines) if line and "exiting" not in line), "it says nothing")
+        named = (line for line in reversed(lines) if _EXCEPTION.match(line))
+        last = next(named, None) or next(filter(None, reversed(lines)), "it says nothing")
         return f"{last}; its log is {self.log}"
 
     def stop(self) -> None:

@@ -13,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
-from ambivox.flows.dvc_files import keep_lock_file, recover, repo_config
+from ambivox.models.dvc_files import keep_lock_file, recover, repo_config
 from ambivox.models.logs import show_log
 
 LOCK_HELD = 75
@@ -50,7 +50,9 @@ def _reproduce(address: str, force: bool) -> int:
             if isinstance(cause, LockError):
                 return LOCK_HELD
             if match := _EXIT_CODE.search(str(cause)):
-                return int(match[1])
+                # A process that a signal ended has a negative code, of which the system would keep the last byte.
+                code = int(match[1])
+                return code if code >= 0 else 128 - code
             cause = cause.__cause__
         logging.getLogger(__name__).error(f"DVC: {error}")
         return 1

@@ -14,6 +14,7 @@ from typing import Any
 
 import ambivox.tasks
 from ambivox.models.errors import UserError, unknown
+from ambivox.models.number_ranges import check_ranges
 from ambivox.models.registry import find, keys
 
 _NOT_RECORDED = frozenset({"seed", "cache", "runs", "store", "tensorboard", "merged", "pseudonym_key"})
@@ -47,7 +48,7 @@ def build_options(step: str, values: Any, where: str) -> Any:
             "`ambivox run` converts a params.yaml of the earlier form, with flags as text"
         )
     declared = options_class(step)
-    hints = typing.get_type_hints(declared)
+    hints = typing.get_type_hints(declared, include_extras=True)
     per_call = per_call_options(step)
     names = {field.name for field in fields(declared)} - per_call
     for name in values:
@@ -59,6 +60,7 @@ def build_options(step: str, values: Any, where: str) -> Any:
         if name not in names:
             raise unknown(f"option of {step} in {where}", str(name), names)
     checked = {name: _checked(hints[name], value, f"{where}.{name}") for name, value in values.items()}
+    check_ranges(hints, checked, lambda name: f"{where}.{name}")
     return declared(**checked)
 
 

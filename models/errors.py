@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from typing import Literal
 
 # What a step does with an item that it cannot use. "reject": write it to rejects.parquet with a reason, and show the
 # count. "stop": raise an error. Every step has the same choice and the same default, "reject".
 OnError = Literal["reject", "stop"]
+# The exit code of a command after an OutageError: EX_UNAVAILABLE of sysexits.h.
+UNAVAILABLE = 69
 
 
 class UserError(ValueError):
@@ -50,6 +53,26 @@ class MissingExtraError(UserError):
     def __init__(self, library: str, extra: str) -> None:
         """Name the ``library`` and the ``extra`` of this package that installs it."""
         super().__init__(f"{library} is not installed; run: pip install 'ambivox[{extra}]'")
+
+
+def memory_is_full(error: BaseException) -> bool:
+    """Tell whether an error says that there is not enough memory, of this machine or of its GPU.
+
+    Args:
+        error: Any exception.
+
+    Returns:
+        True for Python's and NumPy's MemoryError, the system's ENOMEM, and torch's errors of its allocators.
+
+    Example:
+        >>> memory_is_full(MemoryError()), memory_is_full(ValueError("labels"))
+        (True, False)
+    """
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    # torch is not imported for this. Its allocator for CPUs raises a RuntimeError.
+    is_torch_error = type(error).__name__ == "OutOfMemoryError"
+    return is_torch_error or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:

@@ -15,7 +15,8 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -41,6 +42,16 @@ def temporary_folder(target: Path, kind: str = "tmp") -> Path:
     """
     folder, prefix = _place(target)
     return Path(tempfile.mkdtemp(dir=folder, prefix=prefix, suffix=f".{kind}"))
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield an empty folder of this user in the system's temporary folder, and remove it at the end."""
+    folder = temporary_folder(Path(tempfile.gettempdir()) / "ambivox")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def put_in_place(temporary: Path, target: Path) -> None:

@@ -12,29 +12,39 @@ import re
 import sys
 import threading
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-from cyclopts import App, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
+from cyclopts import (
+    App,
+    CycloptsError,
+    Parameter,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
-from ambivox.models.errors import OutageError, UserError
+from ambivox.models.errors import UNAVAILABLE, OutageError, UserError, memory_is_full
 from ambivox.models.files import access_error, disk_is_full
 from ambivox.models.logs import set_output, show_log
+from ambivox.models.number_ranges import check_options, check_ranges
 from ambivox.models.processes.caches import use_writable_caches
 from ambivox.models.processes.children import end_children, end_with_this_process
 from ambivox.models.processes.interruption import code_after_signal, exit_code, interruptible
 
 USER_MISTAKE = 2
-# EX_UNAVAILABLE and EX_IOERR of sysexits.h.
-UNAVAILABLE = 69
+# EX_OSERR and EX_IOERR of sysexits.h.
+MEMORY_FULL = 71
 DISK_FULL = 74
 INTERRUPTED = 130
 TERMINATED = 143
+_LONGEST_DETAIL = 200
 _CORPUS_OPTION = re.compile(r"--options\.[^=]+")
 _FORMER_FLAGS = re.compile(r"--flags(?:\.([a-z_-]+))?")
 _DASHES = re.compile(r"--?|-[^-a-zA-Z].*", re.DOTALL)  # neither -q nor --quiet
+_FRACTION = re.compile(r"[+-]?\d*\.\d*(?:[eE][+-]?\d+)?")
 _logger = logging.getLogger("ambivox")
 
 
@@ -52,7 +62,7 @@ def app(name: str, summary: str) -> App:
         version_format="plaintext",
         result_action="return_none",
         suppress_keyboard_interrupt=False,
-        default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
+        default_parameter=Parameter(consume_multiple=(1, None), negative_iterable=()),
     )
 
 
@@ -77,6 +87,7 @@ def command_of(step: Callable[..., Any]) -> Callable[..., Any]:
         bound.apply_defaults()
         as_json = bound.arguments.pop("json", False)
         set_output(bound.arguments.pop("quiet"), bound.arguments.pop("verbose"), as_json)
+        _check_numbers(step, bound.arguments)
         end_with_this_process()
         result = step(*bound.args, **bound.kwargs)
         if as_json and figures:
@@ -87,6 +98,18 @@ def command_of(step: Callable[..., Any]) -> Callable[..., Any]:
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     command.__signature__ = signature  # type: ignore[attr-defined]
     return command
+
+
+def _check_numbers(step: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Check the numbers of a command line, those of a step's options included."""
+
+    def flag(name: str) -> str:
+        return f"--{name.replace('_', '-')}"
+
+    check_ranges(typing.get_type_hints(step, include_extras=True), arguments, flag)
+    for value in arguments.values():
+        if is_dataclass(value):
+            check_options(value, flag)
 
 
 def _output_parameters() -> list[inspect.Parameter]:
@@ -178,14 +201,41 @@ def _with_lists_as_words(application: App, arguments: Sequence[str]) -> list[str
             is_list = word in flags
         else:
             words += _parts(word) if is_list else [word]
+    if callable(command) and is_own:
+        _check_whole_numbers(_flags_of(command, _is_whole_number), words)
     return words
 
 
-def _list_flags(command: Callable[..., Any]) -> set[str]:
+def _check_whole_numbers(flags: set[str], words: Sequence[str]) -> None:
+    """Refuse ``--orders 1.5``, which the parser would round.
+
+    Raises:
+        UserError: An option that takes whole numbers is given another.
+    """
+    name = ""
+    for word in words:
+        flag, equals, joined = word.partition("=")
+        if word.startswith("--"):
+            name = flag
+        text = joined if equals else word
+        if name in flags and _FRACTION.fullmatch(text):
+            raise UserError(f"{name} {text}: expected a whole number, found a fraction")
+
+
+def _flags_of(command: Callable[..., Any], is_wanted: Callable[[Any], bool]) -> set[str]:
     hints = typing.get_type_hints(command)
     for hint in list(hints.values()):
         hints |= typing.get_type_hints(hint) if is_dataclass(hint) else {}
-    return {f"--{name.replace('_', '-')}" for name, hint in hints.items() if _is_list(hint)}
+    return {f"--{name.replace('_', '-')}" for name, hint in hints.items() if is_wanted(hint)}
+
+
+def _list_flags(command: Callable[..., Any]) -> set[str]:
+    return _flags_of(command, _is_list)
+
+
+def _is_whole_number(hint: Any) -> bool:
+    """Whether a hint is int, a tuple of them, or that or None."""
+    return hint is int or any(map(_is_whole_number, typing.get_args(hint)))
 
 
 def _is_list(hint: Any) -> bool:
@@ -207,6 +257,8 @@ def _mistake(error: CycloptsError) -> str:
     if isinstance(error, UnknownOptionError) and (former := _FORMER_FLAGS.match(error.token.keyword or "")):
         step = former[1] or "STEP"
         return f"{former[0]} is no longer an option: options of steps are given by --set {step}.OPTION=VALUE."
+    if isinstance(error, UnknownCommandError) and (word := (error.unused_tokens or [""])[0]).startswith("-"):
+        return f"{word} is before the command; options follow it: ambivox COMMAND {word}."
     if isinstance(error, UnusedCliTokensError):
         return f"These words belong to no option: {' '.join(error.unused_tokens or [])}."
     return text
@@ -217,7 +269,7 @@ def run(application: App, arguments: list[str] | None = None) -> int:
 
     Returns:
         0 for success, 2 for a user's mistake (one line on standard error), 69 where a server, a bucket or an engine
-        failed (likewise; worth trying again), 74 where the disk is full (likewise), 130 after Ctrl-C, 143 after SIGTERM. With AMBIVOX_DEBUG set, a mistake shows its traceback too.
+        failed (likewise; worth trying again), 71 and 74 where the memory or the disk is full (likewise), 130 after Ctrl-C, 143 after SIGTERM. With AMBIVOX_DEBUG set, a mistake shows its traceback too.
     """
     show_log()
     try:
@@ -244,6 +296,13 @@ def run(application: App, arguments: list[str] | None = None) -> int:
         if disk_is_full(error):
             _logger.error(str(error))
             return DISK_FULL
+        if memory_is_full(error):
+            detail = " ".join(str(error).split())[:_LONGEST_DETAIL] or "out of memory"
+            _logger.error(
+                f"not enough memory ({detail}); end other programs or use smaller batches or shards; the same command "
+                "resumes"
+            )
+            return MEMORY_FULL
         if denied := access_error(error):
             _logger.error(str(denied))
             return USER_MISTAKE

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ambivox.models.errors import OnError
+from ambivox.models.number_ranges import Count, Positive, Seed, Share
 
 _logger = logging.getLogger(__name__)
 FIGURES = "augmentation.json"  # what --json shows
@@ -31,9 +32,9 @@ class AugmentOptions:
         seed: Seed of the samples.
     """
 
-    ratio: float = 0.25
-    neighbours: int = 3
-    mixing_alpha: float = 1.0
+    ratio: Share = 0.25
+    neighbours: Count = 3
+    mixing_alpha: Positive = 1.0
     classes: Literal["dominant", "mass"] = "dominant"
     features: Literal["paper", "alm"] = "paper"
     alm: Path | None = None
@@ -41,7 +42,7 @@ class AugmentOptions:
     match_loudness: bool = False
     on_error: OnError = "reject"
     cache: Path = Path(".ambivox/features")
-    seed: int = 0
+    seed: Seed = 0
 
 
 def augment(*, utterances: Path, distributions: Path, out: Path, options: AugmentOptions) -> Path:

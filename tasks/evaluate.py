@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from ambivox.models.number_ranges import Seed
+
 _logger = logging.getLogger(__name__)
 FIGURES = "metrics.json"  # what --json shows
 _REFERENCES = frozenset(
@@ -21,7 +23,7 @@ class EvaluateOptions:
         seed: Seed of all random draws.
     """
 
-    seed: int = 0
+    seed: Seed = 0
 
 
 def evaluate(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ambivox.models.errors import OnError
+from ambivox.models.number_ranges import Count, NotNegative, Positive, Seed, Share
 
 _logger = logging.getLogger(__name__)
 FIGURES = "training.json"  # what --json shows
@@ -46,17 +47,17 @@ class FinetuneOptions:
     """
 
     preset: Literal["auto", "paper", "small"] = "auto"
-    learning_rate: float | None = None
-    epochs: int | None = None
-    early_stopping_patience: int | None = None
-    batch: int | None = None
-    accumulation: int | None = None
-    lora_rank: int | None = None
-    lora_alpha: int | None = None
-    lora_dropout: float | None = None
+    learning_rate: Positive | None = None
+    epochs: Count | None = None
+    early_stopping_patience: Count | None = None
+    batch: Count | None = None
+    accumulation: Count | None = None
+    lora_rank: Count | None = None
+    lora_alpha: Count | None = None
+    lora_dropout: Share | None = None
     loss: Literal["js", "cross-entropy"] | None = None
-    entropy_weight: float | None = None
-    perturbation: float | None = None
+    entropy_weight: NotNegative | None = None
+    perturbation: Share | None = None
     modality: Literal["audio", "both"] | None = None
     correct_label_shift: bool = False
     loss_weights: Literal["equal", "votes"] = "equal"
@@ -65,10 +66,10 @@ class FinetuneOptions:
     on_error: OnError = "reject"
     cache: Path = Path(".ambivox/audio-states")
     runs: Path = Path(".ambivox/finetune")
-    checkpoint_seconds: float = 10.0
+    checkpoint_seconds: NotNegative = 10.0
     tensorboard: Path | None = None
     merged: Path | None = None
-    seed: int = 0
+    seed: Seed = 0
 
 
 # What the step does itself; all other options are settings of the training.

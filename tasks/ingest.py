@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ambivox.models.errors import OnError, UserError
+from ambivox.models.number_ranges import Count, Seed, Share
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,17 +45,17 @@ class IngestOptions:
 
     options: dict[str, str | int | float | bool] = field(default_factory=dict)
     schema: str = "full"
-    shares: tuple[float, float, float, float] | None = None
-    keep_votes: int | None = None
+    shares: tuple[Share, Share, Share, Share] | None = None
+    keep_votes: Count | None = None
     unknown_speakers: Literal["train", "alone"] = "train"
     on_error: OnError = "reject"
-    channel: int | None = None
+    channel: Count | None = None
     allow_outside_root: bool = False
     forgotten: tuple[str, ...] = ()
     pseudonyms: bool = False
     pseudonym_key: Path = Path(".ambivox/pseudonym.key")
     cache: Path | None = None
-    seed: int = 0
+    seed: Seed = 0
 
 
 def ingest(

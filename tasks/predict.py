@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambivox.models.errors import OnError
+from ambivox.models.number_ranges import Count
 
 _logger = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ class PredictOptions:
     """
 
     splits: tuple[str, ...] = ("test",)
-    batch: int = 32
+    batch: Count = 32
     on_error: OnError = "reject"
     cache: Path = Path(".ambivox/audio-states")
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.number_ranges import Count, Seed
+
 _logger = logging.getLogger(__name__)
 FIGURES = "training.json"  # what --json shows
 
@@ -28,9 +30,9 @@ class PretrainOptions:
     tower: str = "auto"
     tower_revision: str | None = None
     size: Literal["auto", "small", "base"] = "auto"
-    epochs: int | None = None
+    epochs: Count | None = None
     cache: Path = Path(".ambivox/pretrain")
-    seed: int = 0
+    seed: Seed = 0
 
 
 def pretrain(*, utterances: Path, votes: Path, out: Path, options: PretrainOptions) -> Path:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from ambivox.models.number_ranges import CountOrNone, NotNegative, Range, check_options
 
 _LONGEST_CLIP_SECONDS = 60.0
 _logger = logging.getLogger(__name__)
@@ -25,11 +27,11 @@ class ReportOptions:
     """
 
     title: str | None = None
-    examples: int = 4
+    examples: CountOrNone = 4
     clips: Literal["licensed", "always", "never"] = "licensed"
-    clip_seconds: float = 8.0
-    clip_megabytes: float = 4.0
-    table_rows: int = 20_000
+    clip_seconds: Annotated[float, Range(0, _LONGEST_CLIP_SECONDS, is_above=True)] = 8.0
+    clip_megabytes: NotNegative = 4.0
+    table_rows: CountOrNone = 20_000
 
 
 def report(*, data: Path, out: Path, options: ReportOptions) -> Path:
@@ -47,20 +49,13 @@ def report(*, data: Path, out: Path, options: ReportOptions) -> Path:
         The HTML file.
 
     Raises:
-        UserError: The folder is missing or holds no outputs, or a limit is below 0.
+        UserError: The folder is missing or holds no outputs, or a number is out of its range.
     """
-    from ambivox.models.errors import UserError
     from ambivox.models.files import atomic_path
     from ambivox.models.reporting.clips import ClipLimits
     from ambivox.models.reporting.page import page
 
-    for name in ("examples", "clip_megabytes", "table_rows"):
-        if not getattr(options, name) >= 0:
-            raise UserError(f"{name} must be at least 0, found {getattr(options, name)}")
-    if not 0 < options.clip_seconds <= _LONGEST_CLIP_SECONDS:
-        raise UserError(
-            f"clip_seconds must be above 0 and at most {_LONGEST_CLIP_SECONDS:g}, found {options.clip_seconds}"
-        )
+    check_options(options)
     limits = ClipLimits(options.clips, options.clip_seconds, options.clip_megabytes)
     html = page(data, options.title, options.examples, limits, options.table_rows)
     with atomic_path(out) as temporary:

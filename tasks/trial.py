@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.number_ranges import Count, Seed
+
 _logger = logging.getLogger(__name__)
 FIGURES = "trial.json"  # what --json shows
 
@@ -24,12 +26,12 @@ class TrialOptions:
         seed: Seed of all random draws.
     """
 
-    votes_kept: tuple[int, ...] = (1, 3, 5)
-    draws: int = 5
+    votes_kept: tuple[Count, ...] = (1, 3, 5)
+    draws: Count = 5
     more_annotations: tuple[Path, ...] = ()
     criterion: Literal["likelihood", "js", "balanced"] = "likelihood"
-    synthetic_votes: int = 10
-    seed: int = 0
+    synthetic_votes: Count = 10
+    seed: Seed = 0
 
 
 def trial(
@@ -63,6 +65,7 @@ def trial(
     """
     import polars as pl
 
+    from ambivox.models.annotation.several_alms import annotation_files
     from ambivox.models.errors import UserError
     from ambivox.models.evaluation.human_targets import few_speakers
     from ambivox.models.evaluation.intended_emotion import intended_emotions
@@ -90,7 +93,7 @@ def trial(
             pl.concat([human_votes.frame, heldout_votes.frame], how="diagonal"), human_votes.labels
         )
     ids = all_utterances.in_splits("train", "development", "test").frame["utterance_id"]
-    synthetic = read_alms((annotations, *options.more_annotations), ids, human_votes.labels)
+    synthetic = read_alms(annotation_files(annotations, options.more_annotations), ids, human_votes.labels)
     result = run_trial(
         all_utterances,
         human_votes,

@@ -7,6 +7,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from ambivox.models.number_ranges import Count, Seed
+
 _logger = logging.getLogger(__name__)
 FIGURES = "metrics.json"  # what --json shows
 
@@ -22,8 +24,8 @@ class ValidateOptions:
     """
 
     more_annotations: tuple[Path, ...] = ()
-    saturation_votes: int = 20
-    seed: int = 0
+    saturation_votes: Count = 20
+    seed: Seed = 0
 
 
 def validate(
@@ -60,6 +62,7 @@ def validate(
     Raises:
         UserError: A table is missing, damaged or about other labels, or there is no vote to score against.
     """
+    from ambivox.models.annotation.several_alms import annotation_files
     from ambivox.models.errors import UserError
     from ambivox.models.evaluation.human_targets import few_speakers
     from ambivox.models.evaluation.summary_figures import summary_figures
@@ -82,7 +85,7 @@ def validate(
             f"{distributions}: no distributions here; expected {', '.join(SOURCES)}.parquet, written by pool"
         )
     test = all_utterances.in_splits("test")
-    files = (annotations, *options.more_annotations)
+    files = annotation_files(annotations, options.more_annotations)
     synthetic = read_alms(files, test.frame["utterance_id"], human_votes.labels)
     validation = compare(
         all_utterances,
@@ -111,7 +114,9 @@ def validate(
         ):
             save(draw(compared), folder / f"{name}.svg")
     over = (
-        "speakers" if validation.targets.speakers else "utterances (fewer than two test speakers are known)"
+        "speakers"
+        if validation.targets.speakers is not None
+        else "utterances (fewer than two test speakers are known)"
     )
     _logger.info(
         f"{len(validation.truth_NK)} test utterances against {validation.targets.description}, 95 % over {over}; "

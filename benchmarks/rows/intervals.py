@@ -27,11 +27,10 @@ def _ours(folder: Path) -> Callable[[], np.ndarray]:
 
     score_N = np.load(folder / "scores.npy")
     speaker_N = np.load(folder / "speakers.npy")
-    names = [f"speaker {number}" for number in speaker_N]
     quantile = t.ppf(0.975, len(np.unique(speaker_N)) - 1)
 
     def call() -> np.ndarray:
-        interval = mean_interval(score_N, names)
+        interval = mean_interval(score_N, speaker_N)
         return np.array([interval.value, (interval.high - interval.value) / quantile])
 
     return call

@@ -25,8 +25,8 @@ def write_inputs(folder: Path, scale: float) -> None:
 
 def _ours(folder: Path) -> Callable[[], np.ndarray]:
     first_N, second_N = np.load(folder / "scores.npy")
-    names = [f"speaker {number}" for number in np.load(folder / "speakers.npy")]
-    return lambda: np.array([paired_test(first_N, second_N, names, resamples=_RESAMPLES).p_value])
+    speaker_N = np.load(folder / "speakers.npy")
+    return lambda: np.array([paired_test(first_N, second_N, speaker_N, resamples=_RESAMPLES).p_value])
 
 
 def _loop(folder: Path) -> Callable[[], np.ndarray]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.number_ranges import Count, CountOrNone
+
 Switch = Literal["on", "off"]
 Source = Literal["human", "synthetic", "combined", "pooled"]
 
@@ -16,13 +18,13 @@ def run(
     key: str | None = None,
     alm: str = "tiny",
     set: tuple[str, ...] = (),  # noqa: A002 - the flag's name
-    trial: tuple[int, ...] | None = None,
+    trial: tuple[CountOrNone, ...] | None = None,
     sources: tuple[Source, ...] = ("human", "pooled"),
     dime_aug: tuple[Switch, ...] = ("on",),
     allow_hosted: bool = False,
     project: Path = Path(),
     force: bool = False,
-    workers: int = 2,
+    workers: Count = 2,
 ) -> None:
     """Run the whole pipeline on one corpus: ingest to report. Stages that are up to date are not run again.
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from ambivox.models.number_ranges import Range
 
 
-def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> None:
+def ui(
+    *, project: Path = Path(), host: str = "127.0.0.1", port: Annotated[int, Range(1, 65_535)] = 4200
+) -> None:
     """Open this project's Prefect UI: every run, with its figures and pictures, in the browser. Ctrl-C ends it.
 
     Args:
@@ -47,7 +52,6 @@ def ui(*, project: Path = Path(), host: str = "127.0.0.1", port: int = 4200) -> 
         try:
             server.wait()
             logger.info(f"Prefect UI: http://{host}:{port}  (Ctrl-C ends it; the runs stay)")
-            server.process.wait()
+            server.wait_for_its_end()
         finally:
             end()
-    raise UserError(f"the Prefect server at {host}:{port} has ended by itself; its log is {server.log}")

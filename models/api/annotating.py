@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +16,7 @@ from ambivox.models.audio.probing import probe
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
 from ambivox.models.tables import Utterances
+from ambivox.models.temporary_files import scratch_folder
 
 
 def annotate(
@@ -68,7 +68,7 @@ def annotate(
         "channel",
     )
     utterances = Utterances.check(frame, tuple(labels))
-    with tempfile.TemporaryDirectory(prefix="ambivox-") as temporary:
+    with scratch_folder() as temporary:
         run = AnnotationRun(utterances, _settings(alm, engine, str(store or temporary), settings))
         missing = run.missing_items()
         if run.is_hosted and missing:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +12,7 @@ from ambivox.models.errors import UserError, unknown
 from ambivox.models.hub import hub_endpoint, hub_token
 from ambivox.models.tables import Distributions
 from ambivox.models.tables.distributions import SOURCES
+from ambivox.models.temporary_files import scratch_folder
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -124,7 +124,7 @@ def _at_revision(names: list[Path], revision: str) -> pl.DataFrame:
         except (DvcException, SCMError, OSError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             continue
-        with tempfile.TemporaryDirectory() as temporary:
-            (fetched := Path(temporary) / name.name).write_bytes(content)
+        with scratch_folder() as temporary:
+            (fetched := temporary / name.name).write_bytes(content)
             return Distributions.read(fetched).frame
     raise UserError(f"{names[-1]} at {revision!r}: cannot be read ({reason})")

@@ -9,11 +9,11 @@ import io
 import os
 import shutil
 import subprocess
-import tempfile
 from typing import BinaryIO
 
 from ambivox.models.audio.audio_error import LARGEST_BYTES, AudioError
 from ambivox.models.audio.file_formats import FileFormat
+from ambivox.models.temporary_files import scratch_folder
 
 _SECONDS = 600
 
@@ -44,7 +44,7 @@ def convert(program: str, source: BinaryIO, audio: str, file_format: FileFormat)
     """
     assert file_format.demuxer is not None
     source.seek(0)
-    with tempfile.TemporaryDirectory(prefix="ambivox-") as folder:
+    with scratch_folder() as folder:
         copied = os.path.join(folder, "input")  # noqa: PTH118 - names for a program
         converted = os.path.join(folder, "output.w64")  # noqa: PTH118
         with open(copied, "wb") as file:  # noqa: PTH123 - an object on S3 has no name that ffmpeg could open

@@ -7,13 +7,12 @@ import hashlib
 import io
 import os
 import stat
-import tempfile
-from pathlib import Path
 from typing import BinaryIO
 
 from ambivox.models.audio.audio_error import LARGEST_BYTES, AudioError, Reason
 from ambivox.models.errors import UserError
 from ambivox.models.object_store import download_object, is_object_url, object_info, read_object
+from ambivox.models.temporary_files import scratch_folder
 
 # Larger objects go to a temporary file and not into memory.
 _LARGEST_IN_MEMORY = 64 << 20
@@ -77,10 +76,10 @@ def _open_object(url: str) -> BinaryIO:
         raise _too_large(url, size)
     if size <= _LARGEST_IN_MEMORY:
         return io.BytesIO(read_object(url))
-    with tempfile.TemporaryDirectory(prefix="ambivox-") as folder:
-        download_object(url, Path(folder, "audio"))
+    with scratch_folder() as folder:
+        download_object(url, folder / "audio")
         # The file is gone with its descriptor.
-        return open(Path(folder, "audio"), "rb", buffering=0)  # noqa: PTH123 - kept open
+        return open(folder / "audio", "rb", buffering=0)  # noqa: PTH123 - kept open
 
 
 def _too_large(audio: str, size: int) -> AudioError:

@@ -27,6 +27,8 @@ from ambivox.models.registry import find
 # The entry of an engine's identity that is measured: the log-probabilities of fixed prompts. Equal models give values
 # that differ a little from run to run.
 PROBE = "probe"
+# How long an engine of this machine may take for one step: thousands of tokens of a large model on a CPU take minutes.
+LONGEST_STEP_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)

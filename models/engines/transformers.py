@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import importlib.metadata
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ambivox.models import token_count
 from ambivox.models.alms import resolve
-from ambivox.models.engines import EngineChoice, GenerationSettings, Scores
-from ambivox.models.errors import MissingExtraError, UserError
+from ambivox.models.engines import LONGEST_STEP_SECONDS, EngineChoice, GenerationSettings, Scores
+from ambivox.models.errors import UNAVAILABLE, MissingExtraError, OutageError, UserError
+from ambivox.models.processes.interruption import end_stuck_command
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import Chat, load_chat
 from ambivox.models.prompting.request import Request
+from ambivox.models.time_limit import TimeLimitError, within
 
 if TYPE_CHECKING:
     import torch
 
+T = TypeVar("T")
 _BATCH_SIZE = 16
 
 
@@ -69,11 +72,14 @@ class TransformersEngine:
     def _score_batch(self, batch: Sequence[Request]) -> NDArray[np.float64]:
         import torch
 
-        inputs = self._inputs(batch)
-        with torch.inference_mode():
-            logits = self.model(**inputs, use_cache=False).logits[:, -1].double()
-        logprobs = torch.log_softmax(logits, dim=-1)
-        return np.asarray(logprobs[:, self.chat.answer_ids(batch[0])].cpu().numpy())
+        def forward() -> torch.Tensor:
+            inputs = self._inputs(batch)
+            with torch.inference_mode():
+                logits: torch.Tensor = self.model(**inputs, use_cache=False).logits[:, -1].double()
+            return torch.log_softmax(logits, dim=-1).cpu()
+
+        logprobs = _in_time(forward)
+        return np.asarray(logprobs[:, self.chat.answer_ids(batch[0])].numpy())
 
     def _generate_text(self, request: Request, settings: GenerationSettings) -> str:
         import torch
@@ -81,13 +87,17 @@ class TransformersEngine:
         torch.manual_seed(settings.seed)
         is_sampled = settings.temperature > 0
         sampling = {"do_sample": is_sampled} | ({"temperature": settings.temperature} if is_sampled else {})
-        inputs = self._inputs([request])
-        with torch.inference_mode():
-            tokens = self.model.generate(**inputs, max_new_tokens=settings.max_tokens, **sampling)
-        response: str = self.chat.tokenizer.decode(
-            tokens[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True
-        )
-        return response
+
+        def generate() -> str:
+            inputs = self._inputs([request])
+            with torch.inference_mode():
+                tokens = self.model.generate(**inputs, max_new_tokens=settings.max_tokens, **sampling)
+            response: str = self.chat.tokenizer.decode(
+                tokens[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+            )
+            return response
+
+        return _in_time(generate)
 
     def _inputs(self, batch: Sequence[Request]) -> dict[str, torch.Tensor]:
         rendered = [self.chat.render(request) for request in batch]
@@ -155,6 +165,23 @@ def draw_code(logprobs_K: NDArray[np.float64], settings: GenerationSettings) -> 
     p_K = np.exp(scaled_K - np.logaddexp.reduce(scaled_K))
     rng = np.random.default_rng(settings.seed)
     return settings.choices[int(rng.choice(len(p_K), p=p_K / p_K.sum()))]
+
+
+def _in_time(step: Callable[[], T]) -> T:
+    """Call a step of the model: a model folder decides which code runs, and that may not end.
+
+    Raises:
+        OutageError: it took longer than LONGEST_STEP_SECONDS. Where it is inside one call of a library that does not
+            return, a command ends with the same line and exit code.
+    """
+    message = (
+        f"transformers gave no answer for {LONGEST_STEP_SECONDS:.0f} s; stored answers are kept, and the same command "
+        "resumes"
+    )
+    try:
+        return within(LONGEST_STEP_SECONDS, step, lambda: end_stuck_command(message, UNAVAILABLE))
+    except TimeLimitError as error:
+        raise OutageError(message) from error
 
 
 def _batches(requests: Iterable[Request]) -> Iterator[list[Request]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 
 from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.pooling.inputs import keep_human_votes
-from ambivox.models.statistics.intervals import few_groups
+from ambivox.models.statistics.intervals import few_groups, group_index
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.tables import Utterances, Votes
 
@@ -42,9 +43,9 @@ class HumanTargets:
         """Utterance ids."""
         return self.frame["utterance_id"]
 
-    @property
-    def speakers(self) -> list[str | None] | None:
-        """A speaker per utterance; None where fewer than two are known, so that intervals are over utterances."""
+    @cached_property
+    def speakers(self) -> np.ndarray | None:
+        """``speaker_N``, see ``known_speakers``; None where fewer than two are known, so that intervals are over utterances."""
         return known_speakers(self.frame)
 
     def rows(self, row_M: np.ndarray, n_MK: np.ndarray) -> HumanTargets:
@@ -66,17 +67,17 @@ class HumanTargets:
         return "held-out votes" if self.held_out else "all votes"
 
 
-def known_speakers(utterances: pl.DataFrame) -> list[str | None] | None:
+def known_speakers(utterances: pl.DataFrame) -> np.ndarray | None:
     """A speaker per utterance, by whom the intervals resample.
 
     Args:
         utterances: rows of a table of utterances.
 
     Returns:
-        The column speaker; None where fewer than two speakers are known, so that intervals are over utterances.
+        ``speaker_N``, a number per speaker, and one of its own for each utterance whose speaker is unknown; None where fewer than two speakers are known, so that intervals are over utterances.
     """
     speakers = utterances["speaker"]
-    return speakers.to_list() if speakers.drop_nulls().n_unique() > 1 else None
+    return group_index(speakers.to_list(), len(speakers)) if speakers.drop_nulls().n_unique() > 1 else None
 
 
 def few_speakers(utterances: pl.DataFrame) -> str | None:

@@ -167,6 +167,8 @@ def select(speakers_N: GroupIds | None, mask_N: np.ndarray) -> GroupIds | None:
     """
     if speakers_N is None:
         return None
+    if isinstance(speakers_N, np.ndarray):
+        return speakers_N[mask_N]
     return [speaker for speaker, kept in zip(speakers_N, mask_N, strict=True) if kept]
 
 

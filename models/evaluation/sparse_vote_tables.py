@@ -82,13 +82,10 @@ def _by_tertile(trial: Trial, k: int, source: str) -> dict[str, dict[str, dict[s
     if strata is None:
         return None
     frame = trial.utterances[k]
-    groups = known_speakers(frame) or [None] * frame.height
-    # All pairs of an utterance are resampled together, also where its speaker is unknown.
-    names = [
-        f"speaker {speaker}" if speaker is not None else f"utterance {row}"
-        for row, speaker in enumerate(groups)
-    ]
-    group_M = [names[row] for row in strata.row_M]
+    # All pairs of an utterance are in one group, also where its speaker is unknown.
+    speaker_N = known_speakers(frame)
+    group_N = np.arange(frame.height) if speaker_N is None else speaker_N
+    group_M = group_N[strata.row_M]
     return {
         name: _figures(strata.scores, source, group_M, strata.tertile_M == number)
         for number, name in enumerate(TERTILES)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -23,6 +24,7 @@ from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_alms, pooling_inputs
 from ambivox.models.pooling.pooled import PoolingModel, pool
 from ambivox.models.pooling.response import Criterion
+from ambivox.models.pooling.score_curves import Fit
 from ambivox.models.pooling.sources import combined_counts, mean_votes
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.pooling.worth import Worth, measurable, transferred_worth
@@ -116,15 +118,18 @@ def trial(
     oracle_NK = None if intents is None else oracle_distributions(intents, utterances, votes, selected)
     alms = [alm.alm for alm in synthetic]
     result = Trial({}, {}, {}, {}, {}, {}, seed)
+    training = inputs.rows(fit_N)
+    fit = _remembering_fit(votes.labels, alms, training, criterion, seed)
     alm_votes_NK = mean_votes(synthetic, synthetic_votes, inputs.n_NK)
+    oracle: PoolingModel | None = None
     for k in track(kept, "votes kept", len(kept)):
         scored_N = test_N & (inputs.n_NK.sum(1) > k)
         if k < 1 or not scored_N.any():
             raise TooLittleDataError(f"no utterance of the split test has more than the {k} votes to be kept")
-        test, training = inputs.rows(scored_N), inputs.rows(fit_N)
-        models = _fit_models(votes.labels, alms, training, k, criterion, seed)
-        oracle = None
-        if oracle_NK is not None:
+        test = inputs.rows(scored_N)
+        sparse = _fit_sparse(votes.labels, alms, training, k, criterion, seed)
+        models = _Models(fit(tuple(range(len(alms))), training, k), sparse)
+        if oracle_NK is not None and (oracle is None or criterion != "likelihood"):
             oracle = _fit_oracle(votes.labels, training, oracle_NK[fit_N], k, criterion, seed)
         scores: list[dict[str, Scores]] = []
         strata: list[StrataScores] = []
@@ -152,27 +157,36 @@ def trial(
         result.equivalent_votes[k] = {
             alm: float(np.mean([kappa[alm] for kappa in kappas])) for alm in kappas[0]
         }
-        result.worth[k] = _worth(votes.labels, alms, training, test, k, criterion, seed)
+        result.worth[k] = _worth(alms, training, test, k, fit, seed)
         result.utterances[k] = selected.frame.filter(pl.Series(scored_N)).select("utterance_id", "speaker")
         result.tertile[k] = {name: tertiles(ambiguity(test.n_NK, name)) for name in DEFINITIONS}
     return result
 
 
-def _worth(
-    labels: tuple[str, ...],
-    alms: list[str],
-    training: PoolingInputs,
-    test: PoolingInputs,
-    k: int,
-    criterion: Criterion,
-    seed: int,
-) -> tuple[Worth, ...]:
-    """What every ALM that answered is worth beside k votes, on the test speakers."""
+def _remembering_fit(
+    labels: tuple[str, ...], alms: list[str], training: PoolingInputs, criterion: Criterion, seed: int
+) -> Fit:
+    """Fits models on the training speakers' votes, each once: by the likelihood, for all numbers of known votes."""
+
+    @cache
+    def fitted(chosen: tuple[int, ...], known: int | None) -> PoolingModel:
+        in_use = np.full(1, float(known or 1))
+        names = [alms[a] for a in chosen]
+        return fit_pooling(labels, names, training.with_alms(chosen), in_use, criterion=criterion, seed=seed)
 
     def fit(chosen: tuple[int, ...], part: PoolingInputs, known: int) -> PoolingModel:
-        names, in_use = [alms[a] for a in chosen], np.full(1, float(known))
-        return fit_pooling(labels, names, part.with_alms(chosen), in_use, criterion=criterion, seed=seed)
+        assert part is training, "models are fitted on the training speakers only"
+        return fitted(
+            chosen, None if criterion == "likelihood" else known
+        )  # only a response depends on known votes
 
+    return fit
+
+
+def _worth(
+    alms: list[str], training: PoolingInputs, test: PoolingInputs, k: int, fit: Fit, seed: int
+) -> tuple[Worth, ...]:
+    """What every ALM that answered is worth beside k votes, on the test speakers."""
     measured = []
     for a, alm in enumerate(alms):
         answered = test.rows(np.isfinite(test.q_NAK[:, a]).all(1))
@@ -211,22 +225,19 @@ class _Models:
     sparse: PoolingModel
 
 
-def _fit_models(
+def _fit_sparse(
     labels: tuple[str, ...],
     alms: list[str],
     training: PoolingInputs,
     k: int,
     criterion: Criterion,
     seed: int,
-) -> _Models:
+) -> PoolingModel:
+    """The model fitted on k votes per utterance."""
     rng = np.random.default_rng([seed, k])
     sparse_NK = draw_votes(training.n_NK, np.full(len(training.n_NK), k), rng)
     sparse = PoolingInputs(sparse_NK, training.q_NAK, training.label_mass_NA, training.speaker_N)
-    full_model, sparse_model = (
-        fit_pooling(labels, alms, inputs, np.full(1, float(k)), criterion=criterion, seed=seed)
-        for inputs in (training, sparse)
-    )
-    return _Models(full_model, sparse_model)
+    return fit_pooling(labels, alms, sparse, np.full(1, float(k)), criterion=criterion, seed=seed)
 
 
 def _fit_oracle(

@@ -67,6 +67,8 @@ def select(
         UserError: A table of utterances cannot be read.
     """
     tables = {corpus: _read(folder) for corpus, folder in folders.items()}
+    if not tables:
+        return {}
     is_named = pl.col("speaker").is_in(list(speakers)) | pl.col("utterance_id").is_in(list(ids))
     is_selected = is_named.fill_null(pl.col("utterance_id").is_in(list(ids)))
     others = pl.concat(

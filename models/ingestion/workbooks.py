@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
 
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.ingestion import workbook_process
 from ambivox.models.ingestion.delimited import header_row, text_frame
+from ambivox.models.temporary_files import scratch_folder
 
 READABLE = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 UNREADABLE = (".numbers",)
@@ -111,10 +111,10 @@ def _sheets(path: Path) -> dict[str, pl.DataFrame]:
 
 @lru_cache(maxsize=2)
 def _read_once(path: str, size: int, modified_ns: int) -> dict[str, pl.DataFrame]:  # noqa: ARG001 - a changed file is read again
-    with TemporaryDirectory(prefix="ambivox-workbook-") as folder:
+    with scratch_folder() as folder:
         try:
             process = subprocess.run(
-                [sys.executable, workbook_process.__file__, path, folder],
+                [sys.executable, workbook_process.__file__, path, str(folder)],
                 env=os.environ | {"POLARS_MAX_THREADS": "1", "RUST_BACKTRACE": "0"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -128,10 +128,8 @@ def _read_once(path: str, size: int, modified_ns: int) -> dict[str, pl.DataFrame
         if process.returncode:
             too_large = f"damaged, or more than {workbook_process.LARGEST_BYTES >> 30} GiB once opened"
             raise _unreadable(path, process.stdout.strip() or too_large)
-        names = json.loads((Path(folder) / "sheets.json").read_text(encoding="utf-8"))
-        return {
-            name: pl.read_parquet(Path(folder) / f"{number}.parquet") for number, name in enumerate(names)
-        }
+        names = json.loads((folder / "sheets.json").read_text(encoding="utf-8"))
+        return {name: pl.read_parquet(folder / f"{number}.parquet") for number, name in enumerate(names)}
 
 
 def _unreadable(path: str, reason: str) -> UserError:

@@ -23,7 +23,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, log_softmax, logsumexp
+
+from ambivox.models.statistics.rising_factorial import RisingFactorial
 
 FEATURES = ("constant", "doubt", "label_mass")
 LOG_VOTES_LIMIT = 6.0
@@ -136,44 +137,53 @@ def posterior(
         [[0.48, 0.52]]
     """
     rows = len(n_NK)
-    answered_NK = np.zeros_like(n_NK, dtype=np.float64) if c_NK is None else c_NK
-    k_N = np.zeros(rows)
     log_weight_NZ = np.tile(mixture.log_weights_Z, (rows, 1))
+    shared_NK = np.tile(mixture.prior_votes * prior_K, (rows, 1))
     if c_NK is not None:
         k_N = answer_votes(mixture.answer_weights_F, features(c_NK, label_mass_N))
+        shared_NK += k_N[:, None] * c_NK
         if mixture.slope:
-            log_weight_NZ = log_weight_NZ + mixture.slope * np.log(np.maximum(c_NK, FLOOR))
-    shared_NK = k_N[:, None] * answered_NK + mixture.prior_votes * prior_K
-    votes_N, shared_N = n_NK.sum(1), shared_NK.sum(1)
-    log_weight_NZ = log_softmax(log_weight_NZ, axis=1)
-    for z, alpha_K in enumerate(mixture.alpha_ZK):
-        log_weight_NZ[:, z] += log_marginal(n_NK, alpha_K + shared_NK)
-    weight_NZ = np.exp(log_weight_NZ - logsumexp(log_weight_NZ, axis=1, keepdims=True))
-    mean_NK, square_NK = np.zeros(n_NK.shape), np.zeros(n_NK.shape)
-    for z, alpha_K in enumerate(mixture.alpha_ZK):  # a loop over components, never over utterances
-        total_N1 = (votes_N + shared_N + alpha_K.sum())[:, None]
-        p_NK, w_N1 = (n_NK + shared_NK + alpha_K) / total_N1, weight_NZ[:, z : z + 1]
-        mean_NK += w_N1 * p_NK
-        square_NK += w_N1 * (p_NK**2 + p_NK * (1 - p_NK) / (total_N1 + 1))
+            log_weight_NZ += mixture.slope * np.log(np.maximum(c_NK, FLOOR))
+    alpha_ZK = mixture.alpha_ZK
+    votes_N1 = n_NK.sum(1, keepdims=True)
+    total_NZ = shared_NK.sum(1, keepdims=True) + alpha_ZK.sum(1)
+    log_weight_NZ += _log_marginal(n_NK, votes_N1[:, 0], shared_NK, alpha_ZK, total_NZ)
+    weight_NZ = np.exp(log_weight_NZ - log_weight_NZ.max(1, keepdims=True))
+    weight_NZ /= weight_NZ.sum(1, keepdims=True)
+    # With parameters t + alpha_z of sum T, a component's mean is (t + alpha_z) / T, and its mean square is
+    # (t + alpha_z) (t + alpha_z + 1) / (T (T + 1)).
+    t_NK, total_NZ = shared_NK + n_NK, total_NZ + votes_N1
+    w_NZ = weight_NZ / total_NZ
+    mean_NK = t_NK * w_NZ.sum(1, keepdims=True) + w_NZ @ alpha_ZK
+    w_NZ /= total_NZ + 1
+    square_NK = (t_NK + 1) * t_NK * w_NZ.sum(1, keepdims=True)
+    square_NK += (2 * t_NK + 1) * (w_NZ @ alpha_ZK) + w_NZ @ alpha_ZK**2
     variance_NK = np.maximum(square_NK - mean_NK**2, 0.0)
     spread_N = 1 - (mean_NK**2).sum(1)
     concentration_N = spread_N / np.maximum(variance_NK.sum(1), _LEAST_VARIANCE) - 1
-    return Posterior(mean_NK, variance_NK, np.maximum(concentration_N, votes_N))
+    return Posterior(mean_NK, variance_NK, np.maximum(concentration_N, votes_N1[:, 0]))
 
 
-def log_marginal(n_NK: np.ndarray, alpha_NK: np.ndarray) -> np.ndarray:
+def _log_marginal(
+    n_NK: np.ndarray, votes_N: np.ndarray, shared_NK: np.ndarray, alpha_ZK: np.ndarray, total_NZ: np.ndarray
+) -> np.ndarray:
     """Logarithm of the Dirichlet-multinomial probability of votes, without the multinomial coefficient.
 
     Args:
         n_NK: votes, which may be fractional.
-        alpha_NK: parameters of the Dirichlet; floored at 1e-9.
+        votes_N: their number.
+        shared_NK: what all components' parameters have in common.
+        alpha_ZK: the components' own parameters; sums are floored at 1e-9.
+        total_NZ: sums of the parameters over labels.
 
-    Examples:
-        >>> np.exp(log_marginal(np.array([[1.0, 0.0]]), np.array([[1.0, 3.0]]))).round(6).tolist()
-        [0.25]
+    Returns:
+        ``log_NZ``.
     """
-    alpha_NK = np.maximum(alpha_NK, _LEAST_PARAMETER)
-    total_N, votes_N = alpha_NK.sum(1), n_NK.sum(1)
-    log_NK = np.where(n_NK > 0, gammaln(alpha_NK + n_NK) - gammaln(alpha_NK), 0.0)
-    log_N: np.ndarray = gammaln(total_N) - gammaln(total_N + votes_N) + log_NK.sum(1)
-    return log_N
+    row_P, label_P = np.nonzero(n_NK)
+    alpha_PZ = np.maximum(alpha_ZK.T[label_P] + shared_NK[row_P, label_P, None], _LEAST_PARAMETER)
+    log_PZ = RisingFactorial(n_NK[row_P, label_P]).log(alpha_PZ)
+    log_NZ = -RisingFactorial(votes_N).log(np.maximum(total_NZ, _LEAST_PARAMETER))
+    if len(row_P):
+        is_first_P = np.diff(row_P, prepend=-1) > 0
+        log_NZ[row_P[is_first_P]] += np.add.reduceat(log_PZ, np.flatnonzero(is_first_P), axis=0)
+    return log_NZ

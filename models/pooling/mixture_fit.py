@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import digamma, gammaln, log_softmax, softmax
+from scipy.special import log_softmax, softmax
 
 from ambivox.models.pooling.mixture import (
     FEATURES,
@@ -22,6 +22,7 @@ from ambivox.models.pooling.mixture import (
     answer_votes,
     features,
 )
+from ambivox.models.statistics.rising_factorial import RisingFactorial
 
 START_VOTES = 2.0  # of the answer, and of the prior where there are no components
 _START_COMPONENT_VOTES, _START_PEAK, _START_PRIOR_VOTES = 3.0, 2.5, 0.5
@@ -34,7 +35,7 @@ class Votes:
 
     Attributes:
         votes_N: number of votes.
-        row_P: the utterance of a pair.
+        row_P: the utterance of a pair, in order.
         label_P: its label.
         count_P: its votes.
         c_NK: calibrated answers; None for a mixture without ALMs.
@@ -122,6 +123,8 @@ class MarginalLikelihood:
         self.has_components = bool(start.alpha_ZK.any())
         self._centre = self.pack(start)
         self._label_PK = np.eye(len(data.prior_K))[data.label_P]
+        self._first_of_row = np.flatnonzero(np.diff(data.row_P, prepend=-1))
+        self._of_pairs, self._of_totals = RisingFactorial(data.count_P), RisingFactorial(data.votes_N)
 
     def pack(self, mixture: DirichletMixture) -> np.ndarray:
         """The parameters that are fitted, as one vector.
@@ -175,16 +178,15 @@ class MarginalLikelihood:
         shared_P = k_N[data.row_P] * c_P + mixture.prior_votes * data.prior_K[data.label_P]
         alpha_PZ = mixture.alpha_ZK[:, data.label_P].T + shared_P[:, None]
         total_NZ = mixture.alpha_ZK.sum(1) + (k_N + mixture.prior_votes)[:, None]
-        votes_N1, count_P1 = data.votes_N[:, None], data.count_P[:, None]
-        log_PZ = gammaln(alpha_PZ + count_P1) - gammaln(alpha_PZ)
-        log_NZ = log_w_NZ + gammaln(total_NZ) - gammaln(total_NZ + votes_N1)
-        log_NZ += self._by_row(log_PZ)
+        log_PZ, d_PZ = self._of_pairs.log_and_derivative(alpha_PZ)
+        log_total_NZ, d_total_NZ = self._of_totals.log_and_derivative(total_NZ)
+        log_NZ = log_w_NZ + self._by_row(log_PZ) - log_total_NZ
         top_N1 = log_NZ.max(1, keepdims=True)
         log_N1 = top_N1 + np.log(np.exp(log_NZ - top_N1).sum(1, keepdims=True))
         share_NZ = np.exp(log_NZ - log_N1)  # posterior weights of the components
         # Derivatives with respect to the parameters of the Dirichlets: of all labels, and of those with votes.
-        d_total_NZ = share_NZ * (digamma(total_NZ) - digamma(total_NZ + votes_N1))
-        d_PZ = share_NZ[data.row_P] * (digamma(alpha_PZ + count_P1) - digamma(alpha_PZ))
+        d_total_NZ = -share_NZ * d_total_NZ
+        d_PZ = share_NZ[data.row_P] * d_PZ
         d_shared_P = d_PZ.sum(1)
         d_k_N = d_total_NZ.sum(1) + self._by_row((d_shared_P * c_P)[:, None])[:, 0]
         d_prior_votes = d_total_NZ.sum() + (d_shared_P * data.prior_K[data.label_P]).sum()
@@ -204,8 +206,10 @@ class MarginalLikelihood:
 
     def _by_row(self, values_PZ: np.ndarray) -> np.ndarray:
         """Sums over the pairs of every utterance."""
-        rows = len(self.data.votes_N)
-        return np.stack([np.bincount(self.data.row_P, column, rows) for column in values_PZ.T], axis=1)
+        sum_NZ = np.zeros((len(self.data.votes_N), values_PZ.shape[1]))
+        row_R = self.data.row_P[self._first_of_row]
+        sum_NZ[row_R] = np.add.reduceat(values_PZ, self._first_of_row, axis=0)
+        return sum_NZ
 
 
 def _exp(log_votes: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MESSAGE = "ambivox: {}; the same command resumes"
 
 _endings: list[Callable[[], None]] = []
+_is_command = threading.Event()
 _received: list[int] = []
 _is_ended_elsewhere = threading.Event()
 # Whoever holds it has written the line.
@@ -68,14 +69,29 @@ def interruptible() -> Iterator[None]:
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     earlier_descriptor = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    _is_command.set()
     threading.Thread(target=_wait_for_signal, args=(read_end,), name="signals", daemon=True).start()
     try:
         yield
     finally:
+        _is_command.clear()
         signal.set_wakeup_fd(earlier_descriptor)
         for number, handler in before.items():
             signal.signal(number, handler)
         os.close(write_end)
+
+
+def end_stuck_command(message: str, code: int) -> None:
+    """End a command whose main thread is inside a library that does not return; does nothing outside ``interruptible``.
+
+    Args:
+        message: One line for the user.
+        code: The exit code.
+    """
+    if _is_command.is_set() and _line.acquire(blocking=False):
+        with contextlib.suppress(OSError):
+            os.write(2, f"ambivox: {message}\n".encode())
+        _end_with(code)
 
 
 def _is_handled(number: int) -> bool:
@@ -123,10 +139,14 @@ def _end_at_next(descriptor: int, number: int) -> None:
 
 
 def _end_now(number: int) -> None:
+    _end_with(128 + number)
+
+
+def _end_with(code: int) -> None:
     from ambivox.models.processes.children import end_children
 
     end_children(grace_seconds=1.0)
-    os._exit(128 + number)
+    os._exit(code)
 
 
 def code_after_signal(code: int) -> int:

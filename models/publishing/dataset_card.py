@@ -112,6 +112,17 @@ def _loading(repository: str, version: str, tables: Mapping[str, HubTable]) -> s
             f'{others[0]} = load_dataset("{repository}", "{others[0]}", split="{ALL_UTTERANCES}", revision="{version}")',
             f'frame = ambivox.load_distributions("{repository}", "{others[-1]}", revision="{version}")',
         ]
+    default = tables["default"]
+    if default.features["audio"].get("_type") == "Audio":
+        # Decoding by datasets itself needs torchcodec, which few readers have.
+        example += [
+            "",
+            "# The recordings, decoded by soundfile (datasets itself needs torchcodec for it):",
+            "import io, soundfile",
+            "from datasets import Audio",
+            f'rows = utterances["{next(iter(default.files))}"].cast_column("audio", Audio(decode=False))',
+            'samples, sample_rate = soundfile.read(io.BytesIO(rows[0]["audio"]["bytes"]))',
+        ]
     return _code("python", "\n".join(example)) + f"\n\n{rows}"
 
 

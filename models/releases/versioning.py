@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ambivox.models.dvc_files import recover_busy_list
 from ambivox.models.errors import UserError
 
 _VERSION = re.compile(r"v\d+(\.\d+){0,2}")
@@ -31,6 +32,7 @@ class Versions:
         if not (project / ".dvc").is_dir():
             raise UserError(f"{project.resolve()} is not a DVC project; go to the folder that holds dvc.yaml")
         self._git("rev-parse", "--git-dir")
+        recover_busy_list(project)
 
     def free_tag(self, key: str, version: str) -> str:
         """The tag ``<key>-<version>``, which must not exist yet.
@@ -153,7 +155,7 @@ class Versions:
         Raises:
             UserError: git refuses; the message is its last line.
         """
-        pointers = [path for pattern in _POINTERS for path in self.project.glob(pattern)]
+        pointers = [path for pattern in _POINTERS for path in self.project.glob(pattern) if path.is_file()]
         paths = [name for name in _COMMITTED if (self.project / name).is_file()]
         paths += [str(path) for path in (*pointers, *data_card)]
         self._git("add", "--", *paths)

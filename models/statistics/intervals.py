@@ -59,7 +59,8 @@ def group_index(groups_N: GroupIds | None, rows: int) -> np.ndarray:
     """A group number per row, ``group_N``, from 0 up.
 
     Args:
-        groups_N: a group per row; None makes every row a group, and so does a None among them for its row.
+        groups_N: a group per row, by name or as numbers, which take a fraction of the time; None makes every row a
+            group, and so does a None among them for its row.
         rows: N.
 
     Examples:
@@ -68,6 +69,8 @@ def group_index(groups_N: GroupIds | None, rows: int) -> np.ndarray:
     """
     if groups_N is None:
         return np.arange(rows)
+    if isinstance(groups_N, np.ndarray) and np.issubdtype(groups_N.dtype, np.integer):
+        return _without_gaps(groups_N)
     names = list(groups_N)
     distinct = set(names)
     texts = sorted({str(name) for name in distinct if name is not None})
@@ -79,6 +82,16 @@ def group_index(groups_N: GroupIds | None, rows: int) -> np.ndarray:
     of_row = {row: len(texts) + place for place, row in enumerate(alone)}
     numbers = [of_row[row] if name is None else number[name] for row, name in enumerate(names)]
     return np.array(numbers, dtype=np.int64)
+
+
+def _without_gaps(number_N: np.ndarray) -> np.ndarray:
+    """Whole numbers as numbers from 0 up, in their order."""
+    least, most = (number_N.min(), number_N.max()) if len(number_N) else (0, 0)
+    if most - least > 10 * len(number_N):
+        return np.unique(number_N, return_inverse=True)[1]
+    is_used_G = np.bincount(number_N - least) > 0
+    number_G: np.ndarray = np.cumsum(is_used_G) - 1
+    return number_N - least if is_used_G.all() else number_G[number_N - least]
 
 
 def mean_interval(score_N: np.ndarray, groups_N: GroupIds | None = None, *, level: float = 0.95) -> Interval:

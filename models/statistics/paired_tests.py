@@ -85,9 +85,10 @@ def paired_test(
     difference_N = np.asarray(first_N, dtype=np.float64) - np.asarray(second_N, dtype=np.float64)
     if not len(difference_N):
         return PairedTest(UNDEFINED, float("nan"), float("nan"), 0, float("nan"))
-    sums_G = group_sums(difference_N[:, None], group_index(groups_N, len(difference_N)))[0][:, 0]
+    group_N = group_index(groups_N, len(difference_N))
+    sums_G = group_sums(difference_N[:, None], group_N)[0][:, 0]
     return PairedTest(
-        mean_interval(difference_N, groups_N),
+        mean_interval(difference_N, group_N),
         _sign_flip_p_value(sums_G, resamples, seed),
         float((difference_N < 0).mean()),
         len(sums_G),

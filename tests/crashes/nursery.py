@@ -44,10 +44,11 @@ class Nursery:
         )
         self._read()  # after the imports
 
-    def start(self, words: tuple[str, ...], folder: Path, **changed: str) -> int:
-        """Start a command; its process id."""
+    def start(self, words: tuple[str, ...], folder: Path, call: str = "", **changed: str) -> int:
+        """Start a command, or "module:function" with these words; its process id."""
         request = {
             "words": words,
+            "call": call,
             "folder": str(folder),
             "environment": changed,
             "log": str(folder / "log.txt"),
@@ -100,6 +101,10 @@ def _run(request: dict[str, Any]) -> None:
     for target, source in ((0, nothing), (1, log), (2, log)):
         os.dup2(source, target)
     os.environ.update(request["environment"])
+    if request["call"]:
+        module, _, function = request["call"].partition(":")
+        getattr(importlib.import_module(module), function)(*request["words"])
+        os._exit(0)
     execute(build(), request["words"])
 
 

@@ -1,14 +1,18 @@
-"""What is killed: every step as a stage on the demo's tables, and the commands beside the pipeline."""
+"""What is killed: every step as a stage on the demo's tables, the commands beside the pipeline, and `ambivox run`."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -23,6 +27,7 @@ SMALL = {
     "annotate.shard": 8,
     "annotate.engine": "transformers",
     "annotate.orders": 2,
+    "annotate.personas": ["tone"],
 }
 # Per stage what it reads and writes below data/demo/, and where else it may continue.
 _STAGES: dict[str, tuple[tuple[str, ...], str]] = {
@@ -54,7 +59,24 @@ def scenarios(base: Path) -> dict[str, Scenario]:
         names = ["params.yaml", *(f"data/demo/{name}" for name in inputs)]
         outputs: tuple[str, ...] = (f"data/demo/{output}", *(("data/demo/raw",) if step == "ingest" else ()))
         stores: tuple[str, ...] = (".ambivox/store",) if step == "annotate" else ()
-        found[step] = Scenario(step, _copy(base, names), ("stage", step, "--name", stage), outputs, stores)
+        prepare = _copy(base, names)
+        if step == "annotate":
+            prepare = _with_engine(prepare, "transformers")
+        found[step] = Scenario(step, prepare, ("stage", step, "--name", stage), outputs, stores)
+    found["annotate-vllm"] = replace(
+        found["annotate"], name="annotate-vllm", prepare=_with_engine(found["annotate"].prepare, "vllm")
+    )
+    all_outputs = tuple(f"data/demo/{output}" for _, output in _STAGES.values())
+    found["run"] = Scenario(
+        "run",
+        _whole(base),
+        ("run",),
+        all_outputs,
+        (".ambivox/store",),
+        facts=_unfinished,
+        moments=tuple(f"── {stage}" for stage in _STAGES),
+        prepare_moment=_changed_code,
+    )
     fake = (
         "annotate",
         "--utterances",
@@ -117,17 +139,23 @@ def scenarios(base: Path) -> dict[str, Scenario]:
 
 def set_small(project: Path) -> None:
     """Write SMALL, a trial and a smaller matrix into a project's params.yaml."""
-    path = project / "params.yaml"
-    yaml = YAML()
+    with _params(project) as params:
+        for name, value in SMALL.items():
+            step, *inner, option = name.split(".")
+            place = params["pretrain"]["demo"] if step == "pretrain" else params["corpora"]["demo"][step]
+            for part in inner:
+                place = place[part]
+            place[option] = value
+        params["trial"]["demo"] = {"votes_kept": [1], "draws": 1}
+        params["matrix"]["sources"] = ["human"]
+
+
+@contextmanager
+def _params(project: Path) -> Iterator[Any]:
+    """A project's params.yaml, written back at the end."""
+    path, yaml = project / "params.yaml", YAML()
     params = yaml.load(path)
-    for name, value in SMALL.items():
-        step, *inner, option = name.split(".")
-        place = params["pretrain"]["demo"] if step == "pretrain" else params["corpora"]["demo"][step]
-        for part in inner:
-            place = place[part]
-        place[option] = value
-    params["trial"]["demo"] = {"votes_kept": [1], "draws": 1}
-    params["matrix"]["sources"] = ["human"]
+    yield params
     yaml.dump(params, path)
 
 
@@ -142,6 +170,45 @@ def _copy(base: Path, names: list[str]) -> Callable[[Path], None]:
                 shutil.copy(source, target)
 
     return prepare
+
+
+def _with_engine(prepare: Callable[[Path], None], engine: str) -> Callable[[Path], None]:
+    """A corpus of which the test speakers are annotated, on that engine."""
+
+    def prepare_with_engine(folder: Path) -> None:
+        prepare(folder)
+        with _params(folder) as params:
+            params["corpora"]["demo"]["annotate"] |= {"engine": engine, "splits": ["test"]}
+
+    return prepare_with_engine
+
+
+def _whole(base: Path) -> Callable[[Path], None]:
+    """A project in which all has run, with DVC's cache."""
+
+    def prepare(folder: Path) -> None:
+        folder.rmdir()
+        shutil.copytree(base, folder, symlinks=True)
+
+    return prepare
+
+
+def _changed_code(folder: Path, moment: str) -> Callable[[], object]:
+    """Make a stage stale by a change of its step's code; DVC takes the earlier output from its cache once it is undone."""
+    code = folder / "tasks" / f"{moment.removeprefix('── ').partition('@')[0]}.py"
+    text = code.read_text(encoding="utf-8")
+    code.write_text(f"{text}# changed\n", encoding="utf-8")
+    return lambda: code.write_text(text, encoding="utf-8")
+
+
+def _unfinished(folder: Path) -> object:
+    """The stages that are stale, and the flow runs that Prefect still takes to be running."""
+    from ambivox.flows.pipeline import stages
+
+    with sqlite3.connect(folder / ".ambivox/prefect/prefect.db") as connection:
+        states = [row[0] for row in connection.execute("select state_type from flow_run")]
+    unended = [state for state in states if state in ("RUNNING", "PENDING", "SCHEDULED")]
+    return [stage.address for stage in stages(folder, ("demo",)) if stage.stale], unended
 
 
 def _with_export(base: Path) -> Callable[[Path], None]:

@@ -19,6 +19,7 @@ import psutil
 from tests.crashes.nursery import Nursery
 
 _LONGEST_SECONDS = 900.0
+_AFTER_MOMENT_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Scenario:
         environment: Variables of the command.
         facts: Further things that are equal after all runs, such as git's tags.
         is_repeatable: Whether the command succeeds again once it has succeeded.
+        moments: Lines of the log; kill by kill, the next of them is waited for, and the kill falls within some seconds
+            of it. Without any, it may fall at any time of the run.
+        prepare_moment: Is called before a run that is killed at a moment, and returns how that is undone afterwards.
+        call: "module:function" to call in place of a command; its arguments are ``words``.
     """
 
     name: str
@@ -44,6 +49,9 @@ class Scenario:
     environment: dict[str, str] = field(default_factory=dict)
     facts: Callable[[Path], object] = lambda _folder: None
     is_repeatable: bool = True
+    moments: tuple[str, ...] = ()
+    prepare_moment: Callable[[Path, str], Callable[[], object]] = lambda _folder, _moment: lambda: None
+    call: str = ""
 
 
 @dataclass
@@ -60,10 +68,10 @@ def uninterrupted(scenario: Scenario, nursery: Nursery, folder: Path) -> Uninter
     """Run a command in a fresh folder."""
     scenario.prepare(folder)
     started = time.monotonic()
-    nursery.start(scenario.words, folder, **_environment(scenario, folder))
+    _start(scenario, nursery, folder)
     code = nursery.wait()
     seconds = time.monotonic() - started
-    assert code == 0, f"{scenario.name}: exit code {code}: {_log(folder)}"
+    assert code == 0, f"{scenario.name}: exit code {code}: {_log(folder)[-1500:]}"
     return Uninterrupted(
         {name: digests(folder / name) for name in scenario.outputs},
         {name: stored_votes(folder / name) for name in scenario.stores},
@@ -89,27 +97,34 @@ def killed_and_resumed(
         AssertionError: Something is not as after a run without a kill.
     """
     scenario.prepare(folder)
+    before = {name: digests(folder / name) for name in scenario.outputs}
     killed, code = 0, -1
-    for _ in range(kills):
-        process = nursery.start(scenario.words, folder, **_environment(scenario, folder))
-        time.sleep(rng.uniform(0.0, expected.seconds))
+    for number in range(kills):
+        log_length = len(_log(folder))
+        moment = scenario.moments[number % len(scenario.moments)] if scenario.moments else ""
+        undo = scenario.prepare_moment(folder, moment)
+        process = _start(scenario, nursery, folder)
+        if moment:
+            _wait_for(moment, process, folder, log_length)
+        time.sleep(rng.uniform(0.0, _AFTER_MOMENT_SECONDS if moment else expected.seconds))
         with contextlib.suppress(ProcessLookupError):  # it has ended
             os.kill(process, signal.SIGKILL)
         code = nursery.wait()
         killed += code == -signal.SIGKILL
-        assert code in (-signal.SIGKILL, 0), f"{scenario.name}: exit code {code}: {_log(folder)}"
+        assert code in (-signal.SIGKILL, 0), f"{scenario.name}: exit code {code}: {_log(folder)[-1500:]}"
         _check_no_process_runs(scenario, folder)
+        undo()
         for name, complete in expected.outputs.items():
             present = digests(folder / name)
-            assert present in ({}, complete), (
+            assert present in ({}, complete, before[name]), (
                 f"{scenario.name}: {name} is a part: {_difference(present, complete)}"
             )
         if code == 0 and not scenario.is_repeatable:
             break
     if code != 0 or scenario.is_repeatable:
-        nursery.start(scenario.words, folder, **_environment(scenario, folder))
+        _start(scenario, nursery, folder)
         code = nursery.wait()
-    assert code == 0, f"{scenario.name}: exit code {code} after {killed} kills: {_log(folder)}"
+    assert code == 0, f"{scenario.name}: exit code {code} after {killed} kills: {_log(folder)[-1500:]}"
     for name, complete in expected.outputs.items():
         present = digests(folder / name)
         assert present == complete, f"{scenario.name}: {name} differs: {_difference(present, complete)}"
@@ -138,8 +153,21 @@ def stored_votes(store: Path) -> pl.DataFrame:
     return rows.sort(rows.columns[:1])
 
 
+def _start(scenario: Scenario, nursery: Nursery, folder: Path) -> int:
+    return nursery.start(scenario.words, folder, scenario.call, **_environment(scenario, folder))
+
+
+def _wait_for(moment: str, process: int, folder: Path, log_length: int) -> None:
+    """Wait until a line is in the part of the log that a process has written, or the process has ended."""
+    limit = time.monotonic() + _LONGEST_SECONDS
+    while moment not in _log(folder)[log_length:] and psutil.pid_exists(process):
+        assert time.monotonic() < limit, f"no {moment!r} in the log"
+        time.sleep(0.05)
+
+
 def _environment(scenario: Scenario, folder: Path) -> dict[str, str]:
-    return {"AMBIVOX_CACHE": str(folder / ".cache"), **scenario.environment}
+    (folder / "tmp").mkdir(exist_ok=True)
+    return {"AMBIVOX_CACHE": str(folder / ".cache"), "TMPDIR": str(folder / "tmp"), **scenario.environment}
 
 
 def _check_no_process_runs(scenario: Scenario, folder: Path) -> None:
@@ -168,7 +196,7 @@ def _difference(present: dict[str, str], complete: dict[str, str]) -> str:
 
 def _log(folder: Path) -> str:
     path = folder / "log.txt"
-    return path.read_text(errors="replace")[-1500:] if path.is_file() else ""
+    return path.read_text(errors="replace") if path.is_file() else ""
 
 
 def remove(folder: Path) -> None:

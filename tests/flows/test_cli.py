@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import inspect
+import random
 import re
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 import ambivox.flows.commands
 import ambivox.tasks
+from ambivox.flows.cli import build
 from ambivox.flows.step_options import options_class
 from ambivox.models.registry import find, keys
 from ambivox.tasks._main import USER_MISTAKE, app, command_of, run
+from tests.support import wrong_command_lines
+from tests.support.wrong_command_lines import WrongLine, commands
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
@@ -34,6 +40,12 @@ HEAVY = {
     "ray",
 }
 LOADED = "import sys; from ambivox.flows.cli import build\ntry:\n build()(sys.argv[1:])\nexcept SystemExit: pass\nprint('LOADED', *sys.modules)"
+
+
+@cache
+def application() -> App:
+    """The command line, built once."""
+    return build()
 
 
 def run_command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -119,14 +131,40 @@ def test_a_command_is_named_like_its_file() -> None:
         (["run", "--project", "/tmp"], "is not an Ambivox project"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], said: str, tmp_path: Path) -> None:
+def test_a_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = (ROOT / "params.yaml").read_bytes()
-    done = run_command(*arguments, cwd=ROOT)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    monkeypatch.chdir(ROOT)
+    assert run(application(), arguments) == USER_MISTAKE
+    message = capsys.readouterr().err
+    assert said in message
+    assert len(message.strip().splitlines()) == 1
     assert (ROOT / "params.yaml").read_bytes() == before
+
+
+# Of 2,600; python -m tests.support.wrong_command_lines runs all of them in four minutes.
+LINES_PER_KIND = 8
+
+
+def test_every_kind_of_wrong_line_is_one_line_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    valid = {name: wrong_command_lines.right_words(application(), name) for name in commands(application())}
+    by_kind: dict[str, list[WrongLine]] = {}
+    for line in (
+        *wrong_command_lines.misspelt(application(), valid),
+        *wrong_command_lines.out_of_range(application(), valid),
+    ):
+        by_kind.setdefault(line.mistake, []).append(line)
+    assert len(by_kind) == 11
+    for lines in by_kind.values():
+        for line in random.Random(0).sample(lines, min(LINES_PER_KIND, len(lines))):
+            assert run(application(), list(line.words)) == USER_MISTAKE, line
+            message = capsys.readouterr().err
+            assert len(message.splitlines()) == 1 and message.startswith("ambivox: "), (line, message)
+    assert not list(tmp_path.iterdir())
 
 
 def test_doctor_names_what_it_looks_for() -> None:
@@ -143,9 +181,7 @@ def test_doctor_names_what_it_looks_for() -> None:
     ],
 )
 def test_a_flag_takes_several_values(given: list[str]) -> None:
-    from ambivox.flows.cli import build
-
-    _, bound, _ = build().parse_args(["run", *given], exit_on_error=False, print_error=False)
+    _, bound, _ = application().parse_args(["run", *given], exit_on_error=False, print_error=False)
     assert bound.arguments == {"sources": ("human", "pooled"), "dime_aug": ("on", "off")}
 
 
@@ -162,25 +198,22 @@ LISTS = [
 @pytest.mark.parametrize("form", ["{},", "[{}]", "({})", "{}", " {}"])
 @pytest.mark.parametrize(("command", "flag", "values"), LISTS)
 def test_lists_may_have_commas(command: str, flag: str, values: str, form: str) -> None:
-    from ambivox.flows.cli import build
     from ambivox.tasks._main import _list_flags, _with_lists_as_words
 
-    application = build()
-    assert flag in _list_flags(application[command].default_command)
+    assert flag in _list_flags(application()[command].default_command)
     written = form.format(values.replace(" ", ", "))
     for given in ([flag, written], [f"{flag}={written}"], [flag, *written.split()]):
         words = [command, *given, "--seed", "3"]
-        assert _with_lists_as_words(application, words) == [command, flag, *values.split(), "--seed", "3"]
+        assert _with_lists_as_words(application(), words) == [command, flag, *values.split(), "--seed", "3"]
 
 
 def test_names_and_paths_keep_their_commas() -> None:
-    from ambivox.flows.cli import build
     from ambivox.tasks._main import _with_lists_as_words
 
     words = ["forget", "--speaker", "Smith, Anna", "--utterances", "a,b.txt", "--project", "[x]"]
-    assert _with_lists_as_words(build(), words) == words
+    assert _with_lists_as_words(application(), words) == words
     words = ["run", "--set", "ingest.shares=[0,1,0,0]", "trial.votes_kept=1,3", "--root", "a,b"]
-    assert _with_lists_as_words(build(), words) == words
+    assert _with_lists_as_words(application(), words) == words
 
 
 @pytest.mark.parametrize(
@@ -189,6 +222,12 @@ def test_names_and_paths_keep_their_commas() -> None:
         ([*INGEST, "--shares", "0,1,0"], "--shares requires 4 values. Only got 3."),
         ([*INGEST, "--shares", "0", "1", "0", "0", "0"], "These words belong to no option: 0."),
         ([*INGEST, "--shares", "a,b,c,d"], 'unable to convert "a" into float'),
+        ([*INGEST, "--shares", "0,1.5,0,0"], "--shares: expected a number from 0 to 1, found 1.5"),
+        ([*INGEST, "--seed", "-1"], "--seed: expected a number from 0 to 4294967295, found -1"),
+        ([*INGEST, "--keep-votes", "1.5"], "--keep-votes 1.5: expected a whole number, found a fraction"),
+        (["run", "--trial", "1", "2.5"], "--trial 2.5: expected a whole number"),
+        (["--seed", "1", "pool"], "--seed is before the command; options follow it"),
+        (["forget", "--speaker"], "--speaker requires at least 1 element"),
         (["run", "--sources", "human,pool"], 'Did you mean "pooled"?'),
         (["run", "--flags.annotate", "--engine fake"], "--set annotate.OPTION=VALUE"),
         (["run", "--flags.ingest=--keep-votes 5"], "--set ingest.OPTION=VALUE"),
@@ -198,9 +237,7 @@ def test_names_and_paths_keep_their_commas() -> None:
 def test_a_wrong_list_or_a_former_flag_is_one_line(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from ambivox.flows.cli import build
-
-    assert run(build(), arguments) == USER_MISTAKE
+    assert run(application(), arguments) == USER_MISTAKE
     message = capsys.readouterr().err
     assert said in message
     assert message.startswith("ambivox: ") and len(message.splitlines()) == 1
@@ -214,9 +251,9 @@ def test_a_corpus_option_may_consist_of_dashes(value: str, capsys: pytest.Captur
         """Read."""
         received.append((options, seed))
 
-    application = app("test", "")
-    application.command(command_of(read), name="read")
-    assert run(application, ["read", "--options.separator", value, "--seed", "-3", "-q"]) == 0
+    reader = app("test", "")
+    reader.command(command_of(read), name="read")
+    assert run(reader, ["read", "--options.separator", value, "--seed", "-3", "-q"]) == 0
     assert received == [({"separator": value}, -3)]
-    assert run(application, ["read", "--options.separator", "-q"]) == USER_MISTAKE
+    assert run(reader, ["read", "--options.separator", "-q"]) == USER_MISTAKE
     assert "requires an argument" in capsys.readouterr().err

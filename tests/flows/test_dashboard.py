@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,65 +16,64 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from ruamel.yaml import YAML
 
 from ambivox.flows import dashboard
 from tests.flows.test_deployments import free_port, wait_for
 from tests.support.pooling_tables import simulated_corpus, write_files
-from tests.support.scratch_project import init_repository
+from tests.support.scratch_project import ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-STEP = f"{sys.executable} -m ambivox.tasks"
-DVC_YAML = f"""
-stages:
-  pool:
-    foreach: ${{corpora}}
-    do:
-      cmd: {STEP}.pool --utterances data/${{key}}/ingest/utterances.parquet --votes data/${{key}}/ingest/votes.parquet
-        --annotations data/${{key}}/ingest/annotations.parquet --out data/${{key}}/distributions
-      deps: ["data/${{key}}/ingest"]
-      outs: ["data/${{key}}/distributions"]
-  validate:
-    foreach: ${{corpora}}
-    do:
-      cmd: {STEP}.validate --utterances data/${{key}}/ingest/utterances.parquet --votes data/${{key}}/ingest/votes.parquet
-        --heldout data/${{key}}/ingest/heldout.parquet --annotations data/${{key}}/ingest/annotations.parquet
-        --distributions data/${{key}}/distributions --out data/${{key}}/validation
-      deps: ["data/${{key}}/ingest", "data/${{key}}/distributions"]
-      outs: ["data/${{key}}/validation"]
-"""
-RUN = "from pathlib import Path; from ambivox.flows.run_pipeline import run_pipeline; run_pipeline(Path(), 'made_up', force=False, workers=2)"
+COMMAND = [sys.executable, "-m", "ambivox"]
+RUN = (
+    "from pathlib import Path; import ambivox; from ambivox.flows.run_pipeline import run_pipeline; "
+    "run_pipeline(Path(), 'made_up', force=False, workers=2); print(ambivox.__file__)"
+)
 
 
 @pytest.fixture
-def environment() -> dict[str, str]:
-    """That of a person who set nothing of Prefect's."""
+def environment(tmp_path: Path) -> dict[str, str]:
+    """That of a person who installed the package outside the checkout, and set nothing of Prefect's."""
+    installed = tmp_path / "installed"
+    # What the wheel holds (tests/test_packaging.py): the folders that src/ambivox links to.
+    shutil.copytree(ROOT / "src/ambivox", installed / "ambivox")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    return kept | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    return kept | {"PYTHONPATH": str(installed)}
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A project of which nothing has run yet."""
-    folder = tmp_path / "data/made_up/ingest"
-    folder.mkdir(parents=True)
-    write_files(folder, simulated_corpus(rows=300, votes=9))
-    (tmp_path / "dvc.yaml").write_text(DVC_YAML)
-    (tmp_path / "params.yaml").write_text("corpora:\n  made_up: {corpus: table}\n")
-    (tmp_path / ".gitignore").write_text(".ambivox/\n")
-    init_repository(tmp_path)
-    return tmp_path
+def project(tmp_path: Path, environment: dict[str, str]) -> Path:
+    """A project that `ambivox init` made, of which nothing has run yet: the two stages below have their inputs."""
+    project = tmp_path / "project"
+    subprocess.run([*COMMAND, "init", "project"], cwd=tmp_path, env=environment, check=True)
+    yaml = YAML()
+    pipeline = yaml.load(project / "dvc.yaml")
+    pipeline["stages"] = {name: pipeline["stages"][name] for name in ("pool", "validate")}
+    yaml.dump(pipeline, project / "dvc.yaml")
+    params = yaml.load(project / "params.yaml")
+    params["corpora"] = {"made_up": {"corpus": "table", "root": "recordings", "pool": {}, "validate": {}}}
+    yaml.dump(params, project / "params.yaml")
+    for name in ("ingest", "annotations"):
+        (project / "data/made_up" / name).mkdir(parents=True)
+    files = write_files(project / "data/made_up/ingest", simulated_corpus(rows=300, votes=9))
+    files.annotations.rename(project / "data/made_up/annotations/annotations.parquet")
+    return project
 
 
 @pytest.fixture
 def ui(project: Path, environment: dict[str, str]) -> Iterator[str]:
     """`ambivox ui` on it, ended by Ctrl-C."""
     port = free_port()
-    command = [str(Path(sys.executable).parent / "ambivox"), "ui", "--port", str(port)]
     with (project / "ui.log").open("wb") as log:
         served = subprocess.Popen(
-            command, cwd=project, env=environment, stdout=log, stderr=log, start_new_session=True
+            [*COMMAND, "ui", "--port", str(port)],
+            cwd=project,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     address = f"http://127.0.0.1:{port}"
     note = project / ".ambivox/prefect/server.url"
@@ -110,7 +110,15 @@ def test_a_browser_shows_the_figures_and_the_pictures(
     project: Path, ui: str, environment: dict[str, str], browser: Browser
 ) -> None:
     # As `ambivox run` does: it finds the server that `ambivox ui` started for this project.
-    subprocess.run([sys.executable, "-c", RUN], cwd=project, env=environment, check=True)
+    finished = subprocess.run(
+        [sys.executable, "-c", RUN],
+        cwd=project,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert Path(finished.stdout.splitlines()[-1]).is_relative_to(project.parent / "installed")
     metrics = dashboard.read_metrics(project / "data/made_up/validation/metrics.json")
     published = artifacts(ui)
     assert {"made-up-pool", "made-up-validate"} <= set(published)

@@ -11,6 +11,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -24,6 +25,7 @@ from rich.console import Console
 from ruamel.yaml import YAML
 
 from ambivox.flows.cli import build
+from tests.infra.test_code_blocks import of_kind
 from tests.infra.test_docs import PAGES, commands, title
 from tests.support.scratch_project import COMMAND, ROOT, environment, make_project
 from tests.support.small_corpora import crema_d, iemocap, table
@@ -198,6 +200,44 @@ def test_every_command_runs(project: Path) -> None:
             if problem := run_command(project, whole):
                 failed[f"{page}: ambivox {whole}"] = problem
     assert not failed
+
+
+@pytest.mark.server
+@pytest.mark.timeout(900)
+def test_the_commands_of_git_and_dvc_run(project: Path, tmp_path: Path) -> None:
+    """What a team does with a new project, with folders for its remotes."""
+    if not (project / "our-study").is_dir():
+        assert not run_command(project, "init our-study")
+    study = shutil.copytree(project / "our-study", tmp_path / "our-study", symlinks=True)
+    shutil.rmtree(study / ".git", ignore_errors=True)
+    (block,) = (
+        block.text
+        for block in of_kind("commands")
+        if "git push" in block.text and block.page.name == "team.md"
+    )
+    script = "git init -q --bare ../others.git; git init -q -b main; git remote add origin ../others.git\n"
+    script += (
+        "git config push.autoSetupRemote true; git config user.name A; git config user.email a@example.org\n"
+    )
+    script += block.replace("s3://BUCKET/our-study", str(tmp_path / "bucket"))
+    path = f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-e", "-c", script],
+        cwd=study,
+        env=environment(PATH=path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    pushed = subprocess.run(
+        ["git", "ls-tree", "--name-only", "main"],
+        cwd=tmp_path / "others.git",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {"dvc.yaml", "params.yaml", "software.yaml"} <= set(pushed.stdout.split())
 
 
 @pytest.mark.server

@@ -275,3 +275,9 @@ def test_a_mistake_changes_nothing(tmp_path: Path, words: tuple[str, ...], messa
 
 def _entries(project: Path) -> list[str]:
     return list(params_file.load(project)["corpora"]["people"]["ingest"]["forgotten"])
+
+
+def test_a_project_without_corpora_has_nobody(tmp_path: Path) -> None:
+    from ambivox.models.forgetting.selection import select
+
+    assert select({}, (), speakers=["anna"], ids=["u1"]) == {}

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ambivox.flows.dvc_files import keep_lock_file, recover
-from ambivox.flows.pipeline import stages
+from ambivox.flows.pipeline import StageFailedError, reproduce_stage, stages
+from ambivox.models.dvc_files import keep_lock_file, recover
 from tests.support.scratch_project import COMMAND, ambivox, environment, make_project
 
 pytestmark = pytest.mark.server
@@ -85,7 +85,7 @@ def test_nothing_keeps_running_and_the_next_run_resumes(
         time.sleep(0.1)
 
     # A mistake in the next stage ends the second run early: the first is closed all the same.
-    second = ambivox(project, *SMALL, "ingest.options.seed=1", "pretrain.epochs=0")
+    second = ambivox(project, *SMALL, "ingest.options.seed=1", "pretrain.tower=/nowhere")
     assert second.returncode == 2, second.stderr
     assert len(second.stderr.splitlines()) == 1
     assert states(project)[0] == "FAILED"
@@ -108,6 +108,15 @@ def test_files_of_dvc_that_were_cut_off_are_put_right(toy_project: Path) -> None
         assert not (toy_project / ".dvc/tmp/rwlock").read_text().strip(' \n{}readwit":,')
     recover(toy_project)
     assert (toy_project / "dvc.lock").read_text() == whole
+
+
+def test_a_stage_that_runs_out_of_memory_is_named(toy_project: Path) -> None:
+    """The system kills it, and it can say nothing itself."""
+    (toy_project / "writes.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(StageFailedError, match=r"exit code 137: the system ended it, .* memory") as failed:
+        reproduce_stage(toy_project, "ingest@a")
+    assert failed.value.exit_code == 128 + signal.SIGKILL
+    assert not list((toy_project / ".ambivox").rglob(".*.tmp"))
 
 
 def environment_with_dvc() -> dict[str, str]:

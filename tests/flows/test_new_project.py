@@ -92,10 +92,13 @@ def test_a_stage_runs_once_and_again_after_an_upgrade_of_its_code(project: Path)
     lines_of(project, *DVC, "commit", "--force", "ingest@mine")
     refused = ambivox(project, "stage", "ingest", "--name", "ingest@mine")
     assert refused.returncode == 2
-    assert refused.stderr.splitlines() == [
+    message = (
         "ambivox: this project runs with Ambivox 0.0.9, and the code of ingest in the installed Ambivox "
         f"{recorded.version} is another; see what changes with: ambivox upgrade --dry-run"
-    ]
+    )
+    assert refused.stderr.splitlines() == [message]
+    documented = message.replace(recorded.version, "0.2.0").replace("0.0.9", "0.1.0")
+    assert documented.replace("ingest", "pool") in (ROOT / "docs/projects.md").read_text()
     with pytest.raises(UserError, match=r"runs with Ambivox 0\.0\.9"):
         software.check(project)
     (found,) = [finding for finding in diagnostics.findings(project) if finding.what == "software"]

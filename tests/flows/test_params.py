@@ -64,6 +64,10 @@ def test_several_settings_of_a_step_are_kept_together() -> None:
         ("trial.votes_kept=[1, x]", "input should be a valid integer"),
         ("annotate.dry_run=true", "--set annotate.dry_run: this is decided at each call"),
         ("annotate.allow_hosted=true", "use `ambivox run --allow-hosted`"),
+        ("ingest.keep_votes=0", "--set ingest.keep_votes: expected a number from 1 to 1000000000, found 0"),
+        ("pool.seed=-1", "--set pool.seed: expected a number from 0 to 4294967295, found -1"),
+        ("augment.ratio=.nan", "--set augment.ratio: expected a number from 0 to 1, found nan"),
+        ("report.clip_seconds=1e9", "--set report.clip_seconds: expected a number above 0 and at most 60"),
         ("ingest.keep_votes=many", "keep_votes: input should be a valid integer"),
     ],
 )

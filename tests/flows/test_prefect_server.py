@@ -12,7 +12,7 @@ import pytest
 from ambivox.flows import prefect_server
 from ambivox.flows.prefect_server import PrefectServer
 from ambivox.flows.prefect_settings import prefect_home
-from ambivox.models.errors import UserError
+from ambivox.models.errors import OutageError
 from tests.support.vllm_servers import free_port
 
 # Says something, waits, and then answers every request with 200.
@@ -54,13 +54,45 @@ def test_a_server_that_never_answers_is_given_up_and_its_log_is_named(
 ) -> None:
     monkeypatch.setattr(prefect_server, "_START_SECONDS", 3.0)
     server = start(tmp_path, SLOW, 600)
-    with pytest.raises(UserError, match=r"has not answered .*loading the database; its log is") as caught:
+    with pytest.raises(OutageError, match=r"has not answered .*loading the database; its log is") as caught:
         server.wait()
     server.stop()
     assert str(server.log) in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_server_that_ends_is_said_at_once_with_its_last_words(tmp_path: Path) -> None:
-    server = start(tmp_path, "print('no such table: flow_run')", 0)
-    with pytest.raises(UserError, match=r"does not start .no such table: flow_run; its log is"):
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("print('no such table: flow_run')", "no such table: flow_run"),
+        ("print('ConnectionRefusedError: nobody listens\\n\\nERROR | Startup failed. Exiting.')", "ConnectionRefusedError: nobody listens"),
+        ("raise RuntimeError('no room')", "RuntimeError: no room"),
+        ("", "it says nothing"),
+    ],
+)  # fmt: skip
+def test_a_server_that_ends_is_said_at_once_with_its_reason(tmp_path: Path, code: str, reason: str) -> None:
+    server = start(tmp_path, code, 0)
+    with pytest.raises(OutageError, match=rf"does not start .{reason}; its log is"):
         server.wait()
+
+
+def test_a_server_writes_its_errors_though_commands_keep_them_from_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "PREFECT_INTERNAL_LOGGING_LEVEL")
+    for name in names:
+        monkeypatch.setenv(name, "CRITICAL")
+    interpreter = tmp_path / "python"
+    interpreter.write_text(f"#!/bin/sh\necho levels: ${names[0]} ${names[1]}\n")
+    interpreter.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+    prefect_home(tmp_path).mkdir(parents=True)
+    with pytest.raises(OutageError, match="levels: ERROR ERROR"):
+        PrefectServer.start(tmp_path).wait()
+
+
+def test_a_server_that_is_killed_while_it_serves_is_an_outage(tmp_path: Path) -> None:
+    server = start(tmp_path, SLOW, 0)
+    server.wait()
+    server.process.kill()
+    with pytest.raises(OutageError, match=r"has ended by itself .*its log is .*start the same command"):
+        server.wait_for_its_end()

@@ -282,7 +282,7 @@ def _run_records(content: bytes, folder: Path) -> None:
 
 
 def _lock_file(content: bytes, folder: Path) -> None:
-    from ambivox.flows.dvc_files import recover
+    from ambivox.models.dvc_files import recover
     from ambivox.models.forgetting.held_elsewhere import earlier_outputs
 
     (folder / "dvc.lock").write_bytes(content)

@@ -1,4 +1,4 @@
-"""A disk that fills up under annotate and pool: stored answers survive, no partial files remain, the command resumes.
+"""A disk that fills up under annotate and pool, and one that can only be read: stored answers survive, no partial files remain, the command resumes.
 
 The small disk is a tmpfs in its own mount namespace, so one process in the namespace runs the whole scenario.
 """
@@ -61,6 +61,12 @@ outcomes[-1]["as_before"] = before == {path.name: path.read_bytes() for path in 
 (disk / "filler").unlink()
 ambivox(*pool, "--seed", "1")
 (here / "pooled").write_bytes((disk / "pooled/pooled.parquet").read_bytes())
+subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+before = sorted(path.read_bytes() for path in disk.rglob("*.parquet"))
+ambivox(*annotate, "--seed", "1", "--drawn-votes", "3")
+ambivox(*annotate[:-1], str(here / "elsewhere"), "--personas", "tone")
+ambivox(*pool, "--seed", "2")
+outcomes[-1]["as_before"] = before == sorted(path.read_bytes() for path in disk.rglob("*.parquet"))
 (here / "outcomes.json").write_text(json.dumps(outcomes))
 """
 
@@ -94,7 +100,9 @@ def test_the_disk_fills_and_the_same_command_resumes(make_utterances, tmp_path: 
         check=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"},
     )
-    annotating, again, pooling, refused, repeated = json.loads((tmp_path / "outcomes.json").read_text())
+    annotating, again, pooling, refused, repeated, *read_only = json.loads(
+        (tmp_path / "outcomes.json").read_text()
+    )
 
     shards = len(list((tmp_path / "other").rglob("*.parquet")))
     assert annotating["code"] == 74
@@ -112,5 +120,12 @@ def test_the_disk_fills_and_the_same_command_resumes(make_utterances, tmp_path: 
             "no space left to write it" in failed["stderr"]
             and "run the same command again" in failed["stderr"]
         )
-    for outcome in (annotating, again, pooling, refused, repeated):
+    # Then the disk can only be read: the output, the store, and the output of another step.
+    assert read_only[-1]["as_before"]
+    for outcome in read_only:
+        assert outcome["code"] == 2, outcome
+        assert (
+            "ead-only file system" in outcome["stderr"] and len(outcome["stderr"].strip().splitlines()) == 1
+        )
+    for outcome in (annotating, again, pooling, refused, repeated, *read_only):
         assert outcome["partial"] == []

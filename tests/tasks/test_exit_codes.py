@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
+import torch
 
 from ambivox.flows.cli import build
 from ambivox.flows.pipeline import LockHeldError, StageFailedError
 from ambivox.flows.reproduce import _is_transient
 from ambivox.models.audio.probing import probe
-from ambivox.models.errors import OutageError, UserError
-from ambivox.tasks._main import DISK_FULL, INTERRUPTED, TERMINATED, UNAVAILABLE, USER_MISTAKE, run
+from ambivox.models.errors import UNAVAILABLE, OutageError, UserError
+from ambivox.tasks._main import DISK_FULL, INTERRUPTED, MEMORY_FULL, TERMINATED, USER_MISTAKE, run
 from tests.support.pooling_tables import simulated_corpus, write_files
 from tests.support.s3_server import BUCKET, FlakyS3
 
@@ -78,7 +82,7 @@ def test_an_s3_that_is_gone_is_an_outage(
     ("error", "is_retried"),
     [
         (StageFailedError("a", UNAVAILABLE), True), (StageFailedError("a", DISK_FULL), True), (StageFailedError("a", 1), True),
-        (StageFailedError("a", -9), True), (LockHeldError("a"), True), (StageFailedError("a", USER_MISTAKE), False),
+        (StageFailedError("a", 137), True), (StageFailedError("a", MEMORY_FULL), True), (LockHeldError("a"), True), (StageFailedError("a", USER_MISTAKE), False),
         (StageFailedError("a", INTERRUPTED), False), (StageFailedError("a", TERMINATED), False), (KeyError("a"), False),
     ],
 )  # fmt: skip
@@ -89,17 +93,29 @@ def test_the_pipeline_tries_outages_again_and_mistakes_not(error: Exception, is_
     assert _is_transient(None, None, SimpleNamespace(result=result)) == is_retried  # type: ignore[arg-type]
 
 
+def allocation_error(allocate: Callable[[], object]) -> Exception:
+    """What a library raises where it gets no memory."""
+    try:
+        allocate()
+    except (MemoryError, RuntimeError) as error:
+        return error
+    raise AssertionError("that much memory was given")
+
+
 def test_an_outage_is_a_line_and_not_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     from ambivox.tasks._main import app
 
     for error, code in (
         (OutageError("a server\nis gone"), UNAVAILABLE),
         (UserError("a mistake"), USER_MISTAKE),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), MEMORY_FULL),
+        (allocation_error(lambda: np.zeros(2**60, np.int8)), MEMORY_FULL),
+        (allocation_error(lambda: torch.zeros(2**60, dtype=torch.int8)), MEMORY_FULL),
     ):
         application = app("test", "")
 
         @application.default
-        def command(raised: UserError = error) -> None:
+        def command(raised: Exception = error) -> None:
             raise raised
 
         assert run(application, []) == code

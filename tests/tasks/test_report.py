@@ -168,10 +168,10 @@ def test_canary_that_fails_is_a_warning(tmp_path: Path, checks: dict[str, object
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"examples": -1}, "examples must be at least 0, found -1"),
-        ({"clip_megabytes": float("nan")}, "clip_megabytes must be at least 0, found nan"),
-        ({"table_rows": -5}, "table_rows must be at least 0"),
-        ({"clip_seconds": 0.0}, "clip_seconds must be above 0"),
+        ({"examples": -1}, "examples: expected a number from 0 to 1000000000, found -1"),
+        ({"clip_megabytes": float("nan")}, "clip_megabytes: expected a number of at least 0, found nan"),
+        ({"table_rows": -5}, "table_rows: expected a number from 0"),
+        ({"clip_seconds": 0.0}, "clip_seconds: expected a number above 0"),
         ({"clip_seconds": 3600.0}, "at most 60, found 3600"),
     ],
 )

@@ -10,8 +10,8 @@ import queue
 import time
 from typing import Any
 
-# The longest step: thousands of tokens of a large model on a CPU take minutes.
-SILENT_SECONDS = 3600.0
+from ambivox.models.engines import LONGEST_STEP_SECONDS
+
 _LOOK_SECONDS = 1.0
 
 
@@ -35,7 +35,7 @@ class WatchedQueue:
         """The next output.
 
         Raises:
-            EngineSilentError: the process has ended, or there was none for SILENT_SECONDS.
+            EngineSilentError: the process has ended, or there was none for LONGEST_STEP_SECONDS.
         """
         started = time.monotonic()
         while True:
@@ -45,7 +45,7 @@ class WatchedQueue:
             except queue.Empty:
                 if is_dead:
                     raise EngineSilentError("its process has ended, perhaps for lack of memory") from None
-                if (silent := time.monotonic() - started) > SILENT_SECONDS:
+                if (silent := time.monotonic() - started) > LONGEST_STEP_SECONDS:
                     raise EngineSilentError(f"no answer for {silent:.0f} s") from None
 
     def __getattr__(self, name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Callable
 from functools import wraps
@@ -19,6 +18,7 @@ from matplotlib.figure import Figure
 from ambivox.models.files import atomic_path
 from ambivox.models.reporting.figures.fonts import families, svg_settings
 from ambivox.models.reporting.source_names import PALETTE
+from ambivox.models.temporary_files import scratch_folder
 
 P = ParamSpec("P")
 Drawn = TypeVar("Drawn", bound=Figure | None)
@@ -141,8 +141,8 @@ def value_column(axes: Axes, y: float, text: str, is_best: bool = False) -> None
 
 def svg(figure: Figure) -> bytes:
     """Return the figure as SVG."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "figure.svg"
+    with scratch_folder() as folder:
+        path = folder / "figure.svg"
         save(figure, path)
         return path.read_bytes()
 

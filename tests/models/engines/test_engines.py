@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from ambivox.models.annotation.responses import percentage_schema
 from ambivox.models.engines import EngineChoice, GenerationSettings, choose_engine
 from ambivox.models.engines import transformers as reference
-from ambivox.models.errors import UserError
+from ambivox.models.errors import OutageError, UserError
 from ambivox.models.prompting.personas import PAPER
 from ambivox.models.prompting.prompts import build_prompts
 from ambivox.models.prompting.request import Request
@@ -44,6 +44,31 @@ def test_transformers_batch_equals_single(transformers_engine, tmp_path):
     together = probabilities(transformers_engine, requests)
     alone = np.concatenate([probabilities(transformers_engine, [request]) for request in requests[::5]])
     np.testing.assert_allclose(together[::5], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("call", ["score", "generate"])
+def test_a_model_that_does_not_end_is_interrupted_and_the_next_batch_answers(
+    transformers_engine, tmp_path, monkeypatch, call
+):
+    requests = make_requests(tmp_path)[:2]
+    expected = probabilities(transformers_engine, requests)
+
+    def endless(*_inputs: object, **_named: object) -> None:
+        while True:
+            pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reference, "LONGEST_STEP_SECONDS", 0.2)
+        patch.setattr(transformers_engine.model, "forward", endless)
+        patch.setattr(transformers_engine.model, "generate", endless)
+        with pytest.raises(
+            OutageError, match=r"transformers gave no answer for 0 s; stored answers are kept"
+        ):
+            if call == "score":
+                transformers_engine.score(requests)
+            else:
+                transformers_engine.generate(requests, [GenerationSettings(0.0, 0, 5)] * 2)
+    np.testing.assert_array_equal(probabilities(transformers_engine, requests), expected)
 
 
 @pytest.mark.engine

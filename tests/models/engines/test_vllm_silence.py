@@ -34,7 +34,7 @@ def test_an_engine_that_hangs_or_is_killed_is_named_and_the_next_one_answers(
     requests = make_requests(tmp_path)
     try:
         os.kill(core.pid, signal.SIGSTOP)
-        monkeypatch.setattr(silence, "SILENT_SECONDS", 1.5)
+        monkeypatch.setattr(silence, "LONGEST_STEP_SECONDS", 1.5)
         with pytest.raises(UserError, match=r"vLLM failed \(no answer for 2 s\); stored answers are kept"):
             engine.score(requests)
         monkeypatch.undo()

@@ -13,7 +13,6 @@ from ambivox.models.pooling.mixture import (
     DirichletMixture,
     answer_votes,
     features,
-    log_marginal,
     posterior,
 )
 from ambivox.models.pooling.mixture_fit import MarginalLikelihood, Votes, fit_mixture, peaked_mixture
@@ -71,9 +70,6 @@ def test_features_and_votes_by_hand() -> None:
         {"constant": 1.0, "doubt": doubt, "label_mass": 0.2}
     )
     assert answer_votes(np.array([1.0, 0.0, -5.0]), np.array([f_F])) == pytest.approx([1.0])
-    assert log_marginal(np.array([[1.0, 1.0]]), np.array([[1.0, 3.0]])) == pytest.approx(
-        [np.log(1 / 4 * 3 / 5)]
-    )
 
 
 @pytest.mark.parametrize("has_components", [True, False])

@@ -144,6 +144,22 @@ def test_a_signal_ends_a_command_with_one_line(
         assert_nothing_is_left(process.token)  # type: ignore[attr-defined]
 
 
+def test_a_library_that_does_not_return_ends_the_command_with_one_line() -> None:
+    limited = """
+from ambivox.models import time_limit
+from ambivox.models.processes.interruption import end_stuck_command
+time_limit._RETURN_SECONDS = 0.2
+with interruptible():
+    time_limit.within(0.2, wait, lambda: end_stuck_command("the model gave no answer", 69))
+"""
+    with started(START.replace("WAIT", WAITS["inside a library"]) + limited) as process:
+        wait_until_ready(process)
+        assert process.wait(LIMIT_SECONDS) == 69
+        assert process.stderr is not None
+        assert process.stderr.read() == "ambivox: the model gave no answer\n"
+        assert_nothing_is_left(process.token)  # type: ignore[attr-defined]
+
+
 def test_a_second_signal_ends_it_at_once() -> None:
     with started(START.replace("WAIT", WAITS["inside a library"]) + STEP) as process:
         wait_until_ready(process)

@@ -110,3 +110,6 @@ def test_group_numbers_follow_the_names_and_unknown_groups_are_alone() -> None:
     assert group_index(names, 500).tolist() == expected.tolist()
     assert group_index(np.array(["b", "a", "b"]), 3).tolist() == [1, 0, 1]
     assert group_index([], 0).tolist() == []
+    for numbers in ([7, 3, 7, 5], [10**12, -4, 10**12, 0], [2, 0, 2, 1]):
+        assert group_index(np.array(numbers), 4).tolist() == [2, 0, 2, 1]
+    assert group_index(np.zeros(0, dtype=np.int64), 0).tolist() == []

@@ -41,7 +41,28 @@ def recover(project: Path) -> None:
         with atomic_path(lock_file) as temporary:
             shutil.copyfile(_copy(project), temporary)
         _logger.warning("dvc.lock was cut off when a run was killed; the copy from before that stage is used")
-    _recover_busy_list(project / ".dvc" / "tmp")
+    recover_busy_list(project)
+
+
+def recover_busy_list(project: Path) -> None:
+    """Remove DVC's list of busy processes where a killed process left it cut off."""
+    from dvc.lock import LockError, make_lock
+    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+
+    folder = project / ".dvc" / "tmp"
+    path = folder / RWLOCK_FILE
+    if not path.is_file():
+        return
+    try:
+        # DVC holds this lock while it writes the file.
+        with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
+            try:
+                json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                path.unlink()
+    except LockError:
+        # A living process is writing it now.
+        return
 
 
 def _copy(project: Path) -> Path:
@@ -57,22 +78,3 @@ def _is_complete(lock_file: Path) -> bool:
     except (OSError, ValueError, YAMLError):
         return False
     return isinstance(content, dict) and isinstance(content.get("stages", {}), dict)
-
-
-def _recover_busy_list(folder: Path) -> None:
-    from dvc.lock import LockError, make_lock
-    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
-
-    path = folder / RWLOCK_FILE
-    if not path.is_file():
-        return
-    try:
-        # DVC holds this lock while it writes the file.
-        with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
-            try:
-                json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                path.unlink()
-    except LockError:
-        # A living process is writing it now.
-        return
