@@ -13,7 +13,7 @@ from ambivox.models.ingestion.columns import require_columns, words
 from ambivox.models.ingestion.corpus import rejected
 from ambivox.models.ingestion.segment_columns import UNITS, SegmentColumns, find_segment_columns
 
-_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d{1,2}(?:[.,]\d+)?)")
+_CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,3}):(\d{1,2}(?:[.,]\d+)?)")
 _SIDES = {"left": "1", "l": "1", "right": "2", "r": "2"}
 _CHANNELS = frozenset(str(number) for number in range(65)) | _SIDES.keys()
 _PROBLEM = "segment_problem"

@@ -69,12 +69,13 @@ def scenarios(base: Path) -> dict[str, Scenario]:
     all_outputs = tuple(f"data/demo/{output}" for _, output in _STAGES.values())
     found["run"] = Scenario(
         "run",
-        _fresh,
+        _whole(base),
         ("run",),
         all_outputs,
         (".ambivox/store",),
         facts=_unfinished,
         moments=tuple(f"── {stage}" for stage in _STAGES),
+        prepare_moment=_changed_code,
     )
     fake = (
         "annotate",
@@ -182,12 +183,22 @@ def _with_engine(prepare: Callable[[Path], None], engine: str) -> Callable[[Path
     return prepare_with_engine
 
 
-def _fresh(folder: Path) -> None:
-    """A project in which nothing has run."""
-    from tests.support.scratch_project import make_project
+def _whole(base: Path) -> Callable[[Path], None]:
+    """A project in which all has run, with DVC's cache."""
 
-    make_project(folder)
-    set_small(folder)
+    def prepare(folder: Path) -> None:
+        folder.rmdir()
+        shutil.copytree(base, folder, symlinks=True)
+
+    return prepare
+
+
+def _changed_code(folder: Path, moment: str) -> Callable[[], object]:
+    """Make a stage stale by a change of its step's code; DVC takes the earlier output from its cache once it is undone."""
+    code = folder / "tasks" / f"{moment.removeprefix('── ').partition('@')[0]}.py"
+    text = code.read_text(encoding="utf-8")
+    code.write_text(f"{text}# changed\n", encoding="utf-8")
+    return lambda: code.write_text(text, encoding="utf-8")
 
 
 def _unfinished(folder: Path) -> object:

@@ -19,6 +19,7 @@ import psutil
 from tests.crashes.nursery import Nursery
 
 _LONGEST_SECONDS = 900.0
+_AFTER_MOMENT_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Scenario:
         environment: Variables of the command.
         facts: Further things that are equal after all runs, such as git's tags.
         is_repeatable: Whether the command succeeds again once it has succeeded.
-        moments: Lines of the log; kill by kill, the next of them is waited for. Without any, a kill may fall at any time.
+        moments: Lines of the log; kill by kill, the next of them is waited for, and the kill falls within some seconds
+            of it. Without any, it may fall at any time of the run.
+        prepare_moment: Is called before a run that is killed at a moment, and returns how that is undone afterwards.
         call: "module:function" to call in place of a command; its arguments are ``words``.
     """
 
@@ -47,39 +50,33 @@ class Scenario:
     facts: Callable[[Path], object] = lambda _folder: None
     is_repeatable: bool = True
     moments: tuple[str, ...] = ()
+    prepare_moment: Callable[[Path, str], Callable[[], object]] = lambda _folder, _moment: lambda: None
     call: str = ""
 
 
 @dataclass
 class Uninterrupted:
-    """What a run without a kill leaves, how long it takes, and how long after each of its moments the next one comes."""
+    """What a run without a kill leaves, and how long it takes."""
 
     outputs: dict[str, dict[str, str]]
     votes: dict[str, pl.DataFrame]
     facts: object
     seconds: float
-    seconds_after: dict[str, float]
 
 
 def uninterrupted(scenario: Scenario, nursery: Nursery, folder: Path) -> Uninterrupted:
     """Run a command in a fresh folder."""
     scenario.prepare(folder)
     started = time.monotonic()
-    process = _start(scenario, nursery, folder)
-    times = [_wait_for(moment, process, folder, 0) for moment in scenario.moments]
+    _start(scenario, nursery, folder)
     code = nursery.wait()
-    ended = time.monotonic()
-    seconds = ended - started
+    seconds = time.monotonic() - started
     assert code == 0, f"{scenario.name}: exit code {code}: {_log(folder)[-1500:]}"
     return Uninterrupted(
         {name: digests(folder / name) for name in scenario.outputs},
         {name: stored_votes(folder / name) for name in scenario.stores},
         scenario.facts(folder),
         seconds,
-        {
-            moment: after - at
-            for moment, at, after in zip(scenario.moments, times, [*times, ended][1:], strict=True)
-        },
     )
 
 
@@ -104,19 +101,19 @@ def killed_and_resumed(
     killed, code = 0, -1
     for number in range(kills):
         log_length = len(_log(folder))
+        moment = scenario.moments[number % len(scenario.moments)] if scenario.moments else ""
+        undo = scenario.prepare_moment(folder, moment)
         process = _start(scenario, nursery, folder)
-        if scenario.moments:
-            moment = scenario.moments[number % len(scenario.moments)]
+        if moment:
             _wait_for(moment, process, folder, log_length)
-            time.sleep(rng.uniform(0.0, expected.seconds_after[moment]))
-        else:
-            time.sleep(rng.uniform(0.0, expected.seconds))
+        time.sleep(rng.uniform(0.0, _AFTER_MOMENT_SECONDS if moment else expected.seconds))
         with contextlib.suppress(ProcessLookupError):  # it has ended
             os.kill(process, signal.SIGKILL)
         code = nursery.wait()
         killed += code == -signal.SIGKILL
         assert code in (-signal.SIGKILL, 0), f"{scenario.name}: exit code {code}: {_log(folder)[-1500:]}"
         _check_no_process_runs(scenario, folder)
+        undo()
         for name, complete in expected.outputs.items():
             present = digests(folder / name)
             assert present in ({}, complete, before[name]), (
@@ -160,13 +157,12 @@ def _start(scenario: Scenario, nursery: Nursery, folder: Path) -> int:
     return nursery.start(scenario.words, folder, scenario.call, **_environment(scenario, folder))
 
 
-def _wait_for(moment: str, process: int, folder: Path, log_length: int) -> float:
-    """Wait until a line is in the part of the log that a process has written, or the process has ended; the time then."""
+def _wait_for(moment: str, process: int, folder: Path, log_length: int) -> None:
+    """Wait until a line is in the part of the log that a process has written, or the process has ended."""
     limit = time.monotonic() + _LONGEST_SECONDS
     while moment not in _log(folder)[log_length:] and psutil.pid_exists(process):
         assert time.monotonic() < limit, f"no {moment!r} in the log"
         time.sleep(0.05)
-    return time.monotonic()
 
 
 def _environment(scenario: Scenario, folder: Path) -> dict[str, str]:

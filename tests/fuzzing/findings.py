@@ -47,6 +47,8 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     ("chat-template", b"{{ 1 / 0 }}"),
     ("chat-template", b"{{ messages.x.y }}"),
     ("chat-template", b"{{ raise_exception('a\nb') }}"),
+    # A header with a number behind a character that is white space for patterns, and not for numbers.
+    ("hosted-reply", b"\x1f0"),
     # One label of one utterance with a billion votes.
     ("table-list", b'utterance_id,audio,votes\nu1,a.wav,"{""anger"": 1000000000, ""joy"": 1}"\n'),
     ("table-list", b'utterance_id,audio,votes\nu1,a.wav,"{""anger"": Infinity}"\n'),

@@ -7,6 +7,8 @@ import wave
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
@@ -74,16 +76,24 @@ def test_the_same_clip_under_two_names_is_asked_once(tmp_path, make_utterances, 
 def test_equal_runs_give_equal_bytes(make_utterances, run_annotate, tmp_path):
     utterances = make_utterances(5)
     first = run_annotate(utterances, "a", store=str(tmp_path / "s1"), drawn_votes=3)
-    second = run_annotate(utterances, "b", store=str(tmp_path / "s2"), drawn_votes=3, shard=2)
-    for name in (
-        "annotations.parquet",
-        "votes.parquet",
-        "rejects.parquet",
-        "checks.json",
-        "answers.svg",
-        "checks.svg",
-    ):
-        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+    @settings(max_examples=2, deadline=None)
+    @given(shard=st.integers(1, 4))
+    def holds(shard: int) -> None:
+        second = run_annotate(
+            utterances, f"b{shard}", store=str(tmp_path / f"s{shard}-2"), drawn_votes=3, shard=shard
+        )
+        for name in (
+            "annotations.parquet",
+            "votes.parquet",
+            "rejects.parquet",
+            "checks.json",
+            "answers.svg",
+            "checks.svg",
+        ):
+            assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+    holds()
 
 
 def test_temperature_is_closed_form_and_free(make_utterances, run_annotate):

@@ -107,4 +107,4 @@ def seconds_of(text: str) -> float | None:
 
 
 def _number(text: str | None) -> float | None:
-    return float(text) if text and re.fullmatch(r"\s*\d{1,9}(\.\d{1,9})?\s*", text) else None
+    return float(text) if text and re.fullmatch(r" *[0-9]{1,9}(\.[0-9]{1,9})? *", text) else None

@@ -26,9 +26,13 @@ def test_every_small_class_is_filled_to_the_ratio_and_no_further() -> None:
     assert np.bincount(lineage.class_S, minlength=4).tolist() == [0, 0, 5, 8]
 
 
-def test_parents_are_of_the_class_and_neighbours_by_brute_force() -> None:
-    features_NF, p_NK = corpus((60, 9, 12))
-    lineage = plan(features_NF, p_NK, DimeAugSettings(ratio=1.0, seed=3))
+@settings(max_examples=4, deadline=None)
+@given(counts=st.tuples(st.integers(30, 60), st.integers(2, 12), st.integers(2, 12)), seed=st.integers(0, 99))
+def test_parents_are_of_the_class_and_neighbours_by_brute_force(
+    counts: tuple[int, int, int], seed: int
+) -> None:
+    features_NF, p_NK = corpus(counts)
+    lineage = plan(features_NF, p_NK, DimeAugSettings(ratio=1.0, seed=seed))
     dominant_N = p_NK.argmax(axis=1)
     assert (dominant_N[lineage.first_S] == lineage.class_S).all()
     assert (dominant_N[lineage.second_S] == lineage.class_S).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -73,6 +75,19 @@ def test_an_utterance_does_not_depend_on_the_others(model: PoolingModel, data: s
     np.testing.assert_allclose(alone.p_NK, together.p_NK[kept], rtol=0, atol=1e-12)
 
 
+@quick
+@given(data=st.data(), is_absent=st.booleans())
+def test_an_alm_without_equivalent_votes_leaves_human_votes_and_mixture(
+    model: PoolingModel, data: st.DataObject, is_absent: bool
+) -> None:
+    n_NK, q_NAK = data.draw(votes_and_answers(labels_of(model)))
+    silent = replace(model, alms=tuple(replace(alm, stack_weight=0.0) for alm in model.alms))
+    found = pool(model, n_NK, np.full_like(q_NAK, np.nan)) if is_absent else pool(silent, n_NK, q_NAK)
+    expected = pool(model.without_alms(), n_NK, q_NAK[:, :0])
+    assert not found.kappa_NA.any()
+    np.testing.assert_array_equal(found.p_NK, expected.p_NK)
+
+
 def test_many_votes_outweigh_the_alm(model: PoolingModel) -> None:
     labels = labels_of(model)
     n_NK = np.full((1, labels), 0.0)
@@ -82,8 +97,12 @@ def test_many_votes_outweigh_the_alm(model: PoolingModel) -> None:
     np.testing.assert_allclose(p_K, n_NK[0] / n_NK.sum(), atol=0.01)
 
 
-def test_the_order_of_the_labels_does_not_matter(corpus: SimulatedCorpus, model: PoolingModel) -> None:
-    order = np.random.default_rng(3).permutation(corpus.n_NK.shape[1])
+@settings(quick, max_examples=2)
+@given(data=st.data())
+def test_the_order_of_the_labels_does_not_matter(
+    corpus: SimulatedCorpus, model: PoolingModel, data: st.DataObject
+) -> None:
+    order = np.array(data.draw(st.permutations(range(corpus.n_NK.shape[1]))))
     inputs = corpus.inputs
     moved = PoolingInputs(
         inputs.n_NK[:, order], inputs.q_NAK[:, :, order], inputs.label_mass_NA, inputs.speaker_N
