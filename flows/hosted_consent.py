@@ -26,13 +26,15 @@ def is_agreed(project: Path, job: Job) -> bool:
     Raises:
         UserError: The person does not agree, or there is no terminal to ask on.
     """
-    hosted = None if job.alm == TINY else hosted_of(job.alm)
-    if hosted is None or job.allow_hosted:
-        return False
     entry = load(project)["corpora"].get(job.key, {})
-    if entry.get(ALLOW_HOSTED) is True:
+    if job.allow_hosted or entry.get(ALLOW_HOSTED) is True:
         return False
-    address = job.settings.get("annotate", {}).get("server") or entry.get("annotate", {}).get("server")
+    asked, entered = job.settings.get("annotate", {}), entry.get("annotate") or {}
+    alms = (job.alm, *(asked.get("more_alms", entered.get("more_alms")) or ()))
+    hosted = next((found for alm in alms if alm != TINY and (found := hosted_of(alm))), None)
+    if hosted is None:
+        return False
+    address = asked.get("server") or entered.get("server")
     sent = f"the recordings of {job.key} would be sent to {hosted.provider} ({address or hosted.base_url})"
     if sys.stdin is None or not sys.stdin.isatty():
         raise UserError(

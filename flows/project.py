@@ -105,8 +105,7 @@ def _enter(project: Path, job: Job, defaults: Mapping[str, Mapping[str, Any]], p
             yaml_comments.remove(params, section, job.key)
         else:
             _put(params[section], job.key, entered)
-    is_folder = job.alm != TINY and exists(job.alm)
-    _note_alm(_data(project, job.key) / "alm", str(_from(project, Path(job.alm))) if is_folder else job.alm)
+    _note_alm(_data(project, job.key) / "alm", job.alm if job.alm == TINY else _alm(project, job.alm))
     _declare_figures(_data(project, job.key) / "dvc.yaml")
     imported_votes.create(imported_votes.place(project, job.key))
     for name, asked in (("corpora", (job.key,)), ("sources", job.sources), ("dime_aug", job.dime_aug)):
@@ -172,6 +171,8 @@ def _options(
     asked = dict(job.settings.get(step, {}))
     for name in path_options(step) & asked.keys():
         asked[name] = _relocated(project, asked[name])
+    if asked.get("more_alms"):
+        asked["more_alms"] = [_alm(project, alm) for alm in asked["more_alms"]]
     options = default_values(step) | dict(known) | asked
     build_options(step, options, f"params.yaml: {job.key}: {step}")
     return options
@@ -198,6 +199,11 @@ def _pretrain_options(
     choice = choose_tower(str(folder) if is_folder else tower, revision)
     chosen = str(_from(project, folder)) if is_folder else choice.tower
     return options | {"tower": chosen, "tower_revision": choice.revision}
+
+
+def _alm(project: Path, alm: str) -> str:
+    """An ALM as stages see it: a model folder by its path from the project's folder, a key or a hosted model as it is."""
+    return str(_from(project, Path(alm))) if exists(alm) else alm
 
 
 def _relocated(project: Path, value: Any) -> Any:
@@ -227,6 +233,8 @@ def _checked_defaults(job: Job) -> dict[str, dict[str, Any]]:
     corpus = find(ambivox.models.corpora, job.corpus, "corpus")
     if job.alm != TINY:
         locate(job.alm)
+    for alm in job.settings.get("annotate", {}).get("more_alms", ()):
+        locate(alm)
     for step in job.settings:
         if step not in (*CORPUS_STEPS, *SECTION_STEPS):
             raise unknown("step in --set", step, (*CORPUS_STEPS, *SECTION_STEPS))

@@ -10,6 +10,7 @@ from typing import Literal
 from ambivox.models.number_ranges import Count, Seed
 
 _logger = logging.getLogger(__name__)
+_MOST_SHOWN = 12  # groups; groups.csv has all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,8 @@ class PlanLabelsOptions:
         splits: Utterances of these splits may get votes.
         more_annotations: Further files of annotations, by other ALMs.
         criterion: What the pooling fit minimises; see pool.
+        by: Measure by group, on votes left out, where pooled is worse than it says, and spend more there. A group is a
+            speaker, sex, age (in decades) or language, or the label that pooled says is dominant.
         seed: Seed of all random draws.
         audio_url: What takes the place of the folder that holds all audio in tasks.json; see export.
         spreadsheet_safe: Put an apostrophe before cells of batch.csv that a spreadsheet program would run as formulas.
@@ -28,6 +31,7 @@ class PlanLabelsOptions:
     splits: tuple[str, ...] = ("train", "development", "test")
     more_annotations: tuple[Path, ...] = ()
     criterion: Literal["likelihood", "js", "balanced"] = "likelihood"
+    by: Literal["speaker", "sex", "age", "language", "label"] | None = None
     seed: Seed = 0
     audio_url: str | None = None
     spreadsheet_safe: bool = True
@@ -46,7 +50,8 @@ def plan_labels(
     """Spend a budget of human votes where they are expected to improve the pooled distributions most.
 
     Writes a folder with batch.csv (utterances in order of their expected gain, with the number of votes to ask for),
-    and config.xml and tasks.json for Label Studio. With held-out votes it also simulates the plan against random
+    and config.xml and tasks.json for Label Studio. With --by, also groups.csv: the squared error of each group, expected
+    and measured, and its votes. With held-out votes it also simulates the plan against random
     allocation on the test speakers, and writes simulation.json and simulation.svg.
 
     Args:
@@ -67,12 +72,14 @@ def plan_labels(
     import numpy as np
     import polars as pl
 
+    from ambivox.models.annotation.several_alms import annotation_files
     from ambivox.models.errors import UserError
     from ambivox.models.exchange import LinkedTables, label_studio
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.pooling.allocation import plan
     from ambivox.models.pooling.allocation_simulation import simulate
     from ambivox.models.pooling.fit import fit_pooling
+    from ambivox.models.pooling.group_errors import group_errors, groups, table
     from ambivox.models.pooling.inputs import FIT_SPLITS, keep_human_votes, pooling_inputs
     from ambivox.models.pooling.several_alms import read_alms
     from ambivox.models.reporting.figures.allocation import savings_figure
@@ -85,7 +92,7 @@ def plan_labels(
     utterance_table = Utterances.read(utterances).in_splits("train", "development", "test")
     human_votes = keep_human_votes(Votes.read(votes))
     ids = utterance_table.frame["utterance_id"]
-    synthetic = read_alms((annotations, *options.more_annotations), ids, human_votes.labels)
+    synthetic = read_alms(annotation_files(annotations, options.more_annotations), ids, human_votes.labels)
     inputs = pooling_inputs(utterance_table, human_votes, synthetic)
     split_N = utterance_table.frame["split"].to_numpy()
     names = [alm.alm for alm in synthetic]
@@ -100,13 +107,18 @@ def plan_labels(
     allowed_N = np.isin(split_N, options.splits)
     if not allowed_N.any():
         raise UserError(f"no utterance is in the splits {', '.join(options.splits)}")
-    votes_M, fall_M = plan(model, inputs.rows(allowed_N), budget)
+    frame, allowed = utterance_table.frame.filter(pl.Series(allowed_N)), inputs.rows(allowed_N)
+    errors, group_M = {}, None
+    if options.by is not None:
+        group_M = groups(options.by, frame, model, allowed)
+        errors = group_errors(model, allowed, group_M, seed=options.seed)
+    ratio_M = None if group_M is None else np.array([errors[name].ratio for name in group_M])
+    votes_M, fall_M = plan(model, allowed, budget, ratio_M)
     batch = (
-        utterance_table.frame.filter(pl.Series(allowed_N))
-        .with_columns(
+        frame.with_columns(
             votes_wanted=pl.Series(votes_M),
             expected_fall=pl.Series(fall_M),
-            human_votes=pl.Series(inputs.n_NK[allowed_N].sum(1)),
+            human_votes=pl.Series(allowed.n_NK.sum(1)),
         )
         .filter(pl.col("votes_wanted") > 0)
         .sort("expected_fall", "utterance_id", descending=[True, False])
@@ -139,6 +151,9 @@ def plan_labels(
     with atomic_folder(out, input_paths) as folder:
         rows = batch.select(columns)
         (without_formulas(rows) if options.spreadsheet_safe else rows).write_csv(folder / "batch.csv")
+        if group_M is not None:
+            rows = table(errors, group_M, votes_M)
+            (without_formulas(rows) if options.spreadsheet_safe else rows).write_csv(folder / "groups.csv")
         selected = Utterances(batch.select(utterance_table.frame.columns), utterance_table.labels)
         bundle = LinkedTables.of(selected, Votes(human_votes.frame.clear(), human_votes.labels), None)
         notes = label_studio.write_project(bundle, folder, options.audio_url)
@@ -159,6 +174,11 @@ def plan_labels(
     _logger.info(
         f"{int(votes_M.sum())} votes for {batch.height} of {int(allowed_N.sum())} utterances: {out / 'batch.csv'}"
     )
+    for name, error in sorted(errors.items(), key=lambda item: -item[1].ratio)[:_MOST_SHOWN]:
+        _logger.info(
+            f"  {options.by} {name}: squared error {error.measured} on {error.utterances} utterances, {error.expected:.3f} "
+            f"expected; planned with {error.ratio:.2f} times that"
+        )
     for note in notes:
         _logger.info(note)
     if simulation is not None:

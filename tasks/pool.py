@@ -55,7 +55,7 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     Args:
         utterances: utterances.parquet of ingest.
         votes: votes.parquet of ingest.
-        annotations: annotations.parquet of annotate.
+        annotations: annotations.parquet of annotate; answers of its further ALMs are pooled, too.
         out: The folder to write.
         options: See PoolOptions.
 
@@ -68,6 +68,7 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     import polars as pl
 
     from ambivox.models.annotation.checks_file import drop_audio_insensitive
+    from ambivox.models.annotation.several_alms import annotation_files
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.left_out import left_out_reason
     from ambivox.models.pooling.inputs import keep_human_votes
@@ -78,7 +79,7 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Utterances, Votes
 
-    files = (annotations, *options.more_annotations)
+    files = annotation_files(annotations, options.more_annotations)
     inputs = (utterances, votes, *files)
     check_output_folder(out, inputs)
     all_utterances = Utterances.read(utterances)

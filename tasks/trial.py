@@ -65,6 +65,7 @@ def trial(
     """
     import polars as pl
 
+    from ambivox.models.annotation.several_alms import annotation_files
     from ambivox.models.errors import UserError
     from ambivox.models.evaluation.human_targets import few_speakers
     from ambivox.models.evaluation.intended_emotion import intended_emotions
@@ -92,7 +93,7 @@ def trial(
             pl.concat([human_votes.frame, heldout_votes.frame], how="diagonal"), human_votes.labels
         )
     ids = all_utterances.in_splits("train", "development", "test").frame["utterance_id"]
-    synthetic = read_alms((annotations, *options.more_annotations), ids, human_votes.labels)
+    synthetic = read_alms(annotation_files(annotations, options.more_annotations), ids, human_votes.labels)
     result = run_trial(
         all_utterances,
         human_votes,

@@ -62,6 +62,7 @@ def validate(
     Raises:
         UserError: A table is missing, damaged or about other labels, or there is no vote to score against.
     """
+    from ambivox.models.annotation.several_alms import annotation_files
     from ambivox.models.errors import UserError
     from ambivox.models.evaluation.human_targets import few_speakers
     from ambivox.models.evaluation.summary_figures import summary_figures
@@ -84,7 +85,7 @@ def validate(
             f"{distributions}: no distributions here; expected {', '.join(SOURCES)}.parquet, written by pool"
         )
     test = all_utterances.in_splits("test")
-    files = (annotations, *options.more_annotations)
+    files = annotation_files(annotations, options.more_annotations)
     synthetic = read_alms(files, test.frame["utterance_id"], human_votes.labels)
     validation = compare(
         all_utterances,

@@ -9,6 +9,7 @@ import polars as pl
 from ambivox.models.evaluation.human_targets import HumanTargets
 from ambivox.models.evaluation.predictions import Prediction
 from ambivox.models.evaluation.scores import DIVERGENCES, divergences, score_shares
+from ambivox.models.statistics.age_groups import decades
 from ambivox.models.statistics.dominant_emotion import correct
 
 _SCHEMA = {
@@ -33,8 +34,7 @@ def by_speaker_group(predictions: Sequence[Prediction], targets: HumanTargets) -
         One row per model, kind of group (sex, age in decades, language, speaker) and group; kinds that are
         unknown for all utterances are left out.
     """
-    decade = (pl.col("age") // 10 * 10).cast(pl.Int64).cast(pl.String) + "s"
-    frame = targets.frame.with_columns(age=pl.when(pl.col("age").is_not_null()).then(decade))
+    frame = targets.frame.with_columns(age=decades(targets.frame["age"]))
     parts = [pl.DataFrame(schema=_SCHEMA)]
     for model in predictions:
         n_MK, q_MK = targets.n_NK[model.answered_N], model.q_NK[model.answered_N]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ambivox.models.errors import UserError
+from ambivox.models.pooling.group_errors import fall_factor
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel, pool
 
@@ -37,13 +38,17 @@ def expected_fall(model: PoolingModel, inputs: PoolingInputs) -> np.ndarray:
     return fall_N
 
 
-def plan(model: PoolingModel, inputs: PoolingInputs, budget: int) -> tuple[np.ndarray, np.ndarray]:
+def plan(
+    model: PoolingModel, inputs: PoolingInputs, budget: int, error_ratio_N: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Spend a budget of votes where they are expected to lower the squared error most.
 
     Args:
         model: the fitted model.
         inputs: votes and ALMs' distributions so far.
         budget: number of votes to spend, at least 1; an utterance gets at most MOST_PER_UTTERANCE.
+        error_ratio_N: by how much the squared error of every utterance is larger than its posterior expects
+            (``group_errors``); None where the posterior is taken at its word.
 
     Returns:
         ``(votes_N, fall_N)``: the further votes of every utterance, and the expected fall by its first
@@ -55,7 +60,10 @@ def plan(model: PoolingModel, inputs: PoolingInputs, budget: int) -> tuple[np.nd
     if budget < 1:
         raise UserError(f"the budget must be at least 1 vote, found {budget}")
     fall_N = expected_fall(model, inputs)
-    known_N1 = pool(model, inputs.n_NK, inputs.q_NAK, inputs.label_mass_NA).weight_N[:, None] + 1
+    weight_N = pool(model, inputs.n_NK, inputs.q_NAK, inputs.label_mass_NA).weight_N
+    if error_ratio_N is not None:
+        fall_N = fall_N * fall_factor(error_ratio_N, weight_N)
+    known_N1 = weight_N[:, None] + 1
     fall_NJ = fall_N[:, None] * (known_N1 / (known_N1 + np.arange(MOST_PER_UTTERANCE))) ** 2
     order = np.argsort(-fall_NJ, axis=None, kind="stable")[:budget]
     return np.bincount(order // MOST_PER_UTTERANCE, minlength=len(fall_N)), fall_N

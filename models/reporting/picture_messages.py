@@ -34,8 +34,9 @@ def _profile(run: Run, _: str) -> str:
     return f"The most frequent label is {most} ({shares[most]:.0%} of the votes), the rarest is {least} ({shares[least]:.0%})."
 
 
-def _checks(run: Run, _: str) -> str:
-    canary = run.json("annotations/checks.json").get("canary")
+def _checks(run: Run, subfolder: str) -> str:
+    folder = f"annotations/{subfolder}".rstrip("/")
+    canary = run.json(f"{folder}/checks.json").get("canary")
     js = parse_measure(canary, "js")
     threshold = parse_measure(canary, "threshold_js")
     if js is None or threshold is None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from ambivox.models.annotation import checks_file
+from ambivox.models.annotation import checks_file, several_alms
 from ambivox.models.errors import UserError
 from ambivox.models.hashes import file_sha256
 from ambivox.models.left_out import left_out_reason
@@ -149,10 +149,20 @@ class Run:
         return self.table(Ratings, "ingest/ratings.parquet")
 
     @cached_property
+    def annotation_folders(self) -> list[str]:
+        """The folders with the answers of one ALM each, the first ALM's first."""
+        files = several_alms.annotation_files(self.root / "annotations" / several_alms.ANNOTATIONS)
+        return [file.parent.relative_to(self.root).as_posix() for file in files]
+
+    @cached_property
     def annotations(self) -> Annotations | None:
         """Every answer of the ALMs; None where there are none."""
-        table = self.table(Annotations, "annotations/annotations.parquet")
-        return table if table is not None and len(table) else None
+        names = (f"{folder}/{several_alms.ANNOTATIONS}" for folder in self.annotation_folders)
+        tables = [table for name in names if (table := self.table(Annotations, name)) is not None]
+        if not any(map(len, tables)):
+            return None
+        frames = [table.frame for table in tables if table.labels == tables[0].labels]
+        return Annotations(pl.concat(frames, how="diagonal_relaxed"), tables[0].labels)
 
     @cached_property
     def distributions(self) -> dict[str, Distributions]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,31 @@ def test_without_a_terminal_consent_is_a_flag(
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(UserError, match=r"recordings of calls would be sent to .* add --allow-hosted"):
         is_agreed(project, job(alm))
+
+
+def test_a_further_alm_that_is_hosted_needs_consent_too(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    further = replace(job("qwen2_audio"), settings={"annotate": {"more_alms": ["voxtral_mini", "gpt_audio"]}})
+    with pytest.raises(UserError, match="recordings of calls would be sent to OpenAI"):
+        is_agreed(project, further)
+    enter(project, further)
+    with pytest.raises(UserError, match="would be sent to OpenAI"):  # as it was entered
+        is_agreed(project, job("qwen2_audio"))
+    without = replace(further, settings={"annotate": {"more_alms": []}})
+    assert not is_agreed(project, without)
+
+
+def test_further_alms_are_checked_and_folders_named_from_the_project(project: Path, small_alm: Path) -> None:
+    wrong = replace(job("tiny"), settings={"annotate": {"more_alms": ["nonesuch"]}})
+    with pytest.raises(UserError, match="nonesuch"):
+        enter(project, wrong)
+    folder = os.path.relpath(small_alm)
+    enter(
+        project, replace(job("qwen2_audio"), settings={"annotate": {"more_alms": [folder, "voxtral_mini"]}})
+    )
+    assert stage_call(project, "annotate@calls").arguments["options"].more_alms == (folder, "voxtral_mini")
 
 
 def test_a_person_is_asked_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

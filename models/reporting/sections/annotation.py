@@ -6,16 +6,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from ambivox.models.annotation.checks_file import hosted_summary
+from ambivox.models.annotation.several_alms import ANNOTATIONS
 from ambivox.models.reporting.json_tables import json_tables
 from ambivox.models.reporting.parts import Section, pictures
 from ambivox.models.reporting.reading import Run
+from ambivox.models.tables import Annotations
 
 
 def annotation(run: Run) -> Section:
-    """Describe the ALM's answers and its checks."""
+    """Describe the answers of each ALM and its checks."""
     section = Section("annotation", "ALM annotation")
-    if run.annotations is not None:
-        frame = run.annotations.frame
+    for folder in run.annotation_folders:
+        _add_alm(run, folder, section)
+    section.details += json_tables(run.json("alm/training.json"), "Training of the embedded ALM")
+    section.pictures = pictures(run, "annotations") + pictures(run, "alm")
+    return section
+
+
+def _add_alm(run: Run, folder: str, section: Section) -> None:
+    """Describe the answers and checks in the folder of one ALM."""
+    annotations = run.table(Annotations, f"{folder}/{ANNOTATIONS}")
+    if annotations is not None and len(annotations):
+        frame = annotations.frame
         alms = ", ".join(
             f"{alm} ({revision[:12]})"
             for alm, revision in frame.select("alm", "revision").unique().sort("alm", "revision").rows()
@@ -32,15 +44,13 @@ def annotation(run: Run) -> Section:
                 "Label mass (the probability that the model assigns to all labels together): mean "
                 f"{float(label_mass.to_numpy().mean()):.3f}, 10th percentile {label_mass.quantile(0.1):.3f}."
             )
-    checks = run.json("annotations/checks.json")
+    checks = run.json(f"{folder}/checks.json")
+    name = str(checks.get("alm", "This ALM"))
     if sent := hosted_summary(checks):
-        figures = "; ".join(f"{name}: {'not known' if value is None else value}" for name, value in sent)
+        figures = "; ".join(f"{key}: {'not known' if value is None else value}" for key, value in sent)
         section.text.append(f"The recordings were sent to a provider. {figures}.")
-    _add_canary(_is_audio_sensitive(checks), section)
-    section.details = json_tables(checks)
-    section.details += json_tables(run.json("alm/training.json"), "Training of the embedded ALM")
-    section.pictures = pictures(run, "annotations") + pictures(run, "alm")
-    return section
+    _add_canary(_is_audio_sensitive(checks), name, section)
+    section.details += json_tables(checks, *([name] if len(run.annotation_folders) > 1 else []))
 
 
 def _is_audio_sensitive(checks: Mapping[str, Any]) -> Any:
@@ -49,11 +59,11 @@ def _is_audio_sensitive(checks: Mapping[str, Any]) -> Any:
     return checks.get("audio_sensitive", passed)
 
 
-def _add_canary(audio_sensitive: Any, section: Section) -> None:
+def _add_canary(audio_sensitive: Any, name: str, section: Section) -> None:
     if audio_sensitive is False:
         section.warnings.append(
             "The canary check failed: replacing the audio by that of another utterance hardly changes the answers. "
-            "This ALM does not use the audio."
+            f"{name} does not use the audio."
         )
     elif audio_sensitive:
         section.text.append(

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import polars as pl
 
+from ambivox.models.annotation.several_alms import ANNOTATIONS
 from ambivox.models.reporting.estimates import display_name
 from ambivox.models.reporting.json_tables import format_cell
 from ambivox.models.reporting.parts import Section
@@ -34,7 +35,7 @@ def provenance(run: Run) -> Section:
         "ingest/utterances.parquet",
         "ingest/votes.parquet",
         "ingest/heldout.parquet",
-        "annotations/annotations.parquet",
+        *(f"{folder}/{ANNOTATIONS}" for folder in run.annotation_folders),
         *(f"distributions/{source}.parquet" for source in run.distributions),
         "distributions/pooling.json",
         "validation/metrics.json",

@@ -1,0 +1,133 @@
+"""Squared error by group, from votes left out: near the true error, and where the ALM is worse, more votes are planned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ambivox.models.errors import UserError
+from ambivox.models.pooling.allocation import plan
+from ambivox.models.pooling.fit import fit_pooling
+from ambivox.models.pooling.group_errors import fall_factor, group_errors
+from ambivox.models.pooling.pooled import PoolingModel, pool
+from ambivox.models.tables import Annotations, Utterances
+from tests.support.pooling_tables import (
+    SimulatedCorpus,
+    annotation_frame,
+    label_names,
+    simulated_corpus,
+    write_files,
+)
+from tests.support.steps import plan_labels
+
+
+def _corpus(rows: int, votes: int, seed: int) -> tuple[SimulatedCorpus, np.ndarray]:
+    """Every fourth speaker is one whose utterances the ALM confuses with each other."""
+    corpus = simulated_corpus(rows=rows, votes=votes, kappa=8.0, seed=seed)
+    confused_N = corpus.speaker_N % 4 == 0
+    rows_M = np.flatnonzero(confused_N)
+    q_NK = corpus.q_NK.copy()
+    q_NK[rows_M] = q_NK[np.random.default_rng(seed).permutation(rows_M)]
+    return replace(corpus, q_NK=q_NK), confused_N
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[SimulatedCorpus, np.ndarray, PoolingModel]:
+    corpus, confused_N = _corpus(1200, 4, seed=1)
+    return corpus, confused_N, fit_pooling(label_names(4), ["alm"], corpus.inputs, np.array([3.0]))
+
+
+def test_the_measured_error_is_the_true_one(
+    fitted: tuple[SimulatedCorpus, np.ndarray, PoolingModel],
+) -> None:
+    corpus, confused_N, model = fitted
+    group_N = np.where(confused_N, "confused", "other").tolist()
+    found = group_errors(model, corpus.inputs, group_N)
+    rng = np.random.default_rng(0)
+    true_N = np.zeros(len(confused_N))
+    for _ in range(20):  # two votes known, as when two of four are left out
+        n_NK = np.array([rng.multinomial(2, theta_K) for theta_K in corpus.theta_NK], dtype=float)
+        p_NK = pool(model, n_NK, corpus.inputs.q_NAK, corpus.inputs.label_mass_NA).posterior_mean_NK
+        true_N += ((p_NK - corpus.theta_NK) ** 2).sum(1) / 20
+    for name, rows_N in (("confused", confused_N), ("other", ~confused_N)):
+        error = found[name]
+        assert error.utterances == rows_N.sum()
+        assert error.measured.value == pytest.approx(true_N[rows_N].mean(), abs=0.02)
+        assert error.measured.low < true_N[rows_N].mean() < error.measured.high
+    assert found["confused"].ratio > 1.4 and found["other"].ratio < 0.8
+
+
+def test_the_same_budget_lowers_the_true_error_more(
+    fitted: tuple[SimulatedCorpus, np.ndarray, PoolingModel],
+) -> None:
+    corpus, confused_N, model = fitted
+    names_N = np.where(confused_N, "confused", "other").tolist()
+    found = group_errors(model, corpus.inputs, names_N)
+    ratio_N = np.array([found[name].ratio for name in names_N])
+    inputs, rng = corpus.inputs, np.random.default_rng(2)
+    fall = []
+    for ratios in (None, ratio_N):
+        votes_N, _ = plan(model, inputs, 800, ratios)
+        assert votes_N.sum() == 800
+        errors = []
+        for _ in range(5):
+            bought = [
+                rng.multinomial(votes, theta_K)
+                for votes, theta_K in zip(votes_N, corpus.theta_NK, strict=True)
+            ]
+            p_NK = pool(model, inputs.n_NK + np.array(bought), inputs.q_NAK, inputs.label_mass_NA).p_NK
+            errors.append(((p_NK - corpus.theta_NK) ** 2).sum(1).mean())
+        before = pool(model, inputs.n_NK, inputs.q_NAK, inputs.label_mass_NA).p_NK
+        fall.append(((before - corpus.theta_NK) ** 2).sum(1).mean() - np.mean(errors))
+    assert fall[1] > 1.25 * fall[0]
+
+
+def test_groups_that_differ_by_chance_are_planned_alike() -> None:
+    corpus = simulated_corpus(rows=600, votes=3, kappa=8.0, speakers=40, seed=6)
+    model = fit_pooling(label_names(4), ["alm"], corpus.inputs, np.array([3.0]))
+    group_N = [f"g{number % 8}" for number in corpus.speaker_N]
+    errors = group_errors(model, corpus.inputs, group_N).values()
+    ratios = np.array([error.ratio for error in errors])
+    measured = np.array([error.measured.value / error.expected for error in errors])
+    assert np.ptp(ratios) < 0.5 * np.ptp(measured)
+
+
+def test_the_factor_of_a_vote_by_hand() -> None:
+    # Beta(2, 2) expects 1/20 per label; a vote has the weight 1/5 and lowers it by a fifth. Twice the error, the same
+    # weight: 2/20 becomes (4/5)^2 2/20 + (1/5)^2 (1/4 - 1/20), a fall that is 1.8 times as large.
+    expected, weight = 1 / 20, 4.0
+    scatter = expected * (1 - 1 / 5) / (1 / 5)
+    after = (4 / 5) ** 2 * 2 * expected + (1 / 5) ** 2 * scatter
+    factor = (2 * expected - after) / (expected / 5)
+    assert fall_factor(np.array([2.0]), np.array([weight])) == pytest.approx([factor])
+
+
+def test_plan_labels_by_group(tmp_path: Path) -> None:
+    corpus, confused_N = _corpus(400, 6, seed=3)
+    files = write_files(tmp_path, corpus)
+    table = Utterances.read(files.utterances)
+    sex = pl.Series(np.where(confused_N, "=female", "male"))
+    Utterances.check(table.frame.with_columns(sex=sex), table.labels).write(files.utterances)
+    Annotations.check(annotation_frame(corpus.q_NK, files.ids), files.names).write(files.annotations)
+    common = {"utterances": files.utterances, "votes": files.votes, "annotations": files.annotations}
+    plain = pl.read_csv(plan_labels(**common, out=tmp_path / "plain", budget=150) / "batch.csv")
+    assert not (tmp_path / "plain" / "groups.csv").exists()
+    out = plan_labels(**common, out=tmp_path / "by", budget=150, by="sex")
+    batch, groups = pl.read_csv(out / "batch.csv"), pl.read_csv(out / "groups.csv")
+    assert groups["group"].to_list() == ["'=female", "male"]  # the worst first, and no formula
+    assert groups["votes"].sum() == batch["votes_wanted"].sum() == 150
+    confused = dict(zip(files.ids, confused_N, strict=True))
+    votes = [
+        frame.filter(frame["utterance_id"].replace_strict(confused))["votes_wanted"].sum()
+        for frame in (plain, batch)
+    ]
+    assert votes[1] > 1.5 * votes[0]
+    for by, expected in (("label", set(files.names)), ("age", {"20s", "30s", "40s"})):
+        out = plan_labels(**common, out=tmp_path / by, budget=1, by=by)
+        assert set(pl.read_csv(out / "groups.csv")["group"]) <= expected
+    with pytest.raises(UserError, match="--by language: the table of utterances has no language"):
+        plan_labels(**common, out=tmp_path / "none", budget=1, by="language")
