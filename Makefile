@@ -67,8 +67,8 @@ SCALE ?= 1
 bench: setup ## Side-by-side measurements: writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.run $(ROWS) --scale $(SCALE)
 
-bench-long: setup ## Measurements that take long or need an engine: annotation, ingest, training, coverage, capacity
-	for file in annotation capacity capacity_simulation coverage features ingest listener training; do \
+bench-long: setup ## Measurements that take long or need an engine: annotation, ingest, training, growth, capacity
+	for file in annotation capacity capacity_simulation coverage features growth ingest listener training; do \
 		$(BIN)/python -m benchmarks.$$file || exit 1; done
 
 crash-matrix: setup ## Kill every step and command at random moments, 230 times; takes an hour or more
@@ -90,4 +90,4 @@ crema-d: setup ## The main job on CREMA-D (CREMA_D=folder), the sparse-vote tria
 		--budget 1000 --out data/crema_d/plan
 
 clean: ## Remove caches and what runs left behind, but not .venv and data/
-	rm -rf .ambivox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* .examples.log .flows.log .others.log build
+	rm -rf .ambivox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* .tests.log build

@@ -31,6 +31,8 @@ from ambivox.tasks.annotate import annotate as annotate_step
 if TYPE_CHECKING:
     from ambivox.models.annotation.run import AnnotationRun
 
+_PROGRESS_SECONDS = 1.0  # between two calls of the API that show it
+
 
 @dataclass(frozen=True)
 class AnnotationRequest:
@@ -101,7 +103,7 @@ def annotate(
             "%s: %d of %d shards are not in the store yet", asked, len(numbers), len(run.shards)
         )
         # The step asks a hosted ALM itself, many requests at a time: with its estimate, consent, pilot and limit of cost.
-        if numbers and not run.is_hosted:
+        if numbers and run.hosted is None:
             task_runner = _task_runner(runner, workers, ray_address, gpus_per_worker)
             _fill_all(numbers, request, task_runner, gpus_per_worker)
     annotate_step(utterances=Path(utterances), alm=alm, out=Path(out), options=options)
@@ -112,7 +114,7 @@ def annotate(
 
 
 def _fill_all(numbers: list[int], request: AnnotationRequest, runner: TaskRunner[Any], gpus: float) -> None:
-    began = time.monotonic()
+    began = shown = time.monotonic()
     progress = create_progress_artifact(0.0, key="annotate-progress", description="starting the engine")
     assert isinstance(progress, UUID)  # in a flow that is not async
     failed: list[BaseException] = []
@@ -128,7 +130,10 @@ def _fill_all(numbers: list[int], request: AnnotationRequest, runner: TaskRunner
                 failed.append(result)
             else:
                 clips += result["clips"]
-            seconds = time.monotonic() - began
+            if done < len(numbers) and time.monotonic() - shown < _PROGRESS_SECONDS:
+                continue
+            shown = time.monotonic()
+            seconds = shown - began
             left = seconds / done * (len(numbers) - done)
             said = f"{done}/{len(numbers)} shards, {clips / seconds:.1f} utterances/s, {left:.0f} s left"
             update_progress_artifact(progress, 100 * done / len(numbers), description=said)

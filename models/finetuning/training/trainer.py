@@ -169,4 +169,4 @@ def _seed(seed: int, step: int, part: int) -> int:
 
 def _cross_entropy_nats(target_NK: NDArray[np.float64], p_NK: NDArray[np.float64]) -> float:
     log_p_NK = torch.from_numpy(p_NK).clamp_min(1e-12).log()
-    return float(distribution_loss(torch.from_numpy(target_NK), log_p_NK, 0.0, "cross-entropy").mean())
+    return float(distribution_loss(torch.tensor(target_NK), log_p_NK, 0.0, "cross-entropy").mean())
