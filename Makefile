@@ -90,4 +90,4 @@ crema-d: setup ## The main job on CREMA-D (CREMA_D=folder), the sparse-vote tria
 		--budget 1000 --out data/crema_d/plan
 
 clean: ## Remove caches and what runs left behind, but not .venv and data/
-	rm -rf .ambivox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* .examples.log .flows.log .others.log build
+	rm -rf .ambivox .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* .tests.log build

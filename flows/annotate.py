@@ -103,7 +103,7 @@ def annotate(
             "%s: %d of %d shards are not in the store yet", asked, len(numbers), len(run.shards)
         )
         # The step asks a hosted ALM itself, many requests at a time: with its estimate, consent, pilot and limit of cost.
-        if numbers and not run.is_hosted:
+        if numbers and run.hosted is None:
             task_runner = _task_runner(runner, workers, ray_address, gpus_per_worker)
             _fill_all(numbers, request, task_runner, gpus_per_worker)
     annotate_step(utterances=Path(utterances), alm=alm, out=Path(out), options=options)

@@ -240,6 +240,7 @@ def _client(environment: tuple[tuple[str, str], ...]) -> Any:
     attempts_are_set = any(name == "AWS_MAX_ATTEMPTS" for name, _ in environment)
     config = Config(retries=None if attempts_are_set else retries, max_pool_connections=32)
     try:
-        return boto3.client("s3", config=config)
+        # boto3's own session would keep the first credentials, whatever the variables say later.
+        return boto3.session.Session().client("s3", config=config)
     except ValueError as error:  # an endpoint that is not a URL
         raise ObjectStoreError(f"{error}; check AWS_ENDPOINT_URL") from error

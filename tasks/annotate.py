@@ -15,6 +15,7 @@ from ambivox.models.number_ranges import Count, CountOrNone, NotNegative, Positi
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ambivox.models.annotation.hosted_cost import CostEstimate
     from ambivox.models.annotation.result import AnnotationResult
     from ambivox.models.annotation.run import AnnotationRun
     from ambivox.models.prompting.alm_spec import ResolvedAlm
@@ -117,11 +118,14 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
     _check_different([run.resolved for run in runs])
     missing = [run.missing_items() for run in runs]
     for run, items in zip(runs, missing, strict=True):
-        if notice := run.shutdown_notice():
+        if run.hosted is not None and (notice := run.hosted.shutdown_notice()):
             _logger.warning(notice)
         _logger.info(run.describe(items))
-        if run.is_hosted and items and not _is_confirmed(run, items, options):
-            return out
+        if run.hosted is not None and items:
+            estimate = run.hosted.estimate(items)
+            _logger.info(f"{run.resolved.name}: {estimate.describe()}")
+            if not _is_confirmed(estimate, options):
+                return out
     # One engine is open at a time, so each ALM answers everything before the next one is asked.
     results = [_ask(run, items, out) for run, items in zip(runs, missing, strict=True)]
     with atomic_folder(out, inputs) as folder:
@@ -213,16 +217,14 @@ def _write(result: AnnotationResult, folder: Path) -> None:
     save(checks_figure(result.checks, result.annotations.labels), folder / "checks.svg")
 
 
-def _is_confirmed(run: AnnotationRun, missing: list[Any], options: AnnotateOptions) -> bool:
-    """Show what a hosted ALM will cost; False for a dry run.
+def _is_confirmed(estimate: CostEstimate, options: AnnotateOptions) -> bool:
+    """Whether a hosted ALM may be sent the requests; False for a dry run.
 
     Raises:
         UserError: The estimate is above max_cost, or nobody has agreed to it.
     """
     from ambivox.models.errors import UserError
 
-    estimate = run.estimate(missing)
-    _logger.info(f"{run.resolved.name}: {estimate.describe()}")
     if options.dry_run:
         return False
     estimate.check(options.max_cost)

@@ -5,6 +5,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.support.annotation_runs import fresh_engine, run_annotate
 from tests.support.browser import browser
 from tests.support.s3_server import flaky_s3, s3
 from tests.support.tiny_fixtures import demo_corpus, tiny_alm
+from tests.support.workers import WorkScheduling, sort_long_first
 
 __all__ = [
     "browser",
@@ -43,3 +45,15 @@ def own_log_level() -> Iterator[None]:
     """A command that a test runs in this process with -q leaves its level in the environment, for what it starts."""
     yield
     os.environ.pop(LOG_LEVEL, None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests come first where several processes share the work."""
+    if hasattr(config, "workerinput"):
+        sort_long_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkScheduling:
+    """Files of tests, and those that share an engine, stay in one process."""
+    return WorkScheduling(config, log)

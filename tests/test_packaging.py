@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -43,9 +43,14 @@ def imported_modules(folder: Path) -> Iterator[tuple[str, Path]]:
                 yield node.module.partition(".")[0], path
 
 
+@pytest.fixture(scope="module")
+def distributions() -> Mapping[str, list[str]]:
+    """The distributions that each top-level package is installed by; to look at all of them takes seconds."""
+    return importlib.metadata.packages_distributions()
+
+
 @pytest.mark.parametrize("folder", [*PACKAGES, "tests", "benchmarks"])
-def test_every_imported_package_is_declared(folder: str) -> None:
-    distributions = importlib.metadata.packages_distributions()
+def test_every_imported_package_is_declared(folder: str, distributions: Mapping[str, list[str]]) -> None:
     names = {canonicalize_name(requirement.name) for requirement in declared()}
     first_party = {"ambivox", "benchmarks", "tests"}
     undeclared = {

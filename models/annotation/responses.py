@@ -17,6 +17,7 @@ REFUSAL_MASS = 0.01
 MAX_JSON_TOKENS = 256
 # Close to the logarithm of the smallest positive float64.
 _LOWEST_LOGPROB = -745.0
+_ENDLESS_CODES = 8
 
 
 def to_label_order(values_RK: NDArray[np.float64], order_RK: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -89,7 +90,7 @@ def parse_letter(response: str, prompt: Prompt) -> str | None:
     """The label that a sampled response names.
 
     The rules apply in this order: a code alone; a label name alone; exactly one label name inside the text (the rule
-    of arXiv 2601.14620); a code before a space or punctuation.
+    of arXiv 2601.14620); a code before a space or punctuation; the first of eight or more codes without anything else.
 
     Args:
         response: the text that the model wrote.
@@ -111,8 +112,13 @@ def parse_letter(response: str, prompt: Prompt) -> str | None:
     maximal = [label for label in named if not any(label != other and label in other for other in named)]
     if len(maximal) == 1:
         return maximal[0]
+    if named:
+        return None
     leading_code = re.match(r"([A-Za-z0-9])[\s.:,)]", text + " ")
-    return label_of_code.get(leading_code[1]) if leading_code and not named else None
+    # A model that was not trained to stop writes codes until the limit of tokens; no word is as long as that.
+    if leading_code is None and len(text) >= _ENDLESS_CODES and set(text) <= label_of_code.keys():
+        return label_of_code[text[0]]
+    return label_of_code.get(leading_code[1]) if leading_code else None
 
 
 def percentage_schema(prompt: Prompt) -> dict[str, Any]:

@@ -48,7 +48,12 @@ class AnnotationResult:
         )
 
     def warning(self) -> str | None:
-        """A warning where the annotator failed the swapped-audio check, else None."""
+        """A warning where no answer is a vote, or the annotator failed the swapped-audio check, else None."""
+        if len(self.annotations) and self.checks["refusals"] == len(self.annotations):
+            return (
+                f"{self.checks['alm']}: none of its {len(self.annotations)} answers names a label, so it gives no votes; "
+                "the column response of annotations.parquet holds what it wrote; try another --elicitation"
+            )
         if self.checks["audio_sensitive"] is not False:
             return None
         return (

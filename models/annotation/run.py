@@ -5,10 +5,8 @@ The step and the flow split a run into the same shards. A shard that is stored a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -21,13 +19,7 @@ from ambivox.models.alms import resolve
 from ambivox.models.annotation.answer_summary import summarise_answers
 from ambivox.models.annotation.checks import ORDERS, Checks
 from ambivox.models.annotation.elicitation import plan_questions
-from ambivox.models.annotation.hosted_cost import (
-    PILOT_CLIPS,
-    CostEstimate,
-    check_pilot,
-    estimate_cost,
-    usage_report,
-)
+from ambivox.models.annotation.hosted_part import HostedPart
 from ambivox.models.annotation.long_clips import ITEM_REJECTS, without_windows
 from ambivox.models.annotation.prompt_runner import PromptRunner
 from ambivox.models.annotation.result import AnnotationResult
@@ -42,17 +34,14 @@ from ambivox.models.annotation.work_items import (
     store_space,
 )
 from ambivox.models.engines import close_engines, engine_identity, engine_version, open_engine
-from ambivox.models.engines.hosted.engine import HostedEngine
 from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
-from ambivox.models.prompting.hosted_spec import shutdown_notice
 from ambivox.models.prompting.neutralising import TRANSCRIPT_LIMIT_BYTES
 from ambivox.models.prompting.personas import load_personas
 from ambivox.models.prompting.prompts import Elicitation, prompt_version
 from ambivox.models.tables import Utterances
 from ambivox.models.tables.rejects import REJECTS
 
-_logger = logging.getLogger(__name__)
 # An engine answers one shard at a time; threads that fill other shards wait.
 _engine_in_use = Lock()
 
@@ -81,6 +70,9 @@ class AnnotationRun:
         utterances: the utterances to annotate.
         settings: everything that the user decides.
 
+    Attributes:
+        hosted: what only a hosted ALM needs; None for an ALM on an engine of one's own.
+
     Raises:
         UserError: there are no utterances, the ALM, engine or a persona is unknown, the labels cannot be shown as
             options, or settings contradict each other.
@@ -103,9 +95,8 @@ class AnnotationRun:
         self.personas = load_personas(settings.personas, settings.persona_file)
         self.engine_version = engine_version(self.engine_choice)
         # A hosted ALM that is not asked for log-probabilities may have none.
-        checked_by: Elicitation = (
-            "verbalised" if self.is_hosted and settings.elicitation != "exact" else "exact"
-        )
+        is_hosted = self.engine_choice.engine == "hosted"
+        checked_by: Elicitation = "verbalised" if is_hosted and settings.elicitation != "exact" else "exact"
         self.checks = Checks(
             utterances, self.personas[0], min(settings.orders, ORDERS), settings.modality, checked_by
         )
@@ -119,6 +110,7 @@ class AnnotationRun:
             seed=settings.seed,
         )
         self.questions = (*questions, *self.checks.all_questions)
+        self.hosted = HostedPart(utterances, self.questions, self.resolved, settings) if is_hosted else None
         self.items = plan_items(utterances, questions)
         check_items = self.checks.items().with_columns(pl.col("question") + len(questions))
         self.shards = split_into_shards(pl.concat([self.items, check_items]), settings.shard)
@@ -126,36 +118,6 @@ class AnnotationRun:
         space = store_space(self.resolved, self.engine_version, identity)
         self.store = open_space(settings.store, space)
         self._unused = unused(settings.store, self.store.space)
-
-    @property
-    def is_hosted(self) -> bool:
-        """Whether the ALM is asked by a provider's API."""
-        return self.engine_choice.engine == "hosted"
-
-    def estimate(self, missing: list[pl.DataFrame]) -> CostEstimate:
-        """What the missing answers of a hosted ALM will cost.
-
-        Args:
-            missing: what ``missing_items`` returned.
-        """
-        columns = self.utterances.frame.select("audio_sha256", "duration_seconds").rows()
-        items = pl.concat([*missing, self.items.clear()])
-        assert self.resolved.alm.hosted is not None
-        hosted = self.resolved.alm.hosted.with_prices(self.settings.prices)
-        alm = replace(self.resolved.alm, hosted=hosted)
-        estimate = estimate_cost(items, dict(columns), self.questions, alm)
-        if estimate.cost is None or not self.settings.batch:
-            return estimate
-        return replace(estimate, cost=estimate.cost * hosted.batch_price)
-
-    def shutdown_notice(self) -> str:
-        """A warning that the provider is about to shut the ALM down; "" where none is due."""
-        hosted = self.resolved.alm.hosted
-        return (
-            ""
-            if hosted is None
-            else shutdown_notice(self.resolved.name, hosted.shutdown, datetime.now(UTC).date())
-        )
 
     @cached_property
     def _keys(self) -> pl.Series:
@@ -189,10 +151,7 @@ class AnnotationRun:
     def missing_items(self) -> list[pl.DataFrame]:
         """The items per shard that have no answer in the store; shards that are complete are left out."""
         missing = [items for items in self.missing_by_shard() if items.height]
-        if self.is_hosted and missing:
-            pilot, *rest = split_into_shards(missing[0], PILOT_CLIPS)
-            missing = [pilot, *([pl.concat(rest)] if rest else []), *missing[1:]]
-        return missing
+        return missing if self.hosted is None else self.hosted.with_pilot(missing)
 
     def describe(self, missing: list[pl.DataFrame]) -> str:
         """The size of the run in one line.
@@ -235,31 +194,16 @@ class AnnotationRun:
         """
         rejects = [pl.DataFrame(schema=ITEM_REJECTS)]
         missing = self.missing_items() if missing is None else missing
-        if self.is_hosted:
-            clips = self.utterances.frame["audio_sha256"]
-            self._hosted_engine().asker.plan(clips, self.estimate(missing).requests)
+        if self.hosted is not None:
+            self.hosted.start(missing)
         for number, items in enumerate(missing):
             rejected = self.fill(items, advance)
-            if self.is_hosted and number == 0 and len(missing) > 1:
-                self._after_pilot(missing[1:])
+            if self.hosted is not None and number == 0 and len(missing) > 1:
+                self.hosted.after_pilot(missing[1:])
             if self.settings.on_error == "stop" and rejected.height:
                 raise _first_reject(rejected)
             rejects.append(rejected)
         return self.result(pl.concat(rejects))
-
-    def _after_pilot(self, remaining: list[pl.DataFrame]) -> None:
-        """Check what the rest will cost, and submit it as batches where these are wanted."""
-        engine, in_batch = self._hosted_engine(), self.settings.batch
-        check_pilot(engine, self.estimate(remaining), self.settings.max_cost, in_batch=in_batch)
-        if in_batch:
-            submitter = PromptRunner(engine.submitter(), self.questions, self.resolved, self.settings.on_long)
-            for items in remaining:
-                submitter.answer(items)
-
-    def _hosted_engine(self) -> HostedEngine:
-        engine = open_engine(self.engine_choice)
-        assert isinstance(engine, HostedEngine)
-        return engine
 
     def fill(self, items: pl.DataFrame, advance: Callable[[int], None] = lambda _: None) -> pl.DataFrame:
         """Compute these items and store the answers as one shard.
@@ -321,10 +265,8 @@ class AnnotationRun:
         rejects = self._rejected_utterances(item_rejects)
         votes = draw_synthetic_votes(annotations, self.settings.votes, self.settings.seed)
         checks = self.checks.report(answers) | summarise_answers(annotations) | self._provenance(rejects)
-        if self.is_hosted:
-            engine = self._hosted_engine()
-            _logger.info(f"{self.resolved.name}: {engine.asker.meter.describe()}")
-            checks["hosted"] = usage_report(engine)
+        if self.hosted is not None:
+            checks["hosted"] = self.hosted.report()
         return AnnotationResult(annotations, votes, rejects, checks)
 
     def _rejected_utterances(self, item_rejects: pl.DataFrame) -> pl.DataFrame:

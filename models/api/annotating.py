@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.annotation.hosted_cost import CostEstimate
 from ambivox.models.annotation.run import AnnotationRun
 from ambivox.models.annotation.settings import AnnotationSettings
 from ambivox.models.api.frames import UTTERANCE
@@ -71,8 +72,8 @@ def annotate(
     with scratch_folder() as temporary:
         run = AnnotationRun(utterances, _settings(alm, engine, str(store or temporary), settings))
         missing = run.missing_items()
-        if run.is_hosted and missing:
-            _check_agreed(run, missing, store)
+        if run.hosted is not None and missing:
+            _check_agreed(run.hosted.estimate(missing), run.settings.max_cost, store)
         annotations = run.annotate(missing).annotations
     answers = synthetic_distributions(annotations, utterances.frame[UTTERANCE])
     q_NK = answers[0].q_NK if answers else None
@@ -83,9 +84,8 @@ def annotate(
     return pl.DataFrame(columns)
 
 
-def _check_agreed(run: AnnotationRun, missing: list[pl.DataFrame], store: str | Path | None) -> None:
+def _check_agreed(estimate: CostEstimate, limit: float | None, store: str | Path | None) -> None:
     """Check that a caller has agreed to what a hosted ALM costs, and that paid answers are kept."""
-    estimate, limit = run.estimate(missing), run.settings.max_cost
     if limit is None or store is None:
         raise UserError(
             f"nothing was sent: {estimate.describe()}; a hosted ALM needs max_cost= (US dollars) and store= (a folder that "

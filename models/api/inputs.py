@@ -59,6 +59,8 @@ def read_inputs(
     known = tuple(labels) if labels is not None else _labels(vote_frame, frames)
     table = read_votes(vote_frame, known)
     distributions = {alm: _distributions(frame, alm, known) for alm, frame in frames.items()}
+    for alm, (alm_ids, _) in distributions.items():
+        _check_common(vote_frame[UTTERANCE], alm_ids, alm)
     named = [
         vote_frame[UTTERANCE],
         *(pl.Series(ids) for ids, _ in distributions.values()),
@@ -97,7 +99,10 @@ def read_votes(frame: pl.DataFrame, labels: tuple[str, ...]) -> Votes:
         votes = votes.with_row_index("annotator_id")
     others = sorted(set(votes["label"].unique()) - set(labels))
     if others:
-        raise UserError(f"votes: found the labels {', '.join(others[:5])}, expected {', '.join(labels)}")
+        raise UserError(
+            f"votes: found the labels {', '.join(others[:5])}, expected {', '.join(labels)}; write them "
+            "alike in all frames"
+        )
     # The labels that one annotator gave to one utterance share the vote.
     share = 1 / pl.len().over(UTTERANCE, "annotator_id")
     weight = pl.col("weight").cast(pl.Float64) if "weight" in votes.columns else share
@@ -138,10 +143,16 @@ def _by_alm(probabilities: Frame | Mapping[str, Frame] | None) -> dict[str, pl.D
 
 def _labels(votes: pl.DataFrame, frames: Mapping[str, pl.DataFrame]) -> tuple[str, ...]:
     """The labels where none are given: the columns of the ALM's distributions, else those of the votes."""
-    for frame in frames.values():
-        return tuple(
+    for alm, frame in frames.items():
+        numeric = tuple(
             column for column in frame.columns if column != UTTERANCE and frame[column].dtype.is_numeric()
         )
+        if not numeric:
+            raise UserError(
+                f"probabilities of {alm}: found no column of numbers among {', '.join(map(repr, frame.columns[:8]))}, "
+                "expected one per label; votes are the first argument, probabilities the second"
+            )
+        return numeric
     if "label" in votes.columns:
         return tuple(sorted(votes["label"].drop_nulls().cast(pl.String).unique()))
     return tuple(
@@ -156,8 +167,25 @@ def _distributions(frame: pl.DataFrame, alm: str, labels: tuple[str, ...]) -> tu
     if frame[UTTERANCE].is_duplicated().any():
         raise UserError(f"probabilities of {alm}: an utterance occurs twice; average its rows first")
     answered = frame.drop_nulls(labels)
-    p_NK = check_distributions(answered.select(labels).cast(pl.Float64).to_numpy(), f"probabilities of {alm}")
+    try:
+        p_NK = check_distributions(
+            answered.select(labels).cast(pl.Float64).to_numpy(), f"probabilities of {alm}"
+        )
+    except UserError as error:
+        raise UserError(
+            f"{error}; the columns {', '.join(map(repr, labels[:12]))} were taken for labels: leave out those that are "
+            "none, and divide probabilities that were rounded by their sum"
+        ) from error
     return answered[UTTERANCE].to_list(), p_NK
+
+
+def _check_common(voted: pl.Series, answered: list[str], alm: str) -> None:
+    """An ALM whose utterances have no votes, as where ids are written in two ways, would be pooled unmeasured."""
+    if answered and not voted.is_empty() and not voted.is_in(answered).any():
+        raise UserError(
+            f"votes and probabilities of {alm} have no {UTTERANCE} in common: found {voted[0]!r} in votes and "
+            f"{answered[0]!r} in probabilities; write them alike"
+        )
 
 
 def _speakers(speakers: Any, ids: pl.Series) -> np.ndarray:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.scratch_project import init_repository
 
 
 @pytest.fixture(scope="session")
@@ -68,10 +69,5 @@ def toy_project(tmp_path: Path) -> Path:
     (tmp_path / "writes.py").write_text(WRITES)
     (tmp_path / "params.yaml").write_text("corpora:\n  a: {text: one}\n  b: {text: two}\n")
     (tmp_path / ".gitignore").write_text("runs.txt\n.ambivox\n")
-    for command in (
-        ["git", "init", "-q"],
-        [sys.executable, "-m", "dvc", "init", "-q"],
-        [sys.executable, "-m", "dvc", "config", "core.analytics", "false"],
-    ):
-        subprocess.run(command, cwd=tmp_path, check=True)
+    init_repository(tmp_path)
     return tmp_path

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.tables import Annotations, Utterances, Votes
 from tests.support.annotation_fixtures import build_small_alm
 from tests.support.pooling_tables import annotation_frame
+from tests.support.scratch_project import init_repository
 from tests.support.tone_corpus import LABELS, tone_corpus
 
 pytestmark = pytest.mark.server
@@ -42,8 +41,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "matrix: {corpora: [], sources: [human], dime_aug: ['on']}\nseed: 0\n"
     )
     (tmp_path / ".gitignore").write_text(".ambivox/\n")
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=tmp_path, check=True)
+    init_repository(tmp_path)
 
     data = tmp_path / "data/tones"
     (data / "made").mkdir(parents=True)

@@ -17,6 +17,7 @@ from ambivox.flows.params_conversion import convert
 from ambivox.flows.params_file import load
 from ambivox.flows.step_options import parse_settings
 from ambivox.models.errors import UserError
+from tests.support.scratch_project import init_repository
 
 ROOT = Path(__file__).parents[2]
 
@@ -164,8 +165,7 @@ def table_project(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, project / name)
     for name in ("models", "tasks"):
         (project / name).symlink_to(ROOT / name)
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(command, cwd=project, check=True)
+    init_repository(project)
     return project
 
 
@@ -183,9 +183,9 @@ def write_corpus(root: Path) -> None:
     (root / "votes.csv").write_text("\n".join(votes) + "\n")
 
 
-def reproduce(project: Path, stage: str) -> subprocess.CompletedProcess[str]:
+def reproduce(project: Path, *stages: str) -> subprocess.CompletedProcess[str]:
     """Plain ``dvc repro``, as a user runs it."""
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage]
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", *stages]
     environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src")}
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
 
@@ -210,17 +210,19 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_any_folder_name_works_in_plain_dvc_repro(table_project: Path, name: str) -> None:
+def test_any_folder_name_works_in_plain_dvc_repro(table_project: Path) -> None:
     from ambivox.flows.project import Job, enter
 
-    root = table_project.parent / name
-    write_corpus(root)
     settings = {"ingest": {"shares": [0.0, 0.5, 0.0, 0.5], "cache": "cache.sqlite"}}
-    enter(table_project, Job("mine", "table", root, "tiny", settings, None, ("human",), ("on",)))
-    done = reproduce(table_project, "ingest@mine")
+    keys = [f"mine{number}" for number in range(len(NAMES))]
+    for key, name in zip(keys, NAMES, strict=True):
+        root = table_project.parent / name
+        write_corpus(root)
+        enter(table_project, Job(key, "table", root, "tiny", settings, None, ("human",), ("on",)))
+    done = reproduce(table_project, *(f"ingest@{key}" for key in keys))
     assert done.returncode == 0, done.stderr
-    assert (table_project / "data" / "mine" / "ingest" / "votes.parquet").is_file()
+    for key in keys:
+        assert (table_project / "data" / key / "ingest" / "votes.parquet").is_file(), key
     assert not list(table_project.parent.rglob("pwned"))
 
 

@@ -16,6 +16,7 @@ from ambivox.flows.pipeline import stages
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.model_folder import revision_of
 from ambivox.models.reporting.sources_table import sources_table
+from tests.support.scratch_project import init_repository
 from tests.support.small_corpora import crema_d
 from tests.support.whisper_folders import make_whisper
 
@@ -31,8 +32,7 @@ def real_project(tmp_path: Path) -> Path:
             shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, tmp_path / name)
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(command, cwd=tmp_path, check=True)
+    init_repository(tmp_path)
     crema_d(tmp_path / "recordings", actors=1)
     return tmp_path
 

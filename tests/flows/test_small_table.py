@@ -18,6 +18,7 @@ from ambivox.flows.left_out import run_or_leave_out
 from ambivox.flows.stage_arguments import stage_call
 from ambivox.models.tables import Distributions
 from tests.support.report_run import Page
+from tests.support.scratch_project import init_repository
 
 ROOT = Path(__file__).parents[2]
 CLIPS = 24
@@ -150,8 +151,7 @@ def test_the_command_ends_in_a_report(tmp_path: Path) -> None:
             shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, tmp_path / name)
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(command, cwd=tmp_path, check=True)
+    init_repository(tmp_path)
     root = small_table(tmp_path / "own recordings")
     done = subprocess.run(
         [sys.executable, "-m", "ambivox", "run", "--corpus", "table", "--root", str(root), "--key", "ours"],

@@ -17,6 +17,7 @@ from ambivox.flows.pipeline import stages
 from ambivox.flows.stage_arguments import PATHS, stage_call
 from ambivox.models.errors import UserError
 from ambivox.models.registry import keys
+from tests.support.scratch_project import init_repository
 from tests.support.stage_code import ROOT, code_of
 
 
@@ -75,8 +76,7 @@ def scratch(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("models", "tasks", "imported_votes"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(command, cwd=tmp_path, check=True)
+    init_repository(tmp_path)
     data = tmp_path / "data" / "demo"
     for stage in stages(tmp_path):
         path = PATHS[stage.step]["out"]

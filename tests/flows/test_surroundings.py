@@ -40,7 +40,11 @@ def assert_flow_ran(project: Path, table: Path, **changed: str) -> subprocess.Co
         project, "run", "--corpus", "table", "--key", "mine", "--root", str(table), *NO_DOWNLOAD, **changed
     )
     assert done.returncode == 2, done.stderr
-    assert done.stdout == "── ingest@mine\n"
+    # On a busy machine the server takes its time, and that is said.
+    said = [
+        line for line in done.stdout.splitlines() if not line.startswith("waiting for the Prefect server")
+    ]
+    assert said == ["── ingest@mine"]
     assert "no" in done.stderr
     assert done.stderr.startswith("ambivox: ingest@mine: ")
     assert len(done.stderr.splitlines()) == 1, done.stderr
@@ -50,22 +54,20 @@ def assert_flow_ran(project: Path, table: Path, **changed: str) -> subprocess.Co
 @pytest.mark.server
 @pytest.mark.parametrize(
     "surrounding",
-    ["a proxy", "another profile", "no home and no shell", "no git", "a damaged database"],
+    ["a proxy, no home and no shell", "another profile and no git", "a damaged database"],
 )
 def test_a_run_works(tmp_path: Path, table: Path, surrounding: str) -> None:
-    project = make_project(tmp_path / "project", with_git=surrounding != "no git")
+    project = make_project(tmp_path / "project", with_git="no git" not in surrounding)
     changed: dict[str, str] = {}
-    if surrounding == "a proxy":
-        changed = PROXIES
-    if surrounding == "another profile":
+    if surrounding == "a proxy, no home and no shell":
+        changed = PROXIES | {"HOME": "/proc/nowhere", "XDG_CACHE_HOME": "", "SHELL": "/usr/sbin/nologin"}
+    if surrounding == "another profile and no git":
         profiles = tmp_path / "home/.prefect/profiles.toml"
         profiles.parent.mkdir(parents=True)
         profiles.write_text(
             f'active = "team"\n[profiles.team]\nPREFECT_API_URL = "{NOWHERE}/api"\nPREFECT_API_KEY = "pnu_x"\n'
         )
         changed = {"HOME": str(profiles.parent.parent), "PREFECT_PROFILE": "team"}
-    if surrounding == "no home and no shell":
-        changed = {"HOME": "/proc/nowhere", "XDG_CACHE_HOME": "", "SHELL": "/usr/sbin/nologin"}
     if surrounding == "a damaged database":
         database = project / ".ambivox/prefect/prefect.db"
         database.parent.mkdir(parents=True)

@@ -166,6 +166,16 @@ def test_a_server_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyP
         assert "\n" not in str(caught.value)
 
 
+def test_credentials_that_change_are_used(flaky_s3: FlakyS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_object(f"s3://{BUCKET}/a", b"x")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    with pytest.raises(ObjectStoreError, match="Unable to locate credentials"):
+        read_object(f"s3://{BUCKET}/a")
+
+
 def test_an_endpoint_that_is_no_url_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "not a url")
     with pytest.raises(ObjectStoreError, match=r"s3://speech/a: .*check AWS_ENDPOINT_URL") as caught:

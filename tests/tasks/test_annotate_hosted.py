@@ -143,13 +143,16 @@ def test_a_long_clip_is_asked_in_windows_as_estimated(
     assert read_annotations(out).frame["refused"].sum() == 0
 
 
-def test_refusals_are_counted_and_are_no_votes(run: Callable[..., Path], server: HostedServer) -> None:
+def test_refusals_are_counted_and_are_no_votes(
+    run: Callable[..., Path], server: HostedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     server.refuse_all = True  # in words that name a label
     out = run()
     annotations = read_annotations(out).frame
     assert annotations["refused"].all() and annotations["label"].null_count() == annotations.height
     assert annotations["response"].str.contains("anger").all()
     assert read_checks(out)["refusals"] == annotations.height
+    assert f"none of its {annotations.height} answers names a label" in capsys.readouterr().err
 
 
 def test_an_estimate_above_the_limit_sends_nothing(run: Callable[..., Path], server: HostedServer) -> None:

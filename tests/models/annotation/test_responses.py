@@ -61,6 +61,12 @@ def test_mass_is_what_all_labels_got_and_the_rest_is_normalise():
         ("", None),
         ("D", None),
         ("<|im_end|>", None),
+        ("CCCCCCCCCCCCCCCC", "sad"),
+        ("AAAAABAAAAAAAAAC", "sadness"),
+        ("BBBBBBBBBBBBBBB.", "anger"),
+        ("CAB", None),
+        ("CCCCCCCCCCCCCCCD", None),
+        ("sad CCCCCCCC", "sad"),
     ],
 )
 def test_answers_are_read_as_the_paper_reads_them(answer, label):

@@ -97,8 +97,10 @@ def test_the_audio_token_stands_for_as_many_frames_as_the_encoder_gives(folder):
         assert tokens == [token for token in engine.chat.tokens(request) if token != audio_id]
 
 
+# vLLM once, with the published tokenizer where it is there.
 @pytest.mark.engine
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("folder", ["published" if REAL_TOKENIZER.is_dir() else "small"], indirect=True)
 def test_vllm_gives_the_answers_of_transformers_and_they_count(folder, fresh_engine):
     from ambivox.models.engines import close_engines, open_engine
 

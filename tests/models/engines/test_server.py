@@ -10,6 +10,7 @@ import pytest
 
 from ambivox.models.alms import resolve
 from ambivox.models.engines import EngineChoice
+from ambivox.models.engines._retry import BackOff
 from ambivox.models.engines.server import KEY_VARIABLE, start
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.chat import load_chat
@@ -55,30 +56,39 @@ def test_answers_are_read_and_the_key_is_sent(scripted, run, monkeypatch):
     assert set(scripted.keys) == {"Bearer secret"}
 
 
-@pytest.mark.parametrize(
-    "fault", ["status 500", "status 429", "not JSON", "empty", "NaN", "no letters", "closed"]
+# What passes: a status, a body that is no answer, or no response at all.
+FAULTS: tuple[int | bytes | None, ...] = (
+    500,
+    429,
+    b"<html>",
+    b"{}",
+    b'{"choices": [{"logprobs": {"content": [{"top_logprobs": [{"token": "token_id:1", "logprob": NaN}]}]}}]}',
+    b'{"choices": [{"logprobs": {"content": [{"top_logprobs": []}]}}]}',
+    None,
 )
-def test_what_passes_is_retried(scripted, run, fault):
+
+
+def test_what_passes_is_retried(scripted, run, monkeypatch):
+    monkeypatch.setattr("ambivox.models.engines._retrying_client._BACK_OFF", BackOff(0.02, 0.1))
+    met = []
+
     def misbehave(number, handler):
         if number % 3:
             return False
-        if fault.startswith("status"):
-            handler.reply({"error": "later"}, int(fault.split()[1]))
-        elif fault == "closed":
+        fault = FAULTS[number // 3 % len(FAULTS)]
+        met.append(fault)
+        if fault is None:
             handler.close_connection = True
             handler.connection.close()
+        elif isinstance(fault, int):
+            handler.reply({"error": "later"}, fault)
         else:
-            content = {
-                "not JSON": b"<html>",
-                "empty": b"{}",
-                "NaN": b'{"choices": [{"logprobs": {"content": [{"top_logprobs": [{"token": "token_id:1", "logprob": NaN}]}]}}]}',
-                "no letters": b'{"choices": [{"logprobs": {"content": [{"top_logprobs": []}]}}]}',
-            }[fault]
-            handler.reply(content)
+            handler.reply(fault)
         return True
 
     scripted.misbehave = misbehave
     assert len(Annotations.read(run(scripted.url) / "annotations.parquet")) == 16
+    assert set(met) == set(FAULTS)
 
 
 def test_a_server_that_hangs_is_asked_again(scripted, run, monkeypatch):
