@@ -76,7 +76,10 @@ def make(folder: Path) -> list[str]:
             )
     if shutil.which("git") is None:
         raise UserError("git is not installed; a project is a git repository, so install git first")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # as in /proc
+        raise UserError(f"{folder}: no folder can be made there; choose another place") from error
     _set_up_git_and_dvc(folder)
     contents[".dvc/config"] = _packaged("dvc_config")
     written = []

@@ -46,6 +46,8 @@ _OUTPUT_SUFFIXES = frozenset(
 _DISK_FULL_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Permission denied, operation not permitted, read-only file system.
 _NO_ACCESS_CODES = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_PATH_CODES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EEXIST)
+_SHOWN_CHARACTERS = 100
 
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -98,7 +100,7 @@ def disk_is_full(error: BaseException) -> bool:
 
 
 def access_error(error: BaseException) -> UserError | None:
-    """The mistake behind an error where this user may not read or write a file or folder; None for another error.
+    """The mistake behind an error where a path may not be read or written, or cannot be one; None for another error.
 
     Args:
         error: Any exception.
@@ -112,6 +114,15 @@ def access_error(error: BaseException) -> UserError | None:
         return UserError(
             f"{path}: {reason}; change its permissions, or name a place that this user may write"
         )
+    if isinstance(error, OSError) and error.errno in _NO_PATH_CODES and error.filename:
+        path = os.fsdecode(error.filename2 or error.filename)
+        shown = path if len(path) <= _SHOWN_CHARACTERS else f"{path[:_SHOWN_CHARACTERS]}..."
+        return UserError(
+            f"{shown}: {os.strerror(error.errno or 0).lower()}; expected the path of a file or folder"
+        )
+    # pathlib before Python 3.13.
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from"):
+        return UserError(f"{error}; expected the path of a file or folder")
     # polars reports the system's error only in the text of its own.
     if any(f"(os error {code})" in str(error) for code in _NO_ACCESS_CODES):
         return UserError(f"{' '.join(str(error).split())}; change its permissions, or name another place")

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from ambivox.models.errors import UserError
-from ambivox.models.files import MARKER, atomic_folder, atomic_path, check_output_folder, write_json
+from ambivox.models.files import (
+    MARKER,
+    access_error,
+    atomic_folder,
+    atomic_path,
+    check_output_folder,
+    disk_is_full,
+    write_json,
+)
 
 WRITES_FOREVER = """
 import sys, time
@@ -204,3 +212,30 @@ def test_files_that_appear_while_the_folder_is_written_are_kept(tmp_path: Path) 
         folder.mkdir()
         (folder / "a.wav").write_bytes(b"sound")
     assert list(tmp_path.rglob("*")) == [folder, folder / "a.wav"]
+
+
+def test_paths_that_cannot_be_one_are_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+
+    def loop() -> None:
+        (tmp_path / "loop").resolve(strict=True)
+
+    def too_long() -> None:
+        (tmp_path / ("y" * 5000)).stat()
+
+    def below_a_file() -> None:
+        (tmp_path / "file" / "x").mkdir()
+
+    def in_place_of_a_file() -> None:
+        (tmp_path / "file").mkdir()
+
+    for use in (loop, too_long, below_a_file, in_place_of_a_file):
+        with pytest.raises((OSError, RuntimeError)) as caught:
+            use()
+        mistake = access_error(caught.value)
+        assert mistake is not None and str(mistake).endswith("expected the path of a file or folder")
+        assert len(str(mistake)) < 400
+        assert not disk_is_full(caught.value)
+    assert access_error(FileNotFoundError(2, "No such file", "x")) is None
+    assert access_error(RuntimeError("dictionary changed size")) is None

@@ -57,6 +57,23 @@ def test_a_reader_never_finds_the_folder_missing(tmp_path: Path) -> None:
     assert not missing
 
 
+def test_a_scratch_folder_is_its_owners_and_that_of_an_ended_process_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    left = tmp_path / f".ambivox.{temporary_files._machine()}-{int(ended.stdout)}-x.tmp"
+    left.mkdir()
+    (left / "recording.wav").write_text("")
+    with temporary_files.scratch_folder() as folder:
+        assert folder.parent == tmp_path
+        assert folder.stat().st_mode & 0o077 == 0
+        assert not left.exists()
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.004, 0.009, 0.013, 0.021])
 def test_after_a_kill_the_folder_is_whole_and_nothing_else_is_left(tmp_path: Path, delay: float) -> None:
     folder = tmp_path / "out"

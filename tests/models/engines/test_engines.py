@@ -185,6 +185,38 @@ def test_kernels_that_cannot_be_loaded_are_one_line(monkeypatch: pytest.MonkeyPa
         engine._check_kernels()
 
 
+def test_a_setting_that_vllm_refuses_is_named_by_its_reason():
+    from pydantic import BaseModel, ValidationError, field_validator
+
+    from ambivox.models.engines.vllm.engine import _first_line
+
+    class Settings(BaseModel):
+        dtype: str
+
+        @field_validator("dtype")
+        @classmethod
+        def refuse(cls, value):
+            raise ValueError(f"{value} is not supported for quantization method awq")
+
+    with pytest.raises(ValidationError) as caught:
+        Settings(dtype="float32")
+    assert _first_line(caught.value) == "float32 is not supported for quantization method awq"
+
+
+def test_quantised_weights_are_computed_in_bfloat16_on_a_cpu(small_alm, tmp_path):
+    if importlib.util.find_spec("vllm") is None:
+        pytest.skip("vLLM is not installed")
+    from ambivox.models.engines.vllm import engine
+
+    if not engine._on_cpu():
+        pytest.skip("on a GPU, vLLM chooses the precision")
+    assert engine._precision(str(small_alm)) == engine._precision("Owner/Name") == "float32"
+    folder = shutil.copytree(small_alm, tmp_path / "quantised")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "awq"}}))
+    assert engine._precision(str(folder)) == "bfloat16"
+
+
 @pytest.mark.parametrize(("method", "package"), [("awq", "gptqmodel"), ("gptq", "optimum")])
 def test_quantised_weights_whose_library_is_missing_are_one_line(small_alm, tmp_path, method, package):
     if importlib.util.find_spec(package):
