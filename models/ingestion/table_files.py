@@ -117,11 +117,17 @@ def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
 
 
 def no_table(root: Path) -> UserError:
-    """Make the error for a folder without a table: which folders below it have one.
+    """Make the error where there is no table with rows: tables without rows, or those of folders below.
 
     Args:
-        root: The folder.
+        root: The folder, or a file.
     """
+    files = [root] if root.is_file() else sorted(path for path in root.iterdir() if path.is_file())
+    if headers := [path.name for path in files if path.suffix.lower() in SUFFIXES]:
+        return UserError(
+            f"{root}: no rows below the header of {', '.join(headers[:4])}; expected one row per vote or per utterance (the "
+            "label tracks of Audacity and Praat are not read: write such a table of them)"
+        )
     below = sorted(
         path.relative_to(root).as_posix() for path in root.glob("*/*") if path.suffix.lower() in SUFFIXES
     )

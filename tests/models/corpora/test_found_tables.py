@@ -271,3 +271,11 @@ def test_columns_that_are_not_read_are_named(root: Path) -> None:
         [[*row, "x", "3"] for row in rows()],
     )
     assert "not read: mood" in preview(root, {}).lines
+
+
+@pytest.mark.parametrize("name", ["ratings.csv", "001.txt"])
+def test_a_table_without_rows_is_said_to_have_none(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("file\tlabel\n", encoding="utf-16")
+    for root in (tmp_path, tmp_path / name):
+        with pytest.raises(UserError, match=f"no rows below the header of {name}; expected one row per vote"):
+            preview(root, {})
