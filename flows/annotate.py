@@ -135,8 +135,10 @@ def _fill_all(numbers: list[int], request: AnnotationRequest, runner: TaskRunner
             shown = time.monotonic()
             seconds = shown - began
             left = seconds / done * (len(numbers) - done)
-            said = f"{done}/{len(numbers)} shards, {clips / seconds:.1f} utterances/s, {left:.0f} s left"
-            update_progress_artifact(progress, 100 * done / len(numbers), description=said)
+            description = (
+                f"{done}/{len(numbers)} shards, {clips / seconds:.1f} utterances/s, {left:.0f} s left"
+            )
+            update_progress_artifact(progress, 100 * done / len(numbers), description=description)
     if failed:
         raise failed[0]
 

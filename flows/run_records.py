@@ -84,10 +84,10 @@ def close_run(api_url: str, flow_run: str, state: str, message: str) -> bool:
         contextlib.suppress(httpx.HTTPError, httpx.InvalidURL, ValueError),
         httpx.Client(base_url=api_url, timeout=_TIMEOUT_SECONDS, auth=client_credentials()) as client,
     ):
-        found = client.get(f"/flow_runs/{flow_run}")
-        if found.is_error and found.status_code != httpx.codes.NOT_FOUND:
+        response = client.get(f"/flow_runs/{flow_run}")
+        if response.is_error and response.status_code != httpx.codes.NOT_FOUND:
             return False
-        if found.is_error or found.json().get("state_type") not in _UNFINISHED:
+        if response.is_error or response.json().get("state_type") not in _UNFINISHED:
             return True
         client.post(f"/flow_runs/{flow_run}/set_state", json=body)
         unfinished: dict[str, Any] = {

@@ -50,17 +50,17 @@ def check_host(host: str) -> None:
     given = os.environ.get(SERVER_PASSWORD, "")
     user, colon, password = given.partition(":")
     if not given:
-        found = f"{SERVER_PASSWORD} is not set"
+        problem = f"{SERVER_PASSWORD} is not set"
     elif not (user and colon):
-        found = f"{SERVER_PASSWORD} is not of the form user:password"
+        problem = f"{SERVER_PASSWORD} is not of the form user:password"
     elif any(default in password.lower() for default in _DEFAULTS):
-        found = f"{SERVER_PASSWORD} is still that of an example"
+        problem = f"{SERVER_PASSWORD} is still that of an example"
     elif len(password) < _SHORTEST_PASSWORD:
-        found = f"the password in {SERVER_PASSWORD} has fewer than {_SHORTEST_PASSWORD} characters"
+        problem = f"the password in {SERVER_PASSWORD} has fewer than {_SHORTEST_PASSWORD} characters"
     else:
         return
     raise UserError(
-        f"--host {host}: other machines could read the reports and change the runs: {found}; set it to user:password with "
+        f"--host {host}: other machines could read the reports and change the runs: {problem}; set it to user:password with "
         f"{_SHORTEST_PASSWORD} characters or more, or leave out --host and reach this machine through an SSH tunnel"
     )
 

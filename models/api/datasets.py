@@ -108,15 +108,15 @@ def _at_revision(names: list[Path], revision: str) -> pl.DataFrame:
         folder = name.resolve().parent
         while not folder.is_dir():
             folder = folder.parent
-        found = subprocess.run(
+        toplevel = subprocess.run(
             ["git", "-C", str(folder), "rev-parse", "--show-toplevel"],
             capture_output=True,
             text=True,
             check=False,
         )
-        if found.returncode:
+        if toplevel.returncode:
             raise UserError(f"{name}: is in no git repository, so it has no revision {revision!r}")
-        root = Path(found.stdout.strip())
+        root = Path(toplevel.stdout.strip())
         try:
             content = dvc.api.read(
                 str(name.resolve().relative_to(root)), repo=str(root), rev=revision, mode="rb"

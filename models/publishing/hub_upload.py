@@ -225,9 +225,11 @@ def _hub_errors(url: str, name: str, token: str) -> Iterator[None]:
                 reason = f"gave no usable answer ({type(error).__name__}: {_one_line(str(error), token)})"
             raise UserError(f"{url}: {reason}; run the same command again") from None
         status = refusal.response.status_code
-        said = _one_line(refusal.server_message or "", token)
+        message = _one_line(refusal.server_message or "", token)
         advice = _ADVICE.get(status, "run the same command again").format(owner=name.split("/")[0])
-        raise UserError(f"{url}: the hub answered {status}{f' ({said})' if said else ''}; {advice}") from None
+        raise UserError(
+            f"{url}: the hub answered {status}{f' ({message})' if message else ''}; {advice}"
+        ) from None
 
 
 def _refusal(error: BaseException | None) -> HfHubHTTPError | None:

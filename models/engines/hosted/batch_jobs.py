@@ -100,14 +100,14 @@ class BatchJobs:
     def open(self) -> list[Job]:
         """The batches whose answers are not fetched yet, the oldest first."""
         with self._lock:
-            found = self._database.execute(
+            batches = self._database.execute(
                 "SELECT job, batch, rows, canaries FROM batches WHERE endpoint = ? AND state IN "
                 "('submitting', 'submitted') ORDER BY at, job",
                 (self._endpoint,),
             ).fetchall()
         return [
             Job(name, batch, {key: Row(**row) for key, row in json.loads(rows).items()}, json.loads(canaries))
-            for name, batch, rows, canaries in found
+            for name, batch, rows, canaries in batches
         ]
 
     def close(self) -> None:

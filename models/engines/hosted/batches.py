@@ -78,17 +78,17 @@ class Batches:
         Raises:
             UserError: a batch failed as a whole, or is refused as its canaries do not fit.
         """
-        poll, said = _FIRST_POLL_SECONDS, 0
+        poll, announced = _FIRST_POLL_SECONDS, 0
         asked = set(keys)
         while jobs := [
             job for job in self._jobs.open() if any(row.key in asked for row in job.rows.values())
         ]:
             has_ended = [self._has_fetched(job) for job in jobs]
             if not any(has_ended):
-                if said != len(jobs):
-                    said = len(jobs)
+                if announced != len(jobs):
+                    announced = len(jobs)
                     _logger.info(
-                        f"waiting for {said} batches; a run that is stopped fetches them when it is resumed"
+                        f"waiting for {announced} batches; a run that is stopped fetches them when it is resumed"
                     )
                 time.sleep(poll)
                 poll = min(2 * poll, _MAX_POLL_SECONDS)
@@ -101,12 +101,12 @@ class Batches:
     def _has_fetched(self, job: Job) -> bool:
         """Whether a batch has ended; its answers are accepted then."""
         if not job.batch:  # the process ended while it was submitted
-            found = self._api.find(job.name)
-            if found is None:
+            submitted = self._api.find(job.name)
+            if submitted is None:
                 self._jobs.set_state(job, "failed")
                 return True
-            self._jobs.set_state(job, "submitted", found.id)
-            job = replace(job, batch=found.id)
+            self._jobs.set_state(job, "submitted", submitted.id)
+            job = replace(job, batch=submitted.id)
         state = self._api.state(job.batch)
         if not state.has_ended:
             return False

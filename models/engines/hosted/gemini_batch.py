@@ -146,8 +146,8 @@ class GeminiBatch:
             try:
                 return call()
             except self._error as error:
-                said = error.message or str(error.details)
-                reason = f"status {error.code}: {first_words(said, self._key)}"
+                message = error.message or str(error.details)
+                reason = f"status {error.code}: {first_words(message, self._key)}"
                 if is_transient(error.code):
                     raise TransientError(reason) from error
                 raise UserError(f"{self.place}: the provider refuses the batch ({reason})") from error

@@ -204,17 +204,17 @@ def forget_audio(path: Path, hashes: Collection[str]) -> tuple[int, list[str]]:
                 f"SELECT rowid, endpoint, {'audio_name' if names_clips else 'NULL'} FROM answers"  # noqa: S608
             ).fetchall()
             named = set(hashes)
-            found = [(row, endpoint) for row, endpoint, name in rows if not name or name[:64] in named]
+            of_clips = [(row, endpoint) for row, endpoint, name in rows if not name or name[:64] in named]
             forget_rows(database, named)
-            if found:
-                database.executemany("DELETE FROM answers WHERE rowid = ?", [(row,) for row, _ in found])
+            if of_clips:
+                database.executemany("DELETE FROM answers WHERE rowid = ?", [(row,) for row, _ in of_clips])
                 database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 database.execute("VACUUM")
     except sqlite3.Error as error:
         raise UserError(
             f"{path}: answers cannot be removed from the journal ({error}); end the runs that use it, or delete the file"
         ) from error
-    return len(found), sorted({endpoint for _, endpoint in found})
+    return len(of_clips), sorted({endpoint for _, endpoint in of_clips})
 
 
 def _columns(database: sqlite3.Connection) -> set[str]:

@@ -24,24 +24,23 @@ from tests.support.vllm_servers import engine_ends, free_port, kill, serve, wait
 def test_a_real_server_killed_and_restarted_in_the_middle(
     tiny_alm, demo_corpus, tmp_path, monkeypatch, fresh_engine
 ):
-    """On a trained ALM: the table equals that of an uninterrupted run, and agrees with transformers."""
+    """On a trained ALM: the table equals that of an uninterrupted run, through the chat API too, and agrees with transformers."""
     port = free_port()
     corpus = Utterances.read(demo_corpus.utterances)
     sample = corpus.frame.filter(pl.col("split") == "test").head(16)
     utterances = Utterances(sample, corpus.labels).write(tmp_path / "utterances.parquet")
-    stores = {name: tmp_path / f"{name}-store" for name in ("killed", "uninterrupted", "reference")}
+    stores = {name: tmp_path / f"{name}-store" for name in ("killed", "uninterrupted", "hosted", "reference")}
 
-    def run(name: str, engine: str = "server") -> None:
+    def run(name: str, **options: object) -> None:
         annotate(
             utterances=utterances,
-            alm=str(tiny_alm),
             splits=("test",),
             shard=2,
             orders=2,
-            engine=engine,
             server=f"http://127.0.0.1:{port}/v1",
             store=str(stores[name]),
             out=tmp_path / name,
+            **{"alm": str(tiny_alm), "engine": "server"} | options,
         )
 
     def shards(name: str) -> int:
@@ -71,6 +70,8 @@ def test_a_real_server_killed_and_restarted_in_the_middle(
             assert not failures, failures
             assert not running.is_alive()
             run("uninterrupted")
+            chat = {"alm": f"hosted:{tiny_alm}", "engine": "hosted", "elicitation": "exact"}
+            run("hosted", **chat, allow_hosted=True, yes=True)
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
             assert engine_ends(process.pid), "the engine of a killed server is still alive"
@@ -82,14 +83,17 @@ def test_a_real_server_killed_and_restarted_in_the_middle(
         lambda _: reference.start(EngineChoice("transformers", str(tiny_alm))),
     )
     run("reference", engine="transformers")
-    killed, uninterrupted, slow = (
+    killed, uninterrupted, hosted, slow = (
         Annotations.read(tmp_path / name / "annotations.parquet").frame for name in stores
     )
     numbers = ["logprobs", "label_mass"]
     assert killed.drop(numbers).equals(uninterrupted.drop(numbers)) and killed.height == 16 * 4
-    p, q, r = (np.exp(np.array(frame["logprobs"].to_list())) for frame in (killed, uninterrupted, slow))
+    p, q, h, r = (
+        np.exp(np.array(frame["logprobs"].to_list())) for frame in (killed, uninterrupted, hosted, slow)
+    )
     # The batches differ, and with them the last digits.
     np.testing.assert_allclose(p, q, atol=1e-5)
+    np.testing.assert_allclose(p, h, atol=1e-5)
     np.testing.assert_allclose(p, r, atol=1e-3)
     np.testing.assert_allclose(killed["label_mass"], slow["label_mass"], atol=1e-3)
     assert np.ptp(p, axis=0).max() > 0.1
