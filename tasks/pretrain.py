@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ambivox.models.number_ranges import Count, Seed
+from ambivox.models.number_ranges import CountOrNone, Seed
 
 _logger = logging.getLogger(__name__)
 FIGURES = "training.json"  # what --json shows
@@ -30,7 +30,7 @@ class PretrainOptions:
     tower: str = "auto"
     tower_revision: str | None = None
     size: Literal["auto", "small", "base"] = "auto"
-    epochs: Count | None = None
+    epochs: CountOrNone | None = None
     cache: Path = Path(".ambivox/pretrain")
     seed: Seed = 0
 

@@ -85,7 +85,7 @@ def test_nothing_keeps_running_and_the_next_run_resumes(
         time.sleep(0.1)
 
     # A mistake in the next stage ends the second run early: the first is closed all the same.
-    second = ambivox(project, *SMALL, "ingest.options.seed=1", "pretrain.tower=/nowhere")
+    second = ambivox(project, *SMALL, "ingest.options.seed=1", "pretrain.epochs=0")
     assert second.returncode == 2, second.stderr
     assert len(second.stderr.splitlines()) == 1
     assert states(project)[0] == "FAILED"
