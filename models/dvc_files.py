@@ -8,9 +8,12 @@ busy with which outputs; without its content, DVC takes none to be busy.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import logging
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,53 +31,79 @@ def repo_config(project: Path) -> dict[str, Any]:
 
 def keep_lock_file(project: Path) -> None:
     """Keep a copy of dvc.lock, if that is complete."""
-    lock_file = project / "dvc.lock"
-    if _is_complete(lock_file):
+    content = _content(project / "dvc.lock")
+    if _is_complete(content):
         with atomic_path(_copy(project)) as temporary:
-            shutil.copyfile(lock_file, temporary)
+            temporary.write_bytes(content)
 
 
 def recover(project: Path) -> None:
-    """Put right what a killed process left: no other process may be running a stage of this project."""
+    """Put right what a killed process left. Files that a living process is writing stay as they are."""
     lock_file = project / "dvc.lock"
-    if lock_file.is_file() and not _is_complete(lock_file) and _copy(project).is_file():
-        with atomic_path(lock_file) as temporary:
-            shutil.copyfile(_copy(project), temporary)
-        _logger.warning("dvc.lock was cut off when a run was killed; the copy from before that stage is used")
+    if lock_file.is_file() and not _is_complete(_content(lock_file)) and _copy(project).is_file():
+        # DVC holds this lock while it writes dvc.lock, so the file is whole when the lock is free.
+        with _held_lock(project / ".dvc" / "tmp", "lock") as is_held:
+            if is_held and not _is_complete(_content(lock_file)):
+                with atomic_path(lock_file) as temporary:
+                    shutil.copyfile(_copy(project), temporary)
+                _logger.warning(
+                    "dvc.lock was cut off when a run was killed; the copy from before that stage is used"
+                )
     recover_busy_list(project)
 
 
 def recover_busy_list(project: Path) -> None:
     """Remove DVC's list of busy processes where a killed process left it cut off."""
-    from dvc.lock import LockError, make_lock
     from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
 
     folder = project / ".dvc" / "tmp"
     path = folder / RWLOCK_FILE
     if not path.is_file():
         return
-    try:
-        # DVC holds this lock while it writes the file.
-        with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder)):
+    # DVC holds this lock while it writes the file.
+    with _held_lock(folder, RWLOCK_LOCK) as is_held:
+        if is_held:
             try:
                 json.loads(path.read_text(encoding="utf-8"))
             except ValueError:
                 path.unlink()
+
+
+@contextlib.contextmanager
+def _held_lock(folder: Path, name: str) -> Iterator[bool]:
+    """One of DVC's locks, waited for up to three seconds; False where another process holds it for longer."""
+    from dvc.lock import LockError, make_lock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = make_lock(str(folder / name), tmp_dir=str(folder))
+    try:
+        lock.lock()
     except LockError:
-        # A living process is writing it now.
+        yield False
         return
+    try:
+        yield True
+    finally:
+        lock.unlock()
 
 
 def _copy(project: Path) -> Path:
     return project / ".ambivox" / "dvc.lock.copy"
 
 
-def _is_complete(lock_file: Path) -> bool:
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _is_complete(lock_file: bytes) -> bool:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
-        content = YAML(typ="safe").load(lock_file)
-    except (OSError, ValueError, YAMLError):
+        content = YAML(typ="safe").load(io.BytesIO(lock_file))
+    except (ValueError, YAMLError):
         return False
     return isinstance(content, dict) and isinstance(content.get("stages", {}), dict)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ambivox.models.logs import LOG_LEVEL
+from ambivox.models.processes import children, watchdog
 from tests.support.annotation_fixtures import make_utterances, small_alm, vllm_engine
 from tests.support.annotation_runs import fresh_engine, run_annotate
 from tests.support.browser import browser
@@ -45,6 +46,19 @@ def own_log_level() -> Iterator[None]:
     """A command that a test runs in this process with -q leaves its level in the environment, for what it starts."""
     yield
     os.environ.pop(LOG_LEVEL, None)
+
+
+@pytest.fixture(autouse=True)
+def no_mark_of_another_command() -> Iterator[None]:
+    """A flow that a test runs in this process marks what it starts; commands of later tests are started by no other."""
+    outer = os.environ.get(watchdog.VARIABLE)
+    marks = list(children._marks)
+    yield
+    children._marks[:] = marks
+    if outer is None:
+        os.environ.pop(watchdog.VARIABLE, None)
+    else:
+        os.environ[watchdog.VARIABLE] = outer
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from dvc.lock import make_lock
 
 from ambivox.flows.pipeline import StageFailedError, reproduce_stage, stages
 from ambivox.models.dvc_files import keep_lock_file, recover
@@ -108,6 +109,19 @@ def test_files_of_dvc_that_were_cut_off_are_put_right(toy_project: Path) -> None
         assert not (toy_project / ".dvc/tmp/rwlock").read_text().strip(' \n{}readwit":,')
     recover(toy_project)
     assert (toy_project / "dvc.lock").read_text() == whole
+
+
+def test_a_file_that_another_stage_is_writing_is_left_alone(toy_project: Path) -> None:
+    (toy_project / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    keep_lock_file(toy_project)
+    folder = toy_project / ".dvc/tmp"
+    folder.mkdir(exist_ok=True)
+    with make_lock(str(folder / "lock"), tmp_dir=str(folder)):
+        (toy_project / "dvc.lock").write_text("")
+        recover(toy_project)
+        assert (toy_project / "dvc.lock").read_text() == ""
+    recover(toy_project)
+    assert "stages" in (toy_project / "dvc.lock").read_text()
 
 
 def test_a_stage_that_runs_out_of_memory_is_named(toy_project: Path) -> None:
