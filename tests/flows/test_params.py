@@ -213,7 +213,7 @@ NAMES = [
 def test_any_folder_name_works_in_plain_dvc_repro(table_project: Path) -> None:
     from ambivox.flows.project import Job, enter
 
-    settings = {"ingest": {"shares": [0.0, 0.5, 0.0, 0.5], "cache": "cache.sqlite"}}
+    settings = {"ingest": {"shares": [0.0, 0.5, 0.0, 0.5], "cache": str(table_project / "cache.sqlite")}}
     keys = [f"mine{number}" for number in range(len(NAMES))]
     for key, name in zip(keys, NAMES, strict=True):
         root = table_project.parent / name
