@@ -167,8 +167,8 @@ def _remove_files(
     outputs = [project / "data" / name / output for name in selections for output in _OUTPUTS]
     total = remove_mentions(project, Names(names, speakers), [*stores, *others, *roots, *outputs])
     every = {name for selection in selections.values() for name in selection.recordings}
-    found = recordings.Recordings.sort(project, every)
-    deleted = recordings.delete(found.own + (found.users if request.delete_recordings else ()))
+    held = recordings.Recordings.sort(project, every)
+    deleted = recordings.delete(held.own + (held.users if request.delete_recordings else ()))
     for name, selection in selections.items():
         splits = set(selection.utterances["split"])
         removed = remove_outputs(project / "data" / name, _OUTPUTS, splits)
@@ -188,12 +188,12 @@ def _remove_files(
         )
     for path in total.remaining:
         _logger.warning(f"{path}: mentions them, but is not Ambivox's; delete it by hand")
-    if found.users and not request.delete_recordings:
+    if held.users and not request.delete_recordings:
         _logger.warning(
-            f"{len(found.users)} of your own recordings stay, the first is {found.users[0]} (--delete-recordings)"
+            f"{len(held.users)} of your own recordings stay, the first is {held.users[0]} (--delete-recordings)"
         )
-    if found.remote:
-        _logger.warning(f"{len(found.remote)} recordings stay in buckets: aws s3 rm {found.remote[0]} ...")
+    if held.remote:
+        _logger.warning(f"{len(held.remote)} recordings stay in buckets: aws s3 rm {held.remote[0]} ...")
     return total
 
 

@@ -39,15 +39,15 @@ def _is_outage(error: BaseException, url: str) -> bool:
     from prefect.exceptions import PrefectException
 
     seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        if isinstance(one, httpx.HTTPStatusError):
-            return one.response.is_server_error
-        if isinstance(one, httpx.TransportError):
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, httpx.HTTPStatusError):
+            return cause.response.is_server_error
+        if isinstance(cause, httpx.TransportError):
             return True
         # Prefect's own errors do not always carry the request's: "Failed to reach API", a crashed run.
-        if isinstance(one, PrefectException | RuntimeError) and not is_healthy(url):
+        if isinstance(cause, PrefectException | RuntimeError) and not is_healthy(url):
             return True
-        one = one.__cause__ or one.__context__
+        cause = cause.__cause__ or cause.__context__
     return False

@@ -146,10 +146,12 @@ def forget_recordings(path: Path, recordings: Collection[str], hashes: Collectio
             database.execute("PRAGMA secure_delete=ON")
             wanted, names = set(hashes), set(recordings)
             rows = database.execute("SELECT audio, sha256 FROM recordings").fetchall()
-            found = [(audio, sha256) for audio, sha256 in rows if audio in names or sha256 in wanted]
+            forgotten = [(audio, sha256) for audio, sha256 in rows if audio in names or sha256 in wanted]
             database.execute("BEGIN IMMEDIATE")
-            database.executemany("DELETE FROM recordings WHERE audio = ?", [(audio,) for audio, _ in found])
-            heard = {sha256 for _, sha256 in found} | wanted
+            database.executemany(
+                "DELETE FROM recordings WHERE audio = ?", [(audio,) for audio, _ in forgotten]
+            )
+            heard = {sha256 for _, sha256 in forgotten} | wanted
             database.executemany("DELETE FROM clips WHERE sha256 = ?", [(sha256,) for sha256 in heard])
             database.execute("COMMIT")
             database.execute("VACUUM")
@@ -157,7 +159,7 @@ def forget_recordings(path: Path, recordings: Collection[str], hashes: Collectio
         raise UserError(
             f"{path}: recordings cannot be removed from this cache ({error}); delete it"
         ) from error
-    return len(found)
+    return len(forgotten)
 
 
 @contextmanager

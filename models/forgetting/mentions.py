@@ -86,12 +86,12 @@ def remove_rows(path: Path, names: Names) -> int:
     Raises:
         UserError: The database is locked.
     """
-    found = _rows(path, names)
-    if found:
+    mentions = _rows(path, names)
+    if mentions:
         try:
             with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as database:
                 database.execute("PRAGMA secure_delete=ON")
-                for table, row in found:
+                for table, row in mentions:
                     database.execute(f"DELETE FROM {_quoted(table)} WHERE rowid = ?", (row,))  # noqa: S608
                 database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 database.execute("VACUUM")
@@ -99,11 +99,11 @@ def remove_rows(path: Path, names: Names) -> int:
             raise UserError(
                 f"{path}: rows cannot be removed ({error}); end the processes that use it and run this again"
             ) from error
-    return len(found)
+    return len(mentions)
 
 
 def _rows(path: Path, names: Names) -> list[tuple[str, int]]:
-    found = []
+    mentions = []
     try:
         with closing(sqlite3.connect(path, timeout=60)) as database:
             database.text_factory = bytes
@@ -115,10 +115,10 @@ def _rows(path: Path, names: Names) -> list[tuple[str, int]]:
                 table = name.decode()
                 for row, *values in database.execute(f"SELECT rowid, * FROM {_quoted(table)}"):  # noqa: S608
                     if names.are_in(b"\n".join(value for value in values if isinstance(value, bytes))):
-                        found.append((table, row))
+                        mentions.append((table, row))
     except sqlite3.DatabaseError:
-        return found
-    return found
+        return mentions
+    return mentions
 
 
 def _quoted(table: str) -> str:

@@ -22,22 +22,22 @@ def audio_notes(utterances: pl.DataFrame) -> list[str]:
         "different": (heard == "different channels") & pl.col("channel").is_null(),
         "corrected": pl.col("corrected").is_not_null(),
     }
-    found = {kind: utterances.filter(is_such) for kind, is_such in kinds.items()}
+    by_kind = {kind: utterances.filter(is_such) for kind, is_such in kinds.items()}
     notes = []
-    if found["silent"].height:
-        notes.append(f"{found['silent'].height} recordings are silent, {_first(found['silent'])}")
-    if found["cancelling"].height:
+    if by_kind["silent"].height:
+        notes.append(f"{by_kind['silent'].height} recordings are silent, {_first(by_kind['silent'])}")
+    if by_kind["cancelling"].height:
         notes.append(
-            f"{found['cancelling'].height} recordings have channels that cancel each other, so channel 1 is used, "
-            f"{_first(found['cancelling'])}"
+            f"{by_kind['cancelling'].height} recordings have channels that cancel each other, so channel 1 is used, "
+            f"{_first(by_kind['cancelling'])}"
         )
-    if found["different"].height:
+    if by_kind["different"].height:
         notes.append(
-            f"{found['different'].height} recordings have different channels, which are averaged, "
-            f"{_first(found['different'])}; to hear one of them: --channel 1"
+            f"{by_kind['different'].height} recordings have different channels, which are averaged, "
+            f"{_first(by_kind['different'])}; to hear one of them: --channel 1"
         )
-    if found["corrected"].height:
-        corrected = found["corrected"].sort("audio")
+    if by_kind["corrected"].height:
+        corrected = by_kind["corrected"].sort("audio")
         notes.append(
             f"{corrected['audio'].n_unique()} recordings have a header with a wrong length and are read to the end of "
             f"the file, {_first(corrected)}, which {corrected['corrected'][0]}"

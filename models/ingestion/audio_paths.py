@@ -66,7 +66,7 @@ def _below(folder: Path, paths: Mapping[str, str]) -> tuple[dict[str, str], dict
     missing = {
         name: path for name, path in paths.items() if not is_object_url(path) and not os.path.lexists(path)
     }
-    found: dict[str, str] = {}
+    path_of: dict[str, str] = {}
     ambiguous: dict[str, str] = {}
     recordings = recordings_below(folder) if missing else {}
     for name in missing:
@@ -77,10 +77,10 @@ def _below(folder: Path, paths: Mapping[str, str]) -> tuple[dict[str, str], dict
         elif "/" in end:
             candidates = tuple(each for each in candidates if each.casefold().startswith(f"{end}."))
         if len(candidates) == 1:
-            found[name] = str(folder / candidates[0])
+            path_of[name] = str(folder / candidates[0])
         elif candidates:
             ambiguous[name] = f"{name}: {', '.join(candidates[:5])}; name one with its folder and suffix"
-    return found, ambiguous
+    return path_of, ambiguous
 
 
 def outside_root(audio: Iterable[str | None], root: Path) -> list[bool]:
@@ -141,10 +141,10 @@ class _Finder:
         if not name or (folder and folder == path):
             return None
         if folder and not os.path.lexists(folder):
-            found = self._similar(folder)
-            if found is None:
+            parent = self._similar(folder)
+            if parent is None:
                 return None
-            folder = found
+            folder = parent
             if os.path.lexists(f"{folder}/{name}"):
                 return f"{folder}/{name}"
         candidates = self._listed(folder).get(_plain(name), [])

@@ -108,9 +108,9 @@ def _add_speakers(
     """Name the table that describes the speakers, where it has a name of its own."""
     speaker = str(proposal.options.get("speaker", given.get("speaker", "speaker")))
     taken = {source.path for source in (utterances, votes) if source is not None}
-    found = find_speaker_table(sources, utterances, speaker, taken)
-    if found is not None and "speakers" not in given and found.path.stem != "speakers":
-        proposal.add("speakers", found.path.name, "it describes the speakers")
+    speaker_table = find_speaker_table(sources, utterances, speaker, taken)
+    if speaker_table is not None and "speakers" not in given and speaker_table.path.stem != "speakers":
+        proposal.add("speakers", speaker_table.path.name, "it describes the speakers")
 
 
 def _is_label_studio(source: Source) -> bool:
@@ -211,14 +211,14 @@ def _find_votes(
     sources: Sequence[Source], utterances: Source | None, given: Mapping[str, Any], proposal: Proposal
 ) -> tuple[Source | None, VoteColumns | None]:
     """The table of votes, and its columns."""
-    found: list[tuple[int, int, Source, VoteColumns]] = []
+    candidates: list[tuple[int, int, Source, VoteColumns]] = []
     for place, source in enumerate(sources):
         taken = {proposal.options.get("audio", given.get("audio", "audio")), given.get("utterance")}
         columns = find_votes(source, given, {name for name in taken if name})
         if columns is not None:
             rank = 2 * columns.tells_annotators - 3 * bool(columns.doubts) + (source is not utterances)
-            found.append((-rank, place, source, columns))
-    if not found:
+            candidates.append((-rank, place, source, columns))
+    if not candidates:
         missing = "votes: a column with labels (option label), counts per label (labels), or a column per rater (raters)"
         shares = next((names for source in sources if (names := share_columns(source.frame))), [])
         if shares:
@@ -228,8 +228,8 @@ def _find_votes(
             )
         proposal.missing.append(missing)
         return None, None
-    found.sort(key=lambda candidate: candidate[:2])
-    return found[0][2], found[0][3]
+    candidates.sort(key=lambda candidate: candidate[:2])
+    return candidates[0][2], candidates[0][3]
 
 
 def _add_ids(

@@ -21,7 +21,7 @@ def recordings_below(folder: Path) -> dict[str, tuple[str, ...]]:
     Returns:
         ``plain_name`` -> paths relative to the folder.
     """
-    found: dict[str, list[str]] = {}
+    paths_of: dict[str, list[str]] = {}
     number = 0
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -31,8 +31,8 @@ def recordings_below(folder: Path) -> dict[str, tuple[str, ...]]:
                 break
             if name.lower().endswith(AUDIO_SUFFIXES):
                 path = Path(place, name).relative_to(folder).as_posix()
-                found.setdefault(plain_name(name), []).append(path)
-    return {name: tuple(paths) for name, paths in found.items()}
+                paths_of.setdefault(plain_name(name), []).append(path)
+    return {name: tuple(paths) for name, paths in paths_of.items()}
 
 
 def plain_name(name: str) -> str:

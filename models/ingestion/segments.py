@@ -100,14 +100,14 @@ def read_segments(table: pl.DataFrame, columns: SegmentColumns) -> pl.DataFrame:
     }
     rows = []
     for row in zip(*texts.values(), strict=True):
-        found = dict(zip(texts, row, strict=True))
-        seconds = {role: _seconds(text, getattr(columns, role)) for role, text in found.items()}
+        text_of = dict(zip(texts, row, strict=True))
+        seconds = {role: _seconds(text, getattr(columns, role)) for role, text in text_of.items()}
         start, end = seconds.get("start"), seconds.get("end")
-        if end is None and seconds.get("duration") is not None and not found.get("end"):
-            end = (start or 0.0) + (seconds["duration"] or 0.0) if found.get("start") else None
-        is_unreadable = any(text and seconds[role] is None for role, text in found.items())
+        if end is None and seconds.get("duration") is not None and not text_of.get("end"):
+            end = (start or 0.0) + (seconds["duration"] or 0.0) if text_of.get("start") else None
+        is_unreadable = any(text and seconds[role] is None for role, text in text_of.items())
         is_impossible = (start is not None and start < 0) or (end is not None and end <= (start or 0.0))
-        shown = ", ".join(f"{getattr(columns, role)}: {text}" for role, text in found.items() if text)
+        shown = ", ".join(f"{getattr(columns, role)}: {text}" for role, text in text_of.items() if text)
         rows.append((start, end, shown if is_unreadable or is_impossible else None))
     schema = {"start_seconds": pl.Float64, "end_seconds": pl.Float64, "segment_problem": pl.String}
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -76,10 +76,10 @@ def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusDa
         table, vote_table, settings = _with_rows(table, votes_path, vote_table, settings)
     shape = settings.get("shape", "rows")
     is_one = table is vote_table
-    found = _optional_columns(table, vote_table, settings, notes)
+    optional = _optional_columns(table, vote_table, settings, notes)
     utterance, audio = column_of(settings, "utterance"), column_of(settings, "audio")
     table = audio_paths(path, table, audio)
-    segments, segment_notes = _segments(path, table, settings, found)
+    segments, segment_notes = _segments(path, table, settings, optional)
     notes += segment_notes
     if is_one:
         if segments.columns:
@@ -89,17 +89,19 @@ def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusDa
             table = table.with_columns(ids.alias(utterance))
             settings = {**settings, "utterance": utterance}
         vote_table = table
-    refuse_nested(path, table, [utterance, audio, *(found[role] for role in OPTIONAL_ROLES if role in found)])
+    refuse_nested(
+        path, table, [utterance, audio, *(optional[role] for role in OPTIONAL_ROLES if role in optional)]
+    )
     selected = table.select(
         pl.col(LINE).alias("line"),
         text_column(utterance).alias("utterance_id"),
         text_column(audio).alias("audio"),
         pl.lit(str(path)).alias("file"),
-        *(text_column(found[role]).alias(role) for role in OPTIONAL_ROLES if role in found),
+        *(text_column(optional[role]).alias(role) for role in OPTIONAL_ROLES if role in optional),
     )
     selected = pl.concat([selected, segments], how="horizontal")
     if (speakers := find_speakers(root, settings)) is not None and (
-        "speaker" in found or "speakers" in settings
+        "speaker" in optional or "speakers" in settings
     ):
         selected, speaker_notes = join_speakers(selected, speakers, settings)
         notes += speaker_notes
@@ -110,7 +112,7 @@ def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusDa
     selected, bad_segments = reject_unreadable(selected)
     selected, foreign_audio, audio_notes = resolve_audio(selected, path.parent)
     normalised, bad_splits = read_splits(selected)
-    votes = read_votes(votes_path, vote_table, settings, found)
+    votes = read_votes(votes_path, vote_table, settings, optional)
     notes += status_note(vote_table, settings)
     status_rejects = rejected_assignments(votes, settings, votes_path)
     votes = votes.filter(~is_left_out(settings)) if "status" in votes.columns else votes
@@ -215,21 +217,23 @@ def _optional_columns(
     used = {column_of(settings, role) for role in ("utterance", "audio", "label")}
     used |= {str(value) for value in settings.values() if isinstance(value, str)}
     used |= {*settings.get("raters", ()), *settings.get("labels", ())}
-    found: dict[str, str] = {}
+    optional: dict[str, str] = {}
     roles = [(role, table) for role in OPTIONAL_ROLES]
     roles += [("annotator", vote_table)] if shape in ("rows", "counts") else []
     roles += [("weight", vote_table)] if shape == "rows" else []
     for role, frame in roles:
         column = column_of(settings, role)
         if column in frame.columns:
-            found[role] = column
+            optional[role] = column
         elif role not in settings and role != "weight":
-            free = [name for name in frame.columns if name not in used | set(found.values()) and name != LINE]
+            free = [
+                name for name in frame.columns if name not in used | set(optional.values()) and name != LINE
+            ]
             synonym = best_named(role, free)
             if synonym is not None and (role != "split" or _are_splits(frame[synonym])):
-                found[role] = synonym
+                optional[role] = synonym
                 notes.append(f"column {synonym!r} is read as the {role} (--options.{role} names another one)")
-    return found
+    return optional
 
 
 def _are_splits(values: pl.Series) -> bool:

@@ -115,22 +115,22 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
     shape = given.get("shape")
     finders = {"counts": _counts, "raters": _raters, "rows": _rows, "list": _list}
     order = [shape] if shape else ["list", "counts", "raters", "rows"]
-    found = None
+    best = None
     for name in order:
         candidate = finders[name](frame, columns, given)
-        if candidate is not None and (found is None or len(candidate.doubts) < len(found.doubts)):
-            found = candidate
-    if found is None:
+        if candidate is not None and (best is None or len(candidate.doubts) < len(best.doubts)):
+            best = candidate
+    if best is None:
         return None
-    used = {value for value in found.options.values() if isinstance(value, str)}
-    if found.options.get("shape", "rows") in ("rows", "counts", "list"):
-        _add_annotator(found, [column for column in columns if column not in used], given)
+    used = {value for value in best.options.values() if isinstance(value, str)}
+    if best.options.get("shape", "rows") in ("rows", "counts", "list"):
+        _add_annotator(best, [column for column in columns if column not in used], given)
     weight = best_named("weight", columns)
-    if found.options.get("shape", "rows") == "rows" and weight not in (None, "weight", given.get("weight")):
-        found.options["weight"] = weight
-        found.reasons["weight"] = "by its name"
-    _add_status(found, frame, given)
-    return found
+    if best.options.get("shape", "rows") == "rows" and weight not in (None, "weight", given.get("weight")):
+        best.options["weight"] = weight
+        best.reasons["weight"] = "by its name"
+    _add_status(best, frame, given)
+    return best
 
 
 def _add_annotator(found: VoteColumns, columns: Sequence[str], given: Mapping[str, Any]) -> None:

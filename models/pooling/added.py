@@ -38,7 +38,7 @@ def measure_added(
     for a in everyone:
         others = tuple(other for other in everyone if other != a)
         without_N = cross_fitted_nll(others, inputs, votes_in_use, fit, seed=seed)
-        found = mean_interval(without_N - with_all_N, inputs.speaker_N)
-        half = (found.high - found.low) / 2 * cross_fitting_widening(min(FOLDS, speakers))
-        added.append(Interval(found.value, found.value - half, found.value + half))
+        difference = mean_interval(without_N - with_all_N, inputs.speaker_N)
+        half = (difference.high - difference.low) / 2 * cross_fitting_widening(min(FOLDS, speakers))
+        added.append(Interval(difference.value, difference.value - half, difference.value + half))
     return tuple(added)

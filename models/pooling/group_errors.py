@@ -131,13 +131,13 @@ def group_errors(
     shrunk = _shrunk(
         [(measured_M - expected_M)[name_M == name] for name in rows_by_group], list(clusters.values())
     )
-    found = {}
+    error_of = {}
     for (name, rows), excess in zip(rows_by_group.items(), shrunk, strict=True):
         expected = float(expected_M[name_M == name].mean()) if len(rows) else float(expected_M.mean())
         measured = mean_interval(measured_M[name_M == name], clusters[name])
         ratio = max(0.0, 1 + float(excess) / max(expected, 1e-9))
-        found[name] = GroupError(len(rows), expected, measured, ratio)
-    return found
+        error_of[name] = GroupError(len(rows), expected, measured, ratio)
+    return error_of
 
 
 def fall_factor(ratio_N: np.ndarray, weight_N: np.ndarray) -> np.ndarray:

@@ -169,13 +169,13 @@ def pool(
     for part_N, has_alm in ((has_alm_N, True), (~has_alm_N, False)):
         if has_alm:
             answers = c_NK[part_N], mass_N[part_N]
-            found = posterior(model.beside_alms, model.prior_K, n_NK[part_N], *answers)
+            pooled = posterior(model.beside_alms, model.prior_K, n_NK[part_N], *answers)
             without = posterior(model.alone, model.prior_K, n_NK[part_N])
-            kappa_N[part_N] = np.maximum(found.concentration_N - without.concentration_N, 0.0)
+            kappa_N[part_N] = np.maximum(pooled.concentration_N - without.concentration_N, 0.0)
         else:
-            found = posterior(model.alone, model.prior_K, n_NK[part_N])
-        mean_NK[part_N], variance_NK[part_N] = found.mean_NK, found.variance_NK
-        weight_N[part_N] = found.concentration_N
+            pooled = posterior(model.alone, model.prior_K, n_NK[part_N])
+        mean_NK[part_N], variance_NK[part_N] = pooled.mean_NK, pooled.variance_NK
+        weight_N[part_N] = pooled.concentration_N
     has_votes_N = n_NK.sum(1) > 0
     from_prior_N = ~has_votes_N & ~has_alm_N
     mean_NK[from_prior_N] = model.prior_K

@@ -38,13 +38,13 @@ def read_alms(
     Raises:
         UserError: see ``read_synthetic_distributions``; or two files hold answers of the same revision of an ALM.
     """
-    found = [
+    answers = [
         (path, alm) for path in paths for alm in read_synthetic_distributions(path, utterance_ids, labels)
     ]
-    count = Counter(alm.alm for _, alm in found)
+    count = Counter(alm.alm for _, alm in answers)
     named = tuple(
         replace(alm, alm=f"{alm.alm}@{_revision(path, alm.alm)}") if count[alm.alm] > 1 else alm
-        for path, alm in found
+        for path, alm in answers
     )
     twice = [name for name, times in Counter(alm.alm for alm in named).items() if times > 1]
     if twice:

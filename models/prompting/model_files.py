@@ -228,8 +228,8 @@ def _no_weights(folder: Path) -> UserError:
 
 
 def _files(folder: Path, patterns: Iterable[str]) -> list[Path]:
-    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    return sorted(found, key=lambda path: path.name)
+    files = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    return sorted(files, key=lambda path: path.name)
 
 
 def _start(path: Path) -> bytes:

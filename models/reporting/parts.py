@@ -110,7 +110,7 @@ def pictures(run: Run, folder: str) -> list[Picture]:
     """
     root = run.root / folder
     paths = [path for path in root.rglob("*") if path.suffix in _MEDIA_TYPES] if root.is_dir() else []
-    found = []
+    listed = []
     for path in sorted(paths, key=lambda path: (picture_order(folder, path.stem), path)):
         subfolder = path.relative_to(root).parent.as_posix()
         subfolder = "" if subfolder == "." else subfolder
@@ -118,7 +118,7 @@ def pictures(run: Run, folder: str) -> list[Picture]:
         width = _width(path)
         text = caption(folder, path.stem) + (f" ({subfolder})" if subfolder else "")
         message = picture_message(run, folder, path.stem, subfolder)
-        found.append(
+        listed.append(
             Picture(
                 f"{text}. {message}" if message else text,
                 f"Figure. {text}. {message}".strip(),
@@ -127,7 +127,7 @@ def pictures(run: Run, folder: str) -> list[Picture]:
                 round(_LEAST_SCALE * width * _PIXELS_PER_POINT),
             )
         )
-    return found
+    return listed
 
 
 def _width(path: Path) -> float:

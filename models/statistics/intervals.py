@@ -248,8 +248,8 @@ def few_groups(speakers: int) -> str | None:
     if speakers >= FEW_GROUPS:
         return None
     if speakers < 2:
-        found = "there is only 1 speaker" if speakers else "no speaker is known"
-        return f"{found}: no interval over speakers can be given"
+        reason = "there is only 1 speaker" if speakers else "no speaker is known"
+        return f"{reason}: no interval over speakers can be given"
     return f"only {speakers} speakers: intervals are wide, and say little about other speakers"
 
 
