@@ -31,7 +31,7 @@ def is_agreed(project: Path, job: Job) -> bool:
         return False
     asked, entered = job.settings.get("annotate", {}), entry.get("annotate") or {}
     alms = (job.alm, *(asked.get("more_alms", entered.get("more_alms")) or ()))
-    hosted = next((found for alm in alms if alm != TINY and (found := hosted_of(alm))), None)
+    hosted = next(filter(None, map(hosted_of, (alm for alm in alms if alm != TINY))), None)
     if hosted is None:
         return False
     address = asked.get("server") or entered.get("server")

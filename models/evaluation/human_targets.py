@@ -45,7 +45,7 @@ class HumanTargets:
 
     @cached_property
     def speakers(self) -> np.ndarray | None:
-        """``speaker_N``, see ``known_speakers``; None where fewer than two are known, so that intervals are over utterances."""
+        """``speaker_N``, or None; see ``known_speakers``."""
         return known_speakers(self.frame)
 
     def rows(self, row_M: np.ndarray, n_MK: np.ndarray) -> HumanTargets:
@@ -74,7 +74,8 @@ def known_speakers(utterances: pl.DataFrame) -> np.ndarray | None:
         utterances: rows of a table of utterances.
 
     Returns:
-        ``speaker_N``, a number per speaker, and one of its own for each utterance whose speaker is unknown; None where fewer than two speakers are known, so that intervals are over utterances.
+        ``speaker_N``, a number per speaker, and one of its own for each utterance whose speaker is unknown; None where
+        fewer than two speakers are known, so that intervals are over utterances.
     """
     speakers = utterances["speaker"]
     return group_index(speakers.to_list(), len(speakers)) if speakers.drop_nulls().n_unique() > 1 else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.allocation import plan
 from ambivox.models.pooling.fit import fit_pooling
-from ambivox.models.pooling.group_errors import fall_factor, group_errors
+from ambivox.models.pooling.group_errors import GroupError, fall_factor, group_errors
 from ambivox.models.pooling.pooled import PoolingModel, pool
 from ambivox.models.tables import Annotations, Utterances
 from tests.support.pooling_tables import (
@@ -35,18 +35,27 @@ def _corpus(rows: int, votes: int, seed: int) -> tuple[SimulatedCorpus, np.ndarr
     return replace(corpus, q_NK=q_NK), confused_N
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A corpus with its model, and the errors of the confused speakers and the others."""
+
+    corpus: SimulatedCorpus
+    confused_N: np.ndarray
+    model: PoolingModel
+    name_N: list[str]
+    errors: dict[str, GroupError]
+
+
 @pytest.fixture(scope="module")
-def fitted() -> tuple[SimulatedCorpus, np.ndarray, PoolingModel]:
+def fitted() -> Fitted:
     corpus, confused_N = _corpus(1200, 4, seed=1)
-    return corpus, confused_N, fit_pooling(label_names(4), ["alm"], corpus.inputs, np.array([3.0]))
+    model = fit_pooling(label_names(4), ["alm"], corpus.inputs, np.array([3.0]))
+    name_N = np.where(confused_N, "confused", "other").tolist()
+    return Fitted(corpus, confused_N, model, name_N, group_errors(model, corpus.inputs, name_N))
 
 
-def test_the_measured_error_is_the_true_one(
-    fitted: tuple[SimulatedCorpus, np.ndarray, PoolingModel],
-) -> None:
-    corpus, confused_N, model = fitted
-    group_N = np.where(confused_N, "confused", "other").tolist()
-    found = group_errors(model, corpus.inputs, group_N)
+def test_the_measured_error_is_the_true_one(fitted: Fitted) -> None:
+    corpus, confused_N, model = fitted.corpus, fitted.confused_N, fitted.model
     rng = np.random.default_rng(0)
     true_N = np.zeros(len(confused_N))
     for _ in range(20):  # two votes known, as when two of four are left out
@@ -54,20 +63,16 @@ def test_the_measured_error_is_the_true_one(
         p_NK = pool(model, n_NK, corpus.inputs.q_NAK, corpus.inputs.label_mass_NA).posterior_mean_NK
         true_N += ((p_NK - corpus.theta_NK) ** 2).sum(1) / 20
     for name, rows_N in (("confused", confused_N), ("other", ~confused_N)):
-        error = found[name]
+        error = fitted.errors[name]
         assert error.utterances == rows_N.sum()
         assert error.measured.value == pytest.approx(true_N[rows_N].mean(), abs=0.02)
         assert error.measured.low < true_N[rows_N].mean() < error.measured.high
-    assert found["confused"].ratio > 1.4 and found["other"].ratio < 0.8
+    assert fitted.errors["confused"].ratio > 1.4 and fitted.errors["other"].ratio < 0.8
 
 
-def test_the_same_budget_lowers_the_true_error_more(
-    fitted: tuple[SimulatedCorpus, np.ndarray, PoolingModel],
-) -> None:
-    corpus, confused_N, model = fitted
-    names_N = np.where(confused_N, "confused", "other").tolist()
-    found = group_errors(model, corpus.inputs, names_N)
-    ratio_N = np.array([found[name].ratio for name in names_N])
+def test_the_same_budget_lowers_the_true_error_more(fitted: Fitted) -> None:
+    corpus, model = fitted.corpus, fitted.model
+    ratio_N = np.array([fitted.errors[name].ratio for name in fitted.name_N])
     inputs, rng = corpus.inputs, np.random.default_rng(2)
     fall = []
     for ratios in (None, ratio_N):
