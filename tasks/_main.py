@@ -19,7 +19,7 @@ from typing import Annotated, Any, NoReturn
 from cyclopts import App, CycloptsError, Parameter
 
 from ambivox.models.errors import UNAVAILABLE, OutageError, UserError, memory_is_full
-from ambivox.models.files import access_error, disk_is_full
+from ambivox.models.file_errors import access_error, disk_is_full
 from ambivox.models.logs import set_output, show_log
 from ambivox.models.number_ranges import check_options, check_ranges
 from ambivox.models.processes.caches import use_writable_caches
