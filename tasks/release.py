@@ -159,12 +159,13 @@ def _released_before(path: Path, tag: str, now: dict[str, Any]) -> dict[str, Any
     import json
 
     from ambivox.models.errors import UserError
+    from ambivox.models.file_errors import error_text
 
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path}: cannot be read ({error}); get it with: git checkout {tag} -- {path}"
+            f"{path}: cannot be read ({error_text(error)}); get it with: git checkout {tag} -- {path}"
         ) from error
     if content["files"] != now["files"]:
         raise UserError(

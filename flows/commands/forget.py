@@ -31,6 +31,7 @@ def forget(
     from ambivox.flows import prefect_settings
     from ambivox.flows.forgetting import Request, forget_people
     from ambivox.models.errors import UserError
+    from ambivox.models.file_errors import error_text
 
     prefect_settings.check_project(project)
     if not speaker and utterances is None:
@@ -41,7 +42,7 @@ def forget(
             lines = utterances.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(
-                f"{utterances}: cannot be read ({error}); expected one utterance id per line"
+                f"{utterances}: cannot be read ({error_text(error)}); expected one utterance id per line"
             ) from error
         ids = tuple(line.strip() for line in lines if line.strip())
     forget_people(project, Request(speaker, ids, corpus, store, delete_recordings))

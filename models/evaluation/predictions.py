@@ -11,11 +11,12 @@ import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.evaluation.human_targets import HumanTargets
+from ambivox.models.left_out import left_out_reason
 from ambivox.models.pooling.inputs import keep_human_votes
 from ambivox.models.pooling.several_alms import read_alms
 from ambivox.models.statistics.corpus_prior import corpus_prior
 from ambivox.models.statistics.proper_scores import smoothed
-from ambivox.models.tables import Distributions, Utterances, Votes
+from ambivox.models.tables import SOURCES, Distributions, Utterances, Votes
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,29 @@ def reference_predictions(
     train_NK = keep_human_votes(votes).counts(utterances.in_splits("train").frame["utterance_id"])
     if train_NK.sum() > 0:
         references.append(Prediction("prior", np.tile(corpus_prior(train_NK), (len(targets.ids), 1))))
-    if targets.held_out and distributions is not None:
+    if targets.held_out and distributions is not None and not left_out_reason(distributions):
+        files = distribution_files(distributions)
         kept_NK = keep_human_votes(votes).counts(targets.ids)
         baselines = ("human_prior", "human_mixture")
         for name, source in (("votes", "human"), *zip(baselines, baselines, strict=True)):
-            if (file := distributions / f"{source}.parquet").is_file():
+            if (file := files.get(source)) is not None:
                 references.append(Prediction(name, _aligned(file, targets)))
         references.append(Prediction("human_smoothed", smoothed(kept_NK)))
     return references
+
+
+def distribution_files(folder: Path) -> dict[str, Path]:
+    """The tables of distributions in a folder that pool wrote, by source.
+
+    Raises:
+        UserError: It has none, or is no folder.
+    """
+    files = {path.stem: path for path in sorted(folder.glob("*.parquet"))}
+    if not files:
+        raise UserError(
+            f"{folder}: no distributions here; expected {', '.join(SOURCES)}.parquet, written by pool"
+        )
+    return files
 
 
 def _aligned(file: Path, targets: HumanTargets) -> np.ndarray:

@@ -20,6 +20,7 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 
 # The names of emotions that corpora share. A corpus may add its own where none of these fits.
 COMMON_LABELS = (
@@ -175,7 +176,7 @@ def _read(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not a readable schema file: {error}") from error
+        raise UserError(f"{path}: not a readable schema file ({error_text(error)})") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: a schema file holds a table, found a {type(content).__name__}")
     return content

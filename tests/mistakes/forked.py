@@ -139,28 +139,35 @@ def _become(
         for target, source in enumerate(streams):
             os.dup2(source, target)
         home = place / "home"
-        os.environ |= {"HOME": str(home), "TMPDIR": str(place / "tmp"), "XDG_CACHE_HOME": str(home / ".cache")}
+        os.environ |= {
+            "HOME": str(home),
+            "TMPDIR": str(place / "tmp"),
+            "XDG_CACHE_HOME": str(home / ".cache"),
+        }
         os.environ.pop("AMBIVOX_CACHE", None)
         if as_nobody:
             os.setgid(NOBODY)
             os.setuid(NOBODY)
         execute(application, list(words))
-    except BaseException:
+    except BaseException:  # noqa: BLE001  (what the process dies of is its outcome)
         traceback.print_exc()
         os._exit(1)
 
 
 def _entries(place: Path) -> dict[str, tuple[int, int, int]]:
     """Mode, size and time of every entry, without what lies in caches."""
-    entries = {}
-    for root, folders, files in os.walk(place):
-        folders[:] = [name for name in folders if name not in (".cache", "__pycache__")]
-        for name in (*folders, *files):
-            path = os.path.join(root, name)
-            found = os.lstat(path)
-            is_folder = name in folders and not os.path.islink(path)
+    entries: dict[str, tuple[int, int, int]] = {}
+    folders = [str(place)]
+    while folders:
+        for entry in os.scandir(folders.pop()):
+            if entry.name in (".cache", "__pycache__"):
+                continue
+            found = entry.stat(follow_symlinks=False)
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if is_folder:
+                folders.append(entry.path)
             size, changed = (0, 0) if is_folder else (found.st_size, found.st_mtime_ns)
-            entries[os.path.relpath(path, place)] = (found.st_mode, size, changed)
+            entries[entry.path[len(str(place)) + 1 :]] = (found.st_mode, size, changed)
     return entries
 
 

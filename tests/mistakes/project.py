@@ -44,7 +44,9 @@ def make_original(place: Path, data: Path) -> Path:
     ]  # fmt: skip
     (project / "export.json").write_text(json.dumps(tasks))
     (project / "personas.toml").write_text('calm = "You listen calmly."\n')
-    (project / "labels.toml").write_text('anger = "anger"\nsadness = "sadness"\nangry = "anger"\nsad = "sadness"\n')
+    (project / "labels.toml").write_text(
+        'anger = "anger"\nsadness = "sadness"\nangry = "anger"\nsad = "sadness"\n'
+    )
     shutil.copy(ROOT / "CITATION.cff", project)
     who = ("-c", "user.name=A. Person", "-c", "user.email=a@example.org")
     for words in (("add", "-A"), (*who, "commit", "-qm", "A project")):

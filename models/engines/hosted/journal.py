@@ -17,6 +17,7 @@ from pathlib import Path
 from ambivox.models.engines.hosted.answer import Answer, Usage
 from ambivox.models.engines.hosted.batch_jobs import forget_rows
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 from ambivox.models.prompting.hosted_spec import Hosted
 
 _TABLE = """
@@ -84,7 +85,7 @@ class Journal:
                 self._database.execute("ALTER TABLE answers ADD COLUMN audio_name TEXT")
         except (OSError, sqlite3.Error) as error:
             raise UserError(
-                f"{path}: the journal of paid answers cannot be opened ({error}); nothing was sent. Make the folder "
+                f"{path}: the journal of paid answers cannot be opened ({error_text(error)}); nothing was sent. Make the folder "
                 "writable, or move the damaged file away"
             ) from error
 
