@@ -45,12 +45,9 @@ def _checked_path(option: str, path: Path) -> Path:
     if not text.strip():
         raise UserError(f"{option}: found an empty text, expected a path")
     if address := _ADDRESS.fullmatch(text):
-        advice = (
-            "leave out file:// and its host"
-            if address[1].lower() == "file"
-            else "copy it to this machine first"
-        )
-        shown = text.replace(":/", "://", 1)
+        is_file = address[1].lower() == "file"
+        advice = "leave out file://" if is_file else "copy it to this machine first"
+        shown = text.replace(":/", ":///" if is_file else "://", 1)
         raise UserError(f"{option} {shown}: found an address, expected a path on this machine; {advice}")
     if text.startswith("~"):
         try:

@@ -227,6 +227,7 @@ def test_names_and_paths_keep_their_commas() -> None:
         ([*INGEST, "--keep-votes", "1.5"], "--keep-votes 1.5: expected a whole number, found a fraction"),
         (["run", "--trial", "1", "2.5"], "--trial 2.5: expected a whole number"),
         (["--seed", "1", "pool"], "--seed is before the command; options follow it"),
+        (["--data", "1", "release", "--version", "v1"], "--data is before the command; options follow it"),
         (["forget", "--speaker"], "--speaker: found no value, expected one after it"),
         (
             ["run", "--sources", "human,pool"],
@@ -262,6 +263,47 @@ def test_a_wrong_word_is_one_line(
     message = capsys.readouterr().err
     assert said in message
     assert message.startswith("ambivox: ") and len(message.splitlines()) == 1
+
+
+WRONG_PATHS = [
+    ("", "found an empty text, expected a path"),
+    (" ", "found an empty text, expected a path"),
+    ("s3://bucket/a", "s3://bucket/a: found an address, expected a path on this machine; copy it"),
+    ("https://host/a", "https://host/a: found an address"),
+    ("file:///a", "file:///a: found an address, expected a path on this machine; leave out file://"),
+    ("~no-such-person/a", "~no-such-person/a: that user has no home folder"),
+]
+
+
+@pytest.mark.parametrize(("path", "said"), WRONG_PATHS)
+@pytest.mark.parametrize("option", ["--votes", "--out", "--more-annotations"])
+def test_a_path_that_cannot_be_one_is_one_line(
+    option: str, path: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    right = {"--utterances": "u", "--votes": "v", "--annotations": "a", "--out": "o"}
+    for words in ([option, path], [f"{option}={path}"]):
+        others = [f"{name}={value}" for name, value in right.items() if name != option]
+        assert run(application(), ["pool", *others, *words]) == USER_MISTAKE
+        message = capsys.readouterr().err
+        assert message.startswith(f"ambivox: {option}") and said in message and len(message.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_home_folder_is_found_where_the_shell_leaves_its_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    received: list[object] = []
+
+    def read(*, out: Path, more: tuple[Path, ...] = (), alm: str = "") -> None:
+        """Read."""
+        received.extend([out, *more, alm])
+
+    reader = app("test", "")
+    reader.command(command_of(read), name="read")
+    assert run(reader, ["read", "--out=~/a", "--more", "~/b", "c", "C:/d", "--alm", "~e"]) == 0
+    assert received == [tmp_path / "a", tmp_path / "b", Path("c"), Path("C:/d"), "~e"]
 
 
 @pytest.mark.parametrize("value", ["-", "--", "-|-", "- ", "-1", "-1.5", ";", "a-b"])
