@@ -70,4 +70,5 @@ def _draw_from_distributions(
 def _uniform(votes: int, *identity: object) -> NDArray[np.float64]:
     """Numbers from 0 to 1 (1 excluded) that depend on nothing but the seed and the names of a group."""
     stream = hashlib.shake_128(json.dumps(identity).encode()).digest(8 * votes)
-    return (np.frombuffer(stream, "<u8") >> 11) * 2.0**-53
+    whole = np.frombuffer(stream, "<u8") >> 11
+    return whole.astype(np.float64) * 2.0**-53

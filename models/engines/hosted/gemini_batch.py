@@ -180,7 +180,9 @@ def _answer_in(row: dict[str, Any]) -> Answer | None:
         except InvalidResponseError:
             return None
     error = row.get("error")
-    code = error.get("code") if isinstance(error, dict) else None
+    if not isinstance(error, dict):
+        return None
+    code = error.get("code")
     if not isinstance(code, int) or code not in _REFUSED_ROWS:
         return None
     reason = first_words(str(error.get("message")))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ambivox.models.errors import OutageError, UserError
-from ambivox.models.files import DiskFullError
+from ambivox.models.file_errors import DiskFullError
 
 # How long another process may keep the file locked. A removal of people, which rewrites it, takes seconds.
 _WAIT_SECONDS = 60.0

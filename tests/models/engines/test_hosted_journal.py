@@ -19,7 +19,7 @@ from ambivox.models.engines.hosted.batch_jobs import BatchJobs, Job, Row
 from ambivox.models.engines.hosted.journal import Journal, forget_audio, request_key
 from ambivox.models.engines.hosted.limits import MAX_OPEN
 from ambivox.models.errors import OutageError, UserError
-from ambivox.models.files import DiskFullError
+from ambivox.models.file_errors import DiskFullError
 
 ANNA, BORIS = "a" * 64, "b" * 64
 EARLIER = """CREATE TABLE answers (endpoint TEXT, request TEXT, answer TEXT, model TEXT, text_tokens INTEGER,
