@@ -70,6 +70,7 @@ def strange(kind: str, folder: Path) -> str:
         ("null byte", "missing"),
         ("half a pair", "missing"),
         ("empty name", "missing"),
+        ("read error", "unreadable"),
     ],
 )
 @pytest.mark.timeout(20)
