@@ -34,6 +34,21 @@ def check_writable(path: Path) -> None:
         ) from error
 
 
+def check_folders_to_fill(*paths: Path | None) -> None:
+    """Check that folders that keep files from run to run, such as caches, can be used.
+
+    Args:
+        paths: The folders; one may be missing. None is ignored.
+
+    Raises:
+        UserError: One is a file, a link to nothing, or cannot be made or written.
+    """
+    for path in filter(None, paths):
+        if (path.exists() and not path.is_dir()) or (path.is_symlink() and not path.exists()):
+            raise UserError(f"{path}: found a file, expected a folder, or a name for a new one")
+        check_writable(path / "new")
+
+
 def check_output_file(path: Path, suffix: str, inputs: Iterable[Path | str | None] = ()) -> None:
     """Check that writing a file replaces nothing but an earlier one of its kind.
 

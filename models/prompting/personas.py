@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.file_errors import error_text
+from ambivox.models.regular_files import read_text
 
 FOCUS_LIMIT_CHARACTERS = 400
 
@@ -70,9 +71,10 @@ def load_personas(names: tuple[str, ...], file: Path | None = None) -> tuple[Per
 
 
 def _read(file: Path) -> tuple[Persona, ...]:
+    text = read_text(file, 'lines of name = "sentence"')
     try:
-        entries = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        entries = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f'{file}: not a readable TOML file of personas ({error_text(error)}); expected lines of name = "sentence"'
         ) from error

@@ -11,7 +11,7 @@ from typing import Any
 from ambivox.models.errors import UserError
 
 # Two letters or more: C:/ is a drive. A path has one slash where an address has two.
-_ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/.*", re.DOTALL)
+_ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/.*|(s3|gs|hf|https?|file):", re.DOTALL)
 
 
 def checked_paths(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,10 +44,10 @@ def _checked_path(option: str, path: Path) -> Path:
     text = str(path)
     if not text.strip():
         raise UserError(f"{option}: found an empty text, expected a path")
-    if address := _ADDRESS.fullmatch(text):
-        is_file = address[1].lower() == "file"
+    if _ADDRESS.fullmatch(text):
+        is_file = text.lower().startswith("file:")
         advice = "leave out file://" if is_file else "copy it to this machine first"
-        shown = text.replace(":/", ":///" if is_file else "://", 1)
+        shown = re.sub(":/?", ":///" if is_file else "://", text, count=1)
         raise UserError(f"{option} {shown}: found an address, expected a path on this machine; {advice}")
     if text.startswith("~"):
         try:
