@@ -30,6 +30,9 @@ def apply_settings(project: Path) -> None:
         UserError: PREFECT_API_URL names a server that does not answer, or proxies or certificates cannot be used.
     """
     check_http_environment()
+    # An empty value, as compose files and shells leave it, means that nothing is set; Prefect would read it as a value.
+    for name in [name for name, value in os.environ.items() if name.startswith("PREFECT_") and not value]:
+        del os.environ[name]
     prefect_home(project).mkdir(parents=True, exist_ok=True)
     # Requests to servers on this machine must not go through a proxy, which cannot reach them.
     for name in ("NO_PROXY", "no_proxy"):
