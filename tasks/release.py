@@ -169,7 +169,7 @@ def _released_before(path: Path, tag: str, now: dict[str, Any]) -> dict[str, Any
 
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: cannot be read ({error_text(error)}); get it with: git checkout {tag} -- {path}"
         ) from error
