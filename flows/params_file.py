@@ -50,7 +50,7 @@ def load(project: Path) -> Any:
         yaml = YAML()
         yaml.preserve_quotes = True
         params: Any = yaml.load(path)
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, YAMLError) as error:
         raise UserError(f"{path}: cannot be read as YAML ({error})") from error
     if not isinstance(params, dict):
         raise UserError(f"{path}: expected a mapping with the sections {', '.join(_SECTIONS)}")
