@@ -175,6 +175,14 @@ class Run:
         """The human votes that estimates are scored against."""
         return self.heldout if self.heldout is not None else self.votes
 
+    @cached_property
+    def interval_unit(self) -> str:
+        """What scores of the test split have intervals over: speakers, or utterances where fewer than two are known."""
+        if self.utterances is None:
+            return "speakers"
+        speakers = self.utterances.in_splits("test").frame["speaker"].drop_nulls()
+        return "speakers" if speakers.n_unique() > 1 else "utterances"
+
     def worth(self) -> dict[str, dict[str, Any]]:
         """Return what each ALM is worth, from pooling.json; files of earlier versions have none.
 
