@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from prefect import flow, get_run_logger, task, unmapped
+from prefect import get_run_logger, task, unmapped
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from ambivox.flows.dashboard import annotation_summary
+from ambivox.flows.flow_decorator import flow
 from ambivox.models.errors import MissingExtraError
 from ambivox.models.processes.children import end_with_this_process
 from ambivox.tasks.annotate import FIGURES, AnnotateOptions, options_by_alm, prepare_run

@@ -12,6 +12,7 @@ import polars as pl
 
 from ambivox.models.annotation import checks_file, several_alms
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 from ambivox.models.hashes import file_sha256
 from ambivox.models.left_out import left_out_reason
 from ambivox.models.reporting.estimates import Estimate, parse_estimate
@@ -102,7 +103,7 @@ class Run:
         try:
             return pl.read_parquet(self.root / name)
         except (pl.exceptions.PolarsError, OSError) as error:
-            self._note(f"{name}: not a readable Parquet file ({error})")
+            self._note(f"{name}: not a readable Parquet file ({error_text(error)})")
             return None
 
     def json(self, name: str) -> dict[str, Any]:
@@ -112,7 +113,7 @@ class Run:
         try:
             content = json.loads((self.root / name).read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
-            self._note(f"{name}: not readable as JSON ({error})")
+            self._note(f"{name}: not readable as JSON ({error_text(error)})")
             return {}
         content = with_present_keys(PurePosixPath(name).name, content)
         return content if isinstance(content, dict) else {"entries": content}
