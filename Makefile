@@ -68,7 +68,7 @@ bench: setup ## Side-by-side measurements: writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.run $(ROWS) --scale $(SCALE)
 
 bench-long: setup ## Measurements that take long or need an engine: annotation, ingest, training, growth, capacity
-	for file in annotation capacity capacity_simulation coverage features growth ingest listener training; do \
+	for file in annotation capacity capacity_simulation coverage features growth ingest listener shard_overhead training; do \
 		$(BIN)/python -m benchmarks.$$file || exit 1; done
 
 crash-matrix: setup ## Kill every step and command at random moments, 230 times; takes an hour or more
