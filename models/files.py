@@ -5,7 +5,6 @@ A folder is replaced only if it is empty or was written by this software.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import as_disk_full_error
 from ambivox.models.temporary_files import put_in_place, temporary_file, temporary_folder
 
 # Every folder of atomic_folder holds this file. Its bytes never change, because DVC hashes whole folders.
@@ -42,14 +42,6 @@ _OUTPUT_SUFFIXES = frozenset(
     [".csv", ".jinja", ".json", ".md", ".model", ".parquet", ".safetensors", ".svg", ".tar", ".txt", ".xml"]
 )
 
-# No space left on the device, disk quota exceeded, file larger than allowed.
-_DISK_FULL_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# Permission denied, operation not permitted, read-only file system.
-_NO_ACCESS_CODES = (errno.EACCES, errno.EPERM, errno.EROFS)
-_NO_PATH_CODES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EEXIST)
-_SHOWN_CHARACTERS = 100
-
-
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -69,76 +61,6 @@ def is_lfs_pointer(head: bytes) -> bool:
     return head.startswith(_LFS_POINTER)
 
 
-class DiskFullError(OSError):
-    """The disk was full while writing; the file or folder of before is unchanged."""
-
-    def __init__(self, path: Path) -> None:
-        """Name the ``path`` that was to be written."""
-        super().__init__(errno.ENOSPC, "no space left on the disk", str(path))
-
-    def __str__(self) -> str:
-        """Return one line: what happened, to which path, and what to do."""
-        return (
-            f"{self.filename}: no space left to write it; the earlier content is unchanged; "
-            "free space and run the same command again"
-        )
-
-
-def disk_is_full(error: BaseException) -> bool:
-    """Tell whether an error comes from a full disk, even where a library wrapped it.
-
-    Args:
-        error: Any exception.
-
-    Returns:
-        True for a full disk, an exceeded quota, or a file larger than allowed.
-    """
-    if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in _DISK_FULL_CODES
-    # polars reports the system's error only in the text of its own.
-    return any(f"(os error {code})" in str(error) for code in _DISK_FULL_CODES)
-
-
-def access_error(error: BaseException) -> UserError | None:
-    """The mistake behind an error where a path may not be read or written, or cannot be one; None for another error.
-
-    Args:
-        error: Any exception.
-
-    Returns:
-        An error of one line that names the path and what to do.
-    """
-    if isinstance(error, OSError) and error.errno in _NO_ACCESS_CODES:
-        reason = os.strerror(error.errno or 0).lower()
-        path = error.filename2 or error.filename or "a file"
-        return UserError(
-            f"{path}: {reason}; change its permissions, or name a place that this user may write"
-        )
-    if isinstance(error, OSError) and error.errno in _NO_PATH_CODES and error.filename:
-        path = os.fsdecode(error.filename2 or error.filename)
-        shown = path if len(path) <= _SHOWN_CHARACTERS else f"{path[:_SHOWN_CHARACTERS]}..."
-        return UserError(
-            f"{shown}: {os.strerror(error.errno or 0).lower()}; expected the path of a file or folder"
-        )
-    # pathlib before Python 3.13.
-    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from"):
-        return UserError(f"{error}; expected the path of a file or folder")
-    # polars reports the system's error only in the text of its own.
-    if any(f"(os error {code})" in str(error) for code in _NO_ACCESS_CODES):
-        return UserError(f"{' '.join(str(error).split())}; change its permissions, or name another place")
-    return None
-
-
-@contextmanager
-def _as_disk_full_error(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, DiskFullError) or not disk_is_full(error):
-            raise
-        raise DiskFullError(path) from error
-
-
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends without an error.
@@ -154,7 +76,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         DiskFullError: The disk is full; the old file is unchanged and the temporary one is removed.
     """
-    with _as_disk_full_error(path):
+    with as_disk_full_error(path):
         temporary = temporary_file(path)
         try:
             yield temporary
@@ -188,7 +110,7 @@ def atomic_folder(
     """
     inputs = tuple(inputs)
     check_output_folder(path, inputs, is_own=is_own)
-    with _as_disk_full_error(path):
+    with as_disk_full_error(path):
         temporary = temporary_folder(path)
         try:
             yield temporary

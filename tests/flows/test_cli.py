@@ -198,22 +198,22 @@ LISTS = [
 @pytest.mark.parametrize("form", ["{},", "[{}]", "({})", "{}", " {}"])
 @pytest.mark.parametrize(("command", "flag", "values"), LISTS)
 def test_lists_may_have_commas(command: str, flag: str, values: str, form: str) -> None:
-    from ambivox.tasks._main import _list_flags, _with_lists_as_words
+    from ambivox.tasks._command_words import _list_flags, prepared_words
 
     assert flag in _list_flags(application()[command].default_command)
     written = form.format(values.replace(" ", ", "))
     for given in ([flag, written], [f"{flag}={written}"], [flag, *written.split()]):
         words = [command, *given, "--seed", "3"]
-        assert _with_lists_as_words(application(), words) == [command, flag, *values.split(), "--seed", "3"]
+        assert prepared_words(application(), words) == [command, flag, *values.split(), "--seed", "3"]
 
 
 def test_names_and_paths_keep_their_commas() -> None:
-    from ambivox.tasks._main import _with_lists_as_words
+    from ambivox.tasks._command_words import prepared_words
 
     words = ["forget", "--speaker", "Smith, Anna", "--utterances", "a,b.txt", "--project", "[x]"]
-    assert _with_lists_as_words(application(), words) == words
+    assert prepared_words(application(), words) == words
     words = ["run", "--set", "ingest.shares=[0,1,0,0]", "trial.votes_kept=1,3", "--root", "a,b"]
-    assert _with_lists_as_words(application(), words) == words
+    assert prepared_words(application(), words) == words
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,8 @@ from pathlib import Path
 import pytest
 
 from ambivox.models.errors import UserError
-from ambivox.models.files import (
-    MARKER,
-    access_error,
-    atomic_folder,
-    atomic_path,
-    check_output_folder,
-    disk_is_full,
-    write_json,
-)
+from ambivox.models.file_errors import access_error, disk_is_full
+from ambivox.models.files import MARKER, atomic_folder, atomic_path, check_output_folder, write_json
 
 WRITES_FOREVER = """
 import sys, time
@@ -86,7 +79,8 @@ FULL = """
 import resource, sys
 from pathlib import Path
 import numpy as np, polars as pl
-from ambivox.models.files import DiskFullError, atomic_folder, atomic_path
+from ambivox.models.file_errors import DiskFullError
+from ambivox.models.files import atomic_folder, atomic_path
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1))
 folder = Path(sys.argv[1])
 frame = pl.DataFrame({"a": np.random.default_rng(0).random(100_000)})
