@@ -27,7 +27,7 @@ from ambivox.models.prompting.prompts import Prompt
 from ambivox.models.prompting.request import Request
 from ambivox.models.tables import Utterances
 from ambivox.tasks.annotate import AnnotateOptions
-from benchmarks.alternatives.llm_chat import Conversation, chat, conversation
+from benchmarks.alternatives.llm_chat import Conversation, chat, conversation, logprobs
 
 VOTES = 20
 # The parts of the paper's prompt, in other words, with about as many words as its public code has.
@@ -154,7 +154,9 @@ class Bench:
 
     def by_chat(self, frame: pl.DataFrame) -> NDArray[np.float64]:
         """The questions of exact elicitation by ``LLM.chat``, on the same engine."""
-        return self.distributions(chat(self.engine.llm, self.conversations(frame), self.code_ids()))
+        ids = self.code_ids()
+        outputs = self._count(chat(self.engine.llm, self.conversations(frame), ids))
+        return self.distributions(logprobs(outputs, ids))
 
     def code_ids(self) -> list[int]:
         """The tokens of the answer codes."""
@@ -184,7 +186,9 @@ class Bench:
         self.engine.llm.llm_engine.reset_encoder_cache()
 
     def _counted(self) -> list[Any]:
-        outputs = self._finish()
+        return self._count(self._finish())
+
+    def _count(self, outputs: list[Any]) -> list[Any]:
         for output in outputs:
             self._tokens["prompt"] += len(output.prompt_token_ids)
             self._tokens["cached"] += output.num_cached_tokens

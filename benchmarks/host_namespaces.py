@@ -40,7 +40,7 @@ class Host:
 
     def command(self, *command: str) -> list[str]:
         """A command of this machine as one of this host."""
-        return ["nsenter", f"--target={self.holder.pid}", "--net", "--mount", *command]
+        return ["nsenter", f"--target={self.holder.pid}", "--net", "--mount", f"--wdns={ROOT}", *command]
 
     def call(self, *command: str) -> str:
         """Run a command on this host; what it prints."""
@@ -90,8 +90,11 @@ class Cluster:
     """The two hosts, joined, with Ray's head on one and its worker on the other."""
 
     def __init__(self) -> None:
-        """Create the namespaces and the cable between them, and start Ray."""
+        """Create the hosts."""
         self.head, self.worker = Host.start("ambivox-head", HEAD), Host.start("ambivox-worker", WORKER)
+
+    def start(self) -> None:
+        """Join the hosts, and start Ray on both."""
         joined = (
             f"ip link add cable0 netns {self.head.name} type veth peer name cable0 netns {self.worker.name}"
         )

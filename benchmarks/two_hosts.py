@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -179,6 +180,8 @@ def main() -> None:
         run_flow(*options.flow)
         return
     os.environ["NO_PROXY"] = f"{HEAD},{WORKER},127.0.0.1,localhost"
+    # Ray's head asks for a token where one is found on its host, and a worker then needs to be told that it has to show it.
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     # Not below /tmp, of which each host has its own.
     shared = Path(tempfile.mkdtemp(prefix="ambivox-two-hosts-", dir="/var/tmp"))
     try:
@@ -197,6 +200,7 @@ def _run_cases(shared: Path, names: list[str]) -> list[dict[str, Any]]:
     rows = []
     cluster = Cluster()
     try:
+        cluster.start()
         for name in names:
             case = Case(cluster, shared, name)
             stored = case.wait_for_shards()

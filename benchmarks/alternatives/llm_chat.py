@@ -22,8 +22,8 @@ def conversation(clip: Path, text: str) -> Conversation:
     return [{"role": "user", "content": content}]
 
 
-def chat(llm: Any, conversations: Sequence[Conversation], ids: list[int]) -> NDArray[np.float64]:
-    """Log-probabilities of the answer codes, one row per conversation.
+def chat(llm: Any, conversations: Sequence[Conversation], ids: list[int]) -> list[Any]:
+    """What vLLM answers, with the log-probabilities of the answer codes; one output per conversation.
 
     Args:
         llm: a ``vllm.LLM``.
@@ -33,7 +33,12 @@ def chat(llm: Any, conversations: Sequence[Conversation], ids: list[int]) -> NDA
     from vllm import SamplingParams
 
     params = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=ids)
-    outputs = llm.chat(list(conversations), params, use_tqdm=False)
+    outputs: list[Any] = llm.chat(list(conversations), params, use_tqdm=False)
+    return outputs
+
+
+def logprobs(outputs: Sequence[Any], ids: list[int]) -> NDArray[np.float64]:
+    """Log-probabilities of the answer codes, one row per output of ``chat``."""
     return np.array([[output.outputs[0].logprobs[0][token].logprob for token in ids] for output in outputs])
 
 
