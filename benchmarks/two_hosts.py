@@ -22,6 +22,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -179,9 +180,15 @@ def main() -> None:
     if options.flow:
         run_flow(*options.flow)
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the hosts are removed then, too
     os.environ["NO_PROXY"] = f"{HEAD},{WORKER},127.0.0.1,localhost"
     # Ray's head asks for a token where one is found on its host, and a worker then needs to be told that it has to show it.
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    # By default Ray gives its workers so low a priority that other jobs of this machine starve them.
+    os.environ |= {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_worker_niceness": "0",
+    }
     # Not below /tmp, of which each host has its own.
     shared = Path(tempfile.mkdtemp(prefix="ambivox-two-hosts-", dir="/var/tmp"))
     try:
