@@ -67,7 +67,7 @@ def recorded(project: Path) -> Software | None:
     try:
         content = _yaml(path)
         return Software(str(content["version"]), dict(content["steps"]), str(content["pipeline"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"{path}: cannot be read ({type(error).__name__}); restore it with git, or run: ambivox upgrade --discard-edits"
         ) from error

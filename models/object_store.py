@@ -22,7 +22,9 @@ SCHEME = "s3://"
 _ATTEMPTS = 8
 # Attempts to read an object whose content breaks off: botocore retries requests, but not the reading of a body.
 _READS = 4
-_ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
+_ABSENT = frozenset(
+    {"404", "NoSuchKey", "NoSuchBucket", "NotFound", "InvalidBucketName", "KeyTooLongError", "InvalidURI"}
+)
 _BUSY = frozenset({"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestLimitExceeded"})
 _SERVER_ERRORS = 500
 _FORBIDDEN = frozenset({"403", "AccessDenied", "Forbidden"})
@@ -201,7 +203,7 @@ def _split(url: str) -> tuple[str, str]:
 def _call(url: str, request: Callable[[Any], T]) -> T:
     """Run a request with the client, and turn botocore's errors into ours."""
     from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     environment = tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("AWS_")))
     try:
@@ -217,6 +219,9 @@ def _call(url: str, request: Callable[[Any], T]) -> T:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         is_outage = status >= _SERVER_ERRORS or code in _BUSY
         raise (ObjectStoreOutageError if is_outage else ObjectStoreError)(f"{url}: {error}") from error
+    except ParamValidationError as error:
+        # Nothing is asked under a name that no bucket and no object can have.
+        raise FileNotFoundError(f"{url}: no such object") from error
     except _outages() as error:
         raise ObjectStoreOutageError(f"{url}: {error}; check AWS_ENDPOINT_URL and the credentials") from error
     except (BotoCoreError, Boto3Error) as error:

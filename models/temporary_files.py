@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import hashlib
 import os
 import re
@@ -94,7 +95,11 @@ def sweep(folder: Path) -> None:
 
 def _place(target: Path) -> tuple[Path, str]:
     """The folder of a temporary entry, swept, and how the entry's name begins."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:
+        # All folders above are there: nobody may make one here (/proc, or a current folder that was removed).
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target.parent)) from error
     sweep(target.parent)
     return target.parent, f".{target.name}.{_machine()}-{os.getpid()}-"
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ambivox.models.tables import Annotations, Votes
 
@@ -17,7 +21,7 @@ def draw_synthetic_votes(annotations: Annotations, votes: int, seed: int) -> Vot
     Args:
         annotations: the answers of one run.
         votes: the number of votes per persona and utterance; unused for sampled answers.
-        seed: the seed of the draws; the same seed draws the same votes.
+        seed: the seed of the draws; the same seed draws the same votes, whatever other utterances there are.
 
     Returns:
         The votes table, with ``annotator_kind`` "alm".
@@ -50,7 +54,7 @@ def _draw_from_distributions(
     means = rows.group_by(group, maintain_order=True).mean()
     mean_GK = means.select(columns).to_numpy()
     cumulative_GK = np.cumsum(mean_GK / mean_GK.sum(axis=1, keepdims=True), axis=1)
-    uniform_GV = np.random.default_rng(seed).random((len(means), votes))
+    uniform_GV = np.stack([_uniform(votes, seed, *names) for names in means.select(group).iter_rows()])
     label_GV = (uniform_GV[:, :, None] >= cumulative_GK[:, None, :-1]).sum(axis=2)
     annotators = means.select(pl.concat_str("alm", "persona", separator=":")).to_series()
     return pl.DataFrame(
@@ -61,3 +65,10 @@ def _draw_from_distributions(
         },
         schema=schema,
     )
+
+
+def _uniform(votes: int, *identity: object) -> NDArray[np.float64]:
+    """Numbers from 0 to 1 (1 excluded) that depend on nothing but the seed and the names of a group."""
+    stream = hashlib.shake_128(json.dumps(identity).encode()).digest(8 * votes)
+    whole = np.frombuffer(stream, "<u8") >> 11
+    return whole.astype(np.float64) * 2.0**-53

@@ -37,7 +37,7 @@ def clip_file(clip: Clip, rate_hz: int, sha256: str) -> ClipFile:
 
     if clip.is_whole:
         with open_audio(clip.audio) as source:
-            if hash_of(source) != sha256:
+            if hash_of(source, clip.audio) != sha256:
                 raise AudioError(str(clip), "changed", "since it was ingested; ingest the corpus again")
             source.seek(0)
             return ClipFile(source.read(), PurePosixPath(clip.audio).suffix.lower() or ".wav")

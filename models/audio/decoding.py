@@ -48,7 +48,7 @@ def decode(clip: Clip | str, rate_hz: int = RATE_HZ, sha256: str | None = None) 
     """
     clip = Clip(clip) if isinstance(clip, str) else clip
     with open_audio(clip.audio) as source:
-        if sha256 is not None and clip.sha256(hash_of(source)) != sha256:
+        if sha256 is not None and clip.sha256(hash_of(source, clip.audio)) != sha256:
             raise AudioError(str(clip), "changed", "since it was ingested; ingest the corpus again")
         source.seek(0)
         sound = open_sound(source, clip.audio)

@@ -53,11 +53,18 @@ def open_audio(audio: str) -> BinaryIO:
         raise AudioError(audio, "missing", "no file can have this name") from error
 
 
-def hash_of(source: BinaryIO) -> str:
-    """The SHA-256 of an opened recording's bytes, from where it is to its end."""
+def hash_of(source: BinaryIO, audio: str) -> str:
+    """The SHA-256 of an opened recording's bytes, from where it is to its end; ``audio`` is its name.
+
+    Raises:
+        AudioError: It breaks off: a damaged disk, or a file server that has gone away.
+    """
     digest = hashlib.sha256()
-    while block := source.read(_READ_BYTES):
-        digest.update(block)
+    try:
+        while block := source.read(_READ_BYTES):
+            digest.update(block)
+    except OSError as error:
+        raise AudioError(audio, *_reason(error)) from error
     return digest.hexdigest()
 
 

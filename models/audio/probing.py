@@ -122,7 +122,7 @@ def _examine(audio: str, clips: Sequence[Clip]) -> _Examined:
     errors: dict[Clip, AudioError] = {}
     try:
         with open_audio(audio) as source:
-            sha256 = hash_of(source)
+            sha256 = hash_of(source, audio)
             sound = open_sound(source, audio)
             try:
                 for clip in clips:

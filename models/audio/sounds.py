@@ -66,8 +66,15 @@ def open_sound(source: BinaryIO, audio: str) -> Sound:
         The opened sound.
 
     Raises:
-        AudioError: The file is empty, a pointer, truncated, or in an unknown format.
+        AudioError: The file is empty, a pointer, truncated, in an unknown format, or cannot be read to its end.
     """
+    try:
+        return _open_sound(source, audio)
+    except OSError as error:
+        raise AudioError(audio, "unreadable", error.strerror or type(error).__name__) from error
+
+
+def _open_sound(source: BinaryIO, audio: str) -> Sound:
     import soundfile
 
     size = source.seek(0, io.SEEK_END)

@@ -25,11 +25,13 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.errors import UserError
 from ambivox.models.ingestion.corpus import CorpusData
 from ambivox.models.ingestion.lhotse_manifests import (
     Recording,
     Supervision,
     manifests,
+    read_labels,
     read_recordings,
     read_supervisions,
 )
@@ -120,10 +122,9 @@ def load(root: Path, *, votes: str = "votes", labels: tuple[str, ...] = ()) -> C
 
 def _known_labels(root: Path) -> tuple[str, ...]:
     try:
-        content = json.loads((root / "labels.json").read_text(encoding="utf-8"))
-        return tuple(str(label) for label in content["labels"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ()
+        return read_labels(root).labels
+    except UserError:
+        return ()  # another program's file
 
 
 def _problem(supervision: Supervision, recording: Recording | None) -> tuple[str, str] | None:
@@ -176,4 +177,7 @@ def _opinion(vote: Any, anonymous: str) -> _Vote | None:
         return None
     annotator, weight = vote.get("annotator_id"), vote.get("weight")
     name = anonymous if annotator is None else str(annotator)
-    return name, vote["label"], float(weight) if isinstance(weight, int | float) else None
+    try:
+        return name, vote["label"], float(weight) if isinstance(weight, int | float) else None
+    except OverflowError:
+        return None

@@ -23,7 +23,12 @@ from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.exchange._audio_addresses import names_without_root
 from ambivox.models.files import atomic_path, write_json
-from ambivox.models.ingestion.lhotse_manifests import manifests, read_recordings, read_supervisions
+from ambivox.models.ingestion.lhotse_manifests import (
+    manifests,
+    read_labels,
+    read_recordings,
+    read_supervisions,
+)
 from ambivox.models.tables import Distributions, Ratings, Utterances, Votes
 
 # Fields of a supervision that hold a column as it is.
@@ -85,15 +90,8 @@ def read(folder: Path) -> LinkedTables:
     Raises:
         UserError: The folder has no manifests that Ambivox exported.
     """
-    path = folder / "labels.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        labels = tuple(content["labels"])
-        has_distributions, has_ratings = content["distributions"], content["ratings"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path}: expected the labels of manifests that Ambivox exported ({error})"
-        ) from error
+    known = read_labels(folder)
+    labels, has_distributions, has_ratings = known.labels, known.distributions, known.ratings
     sources = {
         recording.id: recording.sources[0].source
         for file in manifests(folder, "recordings")

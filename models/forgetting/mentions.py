@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet
 
+from ambivox.models.engines.hosted.journal_file import is_locked
 from ambivox.models.errors import UserError
 
 SQLITE_MAGIC = b"SQLite format 3\0"
@@ -20,6 +21,7 @@ _BLOCK_BYTES = 1 << 22
 _WORD = re.compile(rb"[0-9A-Za-z_-]+")
 # Shorter names are looked for in tables only: as words they would be anywhere.
 _SHORTEST = 5
+_WAIT_SECONDS = 60.0
 
 
 class Names:
@@ -60,6 +62,9 @@ def mentions(path: Path, names: Names) -> bool:
     Args:
         path: The file; one that cannot be read mentions nothing.
         names: The names.
+
+    Raises:
+        UserError: A database is locked, so that nobody knows.
     """
     try:
         with path.open("rb") as file:
@@ -89,23 +94,21 @@ def remove_rows(path: Path, names: Names) -> int:
     mentions = _rows(path, names)
     if mentions:
         try:
-            with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as database:
+            with closing(sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)) as database:
                 database.execute("PRAGMA secure_delete=ON")
                 for table, row in mentions:
                     database.execute(f"DELETE FROM {_quoted(table)} WHERE rowid = ?", (row,))  # noqa: S608
                 database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 database.execute("VACUUM")
         except sqlite3.Error as error:
-            raise UserError(
-                f"{path}: rows cannot be removed ({error}); end the processes that use it and run this again"
-            ) from error
+            raise _locked(path, "removed", error) from error
     return len(mentions)
 
 
 def _rows(path: Path, names: Names) -> list[tuple[str, int]]:
     mentions = []
     try:
-        with closing(sqlite3.connect(path, timeout=60)) as database:
+        with closing(sqlite3.connect(path, timeout=_WAIT_SECONDS)) as database:
             database.text_factory = bytes
             tables = database.execute(
                 "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%WITHOUT ROWID%' "
@@ -116,9 +119,17 @@ def _rows(path: Path, names: Names) -> list[tuple[str, int]]:
                 for row, *values in database.execute(f"SELECT rowid, * FROM {_quoted(table)}"):  # noqa: S608
                     if names.are_in(b"\n".join(value for value in values if isinstance(value, bytes))):
                         mentions.append((table, row))
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        if is_locked(error):
+            raise _locked(path, "searched", error) from error
         return mentions
     return mentions
+
+
+def _locked(path: Path, action: str, error: sqlite3.Error) -> UserError:
+    return UserError(
+        f"{path}: rows cannot be {action} ({error}); end the processes that use it and run this again"
+    )
 
 
 def _quoted(table: str) -> str:

@@ -13,15 +13,16 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ambivox.models.errors import UserError
-from ambivox.models.json_documents import parse_json_document
+from ambivox.models.json_documents import parse_json_document, read_json_document
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 _LONGEST_LINE = 1 << 24
+_MOST_CHANNELS = 1 << 16
 
 
 class Source(BaseModel):
@@ -51,7 +52,7 @@ class Supervision(BaseModel):
     recording_id: str
     start: float
     duration: float
-    channel: int | list[int] = 0
+    channel: Annotated[int, Field(ge=0, lt=_MOST_CHANNELS)] | list[int] = 0
     text: str | None = None
     language: str | None = None
     speaker: str | None = None
@@ -59,6 +60,22 @@ class Supervision(BaseModel):
     custom: dict[str, Any] = Field(default_factory=dict)
 
 
+class LabelFile(BaseModel):
+    """labels.json, which `ambivox export --format lhotse` writes beside the manifests.
+
+    Attributes:
+        labels: The label set, in order.
+        distributions: Whether supervisions hold distributions.
+        ratings: Whether they hold ratings.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+    labels: tuple[str, ...]
+    distributions: bool = False
+    ratings: bool = False
+
+
+_LABELS: TypeAdapter[LabelFile] = TypeAdapter(LabelFile)
 _Entry = TypeVar("_Entry", Recording, Supervision)
 
 
@@ -102,6 +119,20 @@ def read_recordings(path: Path) -> Iterator[tuple[int, Recording]]:
 def read_supervisions(path: Path) -> Iterator[tuple[int, Supervision]]:
     """Read a manifest of supervisions; see ``read_recordings``."""
     return _read(path, TypeAdapter(Supervision), "a supervision of lhotse's")
+
+
+def read_labels(folder: Path) -> LabelFile:
+    """Read labels.json of a folder.
+
+    Args:
+        folder: The folder with the manifests.
+
+    Raises:
+        UserError: There is none, or it is something else.
+    """
+    return read_json_document(
+        folder / "labels.json", _LABELS, "the labels of manifests that Ambivox exported"
+    )
 
 
 def _read(path: Path, entry: TypeAdapter[_Entry], expected: str) -> Iterator[tuple[int, _Entry]]:

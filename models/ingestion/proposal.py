@@ -11,10 +11,11 @@ from ambivox.models.ingestion.assignments import status_column
 from ambivox.models.ingestion.clip_columns import clip_columns, shared_ids
 from ambivox.models.ingestion.column_content import Source, audio_share, is_one_to_one, overlap
 from ambivox.models.ingestion.columns import best_named, named_columns
+from ambivox.models.ingestion.count_columns import share_columns
 from ambivox.models.ingestion.recordings import recordings_below
 from ambivox.models.ingestion.segment_columns import SegmentColumns, find_segment_columns
 from ambivox.models.ingestion.speaker_table import find_speaker_table
-from ambivox.models.ingestion.vote_shapes import VoteColumns, find_votes, share_columns
+from ambivox.models.ingestion.vote_shapes import VoteColumns, find_votes
 
 OPTIONAL_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
 _IS_AUDIO = 0.5  # the share of a column's values that must look like recordings

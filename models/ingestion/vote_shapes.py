@@ -10,55 +10,15 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.ingestion.assignments import status_column
-from ambivox.models.ingestion.column_content import Source, is_counts, may_be_labels
+from ambivox.models.ingestion.column_content import Source, may_be_labels
 from ambivox.models.ingestion.columns import best_named, named_columns, words
-from ambivox.models.ingestion.labels import COMMON_LABELS
+from ambivox.models.ingestion.count_columns import count_columns
+from ambivox.models.ingestion.emotion_words import are_emotions
 from ambivox.models.ingestion.nested import parse_cell
 
-_EMOTIONS = frozenset(COMMON_LABELS) | frozenset(
-    [
-        "afraid",
-        "amused",
-        "amusement",
-        "angry",
-        "annoyed",
-        "anxiety",
-        "anxious",
-        "bored",
-        "boredom",
-        "calm",
-        "confused",
-        "confusion",
-        "contemptuous",
-        "disappointed",
-        "disappointment",
-        "disgusted",
-        "embarrassed",
-        "excited",
-        "fearful",
-        "frustrated",
-        "guilt",
-        "guilty",
-        "happy",
-        "hate",
-        "joy",
-        "joyful",
-        "love",
-        "pride",
-        "proud",
-        "relief",
-        "relieved",
-        "sad",
-        "scared",
-        "shame",
-        "surprised",
-        "trust",
-    ]
-)
 _NUMBERED = re.compile(r"^(.*?)[\s_.-]*(\d+|[A-Za-z])$")
 _LIST_SEPARATORS = (";", "|", ",")
 _MOST_CLASSES = 10
-_TOTALS = frozenset({"total", "sum", "count", "counts", "all", "raters", "votes", "responses"})
 # Words of columns that hold something else than one annotator's opinions.
 _NO_ANNOTATORS = frozenset(
     {
@@ -228,57 +188,15 @@ def _is_nested(values: pl.Series) -> bool:
 
 
 def _counts(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:
-    """One column of counts per label: known emotions, after what their names have in common."""
+    """One column of counts per label."""
     if "labels" in given and given.get("shape") == "counts":
         return VoteColumns({}, "as given")
-    numeric = [column for column in columns if is_counts(frame[column])]
-    emotions = [column for column in numeric if set(words(column)) & _EMOTIONS]
-    if len(emotions) < 2:
+    labels = count_columns(frame, columns)
+    if not labels:
         return None
-    stem = _stem(emotions)
-    labels = [column for column in numeric if column.startswith(stem)] if stem else emotions
-    labels = [column for column in labels if column in emotions or not _is_total(frame, column, labels)]
     return VoteColumns(
         {"shape": "counts", "labels": labels}, "columns of whole numbers that are named after labels"
     )
-
-
-def _is_total(frame: pl.DataFrame, column: str, columns: Sequence[str]) -> bool:
-    """Whether a column of numbers is called a total, or is the sum of the others."""
-    if set(words(column)) & _TOTALS:
-        return True
-    others = [
-        pl.col(other).cast(pl.Float64, strict=False).fill_null(0) for other in columns if other != column
-    ]
-    total = pl.col(column).cast(pl.Float64, strict=False)
-    return len(others) > 1 and bool(frame.select((total == pl.sum_horizontal(others)).all()).item())
-
-
-def share_columns(frame: pl.DataFrame) -> list[str]:
-    """List columns that are named after emotions and hold shares from 0 to 1, not numbers of votes.
-
-    Args:
-        frame: The table.
-
-    Returns:
-        The columns, if there are two or more; else none.
-    """
-    shares = []
-    for column in frame.columns:
-        if set(words(column)) & _EMOTIONS and not frame[column].dtype.is_nested():
-            numbers = frame[column].cast(pl.String).cast(pl.Float64, strict=False).drop_nulls()
-            if len(numbers) and numbers.is_between(0, 1).all() and not (numbers == numbers.round()).all():
-                shares.append(column)
-    return shares if len(shares) > 1 else []
-
-
-def _stem(columns: Sequence[str]) -> str:
-    """What names start with in common, up to a separator: Answer. of Answer.anger and Answer.fear."""
-    prefix = columns[0]
-    for column in columns:
-        while not column.startswith(prefix):
-            prefix = prefix[:-1]
-    return re.sub(r"[^\s_.:-]*$", "", prefix)
 
 
 def _raters(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:
@@ -302,7 +220,7 @@ def _raters(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any
     if best:
         options = {"shape": "raters", "raters": best}
         return VoteColumns(options, "numbered columns that share their labels", tells_annotators=True)
-    named = [column for column in columns if may_be_labels(frame[column]) and _are_emotions(frame[column])]
+    named = [column for column in columns if may_be_labels(frame[column]) and are_emotions(frame[column])]
     if len(named) < 2:
         return None
     doubts = [f"the columns {', '.join(map(repr, named))} may each hold an annotator's labels"]
@@ -310,7 +228,3 @@ def _raters(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any
         doubts = []
     options = {"shape": "raters", "raters": named}
     return VoteColumns(options, "columns that hold emotions", doubts=doubts, tells_annotators=True)
-
-
-def _are_emotions(values: pl.Series) -> bool:
-    return bool(values.drop_nulls().str.strip_chars().str.to_lowercase().is_in(list(_EMOTIONS)).all())

@@ -13,7 +13,7 @@ from typing import Any
 
 from ambivox.models.audio.audio_error import AudioError
 from ambivox.models.engines._bounded_http import InvalidResponseError, Response
-from tests.fuzzing import seeds
+from tests.fuzzing import parsers_of_tools, seeds
 from tests.fuzzing.campaign import Parser
 
 
@@ -386,4 +386,4 @@ def _parsers() -> dict[str, Parser]:
     }  # fmt: skip
 
 
-PARSERS = _parsers()
+PARSERS = _parsers() | dict(parsers_of_tools.parsers())

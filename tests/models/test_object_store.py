@@ -97,7 +97,14 @@ def requests(url: str, folder: Path) -> list[Callable[[], object]]:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("url", [f"{ROOT}/absent", "s3://no-such-bucket/a"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{ROOT}/absent", "s3://no-such-bucket/a", "s3://", "s3:///a", f"{ROOT}/", ROOT, "s3://a b/c", "s3://*/x",
+        f"{ROOT}/{'x' * 5000}",
+    ],
+    ids=lambda url: url[:30],
+)  # fmt: skip
 def test_a_missing_object_is_a_missing_file(server: str, tmp_path: Path, url: str) -> None:
     for request in requests(url, tmp_path):
         with pytest.raises(FileNotFoundError, match="no such object"):

@@ -7,7 +7,7 @@ import wave
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from ambivox.models.errors import UserError
@@ -92,6 +92,31 @@ def test_equal_runs_give_equal_bytes(make_utterances, run_annotate, tmp_path):
             "checks.svg",
         ):
             assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+    holds()
+
+
+def test_adding_utterances_changes_no_other(make_utterances, run_annotate, tmp_path):
+    path = make_utterances(4)
+    table = Utterances.read(path)
+
+    def rows(path, name, shard):
+        out = run_annotate(
+            path, name, store=str(tmp_path / f"store-{name}"), shard=shard, splits=ALL_SPLITS, drawn_votes=3
+        )
+        return read_annotations(out).frame, Votes.read(out / "votes.parquet").frame
+
+    everything = rows(path, "all", 2)
+
+    @settings(max_examples=2, deadline=None, phases=[Phase.generate])
+    @given(chosen=st.permutations(range(4)), count=st.integers(1, 3), shard=st.integers(1, 3))
+    def holds(chosen: list[int], count: int, shard: int) -> None:
+        name = "-".join(map(str, [*chosen[:count], shard]))
+        part = Utterances.check(table.frame[chosen[:count]], table.labels)
+        found = rows(part.write(tmp_path / f"{name}.parquet"), name, shard)
+        for own, others in zip(found, everything, strict=True):
+            names = part.frame.select("utterance_id")
+            assert own.equals(names.join(others, on="utterance_id", maintain_order="left_right"))
 
     holds()
 

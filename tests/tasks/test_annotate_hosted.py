@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from ambivox.models.engines import close_engines
-from ambivox.models.engines.hosted import batches
-from ambivox.models.errors import UserError
+from ambivox.models.engines.hosted import batches, journal_file
+from ambivox.models.engines.hosted.limits import MAX_OPEN
+from ambivox.models.errors import OutageError, UserError
 from tests.support.annotation_runs import ALL_SPLITS, read_annotations, read_checks
 from tests.support.hosted_server import PERSONALITIES, HostedServer
 from tests.support.steps import annotate
@@ -216,6 +221,33 @@ def test_kill_9_loses_no_paid_answer(
     run()
     # What was in flight is asked again: at most as many as may be open.
     assert server.served <= REQUESTS + 32
+
+
+def test_a_journal_that_stays_locked_ends_the_run_as_an_outage_and_the_next_resumes(
+    run: Callable[..., Path], server: HostedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_file, "_WAIT_SECONDS", 0.5)
+    released = Event()
+
+    def lock_in_mid_run() -> None:
+        while server.served < 60 and not released.is_set():
+            time.sleep(0.005)
+        with closing(sqlite3.connect(tmp_path / "store/hosted.sqlite", isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            released.wait(60)
+
+    with ThreadPoolExecutor(1) as threads:
+        lock = threads.submit(lock_in_mid_run)
+        try:
+            with pytest.raises(OutageError, match=r"hosted\.sqlite: .* locked by another process"):
+                run()
+        finally:
+            released.set()
+        lock.result()
+    assert 60 <= server.served < REQUESTS
+    run()
+    # What was in flight could not be written.
+    assert server.served <= REQUESTS + 2 * MAX_OPEN
 
 
 @pytest.mark.parametrize("engine", ["vllm", "server", "transformers"])

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ambivox.models.engines._bounded_http import InvalidResponseError
 from ambivox.models.prompting.hosted_spec import Prices
 
+_MOST_TOKENS = 10**9
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -212,11 +214,24 @@ def _usage(usage: _Usage | None) -> Usage:
     if usage is None:
         return Usage()
     prompt, output = usage.prompt_tokens_details or _Details(), usage.completion_tokens_details or _Details()
-    audio = max(prompt.audio_tokens or 0, 0)
+    audio = counted(prompt.audio_tokens)
     return Usage(
-        text=max((usage.prompt_tokens or 0) - audio, 0),
+        text=max(counted(usage.prompt_tokens) - audio, 0),
         audio=audio,
-        cached=max(prompt.cached_tokens or 0, 0),
-        output=max(usage.completion_tokens or 0, 0),
-        reasoning=max(output.reasoning_tokens or 0, 0),
+        cached=counted(prompt.cached_tokens),
+        output=counted(usage.completion_tokens),
+        reasoning=counted(output.reasoning_tokens),
     )
+
+
+def counted(tokens: int | None) -> int:
+    """A provider's count of tokens, from 0 to a billion: a number that no journal can hold would lose a paid answer.
+
+    Args:
+        tokens: what the provider sent; None for nothing.
+
+    Example:
+        >>> counted(-1), counted(7), counted(10**30)
+        (0, 7, 1000000000)
+    """
+    return min(max(tokens or 0, 0), _MOST_TOKENS)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from ambivox.models.errors import UserError
+from ambivox.models.engines.hosted.journal_file import JournalFile
 
 # submitting: the provider may or may not have it; submitted: it has; done, refused, failed: nothing more is expected.
 JobState = Literal["submitting", "submitted", "done", "refused", "failed"]
@@ -65,12 +64,8 @@ class BatchJobs:
     """
 
     def __init__(self, path: Path, endpoint: str) -> None:
-        self._path = path
         self._endpoint = endpoint
-        self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.execute(_TABLE)
+        self._file = JournalFile(path, _TABLE)
 
     def add(self, job: Job) -> None:
         """Note a batch before it is submitted.
@@ -79,7 +74,7 @@ class BatchJobs:
             job: the batch.
         """
         rows = {name: vars(row) for name, row in job.rows.items()}
-        self._write(
+        self._file.execute(
             "INSERT INTO batches (endpoint, job, batch, state, rows, canaries) VALUES (?, ?, ?, 'submitting', ?, ?)",
             (self._endpoint, job.name, job.batch, json.dumps(rows), json.dumps(job.canaries)),
         )
@@ -92,19 +87,18 @@ class BatchJobs:
             state: its state.
             batch: the provider's name of it, where it is known now.
         """
-        self._write(
+        self._file.execute(
             "UPDATE batches SET state = ?, batch = ? WHERE endpoint = ? AND job = ?",
             (state, batch or job.batch, self._endpoint, job.name),
         )
 
     def open(self) -> list[Job]:
         """The batches whose answers are not fetched yet, the oldest first."""
-        with self._lock:
-            batches = self._database.execute(
-                "SELECT job, batch, rows, canaries FROM batches WHERE endpoint = ? AND state IN "
-                "('submitting', 'submitted') ORDER BY at, job",
-                (self._endpoint,),
-            ).fetchall()
+        batches = self._file.execute(
+            "SELECT job, batch, rows, canaries FROM batches WHERE endpoint = ? AND state IN "
+            "('submitting', 'submitted') ORDER BY at, job",
+            (self._endpoint,),
+        )
         return [
             Job(name, batch, {key: Row(**row) for key, row in json.loads(rows).items()}, json.loads(canaries))
             for name, batch, rows, canaries in batches
@@ -112,17 +106,7 @@ class BatchJobs:
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._database.close()
-
-    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        try:
-            with self._lock:
-                self._database.execute(statement, values)
-        except sqlite3.Error as error:
-            raise UserError(
-                f"{self._path}: a batch cannot be noted ({error}); no more are submitted"
-            ) from error
+        self._file.close()
 
 
 def forget_rows(database: sqlite3.Connection, hashes: Collection[str]) -> None:

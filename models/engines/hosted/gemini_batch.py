@@ -180,10 +180,13 @@ def _answer_in(row: dict[str, Any]) -> Answer | None:
         except InvalidResponseError:
             return None
     error = row.get("error")
-    if not isinstance(error, dict) or error.get("code") not in _REFUSED_ROWS:
+    if not isinstance(error, dict):
+        return None
+    code = error.get("code")
+    if not isinstance(code, int) or code not in _REFUSED_ROWS:
         return None
     reason = first_words(str(error.get("message")))
-    return Answer(f"(status {error['code']}: {reason})", "", Usage(), refused=True, in_batch=True)
+    return Answer(f"(status {code}: {reason})", "", Usage(), refused=True, in_batch=True)
 
 
 class _BoundedStream(httpx.SyncByteStream):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from ambivox.models.engines._bounded_http import InvalidResponseError
-from ambivox.models.engines.hosted.answer import Answer, Usage
+from ambivox.models.engines.hosted.answer import Answer, Usage, counted
 from ambivox.models.errors import UserError
 
 # Tokens of reasoning, as Google documents the parameter reasoning_effort of its OpenAI-compatible endpoint.
@@ -146,14 +146,16 @@ def parse_response(response: Any) -> Answer:
     )
 
 
-def _usage(counted: _Metadata) -> Usage:
-    details = counted.prompt_tokens_details or []
-    audio = sum(max(each.token_count or 0, 0) for each in details if (each.modality or "").upper() == "AUDIO")
-    reasoning = max(counted.thoughts_token_count or 0, 0)
+def _usage(metadata: _Metadata) -> Usage:
+    details = metadata.prompt_tokens_details or []
+    audio = counted(
+        sum(counted(each.token_count) for each in details if (each.modality or "").upper() == "AUDIO")
+    )
+    reasoning = counted(metadata.thoughts_token_count)
     return Usage(
-        text=max((counted.prompt_token_count or 0) - audio, 0),
+        text=max(counted(metadata.prompt_token_count) - audio, 0),
         audio=audio,
-        cached=max(counted.cached_content_token_count or 0, 0),
-        output=max(counted.candidates_token_count or 0, 0) + reasoning,
+        cached=counted(metadata.cached_content_token_count),
+        output=counted(metadata.candidates_token_count) + reasoning,
         reasoning=reasoning,
     )

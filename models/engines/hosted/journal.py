@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import threading
 from collections.abc import Collection
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from ambivox.models.engines.hosted.answer import Answer, Usage
 from ambivox.models.engines.hosted.batch_jobs import forget_rows
+from ambivox.models.engines.hosted.journal_file import JournalFile
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.hosted_spec import Hosted
 
@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS answers (
     at TEXT DEFAULT CURRENT_TIMESTAMP, audio_name TEXT, PRIMARY KEY (endpoint, request)
 )
 """
+_COLUMNS = "PRAGMA table_info(answers)"
 
 
 @dataclass(frozen=True)
@@ -66,27 +67,16 @@ class Journal:
         answered_by: the model that is expected to answer; "" for the one asked for. It has answers of its own.
 
     Raises:
-        UserError: the file cannot be opened or is no journal.
+        UserError: see ``JournalFile``, as for all methods.
     """
 
     def __init__(self, path: Path, base_url: str, model: str, answered_by: str = "") -> None:
         self.path = path
         self._asked = f"{base_url} {model}"
         self._endpoint = f"{self._asked} {answered_by}".strip()
-        self._lock = threading.Lock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=FULL")
-            self._database.execute(_TABLE)
-            if "audio_name" not in _columns(self._database):
-                self._database.execute("ALTER TABLE answers ADD COLUMN audio_name TEXT")
-        except (OSError, sqlite3.Error) as error:
-            raise UserError(
-                f"{path}: the journal of paid answers cannot be opened ({error}); nothing was sent. Make the folder "
-                "writable, or move the damaged file away"
-            ) from error
+        self._file = JournalFile(path, _TABLE)
+        if "audio_name" not in {row[1] for row in self._file.execute(_COLUMNS)}:
+            self._file.execute("ALTER TABLE answers ADD COLUMN audio_name TEXT")
 
     @property
     def asked(self) -> str:
@@ -99,11 +89,10 @@ class Journal:
         Args:
             request: see ``request_key``.
         """
-        with self._lock:
-            row = self._database.execute(
-                "SELECT answer FROM answers WHERE endpoint = ? AND request = ?", (self._endpoint, request)
-            ).fetchone()
-        return None if row is None else Answer.of(json.loads(row[0]))
+        rows = self._file.execute(
+            "SELECT answer FROM answers WHERE endpoint = ? AND request = ?", (self._endpoint, request)
+        )
+        return Answer.of(json.loads(rows[0][0])) if rows else None
 
     def add(self, request: str, answer: Answer, audio_name: str, answered_by: str | None = None) -> None:
         """Write an answer; the first answer to a request stays.
@@ -113,9 +102,6 @@ class Journal:
             answer: the answer.
             audio_name: what was sent, as in ``Request``: it begins with the hash of the clip.
             answered_by: the model among whose answers it is kept, if not the one of this journal.
-
-        Raises:
-            UserError: the disk is full or the file cannot be written.
         """
         usage = answer.usage
         row = (
@@ -126,17 +112,11 @@ class Journal:
             *asdict(usage).values(),
             audio_name,
         )
-        try:
-            with self._lock:
-                self._database.execute(
-                    "INSERT OR IGNORE INTO answers (endpoint, request, answer, model, text_tokens, audio_tokens, "
-                    "cached_tokens, output_tokens, reasoning_tokens, audio_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    row,
-                )
-        except sqlite3.Error as error:
-            raise UserError(
-                f"{self.path}: a paid answer cannot be written ({error}); no more are asked for"
-            ) from error
+        self._file.execute(
+            "INSERT OR IGNORE INTO answers (endpoint, request, answer, model, text_tokens, audio_tokens, "
+            "cached_tokens, output_tokens, reasoning_tokens, audio_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
 
     def usage(self, clips: Collection[str] | None = None) -> Spent:
         """The answers so far.
@@ -144,14 +124,13 @@ class Journal:
         Args:
             clips: ``audio_sha256`` of the clips whose answers are counted; None for all.
         """
-        with self._lock:
-            rows = self._database.execute(
-                "SELECT substr(audio_name, 1, 64), coalesce(json_extract(answer, '$.in_batch'), 0), count(*), "
-                "max(audio_name NOT LIKE '%:transcript'), count(nullif(json_extract(answer, '$.is_counted'), 1)), "
-                "sum(text_tokens), sum(audio_tokens), sum(cached_tokens), sum(output_tokens), sum(reasoning_tokens) "
-                "FROM answers WHERE endpoint = ? GROUP BY 1, 2",
-                (self._endpoint,),
-            ).fetchall()
+        rows = self._file.execute(
+            "SELECT substr(audio_name, 1, 64), coalesce(json_extract(answer, '$.in_batch'), 0), count(*), "
+            "max(audio_name NOT LIKE '%:transcript'), count(nullif(json_extract(answer, '$.is_counted'), 1)), "
+            "sum(text_tokens), sum(audio_tokens), sum(cached_tokens), sum(output_tokens), sum(reasoning_tokens) "
+            "FROM answers WHERE endpoint = ? GROUP BY 1, 2",
+            (self._endpoint,),
+        )
         rows = [row for row in rows if clips is None or row[0] in clips]
         sent = {clip for clip, _, _, has_audio, *_ in rows if has_audio}
         usages = [(bool(in_batch), Usage(*tokens)) for _, in_batch, _, _, _, *tokens in rows]
@@ -165,17 +144,15 @@ class Journal:
 
     def models(self) -> list[str]:
         """The models that the answers so far name, most frequent first."""
-        with self._lock:
-            rows = self._database.execute(
-                "SELECT model FROM answers WHERE endpoint = ? GROUP BY model ORDER BY count(*) DESC, model",
-                (self._endpoint,),
-            ).fetchall()
+        rows = self._file.execute(
+            "SELECT model FROM answers WHERE endpoint = ? GROUP BY model ORDER BY count(*) DESC, model",
+            (self._endpoint,),
+        )
         return [row[0] for row in rows]
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._database.close()
+        self._file.close()
 
 
 def forget_audio(path: Path, hashes: Collection[str]) -> tuple[int, list[str]]:
@@ -218,7 +195,7 @@ def forget_audio(path: Path, hashes: Collection[str]) -> tuple[int, list[str]]:
 
 
 def _columns(database: sqlite3.Connection) -> set[str]:
-    return {row[1] for row in database.execute("PRAGMA table_info(answers)")}
+    return {row[1] for row in database.execute(_COLUMNS)}
 
 
 def request_key(*parts: object) -> str:

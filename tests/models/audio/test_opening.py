@@ -39,6 +39,8 @@ def strange(kind: str, folder: Path) -> str:
             os.chdir(folder)  # the name of a socket is short
             server.bind("a.wav")
             os.chdir(here)
+    elif kind == "read error":
+        path.symlink_to("/proc/self/mem")  # a regular file whose first bytes cannot be read
     elif kind == "below a file":
         path.write_bytes(wav(tone()))
         return f"{path}/b.wav"
@@ -70,6 +72,7 @@ def strange(kind: str, folder: Path) -> str:
         ("null byte", "missing"),
         ("half a pair", "missing"),
         ("empty name", "missing"),
+        ("read error", "unreadable"),
     ],
 )
 @pytest.mark.timeout(20)

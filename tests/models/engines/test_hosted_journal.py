@@ -1,15 +1,25 @@
-"""Paid answers about forgotten clips are removed from the journal; a journal of an earlier version is read and removed from."""
+"""The journal of paid answers: forgotten clips, journals of earlier versions, and files that are locked, full or damaged."""
 
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from ambivox.models.engines.hosted import journal_file
 from ambivox.models.engines.hosted.answer import Answer, Usage
+from ambivox.models.engines.hosted.batch_jobs import BatchJobs, Job, Row
 from ambivox.models.engines.hosted.journal import Journal, forget_audio, request_key
-from ambivox.models.errors import UserError
+from ambivox.models.engines.hosted.limits import MAX_OPEN
+from ambivox.models.errors import OutageError, UserError
+from ambivox.models.file_errors import DiskFullError
 
 ANNA, BORIS = "a" * 64, "b" * 64
 EARLIER = """CREATE TABLE answers (endpoint TEXT, request TEXT, answer TEXT, model TEXT, text_tokens INTEGER,
@@ -60,3 +70,101 @@ def test_without_a_journal_there_is_nothing(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("not a journal")
     with pytest.raises(UserError, match="answers cannot be removed from the journal"):
         forget_audio(tmp_path / "other", {ANNA})
+
+
+@contextmanager
+def locked_by_another_process(path: Path, mode: str = "IMMEDIATE") -> Iterator[subprocess.Popen[str]]:
+    """A lock for writing, held by a process of its own until it ends or the block does."""
+    program = (
+        "import sqlite3, sys; database = sqlite3.connect(sys.argv[1], isolation_level=None); "
+        "database.execute(sys.argv[2]); print('locked', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, str(path), f"BEGIN {mode}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "locked\n"
+    try:
+        yield holder
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def answer(number: int) -> Answer:
+    return Answer(text=f"answer {number}", model="model", usage=Usage(text=1))
+
+
+def test_a_lock_that_is_released_in_time_costs_no_answer(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.sqlite", "https://api.example.org", "model")
+    with locked_by_another_process(tmp_path / "j.sqlite") as holder, ThreadPoolExecutor(MAX_OPEN) as threads:
+        written = [
+            threads.submit(journal.add, request_key(number), answer(number), f"{ANNA}:0")
+            for number in range(MAX_OPEN)
+        ]
+        time.sleep(0.3)
+        assert journal.usage().requests == 0
+        assert not any(each.done() for each in written)
+        holder.kill()
+        for each in written:
+            each.result()
+    assert journal.usage().requests == MAX_OPEN
+    journal.close()
+
+
+def test_a_lock_that_stays_ends_all_threads_together_as_an_outage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_file, "_WAIT_SECONDS", 0.5)
+    path = tmp_path / "j.sqlite"
+    journal, jobs = Journal(path, "https://api.example.org", "model"), BatchJobs(path, "e")
+    with locked_by_another_process(path), ThreadPoolExecutor(MAX_OPEN) as threads:
+        began = time.monotonic()
+        written = [
+            threads.submit(journal.add, request_key(number), answer(number), f"{ANNA}:0")
+            for number in range(MAX_OPEN)
+        ]
+        for each in written:
+            with pytest.raises(
+                OutageError, match=r"locked by another process for 0\.5 s.*the same command resumes"
+            ):
+                each.result()
+        assert time.monotonic() - began < MAX_OPEN / 2  # and not one after the other
+        with pytest.raises(OutageError, match="locked by another process"):
+            jobs.add(Job("job", "", {"a": Row("key", f"{ANNA}:0", 1, 1)}))
+    jobs.add(Job("job", "", {"a": Row("key", f"{ANNA}:0", 1, 1)}))
+    assert [job.name for job in jobs.open()] == ["job"]
+    jobs.close()
+    journal.close()
+
+
+def test_a_journal_that_is_locked_at_the_start_is_an_outage_and_not_a_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_file, "_WAIT_SECONDS", 0.2)
+    path = tmp_path / "j.sqlite"
+    with sqlite3.connect(path) as database:
+        database.execute(
+            "CREATE TABLE other (name TEXT)"
+        )  # not in WAL mode, where a lock keeps readers out, too
+    with locked_by_another_process(path, "EXCLUSIVE"), pytest.raises(OutageError, match="locked"):
+        Journal(path, "https://api.example.org", "model")
+    Journal(path, "https://api.example.org", "model").close()
+
+
+def test_a_full_disk_and_a_damaged_file_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    journal = Journal(path, "https://api.example.org", "model")
+    journal._file.execute("PRAGMA max_page_count=8")  # SQLite reports it as it does a full disk
+    with pytest.raises(DiskFullError, match="no space left"):
+        for number in range(500):
+            journal.add(request_key(number), answer(number), f"{ANNA}:0")
+    journal.close()
+    content = bytearray(path.read_bytes())
+    content[100:] = b"\xff" * (len(content) - 100)
+    path.write_bytes(bytes(content))
+    with pytest.raises(UserError, match=r"cannot be used .*move the damaged file away"):
+        Journal(path, "https://api.example.org", "model").usage()

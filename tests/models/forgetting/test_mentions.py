@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from ambivox.models.errors import UserError
 from ambivox.models.forgetting.mentions import _BLOCK_BYTES, Names, mentions, remove_rows
 
 NAMES = Names({"call-001", "séance 7", "u1"}, {"anna-k", "3"})
@@ -81,3 +82,17 @@ def test_rows_of_a_database_are_removed_for_good(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read_mention_nothing(tmp_path: Path) -> None:
     assert not mentions(tmp_path / "absent", NAMES)
+
+
+@pytest.mark.parametrize("action", [mentions, remove_rows])
+def test_a_locked_database_is_named_and_not_taken_to_mention_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: Callable[[Path, Names], object]
+) -> None:
+    monkeypatch.setattr("ambivox.models.forgetting.mentions._WAIT_SECONDS", 0.1)
+    database(tmp_path / "runs.db")
+    with sqlite3.connect(tmp_path / "runs.db", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UserError, match=r"runs\.db: rows cannot be searched .*locked.*run this again"):
+            action(tmp_path / "runs.db", NAMES)
+        other.execute("ROLLBACK")
+    assert action(tmp_path / "runs.db", NAMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,9 @@ from hypothesis.extra.numpy import arrays
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel, pool
-from tests.support.pooling_tables import SimulatedCorpus, label_names, simulated_corpus
+from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
+from ambivox.models.tables import Annotations
+from tests.support.pooling_tables import SimulatedCorpus, annotation_frame, label_names, simulated_corpus
 
 ROWS = 5
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -95,6 +98,36 @@ def test_many_votes_outweigh_the_alm(model: PoolingModel) -> None:
     q_NAK = np.eye(labels)[None, None, labels - 1]
     p_K = pool(model, n_NK, q_NAK).p_NK[0]
     np.testing.assert_allclose(p_K, n_NK[0] / n_NK.sum(), atol=0.01)
+
+
+@settings(quick, max_examples=15)
+@given(data=st.data())
+def test_an_alms_distribution_depends_on_no_other_utterance_and_on_no_order_of_answers_or_labels(
+    data: st.DataObject,
+) -> None:
+    labels, prompts = 3, 4
+    names, ids = label_names(labels), [f"u{number}" for number in range(ROWS)]
+    frames = []
+    for _ in range(prompts):
+        q_NK = data.draw(votes_and_answers(labels))[1][:, 0]
+        floored_NK = np.maximum(q_NK, 1e-12)
+        frames.append(annotation_frame(floored_NK / floored_NK.sum(1, keepdims=True), ids))
+    answers = pl.concat(frames)
+    (together,) = synthetic_distributions(Annotations.check(answers, names), pl.Series(ids))
+    kept = data.draw(st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=ROWS, unique=True))
+    order = data.draw(st.permutations(range(labels)))
+    moved = (
+        answers.filter(pl.col("utterance_id").is_in([ids[row] for row in kept]))
+        .sample(fraction=1.0, shuffle=True, seed=data.draw(st.integers(0, 99)))
+        .with_columns(pl.col("logprobs").list.gather(list(order)))
+    )
+    asked = pl.Series([ids[row] for row in kept])
+    (alone,) = synthetic_distributions(
+        Annotations.check(moved, tuple(names[place] for place in order)), asked
+    )
+    np.testing.assert_array_equal(alone.answers_N, together.answers_N[kept])
+    np.testing.assert_array_equal(alone.refusals_N, together.refusals_N[kept])
+    np.testing.assert_allclose(alone.q_NK, together.q_NK[kept][:, order], rtol=0, atol=1e-15)
 
 
 @settings(quick, max_examples=2)

@@ -59,6 +59,24 @@ def test_divergence_is_symmetric_bounded_and_zero_on_itself(seed: int, labels: i
     assert metrics.bhattacharyya(p_NK, p_NK) == pytest.approx(np.ones(8))
 
 
+@given(st.data(), st.integers(0, 10_000), st.integers(1, 12))
+@settings(max_examples=50, deadline=None)
+def test_no_metric_depends_on_the_order_of_the_labels_or_on_other_utterances(
+    data: st.DataObject, seed: int, labels: int
+) -> None:
+    p_NK, q_NK = _random(8, labels, seed), _random(8, labels, seed + 1)
+    order = data.draw(st.permutations(range(labels)))
+    rows = data.draw(st.lists(st.integers(0, 7), min_size=1, unique=True))
+    for metric in (metrics.jensen_shannon, metrics.bhattacharyya):
+        moved_N = metric(p_NK[rows][:, order], q_NK[rows][:, order])
+        np.testing.assert_allclose(moved_N, metric(p_NK, q_NK)[rows], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        metrics.entropy(p_NK[rows][:, order]), metrics.entropy(p_NK)[rows], rtol=0, atol=1e-12
+    )
+    moved_K = metrics.r2_per_label(p_NK[:, order], q_NK[:, order])
+    np.testing.assert_allclose(moved_K, metrics.r2_per_label(p_NK, q_NK)[list(order)], rtol=1e-9, atol=1e-12)
+
+
 def test_r2_matches_scikit_learn_and_is_nan_where_the_truth_is_constant() -> None:
     truth_NK, prediction_NK = _random(100, 4, 3), _random(100, 4, 4)
     expected_K = r2_score(truth_NK, prediction_NK, multioutput="raw_values")
