@@ -16,6 +16,7 @@ from typing import Literal
 from ambivox.flows import prefect_settings, software
 from ambivox.models.alms import alms
 from ambivox.models.errors import UserError
+from ambivox.models.processes.git import run_git
 
 State = Literal["ok", "optional", "missing"]
 _GIB = 2**30
@@ -156,14 +157,12 @@ def _dvc(project: Path) -> Iterator[Finding]:
             "ambivox run: go to the folder that holds dvc.yaml, or make one: ambivox init FOLDER",
         )
         return
-    command = ["git", "-C", str(project), "rev-parse", "--is-inside-work-tree"]
-    in_git = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    yield Finding(
-        "ok" if in_git else "missing",
-        "git repository",
-        "yes" if in_git else "no",
-        "DVC versions data together with the code: git init",
-    )
+    try:
+        in_git = run_git(project, "rev-parse", "--is-inside-work-tree").returncode == 0
+        found, advice = "yes" if in_git else "no", "DVC versions data together with the code: git init"
+    except UserError as error:
+        in_git, found, advice = False, "no git", str(error)
+    yield Finding("ok" if in_git else "missing", "git repository", found, advice)
     config_file = project / ".dvc" / "config"
     config = config_file.read_text(encoding="utf-8") if config_file.is_file() else ""
     remotes = [line.strip(" []'\"\n") for line in config.splitlines() if line.strip().startswith("['remote")]

@@ -17,6 +17,7 @@ from ambivox.flows.params_file import CORPUS_STEPS, SECTION_STEPS, changing
 from ambivox.flows.step_options import build_options, default_values
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
+from ambivox.models.processes.git import run_git
 from ambivox.models.temporary_files import scratch_folder
 
 _FILES = software.PIPELINE.parent
@@ -74,8 +75,7 @@ def make(folder: Path) -> list[str]:
             raise UserError(
                 f"{path} exists already, and is not one that ambivox init writes; choose another folder"
             )
-    if shutil.which("git") is None:
-        raise UserError("git is not installed; a project is a git repository, so install git first")
+    run_git(Path.cwd(), "--version")  # before anything is made: a project is a git repository
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileNotFoundError as error:  # as in /proc
@@ -97,23 +97,28 @@ def make(folder: Path) -> list[str]:
 
 
 def _set_up_git_and_dvc(folder: Path) -> None:
-    inside = ["git", "-C", str(folder), "rev-parse", "--show-prefix"]
-    prefix = subprocess.run(inside, capture_output=True, text=True, check=False)
+    prefix = run_git(folder, "rev-parse", "--show-prefix")
     if prefix.returncode:
-        _run(["git", "init", "--quiet"], folder)
+        _check(run_git(folder, "init", "--quiet"), folder, "git init")
+    # What git ignores cannot be versioned, and DVC refuses it.
+    elif ignored_by := run_git(folder, "check-ignore", "--verbose", ".dvc").stdout:
+        rule = ignored_by.partition("\t")[0]
+        raise UserError(
+            f"{folder}: the git repository around it ignores this folder ({rule}); choose another folder, or take that rule out"
+        )
     if not (folder / ".dvc").is_dir():
         below = ["--subdir"] if prefix.returncode == 0 and prefix.stdout.strip() else []
-        _run([sys.executable, "-m", "dvc", "init", "--quiet", *below], folder)
+        command = [sys.executable, "-m", "dvc", "init", *below]  # --quiet would hide why it fails
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        _check(done, folder, "dvc init")
 
 
-def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def _check(done: subprocess.CompletedProcess[str], folder: Path, name: str) -> None:
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or [
             f"exit code {done.returncode}"
         ]
-        name = "git" if command[0] == "git" else "dvc"
-        raise UserError(f"{folder}: {name} init failed: {lines[0].strip()}")
+        raise UserError(f"{folder}: {name} failed: {lines[0].strip()}")
 
 
 def _extend_gitignore(path: Path) -> bool:

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from ambivox.flows.prefect_user_settings import check_user_settings, drop_empty_variables
 from ambivox.flows.server_access import CLIENT_PASSWORD, SERVER_PASSWORD
 from ambivox.models.errors import UserError
 from ambivox.models.http_environment import check_http_environment
@@ -27,9 +28,11 @@ def apply_settings(project: Path) -> None:
     """Put Prefect's settings into this process's environment; what the user has set there stays.
 
     Raises:
-        UserError: PREFECT_API_URL names a server that does not answer, or proxies or certificates cannot be used.
+        UserError: PREFECT_API_URL names a server that does not answer, Prefect cannot use another setting of the user's,
+            or proxies or certificates cannot be used.
     """
     check_http_environment()
+    drop_empty_variables()
     prefect_home(project).mkdir(parents=True, exist_ok=True)
     # Requests to servers on this machine must not go through a proxy, which cannot reach them.
     for name in ("NO_PROXY", "no_proxy"):
@@ -45,6 +48,7 @@ def apply_settings(project: Path) -> None:
             f"PREFECT_API_URL={set_by_user}: no Prefect API answers there, expected one such as http://host:4200/api; "
             "start that server, or unset PREFECT_API_URL for one of this project's own"
         )
+    check_user_settings(project)
     os.environ |= missing_settings(project, dict(os.environ))
 
 

@@ -60,8 +60,7 @@ def evaluate(
     from ambivox.models.evaluation.finetuning_tables import PAPER, write_evaluation
     from ambivox.models.evaluation.human_targets import few_speakers, human_targets
     from ambivox.models.evaluation.predictions import read_predictions, reference_predictions
-    from ambivox.models.evaluation.scores import DIVERGENCES
-    from ambivox.models.evaluation.summary_figures import summary_figures
+    from ambivox.models.evaluation.summary_figures import figures_of_models
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
     from ambivox.models.reporting.figures import evaluation as figures
     from ambivox.models.reporting.figures.style import save
@@ -77,12 +76,8 @@ def evaluate(
     with atomic_folder(out, inputs) as folder:
         written = write_evaluation(models, references, targets, folder, options.seed)
         # validate's summary has the references already.
-        own_figures = {
-            name: {score: row.get(score) for score in DIVERGENCES}
-            for name, row in written.metrics.items()
-            if name not in _REFERENCES
-        }
-        write_json(folder / "summary.json", summary_figures(own_figures))
+        own_rows = {name: row for name, row in written.metrics.items() if name not in _REFERENCES}
+        write_json(folder / "summary.json", figures_of_models(own_rows))
         save(figures.matrix_figure(written.metrics, PAPER), folder / "matrix.svg")
         save(figures.tertiles_figure(written.metrics), folder / "tertiles.svg")
         save(figures.calibration_figure(written.calibration, written.models), folder / "calibration.svg")

@@ -65,7 +65,7 @@ def validate(
     from ambivox.models.annotation.several_alms import annotation_files
     from ambivox.models.errors import UserError
     from ambivox.models.evaluation.human_targets import few_speakers
-    from ambivox.models.evaluation.summary_figures import summary_figures
+    from ambivox.models.evaluation.summary_figures import figures_of_sources
     from ambivox.models.evaluation.validation import validate as compare
     from ambivox.models.evaluation.validation_tables import details, metrics_by_source, scores_by_utterance
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
@@ -101,7 +101,7 @@ def validate(
     compared = validation.without_target()
     with atomic_folder(out, inputs) as folder:
         write_json(folder / "metrics.json", rows)
-        write_json(folder / "summary.json", summary_figures(rows, _worth(distributions)))
+        write_json(folder / "summary.json", figures_of_sources(rows, _worth(distributions)))
         write_json(folder / "details.json", details(validation))
         scores_by_utterance(validation).write_parquet(folder / "scores.parquet")
         for draw, name in (

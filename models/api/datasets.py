@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import polars as pl
 
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.hub import hub_endpoint, hub_token
+from ambivox.models.processes.git import run_git
 from ambivox.models.tables import Distributions
 from ambivox.models.tables.distributions import SOURCES
 from ambivox.models.temporary_files import scratch_folder
@@ -108,12 +108,7 @@ def _at_revision(names: list[Path], revision: str) -> pl.DataFrame:
         folder = name.resolve().parent
         while not folder.is_dir():
             folder = folder.parent
-        toplevel = subprocess.run(
-            ["git", "-C", str(folder), "rev-parse", "--show-toplevel"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        toplevel = run_git(folder, "rev-parse", "--show-toplevel")
         if toplevel.returncode:
             raise UserError(f"{name}: is in no git repository, so it has no revision {revision!r}")
         root = Path(toplevel.stdout.strip())

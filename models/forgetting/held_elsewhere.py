@@ -8,14 +8,15 @@ from __future__ import annotations
 import configparser
 import re
 import shlex
-import subprocess
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from ambivox.models.errors import UserError
 from ambivox.models.object_store import is_object_url
+from ambivox.models.processes.git import run_git
 
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
@@ -151,7 +152,7 @@ def dvc_remotes(project: Path) -> list[str]:
 def _git(project: Path, *arguments: str) -> list[str]:
     """The lines that a git command prints; none where the project is in no repository."""
     try:
-        result = subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=False)
-    except OSError:
+        result = run_git(project, *arguments)
+    except UserError:
         return []
     return result.stdout.split("\n")[:-1] if result.returncode == 0 else []

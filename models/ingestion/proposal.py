@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ambivox.models.errors import UserError
 from ambivox.models.ingestion.assignments import status_column
 from ambivox.models.ingestion.clip_columns import clip_columns, shared_ids
 from ambivox.models.ingestion.column_content import Source, audio_share, is_one_to_one, overlap
 from ambivox.models.ingestion.columns import best_named, named_columns
 from ambivox.models.ingestion.count_columns import share_columns
+from ambivox.models.ingestion.headers import check_audio_header, check_id_header, check_label_track
 from ambivox.models.ingestion.recordings import recordings_below
 from ambivox.models.ingestion.segment_columns import SegmentColumns, find_segment_columns
 from ambivox.models.ingestion.speaker_table import find_speaker_table
@@ -65,14 +67,16 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
 
     Returns:
         The proposal; options that the user gave are not part of it.
+
+    Raises:
+        UserError: A table has no header, or is one that another command reads.
     """
     proposal = Proposal()
     if exported := next((source.path for source in sources if _is_label_studio(source)), None):
-        proposal.missing.append(
+        raise UserError(
             f"{exported.name} is an export of Label Studio: `ambivox import-votes --source {exported.name} --into KEY` adds "
             "its votes to a corpus"
         )
-        return proposal
     utterances, audio = _find_audio(sources, given, proposal)
     if _add_clips(sources, utterances if audio else None, given, proposal):
         return proposal
@@ -169,12 +173,15 @@ def _find_audio(
     names = {folder: recordings_below(folder) for folder in folders} if not candidates else None
     candidates = candidates or _audio_columns(sources, given, names)
     if not candidates:
+        for source in sources:
+            check_label_track(source)
         proposal.missing.append("a column with audio paths (option audio): none names audio files")
         return (sources[0] if len(sources) == 1 else None), None
     # A table of votes may repeat the paths: the utterances are in the table without annotators, or with fewer rows.
     candidates.sort(key=_utterances_first)
     share, _, source, column = candidates[0]
     if "audio" not in given and column != "audio":
+        check_audio_header(source, column)
         proposal.add("audio", column, f"{-share:.0%} of its values name audio files")
     return source, column
 
@@ -260,6 +267,7 @@ def _add_ids(
             )
             return
         _, _, _, candidate, key = min(pairs)
+        check_id_header(votes, key, frame[candidate])
         candidates = [candidate]
     if not candidates:
         return

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ambivox.models.dvc_files import recover_busy_list
 from ambivox.models.errors import UserError
+from ambivox.models.processes.git import run_git
 
 _VERSION = re.compile(r"v\d+(\.\d+){0,2}")
 
@@ -170,18 +171,19 @@ class Versions:
         ]
 
     def _git(self, *arguments: str) -> str:
-        return self._run(["git", *arguments])
+        return _output(run_git(self.project, *arguments), f"git {arguments[-1]}")
 
     def _dvc(self, *arguments: str) -> str:
-        return self._run([sys.executable, "-m", "dvc", *arguments])
-
-    def _run(self, command: list[str]) -> str:
+        command = [sys.executable, "-m", "dvc", *arguments]
         result = subprocess.run(command, cwd=self.project, capture_output=True, text=True, check=False)
-        if result.returncode:
-            lines = (result.stderr or result.stdout).strip().splitlines() or ["no reason given"]
-            name = "dvc" if "dvc" in command else "git"
-            raise UserError(f"{name} {command[-1]}: {lines[-1]}")
-        return result.stdout.strip()
+        return _output(result, f"dvc {arguments[-1]}")
+
+
+def _output(result: subprocess.CompletedProcess[str], command: str) -> str:
+    if result.returncode:
+        lines = (result.stderr or result.stdout).strip().splitlines() or ["no reason given"]
+        raise UserError(f"{command}: {lines[-1]}")
+    return result.stdout.strip()
 
 
 def _subject(tag: str) -> str:

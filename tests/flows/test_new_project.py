@@ -214,6 +214,24 @@ def test_a_folder_below_a_repository_keeps_its_files(tmp_path: Path) -> None:
     assert stale(folder) == {}
 
 
+@pytest.mark.parametrize("rule", ["tools/", "/tools/*", ".dvc"])
+def test_a_folder_that_git_ignores_is_refused_with_the_rule(tmp_path: Path, rule: str) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / ".gitignore").write_text(f"*.wav\n{rule}\n")
+    with pytest.raises(
+        UserError, match=r"ignores this folder \(.*\.gitignore:2:.*\); choose another"
+    ) as raised:
+        new_project.make(tmp_path / "tools/study")
+    assert rule in str(raised.value)
+
+
+def test_a_project_needs_git_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="git cannot be started"):
+        new_project.make(tmp_path / "study")
+    assert not (tmp_path / "study").exists()
+
+
 def test_an_interrupted_init_is_completed_and_a_finished_one_refused(tmp_path: Path) -> None:
     folder = tmp_path / "project"
     new_project.make(folder)

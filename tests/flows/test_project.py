@@ -185,6 +185,14 @@ def test_doctor_marks_what_stops_the_main_job(tmp_path: Path) -> None:
     assert {one.what: one for one in diagnostics.findings(ROOT)}["DVC remote"].state in ("ok", "optional")
 
 
+def test_doctor_works_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".dvc").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    repository = {one.what: one for one in diagnostics.findings(tmp_path)}["git repository"]
+    assert (repository.state, repository.found) == ("missing", "no git")
+    assert "install it" in repository.advice
+
+
 def test_the_short_table_has_a_row_a_source_and_the_ceiling() -> None:
     row = {"js": 0.1234, "js_low": 0.1, "js_high": 0.15, "bc": 0.9, "accuracy": 0.75}
     metrics = dict.fromkeys(("human", "synthetic", "combined", "pooled", "prior", "ceiling"), row)

@@ -264,6 +264,35 @@ def test_what_is_no_table_says_what_it_is(root: Path) -> None:
         load(root)
 
 
+@pytest.mark.parametrize("audio", ["Ton/{}.wav", "Ton\\{}.WAV", "{}.wav", "{}"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_a_first_row_of_data_is_not_lost(root: Path, audio: str, separator: str) -> None:
+    first, *others = rows(audio)
+    write(root / "ratings.txt", first, others, by=separator)
+    for read in (lambda: load(root), lambda: preview(root, {}), lambda: load(root / "ratings.txt")):
+        with pytest.raises(
+            UserError, match=r"the first row is data \(.*vera 1.*\); write the columns' names"
+        ):
+            read()
+
+
+def test_a_first_vote_in_a_table_of_its_own_is_not_lost(root: Path) -> None:
+    lines = [[clip.replace(" ", ""), f"Ton/{clip}.wav", clip[:4]] for clip in CLIPS]
+    write(root / "utterances.csv", ["utterance_id", "audio", "speaker"], lines)
+    first, *others = [[row[0].replace(" ", ""), *row[2:]] for row in rows("{}")]
+    write(root / "votes.csv", first, others)
+    with pytest.raises(UserError, match=r"votes\.csv: the first row is data \(vera1, kim, joy\)"):
+        load(root)
+
+
+@pytest.mark.parametrize("row", ["0.000000\t{}.250000\tjoy", "0.1\t{}.2\tcalm"])
+def test_label_tracks_are_named(root: Path, row: str) -> None:
+    for clip in CLIPS:
+        (root / f"{clip}.txt").write_text("".join(row.format(end) + "\n" for end in range(1, 4)))
+    with pytest.raises(UserError, match=r"otto 1\.txt: a label track.*audio,start,end,annotator,label"):
+        preview(root, {})
+
+
 def test_columns_that_are_not_read_are_named(root: Path) -> None:
     write(
         root / "table.csv",

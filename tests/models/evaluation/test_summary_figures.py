@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from ambivox.models.evaluation.summary_figures import summary_figures
+from ambivox.models.evaluation.summary_figures import figures_of_models, figures_of_sources
 
 
 def test_of_a_validation() -> None:
-    sources = ("human", "synthetic", "combined", "pooled", "prior", "ceiling")
+    sources = ("human", "human_prior", "human_mixture", "synthetic", "combined", "pooled", "prior", "ceiling")
     rows = {
         source: {"nll": 1.2, "squared_error": 0.1, "js": 0.2, "js_low": 0.1, "bc": 0.8, "accuracy": 0.5}
         for source in sources
     }
-    figures = summary_figures(rows, {"tiny": {"nll": 5.9, "squared_error": None}, "mute": {}})
-    assert set(figures) == {
-        *(f"{score}_{source}" for score in ("nll", "squared_error", "js") for source in sources),
-        "bc_pooled",
-        "accuracy_pooled",
-        "worth_nll_tiny",
-    }
+    figures = figures_of_sources(rows, {"tiny": {"nll": 5.9, "squared_error": None}, "mute": {}})
+    assert figures["nll_pooled"] == 1.2
+    assert figures["worth_nll_tiny"] == 5.9
+    assert len(figures) == 10
 
 
-def test_of_a_matrix_and_with_undefined_figures() -> None:
+def test_undefined_figures_are_left_out() -> None:
     rows = {
-        "human-on": {"js": 0.1234567891, "bc": 0.9},
-        "pooled-off": {"js": 0.1, "bc": None, "accuracy": 0.7},
-        "zero-shot": {"missing": 5, "nll": float("inf")},
-        "ceiling": {"js": float("nan")},
+        "human": {"nll": float("inf"), "squared_error": float("nan"), "js": 0.1234567891},
+        "pooled": {"nll": None, "js": 0.1},
     }
-    assert summary_figures(rows) == {
-        "js_human-on": 0.123457,
-        "js_pooled-off": 0.1,
-        "accuracy_pooled-off": 0.7,
-    }
+    assert figures_of_sources(rows, {}) == {"js_human": 0.123457, "js_pooled": 0.1}
+    models = {"human-on": {"nll": 1.2}, "pooled-off": {"js": 0.1}, "zero-shot": {"nll": float("inf")}}
+    assert figures_of_models(models) == {"nll_human-on": 1.2}

@@ -1,0 +1,74 @@
+"""Settings of Prefect that a user has made: those that it cannot use are one line before anything is started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ambivox.flows.prefect_settings import apply_settings
+from ambivox.models.errors import UserError
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project's folder, in which the process works, and an environment without settings of Prefect."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def test_a_variable_that_prefect_refuses_is_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_LOGGING_LEVEL", "loud")
+    with pytest.raises(
+        UserError, match=r"^PREFECT_LOGGING_LEVEL = LOUD: Prefect cannot use this \(.*'DEBUG'"
+    ):
+        apply_settings(project)
+
+
+def test_files_that_prefect_refuses_are_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = project / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (project / ".env").write_text("PREFECT_SERVER_API_PORT=high\n")
+    with pytest.raises(
+        UserError, match=r"the setting .*port in .* = high: Prefect cannot use this"
+    ) as raised:
+        apply_settings(project)
+    assert str(raised.value).startswith(f"{project}: ")
+    assert "\n" not in str(raised.value)
+    (elsewhere / "prefect.toml").write_text("no toml")
+    with pytest.raises(UserError, match=r"^.*/elsewhere: .*prefect.toml: invalid TOML .* or remove the file"):
+        apply_settings(project)
+
+
+@pytest.mark.parametrize("home", ["/proc/nowhere", "file/home"])
+def test_a_home_of_prefect_that_cannot_be_written_is_named(
+    project: Path, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    (project / "file").touch()
+    monkeypatch.setenv("PREFECT_HOME", home)
+    with pytest.raises(UserError, match=rf"^PREFECT_HOME={home}: Prefect cannot keep its files there \(.+\)"):
+        apply_settings(project)
+
+
+def test_variables_without_a_value_are_not_settings(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILE", "PREFECT_LOGGING_LEVEL"):
+        monkeypatch.setenv(name, "")
+    apply_settings(project)
+    assert "PREFECT_API_URL" not in os.environ
+    assert os.environ["PREFECT_HOME"] == str(project / ".ambivox/prefect")
+    assert "PREFECT_LOGGING_LEVEL" not in os.environ
+
+
+def test_settings_that_prefect_takes_stay(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "prefect.toml").write_text('[logging]\nlevel = "WARNING"\n')
+    monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "7")
+    apply_settings(project)
+    assert os.environ["PREFECT_CLIENT_MAX_RETRIES"] == "7"
