@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from prefect import flow, get_run_logger, task, unmapped
+from prefect import get_run_logger, task, unmapped
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
 from ambivox.flows.dashboard import annotation_summary
+from ambivox.flows.flow_decorator import flow
 from ambivox.flows.shard_runners import ShardRunner
 from ambivox.models.processes.children import end_with_this_process
 from ambivox.tasks.annotate import FIGURES, AnnotateOptions, options_by_alm, prepare_run

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -71,7 +72,7 @@ def findings(project: Path) -> list[Finding]:
         _server(project),
         *_dvc(project),
         *_software(project),
-        _disk(project),
+        *_disk(project),
     ]
 
 
@@ -189,11 +190,31 @@ def _software(project: Path) -> Iterator[Finding]:
         )
 
 
-def _disk(project: Path) -> Finding:
+def _disk(project: Path) -> Iterator[Finding]:
     free_gib = shutil.disk_usage(project).free / _GIB
-    return Finding(
+    yield Finding(
         "ok" if free_gib > _MIN_DISK_GIB else "missing",
         "disk",
         f"{free_gib:.0f} GiB free",
         f"at least {_MIN_DISK_GIB} GiB for data, models and shards",
     )
+    if reason := _why_not_writable(project):
+        yield Finding(
+            "missing",
+            "project folder",
+            f"cannot be written: {reason}",
+            "ambivox run: change the permissions of the folder, or use a project in a folder that this user may write",
+        )
+
+
+def _why_not_writable(project: Path) -> str:
+    """Why no file can be made in a folder of the project that runs write to; "" where one can."""
+    for folder in (project, project / ".ambivox", project / "data"):
+        if not folder.is_dir():
+            continue
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            return f"{folder.name or '.'}: {os.strerror(error.errno or 0).lower()}"
+    return ""

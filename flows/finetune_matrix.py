@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
 from ambivox.flows import params_file, yaml_comments
 from ambivox.flows.dashboard import read_metrics
+from ambivox.flows.flow_decorator import flow
 from ambivox.flows.reproduce import reproduce, thread_runner
 from ambivox.models.errors import UserError
 from ambivox.models.reporting.measures import rank

@@ -10,6 +10,7 @@ from typing import Any
 from filelock import FileLock
 
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_path
 
 _LOCK_SECONDS = 600.0  # reading a large corpus takes minutes
@@ -51,7 +52,7 @@ def load(project: Path) -> Any:
         yaml.preserve_quotes = True
         params: Any = yaml.load(path)
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as YAML ({error})") from error
+        raise UserError(f"{path}: cannot be read as YAML ({error_text(error)})") from error
     if not isinstance(params, dict):
         raise UserError(f"{path}: expected a mapping with the sections {', '.join(_SECTIONS)}")
     for name, empty in _SECTIONS.items():

@@ -14,13 +14,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from prefect import flow, get_run_logger, tags, task
+from prefect import get_run_logger, tags, task
 from prefect.client.schemas.objects import State
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.states import Completed
 
 from ambivox.flows.annotators import LEDGER, corpus_lock, current_annotator
+from ambivox.flows.flow_decorator import flow
 from ambivox.flows.hosted_consent import hosted_budget
 from ambivox.flows.promotions import complete, record
 from ambivox.flows.reannotate_artifacts import publish_decisions

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-from prefect import flow, get_run_logger, tags, task
+from prefect import get_run_logger, tags, task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run, task_run
@@ -21,6 +21,7 @@ from prefect.tasks import Task
 
 from ambivox.flows import run_records
 from ambivox.flows.dashboard import publish_changes, publish_stage
+from ambivox.flows.flow_decorator import flow
 from ambivox.flows.pipeline import (
     LockHeldError,
     Stage,

@@ -12,7 +12,6 @@ from pathlib import Path
 from ambivox.flows import prefect_settings, run_records
 from ambivox.flows.pipeline import Stage, StageFailedError, stages
 from ambivox.flows.prefect_server import PrefectServer, check_database
-from ambivox.flows.server_outage import named_outages
 from ambivox.flows.stage_runs import PlannedRun, is_ending, start_first
 from ambivox.models.left_out import left_out_reason
 from ambivox.models.processes.children import end_children
@@ -79,7 +78,7 @@ def _run_flow(
         logging.raiseExceptions = False
         flow = reproduce.with_options(task_runner=thread_runner(workers))
         try:
-            with named_outages(), plan.used():
+            with plan.used():
                 counts: dict[str, int] = flow(project=str(project), corpora=(key,), force=force)
         except StageFailedError as failed:
             if failed.exit_code == USER_MISTAKE:

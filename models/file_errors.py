@@ -14,7 +14,16 @@ from ambivox.models.errors import UserError
 _DISK_FULL_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Permission denied, operation not permitted, read-only file system.
 _NO_ACCESS_CODES = (errno.EACCES, errno.EPERM, errno.EROFS)
-_NO_PATH_CODES = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EEXIST)
+_NO_PATH_CODES = (
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.ENOENT,
+    errno.EISDIR,
+    errno.ENXIO,
+    errno.ENODEV,
+)
 _SHOWN_CHARACTERS = 100
 
 
@@ -46,6 +55,21 @@ def disk_is_full(error: BaseException) -> bool:
         return error.errno in _DISK_FULL_CODES
     # polars reports the system's error only in the text of its own.
     return any(f"(os error {code})" in str(error) for code in _DISK_FULL_CODES)
+
+
+def error_text(error: BaseException) -> str:
+    """What an error says, without the number and the path of the system's.
+
+    Args:
+        error: Any exception; its path is in the message that this text becomes a part of.
+
+    Example:
+        >>> error_text(FileNotFoundError(2, "No such file or directory", "a.csv"))
+        'no such file or directory'
+    """
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    return " ".join(str(error).split())
 
 
 def access_error(error: BaseException) -> UserError | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ambivox.models.errors import UserError
 from ambivox.models.file_errors import as_disk_full_error
+from ambivox.models.output_places import check_writable
 from ambivox.models.temporary_files import put_in_place, temporary_file, temporary_folder
 
 # Every folder of atomic_folder holds this file. Its bytes never change, because DVC hashes whole folders.
@@ -148,7 +149,8 @@ def check_output_folder(
 
     Raises:
         UserError: ``path`` is a file, a link, the root of a drive, the home folder, the current folder or a parent
-            of one of them, holds an input, or holds files that this software did not write.
+            of one of them, holds an input, or holds files that this software did not write, or nothing can be written
+            there.
     """
     if path.is_symlink():
         raise UserError(f"{path}: found a link, expected a folder to write; name another folder or remove it")
@@ -173,6 +175,7 @@ def check_output_folder(
         raise UserError(
             f"{path}: holds files that Ambivox did not write ({listed}); name another folder or remove it"
         )
+    check_writable(path)
 
 
 def _home() -> Path:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ambivox.models.errors import UserError
+from ambivox.models.regular_files import read_bytes
 
 T = TypeVar("T")
 
@@ -33,11 +34,7 @@ def read_json_document(path: Path, document: TypeAdapter[T], expected: str) -> T
     Raises:
         UserError: The file cannot be read, is not JSON, or does not have this type.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error}); expected {expected}") from error
-    return parse_json_document(content, document, expected, str(path))
+    return parse_json_document(read_bytes(path, expected), document, expected, str(path))
 
 
 def parse_json_document(content: bytes, document: TypeAdapter[T], expected: str, origin: str) -> T:

@@ -25,7 +25,7 @@ from ambivox.models.number_ranges import check_options, check_ranges
 from ambivox.models.processes.caches import use_writable_caches
 from ambivox.models.processes.children import end_children, end_with_this_process
 from ambivox.models.processes.interruption import code_after_signal, exit_code, interruptible
-from ambivox.tasks._command_words import parser_message, prepared_words
+from ambivox.tasks._command_words import checked_paths, parser_message, prepared_words
 
 USER_MISTAKE = 2
 # EX_OSERR and EX_IOERR of sysexits.h.
@@ -77,6 +77,7 @@ def command_of(step: Callable[..., Any]) -> Callable[..., Any]:
         as_json = bound.arguments.pop("json", False)
         set_output(bound.arguments.pop("quiet"), bound.arguments.pop("verbose"), as_json)
         _check_numbers(step, bound.arguments)
+        bound.arguments.update(checked_paths(bound.arguments))
         end_with_this_process()
         result = step(*bound.args, **bound.kwargs)
         if as_json and figures:

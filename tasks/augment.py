@@ -68,12 +68,14 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
     from ambivox.models.augmentation import augment as augmentation
     from ambivox.models.augmentation.dime_aug import DimeAugSettings
     from ambivox.models.files import atomic_folder, check_output_folder
+    from ambivox.models.output_places import check_folders_to_fill
     from ambivox.models.reporting.figures.augmentation import class_balance_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Distributions, Utterances
 
     inputs = (utterances, distributions, options.alm, options.cache)
     check_output_folder(out, inputs)
+    check_folders_to_fill(options.cache)
     embed = None
     if options.features == "alm" and options.alm is not None:
         from ambivox.models.alm_backbones.audio_states import mean_audio_states

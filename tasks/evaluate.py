@@ -47,7 +47,7 @@ def evaluate(
         predictions: Folder of predictions, one table per model (such as pooled-on.parquet).
         out: Folder for summary.json, metrics.json, tables and figures.
         heldout: Table of held-out votes; empty where none were held out.
-        annotations: Table of the ALM's answers, for the row zero-shot.
+        annotations: annotations.parquet of annotate, for the row zero-shot; answers of its further ALMs get a row each.
         distributions: Folder of distributions, for the row votes.
         options: See EvaluateOptions.
 
@@ -57,6 +57,7 @@ def evaluate(
     Raises:
         UserError: A table is missing, damaged or about other labels, or there is no vote to score against.
     """
+    from ambivox.models.annotation.several_alms import annotation_files
     from ambivox.models.evaluation.finetuning_tables import PAPER, write_evaluation
     from ambivox.models.evaluation.human_targets import few_speakers, human_targets
     from ambivox.models.evaluation.predictions import read_predictions, reference_predictions
@@ -67,12 +68,13 @@ def evaluate(
     from ambivox.models.reporting.measures import HEADINGS, format_measure, rank
     from ambivox.models.tables import Utterances, Votes
 
-    inputs = (utterances, votes, predictions, heldout, annotations, distributions)
+    answers = annotation_files(annotations) if annotations else ()
+    inputs = (utterances, votes, predictions, heldout, *answers, distributions)
     check_output_folder(out, inputs)
     table, observed = Utterances.read(utterances), Votes.read(votes)
     targets = human_targets(table, observed, Votes.read(heldout) if heldout else None)
     models = read_predictions(predictions, targets)
-    references = reference_predictions(table, observed, annotations, distributions, targets)
+    references = reference_predictions(table, observed, answers, distributions, targets)
     with atomic_folder(out, inputs) as folder:
         written = write_evaluation(models, references, targets, folder, options.seed)
         # validate's summary has the references already.

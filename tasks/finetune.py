@@ -110,12 +110,14 @@ def finetune(
     """
     from ambivox.models.alm_backbones.libraries import prepare_libraries
     from ambivox.models.files import check_output_folder, exists
+    from ambivox.models.output_places import check_folders_to_fill
     from ambivox.models.withdrawn import check_not_withdrawn
 
     if exists(alm):
         check_not_withdrawn(Path(alm))
     inputs = (utterances, distributions, augmented, alm, options.cache, options.runs, options.tensorboard)
     check_output_folder(out, inputs)
+    check_folders_to_fill(options.cache, options.runs, options.tensorboard)
     if options.merged:
         check_output_folder(options.merged, (*inputs, out))
     prepare_libraries(four_bit=options.quantise)

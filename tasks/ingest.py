@@ -88,12 +88,14 @@ def ingest(
     from ambivox.models.ingestion.ingest import ingest as ingest_corpus
     from ambivox.models.ingestion.rejected_rows import IngestError
     from ambivox.models.ingestion.splits import check_shares
+    from ambivox.models.output_places import check_folders_to_fill
     from ambivox.models.reporting.figures.profile import profile_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.reporting.profile_page import profile_markdown, profile_summary
 
     inputs = (root, options.cache, imported)
     check_output_folder(out, inputs)
+    check_folders_to_fill(options.cache)
     try:
         data = without_excluded(load_corpus(corpus, root, _as_text(options.options)), options.forgotten)
         more_votes = imported_votes.read(imported) if imported else imported_votes.none()

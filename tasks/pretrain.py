@@ -57,9 +57,11 @@ def pretrain(*, utterances: Path, votes: Path, out: Path, options: PretrainOptio
 
     from ambivox.models.embedded_alm.pretraining import pretrain as train
     from ambivox.models.files import check_output_folder
+    from ambivox.models.output_places import check_folders_to_fill
     from ambivox.models.tables import Utterances, Votes
 
     check_output_folder(out, (utterances, votes, options.cache))
+    check_folders_to_fill(options.cache)
     start = time.monotonic()
     done = train(
         Utterances.read(utterances),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ambivox.models.releases.versioning import Versions
 
 _logger = logging.getLogger(__name__)
+_CITATION = "a citation in BibTeX"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,7 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
     from ambivox.models.publishing.hub_metadata import check_may_include
     from ambivox.models.publishing.hub_upload import check_repository_name, require_token
     from ambivox.models.publishing.model_folder import find_model
+    from ambivox.models.regular_files import read_text
     from ambivox.models.releases.versioning import Versions
 
     if not data.is_dir():
@@ -72,6 +74,8 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
         check_repository_name(options.push_to_hub)
         if not options.dry_run:
             require_token(options.push_to_hub)
+    if options.citation is not None:
+        read_text(options.citation, _CITATION)
     model = find_model(data)
     key, corpus = (model.key, model.corpus) if model else (data.name, data.name)
     versions = Versions(Path())
@@ -159,12 +163,13 @@ def _released_before(path: Path, tag: str, now: dict[str, Any]) -> dict[str, Any
     import json
 
     from ambivox.models.errors import UserError
+    from ambivox.models.file_errors import error_text
 
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path}: cannot be read ({error}); get it with: git checkout {tag} -- {path}"
+            f"{path}: cannot be read ({error_text(error)}); get it with: git checkout {tag} -- {path}"
         ) from error
     if content["files"] != now["files"]:
         raise UserError(
@@ -185,6 +190,7 @@ def _publish(
     from ambivox.models.publishing.dataset_folder import Release, write_dataset
     from ambivox.models.publishing.hub_upload import files_to_publish, publish, repository_url
     from ambivox.models.publishing.model_folder import write_model
+    from ambivox.models.regular_files import read_text
     from ambivox.models.reporting.reading import Run
 
     assert options.push_to_hub is not None
@@ -194,7 +200,7 @@ def _publish(
         if model is not None:
             write_model(model, version, content, temporary)
         else:
-            citation = options.citation.read_text(encoding="utf-8") if options.citation else ""
+            citation = read_text(options.citation, _CITATION) if options.citation else ""
             release_facts = Release(
                 options.push_to_hub, content["name"], version, content["date"], content, citation
             )

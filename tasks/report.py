@@ -49,13 +49,15 @@ def report(*, data: Path, out: Path, options: ReportOptions) -> Path:
         The HTML file.
 
     Raises:
-        UserError: The folder is missing or holds no outputs, or a number is out of its range.
+        UserError: The folder is missing or holds no outputs, a number is out of its range, or the file cannot be written.
     """
     from ambivox.models.files import atomic_path
+    from ambivox.models.output_places import check_output_file
     from ambivox.models.reporting.clips import ClipLimits
     from ambivox.models.reporting.page import page
 
     check_options(options)
+    check_output_file(out, ".html")
     limits = ClipLimits(options.clips, options.clip_seconds, options.clip_megabytes)
     html = page(data, options.title, options.examples, limits, options.table_rows)
     with atomic_path(out) as temporary:

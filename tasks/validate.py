@@ -63,8 +63,8 @@ def validate(
         UserError: A table is missing, damaged or about other labels, or there is no vote to score against.
     """
     from ambivox.models.annotation.several_alms import annotation_files
-    from ambivox.models.errors import UserError
     from ambivox.models.evaluation.human_targets import few_speakers
+    from ambivox.models.evaluation.predictions import distribution_files
     from ambivox.models.evaluation.summary_figures import figures_of_sources
     from ambivox.models.evaluation.validation import validate as compare
     from ambivox.models.evaluation.validation_tables import details, metrics_by_source, scores_by_utterance
@@ -74,16 +74,14 @@ def validate(
     from ambivox.models.reporting.figures import validation as figures
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.reporting.measures import HEADINGS, format_measure, rank
-    from ambivox.models.tables import SOURCES, Distributions, Utterances, Votes
+    from ambivox.models.tables import Distributions, Utterances, Votes
 
     inputs = (utterances, votes, heldout, annotations, distributions, truth, *options.more_annotations)
     check_output_folder(out, inputs)
     all_utterances, human_votes = Utterances.read(utterances), keep_human_votes(Votes.read(votes))
-    by_source = {path.stem: Distributions.read(path) for path in sorted(distributions.glob("*.parquet"))}
-    if not by_source:
-        raise UserError(
-            f"{distributions}: no distributions here; expected {', '.join(SOURCES)}.parquet, written by pool"
-        )
+    by_source = {
+        source: Distributions.read(path) for source, path in distribution_files(distributions).items()
+    }
     test = all_utterances.in_splits("test")
     files = annotation_files(annotations, options.more_annotations)
     synthetic = read_alms(files, test.frame["utterance_id"], human_votes.labels)

@@ -31,17 +31,13 @@ def forget(
     from ambivox.flows import prefect_settings
     from ambivox.flows.forgetting import Request, forget_people
     from ambivox.models.errors import UserError
+    from ambivox.models.regular_files import read_text
 
     prefect_settings.check_project(project)
     if not speaker and utterances is None:
         raise UserError("nobody is named; expected --speaker ID or --utterances FILE")
     ids: tuple[str, ...] = ()
     if utterances is not None:
-        try:
-            lines = utterances.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(
-                f"{utterances}: cannot be read ({error}); expected one utterance id per line"
-            ) from error
+        lines = read_text(utterances, "one utterance id per line").splitlines()
         ids = tuple(line.strip() for line in lines if line.strip())
     forget_people(project, Request(speaker, ids, corpus, store, delete_recordings))

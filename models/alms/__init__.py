@@ -79,10 +79,12 @@ def locate(alm: str) -> tuple[str, str]:
             check_weights(folder, config.quantisation)
             return key, str(folder)
     known = sorted({architecture for spec in alms().values() for architecture in spec.architectures})
-    raise UserError(
-        f"{folder / 'config.json'}: no file in models/alms/ has the architecture "
-        f"{', '.join(config.architectures) or 'none'}; known: {', '.join(known)}"
+    problem = (
+        f"no file in models/alms/ has the architecture {', '.join(config.architectures)}"
+        if config.architectures
+        else "names no architecture (the field architectures)"
     )
+    raise UserError(f"{folder / 'config.json'}: {problem}; known: {', '.join(known)}")
 
 
 def hosted_of(alm: str) -> Hosted | None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, TypeAdapter
 from ambivox.models.embedded_alm.architecture import Shape
 from ambivox.models.embedded_alm.language_model_layout import text_inner_for, text_width_for
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 from ambivox.models.json_documents import read_json_document
 
 if TYPE_CHECKING:
@@ -142,5 +143,5 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
                     if match := _ENCODER_WEIGHT.fullmatch(name):
                         weights[match[1]] = file.get_tensor(name)
         except (OSError, SafetensorError) as error:
-            raise UserError(f"{path}: cannot be read as safetensors ({error})") from error
+            raise UserError(f"{path}: cannot be read as safetensors ({error_text(error)})") from error
     return weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.evaluation.human_targets import HumanTargets
+from ambivox.models.left_out import left_out_reason
 from ambivox.models.pooling.inputs import keep_human_votes
-from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
+from ambivox.models.pooling.several_alms import read_alms
 from ambivox.models.statistics.corpus_prior import corpus_prior
 from ambivox.models.statistics.proper_scores import smoothed
-from ambivox.models.tables import Distributions, Utterances, Votes
+from ambivox.models.tables import SOURCES, Distributions, Utterances, Votes
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def read_predictions(folder: Path, targets: HumanTargets) -> list[Prediction]:
 def reference_predictions(
     utterances: Utterances,
     votes: Votes,
-    annotations: Path | None,
+    annotations: Sequence[Path],
     distributions: Path | None,
     targets: HumanTargets,
 ) -> list[Prediction]:
@@ -67,7 +69,7 @@ def reference_predictions(
     Args:
         utterances: of the corpus, all splits.
         votes: the votes that were not held out.
-        annotations: a file of ALMs' answers; None leaves ``zero-shot`` out.
+        annotations: files of ALMs' answers; without any, ``zero-shot`` is left out.
         distributions: the folder of pool; None leaves ``votes`` and what is made from them out.
         targets: the utterances to predict.
 
@@ -79,23 +81,36 @@ def reference_predictions(
     Raises:
         UserError: files that are missing, damaged or about other labels.
     """
-    references = []
-    if annotations is not None:
-        alms = read_synthetic_distributions(annotations, targets.ids, targets.labels)
-        for alm in alms:
-            name = "zero-shot" if len(alms) == 1 else f"zero-shot-{alm.alm}"
-            references.append(Prediction(name, alm.q_NK))
+    alms = read_alms(annotations, targets.ids, targets.labels)
+    references = [
+        Prediction("zero-shot" if len(alms) == 1 else f"zero-shot-{alm.alm}", alm.q_NK) for alm in alms
+    ]
     train_NK = keep_human_votes(votes).counts(utterances.in_splits("train").frame["utterance_id"])
     if train_NK.sum() > 0:
         references.append(Prediction("prior", np.tile(corpus_prior(train_NK), (len(targets.ids), 1))))
-    if targets.held_out and distributions is not None:
+    if targets.held_out and distributions is not None and not left_out_reason(distributions):
+        files = distribution_files(distributions)
         kept_NK = keep_human_votes(votes).counts(targets.ids)
         baselines = ("human_prior", "human_mixture")
         for name, source in (("votes", "human"), *zip(baselines, baselines, strict=True)):
-            if (file := distributions / f"{source}.parquet").is_file():
+            if (file := files.get(source)) is not None:
                 references.append(Prediction(name, _aligned(file, targets)))
         references.append(Prediction("human_smoothed", smoothed(kept_NK)))
     return references
+
+
+def distribution_files(folder: Path) -> dict[str, Path]:
+    """The tables of distributions in a folder that pool wrote, by source.
+
+    Raises:
+        UserError: It has none, or is no folder.
+    """
+    files = {path.stem: path for path in sorted(folder.glob("*.parquet"))}
+    if not files:
+        raise UserError(
+            f"{folder}: no distributions here; expected {', '.join(SOURCES)}.parquet, written by pool"
+        )
+    return files
 
 
 def _aligned(file: Path, targets: HumanTargets) -> np.ndarray:

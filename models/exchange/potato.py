@@ -27,6 +27,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.exchange._audio_addresses import audio_address, audio_root
 from ambivox.models.exchange._opinions import Opinion, moment, votes_of
+from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_path, write_json
 from ambivox.models.json_documents import describe, read_json_document
 from ambivox.models.tables import Utterances, Votes
@@ -201,7 +202,7 @@ def _entries_of_file(path: Path) -> Iterator[_Entry]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
+        raise UserError(f"{path}: cannot be read ({error_text(error)})") from error
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:

@@ -20,6 +20,8 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
+from ambivox.models.regular_files import read_text
 
 # The names of emotions that corpora share. A corpus may add its own where none of these fits.
 COMMON_LABELS = (
@@ -171,11 +173,11 @@ def _read(path: Path) -> dict[str, Any]:
         raise UserError(
             f"unknown schema {str(path)!r}; known: full, four, or a file (TOML or JSON) that exists"
         )
+    text = read_text(path, "a schema of labels")
     try:
-        text = path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not a readable schema file: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not a readable schema file ({error_text(error)})") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: a schema file holds a table, found a {type(content).__name__}")
     return content

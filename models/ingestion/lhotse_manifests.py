@@ -18,6 +18,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 from ambivox.models.json_documents import parse_json_document, read_json_document
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -144,4 +145,4 @@ def _read(path: Path, entry: TypeAdapter[_Entry], expected: str) -> Iterator[tup
                 if line.strip():
                     yield number, parse_json_document(line, entry, expected, f"{path}:{number}")
     except (OSError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
+        raise UserError(f"{path}: cannot be read ({error_text(error)})") from error

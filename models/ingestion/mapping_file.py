@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_path
 
 NAME = "ambivox-table.toml"
@@ -43,7 +44,7 @@ def read_mapping(root: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
-            f"{path}: cannot be read as TOML ({error}); correct it, or run `ambivox table` again"
+            f"{path}: cannot be read as TOML ({error_text(error)}); correct it, or run `ambivox table` again"
         ) from error
     if not root.is_dir() and options.get("utterances", root.name) != root.name:
         return {}

@@ -16,6 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 from ambivox.models.ingestion.corpus import CorpusData
 from ambivox.models.temporary_files import temporary_file
 
@@ -51,7 +52,9 @@ def read_key(path: Path, *, create: bool = False) -> bytes:
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; expected the key that pseudonyms are made with") from error
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as a key ({error}); restore it from a backup") from error
+        raise UserError(
+            f"{path}: cannot be read as a key ({error_text(error)}); restore it from a backup"
+        ) from error
     if len(key) != _KEY_BYTES:
         raise UserError(
             f"{path}: found a key of {len(key)} bytes, expected {_KEY_BYTES}; restore it from a backup"

@@ -12,11 +12,13 @@ from ambivox.models.ingestion.columns import MissingColumnsError
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.mapping_file import NAME
 from ambivox.models.ingestion.reading import SUFFIXES, read_table
+from ambivox.models.ingestion.recordings import recordings_below
 from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, sheet_names
 
 # What a header most likely resembles, while nothing is known about it.
 TYPICAL = ("utterance_id", "audio", "annotator_id", "label", "speaker", "transcript")
 _MOST_FILES = 30
+_LABEL_FILES = (".textgrid", ".eaf", ".aup3")  # Praat, ELAN, Audacity
 
 
 def find_tables(root: Path, settings: Mapping[str, Any]) -> tuple[Path, Path]:
@@ -131,8 +133,21 @@ def no_table(root: Path) -> UserError:
     below = sorted(
         path.relative_to(root).as_posix() for path in root.glob("*/*") if path.suffix.lower() in SUFFIXES
     )
-    hint = f"; below it are {', '.join(below[:4])}: name one of them" if below else ""
+    hint = f"; below it are {', '.join(below[:4])}: name one of them" if below else _without_table(root)
     return UserError(f"{root}: no table (CSV, TSV, JSONL, JSON, Parquet, workbook) is there{hint}")
+
+
+def _without_table(root: Path) -> str:
+    """What is in a folder without a table: recordings, and label files of other programs."""
+    recordings = sum(map(len, recordings_below(root).values()))
+    labels = next((path for path in sorted(root.rglob("*")) if path.suffix.lower() in _LABEL_FILES), None)
+    found = [f"{recordings} recording{'s' if recordings > 1 else ''}"] if recordings else []
+    found += [f"label files such as {labels.name}, which are not read"] if labels else []
+    if not found:
+        return ""
+    return (
+        f", only {' and '.join(found)}; write one with a row per vote and the columns audio,annotator,label"
+    )
 
 
 def _sources(path: Path, *, is_listed: bool) -> list[Source]:

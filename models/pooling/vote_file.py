@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 from ambivox.models.parquet_files import check_opened_size, reading, stored_labels
 from ambivox.models.tables import Votes
 from ambivox.models.tables.row_lookup import RowLookup
@@ -132,7 +133,9 @@ class VoteFile:
                 try:
                     block = waiting.result()
                 except (pa.ArrowException, OSError, ValueError) as error:
-                    raise UserError(f"{self.path}: not a readable Parquet file ({error})") from error
+                    raise UserError(
+                        f"{self.path}: not a readable Parquet file ({error_text(error)})"
+                    ) from error
                 if block is None:
                     return
                 waiting = reader.submit(next, blocks, None)

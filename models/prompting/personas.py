@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambivox.models.errors import UserError, unknown
+from ambivox.models.file_errors import error_text
+from ambivox.models.regular_files import read_text
 
 FOCUS_LIMIT_CHARACTERS = 400
 
@@ -69,11 +71,12 @@ def load_personas(names: tuple[str, ...], file: Path | None = None) -> tuple[Per
 
 
 def _read(file: Path) -> tuple[Persona, ...]:
+    text = read_text(file, 'lines of name = "sentence"')
     try:
-        entries = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        entries = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise UserError(
-            f'{file}: not a readable TOML file of personas ({error}); expected lines of name = "sentence"'
+            f'{file}: not a readable TOML file of personas ({error_text(error)}); expected lines of name = "sentence"'
         ) from error
     for name, focus in entries.items():
         if not isinstance(focus, str) or not focus.strip() or len(focus) > FOCUS_LIMIT_CHARACTERS:

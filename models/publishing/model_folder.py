@@ -15,6 +15,7 @@ from typing import Any
 
 from ambivox.models.alms import alms
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 from ambivox.models.files import MARKER, write_json
 from ambivox.models.publishing.hub_metadata import licence_fields
 from ambivox.models.reporting.estimates import display_name, parse_measure
@@ -210,5 +211,5 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); train the model again") from error
+        raise UserError(f"{path}: cannot be read ({error_text(error)}); train the model again") from error
     return content if isinstance(content, dict) else {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.annotation.several_alms import ANNOTATIONS
 from ambivox.models.reporting.estimates import display_name, format_estimate, parse_estimate
 from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, format_measure
 from ambivox.models.reporting.reading import Run, worth_text
@@ -71,7 +72,7 @@ def facts(run: Run, licence: str) -> dict[str, Any]:
     """
     content: dict[str, Any] = {
         "licence": licence,
-        "files": {name: digest for name in FILES if (digest := run.digest(name)) is not None},
+        "files": {name: digest for name in _files(run) if (digest := run.digest(name)) is not None},
     }
     if isinstance(corpus_licence := run.json("ingest/profile.json").get("licence"), str):
         content["corpus_licence"] = corpus_licence
@@ -124,6 +125,13 @@ def facts(run: Run, licence: str) -> dict[str, Any]:
         if isinstance(measures := metrics.get(key), Mapping) and measures
     }
     return content
+
+
+def _files(run: Run) -> list[str]:
+    """FILES, with the answers of further ALMs after those of the first."""
+    answers = [f"{folder}/{ANNOTATIONS}" for folder in run.annotation_folders]
+    place = FILES.index(answers[0])
+    return [*FILES[:place], *answers, *FILES[place + 1 :]]
 
 
 def card(name: str, version: str, content: Mapping[str, Any], revision: str) -> str:

@@ -95,6 +95,7 @@ def page(
         subtitle=_subtitle(run),
         headline=top,
         explanation=EXPLANATION,
+        interval_unit=run.interval_unit,
         sections=[section for section in sections if not (section.key in _OPTIONAL and section.empty)],
         colours=label_colours(labels),
         labels=labels,

@@ -12,6 +12,7 @@ import polars as pl
 
 from ambivox.models.annotation import checks_file, several_alms
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 from ambivox.models.hashes import file_sha256
 from ambivox.models.left_out import left_out_reason
 from ambivox.models.reporting.estimates import Estimate, parse_estimate
@@ -102,7 +103,7 @@ class Run:
         try:
             return pl.read_parquet(self.root / name)
         except (pl.exceptions.PolarsError, OSError) as error:
-            self._note(f"{name}: not a readable Parquet file ({error})")
+            self._note(f"{name}: not a readable Parquet file ({error_text(error)})")
             return None
 
     def json(self, name: str) -> dict[str, Any]:
@@ -112,7 +113,7 @@ class Run:
         try:
             content = json.loads((self.root / name).read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
-            self._note(f"{name}: not readable as JSON ({error})")
+            self._note(f"{name}: not readable as JSON ({error_text(error)})")
             return {}
         content = with_present_keys(PurePosixPath(name).name, content)
         return content if isinstance(content, dict) else {"entries": content}
@@ -174,6 +175,14 @@ class Run:
     def test_targets(self) -> Votes | None:
         """The human votes that estimates are scored against."""
         return self.heldout if self.heldout is not None else self.votes
+
+    @cached_property
+    def interval_unit(self) -> str:
+        """What scores of the test split have intervals over: speakers, or utterances where fewer than two are known."""
+        if self.utterances is None:
+            return "speakers"
+        speakers = self.utterances.in_splits("test").frame["speaker"].drop_nulls()
+        return "speakers" if speakers.n_unique() > 1 else "utterances"
 
     def worth(self) -> dict[str, dict[str, Any]]:
         """Return what each ALM is worth, from pooling.json; files of earlier versions have none.

@@ -245,3 +245,14 @@ def test_a_project_that_may_not_be_written_is_one_line(project: Path) -> None:
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert done.stderr.startswith("ambivox: .ambivox: ")
     assert "permission denied" in done.stderr
+    looked = subprocess.run(
+        [*command[:-1], "doctor"],
+        cwd=project,
+        env=environment(HOME="/nonexistent", COLUMNS="200"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (row,) = [line for line in looked.stdout.splitlines() if "project folder" in line]
+    assert looked.returncode == 1 and "✗" in row and "permission denied" in row
+    assert not [path for path in project.iterdir() if path.name.startswith("tmp")]

@@ -20,8 +20,8 @@ from ambivox.flows.cli import build
 from ambivox.flows.step_options import options_class
 from ambivox.models.registry import find, keys
 from ambivox.tasks._main import USER_MISTAKE, app, command_of, run
-from tests.support import wrong_command_lines
-from tests.support.wrong_command_lines import WrongLine, commands
+from tests.mistakes import command_lines
+from tests.mistakes.command_lines import WrongLine, commands
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
@@ -143,7 +143,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert (ROOT / "params.yaml").read_bytes() == before
 
 
-# Of 2,600; python -m tests.support.wrong_command_lines runs all of them in four minutes.
+# Of 2,600; `make mistakes` runs all of them.
 LINES_PER_KIND = 8
 
 
@@ -151,11 +151,11 @@ def test_every_kind_of_wrong_line_is_one_line_and_exit_code_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    valid = {name: wrong_command_lines.right_words(application(), name) for name in commands(application())}
+    valid = {name: command_lines.right_words(application(), name) for name in commands(application())}
     by_kind: dict[str, list[WrongLine]] = {}
     for line in (
-        *wrong_command_lines.misspelt(application(), valid),
-        *wrong_command_lines.out_of_range(application(), valid),
+        *command_lines.misspelt(application(), valid),
+        *command_lines.out_of_range(application(), valid),
     ):
         by_kind.setdefault(line.mistake, []).append(line)
     assert len(by_kind) == 11
@@ -198,7 +198,7 @@ LISTS = [
 @pytest.mark.parametrize("form", ["{},", "[{}]", "({})", "{}", " {}"])
 @pytest.mark.parametrize(("command", "flag", "values"), LISTS)
 def test_lists_may_have_commas(command: str, flag: str, values: str, form: str) -> None:
-    from ambivox.tasks._command_words import _list_flags, prepared_words
+    from ambivox.tasks._command_words.words import _list_flags, prepared_words
 
     assert flag in _list_flags(application()[command].default_command)
     written = form.format(values.replace(" ", ", "))
@@ -219,28 +219,91 @@ def test_names_and_paths_keep_their_commas() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([*INGEST, "--shares", "0,1,0"], "--shares requires 4 values. Only got 3."),
+        ([*INGEST, "--shares", "0,1,0"], "--shares: expected 4 values after it, found 3"),
         ([*INGEST, "--shares", "0", "1", "0", "0", "0"], "These words belong to no option: 0."),
-        ([*INGEST, "--shares", "a,b,c,d"], 'unable to convert "a" into float'),
+        ([*INGEST, "--shares", "a,b,c,d"], '--shares: expected a number, found "a"'),
         ([*INGEST, "--shares", "0,1.5,0,0"], "--shares: expected a number from 0 to 1, found 1.5"),
         ([*INGEST, "--seed", "-1"], "--seed: expected a number from 0 to 4294967295, found -1"),
         ([*INGEST, "--keep-votes", "1.5"], "--keep-votes 1.5: expected a whole number, found a fraction"),
         (["run", "--trial", "1", "2.5"], "--trial 2.5: expected a whole number"),
         (["--seed", "1", "pool"], "--seed is before the command; options follow it"),
-        (["forget", "--speaker"], "--speaker requires at least 1 element"),
-        (["run", "--sources", "human,pool"], 'Did you mean "pooled"?'),
+        (["--data", "1", "release", "--version", "v1"], "--data is before the command; options follow it"),
+        (["forget", "--speaker"], "--speaker: found no value, expected one after it"),
+        (
+            ["run", "--sources", "human,pool"],
+            '--sources: expected human, synthetic, combined or pooled, found "pool"',
+        ),
         (["run", "--flags.annotate", "--engine fake"], "--set annotate.OPTION=VALUE"),
         (["run", "--flags.ingest=--keep-votes 5"], "--set ingest.OPTION=VALUE"),
         (["run", "--flags", "x"], "--set STEP.OPTION=VALUE"),
+        (
+            ["pool", "--votes", "v", "--out=o"],
+            "missing options: --utterances, --annotations. See: ambivox pool",
+        ),
+        (["export", "--utterances", "u", "--votes", "v"], "missing option: --out. See: ambivox export"),
+        (["export", "--votes", "v", "--out"], "--out: found no value, expected one after it"),
+        (["export", "--votes", "v", "--votes", "w"], "--votes is given twice; expected it once"),
+        (
+            ["pool", "-utterances", "u"],
+            "-utterances is no option of this command; did you mean --utterances?",
+        ),
+        (["pool", "--UTTERANCES=u"], "--UTTERANCES is no option of this command; did you mean --utterances?"),
+        (["ui", "—port", "1"], "—port is no option of this command; did you mean --port?"),
+        (["doctor", "--quite"], "--quite is no option of this command; did you mean --quiet?"),
+        (["doctor", "--nonsense"], "--nonsense is no option of this command. See"),
+        (["run", "--workers", "many"], '--workers: expected a whole number, found "many"'),
+        (["run", "--workers", "9" * 99 + "x"], f'--workers: expected a whole number, found "{"9" * 60}..."'),
+        (["run", "--force=perhaps"], '--force: expected true or false, found "perhaps"'),
     ],
 )
-def test_a_wrong_list_or_a_former_flag_is_one_line(
+def test_a_wrong_word_is_one_line(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(application(), arguments) == USER_MISTAKE
     message = capsys.readouterr().err
     assert said in message
     assert message.startswith("ambivox: ") and len(message.splitlines()) == 1
+
+
+WRONG_PATHS = [
+    ("", "found an empty text, expected a path"),
+    (" ", "found an empty text, expected a path"),
+    ("s3://bucket/a", "s3://bucket/a: found an address, expected a path on this machine; copy it"),
+    ("https://host/a", "https://host/a: found an address"),
+    ("file:///a", "file:///a: found an address, expected a path on this machine; leave out file://"),
+    ("~no-such-person/a", "~no-such-person/a: that user has no home folder"),
+]
+
+
+@pytest.mark.parametrize(("path", "said"), WRONG_PATHS)
+@pytest.mark.parametrize("option", ["--votes", "--out", "--more-annotations"])
+def test_a_path_that_cannot_be_one_is_one_line(
+    option: str, path: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    right = {"--utterances": "u", "--votes": "v", "--annotations": "a", "--out": "o"}
+    for words in ([option, path], [f"{option}={path}"]):
+        others = [f"{name}={value}" for name, value in right.items() if name != option]
+        assert run(application(), ["pool", *others, *words]) == USER_MISTAKE
+        message = capsys.readouterr().err
+        assert message.startswith(f"ambivox: {option}") and said in message and len(message.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_home_folder_is_found_where_the_shell_leaves_its_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    received: list[object] = []
+
+    def read(*, out: Path, more: tuple[Path, ...] = (), alm: str = "") -> None:
+        """Read."""
+        received.extend([out, *more, alm])
+
+    reader = app("test", "")
+    reader.command(command_of(read), name="read")
+    assert run(reader, ["read", "--out=~/a", "--more", "~/b", "c", "C:/d", "--alm", "~e"]) == 0
+    assert received == [tmp_path / "a", tmp_path / "b", Path("c"), Path("C:/d"), "~e"]
 
 
 @pytest.mark.parametrize("value", ["-", "--", "-|-", "- ", "-1", "-1.5", ";", "a-b"])
@@ -256,4 +319,4 @@ def test_a_corpus_option_may_consist_of_dashes(value: str, capsys: pytest.Captur
     assert run(reader, ["read", "--options.separator", value, "--seed", "-3", "-q"]) == 0
     assert received == [({"separator": value}, -3)]
     assert run(reader, ["read", "--options.separator", "-q"]) == USER_MISTAKE
-    assert "requires an argument" in capsys.readouterr().err
+    assert "found no value, expected one after it" in capsys.readouterr().err

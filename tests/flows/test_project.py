@@ -182,6 +182,8 @@ def test_doctor_marks_what_stops_the_main_job(tmp_path: Path) -> None:
     states = {one.what: one.state for one in diagnostics.findings(tmp_path)}
     assert states["DVC project"] == "missing"
     assert states["Python"] == "ok"
+    assert "project folder" not in states  # it can be written
+    assert not list(tmp_path.iterdir())
     assert {one.what: one for one in diagnostics.findings(ROOT)}["DVC remote"].state in ("ok", "optional")
 
 

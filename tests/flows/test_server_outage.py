@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import socket
 import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from prefect.exceptions import CrashedRun, ObjectNotFound
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+from ambivox.flows.flow_decorator import flow
 from ambivox.flows.pipeline import LockHeldError, StageFailedError
 from ambivox.flows.server_outage import named_outages
 from ambivox.models.errors import OutageError, UserError
@@ -71,6 +74,57 @@ def test_other_errors_stay_what_they_are(error: Exception, monkeypatch: pytest.M
     with pytest.raises(type(error)) as caught, named_outages():
         raise error
     assert caught.value is error
+
+
+def test_a_request_to_another_server_is_no_outage_of_prefect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", NOWHERE)
+    error = httpx.ConnectError("refused", request=httpx.Request("GET", "http://127.0.0.1:8/api/models"))
+    with pytest.raises(httpx.ConnectError) as caught, named_outages():
+        raise error
+    assert caught.value is error
+
+
+FLOWS = [
+    ("annotate", {"utterances": "none.parquet", "alm": "tiny", "out": "none"}),
+    ("finetune_matrix", {}),
+    ("reannotate", {"sources": ("folder:none",)}),
+    ("reproduce", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "parameters"), FLOWS, ids=[name for name, _ in FLOWS])
+def test_every_flow_names_a_server_that_is_gone(
+    name: str, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", NOWHERE)
+    called = getattr(importlib.import_module(f"ambivox.flows.{name}"), name)
+    with temporary_settings({PREFECT_API_URL: NOWHERE, PREFECT_CLIENT_MAX_RETRIES: 0}):
+        for flow_of_name in (called, called.with_options(retries=0)):
+            with pytest.raises(OutageError, match=f"{NOWHERE} no longer answers"):
+                flow_of_name(**parameters)
+
+
+def test_all_flows_are_tested() -> None:
+    files = Path(__file__).parents[2].joinpath("flows").glob("*.py")
+    declaring = {path.stem for path in files if "\n@flow(" in path.read_text(encoding="utf-8")}
+    assert declaring == {name for name, _ in FLOWS}
+
+
+@pytest.mark.server
+def test_what_a_deployment_reports_of_an_outage_is_one_line(
+    prefect_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = str(PREFECT_API_URL.value())
+    monkeypatch.setenv("PREFECT_API_URL", url)
+
+    @flow(name="outage", flow_run_name="outage")
+    def outage(path: str) -> None:
+        request = httpx.Request("POST", f"{url}/{path}")
+        raise httpx.ReadError("cut", request=request)
+
+    result = outage("artifacts/", return_state=True).result(raise_on_failure=False)
+    assert isinstance(result, OutageError)
+    assert str(result).startswith(f"the Prefect server at {url} no longer answers (cut)")
 
 
 @pytest.mark.server

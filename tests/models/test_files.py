@@ -231,5 +231,8 @@ def test_paths_that_cannot_be_one_are_a_mistake(tmp_path: Path) -> None:
         assert mistake is not None and str(mistake).endswith("expected the path of a file or folder")
         assert len(str(mistake)) < 400
         assert not disk_is_full(caught.value)
-    assert access_error(FileNotFoundError(2, "No such file", "x")) is None
+    missing = access_error(FileNotFoundError(2, "No such file", "x"))
+    assert str(missing) == "x: no such file or directory; expected the path of a file or folder"
+    assert access_error(FileNotFoundError(2, "No such file")) is None  # it names no path
+    assert access_error(OSError(5, "Input/output error", "x")) is None
     assert access_error(RuntimeError("dictionary changed size")) is None

@@ -128,6 +128,19 @@ def test_every_row_against_the_held_back_human_votes_by_scipy(arguments) -> None
         assert row.get("js_low", 0) <= row["js"] <= row.get("js_high", 1)
 
 
+def test_every_alm_of_a_run_has_a_row(arguments) -> None:
+    alone = json.loads((evaluate(**arguments) / "metrics.json").read_text())
+    first = Annotations.read(arguments["annotations"])
+    uniform = first.frame.with_columns(alm=pl.lit("another"), logprobs=pl.lit([np.log(1 / 3)] * 3))
+    further = arguments["annotations"].parent / "further/01-another/annotations.parquet"
+    Annotations.check(uniform, LABELS).write(further)
+    both = json.loads((evaluate(**arguments) / "metrics.json").read_text())
+    assert both["zero-shot-tiny"] == alone["zero-shot"] and "zero-shot" not in both
+    p_NK = target_of(arguments["heldout"], arguments)
+    expected = js(p_NK, np.full((20, 3), 1 / 3))
+    assert both["zero-shot-another"]["js"] == pytest.approx(expected, abs=1e-6)
+
+
 def test_the_prior_is_the_training_splits_human_mean_only(arguments) -> None:
     metrics = json.loads((evaluate(**arguments) / "metrics.json").read_text())
     human = Votes.read(arguments["votes"]).frame.filter(pl.col("annotator_kind") == "human")

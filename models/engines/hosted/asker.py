@@ -48,7 +48,6 @@ class Asker:
         if (known := self.journal.find(key)) is not None:
             self.meter.add(None)
             return known
-        self.meter.begin()
         estimate = planned.estimate
         answer = self.api.ask(planned.body(), estimate.text + estimate.audio, self._check_may_send)
         return self.keep(key, planned.audio_name, answer, estimate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from ambivox.models.engines.hosted.answer import Answer, Usage
@@ -12,8 +13,10 @@ from ambivox.models.engines.hosted.journal import Spent
 from ambivox.models.prompting.hosted_spec import Hosted
 
 _logger = logging.getLogger(__name__)
-# Seconds until the first line, and between two lines.
+# Seconds from the first answer to the first line, and between two lines.
 _FIRST_LINE_SECONDS, _LINE_SECONDS = 10.0, 30.0
+# Fewer answers say nothing about the pace.
+_FEWEST_FOR_PACE = 3
 
 
 class Meter:
@@ -23,15 +26,23 @@ class Meter:
         hosted: has the prices.
         spent: what the answers took that the journal held when the run began.
         expected: how many answers the run needs, for the time that is left; None where that is not known.
+        clock: the time in seconds.
     """
 
-    def __init__(self, hosted: Hosted, spent: Spent, expected: int | None = None) -> None:
+    def __init__(
+        self,
+        hosted: Hosted,
+        spent: Spent,
+        expected: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._hosted = hosted
         self._spent = spent
         self._expected = expected
         self._answered = 0
         self._paid = 0
-        self._started: float | None = None
+        self._clock = clock
+        self._first_answer: float | None = None
         self._next_line = 0.0
         self._lock = threading.Lock()
 
@@ -53,13 +64,6 @@ class Meter:
             return None
         return requests * full / spent.requests * (self._hosted.batch_price if in_batch else 1.0)
 
-    def begin(self) -> None:
-        """The first request is about to be sent; later calls do nothing."""
-        with self._lock:
-            if self._started is None:
-                self._started = time.monotonic()
-                self._next_line = self._started + _FIRST_LINE_SECONDS
-
     def add(self, answer: Answer | None) -> None:
         """Count an answer.
 
@@ -77,7 +81,10 @@ class Meter:
                 usage=self._spent.usage + answer.usage,
                 in_batches=self._spent.in_batches + (answer.usage if answer.in_batch else Usage()),
             )
-            now = time.monotonic()
+            now = self._clock()
+            if self._first_answer is None:
+                self._first_answer = now
+                self._next_line = now + _FIRST_LINE_SECONDS
             if now < self._next_line:
                 return
             self._next_line = now + _LINE_SECONDS
@@ -87,15 +94,23 @@ class Meter:
         """Answers, cost and tokens so far, requests per minute, and the time left, in one line."""
         with self._lock:
             spent, answered, expected = self._spent, self._answered, self._expected
-            seconds = time.monotonic() - self._started if self._started is not None else 0.0
-            per_minute = 60.0 * self._paid / seconds if seconds else 0.0
+            per_minute = self._per_minute()
         of_expected = "" if expected is None else f" of about {expected}"
         cost = spent.cost(self._hosted)
         price = "cost not known" if cost is None else f"{cost:.4f} USD so far"
         prices = self._hosted.prices
         if spent.usage.cached and prices is not None and prices.cached_share == 1.0:
             price += ", cached tokens at the full price"
-        left = ""
-        if expected is not None and per_minute:
-            left = f", about {max(expected - answered, 0) / per_minute:.0f} min left"
-        return f"{answered}{of_expected} answers, {price} ({spent.usage.describe()}), {per_minute:.0f} requests per minute{left}"
+        pace = ""
+        if per_minute:
+            pace = f", {per_minute:.0f} requests per minute"
+            if expected is not None and answered < expected:
+                pace += f", about {(expected - answered) / per_minute:.0f} min left"
+        return f"{answered}{of_expected} answers, {price} ({spent.usage.describe()}){pace}"
+
+    def _per_minute(self) -> float | None:
+        """The pace since the first answer; before it, requests were only sent, and would make the pace too low."""
+        if self._first_answer is None or self._paid < _FEWEST_FOR_PACE:
+            return None
+        seconds = self._clock() - self._first_answer
+        return 60.0 * (self._paid - 1) / seconds if seconds > 0 else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from ambivox.models.left_out import NOTE
@@ -17,6 +17,7 @@ from ambivox.models.statistics.ambiguity import TERTILES
 from ambivox.models.statistics.intervals import few_groups
 from ambivox.models.statistics.paired_tests import SIGNIFICANT_P
 
+_FEW = ", because fewer than two test speakers are known: they say nothing about other speakers"
 _GROUP_SOURCES = ("human", "human_mixture", "synthetic", "pooled", "ceiling")
 
 
@@ -32,7 +33,7 @@ def validation(run: Run) -> Section:
         )
         section.text.append(
             f"Only test speakers are scored; the target is {target}. Every utterance counts alike. {EXPLANATION} "
-            f"Brackets show 95% intervals over {_groups(run)}."
+            f"Brackets show 95% intervals over {run.interval_unit}{_FEW if run.interval_unit == 'utterances' else ''}."
         )
         speakers = run.json("validation/details.json").get("speakers")
         if isinstance(speakers, int) and (warning := few_groups(speakers)):
@@ -46,20 +47,21 @@ def validation(run: Run) -> Section:
         )
     if isinstance(missing := details.get("tertiles_missing"), str):
         section.text.append(f"Scores by ambiguity cannot be given: {missing}.")
-    section.folded = _tertile_tables(details) + _paired_test_tables(details) + _group_tables(details)
+    # The distance of votes to themselves says nothing, as in the headline.
+    unscored = {
+        source
+        for source, row in metrics.items()
+        if isinstance(row, Mapping) and row.get("made_from_the_target")
+    }
+    section.folded = _tertile_tables(details, unscored) + _paired_test_tables(
+        details, unscored, run.interval_unit
+    )
+    section.folded += _group_tables(details, unscored)
     section.details = json_tables(metrics, "sources")
     for path in sorted((run.root / "validation").glob("*.json")):
         if path.name not in ("metrics.json", NOTE):
             section.details += json_tables(run.json(f"validation/{path.name}"), display_name(path.stem))
     return section
-
-
-def _groups(run: Run) -> str:
-    """What the intervals are over: speakers, or utterances where fewer than two test speakers are known."""
-    speakers = run.utterances.in_splits("test").frame["speaker"].drop_nulls() if run.utterances else None
-    if speakers is None or speakers.n_unique() > 1:
-        return "speakers"
-    return "utterances, because fewer than two test speakers are known: they say nothing about other speakers"
 
 
 def _figure(measures: Any, score: str) -> str:
@@ -71,12 +73,13 @@ def _figure(measures: Any, score: str) -> str:
     return format_measure(measures, score)
 
 
-def _tertile_tables(details: Mapping[str, Any]) -> list[Table]:
+def _tertile_tables(details: Mapping[str, Any], unscored: Set[str]) -> list[Table]:
     tertiles = details.get("tertiles")
     by_definition = tertiles if isinstance(tertiles, Mapping) else {}
     tables = [
         _tertile_table(
             by_definition.get("independent_votes"),
+            unscored,
             score,
             f"{display_name(score)} by ambiguity of the utterance (tertiles): half of the held-out votes measure the "
             "ambiguity, the other half is the target",
@@ -86,6 +89,7 @@ def _tertile_tables(details: Mapping[str, Any]) -> list[Table]:
     tables.append(
         _tertile_table(
             by_definition.get("paper"),
+            unscored,
             "js",
             "JS by ambiguity of all votes, the target included (tertiles; ambiguity as defined in the paper, for "
             "comparison): the target’s own chance agreement favours sharp answers at low ambiguity",
@@ -94,11 +98,14 @@ def _tertile_tables(details: Mapping[str, Any]) -> list[Table]:
     return [table for table in tables if table is not None]
 
 
-def _tertile_table(levels: Any, score: str, caption: str) -> Table | None:
+def _tertile_table(levels: Any, unscored: Set[str], score: str, caption: str) -> Table | None:
     if not isinstance(levels, Mapping):
         return None
     by_level = {level: found if isinstance(found := levels.get(level), Mapping) else {} for level in TERTILES}
-    sources = sorted({source for measures in by_level.values() for source in measures}, key=source_order)
+    sources = sorted(
+        {source for measures in by_level.values() for source in measures if source not in unscored},
+        key=source_order,
+    )
     rows = [
         [source_label(source), *(_figure(by_level[level].get(source), score) for level in TERTILES)]
         for source in sources
@@ -107,32 +114,36 @@ def _tertile_table(levels: Any, score: str, caption: str) -> Table | None:
     return Table.of(["source", *TERTILES], rows, caption)
 
 
-def _paired_test_tables(details: Mapping[str, Any]) -> list[Table]:
-    tests = [test for test in details.get("paired_tests") or [] if isinstance(test, Mapping)]
+def _paired_test_tables(details: Mapping[str, Any], unscored: Set[str], unit: str) -> list[Table]:
+    tests = [
+        test
+        for test in details.get("paired_tests") or []
+        if isinstance(test, Mapping) and not {test.get("first"), test.get("second")} & unscored
+    ]
     rows = [
         [
             display_name(str(test.get("score", "js"))),
             f"{source_label(str(test.get('first')))} − {source_label(str(test.get('second')))}",
             format_estimate(parse_estimate({**test, "value": test.get("difference")})),
-            _p_value(test),
+            _p_value(test, unit),
         ]
         for test in tests
     ]
     if not rows:
         return []
-    caption = "Differences, paired over speakers; p is adjusted over the pairs of a score"
+    caption = f"Differences, paired over {unit}; p is adjusted over the pairs of a score"
     return [Table.of(["score", "pair", "difference", "p (Holm)"], rows, caption)]
 
 
-def _p_value(test: Mapping[str, Any]) -> str:
-    """The p-value, and the smallest possible one where so few speakers cannot give a significant one."""
+def _p_value(test: Mapping[str, Any], unit: str) -> str:
+    """The p-value, and the smallest possible one where so few speakers or utterances cannot give a significant one."""
     p, least = format_cell(test.get("p_holm")), test.get("least_p_holm")
     if isinstance(least, float) and least >= SIGNIFICANT_P:
-        return f"{p} (cannot be below {format_number(least)} with {test.get('speakers')} speakers)"
+        return f"{p} (cannot be below {format_number(least)} with {test.get('speakers')} {unit})"
     return p
 
 
-def _group_tables(details: Mapping[str, Any]) -> list[Table]:
+def _group_tables(details: Mapping[str, Any], unscored: Set[str]) -> list[Table]:
     kinds = details.get("per_group")
     tables = []
     for kind, groups in kinds.items() if isinstance(kinds, Mapping) else ():
@@ -145,9 +156,10 @@ def _group_tables(details: Mapping[str, Any]) -> list[Table]:
             for by_source in measures.values()
         )
         score = "squared_error" if has_squared_error else "js"  # of earlier versions
-        columns = [str(kind), *(source_label(source) for source in _GROUP_SOURCES)]
+        sources = [source for source in _GROUP_SOURCES if source not in unscored]
+        columns = [str(kind), *map(source_label, sources)]
         rows = [
-            [str(group), *(_figure(measures.get(source), score) for source in _GROUP_SOURCES)]
+            [str(group), *(_figure(measures.get(source), score) for source in sources)]
             for group, measures in groups.items()
             if isinstance(measures, Mapping)
         ]

@@ -293,6 +293,16 @@ def test_label_tracks_are_named(root: Path, row: str) -> None:
         preview(root, {})
 
 
+def test_recordings_without_a_table_are_counted(root: Path) -> None:
+    with pytest.raises(UserError, match=r"is there, only 4 recordings; write one with a row per vote"):
+        load(root)
+    (root / "Ton/vera 1.TextGrid").write_text("File type")
+    with pytest.raises(
+        UserError, match=r"4 recordings and label files such as vera 1\.TextGrid, which are not"
+    ):
+        preview(root, {})
+
+
 def test_columns_that_are_not_read_are_named(root: Path) -> None:
     write(
         root / "table.csv",

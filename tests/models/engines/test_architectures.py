@@ -127,6 +127,7 @@ def test_every_alm_is_known_to_vllm(key):
             '{"architectures": ["LlamaForCausalLM"]}',
             "no file in models/alms/ has the architecture LlamaForCausalLM",
         ),
+        ('{"model_type": "other"}', "names no architecture"),
         ("{", "no readable JSON"),
         ("[]", "Input should be an object"),
         (None, "not a model folder, it has no config.json"),

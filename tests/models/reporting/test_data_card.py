@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
+
 from ambivox.models.reporting.data_card import card, facts
 from ambivox.models.reporting.reading import Run
+from ambivox.models.tables import Annotations
 from tests.support.report_run import make_run
 
 
@@ -31,6 +34,19 @@ def test_the_card_states_the_facts_of_the_run(tmp_path: Path) -> None:
         "dvc get --rev unit-v1 REPOSITORY data/unit/distributions",
     ):
         assert line in text.splitlines()
+
+
+def test_the_card_lists_the_answers_of_every_alm(tmp_path: Path) -> None:
+    root = make_run(tmp_path / "unit", 24)
+    first = Annotations.read(root / "annotations/annotations.parquet")
+    further = "annotations/further/01-another/annotations.parquet"
+    another = first.frame.with_columns(alm=pl.lit("another"))
+    Annotations.check(another, first.labels).write(root / further)
+    content = facts(Run(root), "MIT")
+    names = list(content["files"])
+    assert names.index(further) == names.index("annotations/annotations.parquet") + 1
+    assert f"| {further} | `{content['files'][further]}` |" in card("unit", "v1", content, "abc").splitlines()
+    assert [one["alm"] for one in content["annotators"]] == ["another", "tiny"]
 
 
 def test_text_of_the_data_stays_in_its_cell(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ambivox.models.reporting.sections.corpus import corpus
 from ambivox.models.reporting.sections.finetuning import finetuning
 from ambivox.models.reporting.sections.pooling import pooling
 from ambivox.models.reporting.sections.validation import validation
-from ambivox.models.tables import Distributions
+from ambivox.models.tables import Distributions, Utterances
 from tests.support.report_run import make_run
 
 
@@ -88,6 +88,35 @@ def test_validation_names_its_target(root: Path) -> None:
     assert [row[0] for row in by_ambiguity.rows] == ["human", "pooled"]
     assert paired.rows == (("JS (base 2)", "pooled − human", "-0.070 [-0.080, -0.060]", "7.0e-04"),)
     assert by_sex.columns == ("sex", "human", "human + mixture", "synthetic", "pooled", "human ceiling")
+
+
+def test_what_was_made_from_the_target_is_compared_with_nothing(root: Path) -> None:
+    metrics = json.loads((root / "validation/metrics.json").read_text())
+    metrics["human"]["made_from_the_target"] = True
+    write_json(root / "validation/metrics.json", metrics)
+    by_ambiguity, by_sex = validation(Run(root)).folded
+    assert [row[0] for row in by_ambiguity.rows] == ["pooled"]
+    assert by_sex.columns == ("sex", "human + mixture", "synthetic", "pooled", "human ceiling")
+
+
+def test_intervals_over_utterances_are_called_so(root: Path) -> None:
+    utterances = Utterances.read(root / "ingest/utterances.parquet")
+    one_speaker = utterances.frame.with_columns(
+        speaker=pl.when(pl.col("split") == "test").then(pl.lit("one")).otherwise("speaker")
+    )
+    Utterances(one_speaker, utterances.labels).write(root / "ingest/utterances.parquet")
+    details = json.loads((root / "validation/details.json").read_text())
+    details["paired_tests"][0] |= {"least_p_holm": 0.07, "speakers": 8}
+    write_json(root / "validation/details.json", details)
+    (paired,) = (table for table in validation(Run(root)).folded if table.columns[0] == "score")
+    assert paired.caption == "Differences, paired over utterances; p is adjusted over the pairs of a score"
+    assert paired.rows[0][3].endswith("(cannot be below 0.070 with 8 utterances)")
+    assert (
+        "95% intervals over utterances, because fewer than two test speakers" in validation(Run(root)).text[0]
+    )
+    text = page(root)
+    assert "with 95% intervals over utterances: " in text
+    assert "intervals over speakers:" not in text
 
 
 def test_fine_tuned_models_of_earlier_versions_are_ranked_by_js(root: Path) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import sys
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +9,6 @@ from typing import Any
 
 from cyclopts import App
 from cyclopts.argument import Argument
-
-from ambivox.flows.cli import build
-from ambivox.tasks._main import USER_MISTAKE, run
 
 # Text that is no number, or none that an option may have.
 NOT_WHOLE = ("many", "", "1.5", "nan", "1,000", "0x", "--", "三x", "-")
@@ -135,23 +129,3 @@ def right_words(application: App, command: str) -> tuple[str, ...]:
         if option.required:
             words += [option.names[0], "3" if base_type(option.hint) is int else "nowhere"]
     return tuple(words)
-
-
-def main() -> int:
-    """Run every wrong line and print those that do not end as they should; returns how many."""
-    application = build()
-    valid = {name: right_words(application, name) for name in commands(application)}
-    faults = number = 0
-    for line in (*misspelt(application, valid), *out_of_range(application, valid)):
-        number += 1
-        with contextlib.redirect_stderr(io.StringIO()) as said:
-            code = run(application, list(line.words))
-        if code != USER_MISTAKE or len(said.getvalue().splitlines()) != 1:
-            faults += 1
-            print(f"{line.mistake}: ambivox {' '.join(line.words)}: {code}: {said.getvalue()[-300:]}")
-    print(f"{number} lines, {faults} faults")
-    return faults
-
-
-if __name__ == "__main__":
-    sys.exit(min(main(), 1))

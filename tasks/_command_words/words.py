@@ -1,4 +1,4 @@
-"""The words of a command line, before the parser reads them, and what the parser says of them."""
+"""The words of a command line, before the parser reads them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any
 
-from cyclopts import App, CycloptsError, UnknownCommandError, UnknownOptionError, UnusedCliTokensError
+from cyclopts import App
 
 from ambivox.models.errors import UserError
 
 _CORPUS_OPTION = re.compile(r"--options\.[^=]+")
-_FORMER_FLAGS = re.compile(r"--flags(?:\.([a-z_-]+))?")
 _DASHES = re.compile(r"--?|-[^-a-zA-Z].*", re.DOTALL)  # neither -q nor --quiet
 _FRACTION = re.compile(r"[+-]?\d*\.\d*(?:[eE][+-]?\d+)?")
 
@@ -29,9 +29,19 @@ def prepared_words(application: App, arguments: Sequence[str]) -> list[str]:
         Words that mean the same.
 
     Raises:
-        UserError: An option that takes whole numbers is given a fraction, which the parser would round.
+        UserError: An option that takes whole numbers is given a fraction, which the parser would round; a path is empty,
+            which would be the current folder; or an option is before the command, where --version would be obeyed.
     """
+    _check_first_word(application, arguments)
     return _with_lists_as_words(application, _with_dashes_as_values(arguments))
+
+
+def _check_first_word(application: App, arguments: Sequence[str]) -> None:
+    first = arguments[0] if arguments else ""
+    if application.default_command is None and first.startswith("-") and first not in application:
+        raise UserError(
+            f"{first} is before the command; options follow it: ambivox COMMAND {first}. See: ambivox --help"
+        )
 
 
 def _with_dashes_as_values(arguments: Sequence[str]) -> list[str]:
@@ -64,7 +74,16 @@ def _with_lists_as_words(application: App, arguments: Sequence[str]) -> list[str
             words += _parts(word) if is_list else [word]
     if callable(command) and is_own:
         _check_whole_numbers(_flags_of(command, _is_whole_number), words)
+        _check_paths(_flags_of(command, _is_path), words)
     return words
+
+
+def _check_paths(flags: set[str], words: Sequence[str]) -> None:
+    """Refuse ``--out ""``: as a path it is the current folder."""
+    for word, following in zip(words, (*words[1:], None), strict=True):
+        flag, equals, value = word.partition("=")
+        if flag in flags and (value if equals else following) == "":
+            raise UserError(f"{flag}: found an empty text, expected a path")
 
 
 def _check_whole_numbers(flags: set[str], words: Sequence[str]) -> None:
@@ -99,6 +118,11 @@ def _is_whole_number(hint: Any) -> bool:
     return hint is int or any(map(_is_whole_number, typing.get_args(hint)))
 
 
+def _is_path(hint: Any) -> bool:
+    """Whether a hint is Path, a tuple of them, or that or None."""
+    return hint is Path or any(map(_is_path, typing.get_args(hint)))
+
+
 def _is_list(hint: Any) -> bool:
     """Whether a hint is a tuple of numbers or of fixed words, or that or None."""
     parts = typing.get_args(hint)
@@ -110,16 +134,3 @@ def _is_list(hint: Any) -> bool:
 def _parts(text: str) -> list[str]:
     """The items of ``0,1`` or ``[0, 1]``."""
     return [part.strip() for part in text.strip(" []()").split(",") if part.strip()] or [text]
-
-
-def parser_message(error: CycloptsError) -> str:
-    """Say in one line what the parser found wrong with a command line."""
-    text = " ".join(str(error).split()).replace("positional arguments", "values")
-    if isinstance(error, UnknownOptionError) and (former := _FORMER_FLAGS.match(error.token.keyword or "")):
-        step = former[1] or "STEP"
-        return f"{former[0]} is no longer an option: options of steps are given by --set {step}.OPTION=VALUE."
-    if isinstance(error, UnknownCommandError) and (word := (error.unused_tokens or [""])[0]).startswith("-"):
-        return f"{word} is before the command; options follow it: ambivox COMMAND {word}."
-    if isinstance(error, UnusedCliTokensError):
-        return f"These words belong to no option: {' '.join(error.unused_tokens or [])}."
-    return text
