@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -26,7 +27,10 @@ class NamingFlow(prefect.Flow[P, R]):
     def __init__(self, fn: Callable[P, R], **options: Any) -> None:
         """Take the function of the flow, and ``prefect.flow``'s options."""
         super().__init__(fn, **options)
-        self.fn = named_outages()(fn)
+        wrapped: Any = named_outages()(fn)
+        # Prefect looks for the types of parameters by their names, and would do so where the wrapper is defined.
+        wrapped.__signature__ = inspect.signature(fn, eval_str=True)
+        self.fn = wrapped
 
     def __call__(self, *args: Any, **parameters: Any) -> Any:
         """Run the flow; see ``prefect.Flow``."""
