@@ -9,7 +9,7 @@ ifeq ($(OS),Windows_NT)
 $(error On Windows, Ambivox runs in WSL (https://learn.microsoft.com/windows/wsl/install); run the same command in a WSL terminal)
 endif
 
-.PHONY: help setup lock demo demo-pythons ui stages test lint docs notebooks bench bench-long crash-matrix fuzz mistakes licences crema-d clean
+.PHONY: help setup lock demo demo-pythons ui stages test lint docs notebooks bench bench-long two-hosts crash-matrix fuzz mistakes licences crema-d clean
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -68,8 +68,11 @@ bench: setup ## Side-by-side measurements: writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.run $(ROWS) --scale $(SCALE)
 
 bench-long: setup ## Measurements that take long or need an engine: annotation, ingest, training, growth, capacity
-	for file in annotation capacity capacity_simulation coverage features growth ingest listener training; do \
+	for file in annotation capacity capacity_simulation coverage features growth ingest listener shard_overhead training; do \
 		$(BIN)/python -m benchmarks.$$file || exit 1; done
+
+two-hosts: setup ## Annotation on two network namespaces whose link is cut and whose worker is killed; needs root
+	$(BIN)/python -m benchmarks.two_hosts
 
 crash-matrix: setup ## Kill every step and command at random moments, 230 times; takes an hour or more
 	$(BIN)/python -m tests.crashes

@@ -1,16 +1,18 @@
-"""Cost of annotation: the paper's method, exact elicitation, and a single prompt, on one vLLM engine in one run.
+"""Cost of annotation: exact elicitation against its floor, the paper's method, and vLLM's own ways to ask the same.
 
-paper          20 requests per utterance, one after the other as in a notebook, text before audio, one sampled letter each
-               ("Scaling Ambiguity", arXiv 2601.14620): five focus phrases at each temperature of the ladder, in a prompt
-               with the parts and the length of the paper's. The engine reuses an utterance's features and encoder output,
-               but no prefix. Variants change one condition each: no reuse between requests (as with the remote requests of
-               the released code), the shorter prompts of exact elicitation, vLLM's prefix cache, all requests at once.
-exact          5 personas x 2 option orders, audio first: ten prompts with a common prefix, one forward pass each.
-single prompt  one prompt per utterance: decoding, one audio preprocessing, one forward pass. A lower bound for both.
+floor         one prompt per utterance: decoding, one log-mel, one pass of encoder and language model. No way to ask can be
+              cheaper.
+exact         `ambivox annotate` as it is: two personas x six option orders, audio first, twelve prompts with a common prefix.
+paper         20 requests per utterance, one after the other as in a notebook, text before audio, one sampled letter each
+              ("Scaling Ambiguity", arXiv 2601.14620): five focus phrases at each temperature of the ladder, in a prompt
+              with the parts and the length of the paper's; vLLM reuses the encoder's output, but no prefix. "at best": the
+              short prompts of exact elicitation, all at once, with vLLM's prefix cache.
+LLM.chat      a script that gives vLLM the twelve prompts of exact elicitation about every clip, all at once.
+run-batch     the same prompts as a file for `vllm run-batch`, in a process of its own; its start, measured with a file
+              of one request, is subtracted.
 
-The engine reports tokens with each answer: of the prompt, computed (not found in its cache), and generated. Computed tokens of
-exact elicitation with other block sizes of the prefix cache (vLLM reuses complete blocks, here of 16 tokens) are counted from
-the same prompts.
+All but the last use one engine, in turns; a ratio is one of processor times in the same round. The first three ways to ask
+the same twelve prompts must give the same distributions to TOLERANCE.
 
     python -m benchmarks.annotation [--alm data/demo/alm] [--root ../shared/crema-d]
 """
@@ -20,100 +22,160 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
+import psutil
+
+from ambivox.models.alms import resolve
 from ambivox.models.engines import EngineChoice, close_engines, open_engine
-from ambivox.models.engines.vllm.engine import VllmEngine
+from ambivox.models.engines.vllm.engine import VllmEngine, arguments
 from ambivox.models.files import write_json
 from ambivox.models.prompting.personas import BUILT_IN
 from ambivox.models.prompting.prompts import build_prompts
 from ambivox.models.tables import Utterances
-from benchmarks.annotation_methods import VOTES, Bench, LongPrompt, ratio
+from benchmarks.alternatives.llm_chat import batch_command, read_batch, write_batch
+from benchmarks.annotation_methods import Bench, LongPrompt
+from benchmarks.annotation_parts import parts
+from benchmarks.growth import measure
 from benchmarks.untrained_alm import untrained_alm
+
+TOLERANCE = 1e-3  # of a probability, in float32
+# Arguments of ``vllm.LLM`` that its commands take in another form, or not at all.
+_NOT_GIVEN = {"model", "revision", "use_tqdm_on_load", "trust_remote_code"}
 
 
 def main() -> None:
-    """Measure, print a table, write annotation.json."""
-    arguments = _arguments()
-    if arguments.utterances is None and not arguments.root.is_dir():
-        print(f"annotation: skipped, {arguments.root} does not exist; give another folder as --root")
+    """Measure, print the figures, write annotation.json."""
+    options = _options()
+    if options.utterances is None and not options.root.is_dir():
+        print(f"annotation: skipped, {options.root} does not exist; give another folder as --root")
         return
-    with tempfile.TemporaryDirectory() as folder:
-        utterances = arguments.utterances or _corpus(arguments.root, Path(folder))
-        table = Utterances.read(utterances)
-        alm = arguments.alm or _untrained(table.labels, Path(folder))
-        _measure(arguments, table, alm)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        table = Utterances.read(options.utterances or _corpus(options.root, folder))
+        frame = table.frame.sort("utterance_id").head(options.count + options.warm_up)
+        alm = options.alm or _untrained(table.labels, folder)
+        began, processor = time.perf_counter(), _processor_seconds()
+        engine = open_engine(EngineChoice("vllm", alm))
+        start = {
+            "seconds": time.perf_counter() - began,
+            "processor seconds": _processor_seconds() - processor,
+        }
+        assert isinstance(engine, VllmEngine)
+        bench = Bench(engine, alm, table.labels)
+        results, distributions = _in_turns(bench, frame, options)
+        requests = bench.conversations(frame.slice(options.warm_up)), bench.code_ids()
+        if options.batch:
+            figures, logprobs_RK = _run_batch(alm, *requests, options.count, folder)
+            results["run-batch"] = [figures]
+            distributions["run-batch"] = bench.distributions(logprobs_RK)
+        report = _report(results, distributions) | {
+            "milliseconds of processor time per utterance, exact": parts(
+                bench, frame.slice(options.warm_up), _medians(results)
+            ),
+            "start of the engine": start,
+            "setting": {
+                "utterances": options.count,
+                "rounds": options.rounds,
+                "prompts of exact": len(bench.exact),
+                "engine": engine.version,
+                "cores": os.cpu_count(),
+                "load at the end": [round(load, 1) for load in os.getloadavg()],
+            },
+        }
+        close_engines()
+    report = json.loads(json.dumps(report), parse_float=lambda text: float(f"{float(text):.4g}"))
+    print(json.dumps(report, indent=2))
+    write_json(options.out / "annotation.json", report)
 
 
-def _measure(arguments: argparse.Namespace, table: Utterances, alm: str) -> None:
-    table = Utterances(
-        table.frame.sort("utterance_id").head(arguments.count + arguments.warm_up), table.labels
-    )
-    warm_up, measured = table.frame.head(arguments.warm_up), table.frame.slice(arguments.warm_up)
-    engine = open_engine(EngineChoice("vllm", alm))
-    assert isinstance(engine, VllmEngine)
-    bench = Bench(engine, alm, table.labels)
-    # Methods take turns, so that other load on the machine affects all of them.
+def _in_turns(
+    bench: Bench, frame: pl.DataFrame, options: argparse.Namespace
+) -> tuple[dict[str, list[dict[str, float]]], dict[str, Any]]:
+    """Figures of each round by method, and the distributions of those that give them."""
     methods = {
-        "single prompt": lambda frame: bench.answer(frame, bench.exact[:1]),
-        "exact": lambda frame: bench.answer(frame, bench.exact),
-        "paper": lambda frame: bench.paper(frame),
-        "paper, short prompt": lambda frame: bench.paper(frame, is_short=True),
+        "exact": bench.scored,
+        "floor": lambda utterances: bench.answer(utterances, bench.exact[:1]),
+        "exact, prefixes apart": bench.without_shared_prefixes,
+        "LLM.chat": bench.by_chat,
+        "paper": bench.paper,
+        "paper, at best": bench.paper_at_best,
     }
-    results: dict[str, Any] = bench.compare(methods, warm_up, measured, arguments.rounds)
-    variants = {
-        "paper, no reuse between requests": lambda frame: bench.paper(frame, reuses_audio=False),
-        "paper, with prefix cache": lambda frame: bench.paper(frame, reuses_prefix=True),
-        "paper, all requests at once": lambda frame: bench.paper(frame, at_once=True),
-        "paper, short prompt, all at once, with prefix cache": lambda frame: bench.paper(
-            frame, is_short=True, at_once=True, reuses_prefix=True
-        ),
-    }
-    quarter = measured.head(max(1, measured.height // 4))
-    results |= bench.compare(variants, warm_up, quarter, 1)
+    warm_up, measured = frame.head(options.warm_up), frame.slice(options.warm_up)
+    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in methods}
+    distributions = {}
+    for run in methods.values():
+        run(warm_up)
+    for _ in range(options.rounds):
+        for name, run in methods.items():
+            figures, distributions[name] = bench.timed(run, measured)
+            rounds[name].append(figures)
+    return rounds, {name: distributions[name] for name in ("exact", "LLM.chat")}
+
+
+def _run_batch(
+    alm: str, conversations: list[Any], ids: list[int], utterances: int, folder: Path
+) -> tuple[dict[str, float], np.ndarray]:
+    """``vllm run-batch`` on the conversations, less the same with one of them."""
+    given = {name: value for name, value in arguments(resolve(alm)).items() if name not in _NOT_GIVEN}
+    spent = []
+    for part in (conversations[:1], conversations):
+        write_batch(folder / "requests.jsonl", alm, part, ids)
+        command = batch_command(alm, folder / "requests.jsonl", folder / "answers.jsonl", given)
+        spent.append(measure(command, folder))
+    seconds, processor = (spent[1][name] - spent[0][name] for name in ("seconds", "cpu_seconds"))
+    figures = {"seconds": seconds, "processor_ms": 1000 * processor / utterances}
+    return figures, read_batch(folder / "answers.jsonl", ids)
+
+
+def _report(results: dict[str, list[dict[str, float]]], distributions: dict[str, Any]) -> dict[str, Any]:
+    """Medians, ratios of processor times in the same round, and the largest difference of distributions."""
     exact = results["exact"]
-    single = results["single prompt"]
-    papers = [name for name in results if name.startswith("paper")]
-    speed = {name: result["utterances_per_second"] for name, result in results.items()}
-    tokens = {name: result["tokens_per_utterance"] for name, result in results.items()}
-    results["ratios"] = {
-        "throughput, exact to": {name: ratio(speed["exact"], speed[name]) for name in papers},
-        "tokens, to exact": {name: ratio(tokens[name], tokens["exact"]) for name in papers},
-        "tokens, paper to exact, by block size": bench.by_block_size(measured, tokens["paper"]),
-        "processor time, exact to single prompt": ratio(_processor_time(exact), _processor_time(single)),
-        "time, exact to single prompt": ratio(exact["seconds"], single["seconds"]),
+    ratios = {}
+    for name, rounds in results.items():
+        by_round = [
+            figures["processor_ms"] / exact[number]["processor_ms"] for number, figures in enumerate(rounds)
+        ]
+        ratios[name] = {"median": statistics.median(by_round), "low": min(by_round), "high": max(by_round)}
+    differences = {
+        name: float(np.abs(p_RK - distributions["exact"]).max())
+        for name, p_RK in distributions.items()
+        if name != "exact"
     }
-    results["milliseconds per utterance"] = bench.parts(measured, results)
-    results["setting"] = {
-        "utterances": measured.height,
-        "utterances of the variants": quarter.height,
-        "engine": engine.version,
-        "alm": bench.resolved.revision,
-        "votes of the paper's method": VOTES,
-        "prompts of exact": len(bench.exact),
-        "rounds, of which the fastest counts": arguments.rounds,
-        "cores": os.cpu_count(),
-        "load at the end": [round(load, 1) for load in os.getloadavg()],
+    assert max(differences.values()) <= TOLERANCE, f"distributions differ: {differences}"
+    return {
+        "processor time, to exact": ratios,
+        "methods": _medians(results),
+        "largest difference of a probability to exact": differences,
     }
-    print(json.dumps(results, indent=2))
-    write_json(arguments.out / "annotation.json", results)
-    close_engines()
 
 
-def _processor_time(result: dict[str, float]) -> float:
-    return sum(value for name, value in result.items() if name.startswith("processor"))
+def _medians(results: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
+    return {
+        name: {figure: statistics.median(each[figure] for each in rounds) for figure in rounds[0]}
+        for name, rounds in results.items()
+    }
+
+
+def _processor_seconds() -> float:
+    """Of this process and its children."""
+    process = psutil.Process()
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return float(sum(each.user + each.system for each in times))
 
 
 def _corpus(root: Path, folder: Path) -> Path:
     """CREMA-D, ingested into ``folder``."""
     from ambivox.tasks.ingest import IngestOptions, ingest
 
-    return (
-        ingest(corpus="crema_d", root=root, out=folder / "ingest", options=IngestOptions())
-        / "utterances.parquet"
-    )
+    made = ingest(corpus="crema_d", root=root, out=folder / "ingest", options=IngestOptions())
+    return made / "utterances.parquet"
 
 
 def _untrained(labels: tuple[str, ...], folder: Path) -> str:
@@ -123,7 +185,7 @@ def _untrained(labels: tuple[str, ...], folder: Path) -> str:
     return untrained_alm(labels, folder, long)
 
 
-def _arguments() -> argparse.Namespace:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -136,7 +198,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--root", type=Path, default=Path("../shared/crema-d"))
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--warm-up", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-batch", dest="batch", action="store_false", help="leave vllm run-batch out")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     return parser.parse_args()
 

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import psutil
+from numpy.typing import NDArray
 
 from ambivox.models.alms import resolve
 from ambivox.models.annotation.elicitation import Question, plan_questions
 from ambivox.models.annotation.prompt_runner import PromptRunner
+from ambivox.models.annotation.responses import normalise, to_label_order
 from ambivox.models.annotation.work_items import plan_items
-from ambivox.models.audio.decoding import decode
 from ambivox.models.engines.vllm.engine import VllmEngine
 from ambivox.models.prompting.neutralising import neutralise
-from ambivox.models.prompting.personas import PAPER
+from ambivox.models.prompting.personas import PAPER, load_personas
 from ambivox.models.prompting.prompts import Prompt
 from ambivox.models.prompting.request import Request
 from ambivox.models.tables import Utterances
+from ambivox.tasks.annotate import AnnotateOptions
+from benchmarks.alternatives.llm_chat import Conversation, chat, conversation, logprobs
 
 VOTES = 20
 # The parts of the paper's prompt, in other words, with about as many words as its public code has.
@@ -41,11 +47,6 @@ Please do this:
 4. Answer with ONLY its letter and nothing more.
 
 Which one emotion fits this recording best? Choose only from: {options}"""
-
-
-def ratio(numerator: float, denominator: float) -> float:
-    """The ratio, rounded to two decimals."""
-    return round(numerator / denominator, 2)
 
 
 @dataclass(frozen=True)
@@ -74,153 +75,120 @@ class Bench:
         """Build the prompts and start counting the engine's tokens."""
         self.engine = engine
         self.resolved = resolve(alm)
+        default = AnnotateOptions()
         self.exact = plan_questions(
-            labels, PAPER, elicitation="exact", orders=2, modality="both", votes=0, seed=0
+            labels,
+            load_personas(default.personas, None),
+            elicitation="exact",
+            orders=default.orders,
+            modality="both",
+            votes=0,
+            seed=0,
         )
         sampled = plan_questions(
             labels, PAPER, elicitation="sampled", orders=1, modality="both", votes=VOTES, seed=0
         )
         self._short = tuple(replace(q, prompt=replace(q.prompt, audio_first=False)) for q in sampled)
         self._long = tuple(replace(q, prompt=LongPrompt(**vars(q.prompt))) for q in self._short)
-        self._round = 0
         self._tokens = dict.fromkeys(("prompt", "cached", "generated"), 0)
         self._finish = engine._finish
         engine._finish = self._counted  # type: ignore[method-assign]
 
-    def compare(
-        self,
-        runs: dict[str, Callable[[pl.DataFrame], None]],
-        warm_up: pl.DataFrame,
-        frame: pl.DataFrame,
-        rounds: int,
-    ) -> dict[str, Any]:
-        """The fastest round of each method; methods take turns."""
-        for run in runs.values():
-            run(warm_up)
-        rounds_by_name: dict[str, list[dict[str, float]]] = {name: [] for name in runs}
-        for _ in range(rounds):
-            for name, run in runs.items():
-                rounds_by_name[name].append(self.timed(run, frame))
-        return {
-            name: min(results, key=lambda result: result["seconds"])
-            for name, results in rounds_by_name.items()
-        }
-
-    def timed(self, run: Callable[[pl.DataFrame], None], frame: pl.DataFrame) -> dict[str, float]:
-        """Wall-clock seconds, processor time and the engine's counters of one run that starts with empty caches."""
-        self.engine.llm.reset_prefix_cache()
+    def timed(self, run: Callable[[pl.DataFrame], Any], frame: pl.DataFrame) -> tuple[dict[str, float], Any]:
+        """Seconds, processor time and tokens of one run that starts with empty caches, and what it returns."""
+        self._reset_caches()
         before, began = self._counters(), time.perf_counter()
-        run(frame)
+        result = run(frame)
         seconds, after = time.perf_counter() - began, self._counters()
         spent = {name: after[name] - before[name] for name in after}
-        computed = spent["prompt"] - spent["cached"]
-        per = 1 / frame.height
+        tokens = spent["prompt"] - spent["cached"] + spent["generated"]
+        milliseconds = 1000 / frame.height
         return {
-            "seconds": round(seconds, 3),
-            "utterances_per_second": round(frame.height / seconds, 3),
-            "processor_ms_per_utterance, here": round(1000 * spent["here"] * per, 1),
-            "processor_ms_per_utterance, engine": round(1000 * spent["engine"] * per, 1),
-            "prompt": spent["prompt"],
-            "computed": computed,
-            "generated": spent["generated"],
-            "tokens_per_utterance": round((computed + spent["generated"]) * per, 1),
-        }
+            "seconds": seconds,
+            "processor_ms": (spent["here"] + spent["engine"]) * milliseconds,
+            "here_ms": spent["here"] * milliseconds,
+            "engine_ms": spent["engine"] * milliseconds,
+            "tokens": tokens / frame.height,
+        }, result
 
-    def answer(self, frame: pl.DataFrame, questions: tuple[Question, ...]) -> None:
-        """Annotate as ``ambivox annotate`` does."""
-        self._round += 1
-        items = plan_items(Utterances(self._fresh(frame), self.exact[0].prompt.labels), questions)
+    def answer(self, frame: pl.DataFrame, questions: tuple[Question, ...]) -> pl.DataFrame:
+        """Annotate as ``ambivox annotate`` does; an answer per utterance and question, in this order."""
+        items = plan_items(Utterances(frame, self.exact[0].prompt.labels), questions)
         answers, rejects = PromptRunner(self.engine, questions, self.resolved).answer(items)
         assert answers.height == items.height and not rejects.height
+        return answers
 
-    def paper(
-        self,
-        frame: pl.DataFrame,
-        *,
-        is_short: bool = False,
-        at_once: bool = False,
-        reuses_audio: bool = True,
-        reuses_prefix: bool = False,
-    ) -> None:
-        """Annotate with VOTES sampled requests per utterance.
+    def scored(self, frame: pl.DataFrame) -> NDArray[np.float64]:
+        """Exact elicitation: a distribution per utterance and question."""
+        return np.exp(np.array(self.answer(frame, self.exact)["logprobs"].to_list()))
 
-        Args:
-            frame: the utterances.
-            is_short: use the prompts of exact elicitation, less than half as long as the paper's.
-            at_once: submit all requests together; otherwise each request waits for the previous answer.
-            reuses_audio: reuse an utterance's features and encoder output in all its requests.
-            reuses_prefix: allow the prefix cache.
-        """
-        prompt, generate = self.engine.prompt, self.engine.generate
-        numbers = itertools.count()
-
-        def isolated_prompt(request: Request) -> dict[str, Any]:
-            inputs = prompt(request)
-            if not reuses_prefix:
-                inputs["cache_salt"] = str(next(numbers))
-            if not reuses_audio:
-                inputs["multi_modal_uuids"] = {"audio": f"{request.audio_name}-{next(numbers)}"}
-            return inputs
-
-        self.engine.prompt = isolated_prompt  # type: ignore[method-assign]
-        if not at_once:
-            self.engine.generate = lambda requests, settings: [  # type: ignore[method-assign]
-                generate([request], [setting])[0] for request, setting in zip(requests, settings, strict=True)
-            ]
-        try:
-            self.answer(frame, self._short if is_short else self._long)
-        finally:
-            self.engine.prompt, self.engine.generate = prompt, generate  # type: ignore[method-assign]
-
-    def by_block_size(self, frame: pl.DataFrame, paper_tokens: float) -> dict[str, float]:
-        """Ratio of ``paper_tokens`` per utterance to those of exact elicitation, by block size of the prefix cache."""
-        prompts: list[list[int]] = []
-        finish = self.engine._finish
-
-        def recorded_finish() -> list[Any]:
-            outputs = finish()
-            prompts.extend(list(output.prompt_token_ids) for output in outputs)
-            return outputs
-
-        self.engine._finish = recorded_finish  # type: ignore[method-assign]
-        try:
+    def without_shared_prefixes(self, frame: pl.DataFrame) -> None:
+        """Exact elicitation whose prompts share the encoder's output, but no keys and values."""
+        with self._prompts_apart():
             self.answer(frame, self.exact)
+
+    def paper(self, frame: pl.DataFrame) -> None:
+        """VOTES sampled requests per utterance, each after the answer to the last; they share the encoder's output."""
+        generate = self.engine.generate
+        self.engine.generate = lambda requests, settings: [  # type: ignore[method-assign]
+            generate([request], [setting])[0] for request, setting in zip(requests, settings, strict=True)
+        ]
+        try:
+            with self._prompts_apart():
+                self.answer(frame, self._long)
         finally:
-            self.engine._finish = finish  # type: ignore[method-assign]
-        count = len(self.exact)
-        by_utterance = [prompts[start : start + count] for start in range(0, len(prompts), count)]
-        ratios = {}
-        for block_size in (32, 16, 1):
-            computed = sum(_computed_tokens(tokens, block_size) for tokens in by_utterance) / len(
-                by_utterance
-            )
-            ratios[str(block_size)] = ratio(paper_tokens, computed + count)
-        return ratios
+            self.engine.generate = generate  # type: ignore[method-assign]
 
-    def parts(self, frame: pl.DataFrame, results: dict[str, Any]) -> dict[str, float]:
-        """Milliseconds per utterance of decoding and features alone, and of the complete methods."""
-        began = time.perf_counter()
-        audio = [decode(path) for path in frame["audio"]]
-        decoding = time.perf_counter() - began
-        extractor = self.engine.chat.processor.feature_extractor
-        began = time.perf_counter()
-        for samples in audio:
-            extractor(samples, sampling_rate=self.resolved.alm.rate_hz, padding="max_length")
-        features = time.perf_counter() - began
-        per = 1000 / frame.height
-        return {
-            "decoding and resampling only": round(decoding * per, 2),
-            "log-mel features only": round(features * per, 2),
-            "single prompt with audio": round(results["single prompt"]["seconds"] * per, 2),
-            "exact, ten prompts with audio": round(results["exact"]["seconds"] * per, 2),
-        }
+    def paper_at_best(self, frame: pl.DataFrame) -> None:
+        """The same with the short prompts of exact elicitation, all at once, and with vLLM's prefix cache."""
+        self.answer(frame, self._short)
 
-    def _fresh(self, frame: pl.DataFrame) -> pl.DataFrame:
-        # Another hash for the same audio in every round, so that no round reuses features of another.
-        return frame.with_columns(audio_sha256=pl.col("audio_sha256") + f"-{self._round}")
+    def conversations(self, frame: pl.DataFrame) -> list[Conversation]:
+        """The questions of exact elicitation as a script would ask them."""
+        special = self.engine.chat.special_tokens
+        return [
+            conversation(Path(row["audio"]), question.prompt.text(row["transcript"], special))
+            for row in frame.iter_rows(named=True)
+            for question in self.exact
+        ]
+
+    def by_chat(self, frame: pl.DataFrame) -> NDArray[np.float64]:
+        """The questions of exact elicitation by ``LLM.chat``, on the same engine."""
+        ids = self.code_ids()
+        outputs = self._count(chat(self.engine.llm, self.conversations(frame), ids))
+        return self.distributions(logprobs(outputs, ids))
+
+    def code_ids(self) -> list[int]:
+        """The tokens of the answer codes."""
+        audio = np.zeros(1, dtype=np.float32)
+        return self.engine.chat.answer_ids(Request(self.exact[0].prompt, audio, "none"))
+
+    def distributions(self, logprobs_RK: NDArray[np.float64]) -> NDArray[np.float64]:
+        """From log-probabilities of codes, utterance by utterance, to distributions over the labels."""
+        repeats = len(logprobs_RK) // len(self.exact)
+        order_RK = np.array([question.prompt.order for question in self.exact] * repeats)
+        return np.exp(normalise(np.exp(to_label_order(logprobs_RK, order_RK)))[0])
+
+    @contextmanager
+    def _prompts_apart(self) -> Iterator[None]:
+        """Give each prompt a salt, so that none shares keys and values with another."""
+        prompt, numbers = self.engine.prompt, itertools.count()
+        self.engine.prompt = lambda request: prompt(request) | {"cache_salt": str(next(numbers))}  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            self.engine.prompt = prompt  # type: ignore[method-assign]
+
+    def _reset_caches(self) -> None:
+        """Forget keys and values, log-mels and the encoder's output of earlier runs."""
+        self.engine.llm.reset_prefix_cache()
+        self.engine.llm.reset_mm_cache()
+        self.engine.llm.llm_engine.reset_encoder_cache()
 
     def _counted(self) -> list[Any]:
-        outputs = self._finish()
+        return self._count(self._finish())
+
+    def _count(self, outputs: list[Any]) -> list[Any]:
         for output in outputs:
             self._tokens["prompt"] += len(output.prompt_token_ids)
             self._tokens["cached"] += output.num_cached_tokens
@@ -233,16 +201,3 @@ class Bench:
         engine = [child.cpu_times() for child in process.children(recursive=True)]
         here = sum(process.cpu_times()[:2])
         return {**self._tokens, "here": here, "engine": sum(times.user + times.system for times in engine)}
-
-
-def _computed_tokens(prompts: list[list[int]], block_size: int) -> int:
-    """Tokens computed for the prompts of one utterance in turn, with complete blocks of known prefixes reused."""
-    known: set[tuple[int, ...]] = set()
-    computed = 0
-    for tokens in prompts:
-        ends = range(block_size, len(tokens) + 1, block_size)
-        # The last token is always computed: its output is the answer.
-        reused = max((end for end in ends if end < len(tokens) and tuple(tokens[:end]) in known), default=0)
-        computed += len(tokens) - reused
-        known.update(tuple(tokens[:end]) for end in ends)
-    return computed

@@ -2,7 +2,7 @@
 
 The corpus is a table with a clip of a quarter of a second per utterance, and the ALM is the fake one, which answers at
 once: what is left is Ambivox's own work. Each step is a process of its own. The last row is the flow ``annotate`` on an
-empty store, which runs a Prefect task per shard; its calls of the API are counted where they leave the process.
+empty store, which runs a Prefect task per shard (flow_annotate.py).
 
     python -m benchmarks.growth [--sizes 500 5000] [--out benchmarks/results/growth.json]
 """
@@ -28,7 +28,6 @@ ROOT = Path(__file__).resolve().parents[1]
 _LABELS = np.array(["anger", "happiness", "neutral", "sadness"])
 _PER_SPEAKER, _VOTES, _ANNOTATORS = 40, 5, 30
 _RATE_HZ, _FRAMES = 16_000, 4_000
-_SHARD = 256
 _COLUMNS = (
     "utterances",
     "step",
@@ -66,8 +65,8 @@ def write_corpus(root: Path, utterances: int) -> None:
                 file.write(f"{name},r{(first + vote) % _ANNOTATORS},{label}\n")
 
 
-def _commands(folder: Path) -> dict[str, list[str]]:
-    """The arguments of each step, in order."""
+def step_commands(folder: Path, shard: int = 256) -> dict[str, list[str]]:
+    """The command of each step, in order, for the corpus in ``folder/corpus``; clips per shard of the store."""
     data = folder / "data"
     ingested, answers = data / "ingest", data / "annotations" / "annotations.parquet"
     tables = [
@@ -77,13 +76,13 @@ def _commands(folder: Path) -> dict[str, list[str]]:
         str(ingested / "votes.parquet"),
     ]
     shares = ["--shares", "0", "0.7", "0.1", "0.2", "--keep-votes", "3"]
-    return {
+    arguments = {
         "ingest": [
             *("--corpus", "table", "--root", str(folder / "corpus"), "--out", str(ingested), *shares),
             *("--cache", str(folder / "cache.sqlite")),
         ],
         "annotate": [
-            *(*tables[:2], "--alm", "qwen2_audio", "--engine", "fake", "--shard", str(_SHARD)),
+            *(*tables[:2], "--alm", "qwen2_audio", "--engine", "fake", "--shard", str(shard)),
             *("--store", str(folder / "store"), "--out", str(data / "annotations")),
         ],
         "pool": [
@@ -95,6 +94,9 @@ def _commands(folder: Path) -> dict[str, list[str]]:
             *("--distributions", str(data / "distributions"), "--out", str(data / "validation")),
         ],
         "report": ["--data", str(data), "--out", str(data / "report.html")],
+    }
+    return {
+        step: [sys.executable, "-m", f"ambivox.tasks.{step}", *given] for step, given in arguments.items()
     }
 
 
@@ -124,44 +126,6 @@ def _files(folder: Path) -> int:
     return sum(len(files) for _, _, files in os.walk(folder))
 
 
-def run_flow(folder: Path) -> None:
-    """Run the flow ``annotate`` in this process, and print its time and its calls of Prefect's API."""
-    import httpx
-
-    from ambivox.flows import prefect_settings
-    from ambivox.flows.prefect_server import PrefectServer
-
-    project = folder / "project"
-    project.mkdir()
-    prefect_settings.apply_settings(project)
-    server = PrefectServer.start(project)
-    os.environ["PREFECT_API_URL"] = server.url
-    calls = 0
-    try:
-        server.wait()
-        from ambivox.flows.annotate import annotate
-        from ambivox.tasks.annotate import AnnotateOptions
-
-        for client in (httpx.Client, httpx.AsyncClient):
-            send: Any = client.send
-
-            def counted(self: Any, request: Any, *others: Any, _send: Any = send, **named: Any) -> Any:
-                nonlocal calls
-                calls += request.url.port == httpx.URL(server.url).port
-                return _send(self, request, *others, **named)
-
-            client.send = counted  # type: ignore[method-assign]
-        utterances = folder / "data" / "ingest" / "utterances.parquet"
-        options = AnnotateOptions(engine="fake", store=str(folder / "flow store"), shard=_SHARD)
-        started = time.perf_counter()
-        annotate(str(utterances), "qwen2_audio", str(folder / "flow out"), options)
-        flow_seconds = round(time.perf_counter() - started, 1)
-    finally:
-        server.stop()
-    shards = len(list((folder / "flow store").rglob("*.parquet")))
-    print("\n" + json.dumps({"api_calls": calls, "flow_seconds": flow_seconds, "shards": shards}), flush=True)
-
-
 def main() -> None:
     """Measure each step for each size, print a table and write it as JSON."""
     parser = argparse.ArgumentParser(
@@ -169,21 +133,14 @@ def main() -> None:
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[500, 5_000])
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "growth.json")
-    parser.add_argument("--flow", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.flow:
-        run_flow(options.flow)
-        return
     rows = []
     for utterances in options.sizes:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             write_corpus(folder / "corpus", utterances)
-            commands = {
-                step: [sys.executable, "-m", f"ambivox.tasks.{step}", *arguments]
-                for step, arguments in _commands(folder).items()
-            }
-            commands["flow annotate"] = [sys.executable, "-m", "benchmarks.growth", "--flow", name]
+            commands = step_commands(folder)
+            commands["flow annotate"] = [sys.executable, "-m", "benchmarks.flow_annotate", name]
             for step, command in commands.items():
                 rows.append({"utterances": utterances, "step": step, **measure(command, folder)})
                 print(json.dumps(rows[-1]), flush=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,12 +18,10 @@ from uuid import UUID
 from prefect import get_run_logger, task, unmapped
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import as_completed
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from ambivox.flows.dashboard import annotation_summary
 from ambivox.flows.flow_decorator import flow
-from ambivox.models.errors import MissingExtraError
+from ambivox.flows.shard_runners import ShardRunner
 from ambivox.models.processes.children import end_with_this_process
 from ambivox.tasks.annotate import FIGURES, AnnotateOptions, options_by_alm, prepare_run
 from ambivox.tasks.annotate import annotate as annotate_step
@@ -75,6 +72,7 @@ def annotate(
     runner: Literal["threads", "ray"] = "threads",
     ray_address: str = "",
     gpus_per_worker: float = 0.0,
+    most_seconds_without_node: float = 600.0,
 ) -> str:
     """Annotate in parallel, with progress and retries.
 
@@ -87,15 +85,24 @@ def annotate(
         runner: Threads of this process, or processes of a Ray cluster.
         ray_address: The cluster; empty starts one on this machine with ``workers`` processes.
         gpus_per_worker: GPUs that a Ray worker reserves.
+        most_seconds_without_node: For so long the Ray cluster may have no node that can run a shard.
 
     Returns:
         ``out``.
 
     Raises:
         UserError: A wrong setting. Shards that failed after all retries make the run fail once all others are stored.
+        OutageError: There is no Ray cluster at the address, or none of its nodes could run a shard for too long.
     """
     end_with_this_process()
     options = options or AnnotateOptions()
+    shard_runner = ShardRunner(
+        kind=runner,
+        workers=workers,
+        ray_address=ray_address,
+        gpus_per_worker=gpus_per_worker,
+        most_seconds_without_node=most_seconds_without_node,
+    )
     for asked, own in options_by_alm(alm, options):
         request = AnnotationRequest(utterances, asked, own)
         run = _prepared(request)
@@ -105,8 +112,7 @@ def annotate(
         )
         # The step asks a hosted ALM itself, many requests at a time: with its estimate, consent, pilot and limit of cost.
         if numbers and run.hosted is None:
-            task_runner = _task_runner(runner, workers, ray_address, gpus_per_worker)
-            _fill_all(numbers, request, task_runner, gpus_per_worker)
+            _fill_all(numbers, request, shard_runner)
     annotate_step(utterances=Path(utterances), alm=alm, out=Path(out), options=options)
     if not (Path(out) / FIGURES).is_file():
         return out  # a dry run
@@ -114,18 +120,19 @@ def annotate(
     return out
 
 
-def _fill_all(numbers: list[int], request: AnnotationRequest, runner: TaskRunner[Any], gpus: float) -> None:
+def _fill_all(numbers: list[int], request: AnnotationRequest, runner: ShardRunner) -> None:
     began = shown = time.monotonic()
     progress = create_progress_artifact(0.0, key="annotate-progress", description="starting the engine")
     assert isinstance(progress, UUID)  # in a flow that is not async
     failed: list[BaseException] = []
     done = 0
     clips = 0.0
-    with runner, _resources(gpus):
+    with runner.running() as task_runner:
         shard: Any = fill
-        futures = runner.map(shard, {"number": numbers, "request": unmapped(request)})
-        for future in as_completed(futures):
+        futures = task_runner.map(shard, {"number": numbers, "request": unmapped(request)})
+        for future in runner.completed(futures):
             done += 1
+            future.wait()  # turns what a worker that was lost raises into the state of its shard
             result = future.result(raise_on_failure=False)
             if isinstance(result, BaseException):
                 failed.append(result)
@@ -142,30 +149,6 @@ def _fill_all(numbers: list[int], request: AnnotationRequest, runner: TaskRunner
             update_progress_artifact(progress, 100 * done / len(numbers), description=description)
     if failed:
         raise failed[0]
-
-
-def _task_runner(runner: str, workers: int, address: str, gpus: float) -> TaskRunner[Any]:
-    if runner == "threads":
-        return ThreadPoolTaskRunner(max_workers=workers)
-    try:
-        from prefect_ray import RayTaskRunner
-    except ImportError as error:
-        raise MissingExtraError("prefect-ray", "ray") from error
-    here: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False}
-    if gpus:
-        here["num_gpus"] = workers * gpus
-    ray_runner: TaskRunner[Any] = RayTaskRunner(address=address or None, init_kwargs={} if address else here)
-    return ray_runner
-
-
-def _resources(gpus: float) -> AbstractContextManager[Any]:
-    """The GPUs that each task reserves on the cluster."""
-    if not gpus:
-        return nullcontext()
-    from prefect_ray.context import remote_options
-
-    reserved: AbstractContextManager[Any] = remote_options(num_gpus=gpus)
-    return reserved
 
 
 def _summarise(out: Path) -> None:

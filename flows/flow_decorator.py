@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, Self, TypeVar
 
@@ -26,7 +27,7 @@ class NamingFlow(prefect.Flow[P, R]):
     def __init__(self, fn: Callable[P, R], **options: Any) -> None:
         """Take the function of the flow, and ``prefect.flow``'s options."""
         super().__init__(fn, **options)
-        self.fn = named_outages()(fn)
+        self.fn = _naming(fn)
 
     def __call__(self, *args: Any, **parameters: Any) -> Any:
         """Run the flow; see ``prefect.Flow``."""
@@ -38,6 +39,19 @@ class NamingFlow(prefect.Flow[P, R]):
         changed = super().with_options(**options)
         changed.__class__ = type(self)  # Prefect makes one of its own class
         return changed  # type: ignore[return-value]
+
+
+def _naming(fn: Callable[P, R]) -> Callable[P, R]:
+    """A function that names outages; one that Ray can send to its workers, which the context manager's own wrapper is not."""
+
+    @functools.wraps(fn)
+    def named(*args: P.args, **parameters: P.kwargs) -> R:
+        with named_outages():
+            return fn(*args, **parameters)
+
+    # Prefect looks for the types of parameters by their names, and would do so in this module.
+    named.__signature__ = inspect.signature(fn, eval_str=True)  # type: ignore[attr-defined]
+    return named
 
 
 def flow(

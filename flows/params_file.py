@@ -12,6 +12,7 @@ from filelock import FileLock
 from ambivox.models.errors import UserError
 from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_path
+from ambivox.models.yaml_documents import check_nesting
 
 _LOCK_SECONDS = 600.0  # reading a large corpus takes minutes
 # Steps with options in an entry of params.yaml: corpora.<key>.<step>.
@@ -50,8 +51,10 @@ def load(project: Path) -> Any:
     try:
         yaml = YAML()
         yaml.preserve_quotes = True
-        params: Any = yaml.load(path)
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        content = path.read_bytes()
+        check_nesting(content)
+        params: Any = yaml.load(content)
+    except (OSError, ValueError, RecursionError, YAMLError) as error:
         raise UserError(f"{path}: cannot be read as YAML ({error_text(error)})") from error
     if not isinstance(params, dict):
         raise UserError(f"{path}: expected a mapping with the sections {', '.join(_SECTIONS)}")

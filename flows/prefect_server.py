@@ -27,6 +27,12 @@ _NOTICE_SECONDS = 30.0
 _STOP_SECONDS = 1.5
 _POLL_SECONDS = 0.1
 _LOG = "server.log"
+# A server that many runs use stores the states of task runs a hundred at a time, a second late at most: half the work per
+# task run. The server of one run stores each at once, since it ends with the run, and an interrupted run closes what is stored.
+SHARED_SERVER = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+}
 _DATABASE = "prefect.db"
 # The last line of a traceback; the lines after it do not say why the server ended.
 _EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception): \S")
@@ -57,10 +63,12 @@ class PrefectServer:
             project: The folder that holds dvc.yaml.
             host: The address to listen on.
             port: The port to listen on; 0 for any free one.
-            with_ui: Whether it serves the pages, too.
+            with_ui: Whether it serves the pages, too, and may be used by many runs.
         """
         port = port or _free_port()
         environment = os.environ | {"PREFECT_UI_ENABLED": "true" if with_ui else "false"}
+        if with_ui:
+            environment = SHARED_SERVER | environment
         # Relative, so that the pages find their server through any port, tunnel or proxy that they came through.
         environment.setdefault("PREFECT_UI_API_URL", "/api")
         environment.pop("PREFECT_API_URL", None)

@@ -17,6 +17,7 @@ from typing import Any
 import ambivox
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
+from ambivox.models.yaml_documents import parse_yaml
 
 FILE = "software.yaml"
 PIPELINE = Path(__file__).parent / "project_files" / "dvc.yaml"
@@ -67,7 +68,7 @@ def recorded(project: Path) -> Software | None:
     try:
         content = _yaml(path)
         return Software(str(content["version"]), dict(content["steps"]), str(content["pipeline"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path}: cannot be read ({type(error).__name__}); restore it with git, or run: ambivox upgrade --discard-edits"
         ) from error
@@ -131,10 +132,4 @@ def _digest(files: Iterator[Path]) -> str:
 
 
 def _yaml(path: Path) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return YAML(typ="safe").load(path)
-    except YAMLError as error:
-        raise ValueError(str(error)) from error
+    return parse_yaml(path.read_bytes())

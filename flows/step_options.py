@@ -16,6 +16,7 @@ import ambivox.tasks
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.number_ranges import check_ranges
 from ambivox.models.registry import find, keys
+from ambivox.models.yaml_documents import parse_yaml
 
 _NOT_RECORDED = frozenset({"seed", "cache", "runs", "store", "tensorboard", "merged", "pseudonym_key"})
 
@@ -92,9 +93,6 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 
 def _value(step: str, option: str, text: Any) -> Any:
     """The text as YAML where the option takes that, else as it is."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     if not isinstance(text, str):
         build_options(step, {option: text}, f"--set {step}")
         return text
@@ -102,13 +100,13 @@ def _value(step: str, option: str, text: Any) -> Any:
     # As it is written, as a list without its brackets (0,1,0,0), and as text.
     for written in (text, f"[{text}]" if "," in text else text):
         try:
-            parsed = YAML(typ="safe").load(written)
+            parsed = parse_yaml(written)
             build_options(step, {option: parsed}, f"--set {step}")
             return parsed
-        except YAMLError:
-            continue
         except UserError as error:
             first_error = first_error or error
+        except ValueError:
+            continue
     try:
         build_options(step, {option: text}, f"--set {step}")
     except UserError as error:

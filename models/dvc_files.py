@@ -9,7 +9,6 @@ busy with which outputs; without its content, DVC takes none to be busy.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import logging
 import shutil
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ambivox.models.files import atomic_path
+from ambivox.models.yaml_documents import parse_yaml
 
 _logger = logging.getLogger(__name__)
 
@@ -99,11 +99,8 @@ def _content(path: Path) -> bytes:
 
 
 def _is_complete(lock_file: bytes) -> bool:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        content = YAML(typ="safe").load(io.BytesIO(lock_file))
-    except (ValueError, YAMLError):
+        content = parse_yaml(lock_file)
+    except ValueError:
         return False
     return isinstance(content, dict) and isinstance(content.get("stages", {}), dict)

@@ -95,7 +95,7 @@ def ingest(
 
     inputs = (root, options.cache, imported)
     check_output_folder(out, inputs)
-    check_folders_to_fill(options.cache)
+    check_folders_to_fill(options.cache and options.cache.parent)
     try:
         data = without_excluded(load_corpus(corpus, root, _as_text(options.options)), options.forgotten)
         more_votes = imported_votes.read(imported) if imported else imported_votes.none()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,11 @@ from ambivox.models.prompting.prompts import Elicitation, Modality
 
 MAX_TEMPERATURE = 10.0
 PAPER_VOTES = 10  # synthetic votes per utterance in "Scaling Ambiguity" (arXiv 2601.14620)
+
+
+# A folder of such a name would be a mistake: s3:/bucket, gs://bucket.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+_BUCKET = re.compile(r"s3://[^/]")
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,8 @@ class AnnotationSettings:
             )
         if self.shard < 1:
             raise UserError(f"a shard must hold at least 1 clip, found {self.shard}")
-
+        if _ADDRESS.match(self.store) and not _BUCKET.match(self.store):
+            raise UserError(f"the store {self.store!r}: expected a folder, or s3://bucket/prefix")
         if len(self.prices) not in (0, 3) or not all(0 <= price < math.inf for price in self.prices):
             raise UserError(
                 "prices: expected three numbers of US dollars per million text, audio and output tokens, such as 0.3 1 "

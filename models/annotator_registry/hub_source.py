@@ -126,7 +126,7 @@ def _with_attempts(
             raise SourceError(f"{source}: {error.response.url} answered {status}") from error
         except OSError as error:  # HF_HUB_OFFLINE among others
             raise SourceError(f"{source}: {' '.join(str(error).split())}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             reason = f"{hub_endpoint()}/api/models answered something other than a list of models ({type(error).__name__})"
     raise SourceError(f"{source}: {reason}")
 

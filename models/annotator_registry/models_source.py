@@ -134,7 +134,7 @@ def _listed_prices(entry: Mapping[str, Any]) -> tuple[float, ...]:
     try:
         text, output = float(pricing["prompt"]), float(pricing["completion"])
         audio = float(pricing.get("audio", text))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return ()
     prices = (text, audio, output)
     return tuple(round(price * _MILLION, 6) for price in prices) if all(0 <= p < 1 for p in prices) else ()

@@ -10,13 +10,13 @@ import re
 import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
 from ambivox.models.errors import UserError
 from ambivox.models.object_store import is_object_url
 from ambivox.models.processes.git import run_git
+from ambivox.models.yaml_documents import parse_yaml
 
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
@@ -50,13 +50,9 @@ def earlier_outputs(project: Path, corpora: Collection[str]) -> list[Path]:
     Returns:
         Files in .dvc/cache.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        content: Any = YAML(typ="safe").load(project / "dvc.lock")
-        lock = _LockFile.model_validate(content)
-    except (OSError, ValueError, RecursionError, YAMLError):
+        lock = _LockFile.model_validate(parse_yaml((project / "dvc.lock").read_bytes()))
+    except (OSError, ValueError):
         return []
     outs = [out for stage in lock.stages.values() for out in stage.outs]
     folders = tuple(f"data/{corpus}/" for corpus in corpora)

@@ -103,7 +103,7 @@ def parse_delimited(path: Path, text: str, layout: Layout, numbers: Sequence[str
             elif any(row):
                 if len(row) > len(header) and any(map(str.strip, row[len(header) :])):
                     raise UserError(f"{path}:{start}: {len(row)} fields, but the header has {len(header)}")
-                rows.append(row[: len(header)])
+                rows.append(row if len(row) <= len(header) else row[: len(header)])
                 line_numbers.append(start)
             start = layout.skipped_lines + reader.line_num + 1
     except csv.Error as error:
@@ -135,11 +135,12 @@ def text_frame(
     first = described[-1] + 1 if described else 0
     header, rows, line_numbers = _distinct(header), rows[first:], line_numbers[first:]
     padding = [""] * len(header)
-    columns = zip(padding, *([*row, *padding[len(row) :]] for row in rows), strict=True)
+    # Most rows are complete, and are not copied.
+    complete = [row if len(row) == len(header) else [*row, *padding[len(row) :]] for row in rows]
     frame = pl.DataFrame(
         {
-            name: pl.Series(fields[1:], dtype=pl.String).str.strip_chars()
-            for name, fields in zip(header, columns, strict=True)
+            name: pl.Series([row[place] for row in complete], dtype=pl.String).str.strip_chars()
+            for place, name in enumerate(header)
         }
     )
     frame = frame.select(pl.when(pl.all() != "").then(pl.all()).name.keep())

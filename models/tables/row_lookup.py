@@ -1,8 +1,9 @@
 """The row numbers of many ids: a table of hashes that takes about 12 bytes per id, and is searched a block of ids at a time.
 
-A join would build a hash table of the ids' text for every block. This one is built once. It holds the rows in the order
-of the ids' 64-bit hashes: the first bits of a hash select a range of rows, the next 32 are compared. Equal bits are confirmed by comparing
-the ids, so that the result is exact.
+A join would build a hash table of the ids' text for every block. This one is built once, with linear probing: the upper half
+of an id's 64-bit hash says at which slot the search for it begins, the lower half is stored there with its row. The ids
+lie in the order of their hashes, each at its slot or at the first free one after it. Equal hashes are confirmed by comparing the
+ids, so that the result is exact.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-_SEEDS = range(8)  # of the hash; the next one is tried where two ids have the same bits
-_HASH_BITS, _COMPARED_BITS = 64, 32
+_HALF = np.uint64(32)  # bits
+_NO_ROW = 2**32 - 1
+_EMPTY = np.uint64(2**64 - 1)
+_SLOTS_PER_ID = 1.5
 _BLOCK_IDS = 2**17  # searched at once
 
 
 class RowLookup:
-    """Finds ids among N distinct ones, fewer than 2^32.
+    """Finds ids among N distinct ones, fewer than 2^31.
 
     Args:
         ids: N distinct ids; kept, and not copied.
@@ -29,27 +32,31 @@ class RowLookup:
         if ids.null_count():
             raise ValueError("an id is null")
         self._ids = ids
-        # Ranges of one to two rows each.
-        self._range_bits = max(1, len(ids).bit_length() - 1)
-        for self._seed in _SEEDS:
-            hash_N = ids.hash(self._seed).to_numpy()
-            order_N = np.argsort(hash_N)
-            hash_N = hash_N[order_N]
-            range_N, self._compared_N = self._split(hash_N)
-            is_equal_N = (self._compared_N[1:] == self._compared_N[:-1]) & (range_N[1:] == range_N[:-1])
-            if not is_equal_N.any():
-                break
-        else:
-            raise ValueError(f"{len(ids)} ids are not distinct")
-        self._row_N = order_N.astype(np.uint32)
-        ends_R = np.cumsum(np.bincount(range_N, minlength=2**self._range_bits))
-        self._ends_R = ends_R.astype(np.uint32)
+        self._slots = np.uint64(_SLOTS_PER_ID * len(ids) + 1)
+        hash_N = ids.hash(0).to_numpy()
+        order_N = np.argsort(hash_N)
+        hash_N = hash_N[order_N]
+        self._check_distinct(hash_N, order_N)
+        # The first free slot at or after an id's own, where all before it have theirs.
+        number_N = np.arange(len(ids))
+        slot_N = self._first_slot(hash_N)
+        slot_N -= number_N
+        np.maximum.accumulate(slot_N, out=slot_N)
+        slot_N += number_N
+        last = int(slot_N[-1]) if len(ids) else 0
+        self._table = np.full(max(int(self._slots), last + 1) + 1, _EMPTY)
+        self._table[slot_N] = (hash_N << _HALF) | order_N.view(np.uint64)
 
-    def _split(self, hash_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The range of each hash, and the bits that are compared."""
-        range_N = (hash_N >> np.uint64(_HASH_BITS - self._range_bits)).astype(np.int32)
-        shift = np.uint64(_HASH_BITS - self._range_bits - _COMPARED_BITS)
-        return range_N, (hash_N >> shift).astype(np.uint32)  # the cast drops the bits of the range
+    def _check_distinct(self, hash_N: np.ndarray, order_N: np.ndarray) -> None:
+        is_equal_N = hash_N[1:] == hash_N[:-1]
+        if is_equal_N.any():
+            suspects = np.append(is_equal_N, [False]) | np.append([False], is_equal_N)
+            if self._ids.gather(order_N[suspects]).is_duplicated().any():
+                raise ValueError(f"{len(self._ids)} ids are not distinct")
+
+    def _first_slot(self, hash_M: np.ndarray) -> np.ndarray:
+        """Where the search begins: the upper half of the hash as a share of the slots."""
+        return (((hash_M >> _HALF) * self._slots) >> _HALF).view(np.int64)
 
     def rows(self, ids: pl.Series) -> np.ndarray:
         """The row of each id.
@@ -72,15 +79,38 @@ class RowLookup:
 
     def _rows(self, ids: pl.Series) -> np.ndarray:
         """As ``rows``, for few ids and where there are any to be found."""
-        range_M, compared_M = self._split(ids.hash(self._seed).to_numpy())
-        end_M = self._ends_R[range_M].astype(np.int64)
-        position_M = np.where(range_M > 0, self._ends_R[range_M - 1], 0).astype(np.int64)
-        behind = np.flatnonzero(position_M < end_M)
-        while len(behind):
-            behind = behind[self._compared_N[position_M[behind]] < compared_M[behind]]
-            position_M[behind] += 1
-            behind = behind[position_M[behind] < end_M[behind]]
-        position_M = np.minimum(position_M, len(self._ids) - 1)
-        row_M = self._row_N[position_M].astype(np.int64)
-        is_equal_M = (self._ids.gather(row_M) == ids).fill_null(value=False).to_numpy()
-        return np.where(is_equal_M, row_M, -1)
+        hash_M = ids.hash(0).to_numpy()
+        slot_M, stored_M = self._first_slot(hash_M), hash_M << _HALF
+        row_M = self._candidates(slot_M, stored_M)
+        while True:
+            is_found_M = row_M != _NO_ROW
+            is_equal_M = self._ids.gather(np.where(is_found_M, row_M, 0)).eq_missing(ids).to_numpy()
+            # Another id with the same half of its hash: the search goes on behind it.
+            others = np.flatnonzero(is_found_M & ~is_equal_M)
+            if not len(others):
+                return np.where(is_found_M, row_M, -1)
+            slots = slot_M[others] + 1
+            row_M[others] = self._candidates(slots, stored_M[others])
+            slot_M[others] = slots
+
+    def _candidates(self, slot_M: np.ndarray, stored_M: np.ndarray) -> np.ndarray:
+        """The rows of the next ids with the same half of the hash, from ``slot_M`` on, which is moved to them.
+
+        Args:
+            slot_M: where the search begins.
+            stored_M: the half of the hash that is stored, as stored.
+
+        Returns:
+            Rows; _NO_ROW where a free slot is reached first.
+        """
+        entry_M = self._table[slot_M]
+        row_M: np.ndarray = entry_M ^ stored_M
+        pending = np.flatnonzero((row_M > _NO_ROW) & (entry_M != _EMPTY))
+        while len(pending):
+            slot_P = slot_M[pending] + 1
+            slot_M[pending] = slot_P
+            entry_P = self._table[slot_P]
+            row_P = entry_P ^ stored_M[pending]
+            row_M[pending] = row_P
+            pending = pending[(row_P > _NO_ROW) & (entry_P != _EMPTY)]
+        return np.minimum(row_M, _NO_ROW).view(np.int64)

@@ -89,6 +89,11 @@ class Postgres:
             [str(BIN[0] / "pg_ctl"), "-D", str(self.folder / "db"), "-w", "-m", "immediate", "stop"]
         )
 
+    def execute(self, *statements: str) -> subprocess.Popen[bytes]:
+        """Start SQL statements in one transaction, as another client of the database."""
+        command = [str(BIN[0] / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-qAtc", "; ".join(statements)]  # fmt: skip
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="/")
+
     @property
     def url(self) -> str:
         return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/postgres"
@@ -184,6 +189,13 @@ class Team:
     def state(self, run: str) -> str:
         reply = self.client.get(f"/flow_runs/{run}")
         return str(reply.json()["state"]["type"]) if reply.status_code == 200 else "?"
+
+    def client_fails(self, run: str) -> bool:
+        """Whether the server cannot say what became of a run."""
+        try:
+            return self.client.get(f"/flow_runs/{run}", timeout=2).status_code >= 500
+        except httpx.HTTPError:
+            return True
 
     def running_tasks(self, run: str) -> int:
         running = {"state": {"type": {"any_": ["RUNNING"]}}}
@@ -321,6 +333,39 @@ def test_a_team_deploys_and_workers_survive_what_happens(team: Team, deployed: d
         second.wait()
 
 
+@pytest.mark.timeout(300)
+def test_a_database_that_is_locked_or_cut_off_alone_delays_a_run_and_no_more(
+    team: Team, deployed: dict[str, Any]
+) -> None:
+    """The Prefect server keeps running; its PostgreSQL drops its connections, is locked, and is started again."""
+    project = Path(team.environment["AMBIVOX_PROJECT"])
+    (project / "params.yaml").write_text("corpora:\n  a: {seconds: 15}\n  b: {seconds: 16}\n")
+    notes = project / "runs.txt"
+    before = notes.read_text().split() if notes.exists() else []
+    assert team.server is not None
+    server = team.server.pid
+    worker = team.worker("steady")
+    try:
+        run = team.run_now("reproduce/reproduce")
+        wait_for(lambda: team.running_tasks(run) == 2, 90, "both stages are under way")
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'postgres'"
+        assert team.database.execute(others).wait() == 0
+        # Longer than the server waits for its database (PREFECT_API_DATABASE_TIMEOUT).
+        tables = "flow_run, flow_run_state, task_run, task_run_state, log, deployment, work_queue"
+        lock = team.database.execute(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE", "SELECT pg_sleep(11)")
+        wait_for(lambda: team.client_fails(run), 10, "the server gets no answer from its database")
+        assert lock.wait() == 0
+        team.database.stop()
+        team.database.start()
+        team.ends_well(run, 120, "the run ends after the database's return")
+    finally:
+        os.killpg(worker.pid, 9)
+        worker.wait()
+    assert sorted(notes.read_text().split()) == sorted([*before, "a", "b"])
+    assert team.server.pid == server
+    assert team.server.poll() is None
+
+
 def test_an_event_starts_reannotate(team: Team, deployed: dict[str, Any]) -> None:
     """Whatever can send an HTTP request can say that an ALM is out, and where; prefect.yaml's triggers make a run."""
 
@@ -365,6 +410,14 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def command_of(pid: int) -> str:
+    """The command line of a process; empty where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
 @pytest.mark.timeout(300)
 def test_a_run_whose_worker_is_killed_is_taken_up_by_another(
     team: Team, deployed: dict[str, Any], tmp_path: Path
@@ -385,9 +438,15 @@ def test_a_run_whose_worker_is_killed_is_taken_up_by_another(
         wait_for(lambda: notes.exists() and len(notes.read_text().split()) > len(before), 90, "b is done")
         wait_for(lambda: team.running_tasks(run) == 1, 30, "a is under way")
     finally:
-        for pid in [doomed.pid, *descendants(doomed.pid)]:
+        started = descendants(doomed.pid)
+        flow_runs = [pid for pid in started if "prefect" in command_of(pid)]
+        assert flow_runs
+        assert any("sleep 100" in command_of(pid) for pid in started)
+        for pid in [doomed.pid, *flow_runs]:
             os.kill(pid, 9)
         doomed.wait()
+        # Its stages end with the run, though nobody has ended them: their watchdog does.
+        wait_for(lambda: not any(map(command_of, started)), 6, "what the run started ends")
     (project / "params.yaml").write_text("corpora:\n  a: {seconds: 2}\n  b: {seconds: 1}\n")
     second = team.worker("heir")
     try:

@@ -204,3 +204,13 @@ def test_a_run_whose_server_goes_away_ends_in_one_line(tmp_path: Path, connectio
     assert process.returncode == 69, said
     assert said.startswith(f"ambivox: the Prefect server at {url} no longer answers"), said
     assert len(said.splitlines()) == 1, said
+
+
+def test_a_flow_knows_the_types_of_its_parameters_and_can_be_sent_to_workers() -> None:
+    cloudpickle = pytest.importorskip("cloudpickle")
+    from ambivox.flows.annotate import annotate
+    from ambivox.tasks.annotate import AnnotateOptions
+
+    given = {"utterances": "u.parquet", "alm": "tiny", "out": "out", "options": {"orders": 4}}
+    assert annotate.validate_parameters(given)["options"] == AnnotateOptions(orders=4)
+    assert cloudpickle.loads(cloudpickle.dumps(annotate)).name == "annotate"

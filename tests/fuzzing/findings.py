@@ -52,4 +52,14 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     # One label of one utterance with a billion votes.
     ("table-list", b'utterance_id,audio,votes\nu1,a.wav,"{""anger"": 1000000000, ""joy"": 1}"\n'),
     ("table-list", b'utterance_id,audio,votes\nu1,a.wav,"{""anger"": Infinity}"\n'),
+    # Numbers without bound in manifests, results of batches and lists of models, and codes that are no numbers.
+    ("lhotse-supervisions", b'{"id": "u1", "recording_id": "r1", "start": 0, "duration": 1, "custom": {"votes": [{"label": "a", "weight": 1' + b"0" * 400 + b"}]}}"),
+    ("lhotse-supervisions", b'{"id": "u1", "recording_id": "r1", "start": 0, "duration": 1, "channel": 9223372036854775808}'),
+    ("lhotse-labels", b'{"labels": ' + _DEEP),
+    ("lhotse-exported-labels", b'{"labels": ' + _DEEP),
+    ("lhotse-exported-labels", b'{"labels": [[]], "distributions": 1, "ratings": 1}'),
+    ("gemini-batch", b'{"key": "a", "error": {"code": [400]}}'),
+    ("hosted-models", b'{"data": [{"id": "a", "pricing": {"prompt": 1' + b"0" * 400 + b', "completion": 0}}]}'),
+    *((name, b"a: " + _DEEP) for name in ("software", "params", "params-conversion", "dvc-lock")),
+    ("setting", b"pool.criterion=" + _DEEP),
 )  # fmt: skip

@@ -359,6 +359,7 @@ def _parsers() -> dict[str, Parser]:
         "synthetic": Parser(_file("t.parquet", lambda path: read_synthetic_distributions(path, _listed().frame["utterance_id"], seeds.LABELS)), (seeds.parquet("annotations"),)),
         "wav": Parser(_file("a.wav", _samples), (seeds.audio("WAV"), seeds.audio("WAV", "FLOAT"), seeds.audio("WAVEX"), seeds.audio("RF64"), seeds.audio("WAV", "ULAW")), (AudioError,)),
         "flac-ogg-mp3": Parser(_file("a.flac", _samples), (seeds.audio("FLAC"), seeds.audio("OGG"), seeds.audio("MP3"), seeds.audio("AIFF"), seeds.audio("CAF")), (AudioError,)),
+        "media": Parser(_file("a.m4a", _samples), (seeds.media("mp4", "aac"), seeds.media("webm", "libopus")), (AudioError,)),
         "probe": Parser(_file("a.wav", _audio), (seeds.audio("WAV"), seeds.audio("FLAC")), (AudioError,)),
         "model-config": Parser(_model_folder, _json(seeds.MODEL_CONFIG, {"ambivox_alm": "tiny", "architectures": ["Qwen2AudioForConditionalGeneration"]})),
         "model-index": Parser(_index, _json({"metadata": {"total_size": 8}, "weight_map": {"a": "model.safetensors", "b": "model.safetensors"}})),

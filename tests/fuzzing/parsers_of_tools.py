@@ -62,6 +62,15 @@ _BATCH = {
     "id": "batch_1", "status": "failed", "output_file_id": "f", "metadata": {"ambivox_job": "a"},
     "errors": {"data": [{"message": "no"}]},
 }  # fmt: skip
+_MODELS = {
+    "data": [
+        {
+            "id": "a/b", "created": 1, "expiration_date": "2027-01-01", "architecture": {"input_modalities": ["text", "audio"]},
+            "pricing": {"prompt": "0.000001", "completion": "0.000002", "audio": "0.000003"},
+        },
+        {"id": "c", "capabilities": {"audio": True}, "deprecation": 1893456000},
+    ]
+}  # fmt: skip
 
 
 def _lines(*values: Any) -> bytes:
@@ -174,6 +183,16 @@ def _gemini_batch(content: bytes, _folder: Path) -> None:
         gemini_batch._answer_in(row)
 
 
+def _hosted_models(content: bytes, _folder: Path) -> None:
+    from ambivox.models.annotator_registry import models_source
+    from ambivox.models.engines._bounded_http import Response
+
+    for entry in models_source._parsed(Response(200, {}, content).json()):
+        models_source._takes_audio(entry, str(entry.get("id", "")), {})
+        models_source._shutdown(entry)
+        models_source._listed_prices(entry)
+
+
 def parsers() -> Iterator[tuple[str, Parser]]:
     """Names and parsers."""
     recordings, supervisions = _lines(_RECORDING), _lines(_SUPERVISION)
@@ -189,6 +208,7 @@ def parsers() -> Iterator[tuple[str, Parser]]:
     yield "software", Parser(_software, (b"version: 0.1\npipeline: ab\nsteps:\n  pool: cd\n  ingest: ef\n",))
     yield "openai-batch", Parser(_openai_batch, (_lines(_BATCH_ROW, error_row),))
     yield "openai-batch-state", Parser(_openai_state, (_lines(_BATCH),), (InvalidResponseError,))
+    yield "hosted-models", Parser(_hosted_models, (_lines(_MODELS),), (InvalidResponseError,))
     yield (
         "gemini-batch",
         Parser(_gemini_batch, (_lines(_GEMINI_ROW, {"key": "b", "error": {"code": 400, "message": "no"}}),)),

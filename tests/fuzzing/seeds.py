@@ -122,6 +122,24 @@ def audio(form: str, subtype: str | None = None) -> bytes:
     return stream.getvalue()
 
 
+def media(container: str, codec: str) -> bytes:
+    """A fifth of a second of a tone, as phones and browsers record it."""
+    import av
+
+    stream = io.BytesIO()
+    with av.open(stream, "w", format=container) as file:
+        track = file.add_stream(codec, rate=48_000, layout="mono")
+        samples = (0.3 * np.sin(np.arange(9600) / 9))[None].astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+        frame.sample_rate = 48_000
+        resampler = av.AudioResampler(track.format.name, "mono", 48_000, track.frame_size or None)
+        for given in (frame, None):
+            for part in resampler.resample(given):
+                file.mux(track.encode(part))
+        file.mux(track.encode(None))
+    return stream.getvalue()
+
+
 def safetensors() -> bytes:
     """A file with one tensor."""
     header = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()

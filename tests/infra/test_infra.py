@@ -44,6 +44,29 @@ def test_the_compose_file_is_consistent() -> None:
             assert (INFRA / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
 
 
+def test_servers_of_many_runs_store_the_states_of_task_runs_in_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from prefect.settings.models.server.services import ServerServicesTaskRunRecorderSettings
+
+    from ambivox.flows.prefect_server import SHARED_SERVER
+
+    (compose,) = load(INFRA / "compose.yaml")
+    assert compose["services"]["prefect"]["environment"].items() >= SHARED_SERVER.items()
+    server = next(
+        manifest
+        for manifest in load(INFRA / "kubernetes" / "prefect.yaml")
+        if manifest["kind"] == "Deployment" and manifest["metadata"]["name"] == "prefect-server"
+    )
+    (container,) = server["spec"]["template"]["spec"]["containers"]
+    given = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert given.items() >= SHARED_SERVER.items()
+    for name, value in SHARED_SERVER.items():
+        monkeypatch.setenv(name, value)
+    settings = ServerServicesTaskRunRecorderSettings()
+    assert (settings.batch_size, settings.flush_interval) == (100, 1)
+
+
 def test_every_secret_comes_from_the_environment_and_is_in_the_example() -> None:
     text = (INFRA / "compose.yaml").read_text()
     required = set(re.findall(r"\$\{([A-Z0-9_]+):\?", text))

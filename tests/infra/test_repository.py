@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from ambivox.models.processes.git import run_git
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -53,3 +55,10 @@ def test_the_citation_has_the_version_of_the_package() -> None:
     assert paper["identifiers"][0]["value"] == "arXiv:2601.14620"
     assert citation["authors"]
     assert paper["authors"]
+
+
+def test_nothing_that_git_ignores_is_tracked() -> None:
+    """An environment that is a link would replace those of other checkouts."""
+    tracked = run_git(ROOT, "ls-files", "--cached", "--ignored", "--exclude-standard")
+    assert (tracked.returncode, tracked.stdout) == (0, "")
+    assert run_git(ROOT, "check-ignore", "--no-index", ".venv").returncode == 0

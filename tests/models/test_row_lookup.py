@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ambivox.models.tables import row_lookup
 from ambivox.models.tables.row_lookup import RowLookup
 
 
@@ -29,14 +28,19 @@ def test_another_id_with_the_same_hash_is_not_found(monkeypatch: pytest.MonkeyPa
     assert lookup.rows(pl.Series(["b", "other", None])).tolist() == [1, -1, -1]
 
 
-def test_equal_hashes_of_two_ids_are_avoided_by_another_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kept_bits", [0, 1, 33, 40])
+def test_ids_with_equal_hashes_are_told_apart(kept_bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     hash_of = pl.Series.hash
-
-    def colliding(ids: pl.Series, seed: int) -> pl.Series:
-        return hash_of(ids.replace("b", "a") if seed == row_lookup._SEEDS[0] else ids, seed)
-
-    monkeypatch.setattr(pl.Series, "hash", colliding)
-    assert RowLookup(pl.Series(["a", "b", "c"])).rows(pl.Series(["b", "a"])).tolist() == [1, 0]
+    kept = 2**64 - 2 ** (64 - kept_bits)
+    monkeypatch.setattr(
+        pl.Series, "hash", lambda ids, seed: hash_of(ids, seed) & pl.Series([kept], dtype=pl.UInt64)
+    )
+    ids = pl.Series([f"utterance {number}" for number in range(60)])
+    searched = pl.Series([f"utterance {number}" for number in range(59, -40, -1)] + [None])
+    expected = [number if number >= 0 else -1 for number in range(59, -40, -1)] + [-1]
+    assert RowLookup(ids).rows(searched).tolist() == expected
+    with pytest.raises(ValueError, match="not distinct"):
+        RowLookup(pl.concat([ids, ids.head(1)]))
 
 
 @pytest.mark.parametrize("ids", [["a", "b", "a"], ["a", None]])

@@ -193,6 +193,16 @@ def test_other_answers_to_the_same_questions_are_another_version(tmp_path, run_a
         ({"alm": "tiny"}, "no published weights"),
         ({"shard": 0}, "at least 1 clip"),
         ({"engine": "server"}, "--server"),
+        *(
+            ({"store": store}, "expected a folder, or s3://bucket/prefix")
+            for store in (
+                "s3://",
+                "s3:///votes",
+                "s3:/bucket/votes",
+                "S3://bucket/votes",
+                "gs://bucket/votes",
+            )
+        ),
     ],
 )
 def test_a_wrong_setting_is_an_error_of_one_line(make_utterances, run_annotate, options, message):
