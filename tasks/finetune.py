@@ -33,7 +33,7 @@ class FinetuneOptions:
         entropy_weight: Weight of the prediction's entropy in the loss; by default that of the preset.
         perturbation: Probability that the audio of a training utterance is pitch-shifted or stretched; by default that of
             the preset.
-        modality: Whether the model is given the transcript beside the audio; by default as in the preset.
+        modality: Whether the model is given the transcript beside the audio; by default that of the preset.
         correct_label_shift: Undo the change that DiME-Aug makes to the frequency of the labels
             (docs/decisions/08-label-shift-from-dime-aug.md); the paper does not.
         loss_weights: Weight utterances equally, or by their human and equivalent votes.
