@@ -99,7 +99,7 @@ def is_healthy(api_url: str, timeout_seconds: float = 2.0) -> bool:
     if not api_url.startswith(("http://", "https://")):
         return False
     try:
-        with urllib.request.urlopen(f"{api_url}/health", timeout=timeout_seconds) as response:  # noqa: S310  (http or https, see above)
+        with urllib.request.urlopen(f"{api_url.rstrip('/')}/health", timeout=timeout_seconds) as response:  # noqa: S310  (http or https, see above)
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError, ValueError):
         return False

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import http.server
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ambivox.flows.prefect_settings import apply_settings
+from ambivox.flows.prefect_settings import apply_settings, is_healthy
 from ambivox.models.errors import UserError
 
 
@@ -65,6 +67,21 @@ def test_variables_without_a_value_are_not_settings(project: Path, monkeypatch: 
     assert "PREFECT_API_URL" not in os.environ
     assert os.environ["PREFECT_HOME"] == str(project / ".ambivox/prefect")
     assert "PREFECT_LOGGING_LEVEL" not in os.environ
+
+
+@pytest.mark.parametrize("ending", ["/api", "/api/"])
+def test_the_address_of_a_server_may_end_in_a_slash(ending: str) -> None:
+    class Healthy(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/api/health" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Healthy) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert is_healthy(f"http://127.0.0.1:{server.server_port}{ending}", timeout_seconds=30)
 
 
 def test_settings_that_prefect_takes_stay(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
