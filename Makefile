@@ -9,7 +9,7 @@ ifeq ($(OS),Windows_NT)
 $(error On Windows, Ambivox runs in WSL (https://learn.microsoft.com/windows/wsl/install); run the same command in a WSL terminal)
 endif
 
-.PHONY: help setup lock demo demo-pythons ui stages test lint docs notebooks bench bench-long two-hosts crash-matrix fuzz licences crema-d clean
+.PHONY: help setup lock demo demo-pythons ui stages test lint docs notebooks bench bench-long two-hosts crash-matrix fuzz mistakes licences crema-d clean
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -80,6 +80,9 @@ crash-matrix: setup ## Kill every step and command at random moments, 230 times;
 CASES ?= 100000
 fuzz: setup ## CASES damaged and hostile inputs for every parser; takes hours
 	$(BIN)/python -m tests.fuzzing --cases $(CASES)
+
+mistakes: setup ## Wrong words, paths and contents for every command; takes an hour
+	$(BIN)/python -m tests.mistakes
 
 licences: setup ## The licence of every package of the lock
 	$(BIN)/python -m tests.support.licences

@@ -51,8 +51,17 @@ def app(name: str, summary: str) -> App:
         version_format="plaintext",
         result_action="return_none",
         suppress_keyboard_interrupt=False,
-        default_parameter=Parameter(consume_multiple=(1, None), negative_iterable=()),
+        default_parameter=Parameter(
+            consume_multiple=(1, None), negative_iterable=(), show_default=_shown_default
+        ),
     )
+
+
+def _shown_default(value: Any) -> Any:
+    """A default as one would type it; None, which is not shown, for no value."""
+    if isinstance(value, tuple | list | dict | str) and not value:
+        return None
+    return " ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def command_of(step: Callable[..., Any]) -> Callable[..., Any]:

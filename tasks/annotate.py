@@ -43,7 +43,7 @@ class AnnotateOptions:
         orders: Balanced orders of the options: 1, or an even number; at most twice the number of labels are used. Every
             order is one more forward pass per persona.
         modality: What the model is given: the audio, the transcript, or both (where there is a transcript).
-        drawn_votes: sampled: the number of synthetic annotators; else: votes drawn per persona for votes.parquet.
+        drawn_votes: sampled: the number of synthetic annotators; else: votes drawn per persona for votes.parquet (0: none).
         temperature: Reshapes exact distributions, p^(1/T).
         on_long: A clip longer than the ALM takes is cut into windows whose answers are averaged, or refused.
         splits: Which utterances; pretrain is what the embedded ALM was trained on.
@@ -51,7 +51,8 @@ class AnnotateOptions:
             as http://localhost:8000/v1; its API key is read from AMBIVOX_SERVER_KEY.
         server_timeout: Seconds for which the server may give no answer at all, for example while it restarts.
         allow_hosted: Hosted ALMs only: the recordings may be sent to the provider (in a project: a mark of the corpus).
-        max_cost: Hosted ALMs only: US dollars that may be spent; no more is sent then, and nothing paid is lost.
+        max_cost: Hosted ALMs only: US dollars that may be spent; no more is sent then, and nothing paid is lost; by default
+            there is no limit, and a terminal asks before the first request.
         answered_by: Hosted ALMs only: the model that the provider's answers name, where it is not the one asked for.
         prices: Hosted ALMs only: US dollars per million text, audio and output tokens, where the ALM's file has none, or
             others.
@@ -110,9 +111,13 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
     """
     from ambivox.models.annotation.several_alms import further_folder
     from ambivox.models.files import atomic_folder, check_output_folder
+    from ambivox.models.object_store import is_object_url
+    from ambivox.models.output_places import check_folders_to_fill
 
     inputs = (utterances, Path(options.store), options.persona_file, alm, *options.more_alms)
     check_output_folder(out, inputs)
+    if not is_object_url(options.store):
+        check_folders_to_fill(Path(options.store))
     asked = options_by_alm(alm, options)
     runs = [prepare_run(utterances, one, own) for one, own in asked]
     _check_different([run.resolved for run in runs])

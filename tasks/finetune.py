@@ -20,18 +20,20 @@ class FinetuneOptions:
 
     Attributes:
         preset: The paper's settings, those for a small model, or by the ALM's size.
-        learning_rate: Peak learning rate.
-        epochs: At most this many.
-        early_stopping_patience: Stop after this many epochs without a better loss on the development split.
-        batch: Utterances per batch.
-        accumulation: Batches per step.
-        lora_rank: Rank of the adapters.
-        lora_alpha: Scale of the adapters.
-        lora_dropout: Dropout before the adapters.
-        loss: JS (the paper), or cross-entropy, the likelihood of the votes (the small preset).
-        entropy_weight: Weight of the prediction's entropy in the loss.
-        perturbation: Probability that the audio of a training utterance is pitch-shifted or stretched.
-        modality: Whether the model is given the transcript beside the audio.
+        learning_rate: Peak learning rate; by default that of the preset.
+        epochs: At most so many passes over the utterances; by default those of the preset.
+        early_stopping_patience: Stop after so many epochs without a better loss on the development
+            split; by default those of the preset.
+        batch: Utterances per batch; by default those of the preset.
+        accumulation: Batches per step; by default those of the preset.
+        lora_rank: Rank of the adapters; by default that of the preset.
+        lora_alpha: Scale of the adapters; by default that of the preset.
+        lora_dropout: Dropout before the adapters; by default that of the preset.
+        loss: JS (the paper), or cross-entropy, the likelihood of the votes (the small preset); by default that of the preset.
+        entropy_weight: Weight of the prediction's entropy in the loss; by default that of the preset.
+        perturbation: Probability that the audio of a training utterance is pitch-shifted or stretched; by default that of
+            the preset.
+        modality: Whether the model is given the transcript beside the audio; by default as in the preset.
         correct_label_shift: Undo the change that DiME-Aug makes to the frequency of the labels
             (docs/decisions/08-label-shift-from-dime-aug.md); the paper does not.
         loss_weights: Weight utterances equally, or by their human and equivalent votes.
@@ -41,8 +43,9 @@ class FinetuneOptions:
         cache: Folder where the audio tower's states are kept by audio hash.
         runs: Folder for checkpoints of unfinished runs.
         checkpoint_seconds: The shortest time between two checkpoints.
-        tensorboard: Folder for TensorBoard events.
-        merged: Folder for the ALM with the adapter's weights merged in, to be served like any other.
+        tensorboard: Folder for TensorBoard events; by default none are written.
+        merged: Folder for the ALM with the adapter's weights merged in, to be served like any other; by default
+            none is written.
         seed: Seed of the training.
     """
 
@@ -109,6 +112,7 @@ def finetune(
             a recording cannot be read.
     """
     from ambivox.models.alm_backbones.libraries import prepare_libraries
+    from ambivox.models.errors import UserError
     from ambivox.models.files import check_output_folder, exists
     from ambivox.models.output_places import check_folders_to_fill
     from ambivox.models.withdrawn import check_not_withdrawn
@@ -118,6 +122,10 @@ def finetune(
     inputs = (utterances, distributions, augmented, alm, options.cache, options.runs, options.tensorboard)
     check_output_folder(out, inputs)
     check_folders_to_fill(options.cache, options.runs, options.tensorboard)
+    if augmented is not None and dime_aug == "on" and not (augmented / "utterances.parquet").is_file():
+        raise UserError(
+            f"{augmented}: no samples here (utterances.parquet); expected the folder that augment wrote"
+        )
     if options.merged:
         check_output_folder(options.merged, (*inputs, out))
     prepare_libraries(four_bit=options.quantise)

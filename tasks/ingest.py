@@ -30,7 +30,7 @@ class IngestOptions:
             in pretrain train the embedded ALM and nothing else; with another ALM use 0 0.7 0.1 0.2. Official
             splits stay as they are; only a pretrain share given here is taken from the official train.
         keep_votes: Keep the votes of this many annotators per utterance, drawn at random; the rest goes to
-            heldout.parquet.
+            heldout.parquet. By default all are kept.
         unknown_speakers: Utterances of unknown speakers go to train, or each counts as a speaker of its own
             (alone).
         on_error: What to do with a row or recording that cannot be used: reject it, or stop.
@@ -72,7 +72,7 @@ def ingest(
         corpus: The corpus: the name of a file in models/corpora/ (demo, crema_d, iemocap, lhotse, msp_podcast, table).
         root: The corpus's folder, in its official layout (for a table: the folder or file).
         out: The folder to write.
-        imported: Votes that import-votes --into added to this corpus; they are kept whatever keep_votes says.
+        imported: Votes that import-votes --into added to this corpus; they are kept whatever --keep-votes says.
         options: See IngestOptions.
 
     Returns:

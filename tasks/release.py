@@ -62,6 +62,7 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
     """
     from ambivox.models.errors import UserError
     from ambivox.models.files import atomic_path, write_json
+    from ambivox.models.output_places import check_folders_to_fill
     from ambivox.models.publishing.hub_metadata import check_may_include
     from ambivox.models.publishing.hub_upload import check_repository_name, require_token
     from ambivox.models.publishing.model_folder import find_model
@@ -74,6 +75,7 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
         check_repository_name(options.push_to_hub)
         if not options.dry_run:
             require_token(options.push_to_hub)
+    check_folders_to_fill(out)
     if options.citation is not None:
         read_text(options.citation, _CITATION)
     model = find_model(data)
@@ -167,7 +169,7 @@ def _released_before(path: Path, tag: str, now: dict[str, Any]) -> dict[str, Any
 
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: cannot be read ({error_text(error)}); get it with: git checkout {tag} -- {path}"
         ) from error

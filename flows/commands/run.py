@@ -32,12 +32,13 @@ def run(
 
     Args:
         corpus: What the folder holds: a key in models/corpora/ (demo makes its own).
-        root: The folder that holds the corpus.
+        root: The folder that holds the corpus; by default the one in params.yaml.
         key: The name of this corpus in params.yaml and data/; its corpus key if not given.
         alm: The annotator: "tiny" trains one on the corpus's pretrain speakers; else a key or a model folder.
         set: Options of steps, as in --set ingest.keep_votes=5 pool.criterion=likelihood; they are remembered in
             params.yaml. A value is YAML: 5, true, [1, 3].
-        trial: Numbers of votes to keep in the sparse-vote trial, such as 1 3 5; 0 for no trial.
+        trial: Numbers of votes to keep in the sparse-vote trial, such as 1 3 5; 0 for no trial; by default what
+            params.yaml has.
         sources: The distributions to fine-tune on.
         dime_aug: Whether to fine-tune with DiME-Aug, without, or both.
         allow_hosted: With a hosted ALM: the recordings may be sent to the provider. It is remembered in params.yaml as

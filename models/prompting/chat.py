@@ -146,6 +146,17 @@ def load_chat(resolved: ResolvedAlm) -> Chat:
     return Chat(processor, dict(resolved.alm.chat_arguments))
 
 
+def load_processor(resolved: ResolvedAlm) -> Any:
+    """A processor of its own for an ALM, which the caller may change.
+
+    Raises:
+        UserError: transformers is not installed, or the processor cannot be loaded.
+    """
+    return _processor.__wrapped__(
+        resolved.source, resolved.revision, resolved.is_local, resolved.alm.processor_class
+    )
+
+
 @lru_cache(maxsize=2)
 def _processor(source: str, revision: str, is_local: bool, name: str) -> Any:
     try:

@@ -112,7 +112,7 @@ class Run:
             return {}
         try:
             content = json.loads((self.root / name).read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:
             self._note(f"{name}: not readable as JSON ({error_text(error)})")
             return {}
         content = with_present_keys(PurePosixPath(name).name, content)

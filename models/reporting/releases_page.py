@@ -33,7 +33,7 @@ def read_releases(folder: Path, name: str) -> list[dict[str, Any]]:
     for path in sorted(folder.glob(f"{name}-v*.json")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError):
+        except (ValueError, OSError, RecursionError):
             continue
         if (
             isinstance(content, dict)

@@ -44,6 +44,12 @@ def _checked_path(option: str, path: Path) -> Path:
     text = str(path)
     if not text.strip():
         raise UserError(f"{option}: found an empty text, expected a path")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError(
+            f"{option} {text}: found a name that is not in UTF-8, expected one that is; rename the file"
+        ) from None
     if _ADDRESS.fullmatch(text):
         is_file = text.lower().startswith("file:")
         advice = "leave out file://" if is_file else "copy it to this machine first"

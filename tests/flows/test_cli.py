@@ -271,6 +271,7 @@ WRONG_PATHS = [
     ("s3://bucket/a", "s3://bucket/a: found an address, expected a path on this machine; copy it"),
     ("https://host/a", "https://host/a: found an address"),
     ("file:///a", "file:///a: found an address, expected a path on this machine; leave out file://"),
+    ("a\udcff", "found a name that is not in UTF-8"),
     ("~no-such-person/a", "~no-such-person/a: that user has no home folder"),
 ]
 

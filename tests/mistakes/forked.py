@@ -1,4 +1,7 @@
-"""Commands in forked children of a process that has imported the libraries, with a time limit, and what they change."""
+"""Commands in forked children of a process that has imported the libraries, with a time limit, and what they change.
+
+That process uses no polars: its threads would not be there in the children, which would wait for them.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from ambivox.tasks._main import USER_MISTAKE, execute
 LIMIT_SECONDS = 5.0
 # A user who may not write where root may.
 NOBODY = 65534
+_OWN = (".ambivox", ".cache", ".config", "__pycache__")
 
 
 @dataclass(frozen=True)
@@ -149,18 +153,20 @@ def _become(
             os.setgid(NOBODY)
             os.setuid(NOBODY)
         execute(application, list(words))
+    except SystemExit as ended:
+        os._exit(ended.code if isinstance(ended.code, int) else 1)
     except BaseException:  # noqa: BLE001  (what the process dies of is its outcome)
         traceback.print_exc()
         os._exit(1)
 
 
 def _entries(place: Path) -> dict[str, tuple[int, int, int]]:
-    """Mode, size and time of every entry, without what lies in caches."""
+    """Mode, size and time of every entry, without those that are Ambivox's and libraries' own."""
     entries: dict[str, tuple[int, int, int]] = {}
     folders = [str(place)]
     while folders:
         for entry in os.scandir(folders.pop()):
-            if entry.name in (".cache", "__pycache__"):
+            if entry.name in _OWN or entry.path.endswith("/.dvc/tmp"):
                 continue
             found = entry.stat(follow_symlinks=False)
             is_folder = entry.is_dir(follow_symlinks=False)

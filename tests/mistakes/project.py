@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import polars as pl
+import pyarrow.parquet as pq
 
 from tests.mistakes.forked import make_place
 from tests.mistakes.paths import make_wrong
@@ -33,7 +33,8 @@ def make_original(place: Path, data: Path) -> Path:
     rows = ["file,rater,emotion,speaker"]
     rows += [f"{path.name},r{rater},{'angry' if number % 2 else 'sad'},s{number % 4}" for number, path in enumerate(audio) for rater in range(3)]  # fmt: skip
     (project / "recordings/votes.csv").write_text("\n".join(rows) + "\n")
-    names = pl.read_parquet(project / "data/demo/ingest/utterances.parquet")["utterance_id"].to_list()
+    table = pq.read_table(project / "data/demo/ingest/utterances.parquet", use_threads=False)
+    names = table["utterance_id"].to_pylist()
     (project / "people.txt").write_text(names[0] + "\n")
     (project / "answers.csv").write_text(
         "utterance_id,model,label\n" + "".join(f"{name},gpt,anger\n" for name in names)
