@@ -85,7 +85,7 @@ def annotate(
         runner: Threads of this process, or processes of a Ray cluster.
         ray_address: The cluster; empty starts one on this machine with ``workers`` processes.
         gpus_per_worker: GPUs that a Ray worker reserves.
-        most_seconds_without_node: For so long the Ray cluster may have no node that can run a shard.
+        most_seconds_without_node: For so long the Ray cluster may run no shard.
 
     Returns:
         ``out``.

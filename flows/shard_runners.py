@@ -26,8 +26,7 @@ class ShardRunner:
         workers: How many shards run at the same time.
         ray_address: The cluster; empty starts one on this machine with ``workers`` processes.
         gpus_per_worker: GPUs that a Ray worker reserves.
-        most_seconds_without_node: For so long the cluster may have no node that can run a shard, while one starts or is
-            reached again.
+        most_seconds_without_node: For so long the cluster may run no shard, while a node starts or is reached again.
     """
 
     kind: Literal["threads", "ray"] = "threads"
@@ -82,7 +81,7 @@ class ShardRunner:
             futures: What ``map`` of the runner returned.
 
         Raises:
-            OutageError: The cluster has had no node that can run a shard for ``most_seconds_without_node``.
+            OutageError: The cluster has run no shard for ``most_seconds_without_node``.
         """
         ended: queue.SimpleQueue[PrefectFuture[Any]] = queue.SimpleQueue()
         for future in futures:
@@ -94,28 +93,36 @@ class ShardRunner:
                     yield ended.get(timeout=_LOOK_SECONDS)
                     break
                 except queue.Empty:
-                    if self._has_node():
+                    if self._is_at_work():
                         last_seen = time.monotonic()
                     elif time.monotonic() - last_seen > self.most_seconds_without_node:
                         raise self._no_node(time.monotonic() - last_seen) from None
             last_seen = time.monotonic()
 
-    def _has_node(self) -> bool:
-        """Whether something is there that can run a shard."""
+    def _is_at_work(self) -> bool:
+        """Whether there are nodes that can run a shard, and not all of them are idle.
+
+        Ray may leave shards alone that were on a node whose link was cut for long, though that node is there again.
+        """
         if self.kind == "threads":
             return True
         import ray
 
-        needed = {"GPU": self.gpus_per_worker} if self.gpus_per_worker else {"CPU": 1.0}
-        return any(
-            node["Alive"]
-            and all(node["Resources"].get(name, 0.0) >= amount for name, amount in needed.items())
-            for node in ray.nodes()
-        )
+        able = self._able_nodes()
+        name = "GPU" if self.gpus_per_worker else "CPU"
+        idle = ray.available_resources().get(name, 0.0) if able else 0.0
+        return bool(idle < sum(node["Resources"][name] for node in able))
+
+    def _able_nodes(self) -> list[dict[str, Any]]:
+        import ray
+
+        name, amount = ("GPU", self.gpus_per_worker) if self.gpus_per_worker else ("CPU", 1.0)
+        return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get(name, 0.0) >= amount]
 
     def _no_node(self, seconds: float) -> OutageError:
         needed = f"{self.gpus_per_worker:g} GPUs" if self.gpus_per_worker else "a CPU"
+        nodes = f"its nodes with {needed} are idle" if self._able_nodes() else f"no node with {needed}"
         return OutageError(
-            f"the Ray cluster at {self.ray_address or 'this machine'} has had no node with {needed} for {seconds:.0f} s; stored "
-            "answers are kept: start a node (ray start --address=HEAD:6379) and the same run, which resumes"
+            f"the Ray cluster at {self.ray_address or 'this machine'} has run no shard for {seconds:.0f} s ({nodes}); stored "
+            "answers are kept: start a node (ray start --address=HEAD:6379) where none is left, and the same run, which resumes"
         )

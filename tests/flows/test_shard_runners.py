@@ -28,8 +28,9 @@ def shards(count: int) -> list[PrefectConcurrentFuture[Any]]:
     ]
 
 
-def cluster(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+def cluster(monkeypatch: pytest.MonkeyPatch, *names: str, idle: float = 0.0) -> None:
     monkeypatch.setattr("ray.nodes", lambda: [NODES[name] for name in names])
+    monkeypatch.setattr("ray.available_resources", lambda: {"CPU": idle, "GPU": idle})
     monkeypatch.setattr(shard_runners, "_LOOK_SECONDS", 0.01)
 
 
@@ -47,18 +48,24 @@ def test_futures_are_given_in_the_order_in_which_they_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "gpus", "needed"),
-    [((), 0.0, "a CPU"), (("dead", "head"), 0.0, "a CPU"), (("worker", "head"), 1.0, "1 GPUs")],
+    ("names", "gpus", "found"),
+    [
+        ((), 0.0, "no node with a CPU"),
+        (("dead", "head"), 0.0, "no node with a CPU"),
+        (("worker", "head"), 1.0, "no node with 1 GPUs"),
+        (("worker", "head"), 0.0, "its nodes with a CPU are idle"),
+        (("gpu worker", "worker"), 1.0, "its nodes with 1 GPUs are idle"),
+    ],
 )
 def test_a_cluster_that_cannot_run_a_shard_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], gpus: float, needed: str
+    monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], gpus: float, found: str
 ) -> None:
     pytest.importorskip("ray")
-    cluster(monkeypatch, *names)
+    cluster(monkeypatch, *names, idle=1.0)
     runner = ShardRunner(
         kind="ray", ray_address="10.0.0.1:6379", gpus_per_worker=gpus, most_seconds_without_node=0.05
     )
-    with pytest.raises(OutageError, match=rf"10\.0\.0\.1:6379 has had no node with {needed} for \d+ s"):
+    with pytest.raises(OutageError, match=rf"10\.0\.0\.1:6379 has run no shard for \d+ s \({found}\)"):
         list(runner.completed(shards(1)))
 
 
@@ -71,14 +78,14 @@ def test_a_slow_shard_is_waited_for_where_a_node_can_run_it(
     (future,) = shards(1)
     looks = 0
 
-    def has_node(runner: ShardRunner, _look: Any = ShardRunner._has_node) -> bool:
+    def is_at_work(runner: ShardRunner, _look: Any = ShardRunner._is_at_work) -> bool:
         nonlocal looks
         looks += 1
         if looks == 5:
             future.wrapped_future.set_result(None)
         return bool(_look(runner))
 
-    monkeypatch.setattr(ShardRunner, "_has_node", has_node)
+    monkeypatch.setattr(ShardRunner, "_is_at_work", is_at_work)
     runner = ShardRunner(kind="ray", gpus_per_worker=gpus, most_seconds_without_node=0.0)
     assert list(runner.completed([future])) == [future] and looks >= 5
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import importlib.metadata
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -159,6 +160,7 @@ def start(choice: EngineChoice) -> VllmEngine:
         raise MissingExtraError("vllm", "cpu") from error
     if _on_cpu():
         _check_kernels()
+        _compile_only_with_a_compiler()
     try:
         with _one_core_left_free():
             llm = LLM(**arguments(resolved))
@@ -283,6 +285,15 @@ def _distribution() -> str:
             continue
         return name
     raise MissingExtraError("vllm", "cpu")
+
+
+def _compile_only_with_a_compiler() -> None:
+    """Have torch compile nothing where there is no C++ compiler.
+
+    On a CPU, vLLM compiles a step of its sampler at the first answer, and an engine that cannot is ended by that.
+    """
+    if shutil.which(os.environ.get("CXX", "g++")) is None:
+        os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
 
 
 def _on_cpu() -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from itertools import takewhile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ambivox.models.engines.vllm import engine
 from ambivox.models.engines.vllm.inputs import InputPreparer
 from tests.support.engine_requests import make_requests, probabilities
 
@@ -106,3 +109,24 @@ def test_prompts_of_a_clip_share_every_block_of_16_tokens(vllm_engine, tmp_path,
     for number, output in enumerate(outputs[1:], 1):
         shared = max(shared_tokens(prompts[number], earlier) for earlier in prompts[:number])
         assert output.num_cached_tokens == shared // 16 * 16 > 0
+
+
+@pytest.mark.parametrize(
+    ("compiler", "given", "expected"), [(None, None, "1"), (None, "0", "0"), ("cxx", None, None)]
+)
+def test_torch_compiles_nothing_without_a_compiler(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    compiler: str | None,
+    given: str | None,
+    expected: str | None,
+) -> None:
+    path = tmp_path / "cxx"
+    if compiler:
+        path.touch(mode=0o755)
+    monkeypatch.setenv("CXX", str(path))
+    monkeypatch.setenv("TORCHDYNAMO_DISABLE", given or "")
+    if given is None:
+        monkeypatch.delenv("TORCHDYNAMO_DISABLE")
+    engine._compile_only_with_a_compiler()
+    assert os.environ.get("TORCHDYNAMO_DISABLE") == expected
