@@ -18,13 +18,11 @@ from torch import Tensor
 
 from ambivox.models.alm_backbones.architecture import Architecture, find_architecture
 from ambivox.models.alms import resolve
-from ambivox.models.errors import LeftOutError, MissingExtraError, UserError, memory_is_full
-from ambivox.models.file_errors import error_text
+from ambivox.models.engines.transformers_weights import load_weights
+from ambivox.models.errors import LeftOutError, MissingExtraError
 from ambivox.models.hub import check_available
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import load_processor
-
-_LONGEST_REASON = 300
 
 # QLoRA (arXiv 2305.14314): how a base ALM is loaded for ``--quantise``, and for models that were trained so.
 FOUR_BIT: dict[str, Any] = {
@@ -140,10 +138,6 @@ def load(
         LeftOutError: The ALM is a hosted one.
         MissingExtraError: ``quantise`` without bitsandbytes.
     """
-    import transformers
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
     resolved = resolve(alm)
     if resolved.alm.hosted is not None:
         raise LeftOutError(
@@ -151,21 +145,11 @@ def load(
         )
     if not resolved.is_local:
         check_available(resolved.source, resolved.revision)
-    arguments: dict[str, Any] = {} if resolved.is_local else {"revision": resolved.revision}
-    arguments |= {"local_files_only": resolved.is_local, "trust_remote_code": False}
     processor = load_processor(resolved)
+    arguments: dict[str, Any] = {}
     if quantise:
-        arguments |= {"quantization_config": _four_bit_config(dtype), "device_map": {"": device}}
-    model_class = getattr(transformers, resolved.alm.transformers_class)
-    try:
-        model = model_class.from_pretrained(resolved.source, dtype=dtype, use_safetensors=True, **arguments)
-    except Exception as error:
-        # The folder decides which code of transformers runs; it raises exceptions of many types.
-        if memory_is_full(error):
-            raise
-        raise UserError(
-            f"{resolved.source}: its weights cannot be loaded ({error_text(error)[:_LONGEST_REASON]})"
-        ) from error
+        arguments = {"quantization_config": _four_bit_config(dtype), "device_map": {"": device}}
+    model = load_weights(resolved, dtype, **arguments)
     model.requires_grad_(False)
     model.eval()
     backbone = Backbone(model, processor, resolved, device, dtype)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ambivox.models import token_count
 from ambivox.models.alms import resolve
 from ambivox.models.engines import LONGEST_STEP_SECONDS, EngineChoice, GenerationSettings, Scores
-from ambivox.models.errors import UNAVAILABLE, MissingExtraError, OutageError, UserError
+from ambivox.models.engines.transformers_weights import load_weights
+from ambivox.models.errors import UNAVAILABLE, MissingExtraError, OutageError
 from ambivox.models.processes.interruption import end_stuck_command
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import Chat, load_chat
@@ -202,27 +203,7 @@ def _precision() -> str:
 def _load(resolved: ResolvedAlm) -> Any:
     try:
         import torch
-        import transformers
     except ImportError as error:
-        raise MissingExtraError("transformers", "train") from error
-    if resolved.is_local:
-        # Loading takes seconds; only a download needs a progress bar.
-        transformers.utils.logging.disable_progress_bar()
-    model_class = getattr(transformers, resolved.alm.transformers_class)
-    revision = None if resolved.is_local else resolved.revision
-    try:
-        model = model_class.from_pretrained(
-            resolved.source,
-            revision=revision,
-            dtype=getattr(torch, _precision()),
-            local_files_only=resolved.is_local,
-            use_safetensors=True,
-        )
-    except Exception as error:
-        # A folder decides which code of transformers runs, and that raises exceptions of many types: ImportError for
-        # a quantisation whose library is missing, AssertionError and KeyError for values that contradict each other.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(
-            f"{resolved.source}: transformers cannot load its weights ({type(error).__name__}: {reason})"
-        ) from error
+        raise MissingExtraError("torch", "train") from error
+    model = load_weights(resolved, getattr(torch, _precision()))
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

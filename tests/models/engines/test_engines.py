@@ -236,3 +236,13 @@ def test_quantised_weights_whose_library_is_missing_are_one_line(small_alm, tmp_
     with pytest.raises(UserError, match=f"transformers cannot load its weights .*{package}") as caught:
         reference.start(EngineChoice("transformers", str(folder)))
     assert "\n" not in str(caught.value)
+
+
+def test_a_tensor_that_is_missing_is_not_filled_with_random_numbers(small_alm, tmp_path):
+    folder = shutil.copytree(small_alm, tmp_path / "alm")
+    weights = load_file(folder / "model.safetensors")
+    name = next(name for name in weights if "audio_tower" in name and name.endswith(".bias"))
+    del weights[name]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"1 of its tensors are missing from the weights, such as .*bias"):
+        reference.start(EngineChoice("transformers", str(folder)))
