@@ -45,9 +45,10 @@ class PoolOptions:
 def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options: PoolOptions) -> Path:
     """Turn votes into distributions: human, synthetic, combined (the paper's count) and pooled.
 
-    Writes a folder with human.parquet, synthetic.parquet, combined.parquet, pooled.parquet, human_prior.parquet, human_mixture.parquet
-    (pooled without any ALM, the baseline), all of the utterances of the splits train, development and test,
-    pooling.json and figures. The pooled distribution is p = (n + k0 prior + k q) / (N + k0 + k): q is the calibrated
+    Writes a folder with a table per source, pooling.json and figures. human.parquet, pooled.parquet, human_mixture.parquet (pooled
+    without any ALM, the baseline) and human_prior.parquet have a row per utterance; synthetic.parquet and combined.parquet have none
+    of the split pretrain: the ALM was trained on its votes, so these are pooled without its answers.
+    The pooled distribution is p = (n + k0 prior + k q) / (N + k0 + k): q is the calibrated
     distribution of the ALM, k the number of human votes that it is equivalent to, and k0 that of the corpus prior.
     All are learned from votes on speakers of the splits train and development only. An annotator that fails its check of
     sensitivity to the audio is left out; without any, pooled is human_mixture.
@@ -114,7 +115,13 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
             save(figures.worth_figure(sources), folder / "worth.svg")
             save(figures.calibration_figure(sources), folder / "calibration.svg")
         save(figures.examples_figure(sources), folder / "examples.svg")
-    _logger.info(f"pooled {len(sources.tables['pooled'])} utterances into {out}")
+    reserved = len(all_utterances.in_splits("pretrain"))
+    without = (
+        f", {reserved} of them without an ALM: their speakers are reserved for training one"
+        if reserved
+        else ""
+    )
+    _logger.info(f"pooled {len(sources.tables['pooled'])} utterances into {out}{without}")
     for reason in left_out:
         _logger.warning(reason)
     for statement in statements(sources):

@@ -25,7 +25,8 @@ from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_a
 from ambivox.models.pooling.pooled import PoolingModel, pool
 from ambivox.models.pooling.response import Criterion
 from ambivox.models.pooling.score_curves import Fit
-from ambivox.models.pooling.sources import combined_counts, mean_votes
+from ambivox.models.pooling.source_tables import combined_counts
+from ambivox.models.pooling.sources import mean_votes
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.pooling.worth import Worth, measurable, transferred_worth
 from ambivox.models.progress import track

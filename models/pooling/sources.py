@@ -17,17 +17,16 @@ import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.added import measure_added
-from ambivox.models.pooling.credible import LEVEL, credible_interval
 from ambivox.models.pooling.fit import fit_pooling
-from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_alms, pooling_inputs
+from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, pooling_inputs
 from ambivox.models.pooling.pooled import Pooled, PoolingModel, pool_blocks
 from ambivox.models.pooling.response import Criterion
 from ambivox.models.pooling.several_alms import read_alms
+from ambivox.models.pooling.source_tables import source_tables
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.pooling.vote_file import VoteCounts
 from ambivox.models.pooling.worth import Worth, measure_worth
 from ambivox.models.statistics.intervals import Interval
-from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.tables import Distributions, Utterances
 
 _MOST_MEASURED = 4_000  # utterances on which the worth is measured
@@ -35,10 +34,10 @@ _MOST_MEASURED = 4_000  # utterances on which the worth is measured
 
 @dataclass(frozen=True)
 class Sources:
-    """The distributions of N utterances by every source, and what they were made from.
+    """The distributions of utterances by every source, and what they were made from; N are not reserved for pretraining.
 
     Attributes:
-        tables: distributions by source.
+        tables: distributions by source; those of human votes and pooled have the reserved utterances too.
         model: the model behind ``pooled``.
         worth: what each of the model's ALMs is worth in human votes, in their order; None where it cannot be measured.
         added: what each ALM adds to the others, see ``measure_added``.
@@ -69,9 +68,10 @@ def make_sources(
     matrix: bool = True,
     seed: int = 0,
 ) -> Sources:
-    """Distributions of the utterances outside the split "pretrain" by all sources.
+    """Distributions of all utterances by all sources.
 
-    The pooling model is fitted on the speakers of the splits train and development.
+    The pooling model is fitted on the speakers of the splits train and development. Those of the split "pretrain", on whose
+    votes the ALM was trained, are pooled without it, and have no ``synthetic`` and ``combined``.
 
     Args:
         utterances: of the corpus.
@@ -116,19 +116,58 @@ def make_sources(
     measured = train.sample(_MOST_MEASURED, seed)
     worth = measure_worth(names, measured, in_use, fit, seed=seed)
     added = measure_added(len(names), measured, in_use, fit, seed=seed)
-    human_prior, human_mixture = (
-        pool_blocks(baseline, inputs.n_NK, inputs.q_NAK[:, :0])
-        for baseline in (model.with_prior_only(), model.without_alms())
-    )
-    tables = _tables(
+    tables = source_tables(
         ids,
-        labels,
         unweighted,
-        {"pooled": pooled, "human_prior": human_prior, "human_mixture": human_mixture},
+        {"pooled": pooled} | _baselines(model, inputs),
         model,
         mean_votes(synthetic, synthetic_votes, inputs.n_NK),
     )
+    reserved = utterances.in_splits("pretrain")
+    if len(reserved):
+        tables = _with_reserved(tables, utterances, reserved, votes, weighted_votes, model)
     return Sources(tables, model, worth, added, synthetic, inputs, pooled, split_N)
+
+
+def _baselines(model: PoolingModel, inputs: PoolingInputs) -> dict[str, Pooled]:
+    """The human votes pooled without any ALM, with the prior or the mixture."""
+    return {
+        source: pool_blocks(baseline, inputs.n_NK, inputs.q_NAK[:, :0])
+        for source, baseline in (
+            ("human_prior", model.with_prior_only()),
+            ("human_mixture", model.without_alms()),
+        )
+    }
+
+
+def _with_reserved(
+    tables: dict[str, Distributions],
+    utterances: Utterances,
+    reserved: Utterances,
+    votes: VoteCounts,
+    weighted_votes: VoteCounts | None,
+    model: PoolingModel,
+) -> dict[str, Distributions]:
+    """The tables with the reserved utterances, whose votes are pooled as where no ALM answered; in the corpus's order."""
+    inputs = pooling_inputs(reserved, votes, ())
+    weighted = pooling_inputs(reserved, votes, (), weighted_votes)
+    no_answers_NAK = np.full((len(reserved), len(model.alms), len(model.labels)), np.nan)
+    pooled = {"pooled": pool_blocks(model, weighted.n_NK, no_answers_NAK)} | _baselines(model, weighted)
+    further = source_tables(
+        reserved.frame["utterance_id"], inputs, pooled, model, np.zeros_like(inputs.n_NK, dtype=np.float64)
+    )
+    in_order = utterances.frame.select("utterance_id")
+    return tables | {
+        source: Distributions(
+            in_order.join(
+                pl.concat([tables[source].frame, further[source].frame]),
+                on="utterance_id",
+                maintain_order="left",
+            ),
+            model.labels,
+        )
+        for source in ("human", *pooled)
+    }
 
 
 def mean_votes(synthetic: Sequence[SyntheticDistributions], exact: int, n_NK: np.ndarray) -> np.ndarray:
@@ -147,77 +186,3 @@ def mean_votes(synthetic: Sequence[SyntheticDistributions], exact: int, n_NK: np
     answering_N = np.sum([alm.answered_N for alm in synthetic], axis=0)
     total_NK: np.ndarray = np.sum([alm.votes(exact) for alm in synthetic], axis=0)
     return total_NK / np.maximum(answering_N, 1)[:, None]
-
-
-def combined_counts(n_NK: np.ndarray, v_NK: np.ndarray) -> np.ndarray:
-    """The paper's "combined": an ALM's votes count like human votes, ``(n + v) / (N + V)``.
-
-    The v of exact answers are their expectation V q, so that no noise of drawing is added.
-
-    Args:
-        n_NK: human votes.
-        v_NK: the ALMs' votes; 0 where none answered.
-
-    Returns:
-        ``p_NK``; nan where an utterance has neither votes nor an answer.
-
-    Examples:
-        >>> combined_counts(np.array([[3.0, 0.0]]), np.array([[0.0, 9.0]])).tolist()
-        [[0.25, 0.75]]
-    """
-    return shares(n_NK + v_NK)
-
-
-def _tables(
-    ids: pl.Series,
-    labels: tuple[str, ...],
-    inputs: PoolingInputs,
-    pooled: dict[str, Pooled],
-    model: PoolingModel,
-    v_NK: np.ndarray,
-) -> dict[str, Distributions]:
-    """One table per source, with fallbacks marked."""
-    n_NK, votes_N, rows = inputs.n_NK, inputs.n_NK.sum(1), len(inputs.n_NK)
-    alm_votes_N = v_NK.sum(1).round(6)
-    # Per source: distributions, human votes, equivalent votes.
-    columns = {
-        "human": (shares(n_NK), votes_N, np.zeros(rows)),
-        "synthetic": (mean_over_alms(inputs.q_NAK), np.zeros(rows), alm_votes_N),
-        "combined": (combined_counts(n_NK, v_NK), votes_N, alm_votes_N),
-    }
-    columns |= {source: (result.p_NK, votes_N, result.kappa_NA.sum(1)) for source, result in pooled.items()}
-    tables = {}
-    for source, (p_NK, human_N, equivalent_N) in columns.items():
-        empty_N = ~np.isfinite(p_NK).all(1) | (human_N + equivalent_N <= 0)
-        p_NK = np.where(empty_N[:, None], model.prior_K, p_NK)
-        p_NK = p_NK / p_NK.sum(1, keepdims=True)
-        from_alm_N = (human_N <= 0) & ~empty_N & (source in ("combined", "pooled"))
-        fallback = [
-            "prior" if empty else "alm" if from_alm else None
-            for empty, from_alm in zip(empty_N, from_alm_N, strict=True)
-        ]
-        extra = [pl.Series("fallback", fallback, dtype=pl.String)]
-        if source in pooled:
-            extra += _uncertainty(pooled[source])
-        table = Distributions.of(ids, source, p_NK, labels, human_N, equivalent_N)
-        tables[source] = Distributions(table.frame.with_columns(extra), labels)
-    return tables
-
-
-def _uncertainty(pooled: Pooled) -> list[pl.Series]:
-    """Columns that say how far a pooled distribution can be trusted.
-
-    ``prior_votes``; ``expected_squared_error``, what the posterior expects the squared error to the true distribution to be;
-    ``dominant_low`` and ``dominant_high``, the credible interval of the dominant label's probability.
-    """
-    rows = np.arange(len(pooled.p_NK))
-    dominant_N = pooled.p_NK.argmax(1)
-    p_N, mean_N = pooled.p_NK[rows, dominant_N], pooled.posterior_mean_NK[rows, dominant_N]
-    low_N, high_N = credible_interval(mean_N, pooled.variance_NK[rows, dominant_N], LEVEL)
-    shift_N = ((pooled.p_NK - pooled.posterior_mean_NK) ** 2).sum(1)  # 0 without a response
-    return [
-        pl.Series("prior_votes", pooled.prior_votes_N),
-        pl.Series("expected_squared_error", pooled.variance_NK.sum(1) + shift_N),
-        pl.Series("dominant_low", np.minimum(low_N, p_N)),
-        pl.Series("dominant_high", np.maximum(high_N, p_N)),
-    ]

@@ -62,11 +62,13 @@ def choose_examples(figures: UtteranceFigures, count: int) -> list[ExampleKind]:
         ),
     )
     ids = figures.frame["utterance_id"].to_list()
+    # The ALM was trained on the votes of the others, so there is no answer of it to compare with.
+    is_shown_N = (figures.frame["split"] != "pretrain").to_numpy()
     taken: set[int] = set()
     chosen = []
     for key, title, reading, score_N in kinds:
         order = sorted(
-            (int(row) for row in np.flatnonzero(np.isfinite(score_N)) if row not in taken),
+            (int(row) for row in np.flatnonzero(np.isfinite(score_N) & is_shown_N) if row not in taken),
             key=lambda row, score_N=score_N: (-round(float(score_N[row]), 9), ids[row]),  # type: ignore[misc]
         )
         rows = tuple(order[:count])

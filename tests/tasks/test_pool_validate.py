@@ -73,6 +73,36 @@ def test_pool_writes_every_source_for_the_same_utterances(files: Files, pooled: 
     assert {"pooling.json", "worth.svg", "calibration.svg", "examples.svg"} <= names
 
 
+def test_utterances_that_the_alm_was_trained_on_are_pooled_without_it(
+    files: Files, pooled: Path, tmp_path: Path
+) -> None:
+    """A reserved speaker more gets distributions of human votes, and changes no other utterance's."""
+    utterances, votes = Utterances.read(files.utterances), Votes.read(files.votes)
+    new_ids = {name: f"r{name}" for name in files.ids[:40]}
+    renamed = pl.col("utterance_id").replace_strict(new_ids)
+    is_copied = pl.col("utterance_id").is_in(list(new_ids))
+    reserved = utterances.frame.filter(is_copied).with_columns(
+        renamed, speaker=pl.lit("reserved"), split=pl.lit("pretrain")
+    )
+    of_reserved = votes.frame.filter(is_copied).with_columns(renamed)
+    table, their_votes = tmp_path / "utterances.parquet", tmp_path / "votes.parquet"
+    Utterances.check(pl.concat([reserved, utterances.frame]), utterances.labels).write(table)
+    Votes.check(pl.concat([of_reserved, votes.frame]), votes.labels).write(their_votes)
+    out = pool(utterances=table, votes=their_votes, annotations=files.annotations, out=tmp_path / "out")
+    tables = {path.stem: Distributions.read(path) for path in out.glob("*.parquet")}
+    for source, distributions in tables.items():
+        before = Distributions.read(pooled / f"{source}.parquet")
+        assert distributions.frame.tail(len(before)).equals(before.frame), source
+        expected = 0 if source in ("synthetic", "combined") else len(reserved)
+        assert len(distributions) - len(before) == expected, source
+    ids = reserved["utterance_id"]
+    assert np.array_equal(tables["pooled"].aligned(ids), tables["human_mixture"].aligned(ids))
+    of_pooled = tables["pooled"].frame.head(len(ids))
+    assert of_pooled["utterance_id"].to_list() == ids.to_list()
+    assert set(of_pooled["equivalent_votes"]) == {0.0}
+    assert set(of_pooled["human_votes"]) == {3.0}
+
+
 def test_pool_says_what_the_alm_is_worth(pooled: Path) -> None:
     summary = json.loads((pooled / "pooling.json").read_text())
     alm = summary["alms"]["made_up_alm"]

@@ -15,7 +15,8 @@ from ambivox.models.pooling.inputs import PoolingInputs, mean_over_alms
 from ambivox.models.pooling.mixture import DirichletMixture
 from ambivox.models.pooling.pooled import AlmModel, PoolingModel, pool
 from ambivox.models.pooling.response import CRITERIA, Criterion
-from ambivox.models.pooling.sources import combined_counts, mean_votes
+from ambivox.models.pooling.source_tables import combined_counts
+from ambivox.models.pooling.sources import mean_votes
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.statistics import metrics
 from ambivox.models.statistics.vote_counts import shares

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def section_of(run: Run, count: int = 2, **limits: object) -> Section:
 
 def made_up(entropy: list[float], disagreement: list[float], gain: list[float]) -> UtteranceFigures:
     rows = len(entropy)
-    frame = pl.DataFrame({"utterance_id": [f"u{row}" for row in range(rows)]})
+    frame = pl.DataFrame({"utterance_id": [f"u{row}" for row in range(rows)], "split": "test"})
     p_NK, votes_NK = np.full((rows, 2), 0.5), np.zeros((rows, 2))
     arrays = (np.array(values) for values in (entropy, disagreement, gain))
     return UtteranceFigures(frame, ("a", "b"), "pooled", p_NK, votes_NK, *arrays)
@@ -48,6 +49,10 @@ def test_every_kind_has_its_own_utterances() -> None:
     assert kinds == {"ambiguous": (0,), "disputed": (3,), "valuable": (1,), "certain": (4,)}
     every = choose_examples(figures, 99)
     assert sorted(row for kind in every for row in kind.rows) == [0, 1, 2, 3, 4]
+    is_first = pl.col("utterance_id") == "u0"
+    split = pl.when(is_first).then(pl.lit("pretrain")).otherwise("split")
+    learnt = replace(figures, frame=figures.frame.with_columns(split=split))
+    assert 0 not in {row for kind in choose_examples(learnt, 99) for row in kind.rows}
 
 
 def test_figures_are_those_of_the_tables(root: Path) -> None:
