@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +64,7 @@ def validate(
     from ambivox.models.annotation.several_alms import annotation_files
     from ambivox.models.evaluation.human_targets import few_speakers
     from ambivox.models.evaluation.predictions import distribution_files
-    from ambivox.models.evaluation.summary_figures import figures_of_sources
+    from ambivox.models.evaluation.summary_figures import figures_of_sources, read_worth
     from ambivox.models.evaluation.validation import validate as compare
     from ambivox.models.evaluation.validation_tables import details, metrics_by_source, scores_by_utterance
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
@@ -99,7 +98,7 @@ def validate(
     compared = validation.without_target()
     with atomic_folder(out, inputs) as folder:
         write_json(folder / "metrics.json", rows)
-        write_json(folder / "summary.json", figures_of_sources(rows, _worth(distributions)))
+        write_json(folder / "summary.json", figures_of_sources(rows, read_worth(distributions)))
         write_json(folder / "details.json", details(validation))
         scores_by_utterance(validation).write_parquet(folder / "scores.parquet")
         for draw, name in (
@@ -121,26 +120,12 @@ def validate(
         "nll in nats per vote, JS is the base-2 divergence"
     )
     if warning := few_speakers(validation.targets.frame):
-        _logger.warning(f"  {warning}")
+        _logger.warning(f"split test: {warning}")
     for source, row in sorted(rows.items(), key=lambda item: rank(item[1])):
         note = "  (made from the target votes)" if row.get("made_from_the_target") else ""
         measures = "  ".join(f"{heading} {format_measure(row, key)}" for key, heading in HEADINGS.items())
         _logger.info(f"  {source:<14} {measures}{note}")
     return out
-
-
-def _worth(distributions: Path) -> dict[str, dict[str, float | None]]:
-    """Further human votes by ALM and score, from what pool wrote beside the distributions."""
-    path = distributions / "pooling.json"
-    alms = json.loads(path.read_text(encoding="utf-8"))["alms"] if path.is_file() else {}
-    return {
-        name: {
-            score: rates["overall"]["value"]
-            for score, rates in (alm.get("worth") or {}).items()
-            if isinstance(rates, dict)
-        }
-        for name, alm in alms.items()
-    }
 
 
 if __name__ == "__main__":

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+
+from ambivox.models.json_documents import read_json_document
 
 _DIGITS = 6
 # By both proper scores: what goes in, the same votes without an ALM, and what comes out. JS as in the paper.
@@ -17,20 +22,20 @@ _OF_SOURCES = {
 
 
 def figures_of_sources(
-    rows: Mapping[str, Mapping[str, Any]], worth: Mapping[str, Mapping[str, float | None]]
+    rows: Mapping[str, Mapping[str, Any]], worth: Mapping[str, float | None]
 ) -> dict[str, float]:
     """Reduce a validation to a few figures.
 
     Args:
         rows: metric rows by source (of ``metrics_by_source``).
-        worth: further human votes by ALM and score.
+        worth: see ``read_worth``.
 
     Returns:
         ``<score>_<source>`` and ``worth_nll_<ALM>``. Undefined and infinite figures are left out.
 
     Examples:
         >>> rows = {"pooled": {"nll": 1.2, "js": 0.2, "bc": 0.8, "accuracy": 0.7}, "ceiling": {"js": 0.25, "bc": 0.7}}
-        >>> figures_of_sources(rows, {"tiny": {"nll": 6.0}})
+        >>> figures_of_sources(rows, {"tiny": 6.0})
         {'nll_pooled': 1.2, 'js_pooled': 0.2, 'accuracy_pooled': 0.7, 'worth_nll_tiny': 6.0}
     """
     figures = {
@@ -38,7 +43,7 @@ def figures_of_sources(
         for score, sources in _OF_SOURCES.items()
         for source in sources
     }
-    return _finite(figures | {f"worth_nll_{alm}": votes.get("nll") for alm, votes in worth.items()})
+    return _finite(figures | {f"worth_nll_{alm}": votes for alm, votes in worth.items()})
 
 
 def figures_of_models(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -52,6 +57,48 @@ def figures_of_models(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]
         {'nll_pooled-on': 1.1}
     """
     return _finite({f"nll_{model}": row.get("nll") for model, row in rows.items()})
+
+
+def read_worth(distributions: Path) -> dict[str, float | None]:
+    """What each ALM is worth by nll, in further human votes; None where that was not measured.
+
+    Args:
+        distributions: the folder that pool wrote; without its pooling.json, there is no ALM.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = distributions / "pooling.json"
+    if not path.is_file():
+        return {}
+    summary = read_json_document(path, _SUMMARY, "what pool wrote")
+    return {
+        name: alm.worth.nll.overall.value if alm.worth and alm.worth.nll else None
+        for name, alm in summary.alms.items()
+    }
+
+
+class _Rate(BaseModel):
+    value: float | None = None
+
+
+class _Rates(BaseModel):
+    overall: _Rate
+
+
+class _Worth(BaseModel):
+    nll: _Rates | None = None
+
+
+class _Alm(BaseModel):
+    worth: _Worth | None = None
+
+
+class _Summary(BaseModel):
+    alms: dict[str, _Alm] = {}
+
+
+_SUMMARY = TypeAdapter(_Summary)
 
 
 def _finite(figures: Mapping[str, Any]) -> dict[str, float]:
