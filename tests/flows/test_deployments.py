@@ -333,13 +333,13 @@ def test_a_team_deploys_and_workers_survive_what_happens(team: Team, deployed: d
         second.wait()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(420)
 def test_a_database_that_is_locked_or_cut_off_alone_delays_a_run_and_no_more(
     team: Team, deployed: dict[str, Any]
 ) -> None:
     """The Prefect server keeps running; its PostgreSQL drops its connections, is locked, and is started again."""
     project = Path(team.environment["AMBIVOX_PROJECT"])
-    (project / "params.yaml").write_text("corpora:\n  a: {seconds: 15}\n  b: {seconds: 16}\n")
+    (project / "params.yaml").write_text("corpora:\n  a: {seconds: 17}\n  b: {seconds: 18}\n")
     notes = project / "runs.txt"
     before = notes.read_text().split() if notes.exists() else []
     assert team.server is not None
@@ -347,7 +347,7 @@ def test_a_database_that_is_locked_or_cut_off_alone_delays_a_run_and_no_more(
     worker = team.worker("steady")
     try:
         run = team.run_now("reproduce/reproduce")
-        wait_for(lambda: team.running_tasks(run) == 2, 90, "both stages are under way")
+        wait_for(lambda: team.running_tasks(run) == 2, 150, "both stages are under way")
         others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'postgres'"
         assert team.database.execute(others).wait() == 0
         # Longer than the server waits for its database (PREFECT_API_DATABASE_TIMEOUT).
