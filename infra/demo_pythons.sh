@@ -13,8 +13,9 @@ mkdir -p "$runs"
 failed=0
 figures='
 import json, sys
-summary = json.load(open(sys.argv[1]))
-print(", ".join("%s %.3f" % (source, summary["js_" + source]) for source in ("human", "synthetic", "combined", "pooled")))
+rows = json.load(open(sys.argv[1]))
+scores = ("nll", "squared_error", "js")
+print(", ".join(" ".join([name, *("%.3f" % rows[name][score] for score in scores)]) for name in ("human_mixture", "synthetic", "pooled")))
 '
 for python; do
     version=$("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || {
@@ -24,8 +25,8 @@ for python; do
     clone=$(mktemp -d "$runs/clone.XXXXXX")
     git clone --quiet "$checkout" "$clone/ambivox"
     if make -C "$clone/ambivox" demo PYTHON="$python" >"$runs/$version.log" 2>&1; then
-        cp "$clone/ambivox/data/demo/validation/summary.json" "$runs/$version.json"
-        echo "$python ($version): JS to the held-out votes: $("$clone/ambivox/.venv/bin/python" -c "$figures" "$runs/$version.json")"
+        cp "$clone/ambivox/data/demo/validation/metrics.json" "$runs/$version.json"
+        echo "$python ($version): nll, squared error and JS to the held-out votes: $("$clone/ambivox/.venv/bin/python" -c "$figures" "$runs/$version.json")"
     else
         failed=$((failed + 1))
         echo "$python ($version): failed: $(grep -m 1 '^ambivox: ' "$runs/$version.log" || tail -n 1 "$runs/$version.log")"
