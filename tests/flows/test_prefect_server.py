@@ -96,3 +96,21 @@ def test_a_server_that_is_killed_while_it_serves_is_an_outage(tmp_path: Path) ->
     server.process.kill()
     with pytest.raises(OutageError, match=r"has ended by itself .*its log is .*start the same command"):
         server.wait_for_its_end()
+
+
+@pytest.mark.parametrize(
+    ("words", "is_started_again"),
+    [("sqlite3.IntegrityError: UNIQUE constraint failed: block_type.slug", True), ("ValueError: no", False)],
+)
+def test_a_server_is_started_again_where_another_made_its_database(
+    tmp_path: Path, words: str, is_started_again: bool
+) -> None:
+    server = start(tmp_path, f"raise SystemExit({words!r})", 0)
+    port = server.url.split(":")[2].removesuffix("/api")
+    server.start_again = lambda: subprocess.Popen([sys.executable, "-c", SLOW, port, "0"])
+    if is_started_again:
+        server.wait()
+    else:
+        with pytest.raises(OutageError, match=words):
+            server.wait()
+    server.stop()
