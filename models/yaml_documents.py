@@ -7,12 +7,14 @@ from typing import Any
 
 _BRACKET = re.compile(r"[\[\]{}]")
 _DEEPEST = 100
+# Without brackets, deep nesting needs as much indentation, or as many dashes, in one line.
+_DEEP_LINE = re.compile(r"[ \t?:-]{200}")
 
 
 def parse_yaml(content: str | bytes) -> Any:
     """Parse YAML into mappings, lists and scalars.
 
-    ruamel.yaml's parser in C is not used: nested 100,000 levels deep, it ends the process.
+    What may be nested deeply is not given to ruamel.yaml's parser in C, which is faster: 100,000 levels would end the process.
 
     Args:
         content: The YAML.
@@ -31,8 +33,9 @@ def parse_yaml(content: str | bytes) -> Any:
     from ruamel.yaml.error import YAMLError
 
     check_nesting(content)
+    is_deep = _DEEP_LINE.search(_text(content)) is not None
     try:
-        return YAML(typ="safe", pure=True).load(content)
+        return YAML(typ="safe", pure=is_deep).load(content)
     except YAMLError as error:
         raise ValueError(str(error)) from error
     except RecursionError as error:
@@ -49,7 +52,11 @@ def check_nesting(content: str | bytes) -> None:
         ValueError: They are.
     """
     depth = 0
-    for bracket in _BRACKET.findall(content if isinstance(content, str) else content.decode("latin-1")):
+    for bracket in _BRACKET.findall(_text(content)):
         depth += 1 if bracket in "[{" else -1
         if depth > _DEEPEST:
             raise ValueError("nested too deeply")
+
+
+def _text(content: str | bytes) -> str:
+    return content if isinstance(content, str) else content.decode("latin-1")
