@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from ambivox.models.errors import UserError
@@ -73,11 +74,19 @@ def _check_home(home: Path) -> None:
 
 
 def _has_settings(folder: Path) -> bool:
-    for name in _FILES:
-        with contextlib.suppress(OSError):
-            if b"prefect" in (folder / name).read_bytes().lower() or name == "prefect.toml":
-                return True
-    return False
+    """Whether Prefect would find settings in a folder: reading them takes a second."""
+    if (folder / "prefect.toml").exists():
+        return True
+    with contextlib.suppress(OSError):
+        if b"prefect" in (folder / ".env").read_bytes().lower():
+            return True
+    try:
+        tools = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8")).get("tool", {})
+    except OSError:
+        return False
+    except (ValueError, RecursionError):
+        return True  # Prefect says what is wrong with it
+    return not isinstance(tools, dict) or "prefect" in tools
 
 
 def _read_settings(folder: Path) -> None:

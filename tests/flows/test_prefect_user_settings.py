@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ambivox.flows import prefect_user_settings
 from ambivox.flows.prefect_settings import apply_settings, is_healthy
 from ambivox.models.errors import UserError
 
@@ -89,3 +90,20 @@ def test_settings_that_prefect_takes_stay(project: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "7")
     apply_settings(project)
     assert os.environ["PREFECT_CLIENT_MAX_RETRIES"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("content", "has_settings"),
+    [
+        ('[project]\ndependencies = ["prefect"]\n', False),
+        ('[tool.prefect.server]\napi = "x"\n', True),
+        ("tool = {prefect = {}}\n", True),
+        ("[tool", True),
+    ],
+)
+def test_a_project_that_only_depends_on_prefect_has_no_settings_of_it(
+    tmp_path: Path, content: str, has_settings: bool
+) -> None:
+    """Reading settings takes a second, also of a run with nothing to do."""
+    (tmp_path / "pyproject.toml").write_text(content)
+    assert prefect_user_settings._has_settings(tmp_path) is has_settings
