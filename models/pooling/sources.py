@@ -149,8 +149,10 @@ def _with_reserved(
     model: PoolingModel,
 ) -> dict[str, Distributions]:
     """The tables with the reserved utterances, whose votes are pooled as where no ALM answered; in the corpus's order."""
-    inputs = pooling_inputs(reserved, votes, ())
-    weighted = pooling_inputs(reserved, votes, (), weighted_votes)
+    # Counting reads the whole file of votes.
+    inputs = weighted = pooling_inputs(reserved, votes, ())
+    if weighted_votes is not None:
+        weighted = pooling_inputs(reserved, votes, (), weighted_votes)
     no_answers_NAK = np.full((len(reserved), len(model.alms), len(model.labels)), np.nan)
     pooled = {"pooled": pool_blocks(model, weighted.n_NK, no_answers_NAK)} | _baselines(model, weighted)
     further = source_tables(
