@@ -12,7 +12,6 @@ import importlib.metadata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import ambivox
 from ambivox.models.errors import UserError
@@ -42,7 +41,7 @@ class Software:
 
 def code_of_steps() -> dict[str, tuple[str, ...]]:
     """Per step, the files and folders of this package that decide its output, as dvc.yaml of the checkout lists them."""
-    stages = _yaml(PIPELINE)["stages"]
+    stages = parse_yaml(PIPELINE.read_bytes())["stages"]
     bodies = {step: stage.get("do", stage) for step, stage in stages.items()}
     return {
         step: tuple(path for path in body["deps"] if path.startswith(("tasks/", "models/")))
@@ -66,7 +65,7 @@ def recorded(project: Path) -> Software | None:
     if not path.exists():
         return None
     try:
-        content = _yaml(path)
+        content = parse_yaml(path.read_bytes())
         return Software(str(content["version"]), dict(content["steps"]), str(content["pipeline"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
@@ -129,7 +128,3 @@ def _digest(files: Iterator[Path]) -> str:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             digest.update(f"{content}  {name}\n".encode())
     return digest.hexdigest()
-
-
-def _yaml(path: Path) -> Any:
-    return parse_yaml(path.read_bytes())

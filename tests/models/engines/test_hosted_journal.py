@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -98,13 +98,18 @@ def answer(number: int) -> Answer:
     return Answer(text=f"answer {number}", model="model", usage=Usage(text=1))
 
 
+def added_at_once(journal: Journal, threads: ThreadPoolExecutor) -> list[Future[None]]:
+    """As many answers as may be on their way, each added by a thread of its own."""
+    return [
+        threads.submit(journal.add, request_key(number), answer(number), f"{ANNA}:0")
+        for number in range(MAX_OPEN)
+    ]
+
+
 def test_a_lock_that_is_released_in_time_costs_no_answer(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j.sqlite", "https://api.example.org", "model")
     with locked_by_another_process(tmp_path / "j.sqlite") as holder, ThreadPoolExecutor(MAX_OPEN) as threads:
-        written = [
-            threads.submit(journal.add, request_key(number), answer(number), f"{ANNA}:0")
-            for number in range(MAX_OPEN)
-        ]
+        written = added_at_once(journal, threads)
         time.sleep(0.3)
         assert journal.usage().requests == 0
         assert not any(each.done() for each in written)
@@ -123,10 +128,7 @@ def test_a_lock_that_stays_ends_all_threads_together_as_an_outage(
     journal, jobs = Journal(path, "https://api.example.org", "model"), BatchJobs(path, "e")
     with locked_by_another_process(path), ThreadPoolExecutor(MAX_OPEN) as threads:
         began = time.monotonic()
-        written = [
-            threads.submit(journal.add, request_key(number), answer(number), f"{ANNA}:0")
-            for number in range(MAX_OPEN)
-        ]
+        written = added_at_once(journal, threads)
         for each in written:
             with pytest.raises(
                 OutageError, match=r"locked by another process for 0\.5 s.*the same command resumes"
