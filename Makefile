@@ -9,7 +9,7 @@ ifeq ($(OS),Windows_NT)
 $(error On Windows, Ambivox runs in WSL (https://learn.microsoft.com/windows/wsl/install); run the same command in a WSL terminal)
 endif
 
-.PHONY: help setup lock demo demo-pythons ui stages test lint docs notebooks bench bench-long two-hosts crash-matrix fuzz mistakes licences crema-d clean
+.PHONY: help setup lock demo demo-pythons ui stages test lint docs notebooks bench bench-long two-hosts containers crash-matrix fuzz mistakes licences crema-d clean
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -73,6 +73,9 @@ bench-long: setup ## Measurements that take long or need an engine: annotation, 
 
 two-hosts: setup ## Annotation on two network namespaces whose link is cut and whose worker is killed; needs root
 	$(BIN)/python -m benchmarks.two_hosts
+
+containers: setup ## The services of infra/compose.yaml in containers built by buildah, and the demo in them; needs root
+	$(BIN)/python -m benchmarks.containers
 
 crash-matrix: setup ## Kill every step and command at random moments, 230 times; takes an hour or more
 	$(BIN)/python -m tests.crashes

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -43,8 +44,13 @@ class Images:
         return ["buildah", "--root", str(self.folder / "root"), "--runroot", str(self.folder / "run"), *words]
 
     def call(self, *words: str) -> str:
-        """Run a command of buildah; what it prints, in one line."""
-        done = subprocess.run(self.command(*words), capture_output=True, text=True, check=False, cwd=ROOT)
+        """Run a command of buildah; what it prints."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # buildah keeps the caches of RUN --mount in TMPDIR.
+        environment = {**os.environ, "TMPDIR": str(self.folder)}
+        done = subprocess.run(
+            self.command(*words), capture_output=True, text=True, check=False, cwd=ROOT, env=environment
+        )
         if done.returncode:
             raise SystemExit(f"buildah {' '.join(words)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
         return done.stdout.strip()

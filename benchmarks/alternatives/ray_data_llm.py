@@ -43,7 +43,10 @@ def main(task_file: Path, answers_file: Path) -> None:
             "sampling_params": sampling,
             "number": row["number"],
         },
-        postprocess=lambda row: {"number": row["number"], "logprobs": _values(row["logprobs"][0], task["ids"])},
+        postprocess=lambda row: {
+            "number": row["number"],
+            "logprobs": _values(row["logprobs"][0], task["ids"]),
+        },
     )
     rows = [{"number": number, **row} for number, row in enumerate(task["rows"])]
     answers = processor(ray.data.from_items(rows)).take_all()
