@@ -93,7 +93,7 @@ class Images:
         """Build what replaces an image that others publish, under its name."""
         context = self.folder / "context"
         context.mkdir(exist_ok=True)
-        for file in (ROOT / "requirements.lock", *_STAND_INS.iterdir()):
+        for file in _STAND_INS.iterdir():
             shutil.copy(file, context)
         self.build(image, context / f"{service}.Containerfile", context)
 
@@ -105,10 +105,6 @@ class Images:
         """Remove the containers, the images and their mounts."""
         self.call("rm", "--all")
         self.call("rmi", "--all", "--force")
-
-    def has(self, image: str) -> bool:
-        """Whether an image was built already."""
-        return image in self.figures
 
     def _measure(self, image: str, began: float) -> None:
         listed = json.loads(self.call("images", "--json", image))
