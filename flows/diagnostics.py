@@ -16,7 +16,9 @@ from typing import Literal
 
 from ambivox.flows import prefect_settings, software
 from ambivox.models.alms import alms
+from ambivox.models.dvc_files import document_faults
 from ambivox.models.errors import UserError
+from ambivox.models.forgetting.held_elsewhere import dvc_remotes
 from ambivox.models.processes.git import run_git
 
 State = Literal["ok", "optional", "missing"]
@@ -71,6 +73,7 @@ def findings(project: Path) -> list[Finding]:
         *_hosted_alms(date.today()),
         _server(project),
         *_dvc(project),
+        *_documents(project),
         *_software(project),
         *_disk(project),
     ]
@@ -164,15 +167,26 @@ def _dvc(project: Path) -> Iterator[Finding]:
     except UserError as error:
         in_git, found, advice = False, "no git", str(error)
     yield Finding("ok" if in_git else "missing", "git repository", found, advice)
-    config_file = project / ".dvc" / "config"
-    config = config_file.read_text(encoding="utf-8") if config_file.is_file() else ""
-    remotes = [line.strip(" []'\"\n") for line in config.splitlines() if line.strip().startswith("['remote")]
+    remotes = dvc_remotes(project)
     yield Finding(
         "ok" if remotes else "optional",
         "DVC remote",
         ", ".join(remotes) or "none",
         "sharing data: dvc remote add -d NAME s3://BUCKET/PATH",
     )
+
+
+def _documents(project: Path) -> Iterator[Finding]:
+    """Files that say what the project runs and cannot be read."""
+    from ambivox.flows.params_file import load
+
+    faults = list(document_faults(project))
+    try:
+        if (project / "params.yaml").exists():
+            load(project)
+    except UserError as error:
+        faults.append(str(error))
+    yield from (Finding("missing", "project files", "not readable", fault) for fault in faults)
 
 
 def _software(project: Path) -> Iterator[Finding]:
