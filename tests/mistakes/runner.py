@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cyclopts import App
 
@@ -39,7 +40,7 @@ class Record:
         """Note an ending."""
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as stream:
-                noted = {
+                noted: dict[str, Any] = {
                     "case": case,
                     "outcome": outcome,
                     "said": ending.said,
@@ -157,5 +158,11 @@ class Runner:
         started = time.monotonic()
         code = self.worker.run(case.words, said, shown)
         seconds = time.monotonic() - started
-        texts = [path.read_text(encoding="utf-8", errors="replace") for path in (said, shown)]
-        return Ending(code, *texts, seconds, seconds, differences(before, entries(self.place)))
+        return Ending(
+            code,
+            said.read_text(encoding="utf-8", errors="replace"),
+            shown.read_text(encoding="utf-8", errors="replace"),
+            seconds,
+            seconds,
+            differences(before, entries(self.place)),
+        )
