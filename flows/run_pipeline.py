@@ -110,6 +110,12 @@ def _print_outcome(project: Path, key: str, counts: dict[str, int], started: flo
         is_held_out = not any(row.get("made_from_the_target") for row in rows.values())
         target = "the held-out human votes" if is_held_out else "all human votes (none were held out)"
         console.print(sources_table(rows, f"{key}: distance to {target}, test speakers"))
+        if not is_held_out:
+            console.print(
+                "Distributions that are made from these votes are not scored: --set ingest.keep_votes=K holds out all but K "
+                "votes per utterance",
+                markup=False,
+            )
     report = (project / "data" / key / "report.html").resolve()
     console.print(f"Report: {report}", soft_wrap=True, highlight=False)
     console.print("Runs:   ambivox ui")
