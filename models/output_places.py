@@ -46,7 +46,7 @@ def check_folders_to_fill(*paths: Path | None) -> None:
     for path in filter(None, paths):
         if not str(path).strip():
             raise UserError("found a blank name, expected that of a folder")
-        if path.resolve() == Path(path.anchor):
+        if path.resolve() == path.resolve().parent:
             raise UserError(
                 f"{path}: found the root of the file system, expected a folder of its own, such as {path / 'new'}"
             )

@@ -17,7 +17,7 @@ from cyclopts import App
 import ambivox.flows.commands
 import ambivox.tasks
 from ambivox.flows.cli import build
-from ambivox.flows.step_options import options_class
+from ambivox.flows.step_options import options_class, parse_settings
 from ambivox.models.registry import find, keys
 from ambivox.tasks._main import USER_MISTAKE, app, command_of, run
 from tests.mistakes import command_lines

@@ -23,6 +23,7 @@ from ambivox.models import token_count
 from ambivox.models.alms import locate, resolve
 from ambivox.models.engines import EngineChoice, GenerationSettings, Scores
 from ambivox.models.engines.vllm.inputs import InputPreparer
+from ambivox.models.engines.vllm.processors import check_processors
 from ambivox.models.engines.vllm.silence import EngineSilentError, watch
 from ambivox.models.errors import MissingExtraError, OutageError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
@@ -160,6 +161,7 @@ def start(choice: EngineChoice) -> VllmEngine:
         raise MissingExtraError("vllm", "cpu") from error
     if _on_cpu():
         _check_kernels()
+        check_processors()
         _compile_only_with_a_compiler()
     try:
         with _one_core_left_free():
