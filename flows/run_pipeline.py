@@ -14,8 +14,10 @@ from ambivox.flows.pipeline import Stage, StageFailedError, stages
 from ambivox.flows.prefect_server import PrefectServer, check_database
 from ambivox.flows.stage_runs import PlannedRun, is_ending, start_first
 from ambivox.models.left_out import left_out_reason
+from ambivox.models.logs import SHOWN_WARNINGS
 from ambivox.models.processes.children import end_children
 from ambivox.models.processes.interruption import ended_by
+from ambivox.models.temporary_files import temporary_file
 from ambivox.tasks._main import USER_MISTAKE
 
 _logger = logging.getLogger(__name__)
@@ -59,6 +61,9 @@ def _run_flow(
     project: Path, key: str, all_stages: list[Stage], server: PrefectServer | None, force: bool, workers: int
 ) -> dict[str, int]:
     """Run the flow; a signal ends the stages, closes the flow run and ends the server, in this order."""
+    warnings = temporary_file(project.resolve() / ".ambivox" / "stage_logs" / "warnings")
+    os.environ[SHOWN_WARNINGS] = str(warnings)
+    atexit.register(warnings.unlink, missing_ok=True)
 
     def end() -> None:
         is_ending.set()

@@ -99,7 +99,7 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     for reason in left_out:
         _logger.warning(reason)
     # The steps that were left out have said why.
-    left_out += [reason for file in files if (reason := left_out_reason(file.parent))]
+    left_out += filter(None, (left_out_reason(file.parent) for file in files))
     sources = make_sources(
         all_utterances,
         VoteFile.open(votes),
