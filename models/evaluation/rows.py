@@ -23,7 +23,8 @@ from ambivox.models.evaluation.scores import DIVERGENCES, RANGES, divergences, s
 from ambivox.models.statistics import dominant_emotion, metrics
 from ambivox.models.statistics.ambiguity import TERTILES
 from ambivox.models.statistics.confidence_calibration import expected_calibration_error
-from ambivox.models.statistics.intervals import GroupIds, Interval, mean_interval
+from ambivox.models.statistics.groups import GroupIds
+from ambivox.models.statistics.intervals import Interval, mean_interval
 from ambivox.models.statistics.vote_counts import shares
 
 
