@@ -190,3 +190,13 @@ def finite(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else None
     return value
+
+
+def named_interval(name: str, interval: Interval) -> dict[str, float]:
+    """An interval as figures of a row: the value as ``name``, its bounds as ``name_low`` and ``name_high``.
+
+    Args:
+        name: of the value.
+        interval: the value with its bounds.
+    """
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
