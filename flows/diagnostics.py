@@ -181,7 +181,9 @@ def _pipeline(project: Path) -> Iterator[Finding]:
     """The files of the pipeline: what cannot be read, or that all can."""
     problems = list(pipeline_problems(project))
     for problem in problems:
-        yield Finding("missing", "pipeline", problem, "ambivox run: mend the file, or restore it: git checkout FILE")
+        yield Finding(
+            "missing", "pipeline", problem, "ambivox run: mend the file, or restore it: git checkout FILE"
+        )
     if not problems:
         yield Finding("ok", "pipeline", "dvc.yaml and params.yaml can be read", "ambivox run, dvc repro")
 

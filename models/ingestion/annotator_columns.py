@@ -31,7 +31,9 @@ def annotator_hints(frame: pl.DataFrame, keys: Sequence[str], columns: Sequence[
     """
     if not keys or not frame.select(keys).is_duplicated().any():
         return []
-    likely = [column for column in columns if _is_likely(frame.select(*keys, column).drop_nulls(column), column)]
+    likely = [
+        column for column in columns if _is_likely(frame.select(*keys, column).drop_nulls(column), column)
+    ]
     if not likely:
         return []
     names = " or ".join(map(repr, likely))

@@ -96,7 +96,9 @@ def _unread(sources: Sequence[Source], settings: Mapping[str, Any]) -> list[str]
         for source in sources
         for places in [place_columns(source.frame, settings, list(read))]
         for column in source.frame.columns
-        if column and column not in read | places and not any(named_columns(role, [column]) for role in OPTIONAL_ROLES)
+        if column
+        and column not in read | places
+        and not any(named_columns(role, [column]) for role in OPTIONAL_ROLES)
     ]
     return [f"not read: {', '.join(dict.fromkeys(unread))}"] if unread else []
 

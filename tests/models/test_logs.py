@@ -45,7 +45,9 @@ def test_a_warning_of_several_steps_is_shown_once_per_run(
 
 
 @pytest.mark.parametrize("place", ["", "nowhere/shown"])
-def test_without_a_run_every_warning_is_shown(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_run_every_warning_is_shown(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(LOG_FILE, str(tmp_path / "log"))
     monkeypatch.setenv(SHOWN_WARNINGS, str(tmp_path / place) if place else "")
     assert step("no font", "no font")[0] == ["ambivox: warning: no font"] * 2

@@ -47,7 +47,9 @@ def _reading(cards: Iterable[ExampleCard]) -> str:
     """How the cards are read."""
     has_alm = any(column.source == source_label("synthetic") for card in cards for column in card.columns)
     of_alm, and_alm = (
-        (" (of the ALM: the range over its prompts)", " and with what the ALM answered") if has_alm else ("", "")
+        (" (of the ALM: the range over its prompts)", " and with what the ALM answered")
+        if has_alm
+        else ("", "")
     )
     return (
         f"A bar is the probability of an emotion by one source; the line on it is its {LEVEL:.0%} interval{of_alm}. "
