@@ -40,7 +40,6 @@ def main() -> int:
     arguments.add_argument("--trials", type=int, nargs=2, metavar=("TRIALS", "KILLS"), help="per scenario")
     given = arguments.parse_args()
     work = (given.work or Path(mkdtemp(prefix="ambivox-crashes-"))).resolve()
-    base = run_base(work / "base")
     rng = random.Random(given.seed)
     nursery = Nursery(HEAVY)
     total = failed = 0
@@ -48,7 +47,7 @@ def main() -> int:
         trials, kills = given.trials or PLAN[name]
         started, killed, seconds, problem = time.monotonic(), 0, 0.0, ""
         try:
-            with _scenario(name, base, work) as scenario:
+            with _scenario(name, work) as scenario:
                 (work / name).mkdir(parents=True, exist_ok=True)
                 remove(work / name)
                 for number in range(trials + 1):
@@ -74,12 +73,12 @@ def main() -> int:
 
 
 @contextmanager
-def _scenario(name: str, base: Path, work: Path) -> Iterator[Scenario]:
+def _scenario(name: str, work: Path) -> Iterator[Scenario]:
     if name == "reannotate":
         with reannotation(work / "team") as scenario:
             yield scenario
     else:
-        yield scenarios(base)[name]
+        yield scenarios(run_base(work / "base"))[name]
 
 
 if __name__ == "__main__":

@@ -62,4 +62,10 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     ("hosted-models", b'{"data": [{"id": "a", "pricing": {"prompt": 1' + b"0" * 400 + b', "completion": 0}}]}'),
     *((name, b"a: " + _DEEP) for name in ("software", "params", "params-conversion", "dvc-lock")),
     ("setting", b"pool.criterion=" + _DEEP),
+    # Sets and dictionaries of what has no hash; a number in place of a list of errors.
+    ("cell", b"{ []}"),
+    ("cell", b"{[1]: 2}"),
+    ("cell", b"{{}}"),
+    ("openai-batch-state", b'{"id": "a", "status": "failed", "errors": {"data": -1}}'),
+    ("openai-batch-state", b'{"id": "a", "status": "failed", "errors": {"data": true}}'),
 )  # fmt: skip

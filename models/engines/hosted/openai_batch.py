@@ -156,7 +156,11 @@ def _state(content: Any) -> BatchState:
         raise InvalidResponseError("no batch")
     errors = entry.get("errors")
     listed = errors.get("data") if isinstance(errors, dict) else None
-    reasons = [str(error.get("message")) for error in listed or [] if isinstance(error, dict)]
+    reasons = [
+        str(error.get("message"))
+        for error in (listed if isinstance(listed, list) else [])
+        if isinstance(error, dict)
+    ]
     metadata = entry.get("metadata")
     return BatchState(
         entry["id"],
