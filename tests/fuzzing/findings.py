@@ -68,4 +68,6 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     ("cell", b"{{}}"),
     ("openai-batch-state", b'{"id": "a", "status": "failed", "errors": {"data": -1}}'),
     ("openai-batch-state", b'{"id": "a", "status": "failed", "errors": {"data": true}}'),
+    # Pieces of a stream that are no objects, and lists that are none.
+    *(("hosted-reply", b'data: {"choices": ' + choices + b"}\n\ndata: [DONE]") for choices in (b"7", b"[7]", b"{}", b'[{"delta": "x"}]', b'[{"delta": [1]}]', b"true")),
 )  # fmt: skip
