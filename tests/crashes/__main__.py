@@ -27,7 +27,7 @@ PLAN = {
     "ingest": (2, 6), "pretrain": (1, 6), "annotate": (2, 8), "annotate-fake": (3, 8), "pool": (2, 6), "validate": (2, 6), "trial": (2, 5),
     "augment": (2, 6), "finetune": (2, 8), "predict": (2, 5), "evaluate": (2, 5), "report": (2, 5), "plan-labels": (2, 5),
     "export-csv": (1, 6), "export-parquet": (1, 6), "export-huggingface": (1, 6), "export-audformat": (1, 6), "export-label_studio": (1, 6),
-    "import-votes": (2, 6), "import-annotations": (1, 6), "release": (2, 6), "annotate-vllm": (1, 6), "run": (1, 11), "reannotate": (1, 8),
+    "import-votes": (2, 6), "import-annotations": (1, 6), "release": (2, 6), "annotate-vllm": (1, 6), "run": (1, 11), "reannotate": (1, 10),
 }  # fmt: skip
 
 
