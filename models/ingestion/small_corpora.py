@@ -56,7 +56,7 @@ def fitting_shares(
     fitting = _normalised(share_of)
     if shares is None and share_of["pretrain"]:
         drawn = assign_splits(utterances, fitting, seed, unknown_speakers)
-        in_pretrain = drawn.filter(split="pretrain")["utterance_id"].is_in(voted.implode()).sum()
+        in_pretrain = int(drawn.filter(split="pretrain")["utterance_id"].is_in(voted.implode()).sum())
         if in_pretrain < ENOUGH_PRETRAIN_UTTERANCES:
             # The pooling is fitted on train.
             share_of |= {"train": share_of["train"] + share_of["pretrain"], "pretrain": 0.0}
