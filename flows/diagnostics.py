@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Literal
 
 from ambivox.flows import prefect_settings, software
+from ambivox.flows.pipeline_files import pipeline_problems
 from ambivox.models.alms import alms
-from ambivox.models.dvc_files import document_faults
 from ambivox.models.errors import UserError
-from ambivox.models.forgetting.held_elsewhere import dvc_remotes
 from ambivox.models.processes.git import run_git
 
 State = Literal["ok", "optional", "missing"]
@@ -73,7 +72,6 @@ def findings(project: Path) -> list[Finding]:
         *_hosted_alms(date.today()),
         _server(project),
         *_dvc(project),
-        *_documents(project),
         *_software(project),
         *_disk(project),
     ]
@@ -167,7 +165,10 @@ def _dvc(project: Path) -> Iterator[Finding]:
     except UserError as error:
         in_git, found, advice = False, "no git", str(error)
     yield Finding("ok" if in_git else "missing", "git repository", found, advice)
-    remotes = dvc_remotes(project)
+    config_file = project / ".dvc" / "config"
+    config = config_file.read_text(encoding="utf-8", errors="replace") if config_file.is_file() else ""
+    yield from _pipeline(project)
+    remotes = [line.strip(" []'\"\n") for line in config.splitlines() if line.strip().startswith("['remote")]
     yield Finding(
         "ok" if remotes else "optional",
         "DVC remote",
@@ -176,17 +177,15 @@ def _dvc(project: Path) -> Iterator[Finding]:
     )
 
 
-def _documents(project: Path) -> Iterator[Finding]:
-    """Files that say what the project runs and cannot be read."""
-    from ambivox.flows.params_file import load
-
-    faults = list(document_faults(project))
-    try:
-        if (project / "params.yaml").exists():
-            load(project)
-    except UserError as error:
-        faults.append(str(error))
-    yield from (Finding("missing", "project files", "not readable", fault) for fault in faults)
+def _pipeline(project: Path) -> Iterator[Finding]:
+    """The files of the pipeline: what cannot be read, or that all can."""
+    problems = list(pipeline_problems(project))
+    for problem in problems:
+        yield Finding(
+            "missing", "pipeline", problem, "ambivox run: mend the file, or restore it: git checkout FILE"
+        )
+    if not problems:
+        yield Finding("ok", "pipeline", "dvc.yaml and params.yaml can be read", "ambivox run, dvc repro")
 
 
 def _software(project: Path) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from ambivox.flows.params_file import changing, load
 from ambivox.flows.stage_arguments import PATHS
 from ambivox.models.annotation.tombstones import forget_audio
 from ambivox.models.audio.probe_cache import cache_file, forget_recordings
-from ambivox.models.dvc_files import check_documents
+from ambivox.models.dvc_files import read_lock_file
 from ambivox.models.engines.hosted import journal
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.forgetting import held_elsewhere, recordings
@@ -47,12 +47,12 @@ def forget_people(project: Path, request: Request) -> None:
     """Remove people from a project and show what was done, and what others still hold.
 
     Raises:
-        UserError: params.yaml or a file of DVC cannot be read, a corpus is unknown, nobody has such a name, or something is locked or cannot be reached; the same
+        UserError: params.yaml or dvc.lock cannot be read, a corpus is unknown, nobody has such a name, or something is locked or cannot be reached; the same
             command resumes.
     """
     params = load(project)
     # Read at the end, to say what DVC's cache still holds.
-    check_documents(project)
+    read_lock_file(project)
     for name in request.corpora:
         if name not in params["corpora"]:
             raise unknown("corpus of params.yaml", name, params["corpora"])

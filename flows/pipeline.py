@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ambivox.flows.stage_process import LOCK_HELD
-from ambivox.models.dvc_files import check_documents, recover, repo_config
+from ambivox.models.dvc_files import recover, repo_config
 from ambivox.models.errors import UserError
 from ambivox.models.logs import LOG_FILE, MEASURED
 from ambivox.models.processes.children import end_with_this_process
@@ -137,7 +137,6 @@ def _query_dvc(
     from dvc.stage import PipelineStage
 
     recover(project)
-    check_documents(project)
     with Repo(str(project), config=repo_config(project)) as repo:
         graph = networkx.DiGraph()
         # DVC's own addresses depend on the folder one asks from; the names in dvc.yaml do not.

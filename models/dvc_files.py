@@ -14,19 +14,18 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ambivox.models.errors import UserError
 from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_path
 from ambivox.models.json_documents import describe
-from ambivox.models.regular_files import read_bytes, read_text
+from ambivox.models.regular_files import read_bytes
 from ambivox.models.yaml_documents import parse_yaml
 
 _logger = logging.getLogger(__name__)
-Document = TypeVar("Document", bound=BaseModel)
 
 
 class Output(BaseModel):
@@ -48,69 +47,23 @@ class LockFile(BaseModel):
     stages: dict[str, LockedStage] = {}
 
 
-class _Pipeline(BaseModel):
-    stages: dict[str, dict[str, Any]] = {}
-
-
-# File -> the type of its content, what that is, and what to do where it is damaged.
-_DOCUMENTS: dict[str, tuple[type[BaseModel], str, str]] = {
-    "dvc.yaml": (_Pipeline, "the stages of the pipeline", "restore it: git checkout dvc.yaml"),
-    "dvc.lock": (
-        LockFile,
-        "what the stages wrote",
-        "restore it: git checkout dvc.lock; without it, all stages run again",
-    ),
-}
-_CONFIG = ".dvc/config"
-
-
-def document_faults(project: Path) -> Iterator[str]:
-    """What is wrong with the files that DVC reads, one line per file; files that are missing are no fault.
+def read_lock_file(project: Path) -> LockFile:
+    """Read dvc.lock; an empty or missing one is without stages.
 
     Args:
         project: The folder that holds dvc.yaml.
-    """
-    for name, (kind, expected, remedy) in _DOCUMENTS.items():
-        try:
-            read_document(project / name, kind, expected)
-        except UserError as error:
-            yield f"{error}; {remedy}"
-    try:
-        if (project / _CONFIG).exists():
-            read_text(project / _CONFIG, "settings of DVC")
-    except UserError as error:
-        yield f"{error}; restore it: git checkout {_CONFIG}"
-
-
-def check_documents(project: Path) -> None:
-    """Check that the files that DVC reads can be read.
-
-    Args:
-        project: The folder that holds dvc.yaml.
-
-    Raises:
-        UserError: One cannot.
-    """
-    for fault in document_faults(project):
-        raise UserError(fault)
-
-
-def read_document(path: Path, kind: type[Document], expected: str) -> Document:
-    """Read dvc.yaml or dvc.lock; an empty or missing file is one without stages.
-
-    Args:
-        path: The file.
-        kind: The type of its content.
-        expected: What it should hold, for the message.
 
     Raises:
         UserError: It is no YAML, or of another type.
     """
+    path = project / "dvc.lock"
+    if not path.exists():
+        return LockFile()
+    expected = "what the stages of the pipeline wrote; restore it: git checkout dvc.lock"
     try:
-        content = parse_yaml(read_bytes(path, expected)) if path.exists() else None
-        return TypeAdapter(kind).validate_python({} if content is None else content)
+        return LockFile.model_validate(parse_yaml(read_bytes(path, expected)) or {})
     except ValidationError as error:
-        raise UserError(f"{path}: expected {expected}, {describe(error)}") from error
+        raise UserError(f"{path}: {describe(error)}; expected {expected}") from error
     except UserError:
         raise
     except ValueError as error:

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from ambivox.models.dvc_files import LockFile, read_document
+from ambivox.models.dvc_files import read_lock_file
 from ambivox.models.errors import UserError
 from ambivox.models.object_store import is_object_url
 from ambivox.models.processes.git import run_git
@@ -32,7 +32,7 @@ def earlier_outputs(project: Path, corpora: Collection[str]) -> list[Path]:
     Raises:
         UserError: dvc.lock cannot be read.
     """
-    lock = read_document(project / "dvc.lock", LockFile, "what the stages wrote")
+    lock = read_lock_file(project)
     outs = [out for stage in lock.stages.values() for out in stage.outs]
     folders = tuple(f"data/{corpus}/" for corpus in corpora)
     cache = project / ".dvc" / "cache" / "files" / "md5"

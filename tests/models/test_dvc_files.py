@@ -1,4 +1,4 @@
-"""The files that DVC reads: damage is named before DVC meets it."""
+"""dvc.lock: damage is named, and is not taken for a project that has written nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ambivox.models.dvc_files import LockFile, check_documents, document_faults, read_document
+from ambivox.models.dvc_files import read_lock_file
 from ambivox.models.errors import UserError
 from ambivox.models.forgetting.held_elsewhere import earlier_outputs
 
@@ -26,30 +26,18 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("name", ["dvc.yaml", "dvc.lock"])
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_is_one_line_that_says_how_to_restore_it(
-    tmp_path: Path, name: str, damage: str
-) -> None:
-    (tmp_path / name).write_bytes(DAMAGES[damage])
-    with pytest.raises(UserError, match=rf"{name}: .*expected .*git checkout {name}") as caught:
-        check_documents(tmp_path)
+def test_a_damaged_file_is_one_line_that_says_how_to_restore_it(tmp_path: Path, damage: str) -> None:
+    (tmp_path / "dvc.lock").write_bytes(DAMAGES[damage])
+    with pytest.raises(UserError, match=r"dvc\.lock: .*expected .*git checkout dvc\.lock") as caught:
+        read_lock_file(tmp_path)
     assert len(str(caught.value)) < 900
 
 
-def test_settings_that_are_no_text_are_named(tmp_path: Path) -> None:
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc/config").write_bytes(b"[core]\n\xff\n")
-    (tmp_path / "dvc.lock").write_text("[]")
-    assert len(list(document_faults(tmp_path))) == 2
-
-
-def test_missing_and_empty_files_have_no_stages(tmp_path: Path) -> None:
-    check_documents(tmp_path)
-    for name in ("dvc.yaml", "dvc.lock"):
-        (tmp_path / name).write_text("# nothing\n")
-    check_documents(tmp_path)
-    assert read_document(tmp_path / "dvc.lock", LockFile, "what the stages wrote").stages == {}
+def test_a_missing_or_empty_file_has_no_stages(tmp_path: Path) -> None:
+    assert read_lock_file(tmp_path).stages == {}
+    (tmp_path / "dvc.lock").write_text("# nothing\n")
+    assert read_lock_file(tmp_path).stages == {}
 
 
 def test_what_a_cache_holds_is_not_guessed_from_a_damaged_file(tmp_path: Path) -> None:
