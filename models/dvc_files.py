@@ -61,7 +61,8 @@ def read_lock_file(project: Path) -> LockFile:
         return LockFile()
     expected = "what the stages of the pipeline wrote; restore it: git checkout dvc.lock"
     try:
-        return LockFile.model_validate(parse_yaml(read_bytes(path, expected)) or {})
+        content = parse_yaml(read_bytes(path, expected))
+        return LockFile.model_validate({} if content is None else content)
     except ValidationError as error:
         raise UserError(f"{path}: {describe(error)}; expected {expected}") from error
     except UserError:

@@ -12,6 +12,7 @@ from ambivox.models.forgetting.held_elsewhere import earlier_outputs
 
 DAMAGES = {
     "list": b"- a\n",
+    "empty list": b"[]\n",
     "number": b"1e400",
     "text": b"Dear Ann, how are you",
     "tabs": b"a:\n\tb: 1\n",
