@@ -69,9 +69,10 @@ def recorded(project: Path) -> Software | None:
         content = parse_yaml(path.read_bytes())
         return Software(str(content["version"]), dict(content["steps"]), str(content["pipeline"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f" ({error_text(error)})" if isinstance(error, OSError | ValueError) else ""
         raise UserError(
-            f"{path}: found no versions and hashes of steps ({error_text(error)}), which ambivox init wrote; restore it: "
-            f"git checkout {FILE}, or run: ambivox upgrade --discard-edits"
+            f"{path}: found no versions and hashes of steps, which ambivox init wrote{reason}; restore it: git checkout {FILE}, "
+            "or run: ambivox upgrade --discard-edits"
         ) from error
 
 
