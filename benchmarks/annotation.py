@@ -34,7 +34,8 @@ import psutil
 
 from ambivox.models.alms import resolve
 from ambivox.models.engines import EngineChoice, close_engines, open_engine
-from ambivox.models.engines.vllm.engine import VllmEngine, arguments
+from ambivox.models.engines.vllm.arguments import arguments
+from ambivox.models.engines.vllm.engine import VllmEngine
 from ambivox.models.files import write_json
 from ambivox.models.prompting.personas import BUILT_IN
 from ambivox.models.prompting.prompts import build_prompts

@@ -23,6 +23,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.prompting.hosted_spec import shutdown_notice
 from ambivox.models.releases.versioning import Versions
 from ambivox.models.reporting.captions import caption
+from ambivox.models.reporting.estimates import class_size
 from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, is_infinite, rank
 from ambivox.models.reporting.reading import with_present_keys
 from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label
@@ -101,7 +102,7 @@ def page(step: str, name: str, folder: Path, project: Path) -> str:
         from_target = {name for name, row in metrics.items() if row.get("made_from_the_target")}
         target = "all human votes (none were held out, so no source of them is scored)"
         parts += [
-            metrics_table({name: {} if name in from_target else row for name, row in metrics.items()}),
+            metrics_table({name: row for name, row in metrics.items() if name not in from_target}),
             f"Against {target if from_target else 'held-out human votes'}, with 95 % intervals over speakers: {EXPLANATION}",
         ]
     if pooling := read_json(folder / "pooling.json"):
@@ -112,7 +113,9 @@ def page(step: str, name: str, folder: Path, project: Path) -> str:
             parts.append(f"**{notice}**")
     if augmentation := read_json(folder / "augmentation.json"):
         after, before = augmentation.get("after", {}), augmentation.get("before", {})
-        balance = [(label, f"{before.get(label, 0):.0f}", f"{count:.0f}") for label, count in after.items()]
+        balance = [
+            (label, class_size(before.get(label, 0)), class_size(count)) for label, count in after.items()
+        ]
         parts.append(_table(("utterances by dominant emotion", "before", "after"), balance))
     if training := read_json(folder / "training.json"):
         progress = [
@@ -228,11 +231,12 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; nothing where there is none."""
-    if not path.is_file():
+    """What a JSON file holds; nothing where there is none, or where it is damaged: the step that reads it says so."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
-    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return values
+    return values if isinstance(values, dict) else {}
 
 
 def artifact_key(*parts: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from ambivox.flows import prefect_settings, software
+from ambivox.flows.pipeline_files import pipeline_problems
 from ambivox.models.alms import alms
 from ambivox.models.errors import UserError
 from ambivox.models.processes.git import run_git
@@ -165,7 +166,8 @@ def _dvc(project: Path) -> Iterator[Finding]:
         in_git, found, advice = False, "no git", str(error)
     yield Finding("ok" if in_git else "missing", "git repository", found, advice)
     config_file = project / ".dvc" / "config"
-    config = config_file.read_text(encoding="utf-8") if config_file.is_file() else ""
+    config = config_file.read_text(encoding="utf-8", errors="replace") if config_file.is_file() else ""
+    yield from _pipeline(project)
     remotes = [line.strip(" []'\"\n") for line in config.splitlines() if line.strip().startswith("['remote")]
     yield Finding(
         "ok" if remotes else "optional",
@@ -173,6 +175,17 @@ def _dvc(project: Path) -> Iterator[Finding]:
         ", ".join(remotes) or "none",
         "sharing data: dvc remote add -d NAME s3://BUCKET/PATH",
     )
+
+
+def _pipeline(project: Path) -> Iterator[Finding]:
+    """The files of the pipeline: what cannot be read, or that all can."""
+    problems = list(pipeline_problems(project))
+    for problem in problems:
+        yield Finding(
+            "missing", "pipeline", problem, "ambivox run: mend the file, or restore it: git checkout FILE"
+        )
+    if not problems:
+        yield Finding("ok", "pipeline", "dvc.yaml and params.yaml can be read", "ambivox run, dvc repro")
 
 
 def _software(project: Path) -> Iterator[Finding]:

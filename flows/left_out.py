@@ -30,22 +30,17 @@ def run_or_leave_out(call: StageCall) -> None:
     Args:
         call: The step and its arguments.
     """
-    reason = next(
-        (
-            found
-            for argument in _NEEDED.get(call.step, ())
-            if argument in call.arguments and (found := left_out_reason(Path(call.arguments[argument])))
-        ),
-        None,
-    )
-    if reason is None:
-        try:
-            call.run()
-        except LeftOutError as error:
-            reason = str(error)
-    if reason is not None:
-        _leave_out(call.step, call.arguments, reason)
-        _logger.warning(f"{call.step} is left out: {reason}")
+    for argument in _NEEDED.get(call.step, ()):
+        if argument in call.arguments and (reason := left_out_reason(Path(call.arguments[argument]))):
+            _leave_out(call.step, call.arguments, reason)
+            # The stage that found it has said why.
+            _logger.info(f"{call.step} is left out, too")
+            return
+    try:
+        call.run()
+    except LeftOutError as error:
+        _leave_out(call.step, call.arguments, str(error))
+        _logger.warning(f"{call.step} is left out: {error}")
 
 
 def _leave_out(step: str, arguments: dict[str, Any], reason: str) -> None:

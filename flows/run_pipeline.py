@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import os
 import time
 from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from ambivox.flows import prefect_settings, run_records
 from ambivox.flows.pipeline import Stage, StageFailedError, stages
 from ambivox.flows.prefect_server import PrefectServer, check_database
 from ambivox.flows.stage_runs import PlannedRun, is_ending, start_first
+from ambivox.models.json_documents import read_json_document
 from ambivox.models.left_out import left_out_reason
+from ambivox.models.logs import SHOWN_WARNINGS
 from ambivox.models.processes.children import end_children
 from ambivox.models.processes.interruption import ended_by
+from ambivox.models.temporary_files import temporary_file
 from ambivox.tasks._main import USER_MISTAKE
 
+_METRICS: TypeAdapter[dict[str, dict[str, Any]]] = TypeAdapter(dict[str, dict[str, Any]])
 _logger = logging.getLogger(__name__)
 
 
@@ -59,6 +65,9 @@ def _run_flow(
     project: Path, key: str, all_stages: list[Stage], server: PrefectServer | None, force: bool, workers: int
 ) -> dict[str, int]:
     """Run the flow; a signal ends the stages, closes the flow run and ends the server, in this order."""
+    warnings = temporary_file(project.resolve() / ".ambivox" / "stage_logs" / "warnings")
+    os.environ[SHOWN_WARNINGS] = str(warnings)
+    atexit.register(warnings.unlink, missing_ok=True)
 
     def end() -> None:
         is_ending.set()
@@ -103,13 +112,19 @@ def _print_outcome(project: Path, key: str, counts: dict[str, int], started: flo
     )
     validation = project / "data" / key / "validation"
     metrics = validation / "metrics.json"
-    rows = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {}
+    rows = read_json_document(metrics, _METRICS, "the scores of validate") if metrics.is_file() else {}
     if reason := left_out_reason(validation):
         console.print(f"The distributions were not scored: {reason}", markup=False)
     if rows:
         is_held_out = not any(row.get("made_from_the_target") for row in rows.values())
         target = "the held-out human votes" if is_held_out else "all human votes (none were held out)"
         console.print(sources_table(rows, f"{key}: distance to {target}, test speakers"))
+        if not is_held_out:
+            console.print(
+                "Distributions that are made from these votes are not scored: --set ingest.keep_votes=K holds out all but K "
+                "votes per utterance",
+                markup=False,
+            )
     report = (project / "data" / key / "report.html").resolve()
     console.print(f"Report: {report}", soft_wrap=True, highlight=False)
     console.print("Runs:   ambivox ui")

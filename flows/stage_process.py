@@ -46,7 +46,9 @@ def _reproduce(address: str, force: bool) -> int:
         return LOCK_HELD
     except DvcException as error:
         cause: BaseException | None = error
+        reasons = []
         while cause is not None:
+            reasons.append(" ".join(str(cause).split()))
             if isinstance(cause, LockError):
                 return LOCK_HELD
             if match := _EXIT_CODE.search(str(cause)):
@@ -54,7 +56,7 @@ def _reproduce(address: str, force: bool) -> int:
                 code = int(match[1])
                 return code if code >= 0 else 128 - code
             cause = cause.__cause__
-        logging.getLogger(__name__).error(f"DVC: {error}")
+        logging.getLogger(__name__).error(f"DVC: {': '.join(dict.fromkeys(reasons))}")
         return 1
     return 0
 

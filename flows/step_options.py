@@ -17,6 +17,7 @@ from ambivox.models.errors import UserError, unknown
 from ambivox.models.number_ranges import check_ranges
 from ambivox.models.registry import find, keys
 from ambivox.models.yaml_documents import parse_yaml
+from ambivox.tasks._command_words import with_home
 
 _NOT_RECORDED = frozenset({"seed", "cache", "runs", "store", "tensorboard", "merged", "pseudonym_key"})
 
@@ -84,7 +85,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         if step not in keys(ambivox.tasks):
             raise unknown("step in --set", step, keys(ambivox.tasks))
         option, _, inner = option.partition(".")
-        value = _value(step, option, {inner: text} if inner else text)
+        value = with_home(_value(step, option, {inner: text} if inner else text))
         if inner:
             value = by_step.get(step, {}).get(option, {}) | value
         by_step.setdefault(step, {})[option] = value

@@ -83,4 +83,7 @@ free_mb=$(df -Pk "$folder" | awk 'NR == 2 { printf "%d", $4 / 1024 }')
 if [ "${free_mb:-$needed_mb}" -lt $needed_mb ] && ! ls -d "$environment"/lib/python3*/site-packages/torch >/dev/null 2>&1; then
     fail "the environment needs $needed_mb MB, but $(cd "$folder" && pwd) has $free_mb MB free; free some, or name another folder: make setup VENV=FOLDER"
 fi
+if [ "$(uname -s)" = Linux ] && ! { command -v lscpu >/dev/null && [ -d /sys/devices/system/cpu ]; }; then
+    echo "ambivox: note: vLLM on a CPU needs lscpu (Debian and Ubuntu: apt install util-linux) and a mounted /sys; without them, use --engine transformers" >&2
+fi
 echo "$python"

@@ -6,10 +6,13 @@ import json
 import logging
 import os
 import sys
+from pathlib import Path
 
 # Names a file that also gets everything a step logs, as JSON lines {"level", "message", "measured"}: the process that started the
 # step shows it in the Prefect run, too.
 LOG_FILE = "AMBIVOX_LOG_FILE"
+# Names a file with the warnings that the steps of a run have shown: each is shown once per run.
+SHOWN_WARNINGS = "AMBIVOX_SHOWN_WARNINGS"
 # The least level that is shown: WARNING after --quiet, DEBUG after --verbose. Steps that a command starts inherit it.
 LOG_LEVEL = "AMBIVOX_LOG_LEVEL"
 # Figures of a message, by name, for ``extra`` of a logging call: who follows the log file gets them as numbers.
@@ -54,9 +57,27 @@ class _Terminal(logging.Handler):
             if not os.environ.get(LOG_FILE):
                 print(f"ambivox: {message}", file=sys.stderr, flush=True)
         elif record.levelno >= logging.WARNING:
-            print(f"ambivox: warning: {message}", file=sys.stderr, flush=True)
+            if not _is_repeated(message):
+                print(f"ambivox: warning: {message}", file=sys.stderr, flush=True)
         else:
             print(message, file=sys.stderr if self._as_json else sys.stdout, flush=True)
+
+
+def _is_repeated(message: str) -> bool:
+    """Whether another step of the same run has shown a warning; remembers it."""
+    name = os.environ.get(SHOWN_WARNINGS)
+    if not name or not os.environ.get(LOG_FILE):  # not a step of a run
+        return False
+    line = json.dumps(message)
+    try:
+        with Path(name).open("a+", encoding="utf-8") as file:
+            file.seek(0)
+            if line in file.read().splitlines():
+                return True
+            file.write(f"{line}\n")
+    except OSError:
+        pass  # shown twice rather than not at all
+    return False
 
 
 class _LogFile(logging.FileHandler):

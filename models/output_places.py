@@ -41,9 +41,15 @@ def check_folders_to_fill(*paths: Path | None) -> None:
         paths: The folders; one may be missing. None is ignored.
 
     Raises:
-        UserError: One is a file, a link to nothing, or cannot be made or written.
+        UserError: One is a file, a link to nothing, or the root of the file system, or cannot be made or written.
     """
     for path in filter(None, paths):
+        if not str(path).strip():
+            raise UserError("found a blank name, expected that of a folder")
+        if path.resolve() == path.resolve().parent:
+            raise UserError(
+                f"{path}: found the root of the file system, expected a folder of its own, such as {path / 'new'}"
+            )
         if (path.exists() and not path.is_dir()) or (path.is_symlink() and not path.exists()):
             raise UserError(f"{path}: found a file, expected a folder, or a name for a new one")
         check_writable(path / "new")

@@ -110,12 +110,15 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
             an utterance that cannot be annotated.
     """
     from ambivox.models.annotation.several_alms import further_folder
+    from ambivox.models.errors import UserError
     from ambivox.models.files import atomic_folder, check_output_folder
     from ambivox.models.object_store import is_object_url
     from ambivox.models.output_places import check_folders_to_fill
 
     inputs = (utterances, Path(options.store), options.persona_file, alm, *options.more_alms)
     check_output_folder(out, inputs)
+    if not options.store.strip():
+        raise UserError("--store: found a blank text, expected a folder or s3://bucket/prefix")
     if not is_object_url(options.store):
         check_folders_to_fill(Path(options.store))
     asked = options_by_alm(alm, options)

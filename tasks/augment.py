@@ -69,6 +69,7 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
     from ambivox.models.augmentation.dime_aug import DimeAugSettings
     from ambivox.models.files import atomic_folder, check_output_folder
     from ambivox.models.output_places import check_folders_to_fill
+    from ambivox.models.reporting.estimates import class_size
     from ambivox.models.reporting.figures.augmentation import class_balance_figure
     from ambivox.models.reporting.figures.style import save
     from ambivox.models.tables import Distributions, Utterances
@@ -102,7 +103,8 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
         )
         save(class_balance_figure(summary), folder / "balance.svg")
     class_sizes = ", ".join(
-        f"{label} {summary['before'][label]:.0f} -> {size:.0f}" for label, size in summary["after"].items()
+        f"{label} {class_size(summary['before'][label])} -> {class_size(size)}"
+        for label, size in summary["after"].items()
     )
     _logger.info(
         f"{summary['samples']} mixed samples from {summary['training_utterances']} training utterances: {class_sizes}"
@@ -111,8 +113,10 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
         _logger.info(
             f"no class lies below {options.ratio:.0%} of the largest: there is nothing to fill; a larger --ratio mixes more"
         )
-    for label in summary["unfilled"]:
-        _logger.info(f"class {label} stays below {summary['target']:.0f}: it has too few members to mix")
+    if summary["unfilled"]:
+        _logger.info(
+            f"too few members to be mixed up to {class_size(summary['target'])}: {', '.join(summary['unfilled'])}"
+        )
     if summary["rejects"]:
         _logger.info(f"{summary['rejects']} recordings could not be read and were rejected (rejects.parquet)")
     if summary["scaled_down"]:

@@ -96,7 +96,10 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
         )
         weighted_votes = reliability(learnable_votes, options.raters, seed=options.seed).weigh(human_votes)
     kept, left_out = drop_audio_insensitive(files, allow_audio_insensitive=options.allow_audio_insensitive)
-    left_out += [reason for file in files if (reason := left_out_reason(file.parent))]
+    for reason in left_out:
+        _logger.warning(reason)
+    # The steps that were left out have said why.
+    left_out += filter(None, (left_out_reason(file.parent) for file in files))
     sources = make_sources(
         all_utterances,
         VoteFile.open(votes),
@@ -122,8 +125,6 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
         else ""
     )
     _logger.info(f"pooled {len(sources.tables['pooled'])} utterances into {out}{without}")
-    for reason in left_out:
-        _logger.warning(reason)
     for statement in statements(sources):
         _logger.info(f"  {statement}")
     alone, prior = int(sources.pooled.from_alm_N.sum()), int(sources.pooled.from_prior_N.sum())

@@ -53,12 +53,14 @@ def run(
     from ambivox.flows import prefect_settings, software
     from ambivox.flows.hosted_consent import is_agreed
     from ambivox.flows.params_conversion import convert
+    from ambivox.flows.pipeline_files import check_pipeline_files
     from ambivox.flows.project import Job, enter
     from ambivox.flows.run_pipeline import run_pipeline
     from ambivox.flows.step_options import parse_settings
 
     prefect_settings.check_project(project)
     software.check(project)
+    check_pipeline_files(project)
     for note in convert(project):
         logging.getLogger(__name__).warning(f"params.yaml: converted from the earlier form: {note}")
     votes_kept = None if trial is None else tuple(number for number in trial if number)

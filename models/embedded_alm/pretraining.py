@@ -129,8 +129,8 @@ def pretrain(
     frame, n_NK = frame.filter(pl.Series(has_votes_N)), n_NK[has_votes_N]
     if frame.height < LEAST_PRETRAIN_UTTERANCES:
         raise TooLittleDataError(
-            f"no ALM can be trained: found {frame.height} utterances with votes in the split 'pretrain', expected at "
-            f"least {LEAST_PRETRAIN_UTTERANCES}; use another ALM, or reserve more speakers for pretrain (ingest's shares)"
+            f"{frame.height} utterances with votes are reserved for training an ALM (split pretrain), and "
+            f"{LEAST_PRETRAIN_UTTERANCES} are needed; --alm names one that is trained already"
         )
     if len(utterances.labels) < 2:
         raise TooLittleDataError(

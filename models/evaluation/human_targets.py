@@ -10,7 +10,7 @@ import polars as pl
 
 from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.pooling.inputs import keep_human_votes
-from ambivox.models.statistics.intervals import few_groups, group_index
+from ambivox.models.statistics.groups import few_groups, group_index
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.tables import Utterances, Votes
 

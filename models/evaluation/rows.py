@@ -23,7 +23,8 @@ from ambivox.models.evaluation.scores import DIVERGENCES, RANGES, divergences, s
 from ambivox.models.statistics import dominant_emotion, metrics
 from ambivox.models.statistics.ambiguity import TERTILES
 from ambivox.models.statistics.confidence_calibration import expected_calibration_error
-from ambivox.models.statistics.intervals import GroupIds, Interval, mean_interval
+from ambivox.models.statistics.groups import GroupIds
+from ambivox.models.statistics.intervals import Interval, mean_interval
 from ambivox.models.statistics.vote_counts import shares
 
 
@@ -189,3 +190,13 @@ def finite(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else None
     return value
+
+
+def named_interval(name: str, interval: Interval) -> dict[str, float]:
+    """An interval as figures of a row: the value as ``name``, its bounds as ``name_low`` and ``name_high``.
+
+    Args:
+        name: of the value.
+        interval: the value with its bounds.
+    """
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}

@@ -16,7 +16,8 @@ import numpy as np
 from scipy.optimize import curve_fit
 
 from ambivox.models.errors import UserError
-from ambivox.models.statistics.intervals import GroupIds, Interval, group_index, group_sums, half_width
+from ambivox.models.statistics.groups import GroupIds, group_index, group_sums
+from ambivox.models.statistics.intervals import Interval, half_width
 from ambivox.models.statistics.metrics import check_distributions, jensen_shannon
 
 _BLOCKS = 20  # groups of the jackknife where there are more speakers, or none are known

@@ -13,7 +13,8 @@ from ambivox.models.evaluation.rows import finite, interval_of_defined, select
 from ambivox.models.evaluation.scores import DIVERGENCES
 from ambivox.models.evaluation.sparse_vote_trial import Scores, Trial
 from ambivox.models.statistics.ambiguity import TERTILES
-from ambivox.models.statistics.intervals import GroupIds, Interval, ratio_interval
+from ambivox.models.statistics.groups import GroupIds
+from ambivox.models.statistics.intervals import Interval, ratio_interval
 from ambivox.models.statistics.paired_tests import paired_test
 
 

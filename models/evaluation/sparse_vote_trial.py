@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import polars as pl
@@ -20,23 +19,26 @@ from ambivox.models.errors import TooLittleDataError
 from ambivox.models.evaluation.ambiguity_strata import ambiguity_strata
 from ambivox.models.evaluation.intended_emotion import oracle_distributions
 from ambivox.models.evaluation.scores import divergences
-from ambivox.models.pooling.fit import fit_pooling
-from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, mean_over_alms, pooling_inputs
+from ambivox.models.evaluation.trial_models import (
+    ORACLE,
+    TrialModels,
+    fit_oracle,
+    fit_sparse,
+    remembering_fit,
+    trial_sources,
+)
+from ambivox.models.pooling.inputs import FIT_SPLITS, PoolingInputs, pooling_inputs
 from ambivox.models.pooling.pooled import PoolingModel, pool
 from ambivox.models.pooling.response import Criterion
 from ambivox.models.pooling.score_curves import Fit
-from ambivox.models.pooling.source_tables import combined_counts
 from ambivox.models.pooling.sources import mean_votes
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.pooling.worth import Worth, measurable, transferred_worth
 from ambivox.models.progress import track
 from ambivox.models.statistics.ambiguity import DEFINITIONS, ambiguity, tertiles
-from ambivox.models.statistics.proper_scores import smoothed
-from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.statistics.vote_draws import draw_votes
 from ambivox.models.tables import Utterances, Votes
 
-ORACLE = "intent"
 Scores = dict[str, np.ndarray]
 
 
@@ -120,7 +122,7 @@ def trial(
     alms = [alm.alm for alm in synthetic]
     result = Trial({}, {}, {}, {}, {}, {}, seed)
     training = inputs.rows(fit_N)
-    fit = _remembering_fit(votes.labels, alms, training, criterion, seed)
+    fit = remembering_fit(votes.labels, alms, training, criterion, seed)
     alm_votes_NK = mean_votes(synthetic, synthetic_votes, inputs.n_NK)
     oracle: PoolingModel | None = None
     for k in track(kept, "votes kept", len(kept)):
@@ -128,17 +130,17 @@ def trial(
         if k < 1 or not scored_N.any():
             raise TooLittleDataError(f"no utterance of the split test has more than the {k} votes to be kept")
         test = inputs.rows(scored_N)
-        sparse = _fit_sparse(votes.labels, alms, training, k, criterion, seed)
-        models = _Models(fit(tuple(range(len(alms))), training, k), sparse)
+        sparse = fit_sparse(votes.labels, alms, training, k, criterion, seed)
+        models = TrialModels(fit(tuple(range(len(alms))), training, k), sparse)
         if oracle_NK is not None and (oracle is None or criterion != "likelihood"):
-            oracle = _fit_oracle(votes.labels, training, oracle_NK[fit_N], k, criterion, seed)
+            oracle = fit_oracle(votes.labels, training, oracle_NK[fit_N], k, criterion, seed)
         scores: list[dict[str, Scores]] = []
         strata: list[StrataScores] = []
         kappas = []
         for draw in range(draws):
             rng = np.random.default_rng([seed, k, draw])
             kept_NK = draw_votes(test.n_NK, np.full(len(test.n_NK), k), rng)
-            p_NK_by_source, kappa = _sources(models, test, kept_NK, alm_votes_NK[scored_N])
+            p_NK_by_source, kappa = trial_sources(models, test, kept_NK, alm_votes_NK[scored_N])
             if oracle is not None and oracle_NK is not None:
                 pooled = pool(oracle, kept_NK, oracle_NK[scored_N][:, None])
                 p_NK_by_source[ORACLE], kappa[ORACLE] = pooled.p_NK, float(pooled.kappa_NA.mean())
@@ -162,26 +164,6 @@ def trial(
         result.utterances[k] = selected.frame.filter(pl.Series(scored_N)).select("utterance_id", "speaker")
         result.tertile[k] = {name: tertiles(ambiguity(test.n_NK, name)) for name in DEFINITIONS}
     return result
-
-
-def _remembering_fit(
-    labels: tuple[str, ...], alms: list[str], training: PoolingInputs, criterion: Criterion, seed: int
-) -> Fit:
-    """Fits models on the training speakers' votes, each once: by the likelihood, for all numbers of known votes."""
-
-    @cache
-    def fitted(chosen: tuple[int, ...], known: int | None) -> PoolingModel:
-        in_use = np.full(1, float(known or 1))
-        names = [alms[a] for a in chosen]
-        return fit_pooling(labels, names, training.with_alms(chosen), in_use, criterion=criterion, seed=seed)
-
-    def fit(chosen: tuple[int, ...], part: PoolingInputs, known: int) -> PoolingModel:
-        assert part is training, "models are fitted on the training speakers only"
-        return fitted(
-            chosen, None if criterion == "likelihood" else known
-        )  # only a response depends on known votes
-
-    return fit
 
 
 def _worth(
@@ -216,70 +198,3 @@ def _combine(
         source: {name: combine([draw[source][name] for draw in draws]) for name in scores}
         for source, scores in draws[0].items()
     }
-
-
-@dataclass(frozen=True)
-class _Models:
-    """The models of one number of kept votes: fitted on all votes, and on that many per utterance."""
-
-    full: PoolingModel
-    sparse: PoolingModel
-
-
-def _fit_sparse(
-    labels: tuple[str, ...],
-    alms: list[str],
-    training: PoolingInputs,
-    k: int,
-    criterion: Criterion,
-    seed: int,
-) -> PoolingModel:
-    """The model fitted on k votes per utterance."""
-    rng = np.random.default_rng([seed, k])
-    sparse_NK = draw_votes(training.n_NK, np.full(len(training.n_NK), k), rng)
-    sparse = PoolingInputs(sparse_NK, training.q_NAK, training.label_mass_NA, training.speaker_N)
-    return fit_pooling(labels, alms, sparse, np.full(1, float(k)), criterion=criterion, seed=seed)
-
-
-def _fit_oracle(
-    labels: tuple[str, ...],
-    training: PoolingInputs,
-    oracle_NK: np.ndarray,
-    k: int,
-    criterion: Criterion,
-    seed: int,
-) -> PoolingModel:
-    """The model with the oracle in the ALM's place."""
-    mass_N1 = np.ones((len(training.n_NK), 1))
-    inputs = PoolingInputs(training.n_NK, oracle_NK[:, None], mass_N1, training.speaker_N)
-    return fit_pooling(labels, [ORACLE], inputs, np.full(1, float(k)), criterion=criterion, seed=seed)
-
-
-def _sources(
-    models: _Models,
-    test: PoolingInputs,
-    kept_NK: np.ndarray,
-    alm_votes_NK: np.ndarray,
-) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """``p_NK`` by source from the kept votes, and mean kappa by ALM."""
-    prior_NK = np.tile(models.full.prior_K, (len(kept_NK), 1))
-    q_NK = mean_over_alms(test.q_NAK)
-    q_NK = np.where(np.isfinite(q_NK).all(1)[:, None], q_NK, prior_NK)
-    pooled = pool(models.full, kept_NK, test.q_NAK, test.label_mass_NA)
-    human_prior, human_mixture = (
-        pool(baseline, kept_NK, test.q_NAK[:, :0])
-        for baseline in (models.full.with_prior_only(), models.full.without_alms())
-    )
-    sources = {
-        "human": shares(kept_NK),
-        "human_smoothed": smoothed(kept_NK),
-        "human_prior": human_prior.p_NK,
-        "human_mixture": human_mixture.p_NK,
-        "synthetic": q_NK,
-        "combined": combined_counts(kept_NK, alm_votes_NK),
-        "pooled": pooled.p_NK,
-        "pooled_k_everywhere": pool(models.sparse, kept_NK, test.q_NAK, test.label_mass_NA).p_NK,
-        "prior": prior_NK,
-    }
-    kappa = {alm.alm: float(pooled.kappa_NA[:, a].mean()) for a, alm in enumerate(models.full.alms)}
-    return sources, kappa

@@ -1,25 +1,23 @@
-"""The tables of a validation: a metric row per source, paired tests, tertiles, labels, speaker groups."""
+"""The tables of a validation: a metric row per source, paired tests, and what else metrics.json and details.json hold."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ambivox.models.evaluation.ambiguity_strata import LEAST_VOTES
-from ambivox.models.evaluation.rows import finite, metric_row, score_row, select
+from ambivox.models.evaluation.breakdowns import by_group, by_label, by_tertile
+from ambivox.models.evaluation.rows import finite, metric_row, named_interval, score_row, select
 from ambivox.models.evaluation.saturation import Saturation
-from ambivox.models.evaluation.scores import DIVERGENCES, divergences
+from ambivox.models.evaluation.scores import DIVERGENCES
 from ambivox.models.evaluation.validation import Validation
-from ambivox.models.statistics import dominant_emotion, metrics
-from ambivox.models.statistics.ambiguity import TERTILES, tertiles
+from ambivox.models.statistics import metrics
+from ambivox.models.statistics.ambiguity import tertiles
 from ambivox.models.statistics.confidence_calibration import calibration_curve
-from ambivox.models.statistics.intervals import Interval
 from ambivox.models.statistics.paired_tests import PairedTest, holm, paired_test
 
-INDEPENDENT = "independent_votes"  # the definition of ambiguity of models/evaluation/ambiguity_strata.py
 _NO_STRATA = f"fewer than three test utterances have {LEAST_VOTES} held-out votes or more, of which half would measure ambiguity"
 
 
@@ -47,19 +45,15 @@ def metrics_by_source(validation: Validation) -> dict[str, dict[str, Any]]:
     for source, row in rows.items():
         if "human" in validation.scores:
             for score in ("squared_error", "js"):
-                row |= _named(f"{score}_over_human", validation.ratio(source, score=score))
+                row |= named_interval(f"{score}_over_human", validation.ratio(source, score=score))
         if "human_mixture" in validation.scores:
             difference_N = validation.scores[source]["nll"] - validation.scores["human_mixture"]["nll"]
-            row |= _named("nll_minus_human_mixture", validation.interval(difference_N))
+            row |= named_interval("nll_minus_human_mixture", validation.interval(difference_N))
         if source in validation.known_truth:
-            row |= _named("js_truth", validation.known_truth[source])
+            row |= named_interval("js_truth", validation.known_truth[source])
         if validation.is_made_from_target(source):
             row["made_from_the_target"] = True
     return {source: finite(row) for source, row in rows.items()}
-
-
-def _named(name: str, interval: Interval) -> dict[str, float]:
-    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
 def details(validation: Validation) -> dict[str, Any]:
@@ -134,106 +128,6 @@ def _tests_by(validation: Validation, score: str, pairs: list[tuple[str, str]]) 
         }
         for (first, second, test), p_holm in zip(tests, adjusted, strict=True)
     ]
-
-
-def by_tertile(validation: Validation) -> dict[str, dict[str, dict[str, Any]]]:
-    """Scores by ambiguity tertile, and their ratio to those of the source human.
-
-    Args:
-        validation: the scores.
-
-    Returns:
-        A cell per definition of ambiguity, tertile and source. ``independent_votes`` is the definition of
-        models/evaluation/ambiguity_strata.py, absent where there are too few held-out votes; the others are those of
-        earlier versions, of all votes, which favours sharp answers at low and flat ones at high ambiguity.
-    """
-    tables: dict[str, dict[str, dict[str, Any]]] = {}
-    if (strata := validation.strata) is not None:
-        in_strata = replace(
-            validation,
-            targets=validation.targets.rows(strata.row_M, strata.target_MK),
-            scores={
-                source: divergences(strata.target_MK, p_NK[strata.row_M])
-                for source, p_NK in validation.predictions.items()
-            },
-        )
-        tables[INDEPENDENT] = _by_tertile(in_strata, strata.tertile_M)
-    for definition, ambiguity_N in validation.ambiguity.items():
-        tables[definition] = _by_tertile(validation, tertiles(ambiguity_N))
-    return tables
-
-
-def _by_tertile(validation: Validation, tertile_N: np.ndarray) -> dict[str, dict[str, Any]]:
-    return {
-        name: {source: _cell(validation, source, tertile_N == number) for source in validation.scores}
-        for number, name in enumerate(TERTILES)
-    }
-
-
-def by_label(validation: Validation) -> dict[str, dict[str, dict[str, float]]]:
-    """R2, F1 and the mean probability, with the humans' mean probability (the difference is the bias).
-
-    Args:
-        validation: the scores.
-
-    Returns:
-        A cell per source and label.
-    """
-    target_K = validation.truth_NK.mean(0)
-    tables = {}
-    for source, p_NK in validation.predictions.items():
-        r2_K, f1_K = (
-            metrics.r2_per_label(validation.truth_NK, p_NK),
-            dominant_emotion.f1_per_label(validation.truth_NK, p_NK),
-        )
-        tables[source] = {
-            label: {
-                "r2": float(r2_K[k]),
-                "f1": float(f1_K[k]),
-                "mean": float(p_NK[:, k].mean()),
-                "mean_of_humans": float(target_K[k]),
-            }
-            for k, label in enumerate(validation.labels)
-        }
-    return tables
-
-
-def by_group(validation: Validation) -> dict[str, dict[str, dict[str, Any]]]:
-    """Scores by speaker group.
-
-    Args:
-        validation: the scores.
-
-    Returns:
-        A cell per attribute (sex, age), group and source; an attribute that is unknown has no groups.
-    """
-    age = pl.col("age")
-    bands = pl.when(age < 30).then(pl.lit("under 30")).when(age < 45).then(pl.lit("30 to 44"))
-    groups = validation.targets.frame.select(
-        "sex", age=bands.when(age.is_not_null()).then(pl.lit("45 and over"))
-    )
-    tables: dict[str, dict[str, dict[str, Any]]] = {}
-    for column in groups.columns:
-        values = groups[column].to_numpy()
-        tables[column] = {
-            str(value): {source: _cell(validation, source, values == value) for source in validation.scores}
-            for value in groups[column].drop_nulls().unique().sort()
-        }
-    return tables
-
-
-def _cell(validation: Validation, source: str, mask_N: np.ndarray) -> dict[str, Any]:
-    """The scores on the utterances of a mask; ``low`` and ``high`` are the bounds of js, as in earlier versions."""
-    cell: dict[str, Any] = {}
-    for score in DIVERGENCES:
-        cell |= _named(score, validation.interval(validation.scores[source][score], mask_N, score))
-    cell |= {"low": cell.pop("js_low"), "high": cell.pop("js_high")}
-    cell["utterances"] = int((np.isfinite(validation.scores[source]["js"]) & mask_N).sum())
-    if "human" in validation.scores:
-        cell |= _named("over_human", validation.ratio(source, mask_N=mask_N))
-        ratio = validation.ratio(source, mask_N=mask_N, score="squared_error")
-        cell |= _named("squared_error_over_human", ratio)
-    return cell
 
 
 def _saturation(curve: Saturation) -> dict[str, Any]:

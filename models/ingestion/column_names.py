@@ -18,8 +18,9 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     ),
     "label": (
         "label", "emotion", "category", "rating", "answer", "response", "vote", "affect", "class", "choice",
+        "mood", "feeling", "sentiment", "stimmung", "humeur", "sentimento", "sentimiento",
         "gefühl", "kategorie", "étiquette", "émotion", "emoción", "emocion", "etiqueta", "emoção", "emoçao", "emozione",
-        "情感", "情绪", "标签", "感情", "ラベル", "감정", "эмоция", "метка",
+        "情感", "情绪", "心情", "标签", "感情", "気分", "ラベル", "감정", "эмоция", "настроение", "метка",
     ),
     "utterance_id": (
         "utterance", "clip", "uid", "segment", "sample", "stimulus", "item", "turn", "id",

@@ -18,6 +18,8 @@ class MissingColumnsError(UserError):
 
 
 _OPTION_COLUMNS = {"utterance": "utterance_id", "annotator": "annotator_id"}
+# In a batch of MTurk, "Answer." is before what a worker said, and "Input." before what describes a clip.
+_ANSWERS = ("label", "weight")
 
 
 def suggest_column(required: str, columns: Sequence[str], option: str | None = None) -> str | None:
@@ -144,7 +146,8 @@ def _exactly_named(option: str, columns: Sequence[str]) -> list[str]:
     """The columns that are called like an option or a synonym, with or without ``id`` or ``name``; the best first."""
     canonical = _OPTION_COLUMNS.get(option, option)
     names = ["".join(words(canonical)), *SYNONYMS.get(canonical, (option,))]
-    plain = {column: "".join(words(column)) for column in columns}
+    prefix = "Answer." if canonical in _ANSWERS else "Input."
+    plain = {column: "".join(words(column.removeprefix(prefix))) for column in columns}
     return list(
         dict.fromkeys(
             column

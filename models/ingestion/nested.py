@@ -91,7 +91,7 @@ def audio_paths(path: Path, table: pl.DataFrame, column: str) -> pl.DataFrame:
                     f"{path}: column {column!r} holds the recordings themselves; `ambivox table {path} --write` writes "
                     f"them to {file.parent}"
                 )
-            paths.append(str(file.absolute()))
+            paths.append(file.relative_to(path.parent).as_posix())
         else:
             paths.append(content.get("path"))
     return table.with_columns(pl.Series(column, paths, dtype=pl.String))
@@ -179,7 +179,7 @@ def parse_cell(text: str) -> list[Any] | dict[Any, Any] | None:
     for parse in (json.loads, ast.literal_eval):
         try:
             value = parse(text.strip())
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # TypeError: {[]}
             continue
         if isinstance(value, list | dict):
             return value

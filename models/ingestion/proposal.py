@@ -32,12 +32,14 @@ class Proposal:
         reasons: Option -> why, for the user.
         doubts: What the user should confirm, a sentence each.
         missing: What no column was found for, a phrase each.
+        hints: What the user may want to add; a run needs no answer.
     """
 
     options: dict[str, Any] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
 
     @property
     def is_sure(self) -> bool:
@@ -90,6 +92,7 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
             if option not in given:
                 proposal.add(option, value, columns.reasons.get(option, columns.reason))
         proposal.doubts += columns.doubts
+        proposal.hints += columns.hints
     if utterances is not None and audio is not None:
         _add_ids(utterances, audio, votes, given, proposal)
         used = {audio, *(v for v in [*given.values(), *proposal.options.values()] if isinstance(v, str))}

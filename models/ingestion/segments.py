@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -63,6 +64,25 @@ def table_segments(
         else:
             segments = segments.with_columns(channels.alias("channel"))
     return segments, notes
+
+
+def place_columns(frame: pl.DataFrame, given: Mapping[str, Any], taken: Sequence[str]) -> set[str]:
+    """Find the columns that say which part and which channel of its recording an utterance is.
+
+    Args:
+        frame: A table.
+        given: Options of the corpus ``table``.
+        taken: Columns that mean something else.
+
+    Returns:
+        Their names.
+    """
+    times = SegmentColumns(given.get("start"), given.get("end"), given.get("duration"))
+    places = {*vars(find_segment_columns(frame.columns, times, taken)).values()}
+    channel = given.get("channel", "channel")
+    if channel in frame.columns and read_channels(frame[channel]) is not None:
+        places.add(channel)
+    return {column for column in places if column is not None}
 
 
 def reject_unreadable(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

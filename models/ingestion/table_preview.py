@@ -17,6 +17,7 @@ from ambivox.models.ingestion.columns import named_columns
 from ambivox.models.ingestion.nested import embedded_recordings
 from ambivox.models.ingestion.proposal import OPTIONAL_ROLES, Proposal, propose
 from ambivox.models.ingestion.reading import read_table
+from ambivox.models.ingestion.segments import place_columns
 from ambivox.models.ingestion.table_files import find_tables, list_sources, no_table
 from ambivox.models.ingestion.table_settings import COLUMNS, column_of, read_settings
 from ambivox.models.ingestion.user_table import read_user_table
@@ -68,6 +69,7 @@ def preview(root: Path, given: Mapping[str, Any]) -> Preview:
     shown.lines += _mapping_lines(shown.settings, proposal)
     shown.lines += _unread(sources, shown.settings)
     shown.lines += [f"please check: {doubt}" for doubt in proposal.doubts]
+    shown.lines += [f"note: {hint}" for hint in proposal.hints]
     if not shown.missing:
         shown.lines += _example_lines(root, shown.settings)
     return shown
@@ -92,8 +94,11 @@ def _unread(sources: Sequence[Source], settings: Mapping[str, Any]) -> list[str]
     unread = [
         column
         for source in sources
+        for places in [place_columns(source.frame, settings, list(read))]
         for column in source.frame.columns
-        if column and column not in read and not any(named_columns(role, [column]) for role in OPTIONAL_ROLES)
+        if column
+        and column not in read | places
+        and not any(named_columns(role, [column]) for role in OPTIONAL_ROLES)
     ]
     return [f"not read: {', '.join(dict.fromkeys(unread))}"] if unread else []
 

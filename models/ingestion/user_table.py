@@ -66,7 +66,7 @@ def read_user_table(root: Path, given: Mapping[str, Any]) -> CorpusData:
             ) from error
         lists = {name: tuple(value) for name, value in proposal.options.items() if isinstance(value, list)}
         note = f"columns were found by their names and content: {proposal.describe()}"
-        return _read(root, proposal.options | lists | settings, [note])
+        return _read(root, proposal.options | lists | settings, [note, *proposal.hints])
 
 
 def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusData:

@@ -9,12 +9,14 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.ingestion.annotator_columns import annotator_hints
 from ambivox.models.ingestion.assignments import status_column
 from ambivox.models.ingestion.column_content import Source, may_be_labels
 from ambivox.models.ingestion.columns import best_named, named_columns, words
 from ambivox.models.ingestion.count_columns import count_columns
 from ambivox.models.ingestion.emotion_words import are_emotions
 from ambivox.models.ingestion.nested import parse_cell
+from ambivox.models.ingestion.segments import place_columns
 
 _NUMBERED = re.compile(r"^(.*?)[\s_.-]*(\d+|[A-Za-z])$")
 _LIST_SEPARATORS = (";", "|", ",")
@@ -49,6 +51,7 @@ class VoteColumns:
         reasons: The reasons of single options, where they differ.
         doubts: What the user should confirm.
         tells_annotators: Whether annotators are told apart.
+        hints: What the user may want to add.
     """
 
     options: dict[str, Any]
@@ -56,6 +59,7 @@ class VoteColumns:
     reasons: dict[str, str] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
     tells_annotators: bool = False
+    hints: list[str] = field(default_factory=list)
 
 
 def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> VoteColumns | None:
@@ -70,7 +74,10 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
         Where they are; None where the table has none.
     """
     frame = source.frame
+    audio = taken & set(frame.columns)
     taken = taken | {column for role in _OTHER_ROLES if (column := best_named(role, frame.columns))}
+    places = place_columns(frame, given, list(taken))
+    taken |= places
     columns = [column for column in frame.columns if column not in taken]
     shape = given.get("shape")
     finders = {"counts": _counts, "raters": _raters, "rows": _rows, "list": _list}
@@ -85,6 +92,11 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
     used = {value for value in best.options.values() if isinstance(value, str)}
     if best.options.get("shape", "rows") in ("rows", "counts", "list"):
         _add_annotator(best, [column for column in columns if column not in used], given)
+    if best.options.get("shape", "rows") == "rows" and not best.tells_annotators:
+        used |= {given.get("label", "label")}
+        best.hints += annotator_hints(
+            frame, sorted(audio | places), [column for column in columns if column not in used]
+        )
     weight = best_named("weight", columns)
     if best.options.get("shape", "rows") == "rows" and weight not in (None, "weight", given.get("weight")):
         best.options["weight"] = weight
@@ -131,6 +143,9 @@ def _rows(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any])
     by_content = named or [c for c in columns if c not in others and may_be_labels(frame[c])]
     if not by_content:
         return None
+    emotions = [column for column in by_content if are_emotions(frame[column])]
+    if len(emotions) == 1:
+        return VoteColumns({"label": emotions[0]}, "its values are words for emotions")
     doubt = f"the labels may be in {' or '.join(map(repr, by_content))}: few distinct values"
     return VoteColumns({"label": by_content[0]}, "it has few distinct values", doubts=[doubt])
 

@@ -18,7 +18,8 @@ from ambivox.models.errors import UserError
 from ambivox.models.pooling.allocation import expected_fall
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel, pool
-from ambivox.models.statistics.intervals import Interval, group_sums, half_width
+from ambivox.models.statistics.groups import group_sums
+from ambivox.models.statistics.intervals import Interval, half_width
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.statistics.vote_counts import shares
 from ambivox.models.statistics.vote_draws import draw_votes

@@ -16,7 +16,7 @@ to few votes is lowest at a sharper answer than the truth, so "js" over-sharpens
 at a worse likelihood and a larger squared error to the true distribution.
 
 How sure votes and answers make the posterior can be learned only where an utterance has two votes. Where none has, there
-are no components, and the answer and the prior count for START_VOTES votes each, which is assumed.
+are no components, and what the prior and the answer count for is assumed (models/pooling/assumed_votes.py).
 
 All optimisation is L-BFGS with analytic gradients on arrays of utterances.
 """
@@ -30,11 +30,12 @@ import numpy as np
 
 from ambivox.models.errors import unknown
 from ambivox.models.parallel import one_blas_thread
+from ambivox.models.pooling.assumed_votes import START_VOTES, assumed_mixture
 from ambivox.models.pooling.calibration import identity
 from ambivox.models.pooling.informative import cross_fit
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.mixture import DirichletMixture
-from ambivox.models.pooling.mixture_fit import START_VOTES, Votes, fit_mixture, most_rows, peaked_mixture
+from ambivox.models.pooling.mixture_fit import Votes, fit_mixture, most_rows, peaked_mixture
 from ambivox.models.pooling.pooled import AlmModel, PoolingModel, common_label_mass, pool
 from ambivox.models.pooling.response import CRITERIA, Criterion, fit_response
 from ambivox.models.pooling.stacking import fit_stack, stack
@@ -118,8 +119,10 @@ def fit_pooling(
     )
     calibrated = replace(voted, q_NAK=calibrated_NAK)
     calibrated = calibrated.rows(np.isfinite(calibrated_NAK[:, is_used_A]).all(2).any(1))
-    if not len(calibrated.n_NK) or not is_fitted:
-        return model  # otherwise pooled is human votes and mixture, or what is assumed
+    if not len(calibrated.n_NK):
+        return model  # otherwise pooled is human votes and mixture
+    if not is_fitted:
+        return replace(model, beside_alms=assumed_mixture(model.prior_K, stack(calibrated.q_NAK, weights_A)))
     model = replace(model, beside_alms=_beside_alms(model, calibrated, weights_A, seed))
     return model if criterion == "likelihood" else _with_response(model, calibrated, votes_in_use_N, rng)
 
@@ -132,8 +135,8 @@ def _beside_alms(
     share_NA = weights_A * np.isfinite(part.q_NAK).all(2)
     mass_N = common_label_mass(part.label_mass_NA, share_NA / share_NA.sum(1, keepdims=True))
     c_NK = stack(part.q_NAK, weights_A)
-    weights_F = DirichletMixture.single(len(model.labels), START_VOTES).answer_weights_F
-    start = replace(model.alone, slope=1.0, answer_weights_F=weights_F)
+    assumed = assumed_mixture(model.prior_K, c_NK)
+    start = replace(model.alone, slope=1.0, answer_weights_F=assumed.answer_weights_F)
     return fit_mixture(Votes.of(part.n_NK, model.prior_K, c_NK, mass_N), start)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from ambivox.models.pooling.assumed_votes import START_VOTES
 from ambivox.models.pooling.mixture import (
     FEATURES,
     FLOOR,
@@ -24,7 +25,6 @@ from ambivox.models.pooling.mixture import (
 )
 from ambivox.models.statistics.rising_factorial import RisingFactorial
 
-START_VOTES = 2.0  # of the answer, and of the prior where there are no components
 _START_COMPONENT_VOTES, _START_PEAK, _START_PRIOR_VOTES = 3.0, 2.5, 0.5
 _MOST_TERMS = 250_000  # utterances times components; larger sets of utterances are sampled by the caller
 

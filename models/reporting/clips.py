@@ -100,5 +100,5 @@ def why_without_clips(run: Run, policy: ClipPolicy) -> str:
     stated = f"“{licence}”" if isinstance(licence, str) and licence else "which is not known"
     return (
         f"Audio is left out: the corpus’s licence, {stated}, does not say that recordings may be passed on. For a "
-        "report that stays with you, set report.clips to always."
+        "report that stays with you: --set report.clips=always"
     )

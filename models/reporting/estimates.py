@@ -175,3 +175,16 @@ def _ends(raw: Any) -> tuple[float | None, float | None]:
     if isinstance(raw, Mapping):
         return _first_finite(raw, _LOW_KEYS), _first_finite(raw, _HIGH_KEYS)
     return None, None
+
+
+def class_size(size: float) -> str:
+    """Format the size of a class, which is no whole number where utterances have several dominant labels.
+
+    Args:
+        size: Utterances, or expected votes.
+
+    Example:
+        >>> class_size(1234.0), class_size(0.6667)
+        ('1,234', '0.7')
+    """
+    return f"{size:,.1f}".removesuffix(".0")

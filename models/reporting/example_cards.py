@@ -79,6 +79,9 @@ def example_cards(run: Run, figures: UtteranceFigures, rows: Sequence[int]) -> l
         if table is None:
             continue
         has_answer_N = answered(table, ids)
+        if source == "combined" and "synthetic" in run.distributions:
+            # Without the ALM's votes it is the human votes again.
+            has_answer_N &= answered(run.distributions["synthetic"], ids)
         p_NK = none_NK.copy()
         known = ids.filter(pl.Series(has_answer_N))
         p_NK[has_answer_N] = table.aligned(known)

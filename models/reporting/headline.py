@@ -30,11 +30,10 @@ _HARM_SHARE = (
     0.02  # pooled is called worse at a level of ambiguity when its error is larger by more than this share
 )
 _EQUAL_SHARE = 0.005  # a change of less than this share is called no difference
-#: Distances that would be those of votes to themselves are not shown.
-_FROM_TARGET = "; not scored: made from the votes that it would be compared with"
+#: Instead of distances that would be those of votes to themselves.
 _NOT_HELD_OUT = (
-    "No human votes were held out, so it cannot be estimated how close the distributions are to further votes. To keep K "
-    "votes per utterance and hold out the others, run again with --set ingest.keep_votes=K."
+    "No human votes were held out, so it cannot be estimated how close the distributions that are made from them are to "
+    "further votes. To keep K votes per utterance and hold out the others, run again with --set ingest.keep_votes=K."
 )
 
 
@@ -66,22 +65,22 @@ def headline(run: Run) -> Headline:
     known = [key for key in SOURCE_NAMES if any(parse_measure(metrics.get(key), name) for name in HEADINGS)]
     from_target = [key for key in known if metrics[key].get("made_from_the_target")]
     # The distance of votes to themselves says nothing.
-    metrics = {key: {} if key in from_target else metrics[key] for key in known}
+    known = [key for key in known if key not in from_target]
+    metrics = {key: metrics[key] for key in known}
     score = _score(metrics)
     estimates = {
         key: estimate for key in known if (estimate := parse_measure(metrics[key], score)) is not None
     }
     ends = [end for one in estimates.values() for end in (one.value, one.low, one.high) if end is not None]
     limits = (min(0.0, *ends), max(ends) * 1.05) if ends else (0.0, 1.0)
-    scored = [key for key in known if key not in from_target and not SOURCE_NAMES[key].is_reference]
-    ranked = [(rank(metrics[key]), key) for key in scored]
-    best = min(ranked)[1] if ranked else ""
+    ranked = [(rank(metrics[key]), key) for key in known if not SOURCE_NAMES[key].is_reference]
+    best = min(ranked)[1] if len(ranked) > 1 else ""
     human = estimates.get("human")
     rows = [
         HeadlineRow(
             key,
             SOURCE_NAMES[key].label,
-            SOURCE_NAMES[key].description + (_FROM_TARGET if key in from_target else ""),
+            SOURCE_NAMES[key].description,
             {name: format_measure(metrics[key], name) for name in HEADINGS},
             interval(estimates.get(key), *limits, key, human.value if human else None),
             key == best,

@@ -19,21 +19,24 @@ _BEST = "bold green"
 
 
 def sources_table(metrics: Mapping[str, Any], title: str) -> rich.table.Table:
-    """Return the sources' metrics for the terminal; sources without metrics are left out.
+    """Return the sources' metrics for the terminal.
 
-    Sources that were made from the target votes have no figures.
+    Sources without metrics are left out, and those that were made from the target votes: the distance of votes to
+    themselves says nothing.
 
     Args:
         metrics: what validation/metrics.json holds: measures by source.
         title: the caption of the table.
     """
-    known = [key for key in SOURCE_NAMES if isinstance(metrics.get(key), Mapping)]
-    # The distance of votes to themselves says nothing.
-    scored = {key: {} if metrics[key].get("made_from_the_target") else metrics[key] for key in known}
-    ranked = [(rank(scored[key]), key) for key in known if not SOURCE_NAMES[key].is_reference]
-    best = min(ranked)[1] if ranked else ""
+    known = [
+        key
+        for key in SOURCE_NAMES
+        if isinstance(metrics.get(key), Mapping) and not metrics[key].get("made_from_the_target")
+    ]
+    ranked = [(rank(metrics[key]), key) for key in known if not SOURCE_NAMES[key].is_reference]
+    best = min(ranked)[1] if len(ranked) > 1 else ""
     rows = [
-        (SOURCE_NAMES[key].label, *(_cell(scored[key], measure) for measure in HEADINGS)) for key in known
+        (SOURCE_NAMES[key].label, *(_cell(metrics[key], measure) for measure in HEADINGS)) for key in known
     ]
     styles = [_BEST if key == best else "dim" if SOURCE_NAMES[key].is_reference else "" for key in known]
     return Table(_COLUMNS, tuple(rows), title, _ALIGNMENT).terminal(styles)

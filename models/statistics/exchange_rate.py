@@ -16,7 +16,8 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import isotonic_regression
 
-from ambivox.models.statistics.intervals import GroupIds, group_index, group_sums, half_width
+from ambivox.models.statistics.groups import GroupIds, group_index, group_sums
+from ambivox.models.statistics.intervals import half_width
 
 _STEP = 0.01  # of the grid on which curves are solved
 

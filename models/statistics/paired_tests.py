@@ -10,14 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ambivox.models.statistics.intervals import (
-    UNDEFINED,
-    GroupIds,
-    Interval,
-    group_index,
-    group_sums,
-    mean_interval,
-)
+from ambivox.models.statistics.groups import GroupIds, group_index, group_sums
+from ambivox.models.statistics.intervals import UNDEFINED, Interval, mean_interval
 
 SIGNIFICANT_P = 0.05
 _BLOCK_CELLS = 4_000_000  # of the matrix of signs that is in memory at once: 32 MB

@@ -17,6 +17,8 @@ _ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):/.*|(s3|gs|hf|https?|file):", 
 def checked_paths(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Check the paths among the arguments of a command, those in its options included.
 
+    A text that begins with ``~/`` is one: as ``--store ~/x`` it is expanded by the shell, and as ``--store=~/x`` here.
+
     Args:
         arguments: Values by name.
 
@@ -29,15 +31,39 @@ def checked_paths(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _checked(name, value) for name, value in arguments.items()}
 
 
+def with_home(value: Any) -> Any:
+    """Put the home folder in place of ``~/`` at the beginning of a text, also in lists and mappings.
+
+    Args:
+        value: The value of an option that may be a word or a path, such as that of ``--alm``.
+
+    Returns:
+        The same, with places in the home folder as paths.
+    """
+    if isinstance(value, str):
+        return str(Path(value).expanduser()) if value.startswith("~/") else value
+    if isinstance(value, list):
+        return [with_home(item) for item in value]
+    if isinstance(value, dict):
+        return {name: with_home(item) for name, item in value.items()}
+    return value
+
+
 def _checked(name: str, value: Any) -> Any:
     if isinstance(value, Path):
-        return _checked_path(f"--{name.replace('_', '-')}", value)
-    if isinstance(value, tuple) and any(isinstance(item, Path) for item in value):
+        return _checked_path(_option(name), value)
+    if isinstance(value, tuple):
         return tuple(_checked(name, item) for item in value)
+    if isinstance(value, str | dict):
+        return with_home(value)
     if is_dataclass(value) and not isinstance(value, type):
         options = {field.name: getattr(value, field.name) for field in fields(value)}
         return replace(value, **checked_paths(options))
     return value
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _checked_path(option: str, path: Path) -> Path:

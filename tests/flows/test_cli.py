@@ -17,7 +17,7 @@ from cyclopts import App
 import ambivox.flows.commands
 import ambivox.tasks
 from ambivox.flows.cli import build
-from ambivox.flows.step_options import options_class
+from ambivox.flows.step_options import options_class, parse_settings
 from ambivox.models.registry import find, keys
 from ambivox.tasks._main import USER_MISTAKE, app, command_of, run
 from tests.mistakes import command_lines
@@ -297,14 +297,43 @@ def test_the_home_folder_is_found_where_the_shell_leaves_its_sign(
     monkeypatch.setenv("HOME", str(tmp_path))
     received: list[object] = []
 
-    def read(*, out: Path, more: tuple[Path, ...] = (), alm: str = "") -> None:
+    def read(
+        *,
+        out: Path,
+        more: tuple[Path, ...] = (),
+        alm: str = "",
+        others: tuple[str, ...] = (),
+        options: dict[str, str] | None = None,
+    ) -> None:
         """Read."""
-        received.extend([out, *more, alm])
+        received.extend([out, *more, alm, *others, options])
 
     reader = app("test", "")
     reader.command(command_of(read), name="read")
     assert run(reader, ["read", "--out=~/a", "--more", "~/b", "c", "C:/d", "--alm", "~e"]) == 0
-    assert received == [tmp_path / "a", tmp_path / "b", Path("c"), Path("C:/d"), "~e"]
+    assert received == [tmp_path / "a", tmp_path / "b", Path("c"), Path("C:/d"), "~e", None]
+    received.clear()
+    words = ["--alm=~/e", "--others=~/f", "--options.votes=~/g", "--options.separator=~"]
+    assert run(reader, ["read", "--out", "~", *words]) == 0
+    options = {"votes": f"{tmp_path}/g", "separator": "~"}
+    assert received == [tmp_path, f"{tmp_path}/e", f"{tmp_path}/f", options]
+
+
+def test_settings_find_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = (
+        "annotate.store=~/s",
+        "annotate.more_alms=[~/m, voxtral_mini]",
+        "pretrain.tower=~/t",
+        "ingest.options.votes=~/v",
+        "report.title=a ~/b",
+    )
+    assert parse_settings(settings) == {
+        "annotate": {"store": f"{tmp_path}/s", "more_alms": [f"{tmp_path}/m", "voxtral_mini"]},
+        "pretrain": {"tower": f"{tmp_path}/t"},
+        "ingest": {"options": {"votes": f"{tmp_path}/v"}},
+        "report": {"title": "a ~/b"},
+    }
 
 
 @pytest.mark.parametrize("value", ["-", "--", "-|-", "- ", "-1", "-1.5", ";", "a-b"])

@@ -280,7 +280,7 @@ def test_dvc_experiments_change_an_option_by_name(table_project: Path) -> None:
 
     root = table_project.parent / "recordings"
     write_corpus(root)
-    settings = {"ingest": {"shares": [0.0, 0.5, 0.0, 0.5], "cache": "cache.sqlite"}}
+    settings = {"ingest": {"shares": [0.0, 0.5, 0.0, 0.5], "cache": str(table_project / "cache.sqlite")}}
     enter(table_project, Job("mine", "table", root, "tiny", settings, None, ("human",), ("on",)))
     assert reproduce(table_project, "ingest@mine").returncode == 0
     # The code is a link here; git would keep the link, and DVC wants its deps outside of git.

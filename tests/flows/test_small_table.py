@@ -87,7 +87,7 @@ def in_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-NO_ALM = "no ALM can be trained: found 0 utterances with votes in the split 'pretrain', expected at least 20"
+NO_ALM = "No ALM is used here: 0 utterances with votes are reserved for training an ALM (split pretrain), and 20 are"
 NO_HELD_OUT = "No human votes were held out"
 NOT_SCORED = "No distribution is scored here: the split test is empty"
 
@@ -124,6 +124,8 @@ def test_what_cannot_be_estimated_is_said_in_its_place(
         assert sentence in text
     assert "No ALM is pooled" in text
     assert "No ALM is used here" in text
+    assert "No model was fine-tuned: " in text
+    assert "what the ALM answered" not in text
     assert "No headline figures" not in text
     assert "nan" not in text.split()
     human, pooled = (
@@ -132,6 +134,14 @@ def test_what_cannot_be_estimated_is_said_in_its_place(
     )
     assert len(human) == len(pooled) == CLIPS
     assert set(human.labels) == set(table.get("labels", LABELS))  # type: ignore[call-overload]
+
+
+def test_why_steps_are_left_out_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        run_stages(tmp_path, small_table(tmp_path / "recordings"))
+    messages = [record.getMessage() for record in caplog.records]
+    assert sum("reserved for training an ALM" in message for message in messages) == 1
+    assert sum(message == "finetune is left out, too" for message in messages) == 2
 
 
 def test_held_out_votes_score_the_human_distributions(tmp_path: Path) -> None:

@@ -30,6 +30,16 @@ def test_a_machine_with_all_that_is_needed_passes(machine: Machine) -> None:
     assert (machine.checkout / ".venv" / ".ready").exists()
 
 
+def test_a_machine_without_lscpu_passes_with_a_note(machine: Machine) -> None:
+    machine.has("python3", PYTHON)
+    machine.lacks("lscpu")
+    checked = machine.run("sh", "infra/preflight.sh", ".venv")
+    assert (checked.returncode, checked.stdout) == (0, "python3\n")
+    assert "vLLM on a CPU needs lscpu" in checked.stderr and "--engine transformers" in checked.stderr
+    made = machine.run("make", "setup")
+    assert made.returncode == 0 and (machine.checkout / ".venv" / ".ready").exists()
+
+
 @pytest.mark.parametrize("version", ["3.10.13", "3.8.18", "2.7.18", "3.15.0", "3.2.6"])
 def test_an_unsupported_python_is_named_with_what_to_do(machine: Machine, version: str) -> None:
     machine.has_old_python("python3", version)

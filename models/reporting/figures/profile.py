@@ -69,7 +69,8 @@ def _draw_splits(axes: Axes, splits: Mapping[str, Mapping[str, float]]) -> None:
     used = {name: splits[name] for name in SPLITS if splits[name]["utterances"]}
     bars = axes.barh(list(used), [split["hours"] for split in used.values()], color=GREY)
     texts = [
-        f" {split['utterances']:,} utterances,\n {split['speakers']:,} speakers" for split in used.values()
+        f" {split['utterances']:,} utterances,\n {split['speakers']:,} speaker{'s' * (split['speakers'] != 1)}"
+        for split in used.values()
     ]
     axes.bar_label(bars, texts, fontsize=SMALL)
     axes.margins(x=0.6)

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ambivox.models.evaluation.breakdowns import INDEPENDENT, by_group, by_label, by_tertile
 from ambivox.models.evaluation.validation import Validation
-from ambivox.models.evaluation.validation_tables import INDEPENDENT, by_group, by_label, by_tertile
 from ambivox.models.reporting.figures.bars import grouped_bars
 from ambivox.models.reporting.figures.style import (
     DARK,

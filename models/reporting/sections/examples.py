@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain, zip_longest
 
 from ambivox.models.pooling.credible import LEVEL
@@ -10,6 +11,7 @@ from ambivox.models.reporting.example_cards import ExampleCard, example_cards
 from ambivox.models.reporting.example_choice import ExampleKind, choose_examples
 from ambivox.models.reporting.parts import Example, ExampleGroup, Section
 from ambivox.models.reporting.reading import Run
+from ambivox.models.reporting.source_names import source_label
 from ambivox.models.reporting.utterance_figures import UtteranceFigures
 
 
@@ -30,19 +32,30 @@ def examples(run: Run, figures: UtteranceFigures | None, count: int, limits: Cli
     by_rank = zip_longest(*(kind.rows for kind in kinds))
     rows = [row for row in chain.from_iterable(by_rank) if row is not None]
     clips = embed_clips(run, figures.frame, rows, limits)
-    section.text.append(
-        f"A bar is the probability of an emotion by one source; the line on it is its {LEVEL:.0%} interval (of the ALM: "
-        "the range over its prompts). Compare what you hear with what the people heard and with what the ALM answered. "
-        "Votes that were held back did not go into any distribution."
-    )
+    cards = dict(zip(rows, example_cards(run, figures, rows), strict=True))
+    section.text.append(_reading(cards.values()))
     notes = {clip.note for clip in clips.values()}
     has_audio = any(clip.source for clip in clips.values())
     if not has_audio and len(notes) == 1:
         section.text.append(notes.pop())
         clips = {row: EmbeddedClip("", "") for row in clips}
-    cards = dict(zip(rows, example_cards(run, figures, rows), strict=True))
     section.groups = [_group(kind, cards, clips) for kind in kinds]
     return section
+
+
+def _reading(cards: Iterable[ExampleCard]) -> str:
+    """How the cards are read."""
+    has_alm = any(column.source == source_label("synthetic") for card in cards for column in card.columns)
+    of_alm, and_alm = (
+        (" (of the ALM: the range over its prompts)", " and with what the ALM answered")
+        if has_alm
+        else ("", "")
+    )
+    return (
+        f"A bar is the probability of an emotion by one source; the line on it is its {LEVEL:.0%} interval{of_alm}. "
+        f"Compare what you hear with what the people heard{and_alm}. Votes that were held back did not go into any "
+        "distribution."
+    )
 
 
 def example_anchors(section: Section, figures: UtteranceFigures | None) -> dict[int, str]:

@@ -21,6 +21,10 @@ def finetuning(run: Run) -> Section:
     """Describe the fine-tuned models, the ALM without fine-tuning, baselines, corpus prior, human ceiling and floor."""
     section = Section("finetuning", "Fine-tuning and evaluation")
     metrics = run.json("evaluation/metrics.json")
+    folders = [f"finetuned/{folder.name}" for folder in sorted((run.root / "finetuned").glob("*"))]
+    section.warnings += [
+        f"No model was fine-tuned: {reason}." for reason in dict.fromkeys(run.left_out(*folders))
+    ]
     section.tables = _matrix_tables(metrics)
     section.details = json_tables(metrics)
     for path in sorted((run.root / "evaluation").glob("*.json")):

@@ -14,7 +14,7 @@ from ambivox.models.reporting.parts import Section, pictures
 from ambivox.models.reporting.reading import Run, worth_text
 from ambivox.models.reporting.tables import Table
 from ambivox.models.statistics.ambiguity import TERTILES
-from ambivox.models.statistics.intervals import few_groups
+from ambivox.models.statistics.groups import few_groups
 
 _NEGLIGIBLE_VOTES = 0.1
 

@@ -14,7 +14,7 @@ from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.source_names import source_label, source_order
 from ambivox.models.reporting.tables import Table
 from ambivox.models.statistics.ambiguity import TERTILES
-from ambivox.models.statistics.intervals import few_groups
+from ambivox.models.statistics.groups import few_groups
 from ambivox.models.statistics.paired_tests import SIGNIFICANT_P
 
 _FEW = ", because fewer than two test speakers are known: they say nothing about other speakers"

@@ -80,7 +80,7 @@ def test_every_part_of_the_specification_decides(change, monkeypatch):
     changed = replace(resolved, alm=replace(resolved.alm, **change))
     choice = EngineChoice("vllm", "qwen2_audio")
     before = store_space(resolved, "v", engine_identity(choice))
-    monkeypatch.setattr("ambivox.models.engines.vllm.engine.resolve", lambda _: changed)
+    monkeypatch.setattr("ambivox.models.engines.vllm.arguments.resolve", lambda _: changed)
     assert store_space(changed, "v", engine_identity(choice)) != before
 
 

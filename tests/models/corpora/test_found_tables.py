@@ -318,3 +318,61 @@ def test_a_table_without_rows_is_said_to_have_none(tmp_path: Path, name: str) ->
     for root in (tmp_path, tmp_path / name):
         with pytest.raises(UserError, match=f"no rows below the header of {name}; expected one row per vote"):
             preview(root, {})
+
+
+@pytest.mark.parametrize(
+    ("audio", "speaker", "label"),
+    [
+        ("Input.audio_url", "Input.speaker", "Answer.emotion"),
+        ("Input.file", "Input.Speaker_ID", "Answer.mood"),
+        ("Input.clip_path", "Input.actor", "Answer.emotion.label"),
+    ],
+)
+def test_columns_of_a_batch_describe_the_clip(root: Path, audio: str, speaker: str, label: str) -> None:
+    write(root / "batch.csv", [audio, speaker, "WorkerId", label], rows())
+    data = load(root)
+    assert votes_of(data) == expected()
+    assert set(data.utterances["speaker"]) == {"vera", "otto"}
+
+
+def test_what_a_worker_said_about_themselves_is_not_the_speaker_s(root: Path) -> None:
+    lines = [[*row, "31"] for row in rows()]
+    header = ["Input.file", "Input.speaker", "WorkerId", "Answer.emotion", "Answer.age"]
+    write(root / "batch.csv", header, lines)
+    utterances = load(root).utterances
+    assert utterances["speaker"].n_unique() == 2
+    assert "age" not in utterances.columns
+
+
+def calls(root: Path, label: str, annotator: str) -> None:
+    """Rows of segments on two channels, three votes each; ``qa`` names the annotators."""
+    lines = [
+        [f"Ton/{CLIPS[0]}.wav", ("left", "right")[turn % 2], str(turn / 100), "0.01", rater, votes[place]]
+        for turn, votes in enumerate(VOTES)
+        for place, rater in enumerate(RATERS)
+    ]
+    write(root / "segments.csv", ["recording", "channel", "offset", "duration", annotator, label], lines)
+
+
+@pytest.mark.parametrize("label", ["mood", "Stimmung", "心情", "heard"])
+def test_labels_beside_channels_and_other_short_texts(root: Path, label: str) -> None:
+    calls(root, label, "qa")
+    data = load(root)
+    assert data.labels == ("calm", "fear", "joy")
+    assert data.utterances["channel"].to_list() == [1, 2, 1, 2]
+    assert data.votes.height == 12
+
+
+def test_annotators_without_a_name_are_suggested(root: Path) -> None:
+    calls(root, "mood", "qa")
+    shown = "\n".join(preview(root, {}).lines)
+    assert "if 'qa' names them: --options.annotator qa" in shown
+    assert "not read: qa\n" in shown
+    assert any("'qa'" in note for note in load(root).notes)
+    assert load(root, annotator="qa").votes["annotator_id"].n_unique() == 3
+
+
+def test_no_annotators_are_suggested_where_none_can_be(root: Path) -> None:
+    lines = [[*row[:2], "lab" if n % 2 else "home", row[3]] for n, row in enumerate(rows())]
+    write(root / "table.csv", ["file", "speaker", "place", "emotion"], lines)
+    assert not any("--options.annotator" in line for line in preview(root, {}).lines)

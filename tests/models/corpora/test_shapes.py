@@ -296,9 +296,10 @@ def test_votes_of_rejected_assignments_never_count_unnoticed(root: Path) -> None
     names = {"audio": "Input.audio_url", "utterance": "Input.audio_url", "label": "Answer.emotion"}
     corpus = ingested(root / "batch.csv", annotator="WorkerId", **names)
     assert corpus.votes.frame.height == 11
-    assert corpus.profile["notes"] == [
+    note = (
         "1 votes of rejected or returned assignments count; --options.status AssignmentStatus leaves them out"
-    ]
+    )
+    assert note in corpus.profile["notes"]
 
 
 def test_answers_of_an_mturk_batch_as_true_and_false(root: Path) -> None:
@@ -466,7 +467,7 @@ def test_what_is_unclear_is_not_guessed(root: Path) -> None:
     ) as caught:
         ingested(root)
     assert "\n" not in str(caught.value)
-    rows = [{"file": row["file"], "mood": row["emotion"], "style": "read"} for row in long_rows() * 2]
+    rows = [{"file": row["file"], "heard": row["emotion"][:2], "style": "read"} for row in long_rows() * 2]
     write(root / "mystery.csv", rows)
-    with pytest.raises(UserError, match="the labels may be in 'mood' or 'style'"):
+    with pytest.raises(UserError, match="the labels may be in 'heard' or 'style'"):
         ingested(root)

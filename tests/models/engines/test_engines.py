@@ -206,15 +206,15 @@ def test_a_setting_that_vllm_refuses_is_named_by_its_reason():
 def test_quantised_weights_are_computed_in_bfloat16_on_a_cpu(small_alm, tmp_path):
     if importlib.util.find_spec("vllm") is None:
         pytest.skip("vLLM is not installed")
-    from ambivox.models.engines.vllm import engine
+    from ambivox.models.engines.vllm.arguments import is_on_cpu, precision
 
-    if not engine._on_cpu():
+    if not is_on_cpu():
         pytest.skip("on a GPU, vLLM chooses the precision")
-    assert engine._precision(str(small_alm)) == engine._precision("Owner/Name") == "float32"
+    assert precision(str(small_alm)) == precision("Owner/Name") == "float32"
     folder = shutil.copytree(small_alm, tmp_path / "quantised")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "awq"}}))
-    assert engine._precision(str(folder)) == "bfloat16"
+    assert precision(str(folder)) == "bfloat16"
 
 
 @pytest.mark.parametrize(("method", "package"), [("awq", "gptqmodel"), ("gptq", "optimum")])

@@ -135,13 +135,6 @@ def test_few_votes_everywhere_still_pool_well() -> None:
     assert from_few < 1.06 * from_many
 
 
-def test_one_vote_per_utterance_assumes_equivalent_votes_and_reports_it() -> None:
-    corpus = simulated_corpus(seed=9, votes=1)
-    model = _fit(corpus, in_use=1.0)
-    assert "assumed" in model.fitted_on["target"]
-    assert pool(model, corpus.n_NK, corpus.q_NK[:, None]).kappa_NA == pytest.approx(2.0, rel=0.01)
-
-
 @pytest.mark.parametrize("labels", [2, 20])
 def test_two_and_twenty_labels(labels: int) -> None:
     corpus = simulated_corpus(rows=1200, labels=labels, seed=labels)

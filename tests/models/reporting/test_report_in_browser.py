@@ -65,8 +65,9 @@ def test_clips_play(opened: Page) -> None:
             const found = [];
             for (const audio of document.querySelectorAll("audio")) {
                 audio.muted = true;
+                const hasMoved = new Promise(done => { audio.ontimeupdate = () => audio.currentTime > 0 && done(); });
                 await audio.play();
-                await new Promise(done => setTimeout(done, 150));
+                await hasMoved;
                 audio.pause();
                 found.push([audio.duration, audio.currentTime, audio.error]);
             }

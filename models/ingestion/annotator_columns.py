@@ -1,0 +1,51 @@
+"""Annotators in a column whose name does not say so: each value occurs once per utterance, and in many utterances."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+import polars as pl
+
+from ambivox.models.ingestion.column_content import may_be_labels
+
+_LEAST_VOTES = 3  # votes per annotator, on average
+
+
+def annotator_hints(frame: pl.DataFrame, keys: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Name the columns that may hold annotators, of a table with a row per vote and without a column of that name.
+
+    Args:
+        frame: The table.
+        keys: The columns that say which utterance a vote is on.
+        columns: The columns to choose from.
+
+    Returns:
+        One sentence with those that hold short texts, each at most once per utterance, and at least three votes per
+        text on average; none where there are no such columns.
+
+    Example:
+        >>> votes = pl.DataFrame({"clip": list("aabbcc"), "by": list("xyxyxy"), "set": list("ssssss")})
+        >>> annotator_hints(votes, ["clip"], ["by", "set"])[0].split("; ")[1]
+        "if 'by' names them: --options.annotator by"
+    """
+    if not keys or not frame.select(keys).is_duplicated().any():
+        return []
+    likely = [
+        column for column in columns if _is_likely(frame.select(*keys, column).drop_nulls(column), column)
+    ]
+    if not likely:
+        return []
+    names = " or ".join(map(repr, likely))
+    return [
+        f"no column is named after annotators, so they are not told apart; if {names} names them: "
+        f"--options.annotator {shlex.quote(likely[0])}"
+    ]
+
+
+def _is_likely(votes: pl.DataFrame, column: str) -> bool:
+    return (
+        may_be_labels(votes[column])
+        and votes[column].n_unique() * _LEAST_VOTES <= votes.height
+        and not votes.is_duplicated().any()
+    )
