@@ -54,7 +54,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "containers.json")
-    parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="20 GB are needed in it")  # noqa: S108
+    parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="25 GB are needed in it")  # noqa: S108
     options = parser.parse_args()
     if os.geteuid() or not all(map(shutil.which, ("buildah", "debootstrap"))):
         raise SystemExit("containers: needs root; and run: apt-get install buildah debootstrap")
@@ -117,7 +117,7 @@ def _variables(project: Path) -> dict[str, str]:
 
 
 def _build(images: Images, services: dict[str, Service]) -> None:
-    """Build what the compose file builds, then stand-ins for what it pulls: one of these is based on the former."""
+    """Build what the compose file builds, then the stand-ins for what it pulls, most of which are based on that."""
     images.make_base()
     for service in services.values():
         if service.container_file is not None:
@@ -126,8 +126,6 @@ def _build(images: Images, services: dict[str, Service]) -> None:
     for name, service in services.items():
         if service.image not in images.figures and service.container_file is None:
             images.stand_in("postgres" if name == "secrets" else name, service.image)
-    # Its base is the stand-in of the service vllm.
-    images.build("localhost/ambivox:gpu", _INFRA / "gpu.Containerfile", ROOT)
 
 
 def _deploy(team: Team) -> None:
