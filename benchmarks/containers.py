@@ -122,7 +122,7 @@ def _build(images: Images, services: dict[str, Service]) -> None:
     for service in services.values():
         if service.container_file is not None:
             context = _INFRA / service.says["build"]["context"]
-            images.build(service.image, context / service.container_file, context)
+            images.build(service.image, _INFRA / service.container_file, context)
     for name, service in services.items():
         if service.image not in images.figures and service.container_file is None:
             images.stand_in("postgres" if name == "secrets" else name, service.image)
