@@ -8,7 +8,8 @@ only sharper or flatter than another is neither better nor worse.
 
 A candidate is better where the gain in nll is significant over speakers. Every trial is one more chance of a false
 promotion, so the i-th one is tested at the level ``ERROR_BUDGET / (i (i + 1))``: these levels sum to ERROR_BUDGET over
-any number of trials (alpha spending, Lan and DeMets 1983).
+any number of trials (alpha spending, Lan and DeMets 1983). The interval of the gain is widened, as its models are fitted on
+the other speakers of the same pilot (``cross_fitting_widening``).
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from ambivox.models.errors import UserError
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel, pool
-from ambivox.models.pooling.score_curves import cross_fitted_nll
+from ambivox.models.pooling.score_curves import FOLDS, cross_fitted_nll
 from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
 from ambivox.models.statistics.corpus_prior import corpus_prior
-from ambivox.models.statistics.intervals import Interval, mean_interval
+from ambivox.models.statistics.intervals import Interval, cross_fitting_widening, mean_interval
 from ambivox.models.statistics.metrics import jensen_shannon
 from ambivox.models.tables import Annotations, Utterances, Votes
 
@@ -169,6 +170,8 @@ def compare(
     kappa_NA = pool(fit((0,), alone, round(votes_in_use)), n_NK, alone.q_NAK).kappa_NA
     truth_NK = n_NK / n_NK.sum(1, keepdims=True)
     prior_NK = np.broadcast_to(corpus_prior(n_NK), n_NK.shape)
+    gain = mean_interval(baseline_N - candidate_N, speaker_N, level=1 - 2 * level)
+    folds = min(FOLDS, len(np.unique(speaker_N)))
     return Comparison(
         len(pilot),
         float(candidate_N.mean()),
@@ -176,7 +179,7 @@ def compare(
         float(jensen_shannon(truth_NK, _informed(candidate_NK)).mean()),
         float(jensen_shannon(truth_NK, prior_NK if baseline_NK is None else _informed(baseline_NK)).mean()),
         float(kappa_NA.mean()),
-        mean_interval(baseline_N - candidate_N, speaker_N, level=1 - 2 * level),
+        gain.widened(cross_fitting_widening(folds)) if folds > 1 else gain,
         level,
     )
 
