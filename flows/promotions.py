@@ -1,8 +1,8 @@
 """A promotion as one transaction: the ledger's row, and the ALM in its place.
 
 Before the row, what is about to be promoted is noted in ``.ambivox/promotions/<corpus>.json``; after the ALM is in its
-place, the note is removed. The row is what decides: with it, an interrupted promotion is completed by the next run; without
-it, the note is dropped, and the candidate is tried again.
+place and the pipeline is up to date with it, the note is removed. The row is what decides: with it, an interrupted promotion
+is completed by the next run; without it, the note is dropped, and the candidate is tried again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CANDIDATE: TypeAdapter[Candidate] = TypeAdapter(Candidate)
 def record(
     project: Path, corpus: str, ledger: Ledger, entries: Sequence[Entry], promoted: Candidate | None
 ) -> None:
-    """Write decisions to the ledger, and put the promoted ALM in its place.
+    """Write decisions to the ledger, and put the promoted ALM in its place; ``end`` is to follow.
 
     Args:
         project: The folder that holds dvc.yaml.
@@ -48,7 +48,7 @@ def record(
 
 
 def complete(project: Path, corpus: str, ledger: Ledger) -> Candidate | None:
-    """Complete a promotion that was interrupted.
+    """Complete a promotion that was interrupted before its end; calling it again does the same again.
 
     Args:
         project: The folder that holds dvc.yaml.
@@ -56,7 +56,8 @@ def complete(project: Path, corpus: str, ledger: Ledger) -> Candidate | None:
         ledger: The corpus's ledger.
 
     Returns:
-        The ALM that is in its place now; None where no promotion was interrupted after its decision.
+        The ALM that is in its place now, until ``end`` is called; None where no promotion was interrupted after its
+        decision.
 
     Raises:
         UserError: The ALM cannot be fetched any more, or DVC refuses.
@@ -78,8 +79,14 @@ def complete(project: Path, corpus: str, ledger: Ledger) -> Candidate | None:
                 f"delete {note}"
             ) from error
         track(project, ledger.path)
+        return candidate
     note.unlink()
-    return candidate if rows.height else None
+    return None
+
+
+def end(project: Path, corpus: str) -> None:
+    """Note that nothing of a promotion is left to be done."""
+    _note(project, corpus).unlink(missing_ok=True)
 
 
 def _note(project: Path, corpus: str) -> Path:

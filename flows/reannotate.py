@@ -23,7 +23,7 @@ from prefect.states import Completed
 from ambivox.flows.annotators import LEDGER, corpus_lock, current_annotator
 from ambivox.flows.flow_decorator import flow
 from ambivox.flows.hosted_consent import hosted_budget
-from ambivox.flows.promotions import complete, record
+from ambivox.flows.promotions import complete, end, record
 from ambivox.flows.reannotate_artifacts import publish_decisions
 from ambivox.flows.reannotate_pilots import Engine, PilotRunner
 from ambivox.models.annotator_registry import watch
@@ -138,6 +138,7 @@ def reannotate(
     promoted = promoted or completed
     if promoted is not None and after_promotion == "reproduce":
         _reproduce_and_queue_finetuning(project, corpus)
+    end(root, corpus)
     summary = "\n".join(str(entry) for entry in entries) or "an interrupted promotion was completed"
     return Completed(name="Promoted" if promoted else "Completed", message=summary)
 

@@ -39,6 +39,10 @@ class OutageError(UserError):
     """
 
 
+class AddressSpaceError(UserError):
+    """The memory that this process may have is too little for the libraries. The exit code is that of full memory."""
+
+
 class LeftOutError(UserError):
     """The corpus or the ALM rules a step out. The pipeline leaves the step out, and the report says why."""
 
@@ -62,13 +66,16 @@ def memory_is_full(error: BaseException) -> bool:
         error: Any exception.
 
     Returns:
-        True for Python's and NumPy's MemoryError, the system's ENOMEM, and torch's errors of its allocators.
+        True for Python's and NumPy's MemoryError, the system's ENOMEM, a library that cannot be mapped, and torch's
+        errors of its allocators.
 
     Example:
         >>> memory_is_full(MemoryError()), memory_is_full(ValueError("labels"))
         (True, False)
     """
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    if isinstance(error, ImportError | OSError) and "failed to map segment" in str(error):
         return True
     # torch is not imported for this. Its allocator for CPUs raises a RuntimeError.
     is_torch_error = type(error).__name__ == "OutOfMemoryError"

@@ -48,6 +48,7 @@ def read_parquet(
     Raises:
         UserError: There is no such file, it is damaged, lacks a column, or opens to more than MOST_OPENED_BYTES and
             MOST_TIMES_LARGER times its size, or to more memory than this machine has.
+        MemoryError: The system gives the process no further thread.
     """
     origin = origin or str(source)
     check_opened_size(source, expected, origin=origin, is_read_whole=True)
@@ -123,6 +124,8 @@ def reading(origin: str, expected: str) -> Iterator[None]:
     except UserError:
         raise
     except (pl.exceptions.PolarsError, OSError, ValueError, OverflowError, MemoryError) as error:
+        if "Failed to launch worker thread" in str(error):
+            raise MemoryError(str(error)) from error
         raise _unreadable(origin, expected, error) from error
     except (
         pl.exceptions.PanicException

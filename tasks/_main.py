@@ -18,10 +18,11 @@ from typing import Annotated, Any, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 
-from ambivox.models.errors import UNAVAILABLE, OutageError, UserError, memory_is_full
+from ambivox.models.errors import UNAVAILABLE, AddressSpaceError, OutageError, UserError, memory_is_full
 from ambivox.models.file_errors import access_error, disk_is_full
 from ambivox.models.logs import set_output, show_log
 from ambivox.models.number_ranges import check_options, check_ranges
+from ambivox.models.processes.address_space import check_address_space
 from ambivox.models.processes.caches import use_writable_caches
 from ambivox.models.processes.children import end_children, end_with_this_process
 from ambivox.models.processes.interruption import code_after_signal, exit_code, interruptible
@@ -85,6 +86,7 @@ def command_of(step: Callable[..., Any]) -> Callable[..., Any]:
         bound.apply_defaults()
         as_json = bound.arguments.pop("json", False)
         set_output(bound.arguments.pop("quiet"), bound.arguments.pop("verbose"), as_json)
+        check_address_space()
         _check_numbers(step, bound.arguments)
         bound.arguments.update(checked_paths(bound.arguments))
         end_with_this_process()
@@ -191,6 +193,8 @@ def run(application: App, arguments: list[str] | None = None) -> int:
         if os.environ.get("AMBIVOX_DEBUG"):
             raise
         _logger.error(str(error))
+        if isinstance(error, AddressSpaceError):
+            return MEMORY_FULL
         return UNAVAILABLE if isinstance(error, OutageError) else USER_MISTAKE
     except KeyboardInterrupt as interruption:
         return exit_code(interruption)

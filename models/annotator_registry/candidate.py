@@ -82,4 +82,8 @@ def place_below(folder: Path, name: str) -> Path:
         raise SourceError(
             f"a file called {name[:80]!r} leads out of its folder; the source is damaged or hostile"
         )
+    if not name.isprintable():
+        raise SourceError(
+            f"a file called {name[:80]!r} has control characters in its name; the source is damaged or hostile"
+        )
     return folder.joinpath(*parts)

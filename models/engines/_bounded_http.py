@@ -28,6 +28,19 @@ class InvalidResponseError(ValueError):
     """A response whose content is not what was expected."""
 
 
+def dicts_in(value: Any) -> list[dict[str, Any]]:
+    """The objects in a list of a response.
+
+    Args:
+        value: What the response has in place of the list.
+
+    Example:
+        >>> dicts_in([{"a": 1}, 2]), dicts_in(None), dicts_in(3)
+        ([{'a': 1}], [], [])
+    """
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
 class SlowResponseError(TimeoutError):
     """A response that was not complete within its total time."""
 

@@ -179,7 +179,7 @@ def parse_cell(text: str) -> list[Any] | dict[Any, Any] | None:
     for parse in (json.loads, ast.literal_eval):
         try:
             value = parse(text.strip())
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # TypeError: {[]}
             continue
         if isinstance(value, list | dict):
             return value

@@ -9,6 +9,8 @@ from ambivox.models.tables import SPLITS
 
 #: Utterances with votes from which the embedded ALM can be trained.
 LEAST_PRETRAIN_UTTERANCES = 20
+#: Fewer train an ALM that is seldom worth a human vote; where the user gives no shares, it gets none, and train gets all.
+ENOUGH_PRETRAIN_UTTERANCES = 60
 # The first split is the last to stay empty: without training speakers nothing can be fitted.
 _PRIORITY = ("train", "test", "development", "pretrain")
 
@@ -54,13 +56,12 @@ def fitting_shares(
     fitting = _normalised(share_of)
     if shares is None and share_of["pretrain"]:
         drawn = assign_splits(utterances, fitting, seed, unknown_speakers)
-        in_pretrain = drawn.filter(split="pretrain")["utterance_id"].is_in(voted.implode()).sum()
-        if in_pretrain < LEAST_PRETRAIN_UTTERANCES:
-            fitting = _normalised(share_of | {"pretrain": 0.0})
-            notes.append(
-                f"the split pretrain would have {in_pretrain} utterances with votes, and an ALM needs "
-                f"{LEAST_PRETRAIN_UTTERANCES} to be trained on, so it is empty: no ALM is trained on this corpus"
-            )
+        in_pretrain = int(drawn.filter(split="pretrain")["utterance_id"].is_in(voted.implode()).sum())
+        if in_pretrain < ENOUGH_PRETRAIN_UTTERANCES:
+            # The pooling is fitted on train.
+            share_of |= {"train": share_of["train"] + share_of["pretrain"], "pretrain": 0.0}
+            fitting = _normalised(share_of)
+            notes.append(_few_utterances(in_pretrain, default))
     return (fitting if notes else shares), notes
 
 
@@ -75,6 +76,18 @@ def _few_speakers(count: int, empty: list[str]) -> str:
             " (--unknown-speakers alone counts every utterance of an unknown speaker as a speaker's only one)"
         )
     return note
+
+
+def _few_utterances(in_pretrain: int, default: Shares) -> str:
+    """Say why the split pretrain is empty, and what to do."""
+    note = (
+        f"the split pretrain would have {in_pretrain} utterances with votes, and an ALM that is trained on fewer than "
+        f"{ENOUGH_PRETRAIN_UTTERANCES} is seldom worth a human vote, so it is empty: no ALM is trained on this corpus"
+    )
+    if in_pretrain < LEAST_PRETRAIN_UTTERANCES:
+        return note
+    shares = ",".join(f"{share:g}" for share in default)
+    return f"{note}; --set ingest.shares={shares} trains one nevertheless"
 
 
 def _normalised(share_of: dict[str, float]) -> Shares:

@@ -27,7 +27,7 @@ PLAN = {
     "ingest": (2, 6), "pretrain": (1, 6), "annotate": (2, 8), "annotate-fake": (3, 8), "pool": (2, 6), "validate": (2, 6), "trial": (2, 5),
     "augment": (2, 6), "finetune": (2, 8), "predict": (2, 5), "evaluate": (2, 5), "report": (2, 5), "plan-labels": (2, 5),
     "export-csv": (1, 6), "export-parquet": (1, 6), "export-huggingface": (1, 6), "export-audformat": (1, 6), "export-label_studio": (1, 6),
-    "import-votes": (2, 6), "import-annotations": (1, 6), "release": (2, 6), "annotate-vllm": (1, 6), "run": (1, 11), "reannotate": (1, 8),
+    "import-votes": (2, 6), "import-annotations": (1, 6), "release": (2, 6), "annotate-vllm": (1, 6), "run": (1, 11), "reannotate": (1, 10),
 }  # fmt: skip
 
 
@@ -40,7 +40,6 @@ def main() -> int:
     arguments.add_argument("--trials", type=int, nargs=2, metavar=("TRIALS", "KILLS"), help="per scenario")
     given = arguments.parse_args()
     work = (given.work or Path(mkdtemp(prefix="ambivox-crashes-"))).resolve()
-    base = run_base(work / "base")
     rng = random.Random(given.seed)
     nursery = Nursery(HEAVY)
     total = failed = 0
@@ -48,7 +47,7 @@ def main() -> int:
         trials, kills = given.trials or PLAN[name]
         started, killed, seconds, problem = time.monotonic(), 0, 0.0, ""
         try:
-            with _scenario(name, base, work) as scenario:
+            with _scenario(name, work) as scenario:
                 (work / name).mkdir(parents=True, exist_ok=True)
                 remove(work / name)
                 for number in range(trials + 1):
@@ -74,12 +73,12 @@ def main() -> int:
 
 
 @contextmanager
-def _scenario(name: str, base: Path, work: Path) -> Iterator[Scenario]:
+def _scenario(name: str, work: Path) -> Iterator[Scenario]:
     if name == "reannotate":
         with reannotation(work / "team") as scenario:
             yield scenario
     else:
-        yield scenarios(base)[name]
+        yield scenarios(run_base(work / "base"))[name]
 
 
 if __name__ == "__main__":

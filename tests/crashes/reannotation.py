@@ -11,6 +11,11 @@ from pathlib import Path
 from tests.crashes.trial import Scenario
 from tests.support.reannotation_project import make_team, run_in
 
+# Listing and pilots, the promotion, and the stages that follow it.
+_MOMENTS = (
+    "Beginning flow run", "'list folder:shelf'", "'pilot ", "'pilot ", "file:.ambivox/promotions/unit.json",
+    "it is complete now", "── annotate@unit", "── annotate@unit", "── pool@unit", "── validate@unit",
+)  # fmt: skip
 _OUTPUTS = ("alm", "annotations", "distributions", "validation")
 
 
@@ -60,6 +65,7 @@ def reannotation(base: Path) -> Iterator[Scenario]:
             {"PREFECT_API_URL": server.url, "PREFECT_HOME": str(prefect_home(place))},
             facts,
             call="tests.crashes.reannotation:run",
+            moments=_MOMENTS,
         )
     finally:
         server.stop()

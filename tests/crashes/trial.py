@@ -20,6 +20,7 @@ from tests.crashes.nursery import Nursery
 
 _LONGEST_SECONDS = 900.0
 _AFTER_MOMENT_SECONDS = 8.0
+_AFTER_FILE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,9 @@ class Scenario:
         environment: Variables of the command.
         facts: Further things that are equal after all runs, such as git's tags.
         is_repeatable: Whether the command succeeds again once it has succeeded.
-        moments: Lines of the log; kill by kill, the next of them is waited for, and the kill falls within some seconds
-            of it. Without any, it may fall at any time of the run.
+        moments: Lines of the log, or "file:" and a path below the folder that is present then; kill by kill, the next
+            of them is waited for, and the kill falls within some seconds of it. Without any, it may fall at any time of
+            the run; so it does at an empty moment.
         prepare_moment: Is called before a run that is killed at a moment, and returns how that is undone afterwards.
         call: "module:function" to call in place of a command; its arguments are ``words``.
     """
@@ -106,7 +108,8 @@ def killed_and_resumed(
         process = _start(scenario, nursery, folder)
         if moment:
             _wait_for(moment, process, folder, log_length)
-        time.sleep(rng.uniform(0.0, _AFTER_MOMENT_SECONDS if moment else expected.seconds))
+        longest = _AFTER_FILE_SECONDS if moment.startswith("file:") else _AFTER_MOMENT_SECONDS
+        time.sleep(rng.uniform(0.0, longest if moment else expected.seconds))
         with contextlib.suppress(ProcessLookupError):  # it has ended
             os.kill(process, signal.SIGKILL)
         code = nursery.wait()
@@ -158,11 +161,14 @@ def _start(scenario: Scenario, nursery: Nursery, folder: Path) -> int:
 
 
 def _wait_for(moment: str, process: int, folder: Path, log_length: int) -> None:
-    """Wait until a line is in the part of the log that a process has written, or the process has ended."""
+    """Wait until a file is there, or a line in the part of the log that a process has written, or it has ended."""
     limit = time.monotonic() + _LONGEST_SECONDS
-    while moment not in _log(folder)[log_length:] and psutil.pid_exists(process):
-        assert time.monotonic() < limit, f"no {moment!r} in the log"
-        time.sleep(0.05)
+    awaited = folder / moment.removeprefix("file:") if moment.startswith("file:") else None
+    while psutil.pid_exists(process):
+        if awaited.exists() if awaited else moment in _log(folder)[log_length:]:
+            return
+        assert time.monotonic() < limit, f"no {moment!r} in {folder}"
+        time.sleep(0.02)
 
 
 def _environment(scenario: Scenario, folder: Path) -> dict[str, str]:

@@ -1,21 +1,25 @@
-"""``python -m tests.fuzzing [PARSER ...] [--cases 100000] [--seconds 600]``: fuzz parsers, each in a process of its own.
+"""``python -m tests.fuzzing [PARSER ...] [--cases 100000] [--seconds 600]``: fuzz parsers, all in a process of their own.
 
-Prints one line per parser. Inputs that are faults are kept in --out; the command then ends with 1.
+Prints one line per parser. Progress and the inputs that are faults are kept in --out, and the same command continues;
+it ends with 1 where there are faults. A case that ends the process, or keeps it from Python for a minute, is a fault.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-_CASES_PER_PROCESS = 5000
-_CASES_IN_TIME = 500  # where there is a limit on the time
+import certifi
+
+from tests.fuzzing.case_record import CaseRecord
+from tests.fuzzing.long_form import Progress, keep, line, run_turns
+
+_SECONDS_WITHOUT_A_CASE = 120.0  # the case's own alarm, which needs Python to run, rings after 60
 
 
 def main() -> int:
@@ -23,69 +27,73 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("parsers", nargs="*")
     arguments.add_argument("--cases", type=int, default=100_000, help="per parser")
-    arguments.add_argument("--seconds", type=float, default=float("inf"), help="at most so long per parser")
+    arguments.add_argument("--seconds", type=float, default=float("inf"), help="of the processor, per parser")
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--out", type=Path, default=Path("build/fuzzing"))
-    arguments.add_argument("--one", help=argparse.SUPPRESS)
+    arguments.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = arguments.parse_args()
-    if given.one:
-        return _one(given.one, given.cases, given.seed, given.out, given.seconds)
     from tests.fuzzing.parsers import PARSERS
 
-    code = 0
-    for name in given.parsers or PARSERS:
-        code |= _campaign(name, given.cases, given.seconds, given.seed, given.out)
-    return code
+    names = given.parsers or list(PARSERS)
+    if given.folder:
+        parsers = {name: PARSERS[name] for name in names}
+        record = CaseRecord(given.folder / "case")
+        run_turns(parsers, given.cases, given.seconds, given.seed, given.out, given.folder, record)
+        return 0
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with TemporaryDirectory(prefix="ambivox-fuzzing-", dir=memory) as folder:
+        while (code := _run(Path(folder))) != 0:
+            print(f"a process ended with {code}", flush=True)
+            _note_end(CaseRecord(Path(folder) / "case"), names, code, given.out)
+    progress = {name: Progress.read(given.out, name) for name in names}
+    print(f"{sum(each.cases for each in progress.values()):,} cases of {len(names)} parsers; with faults:")
+    for name, each in progress.items():
+        if each.faults:
+            print(line(name, each))
+    return int(any(each.faults for each in progress.values()))
 
 
-def _campaign(name: str, cases: int, seconds: float, seed: int, out: Path) -> int:
-    """Run a parser's cases in processes of some thousand each, so that a crash costs little."""
-    started, done, refused, counts = time.monotonic(), 0, 0, dict[str, int]()
-    while done < cases and time.monotonic() - started < seconds:
-        most = _CASES_PER_PROCESS if seconds == float("inf") else _CASES_IN_TIME
-        number = min(most, cases - done)
-        left = str(seconds - (time.monotonic() - started))
-        command = [sys.executable, "-m", "tests.fuzzing", "--one", name, "--cases", str(number)]
-        command += ["--seconds", left, "--seed", str(seed), "--out", str(out)]
-        finished = subprocess.run(command, capture_output=True, text=True, check=False)
-        seed += 1
-        try:
-            result = json.loads(finished.stdout.strip().splitlines()[-1])
-        except (IndexError, ValueError):
-            result = {
-                "cases": number,
-                "refused": 0,
-                "counts": {f"the process ended with {finished.returncode}: {finished.stderr[-300:]}": 1},
-            }
-        done, refused = done + result["cases"], refused + result["refused"]
-        for kind, count in result["counts"].items():
-            counts[kind] = counts.get(kind, 0) + count
-    took = time.monotonic() - started
-    print(
-        f"{name}: {done:,} cases in {took:.0f} s, {refused:,} refused, {sum(counts.values()):,} faults",
-        flush=True,
-    )
-    for kind, count in sorted(counts.items()):
-        print(f"  {count:,} x {kind}", flush=True)
-    return int(bool(counts))
+def _run(folder: Path) -> int:
+    """Run the process until it ends, or is at one case for too long; its exit code."""
+    few = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    few["SSL_CERT_FILE"] = str(_one_certificate(folder))
+    command = [sys.executable, "-m", "tests.fuzzing", *sys.argv[1:], "--folder", str(folder)]
+    record = CaseRecord(folder / "case")
+    with (
+        (folder / "messages.txt").open("wb") as messages,
+        subprocess.Popen(command, env=os.environ | few, stderr=messages) as process,
+    ):
+        while process.poll() is None:
+            time.sleep(1)
+            case = record.read()
+            if (
+                case.parser >= 0
+                and case.number > 0
+                and time.monotonic() - case.began > _SECONDS_WITHOUT_A_CASE
+            ):
+                process.kill()
+        return process.returncode
 
 
-def _one(name: str, cases: int, seed: int, out: Path, seconds: float) -> int:
-    from tests.fuzzing.campaign import run_campaign
-    from tests.fuzzing.parsers import PARSERS
+def _one_certificate(folder: Path) -> Path:
+    """A file with one authority: HTTP clients load all of them for each client, which takes 30 ms."""
+    path = folder / "authority.pem"
+    first, end, _ = Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----")
+    path.write_text(first[first.index("-----BEGIN CERTIFICATE-----") :] + end + "\n", encoding="utf-8")
+    return path
 
-    with TemporaryDirectory(
-        prefix="ambivox-fuzzing-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None
-    ) as folder:
-        faults = run_campaign(PARSERS[name], cases, seed, Path(folder), seconds)
-    for kind, content in faults.inputs.items():
-        place = out / name / hashlib.sha256(kind.encode()).hexdigest()[:8]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if not place.exists() or len(place.read_bytes()) > len(content):
-            place.write_bytes(content)
-            place.with_suffix(".txt").write_text(kind)
-    print(json.dumps({"cases": faults.cases, "refused": faults.refused, "counts": faults.counts}))
-    return 0
+
+def _note_end(record: CaseRecord, names: list[str], code: int, out: Path) -> None:
+    case = record.read()
+    if case.parser < 0 or not case.began:
+        raise SystemExit(f"the process ended with {code} outside a case")
+    name = names[case.parser]
+    kind = f"the process ended with {code}"
+    progress = Progress.read(out, name)
+    progress.cases = case.number + 1
+    progress.faults[kind] = progress.faults.get(kind, 0) + 1
+    progress.save(out, name)
+    keep(out / name, kind, case.content)
 
 
 if __name__ == "__main__":

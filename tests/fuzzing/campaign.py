@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import resource
 import signal
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 
 import hypothesis
 from hypothesis import strategies as st
@@ -42,6 +43,17 @@ class Parser:
     allowed: tuple[type[Exception], ...] = ()
 
 
+# How a case ended: the type of the error and the line that raised it; nothing where the content was read.
+Outcome = tuple[type[BaseException], CodeType | None, int] | None
+
+
+def _lowest_peak() -> int:
+    """The most memory that the process has held, in bytes, from now on (Linux) or from its start."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 @dataclass
 class Faults:
     """What went wrong: a smallest input per kind of fault, and how often each occurred."""
@@ -50,6 +62,7 @@ class Faults:
     counts: dict[str, int] = field(default_factory=dict)
     cases: int = 0
     refused: int = 0
+    memory: int = field(default_factory=_lowest_peak)
 
     def add(self, kind: str, content: bytes) -> None:
         """Note a fault."""
@@ -83,28 +96,42 @@ def _alarm() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run_case(parser: Parser, content: bytes, folder: Path, faults: Faults) -> None:
-    """Give one content to a parser; note an unhandled error, a hang, or much memory."""
+def run_case(parser: Parser, content: bytes, folder: Path, faults: Faults) -> Outcome:
+    """Give one content to a parser; note an unhandled error, a hang, or much memory. Returns how it ended."""
     faults.cases += 1
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outcome: Outcome = None
     try:
         with _alarm():
             parser.read(content, folder)
     except UserError as error:
         faults.refused += 1
+        outcome = _outcome(error)
         if "\n" in str(error).strip():
             faults.add("a message of several lines: " + _place(error), content)
-    except parser.allowed:
+    except parser.allowed as error:
         faults.refused += 1
+        outcome = _outcome(error)
     except HangError as error:
         faults.add("a hang: " + _place(error), content)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a panic of a library is no Exception
         faults.add(f"{type(error).__name__}: " + _place(error), content)
-    grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    grown = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - faults.memory
     if grown > BYTES_PER_CASE:
-        faults.add(f"memory: {grown / 2**30:.1f} GiB", content)
+        faults.add("memory", content)
+        faults.memory = _lowest_peak()
+    return outcome
+
+
+def _outcome(error: BaseException) -> Outcome:
+    code, line, trace = None, 0, error.__traceback__
+    while trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        if "/models/" in filename or "/flows/" in filename:
+            code, line = trace.tb_frame.f_code, trace.tb_lineno
+        trace = trace.tb_next
+    return type(error), code, line
 
 
 def _place(error: BaseException) -> str:

@@ -62,4 +62,12 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     ("hosted-models", b'{"data": [{"id": "a", "pricing": {"prompt": 1' + b"0" * 400 + b', "completion": 0}}]}'),
     *((name, b"a: " + _DEEP) for name in ("software", "params", "params-conversion", "dvc-lock")),
     ("setting", b"pool.criterion=" + _DEEP),
+    # Sets and dictionaries of what has no hash; a number in place of a list of errors.
+    ("cell", b"{ []}"),
+    ("cell", b"{[1]: 2}"),
+    ("cell", b"{{}}"),
+    ("openai-batch-state", b'{"id": "a", "status": "failed", "errors": {"data": -1}}'),
+    ("openai-batch-state", b'{"id": "a", "status": "failed", "errors": {"data": true}}'),
+    # Pieces of a stream that are no objects, and lists that are none.
+    *(("hosted-reply", b'data: {"choices": ' + choices + b"}\n\ndata: [DONE]") for choices in (b"7", b"[7]", b"{}", b'[{"delta": "x"}]', b'[{"delta": [1]}]', b"true")),
 )  # fmt: skip

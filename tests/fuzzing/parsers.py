@@ -373,7 +373,7 @@ def _parsers() -> dict[str, Parser]:
         "server-text": Parser(_reply(_parse_text), _json(seeds.COMPLETION), invalid),
         "server-tokens": Parser(_reply(_parse_tokens), _json({"tokens": [1, 2, 3], "count": 3}), invalid),
         "server-kind": Parser(_server_kind, _json({"data": [{"id": "m", "owned_by": "vllm"}], "version": "0.30.0"}, {"litellm_version": "1"})),
-        "hosted-reply": Parser(_hosted_reply, _json(seeds.COMPLETION, {"error": {"message": "insufficient_quota", "code": 429, "param": "temperature"}}), invalid),
+        "hosted-reply": Parser(_hosted_reply, (seeds.STREAM, *_json(seeds.COMPLETION, {"error": {"message": "insufficient_quota", "code": 429, "param": "temperature"}})), invalid),
         "hosted-answer": Parser(_reply(parse_answer), _json(seeds.COMPLETION), invalid),
         "hosted-journal": Parser(_reply(Answer.of), _json({"text": "B", "model": "m", "usage": {"text": 1}, "refused": False, "top_logprobs": [["B", -0.1]]}), (*invalid, ValueError, TypeError, KeyError, OverflowError)),
         "msp-podcast": Parser(_file("labels.json", _msp_votes), _json(seeds.MSP_JSON)),

@@ -175,6 +175,12 @@ COMPLETION = {
         "logprobs": {"content": [{"token": "B", "logprob": -0.1, "top_logprobs": [{"token": "B", "logprob": -0.1}, {"token": "token_id:5", "logprob": -2.5}]}]}}],
     "usage": {"prompt_tokens": 120, "completion_tokens": 1, "prompt_tokens_details": {"audio_tokens": 80, "cached_tokens": 0}},
 }  # fmt: skip
+STREAM = b"""data: {"model": "m-2026-01-01", "choices": [{"delta": {"content": "B"}, "finish_reason": null}]}
+
+data: {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 120}}
+
+data: [DONE]
+"""
 MODEL_CONFIG = {
     "architectures": ["Qwen2AudioForConditionalGeneration"],
     "ambivox_alm": None,

@@ -17,7 +17,13 @@ from typing import Any
 
 import httpx
 
-from ambivox.models.engines._bounded_http import InvalidResponseError, Response, request, shown_address
+from ambivox.models.engines._bounded_http import (
+    InvalidResponseError,
+    Response,
+    dicts_in,
+    request,
+    shown_address,
+)
 from ambivox.models.engines._retry import (
     REQUEST_SECONDS,
     BackOff,
@@ -192,9 +198,9 @@ def _completion(response: Response) -> Any:
         if not isinstance(event, dict):
             raise InvalidResponseError("a stream of something else than objects")
         whole |= {name: event[name] for name in ("model", "usage") if event.get(name)}
-        for choice in event.get("choices") or []:
-            delta = choice.get("delta") if isinstance(choice, dict) else None
-            pieces.append(str((delta or {}).get("content") or ""))
+        for choice in dicts_in(event.get("choices")):
+            delta = choice.get("delta")
+            pieces.append(str(delta.get("content") or "") if isinstance(delta, dict) else "")
             whole["choices"][0]["finish_reason"] = choice.get("finish_reason")
     if whole["choices"][0].get("finish_reason") is None:
         raise InvalidResponseError("a stream that ends before its end")

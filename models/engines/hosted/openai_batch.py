@@ -12,7 +12,13 @@ from typing import Any
 
 import httpx
 
-from ambivox.models.engines._bounded_http import InvalidResponseError, first_words, request, shown_address
+from ambivox.models.engines._bounded_http import (
+    InvalidResponseError,
+    dicts_in,
+    first_words,
+    request,
+    shown_address,
+)
 from ambivox.models.engines._retry import BackOff, Retries, TransientError, failure, is_transient
 from ambivox.models.engines.hosted.answer import Answer, Usage, parse_answer
 from ambivox.models.engines.hosted.batch_api import (
@@ -81,7 +87,7 @@ class OpenAiBatch:
         after = ""
         for _ in range(_PAGES):
             page = self._call(f"/batches?limit=100{f'&after={after}' if after else ''}", _mapping)
-            states = [_state(entry) for entry in page.get("data") or []]
+            states = [_state(entry) for entry in dicts_in(page.get("data"))]
             for state in states:
                 if state.job == job:
                     return state
@@ -156,7 +162,7 @@ def _state(content: Any) -> BatchState:
         raise InvalidResponseError("no batch")
     errors = entry.get("errors")
     listed = errors.get("data") if isinstance(errors, dict) else None
-    reasons = [str(error.get("message")) for error in listed or [] if isinstance(error, dict)]
+    reasons = [str(error.get("message")) for error in dicts_in(listed)]
     metadata = entry.get("metadata")
     return BatchState(
         entry["id"],

@@ -62,5 +62,11 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path, name: st
         place_below(tmp_path, name)
 
 
+@pytest.mark.parametrize("name", ["a\x1b[2J.json", "a\n.json", "\u202exosj.a", "a\x7f/b.json"])
+def test_a_name_with_control_characters_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SourceError, match="has control characters"):
+        place_below(tmp_path, name)
+
+
 def test_names_below_the_folder_are_kept(tmp_path: Path) -> None:
     assert place_below(tmp_path, "templates/a.jinja") == tmp_path / "templates" / "a.jinja"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ambivox.models.ingestion.small_corpora import LEAST_PRETRAIN_UTTERANCES, fitting_shares
+from ambivox.models.ingestion.small_corpora import ENOUGH_PRETRAIN_UTTERANCES, fitting_shares
 from ambivox.models.ingestion.splits import DEFAULT_SHARES, Shares, UnknownSpeakers, assign_splits
 from tests.models.ingestion.test_splits import table
 
@@ -50,13 +50,15 @@ def test_few_speakers(speakers: int, expected: dict[str, int], note: str) -> Non
 
 
 def test_speakers_of_pretrain_are_not_wasted_where_no_alm_can_be_trained() -> None:
-    names = [f"s{n % 8}" for n in range(24)]
-    counts, notes = splits(names)
-    assert "pretrain" not in counts
-    assert f"and an ALM needs {LEAST_PRETRAIN_UTTERANCES} to be trained on" in notes[0]
-    assert splits([f"s{n % 8}" for n in range(80)])[0]["pretrain"] >= LEAST_PRETRAIN_UTTERANCES
+    for size, is_possible in ((24, False), (80, True)):
+        counts, notes = splits([f"s{n % 8}" for n in range(size)])
+        assert "pretrain" not in counts
+        assert counts["train"] > counts["test"] >= counts["development"]
+        assert "is seldom worth a human vote" in notes[0]
+        assert ("--set ingest.shares=0.6,0.15,0.05,0.2 trains one nevertheless" in notes[0]) == is_possible
+    assert splits([f"s{n % 8}" for n in range(128)])[0]["pretrain"] >= ENOUGH_PRETRAIN_UTTERANCES
     # Utterances do not count without votes.
-    assert "pretrain" not in splits([f"s{n % 8}" for n in range(80)], without_votes=72)[0]
+    assert "pretrain" not in splits([f"s{n % 8}" for n in range(128)], without_votes=110)[0]
 
 
 def test_shares_that_the_user_gave_stay_where_the_speakers_suffice() -> None:
@@ -69,7 +71,7 @@ def test_shares_that_the_user_gave_stay_where_the_speakers_suffice() -> None:
 def test_each_unknown_speaker_counts_if_asked_for() -> None:
     counts, notes = splits([None] * 24, unknown="alone")
     assert {"train", "development", "test"} == set(counts)
-    assert "an ALM needs" in notes[0]
+    assert "no ALM is trained" in notes[0]
 
 
 def test_official_splits_need_no_speakers() -> None:
