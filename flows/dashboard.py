@@ -231,11 +231,12 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; nothing where there is none."""
-    if not path.is_file():
+    """What a JSON file holds; nothing where there is none, or where it is damaged: the step that reads it says so."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
-    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return values
+    return values if isinstance(values, dict) else {}
 
 
 def artifact_key(*parts: str) -> str:

@@ -17,6 +17,7 @@ from ambivox.flows.params_file import changing, load
 from ambivox.flows.stage_arguments import PATHS
 from ambivox.models.annotation.tombstones import forget_audio
 from ambivox.models.audio.probe_cache import cache_file, forget_recordings
+from ambivox.models.dvc_files import read_lock_file
 from ambivox.models.engines.hosted import journal
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.forgetting import held_elsewhere, recordings
@@ -46,10 +47,12 @@ def forget_people(project: Path, request: Request) -> None:
     """Remove people from a project and show what was done, and what others still hold.
 
     Raises:
-        UserError: A corpus is unknown, nobody has such a name, or something is locked or cannot be reached; the same
+        UserError: params.yaml or dvc.lock cannot be read, a corpus is unknown, nobody has such a name, or something is locked or cannot be reached; the same
             command resumes.
     """
     params = load(project)
+    # Read at the end, to say what DVC's cache still holds.
+    read_lock_file(project)
     for name in request.corpora:
         if name not in params["corpora"]:
             raise unknown("corpus of params.yaml", name, params["corpora"])
@@ -57,7 +60,7 @@ def forget_people(project: Path, request: Request) -> None:
     folders = {name: project / "data" / name for name in params["corpora"]}
     speakers = _with_pseudonyms(project, params, chosen, request.speakers)
     selections = select(folders, chosen, speakers=speakers, ids=request.utterance_ids)
-    _check_names(params, chosen, selections, request, speakers)
+    _check_names(params, chosen, selections, request, speakers, _without_tables(project, chosen))
     if not selections:
         _logger.info("nothing found: they are forgotten already, and nothing of them is left")
         return
@@ -86,6 +89,7 @@ def _check_names(
     selections: Mapping[str, Selection],
     request: Request,
     speakers: tuple[str, ...],
+    advice: str,
 ) -> None:
     """Refuse names that nobody has: a misspelt name must not look like a person who is forgotten."""
     listed = [entry for name in chosen for entry in _entries(params, name)]
@@ -98,11 +102,22 @@ def _check_names(
             exclusions.is_listed("speaker", each, listed) for each in spellings
         ):
             raise UserError(
-                f"found no utterance of speaker {name!r} in {', '.join(chosen)}; nothing was changed"
+                f"found no utterance of speaker {name!r} in {', '.join(chosen)}; nothing was changed{advice}"
             )
     for name in request.utterance_ids:
         if name not in ids and not exclusions.is_listed("utterance", name, listed):
-            raise UserError(f"found no utterance {name!r} in {', '.join(chosen)}; nothing was changed")
+            raise UserError(
+                f"found no utterance {name!r} in {', '.join(chosen)}; nothing was changed{advice}"
+            )
+
+
+def _without_tables(project: Path, chosen: tuple[str, ...]) -> str:
+    """What to do where a corpus has no tables, as after a removal: whoever is in it is not found."""
+    names = [name for name in chosen if not (project / "data" / name / "ingest/utterances.parquet").is_file()]
+    if not names:
+        return ""
+    stages = " ".join(f"ingest@{name}" for name in names)
+    return f"; {', '.join(names)} cannot be searched without its tables: run dvc repro {stages}, then this command again"
 
 
 def _entries(params: Any, corpus: str) -> list[str]:

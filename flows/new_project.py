@@ -18,6 +18,7 @@ from ambivox.flows.step_options import build_options, default_values
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
 from ambivox.models.processes.git import run_git
+from ambivox.models.regular_files import read_text
 from ambivox.models.temporary_files import scratch_folder
 
 _FILES = software.PIPELINE.parent
@@ -85,7 +86,7 @@ def make(folder: Path) -> list[str]:
     written = []
     for name, content in contents.items():
         path = folder / name
-        if not path.exists() or (name == ".dvc/config" and not path.read_text(encoding="utf-8").strip()):
+        if not path.exists() or (name == ".dvc/config" and not path.read_bytes().strip()):
             with atomic_path(path) as temporary:
                 temporary.write_text(content, encoding="utf-8")
             written.append(name)
@@ -124,7 +125,7 @@ def _check(done: subprocess.CompletedProcess[str], folder: Path, name: str) -> N
 def _extend_gitignore(path: Path) -> bool:
     """Add the lines that are not there; returns whether any was missing."""
     lines = _packaged("gitignore").splitlines()
-    known = path.read_text(encoding="utf-8") if path.exists() else ""
+    known = read_text(path, "what git ignores") if path.exists() else ""
     missing = [line for line in lines if line not in known.splitlines()]
     if missing:
         separator = "\n" if known and not known.endswith("\n") else ""
@@ -170,6 +171,10 @@ def upgrade(project: Path, *, dry_run: bool, discard_edits: bool) -> Upgrade:
     if not (project / software.FILE).exists():
         raise UserError(
             f"{project.resolve()} has no {software.FILE}: it is a checkout, which `git pull` upgrades, or no project"
+        )
+    if not (project / "params.yaml").is_file():
+        raise UserError(
+            f"{project / 'params.yaml'}: no such file; expected the options of the pipeline; restore it: git checkout params.yaml"
         )
     known = None if discard_edits else software.recorded(project)
     text = pipeline()
@@ -222,7 +227,7 @@ def _add_new_options(parent: Any, name: str, step: str, where: str) -> None:
 
 
 def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    return read_text(path, "the text that is compared") if path.exists() else ""
 
 
 def _diff(name: str, before: str, after: str) -> str:

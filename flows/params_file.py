@@ -55,7 +55,9 @@ def load(project: Path) -> Any:
         check_nesting(content)
         params: Any = yaml.load(content)
     except (OSError, ValueError, RecursionError, YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as YAML ({error_text(error)})") from error
+        raise UserError(
+            f"{path}: cannot be read as YAML ({error_text(error)}); correct it, or restore it: git checkout params.yaml"
+        ) from error
     if not isinstance(params, dict):
         raise UserError(f"{path}: expected a mapping with the sections {', '.join(_SECTIONS)}")
     for name, empty in _SECTIONS.items():

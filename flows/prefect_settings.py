@@ -90,7 +90,7 @@ def running_server(project: Path) -> str | None:
     url_file = prefect_home(project) / _SERVER_URL_FILE
     if not url_file.is_file():
         return None
-    url = url_file.read_text(encoding="utf-8").strip()
+    url = url_file.read_text(encoding="utf-8", errors="replace").strip()
     return url if is_healthy(url) else None
 
 

@@ -264,13 +264,13 @@ def _note_alm(note: Path, alm: str) -> None:
     if alm == TINY:
         if note.is_file():
             note.unlink()
-    elif not (note.is_file() and note.read_text(encoding="utf-8").strip() == alm):
+    elif not (note.is_file() and note.read_bytes().strip() == alm.encode()):
         note.parent.mkdir(parents=True, exist_ok=True)
         note.write_text(alm + "\n", encoding="utf-8")
 
 
 def _declare_figures(path: Path) -> None:
     """Tell DVC which of a corpus's files are figures, so that `dvc metrics diff` and `dvc plots diff` work."""
-    if not path.is_file() or path.read_text(encoding="utf-8") != _FIGURES:
+    if not path.is_file() or path.read_bytes() != _FIGURES.encode():
         with atomic_path(path) as temporary:
             temporary.write_text(_FIGURES, encoding="utf-8")

@@ -115,7 +115,7 @@ def history_figures(project: Path, corpus: str, annotated: dict[str, float]) -> 
 def _alm(project: Path, corpus: str) -> str:
     """The annotator of a corpus: what data/<corpus>/alm names, else the tiny ALM that is trained there."""
     path = project / "data" / corpus / "alm"
-    return Path(path.read_text(encoding="utf-8").strip()).name if path.is_file() else "tiny"
+    return Path(path.read_text(encoding="utf-8", errors="replace").strip()).name if path.is_file() else "tiny"
 
 
 def _version(project: Path, corpus: str) -> str:

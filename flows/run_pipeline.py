@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import os
 import time
 from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from ambivox.flows import prefect_settings, run_records
 from ambivox.flows.pipeline import Stage, StageFailedError, stages
 from ambivox.flows.prefect_server import PrefectServer, check_database
 from ambivox.flows.stage_runs import PlannedRun, is_ending, start_first
+from ambivox.models.json_documents import read_json_document
 from ambivox.models.left_out import left_out_reason
 from ambivox.models.logs import SHOWN_WARNINGS
 from ambivox.models.processes.children import end_children
@@ -20,6 +23,7 @@ from ambivox.models.processes.interruption import ended_by
 from ambivox.models.temporary_files import temporary_file
 from ambivox.tasks._main import USER_MISTAKE
 
+_METRICS: TypeAdapter[dict[str, dict[str, Any]]] = TypeAdapter(dict[str, dict[str, Any]])
 _logger = logging.getLogger(__name__)
 
 
@@ -108,7 +112,7 @@ def _print_outcome(project: Path, key: str, counts: dict[str, int], started: flo
     )
     validation = project / "data" / key / "validation"
     metrics = validation / "metrics.json"
-    rows = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {}
+    rows = read_json_document(metrics, _METRICS, "the scores of validate") if metrics.is_file() else {}
     if reason := left_out_reason(validation):
         console.print(f"The distributions were not scored: {reason}", markup=False)
     if rows:

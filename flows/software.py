@@ -15,6 +15,7 @@ from pathlib import Path
 
 import ambivox
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_path
 from ambivox.models.yaml_documents import parse_yaml
 
@@ -68,8 +69,10 @@ def recorded(project: Path) -> Software | None:
         content = parse_yaml(path.read_bytes())
         return Software(str(content["version"]), dict(content["steps"]), str(content["pipeline"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f" ({error_text(error)})" if isinstance(error, OSError | ValueError) else ""
         raise UserError(
-            f"{path}: cannot be read ({type(error).__name__}); restore it with git, or run: ambivox upgrade --discard-edits"
+            f"{path}: found no versions and hashes of steps, which ambivox init wrote{reason}; restore it: git checkout {FILE}, "
+            "or run: ambivox upgrade --discard-edits"
         ) from error
 
 

@@ -16,10 +16,61 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
+from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_path
+from ambivox.models.json_documents import describe
+from ambivox.models.regular_files import read_bytes
 from ambivox.models.yaml_documents import parse_yaml
 
 _logger = logging.getLogger(__name__)
+
+
+class Output(BaseModel):
+    """An output of a stage in dvc.lock."""
+
+    path: str
+    md5: str = ""
+
+
+class LockedStage(BaseModel):
+    """A stage in dvc.lock."""
+
+    outs: list[Output] = []
+
+
+class LockFile(BaseModel):
+    """The part of dvc.lock that says what outputs were at the last run."""
+
+    stages: dict[str, LockedStage] = {}
+
+
+def read_lock_file(project: Path) -> LockFile:
+    """Read dvc.lock; an empty or missing one is without stages.
+
+    Args:
+        project: The folder that holds dvc.yaml.
+
+    Raises:
+        UserError: It is no YAML, or of another type.
+    """
+    path = project / "dvc.lock"
+    if not path.exists():
+        return LockFile()
+    expected = "what the stages of the pipeline wrote; restore it: git checkout dvc.lock"
+    try:
+        content = parse_yaml(read_bytes(path, expected))
+        return LockFile.model_validate({} if content is None else content)
+    except ValidationError as error:
+        raise UserError(f"{path}: {describe(error)}; expected {expected}") from error
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(
+            f"{path}: cannot be read as YAML ({error_text(error)}); expected {expected}"
+        ) from error
 
 
 def repo_config(project: Path) -> dict[str, Any]:

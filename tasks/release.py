@@ -168,11 +168,13 @@ def _released_before(path: Path, tag: str, now: dict[str, Any]) -> dict[str, Any
     from ambivox.models.file_errors import error_text
 
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: cannot be read ({error_text(error)}); get it with: git checkout {tag} -- {path}"
         ) from error
+    if not isinstance(content, dict) or "files" not in content:
+        raise UserError(f"{path}: expected the card of a release; get it with: git checkout {tag} -- {path}")
     if content["files"] != now["files"]:
         raise UserError(
             f"{tag} was released already, and the outputs changed since; release the next version, or return to that one "

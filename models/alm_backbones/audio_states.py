@@ -6,6 +6,7 @@ Every run on the same ALM shares the cache: all sources, with and without DiME-A
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from ambivox.models.audio.audio_error import AudioError
 from ambivox.models.audio.clips import Clip, clips
 from ambivox.models.audio.decoding import RATE_HZ, decode_many
 from ambivox.models.audio.perturbation import perturb
+from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_path
 from ambivox.models.progress import track
 from ambivox.models.tables import Utterances
@@ -27,6 +29,7 @@ Recording = NDArray[np.float32] | AudioError
 # Yields (key, recording) for the requested keys, in any order.
 Loader = Callable[[list[str]], Iterator[tuple[str, Recording]]]
 
+_logger = logging.getLogger(__name__)
 _VERSION = "1"
 _SHARD_RECORDINGS = 256
 _TOWER_BATCH = 16
@@ -84,13 +87,16 @@ class AudioStates:
         return computed
 
     def _read(self, keys: set[str]) -> None:
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
         files = sorted(self._folder.glob("*.safetensors")) if self._folder and self._folder.is_dir() else []
         for file in files:
-            with safe_open(file, framework="pt") as shard:
-                for key in keys.intersection(shard.keys()):
-                    self._states[key] = shard.get_tensor(key)
+            try:
+                with safe_open(file, framework="pt") as shard:
+                    for key in keys.intersection(shard.keys()):
+                        self._states[key] = shard.get_tensor(key)
+            except (SafetensorError, OSError) as error:
+                _logger.warning(f"{file}: not readable ({error_text(error)}); its states are computed again")
 
     def _write(self, states: dict[str, Tensor]) -> None:
         from safetensors.torch import save_file

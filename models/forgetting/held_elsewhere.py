@@ -11,33 +11,12 @@ import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from pydantic import BaseModel
-
+from ambivox.models.dvc_files import read_lock_file
 from ambivox.models.errors import UserError
 from ambivox.models.object_store import is_object_url
 from ambivox.models.processes.git import run_git
-from ambivox.models.yaml_documents import parse_yaml
 
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
-
-
-class _Out(BaseModel):
-    """An output of a stage in dvc.lock."""
-
-    path: str
-    md5: str = ""
-
-
-class _Stage(BaseModel):
-    """A stage in dvc.lock."""
-
-    outs: list[_Out] = []
-
-
-class _LockFile(BaseModel):
-    """The part of dvc.lock that says what outputs were at the last run."""
-
-    stages: dict[str, _Stage] = {}
 
 
 def earlier_outputs(project: Path, corpora: Collection[str]) -> list[Path]:
@@ -49,11 +28,11 @@ def earlier_outputs(project: Path, corpora: Collection[str]) -> list[Path]:
 
     Returns:
         Files in .dvc/cache.
+
+    Raises:
+        UserError: dvc.lock cannot be read.
     """
-    try:
-        lock = _LockFile.model_validate(parse_yaml((project / "dvc.lock").read_bytes()))
-    except (OSError, ValueError):
-        return []
+    lock = read_lock_file(project)
     outs = [out for stage in lock.stages.values() for out in stage.outs]
     folders = tuple(f"data/{corpus}/" for corpus in corpora)
     cache = project / ".dvc" / "cache" / "files" / "md5"

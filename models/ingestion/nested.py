@@ -91,7 +91,7 @@ def audio_paths(path: Path, table: pl.DataFrame, column: str) -> pl.DataFrame:
                     f"{path}: column {column!r} holds the recordings themselves; `ambivox table {path} --write` writes "
                     f"them to {file.parent}"
                 )
-            paths.append(str(file.absolute()))
+            paths.append(file.relative_to(path.parent).as_posix())
         else:
             paths.append(content.get("path"))
     return table.with_columns(pl.Series(column, paths, dtype=pl.String))

@@ -39,6 +39,7 @@ class Chat:
         self.special_tokens = _special_tokens(self.tokenizer)
         # Acted corpora repeat a few sentences, and without transcripts all utterances have the same prompts.
         self._cached_tokens = lru_cache(maxsize=1024)(self._tokens)
+        self._has_audio_place = False
 
     def render(self, request: Request) -> str:
         """The prompt as text.
@@ -48,13 +49,26 @@ class Chat:
 
         Returns:
             Chat markup, the placeholder of the audio and the text, up to the start of the model's response.
+
+        Raises:
+            UserError: the template cannot be used, or leaves out the audio or the text.
         """
         return self._rendered(request.prompt, request.transcript, request.audio is not None)
 
     def _rendered(self, prompt: Prompt, transcript: str | None, has_audio: bool) -> str:
         messages = prompt.messages(transcript, self.special_tokens)
-        if not has_audio:
-            messages[0]["content"] = [part for part in messages[0]["content"] if part["type"] == "text"]
+        parts = messages[0]["content"]
+        texts = [part for part in parts if part["type"] == "text"]
+        text = self._apply([{**messages[0], "content": parts if has_audio else texts}])
+        if any(part["text"].strip() not in text for part in texts):
+            raise _template_error("leaves out the question")
+        if has_audio and len(texts) < len(parts) and not self._has_audio_place:
+            if self._apply([{**messages[0], "content": texts}]) == text:
+                raise _template_error("has no place for a recording")
+            self._has_audio_place = True
+        return text
+
+    def _apply(self, messages: list[dict[str, Any]]) -> str:
         try:
             text: str = within(
                 _RENDER_SECONDS,
@@ -63,15 +77,11 @@ class Chat:
                 ),
             )
         except TimeLimitError as error:
-            raise UserError(
-                f"the ALM's chat template does not end ({error}); use the template of the published model"
-            ) from error
+            raise _template_error(f"does not end ({error})") from error
         except Exception as error:
             # The template is a program of the checkpoint's author, and may raise anything.
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise UserError(
-                f"the ALM's chat template cannot be used ({reason:.200}); use the template of the published model"
-            ) from error
+            raise _template_error(f"cannot be used ({reason:.200})") from error
         return text
 
     def tokens(self, request: Request) -> list[int]:
@@ -181,6 +191,10 @@ def _processor(source: str, revision: str, is_local: bool, name: str) -> Any:
                 f"transformers.{name}.from_pretrained(BASE).save_pretrained(FOLDER)"
             ) from error
         raise UserError(f"{source}: its processor cannot be loaded ({reason})") from error
+
+
+def _template_error(fault: str) -> UserError:
+    return UserError(f"the ALM's chat template {fault}; use the template of the published model")
 
 
 def _special_tokens(tokenizer: Any) -> tuple[str, ...]:

@@ -210,6 +210,6 @@ def _remove_place(path: Path, key: str, facts: Mapping[str, Any]) -> None:
 def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read ({error_text(error)}); train the model again") from error
     return content if isinstance(content, dict) else {}

@@ -180,7 +180,7 @@ def damage(recordings: Path, kind: str) -> list[str]:
         (recordings / "processedResults/tabulatedVotes.csv").unlink()
         return ["--corpus", "crema_d", "--root", str(recordings)]
     if kind == "a missing column":
-        (table / "votes.csv").write_text("utterance_id,mood_ring\na,blue\n")
+        (table / "votes.csv").write_text("utterance_id,ring\na,blue\n")
     if kind == "an empty folder":
         for path in table.iterdir():
             path.unlink()

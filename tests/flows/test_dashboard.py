@@ -263,3 +263,10 @@ def test_the_page_shows_what_a_hosted_alm_cost_and_when_it_ends(
 def test_names_from_outside_cannot_break_the_table() -> None:
     table = dashboard._table(("", "js"), [("a|b\n<script>", None)])
     assert table.splitlines()[2] == "| a\\|b &lt;script> | none |"
+
+
+@pytest.mark.parametrize("content", ["", "{", "null", "[1]", '"x"', "[" * 100_000, "\xff"])
+def test_a_damaged_file_is_left_out(content: str, tmp_path: Path) -> None:
+    for name in ("metrics.json", "pooling.json", "checks.json", "augmentation.json", "training.json"):
+        (tmp_path / name).write_text(content, encoding="latin-1")
+    assert dashboard.page("validate", "ours", tmp_path, tmp_path) == "# validate · ours"

@@ -237,6 +237,12 @@ def test_single_utterances_are_forgotten_by_a_list(project: Path, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert "people: 2 utterances are forgotten" in done.stdout
     assert "2 of your own recordings stay" in done.stderr
+    # The tables were removed: who is in them cannot be found before they are made again, and is told so.
+    listed.write_text("call-004\n")
+    early = ambivox(project, "forget", "--utterances", str(listed), "--corpus", "people")
+    assert early.returncode == 2
+    assert "run dvc repro ingest@people, then this command again" in early.stderr
+    listed.write_text("call-003\ncall-017\n")
     gone = {"call-003", "call-017", before["call-003"], before["call-017"]}
     assert holders(gone, project, skipped={".git", ".dvc"}) == []
     dvc(project, "repro", "ingest@people")

@@ -57,23 +57,23 @@ def test_what_is_kept_is_what_ingest_reads(root: Path, capsys: pytest.CaptureFix
     rows = [
         {
             "file": row["file"],
-            "mood": row["emotion"],
-            "style": "read",
+            "heard": row["emotion"],
+            "style": "calm",
             "rater": row["rater"],
             "who": row["actor"],
         }
         for row in long_rows()
     ]
     write(root / "study.csv", rows)
-    with pytest.raises(UserError, match="few distinct values"):
+    with pytest.raises(UserError, match="'heard', 'style' may each hold an annotator's labels"):
         ingested(root)
-    code, _ = table(capsys, root, "--options.label", "mood", "--options.speaker", "who", "--write")
+    code, _ = table(capsys, root, "--options.label", "heard", "--options.speaker", "who", "--write")
     assert code == 0
     assert "style" not in tomllib.loads((root / NAME).read_text()).values()
     check(ingested(root))
     check(ingested(root / "study.csv"))
     # An option of the caller comes first.
-    assert ingested(root, label="style").votes.labels == ("read",)
+    assert ingested(root, label="style").votes.labels == ("calm",)
 
 
 def test_a_table_that_lacks_something_says_so_and_ends_with_2(
@@ -111,6 +111,14 @@ def test_recordings_inside_a_table_are_written_beside_it(
     corpus = ingested(root)
     assert corpus.utterances.frame["utterance_id"].to_list() == list(CLIPS)
     assert corpus.rejects.height == 0
+    # Without ids, those are the files' names below the table, wherever that is.
+    huggingface(root / "train.parquet", {name: columns[name] for name in ("audio", "speaker", "labels")}, {})
+    (root / "ambivox-table.toml").unlink()
+    code, shown = table(capsys, root / "train.parquet", "--write")
+    assert code == 0, shown
+    assert ingested(root).utterances.frame["utterance_id"].to_list() == [
+        f"train-audio/{path.name}" for path in written
+    ]
 
 
 def test_a_mapping_holds_any_name(tmp_path: Path) -> None:

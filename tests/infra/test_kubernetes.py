@@ -121,6 +121,18 @@ def test_the_dashboard_of_ray_listens_inside_its_pod_only() -> None:
     assert cluster["spec"]["headGroupSpec"]["rayStartParams"]["dashboard-host"] == "127.0.0.1"
 
 
+def test_every_node_of_ray_asks_for_the_token_of_a_secret() -> None:
+    nodes = [pod for name, _, pod in PODS if name.startswith("ray.yaml")]
+    assert len(nodes) == 2
+    for node in nodes:
+        (container,) = node["containers"]
+        given = {entry["name"]: entry for entry in container["env"]}
+        assert given["RAY_AUTH_MODE"]["value"] == "token"
+        assert given["RAY_AUTH_TOKEN"]["valueFrom"] == {
+            "secretKeyRef": {"name": "ambivox-ray", "key": "auth_token"}
+        }
+
+
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_manifests_are_consistent(path: Path) -> None:
     """Selectors match pods; the claims and accounts that pods name exist."""

@@ -1,8 +1,12 @@
-"""``python -m tests.mistakes [lines] [paths] [texts] [--sample N]``: wrong words for every command, and how each ends.
+"""``python -m tests.mistakes [texts] [paths] [lines] [--sample N]``: wrong words for every command, and how each ends.
 
 Each case is a command in a forked process, in a project in which everything has run. Prints how many ended how, and every
 fault: an end other than one line and exit code 2, a change of any file, or more than five seconds. A case that is accepted
 is none: some words that look wrong are legal. Ends with 1 where there are faults.
+
+The order is random, but spread: of every file of every option one mistake, then another (``--seed``). With ``--minutes`` it
+stops in between, and with ``--record`` it notes every ending in a file and continues there the next time. ``--real`` runs
+some of the cases again as a user starts the command, and compares the endings.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import gc
 import random
 import shutil
 import sys
-from collections import Counter
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
@@ -22,12 +26,14 @@ from cyclopts import App
 from ambivox.flows.cli import build
 from tests.mistakes import command_lines, paths, texts
 from tests.mistakes.command_lines import WrongLine
-from tests.mistakes.forked import LIMIT_SECONDS, Ending, make_place, preload, restore, run_forked
+from tests.mistakes.forked import LIMIT_SECONDS, make_place, preload
+from tests.mistakes.order import spread
 from tests.mistakes.project import make_original
+from tests.mistakes.runner import Record, Runner, text
+from tests.mistakes.worker import Worker
 
 LIGHT = ("polars", "numpy", "scipy.stats", "pydantic", "soundfile")
 HEAVY = (*LIGHT, "torch", "transformers.models.qwen2_audio", "peft", "matplotlib.pyplot", "sklearn.neighbors", "pyarrow.parquet", "dvc.repo")  # fmt: skip
-SHOWN_CHARACTERS = 400
 # Commands that end within seconds, also where they accept what they are given. The others are left out of a sample.
 QUICK = ("doctor", "export", "forget", "forget-corpus", "import-annotations", "import-votes", "init", "table", "upgrade")  # fmt: skip
 SAMPLE_LIMIT_SECONDS = 100.0
@@ -44,6 +50,17 @@ def main() -> int:
     arguments.add_argument(
         "--data", type=Path, help="data/demo of a project in which all has run; by default it is made first"
     )
+    arguments.add_argument("--minutes", type=float, default=float("inf"), help="stop each kind after so long")
+    arguments.add_argument(
+        "--match", default="", help="only cases whose text, as it is printed, has this in it"
+    )
+    arguments.add_argument("--record", type=Path, help="a file that notes every ending, and what has run")
+    arguments.add_argument(
+        "--real", type=int, default=0, help="so many of them as a user starts the command, too"
+    )
+    arguments.add_argument(
+        "--warm", action="store_true", help="many cases per process: faster, and less alike"
+    )
     given = arguments.parse_args()
     application = build()
     faults = 0
@@ -54,15 +71,26 @@ def main() -> int:
     work = Path(mkdtemp(prefix="ambivox-mistakes-"))
     try:
         original = make_original(work / "original", given.data or _base(work))
-        for kind in given.kinds or ("lines", "paths", "texts"):
-            cases = list(_cases(kind, application, original))
+        for kind in given.kinds or ("texts", "paths", "lines"):
+            cases = spread(list(_cases(kind, application, original)), given.seed)
             if given.sample:
-                quick = [case for case in cases if case.words[0] in QUICK]
-                cases = random.Random(given.seed).sample(quick, min(given.sample, len(quick)))
+                cases = [case for case in cases if case.words[0] in QUICK][: given.sample]
+            record = Record(given.record)
+            cases = [
+                case
+                for case in cases
+                if given.match in text(kind, case) and text(kind, case) not in record.done
+            ]
             place = make_place(work / kind) if kind == "lines" else work / kind
             limit = SAMPLE_LIMIT_SECONDS if given.sample else LIMIT_SECONDS
-            unchanged = None if kind == "lines" else original
-            faults += run_cases(kind, cases, application, place, unchanged, limit)
+            runner = Runner(kind, application, place, None if kind == "lines" else original, record, limit)
+            if given.warm:
+                runner.worker = Worker(application, place, limit)
+            faults += runner.run(cases, time.monotonic() + 60 * given.minutes)
+            if runner.worker is not None:
+                runner.worker.close()
+                runner.worker = None
+            faults += runner.compare(random.Random(given.seed).sample(cases, min(given.real, len(cases))))
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return int(faults > 0)
@@ -84,53 +112,6 @@ def _cases(kind: str, application: App, original: Path) -> Iterator[WrongLine]:
         yield from paths.wrong_paths(application)
     else:
         yield from texts.wrong_texts(application, original)
-
-
-def run_cases(
-    kind: str,
-    cases: list[WrongLine],
-    application: App,
-    place: Path,
-    original: Path | None,
-    limit_seconds: float,
-) -> int:
-    """Run cases in a place, print how they ended, and return the number of faults.
-
-    Args:
-        kind: What the cases are, for what is printed.
-        cases: The cases.
-        application: The command line.
-        place: Where they run.
-        original: What the place is at the beginning of each; None for one that stays empty.
-        limit_seconds: How long a case may take.
-    """
-    if original is not None:
-        restore(place, original)
-    endings: Counter[str] = Counter()
-    for case in cases:
-        ending = run_forked(application, case.words, place, limit_seconds=limit_seconds)
-        name = outcome(ending)
-        endings[name] += 1
-        if name not in ("one line", "accepted"):
-            print(f"{kind}: {name}: {case.mistake}: ambivox {' '.join(map(ascii, case.words))}")
-            print(f"    {ending.said[-SHOWN_CHARACTERS:].strip()!r} {ending.changed[:3]}", flush=True)
-        if original is not None and ending.changed:
-            restore(place, original, ending.changed)
-    counts = ", ".join(f"{count} {name}" for name, count in endings.most_common())
-    print(f"{kind}: {len(cases)} cases: {counts}", flush=True)
-    return len(cases) - endings["one line"] - endings["accepted"]
-
-
-def outcome(ending: Ending) -> str:
-    """How a case ended, in words."""
-    # doctor ends with 1 where something is missing, and shows what.
-    if ending.code == 0 or (ending.code == 1 and ending.shown and not ending.said):
-        return "accepted"
-    if ending.code < 0:
-        return "no end"
-    if ending.is_one_line:
-        return "changed files" if ending.changed else "one line"
-    return f"exit code {ending.code}, {len(ending.said.splitlines())} lines"
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cyclopts import App
@@ -25,11 +26,13 @@ class WrongLine:
         words: The words after ``ambivox``.
         mistake: What kind of mistake it has.
         option: The option that it is about.
+        make: Makes the file that is wrong, in the place, and returns its name there; None where there is none.
     """
 
     words: tuple[str, ...]
     mistake: str
     option: str = ""
+    make: Callable[[Path], Path] | None = None
 
 
 def commands(application: App) -> list[str]:

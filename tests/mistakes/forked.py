@@ -19,10 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cyclopts import App
+from pydantic import TypeAdapter
 
 from ambivox.tasks._main import USER_MISTAKE, execute
 
 LIMIT_SECONDS = 5.0
+WAIT_FACTOR = 12
+LOOK_SECONDS = 0.25
 # A user who may not write where root may.
 NOBODY = 65534
 _OWN = (".ambivox", ".cache", ".config", "__pycache__")
@@ -63,6 +66,8 @@ def preload(modules: Sequence[str]) -> None:
     """Import the libraries that commands use, before any process is forked."""
     for module in modules:
         importlib.import_module(module)
+    # pydantic looks for plugins in all installed packages, once per process.
+    TypeAdapter(int)
 
 
 def run_forked(
@@ -81,32 +86,45 @@ def run_forked(
         words: The words after ``ambivox``.
         place: A folder with the folders of ``make_place``; what changes in it is reported.
         folder: The current folder of the command, below the place.
-        limit_seconds: After so long it is killed, with all of its session; the code is then -9.
+        limit_seconds: After so long it is killed, with all of its session; the code is then -9. What counts is how long
+            it computes, since others may keep the machine busy; it may wait for twelve times as long.
         as_nobody: Whether a user without rights runs it.
     """
-    before = _entries(place)
+    before = entries(place)
     said, shown = place.parent / f"{place.name}.stderr", place.parent / f"{place.name}.stdout"
     started = time.monotonic()
     child = os.fork()
     if child == 0:
         _become(application, words, place, folder, (shown, said), as_nobody)
-    with contextlib.closing(_Descriptor(os.pidfd_open(child))) as handle:
-        ready, _, _ = select.select([handle], [], [], limit_seconds)
-    seconds = time.monotonic() - started
-    if not ready:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)
+    _end_after(child, started, limit_seconds)
     _, status, used = os.wait4(child, 0)
-    after = _entries(place)
-    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    seconds = time.monotonic() - started
+    changed = differences(before, entries(place))
     return Ending(
         os.waitstatus_to_exitcode(status),
         said.read_text(encoding="utf-8", errors="replace"),
         shown.read_text(encoding="utf-8", errors="replace"),
         seconds,
         used.ru_utime + used.ru_stime,
-        tuple(changed),
+        changed,
     )
+
+
+def _end_after(child: int, started: float, limit_seconds: float) -> None:
+    """Wait until a process ends; kill it, with its session, once it has computed or waited for too long."""
+    with contextlib.closing(_Descriptor(os.pidfd_open(child))) as handle:
+        while not select.select([handle], [], [], LOOK_SECONDS)[0]:
+            waited_seconds = time.monotonic() - started
+            if cpu_seconds(child) >= limit_seconds or waited_seconds >= WAIT_FACTOR * limit_seconds:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child, signal.SIGKILL)
+                return
+
+
+def cpu_seconds(process: int) -> float:
+    """How long a process and the children that it waited for have kept a core busy."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def make_place(place: Path) -> Path:
@@ -136,19 +154,7 @@ def _become(
     as_nobody: bool,
 ) -> None:
     try:
-        os.setsid()
-        os.chdir(place / folder)
-        streams = [os.open(os.devnull, os.O_RDONLY)]
-        streams += [os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for path in outputs]
-        for target, source in enumerate(streams):
-            os.dup2(source, target)
-        home = place / "home"
-        os.environ |= {
-            "HOME": str(home),
-            "TMPDIR": str(place / "tmp"),
-            "XDG_CACHE_HOME": str(home / ".cache"),
-        }
-        os.environ.pop("AMBIVOX_CACHE", None)
+        become_user_of(place, folder, outputs)
         if as_nobody:
             os.setgid(NOBODY)
             os.setuid(NOBODY)
@@ -160,9 +166,28 @@ def _become(
         os._exit(1)
 
 
-def _entries(place: Path) -> dict[str, tuple[int, int, int]]:
+def become_user_of(place: Path, folder: str, outputs: tuple[Path, Path]) -> None:
+    """Make this process one of the user of a place: session, current folder, streams and environment.
+
+    Args:
+        place: A folder with the folders of ``make_place``.
+        folder: The current folder, below the place.
+        outputs: The files to which standard output and standard error are written.
+    """
+    os.setsid()
+    os.chdir(place / folder)
+    streams = [os.open(os.devnull, os.O_RDONLY)]
+    streams += [os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND) for path in outputs]
+    for target, source in enumerate(streams):
+        os.dup2(source, target)
+    home = place / "home"
+    os.environ |= {"HOME": str(home), "TMPDIR": str(place / "tmp"), "XDG_CACHE_HOME": str(home / ".cache")}
+    os.environ.pop("AMBIVOX_CACHE", None)
+
+
+def entries(place: Path) -> dict[str, tuple[int, int, int]]:
     """Mode, size and time of every entry, without those that are Ambivox's and libraries' own."""
-    entries: dict[str, tuple[int, int, int]] = {}
+    known: dict[str, tuple[int, int, int]] = {}
     folders = [str(place)]
     while folders:
         for entry in os.scandir(folders.pop()):
@@ -173,8 +198,15 @@ def _entries(place: Path) -> dict[str, tuple[int, int, int]]:
             if is_folder:
                 folders.append(entry.path)
             size, changed = (0, 0) if is_folder else (found.st_size, found.st_mtime_ns)
-            entries[entry.path[len(str(place)) + 1 :]] = (found.st_mode, size, changed)
-    return entries
+            known[entry.path[len(str(place)) + 1 :]] = (found.st_mode, size, changed)
+    return known
+
+
+def differences(
+    before: dict[str, tuple[int, int, int]], after: dict[str, tuple[int, int, int]]
+) -> tuple[str, ...]:
+    """The names of entries that differ."""
+    return tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
 
 
 def restore(place: Path, original: Path, changed: Sequence[str] | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,16 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+# Where wrong files are made, in a place.
+WRONG_FILES = Path("wrong/texts")
+
+
 def wrong_texts(application: App, place: Path) -> Iterator[WrongLine]:
-    """A line per option and kind of content; the files are made below ``place / "wrong" / "texts"``.
+    """A line per option and kind of content; each makes its wrong file when it is run.
 
     Args:
         application: The command line.
-        place: A place of ``make_original``.
+        place: A place of ``make_original``, or one like it.
     """
     project = place / "project"
     for command in commands(application):
@@ -102,46 +107,57 @@ def wrong_texts(application: App, place: Path) -> Iterator[WrongLine]:
             source = project / value
             members = [one for one in _MEMBERS.get(value, ()) if (source / one).parent.is_dir()]
             for member in members if source.is_dir() else ("",):
-                for kind, content in _contents(source / member):
-                    path = _wrong_copy(place / "wrong/texts", source, member, kind, content)
-                    given = f"{name}=../{path.relative_to(place)}"
-                    yield WrongLine((*without(right, name), given), f"{member or source.name}: {kind}", name)
+                for kind in _kinds(source / member):
+                    given = f"{name}=../{_wrong_place(value, member, kind)}"
+                    make = partial(_make_wrong, value=value, member=member, kind=kind)
+                    words = (*without(right, name), given)
+                    yield WrongLine(words, f"{member or source.name}: {kind}", name, make)
     for document in PROJECT_DOCUMENTS:
-        for kind, content in _contents(project / document):
-            path = _wrong_copy(place / "wrong/texts", project, document, kind, content)
+        for kind in _kinds(project / document):
+            make = partial(_spoil, document=document, kind=kind)
             for command in _PROJECT_COMMANDS:
-                given = f"--project=../{path.relative_to(place)}"
-                yield WrongLine((command, *RIGHT[command], given), f"{document}: {kind}", "--project")
+                yield WrongLine((command, *RIGHT[command]), f"{document}: {kind}", "--project", make)
 
 
-def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
-    yield from CONTENTS.items()
+def _kinds(path: Path) -> Iterator[str]:
+    yield from CONTENTS
     if path.is_file():
-        right = path.read_bytes()
-        yield from ((kind, damaged(right)) for kind, damaged in DAMAGES.items())
+        yield from DAMAGES
 
 
-def _wrong_copy(texts: Path, source: Path, member: str, kind: str, content: bytes) -> Path:
-    """A file with a wrong content, or a folder of links to the right files with one wrong file in it."""
-    place = texts / kind.replace(" ", "-") / source.parent.name
-    if not member:
-        path = place / source.name
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        return path
-    folder = place / f"{source.name}-{member.replace('/', '-')}"
-    if not folder.exists():
-        _link_all_but(source, folder, Path(member))
-        (folder / member).write_bytes(content)
-    return folder
+def _wrong_place(value: str, member: str, kind: str) -> Path:
+    """A name for every content, as a process may know what a file held before."""
+    return WRONG_FILES / f"{member or 'file'}-{kind}".replace("/", "-").replace(" ", "-") / Path(value).name
+
+
+def _make_wrong(place: Path, value: str, member: str, kind: str) -> Path:
+    """Make a file with a wrong content, or a folder of links to the right files with one wrong file in it."""
+    source = place / "project" / value
+    wrong = place / _wrong_place(value, member, kind)
+    wrong.parent.mkdir(parents=True, exist_ok=True)
+    if member:
+        _link_all_but(source, wrong, Path(member))
+    (wrong / member).write_bytes(_content(source / member, kind))
+    return WRONG_FILES
+
+
+def _spoil(place: Path, document: str, kind: str) -> Path:
+    """Write a wrong content into a file of the project itself: links would be no project for git and DVC."""
+    name = Path("project") / document
+    (place / name).parent.mkdir(parents=True, exist_ok=True)
+    (place / name).write_bytes(_content(place / name, kind))
+    return name
+
+
+def _content(right: Path, kind: str) -> bytes:
+    return CONTENTS[kind] if kind in CONTENTS else DAMAGES[kind](right.read_bytes())
 
 
 def _link_all_but(source: Path, folder: Path, member: Path) -> None:
-    folder.mkdir(parents=True)
+    folder.mkdir()
     first, *deeper = member.parts
     for entry in source.iterdir():
         if entry.name != first:
-            (folder / entry.name).symlink_to(entry.resolve())
+            (folder / entry.name).symlink_to(entry)
     if deeper:
         _link_all_but(source / first, folder / first, Path(*deeper))

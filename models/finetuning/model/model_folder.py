@@ -11,6 +11,7 @@ README.md                                         how to load the model without 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ import torch
 from torch import Tensor
 
 from ambivox.models.alm_backbones.backbone import Backbone, load
-from ambivox.models.errors import UserError
+from ambivox.models.errors import UserError, memory_is_full
+from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_folder, write_json
 from ambivox.models.finetuning.data.prompts import answer_code_ids, build_prompt
 from ambivox.models.finetuning.model.card import CARD, Card, read_card
@@ -28,6 +30,8 @@ from ambivox.models.finetuning.model.distribution_model import DistributionModel
 from ambivox.models.finetuning.model.folder_readme import readme_text
 
 _HEAD = "distribution_head.safetensors"
+_WEIGHTS = ("adapter_config.json", "adapter_model.safetensors", _HEAD)
+_LONGEST_REASON = 200
 
 
 def save_model(model: DistributionModel, weights: dict[str, Tensor], card: Card, folder: Path) -> None:
@@ -80,10 +84,11 @@ def load_model(
         UserError: There is no such model, or the base ALM is not the one that it was trained on.
         MissingExtraError: It needs 4-bit weights and bitsandbytes is not installed.
     """
-    from peft import PeftModel
-    from safetensors.torch import load_file
-
     card = read_card(folder)
+    if missing := [name for name in _WEIGHTS if not (folder / name).is_file()]:
+        raise UserError(
+            f"{folder}: found no {missing[0]}, expected a folder that finetune wrote; copy it again with all its files"
+        )
     backbone = load(alm or card.alm, device, dtype, quantise=card.quantised)
     if backbone.resolved.revision != card.alm_revision:
         raise UserError(
@@ -92,13 +97,33 @@ def load_model(
         )
     if dequantise and card.quantised:
         backbone.model = backbone.model.dequantize()
-    with without_peft_warning():
-        backbone.model = PeftModel.from_pretrained(backbone.model, folder, torch_device=str(device))
     from_answer = bool(card.settings["from_answer"])
     head = DistributionHead(backbone.width, len(card.labels), from_answer=from_answer).to(device)
-    head.load_state_dict(load_file(folder / _HEAD))
+    _load_weights(backbone, head, folder, device)
     code_ids = answer_code_ids(backbone, card.labels, card.modality) if from_answer else None
     return DistributionModel(backbone, head, code_ids).eval(), card
+
+
+def _load_weights(backbone: Backbone, head: DistributionHead, folder: Path, device: torch.device) -> None:
+    """Load the adapters into the base ALM, and the weights of the head."""
+    from peft import PeftModel
+    from safetensors.torch import load_file
+
+    try:
+        with without_peft_warning():
+            # peft only warns, and would keep adapters without effect.
+            warnings.filterwarnings("error", message=".*missing adapter keys")
+            backbone.model = PeftModel.from_pretrained(backbone.model, folder, torch_device=str(device))
+        head.load_state_dict(load_file(folder / _HEAD))
+    except Exception as error:
+        # The files decide which code of peft runs, and that raises exceptions of many types.
+        if memory_is_full(error):
+            raise
+        reason = error_text(error)[:_LONGEST_REASON]
+        raise UserError(
+            f"{folder}: its weights cannot be loaded ({type(error).__name__}: {reason}); expected {', '.join(_WEIGHTS)} as "
+            "finetune wrote them; copy the folder again, or train again"
+        ) from error
 
 
 def merge(folder: Path, alm: str | None, out: Path, inputs: Iterable[Path | str | None] = ()) -> Path:

@@ -12,10 +12,12 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("peft")
 
+import torch
+
 from ambivox.models.audio.decoding import decode
 from ambivox.models.errors import UserError
 from ambivox.models.finetuning.model.card import read_card
-from ambivox.models.finetuning.model.model_folder import merge
+from ambivox.models.finetuning.model.model_folder import load_model, merge
 from ambivox.models.tables import Utterances
 from tests.support.finetuned_models import (
     predict_split,
@@ -82,3 +84,40 @@ def test_a_corrected_prior_of_version_0_1_is_read_as_corrected_label_shift(model
 def test_a_folder_without_a_card_is_refused(tmp_path) -> None:
     with pytest.raises(UserError, match="in a folder that finetune wrote"):
         read_card(tmp_path)
+
+
+DAMAGES = {
+    "none": None,
+    "empty": b"",
+    "letter": b"Dear Ann,\n",
+    "JSON list": b"[]",
+    "other type": b'{"peft_type": "NONSENSE"}',
+    "texts for numbers": b'{"peft_type": "LORA", "r": "many", "target_modules": 3}',
+    "no tensors": (2).to_bytes(8, "little") + b"{}",
+    "header without end": (1 << 40).to_bytes(8, "little") + b"{}",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *(
+            ("adapter_config.json", damage)
+            for damage in ("none", "letter", "JSON list", "other type", "texts for numbers")
+        ),
+        *(
+            ("adapter_model.safetensors", damage)
+            for damage in ("none", "empty", "no tensors", "header without end")
+        ),
+        *(("distribution_head.safetensors", damage) for damage in ("none", "letter", "no tensors")),
+    ],
+)
+def test_damaged_weights_are_one_line_that_names_the_folder(model, tmp_path, name, damage) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(model, folder)
+    (folder / name).unlink()
+    if (content := DAMAGES[damage]) is not None:
+        (folder / name).write_bytes(content)
+    with pytest.raises(UserError, match=r"damaged: (found no|its weights)") as caught:
+        load_model(folder, None, torch.device("cpu"), torch.float32)
+    assert len(str(caught.value)) < 700

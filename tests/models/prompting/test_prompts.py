@@ -208,3 +208,25 @@ def test_a_template_that_does_not_end_is_stopped(small_alm, monkeypatch, templat
     prompt = build_prompts(("anger", "joy"), PAPER[:1], 1)[0]
     with pytest.raises(UserError, match="chat template does not end"):
         chat.render(Request(prompt, None, "", None))
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("", "leaves out the question"),
+        ("[1, 2, NaN]", "leaves out the question"),
+        ("<|AUDIO|>\n", "leaves out the question"),
+        (
+            "{% for part in messages[0]['content'] %}{{ part.get('text', '') }}{% endfor %}",
+            "has no place for a recording",
+        ),
+        ("{{ messages[0]['content'][-1]['text'][:40] }}<|AUDIO|>", "leaves out the question"),
+        ("{{ messages[3] }}{{ nothing.there }}", "cannot be used"),
+    ],
+)
+def test_a_template_that_leaves_something_out_is_refused(small_alm, monkeypatch, template, message):
+    chat = load_chat(resolve(str(small_alm)))
+    monkeypatch.setattr(chat.processor, "chat_template", template)
+    prompt = build_prompts(("anger", "joy"), PAPER[:1], 1)[0]
+    with pytest.raises(UserError, match=f"chat template {message}"):
+        chat.render(Request(prompt, np.zeros(1600, np.float32), "", None))
