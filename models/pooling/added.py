@@ -39,6 +39,5 @@ def measure_added(
         others = tuple(other for other in everyone if other != a)
         without_N = cross_fitted_nll(others, inputs, votes_in_use, fit, seed=seed)
         difference = mean_interval(without_N - with_all_N, inputs.speaker_N)
-        half = (difference.high - difference.low) / 2 * cross_fitting_widening(min(FOLDS, speakers))
-        added.append(Interval(difference.value, difference.value - half, difference.value + half))
+        added.append(difference.widened(cross_fitting_widening(min(FOLDS, speakers))))
     return tuple(added)

@@ -45,6 +45,19 @@ class Interval:
         low, high = (float(np.clip(bound, least, most)) for bound in (self.low, self.high))
         return Interval(self.value, low, high)
 
+    def widened(self, factor: float) -> Interval:
+        """The interval with its bounds moved away from the value.
+
+        Args:
+            factor: of both distances; see ``cross_fitting_widening``.
+
+        Examples:
+            >>> str(Interval(0.9, 0.7, 1.0).widened(2))
+            '0.900 [0.500, 1.100]'
+        """
+        low, high = (self.value + factor * (bound - self.value) for bound in (self.low, self.high))
+        return Interval(self.value, low, high)
+
     def __str__(self) -> str:
         """Such as "0.123 [0.101, 0.140]"."""
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"

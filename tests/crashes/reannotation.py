@@ -25,7 +25,7 @@ def run(*sources: str) -> None:
     from ambivox.flows.reannotate import reannotate
 
     reannotate(
-        corpus="unit", sources=sources, pilot_size=30, margin=0.02, engine="transformers", orders=2,
+        corpus="unit", sources=sources, pilot_size=40, margin=0.02, engine="transformers", orders=2,
         timeout_seconds=600,
     )  # fmt: skip
 

@@ -91,7 +91,7 @@ def test_two_releases_with_a_promotion_between_them(
             project=str(project),
             corpus="unit",
             sources=sources,
-            pilot_size=30,
+            pilot_size=40,
             margin=0.02,
             engine="transformers",
             orders=2,
@@ -108,7 +108,7 @@ def test_two_releases_with_a_promotion_between_them(
     good = rows["good", "promoted"]
     assert good["gain"] >= 0.02
     assert 0 < good["gain_low"] <= good["gain"] <= good["gain_high"]
-    assert good["pilot_utterances"] == 30
+    assert good["pilot_utterances"] == 40
     assert good["audio_sensitive"] is True
     assert "exit code" in rows["broken", "failed"]["reason"]
     now = current_annotator(project, "unit")

@@ -87,7 +87,7 @@ def make_project(project: Path, clips: list[Path]) -> None:
             "audio_sha256": [hashlib.sha256(path.read_bytes()).hexdigest() for path in clips],
             "duration_seconds": 1.0,
             "sample_rate_hz": 16000,
-            "speaker": [f"s{n % 10}" for n in range(len(clips))],
+            "speaker": [f"s{n % 20}" for n in range(len(clips))],
             "split": ["train" if n % 5 else "test" for n in range(len(clips))],
         }
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ambivox.models.annotator_registry.candidate import Candidate
+from ambivox.models.annotator_registry.promotion import ERROR_BUDGET
 from ambivox.models.annotator_registry.trial import Pilot
 from tests.support.pilot_tables import answered, corpus
 
@@ -48,9 +49,9 @@ def test_a_better_candidate_may_be_promoted_unless_it_ignores_the_audio(
     assert trial.entry.nll is not None
     assert trial.entry.baseline_nll is not None
     assert trial.entry.gain == pytest.approx(trial.entry.baseline_nll - trial.entry.nll)
-    assert trial.entry.level == 0.025
+    assert trial.entry.level == ERROR_BUDGET / 2
     later = pilot.score(CANDIDATE, REVISION, out, pilot.prior(), margin=0.01, seed=0, number=9)
-    assert later.entry.gain == trial.entry.gain and later.entry.level == pytest.approx(0.05 / 90)
+    assert later.entry.gain == trial.entry.gain and later.entry.level == pytest.approx(ERROR_BUDGET / 90)
     assert later.entry.gain_low is not None and trial.entry.gain_low is not None
     assert later.entry.gain_low < trial.entry.gain_low
     assert not pilot.score(CANDIDATE, REVISION, out, pilot.prior(), margin=0.9, seed=0).better
