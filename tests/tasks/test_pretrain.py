@@ -187,7 +187,8 @@ def test_unusable_input_is_a_one_line_error(demo_corpus: IngestedDemo, tmp_path:
     utterances, votes = Utterances.read(demo_corpus.utterances), Votes.read(demo_corpus.votes)
     none = Utterances(utterances.frame.filter(pl.col("split") != "pretrain"), utterances.labels)
     with pytest.raises(
-        UserError, match=r"found 0 utterances with votes in the split 'pretrain', expected at least 20"
+        UserError,
+        match=r"0 utterances with votes are reserved .* \(split pretrain\), and 20 are needed; --alm",
     ):
         pretraining.pretrain(none, votes, tmp_path / "out", tower="statistics")
     with pytest.raises(UserError, match="--epochs must be at least 1"):
