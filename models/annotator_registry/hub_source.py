@@ -173,7 +173,7 @@ def _one_attempt_per_request(timeout_seconds: float) -> Iterator[None]:
             return response
 
     def client() -> httpx2.Client:
-        hooks = {
+        hooks: dict[str, list[Callable[..., Any]]] = {
             "request": [_http.hf_request_event_hook, keep_token_at_the_hub],
             "response": [check_commit_header],
         }
