@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ambivox.models.errors import UserError
+from ambivox.models.http_total_time import total_time, with_total_time
 
 if TYPE_CHECKING:
     import httpx2
@@ -48,7 +49,7 @@ def hub_token() -> str | bool:
 
 
 def guard_client(client: httpx2.Client) -> httpx2.Client:
-    """Have a client check its requests to the hub and the answers.
+    """Have a client check its requests to the hub and the answers, and keep to ``total_time``.
 
     Args:
         client: A client, whose own hooks stay.
@@ -61,7 +62,7 @@ def guard_client(client: httpx2.Client) -> httpx2.Client:
         "request": [*hooks.get("request", ()), _check_request],
         "response": [*hooks.get("response", ()), _check_response],
     }
-    return client
+    return with_total_time(client)
 
 
 def is_commit(name: str | None) -> bool:
@@ -91,7 +92,8 @@ def model_commit(name: str, revision: str | None) -> str | None:
 
     api = HfApi(endpoint=hub_endpoint(), token=hub_token())
     try:
-        commit = api.model_info(name, revision=revision, timeout=_TIMEOUT_SECONDS).sha
+        with total_time(_TIMEOUT_SECONDS):
+            commit = api.model_info(name, revision=revision, timeout=_TIMEOUT_SECONDS).sha
     except Exception as error:
         raise hub_error(name, error) from error
     if commit is not None and not is_commit(commit):

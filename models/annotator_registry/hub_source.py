@@ -18,6 +18,7 @@ from ambivox.models.annotator_registry.candidate import DOWNLOADED_FILES, Candid
 from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.files import atomic_folder
 from ambivox.models.http_environment import check_http_environment
+from ambivox.models.http_total_time import total_time
 from ambivox.models.hub import MALFORMED, guard_client, hub_endpoint, hub_token, is_commit
 
 if TYPE_CHECKING:
@@ -157,7 +158,8 @@ def _one_attempt_per_request(timeout_seconds: float) -> Iterator[None]:
         def request(self, method: str, url: Any, **options: Any) -> httpx2.Response:
             options["timeout"] = timeout_seconds
             try:
-                response = super().request(method, url, **options)
+                with total_time(timeout_seconds):
+                    response = super().request(method, url, **options)
             except httpx2.RequestError as error:
                 raise _TransientError(f"{url} did not answer ({type(error).__name__})") from error
             if response.status_code == 429 or response.status_code >= 500:
