@@ -59,8 +59,8 @@ def run(
     from ambivox.flows.step_options import parse_settings
 
     prefect_settings.check_project(project)
-    software.check(project)
     check_pipeline_files(project)
+    software.check(project)
     for note in convert(project):
         logging.getLogger(__name__).warning(f"params.yaml: converted from the earlier form: {note}")
     votes_kept = None if trial is None else tuple(number for number in trial if number)
