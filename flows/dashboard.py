@@ -6,7 +6,6 @@ requested), and every run lists the artifacts that it created. Pictures are serv
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -28,6 +27,7 @@ from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, is_infinite
 from ambivox.models.reporting.reading import with_present_keys
 from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label
 from ambivox.models.reporting.tables import markdown_table
+from ambivox.models.step_figures import read_step_figures
 
 if TYPE_CHECKING:
     from ambivox.flows.pipeline import Stage
@@ -233,10 +233,9 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """What a JSON file holds; nothing where there is none, or where it is damaged: the step that reads it says so."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_step_figures(path)
+    except UserError:
         return {}
-    return values if isinstance(values, dict) else {}
 
 
 def artifact_key(*parts: str) -> str:

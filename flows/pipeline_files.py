@@ -61,7 +61,9 @@ def _check_dvc_config(project: Path) -> None:
         Config(dvc_dir=str(project / ".dvc"))
     except (ConfigError, UnicodeDecodeError, OSError) as error:
         reason = str(error.__cause__ or error)
-        raise UserError(f"{project / '.dvc' / 'config'}: DVC cannot read its settings ({reason}); mend the file, or restore it: git checkout .dvc/config") from error
+        raise UserError(
+            f"{project / '.dvc' / 'config'}: DVC cannot read its settings ({reason}); mend the file, or restore it: git checkout .dvc/config"
+        ) from error
 
 
 def _check_stages(project: Path) -> None:

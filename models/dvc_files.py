@@ -44,7 +44,9 @@ class LockFile(BaseModel):
 
 
 # An empty file is read as None.
-_LOCK_FILE = TypeAdapter(Annotated[LockFile, BeforeValidator(lambda content: {} if content is None else content)])
+_LOCK_FILE = TypeAdapter(
+    Annotated[LockFile, BeforeValidator(lambda content: {} if content is None else content)]
+)
 
 
 def read_lock_file(project: Path) -> LockFile:

@@ -61,4 +61,3 @@ def parse_json_document(
     except ValidationError as error:
         message = f"{origin}: expected {expected}, {describe(error)}"
         raise UserError(f"{message}; {advice}" if advice else message) from error
-

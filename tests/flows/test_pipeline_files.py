@@ -32,7 +32,11 @@ def project(tmp_path: Path) -> Path:
         ("dvc.yaml", b"", "expected a mapping with stages"),
         ("dvc.yaml", b"stages: none", "expected a mapping with stages"),
         ("dvc.yaml", b"stages:\n  pool: 3\n", "DVC cannot read it ("),
-        ("dvc.yaml", b"stages: {}\nstage: {}\n", "DVC cannot read it (extra keys not allowed @ data['stage'])"),
+        (
+            "dvc.yaml",
+            b"stages: {}\nstage: {}\n",
+            "DVC cannot read it (extra keys not allowed @ data['stage'])",
+        ),
         ("dvc.lock", b"[]", "expected what the stages of the pipeline wrote"),
         ("dvc.lock", b"schema: '2.0'\nstages: {a", "cannot be read as YAML"),
         ("dvc.lock", b"corpora: {}\n", "DVC cannot read it (extra keys not allowed @ data['corpora'])"),
