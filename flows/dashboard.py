@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
+from pydantic import TypeAdapter
 
 from ambivox.flows.artifact_pictures import picture_markdown
 from ambivox.flows.report_pages import report_address
 from ambivox.models.annotation.checks_file import hosted_summary, rename_checks
 from ambivox.models.errors import UserError
+from ambivox.models.json_documents import read_json_document
 from ambivox.models.prompting.hosted_spec import shutdown_notice
 from ambivox.models.releases.versioning import Versions
 from ambivox.models.reporting.captions import caption
@@ -27,7 +29,6 @@ from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, is_infinite
 from ambivox.models.reporting.reading import with_present_keys
 from ambivox.models.reporting.source_names import SOURCE_NAMES, source_label
 from ambivox.models.reporting.tables import markdown_table
-from ambivox.models.step_figures import read_step_figures
 
 if TYPE_CHECKING:
     from ambivox.flows.pipeline import Stage
@@ -51,6 +52,7 @@ PAGES = {
     "finetune": Page("finetuned/{cell}", ("curves",)),
     "evaluate": Page("evaluation", ("matrix", "tertiles", "calibration", "confusion")),
 }
+_FIGURES: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 # Heading -> key in metrics.json.
 _MEASURES = {heading: key for key, heading in HEADINGS.items()} | {
     "macro F1 ↑": "f1_macro",
@@ -233,7 +235,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """What a JSON file holds; nothing where there is none, or where it is damaged: the step that reads it says so."""
     try:
-        return read_step_figures(path)
+        return read_json_document(path, _FIGURES, "figures")
     except UserError:
         return {}
 
