@@ -1,7 +1,8 @@
 """Parquet files that others may have written: their size once opened is known before, and damage is one kind of error.
 
-A Parquet file of 0.85 MB can open to 8 GB: a column of equal values takes a few bytes. The number of values in each column
-is in the file's footer, and decides here, before anything is read.
+A Parquet file of 0.85 MB can open to 8 GB, and one of 0.6 MB can hold 12 million rows, which take minutes: a column of
+equal values takes a few bytes. The number of values in each column is in the file's footer, and decides here, before
+anything is read.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ LABELS_KEY = "ambivox.labels"
 # Tables of millions of votes open to some 50 times the size of their file.
 MOST_OPENED_BYTES = 2 << 30
 MOST_TIMES_LARGER = 500
+# A vote takes some bits at least, where it is one of several labels: real tables hold fewer than 3 rows per byte.
+MOST_ROWS_PER_BYTE = 10
+_ROWS_READ_ANYWAY = 1_000_000
 # A number takes 8 bytes, a text 16 and its content, which is stored once per file where it is repeated.
 _BYTES_PER_VALUE = 16
 _LABELS = TypeAdapter(list[str])
@@ -47,7 +51,8 @@ def read_parquet(
 
     Raises:
         UserError: There is no such file, it is damaged, lacks a column, or opens to more than MOST_OPENED_BYTES and
-            MOST_TIMES_LARGER times its size, or to more memory than this machine has.
+            MOST_TIMES_LARGER times its size, to millions of rows and MOST_ROWS_PER_BYTE, or to more memory than this
+            machine has.
         MemoryError: The system gives the process no further thread.
     """
     origin = origin or str(source)
@@ -79,13 +84,18 @@ def check_opened_size(
         try:
             size = len(source) if isinstance(source, bytes) else source.stat().st_size
             footer = pq.read_metadata(pa.BufferReader(source) if isinstance(source, bytes) else source)
-            opened = opened_bytes(footer)
+            opened, rows = opened_bytes(footer), most_values(footer)
         except pa.ArrowException as error:
             raise _unreadable(origin, expected, error) from error
     if opened > MOST_OPENED_BYTES and opened > MOST_TIMES_LARGER * size:
         raise UserError(
             f"{origin}: opens to about {opened / 2**30:,.0f} GiB, {opened // size:,} times its size; expected {expected} of at "
             f"most {MOST_TIMES_LARGER} times; it is damaged or was made to fill memory"
+        )
+    if rows > _ROWS_READ_ANYWAY and rows > MOST_ROWS_PER_BYTE * size:
+        raise UserError(
+            f"{origin}: {rows:,} rows in {size:,} bytes; expected {expected} of at most {MOST_ROWS_PER_BYTE} rows per byte: "
+            "such rows are all alike; keep one of them"
         )
     if is_read_whole and opened > (memory := os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")):
         raise UserError(
@@ -109,6 +119,22 @@ def opened_bytes(footer: pq.FileMetaData) -> int:
         for column in range(footer.num_columns)
     )
     return sum(_BYTES_PER_VALUE * column.num_values + column.total_uncompressed_size for column in columns)
+
+
+def most_values(footer: pq.FileMetaData) -> int:
+    """The number of values in the longest column: of rows, or of what lists in the rows hold.
+
+    Args:
+        footer: What ``pyarrow.parquet.read_metadata`` returns.
+
+    Returns:
+        The number.
+    """
+    groups = [footer.row_group(group) for group in range(footer.num_row_groups)]
+    return max(
+        (sum(group.column(column).num_values for group in groups) for column in range(footer.num_columns)),
+        default=0,
+    )
 
 
 @contextmanager

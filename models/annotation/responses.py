@@ -161,7 +161,12 @@ def parse_percentages(response: str, prompt: Prompt) -> NDArray[np.float64] | No
     values = [percentages.get(code, 0) for code in prompt.codes[: len(prompt.labels)]]
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values):
         return None
-    p_K = np.array(values, dtype=float)
-    if not np.isfinite(p_K).all() or (p_K < 0).any() or p_K.sum() <= 0:
+    try:
+        p_K = np.array(values, dtype=float)
+    except OverflowError:  # an integer of 309 digits
         return None
-    return np.asarray(p_K / p_K.sum())
+    with np.errstate(over="ignore"):
+        total = p_K.sum()
+    if not np.isfinite(total) or (p_K < 0).any() or total <= 0:
+        return None
+    return np.asarray(p_K / total)

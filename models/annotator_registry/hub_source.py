@@ -1,7 +1,7 @@
 """ALMs on a model hub (the Hugging Face Hub, or a server that speaks its API), through huggingface_hub's HfApi.
 
 HF_ENDPOINT names another hub. HF_TOKEN is sent to that hub only, never to a host that it redirects to or that
-its list continues on.
+its lists continue on.
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from ambivox.models.annotator_registry.candidate import DOWNLOADED_FILES, Candidate, SourceError
+from ambivox.models.annotator_registry.candidate import DOWNLOADED_FILES, Candidate, SourceError, place_below
 from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.files import atomic_folder
 from ambivox.models.http_environment import check_http_environment
-from ambivox.models.hub import hub_endpoint, hub_token
+from ambivox.models.hub import (
+    check_commit_header,
+    hub_endpoint,
+    hub_token,
+    is_commit,
+    keep_token_at_the_hub,
+)
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, ModelInfo
@@ -29,6 +34,8 @@ _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.5
 _MAX_MODELS = 2000  # the most recently changed; authors and collections are far smaller
 _PARTS = {"author", "collection", "filter"}
+# What huggingface_hub raises where an answer has not the shape that it expects.
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _client_lock = Lock()
 
 
@@ -57,6 +64,11 @@ def list_hub(source: str, timeout_seconds: float) -> list[Candidate]:
             f"{source!r}: expected author=, collection= or filter= after hub:, found {unknown or 'nothing after ='}"
         )
     models = _with_attempts(source, timeout_seconds, lambda api: list(_models(api, query)))
+    for model in models:
+        if model.sha and not is_commit(model.sha):
+            raise SourceError(
+                f"{source}: {model.id[:80]!r} is said to be at {model.sha[:80]!r}, which is no commit"
+            )
     return [Candidate(model.id, model.sha, source, model.id) for model in models if model.sha]
 
 
@@ -64,7 +76,7 @@ def download_from_hub(candidate: Candidate, folder: Path) -> Path:
     """Download an ALM's weights and text files into ``folder``, which appears only when complete.
 
     Raises:
-        SourceError: The hub did not answer, or refused.
+        SourceError: The hub did not answer, refused, or names files that cannot be in a folder.
         MissingExtraError: huggingface_hub is not installed.
     """
     try:
@@ -73,6 +85,10 @@ def download_from_hub(candidate: Candidate, folder: Path) -> Path:
     except ImportError as error:
         raise MissingExtraError("huggingface_hub", "train") from error
     check_http_environment()
+    if not is_commit(candidate.version):
+        raise SourceError(
+            f"{candidate.short_name} could not be downloaded: {candidate.version[:80]!r} is no commit"
+        )
     try:
         with atomic_folder(folder) as temporary:
             snapshot_download(
@@ -83,9 +99,12 @@ def download_from_hub(candidate: Candidate, folder: Path) -> Path:
                 allow_patterns=list(DOWNLOADED_FILES),
                 token=hub_token(),
             )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+            for path in temporary.rglob("*"):
+                place_below(temporary, path.relative_to(temporary).as_posix())
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, *_MALFORMED) as error:
+        reason = " ".join(str(error).split())
         raise SourceError(
-            f"{candidate.short_name} could not be downloaded from {hub_endpoint()}: {error}"
+            f"{candidate.short_name} could not be downloaded from {hub_endpoint()}: {reason}"
         ) from error
     return folder
 
@@ -117,7 +136,7 @@ def _with_attempts(
         if attempt:
             time.sleep(_PAUSE_SECONDS * 4**attempt)
         try:
-            with _one_attempt_per_request(hub_endpoint(), timeout_seconds):
+            with _one_attempt_per_request(timeout_seconds):
                 return ask(api)
         except _TransientError as error:
             reason = str(error)
@@ -126,13 +145,13 @@ def _with_attempts(
             raise SourceError(f"{source}: {error.response.url} answered {status}") from error
         except OSError as error:  # HF_HUB_OFFLINE among others
             raise SourceError(f"{source}: {' '.join(str(error).split())}") from error
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except _MALFORMED as error:
             reason = f"{hub_endpoint()}/api/models answered something other than a list of models ({type(error).__name__})"
     raise SourceError(f"{source}: {reason}")
 
 
 @contextmanager
-def _one_attempt_per_request(endpoint: str, timeout_seconds: float) -> Iterator[None]:
+def _one_attempt_per_request(timeout_seconds: float) -> Iterator[None]:
     """Have huggingface_hub send its requests through a client with a time-out, which fails at once.
 
     Its own list requests have no time-out and are retried for half a minute; a client of one's own is its only
@@ -145,9 +164,6 @@ def _one_attempt_per_request(endpoint: str, timeout_seconds: float) -> Iterator[
     class Client(httpx2.Client):
         def request(self, method: str, url: Any, **options: Any) -> httpx2.Response:
             options["timeout"] = timeout_seconds
-            if _origin(str(url)) != _origin(endpoint):
-                headers = dict(options.get("headers") or {})
-                options["headers"] = {n: v for n, v in headers.items() if n.lower() != "authorization"}
             try:
                 response = super().request(method, url, **options)
             except httpx2.RequestError as error:
@@ -157,7 +173,11 @@ def _one_attempt_per_request(endpoint: str, timeout_seconds: float) -> Iterator[
             return response
 
     def client() -> httpx2.Client:
-        return Client(event_hooks={"request": [_http.hf_request_event_hook]}, follow_redirects=True)
+        hooks: dict[str, list[Callable[..., Any]]] = {
+            "request": [_http.hf_request_event_hook, keep_token_at_the_hub],
+            "response": [check_commit_header],
+        }
+        return Client(event_hooks=hooks, follow_redirects=True)
 
     with _client_lock:
         before = _http._GLOBAL_CLIENT_FACTORY  # huggingface_hub has a setter, but no getter
@@ -166,8 +186,3 @@ def _one_attempt_per_request(endpoint: str, timeout_seconds: float) -> Iterator[
             yield
         finally:
             set_client_factory(before)
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc

@@ -37,7 +37,8 @@ def suggest_column(required: str, columns: Sequence[str], option: str | None = N
         >>> suggest_column("audio", ["ID", "Wav file"]), suggest_column("label", ["lable", "x"])
         ('Wav file', 'lable')
     """
-    plain = {"".join(words(column)): column for column in reversed(columns) if words(column)}
+    column_words = {column: words(column) for column in columns}
+    plain = {"".join(column_words[column]): column for column in reversed(columns) if column_words[column]}
     name = "".join(words(required))
     if name in plain:
         return plain[name]
@@ -49,7 +50,7 @@ def suggest_column(required: str, columns: Sequence[str], option: str | None = N
             return plain.get(synonym, plain.get(f"{synonym}id"))
     for synonym in SYNONYMS.get(role, ()):
         for column in columns:
-            if synonym in words(column):
+            if synonym in column_words[column]:
                 return column
     close = difflib.get_close_matches(name, plain, n=1, cutoff=0.6)
     return plain[close[0]] if close else None
@@ -121,7 +122,8 @@ def named_columns(option: str, columns: Sequence[str]) -> list[str]:
     """
     exact = _exactly_named(option, columns)
     synonyms = SYNONYMS.get(_OPTION_COLUMNS.get(option, option), (option,))
-    partly = [column for synonym in synonyms for column in columns if synonym in words(column)]
+    column_words = [(column, words(column)) for column in columns]
+    partly = [column for synonym in synonyms for column, parts in column_words if synonym in parts]
     return list(dict.fromkeys([*exact, *partly]))
 
 

@@ -57,7 +57,8 @@ def main() -> int:
                         expected = uninterrupted(scenario, nursery, folder)
                         seconds = expected.seconds
                     else:
-                        killed += killed_and_resumed(scenario, expected, nursery, folder, kills, rng)
+                        for _ in killed_and_resumed(scenario, expected, nursery, folder, kills, rng):
+                            killed += 1
             remove(work / name)
         except (AssertionError, OSError) as error:
             problem = f": {error}" if isinstance(error, AssertionError) else traceback.format_exc()

@@ -11,10 +11,11 @@ from pathlib import Path
 from tests.crashes.trial import Scenario
 from tests.support.reannotation_project import make_team, run_in
 
-# Listing and pilots, the promotion, and the stages that follow it.
+_NOTE = "file:.ambivox/promotions/unit.json"
+# Listing and pilots, the promotion and its completion, and the stages that follow it.
 _MOMENTS = (
-    "Beginning flow run", "'list folder:shelf'", "'pilot ", "'pilot ", "file:.ambivox/promotions/unit.json",
-    "it is complete now", "── annotate@unit", "── annotate@unit", "── pool@unit", "── validate@unit",
+    "'list folder:shelf'", "'pilot ", _NOTE, "Beginning flow run", "Beginning flow run", "it is complete now",
+    "── annotate@unit", "── annotate@unit", "── pool@unit", "── validate@unit",
 )  # fmt: skip
 _OUTPUTS = ("alm", "annotations", "distributions", "validation")
 
@@ -66,6 +67,7 @@ def reannotation(base: Path) -> Iterator[Scenario]:
             facts,
             call="tests.crashes.reannotation:run",
             moments=_MOMENTS,
+            longest_seconds=3600,
         )
     finally:
         server.stop()

@@ -9,7 +9,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,6 @@ import psutil
 
 from tests.crashes.nursery import Nursery
 
-_LONGEST_SECONDS = 900.0
 _AFTER_MOMENT_SECONDS = 8.0
 _AFTER_FILE_SECONDS = 2.0
 
@@ -41,6 +40,7 @@ class Scenario:
             the run; so it does at an empty moment.
         prepare_moment: Is called before a run that is killed at a moment, and returns how that is undone afterwards.
         call: "module:function" to call in place of a command; its arguments are ``words``.
+        longest_seconds: How long one moment is waited for.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Scenario:
     moments: tuple[str, ...] = ()
     prepare_moment: Callable[[Path, str], Callable[[], object]] = lambda _folder, _moment: lambda: None
     call: str = ""
+    longest_seconds: float = 900.0
 
 
 @dataclass
@@ -89,31 +90,32 @@ def killed_and_resumed(
     folder: Path,
     kills: int,
     rng: random.Random,
-) -> int:
+) -> Iterator[None]:
     """Kill a command some times in one folder, let it through, and check what it leaves.
 
-    Returns:
-        How many kills fell into a running command; a command that ended before its kill is none.
+    Yields:
+        Nothing, after each kill that fell into a running command; a command that ended before its kill is none.
 
     Raises:
         AssertionError: Something is not as after a run without a kill.
     """
     scenario.prepare(folder)
     before = {name: digests(folder / name) for name in scenario.outputs}
-    killed, code = 0, -1
+    code = -1
     for number in range(kills):
         log_length = len(_log(folder))
         moment = scenario.moments[number % len(scenario.moments)] if scenario.moments else ""
         undo = scenario.prepare_moment(folder, moment)
         process = _start(scenario, nursery, folder)
-        if moment:
-            _wait_for(moment, process, folder, log_length)
+        has_come = not moment or _wait_for(moment, process, folder, log_length, scenario.longest_seconds)
         longest = _AFTER_FILE_SECONDS if moment.startswith("file:") else _AFTER_MOMENT_SECONDS
         time.sleep(rng.uniform(0.0, longest if moment else expected.seconds))
         with contextlib.suppress(ProcessLookupError):  # it has ended
             os.kill(process, signal.SIGKILL)
         code = nursery.wait()
-        killed += code == -signal.SIGKILL
+        assert has_come, f"{scenario.name}: no {moment!r}: {_log(folder)[-1500:]}"
+        if code == -signal.SIGKILL:
+            yield
         assert code in (-signal.SIGKILL, 0), f"{scenario.name}: exit code {code}: {_log(folder)[-1500:]}"
         _check_no_process_runs(scenario, folder)
         undo()
@@ -127,7 +129,7 @@ def killed_and_resumed(
     if code != 0 or scenario.is_repeatable:
         _start(scenario, nursery, folder)
         code = nursery.wait()
-    assert code == 0, f"{scenario.name}: exit code {code} after {killed} kills: {_log(folder)[-1500:]}"
+    assert code == 0, f"{scenario.name}: exit code {code} after its kills: {_log(folder)[-1500:]}"
     for name, complete in expected.outputs.items():
         present = digests(folder / name)
         assert present == complete, f"{scenario.name}: {name} differs: {_difference(present, complete)}"
@@ -140,7 +142,6 @@ def killed_and_resumed(
         str(path.relative_to(folder)) for path in folder.rglob(".*") if path.suffix in (".tmp", ".old")
     ]
     assert not temporary, f"{scenario.name}: temporary entries were left: {temporary[:5]}"
-    return killed
 
 
 def digests(path: Path) -> dict[str, str]:
@@ -160,15 +161,21 @@ def _start(scenario: Scenario, nursery: Nursery, folder: Path) -> int:
     return nursery.start(scenario.words, folder, scenario.call, **_environment(scenario, folder))
 
 
-def _wait_for(moment: str, process: int, folder: Path, log_length: int) -> None:
-    """Wait until a file is there, or a line in the part of the log that a process has written, or it has ended."""
-    limit = time.monotonic() + _LONGEST_SECONDS
+def _wait_for(moment: str, process: int, folder: Path, log_length: int, longest_seconds: float) -> bool:
+    """Wait until a file is there, or a line in the part of the log that a process has written, or it has ended.
+
+    Returns:
+        False where none of these was to be seen in time.
+    """
+    limit = time.monotonic() + longest_seconds
     awaited = folder / moment.removeprefix("file:") if moment.startswith("file:") else None
     while psutil.pid_exists(process):
         if awaited.exists() if awaited else moment in _log(folder)[log_length:]:
-            return
-        assert time.monotonic() < limit, f"no {moment!r} in {folder}"
+            return True
+        if time.monotonic() > limit:
+            return False
         time.sleep(0.02)
+    return True
 
 
 def _environment(scenario: Scenario, folder: Path) -> dict[str, str]:

@@ -68,6 +68,9 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     ("cell", b"{{}}"),
     ("openai-batch-state", b'{"id": "a", "status": "failed", "errors": {"data": -1}}'),
     ("openai-batch-state", b'{"id": "a", "status": "failed", "errors": {"data": true}}'),
+    # Shares that no float holds, alone or in sum, as an ALM may write them.
+    ("answer-text", b'{"A": 1' + b"0" * 400 + b', "B": 0}'),
+    ("answer-text", b'{"A": 1e308, "B": 1e308}'),
     # Pieces of a stream that are no objects, and lists that are none.
     *(("hosted-reply", b'data: {"choices": ' + choices + b"}\n\ndata: [DONE]") for choices in (b"7", b"[7]", b"{}", b'[{"delta": "x"}]', b'[{"delta": [1]}]', b"true")),
 )  # fmt: skip

@@ -7,6 +7,7 @@ import resource
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -57,8 +58,37 @@ def test_a_file_that_was_made_to_fill_memory_is_not_opened(bomb: Path, reader: s
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kibibytes
 
 
+@pytest.mark.parametrize("shape", ["rows", "a list in one row", "many groups of rows"])
+@pytest.mark.parametrize("reader", READERS)
+def test_rows_that_take_no_space_are_not_read(tmp_path: Path, reader: str, shape: str) -> None:
+    path, rows = tmp_path / "t.parquet", 1_200_000
+    columns = {name: pl.repeat("u1", rows, eager=True) for name in ("utterance_id", "label", "audio")}
+    frame = pl.DataFrame(columns)
+    if shape == "a list in one row":
+        frame = frame.select(pl.all().implode())
+    group = 20_000 if shape == "many groups of rows" else rows
+    frame.write_parquet(path, row_group_size=group, metadata={LABELS_KEY: '["u1", "b"]'})
+    with pytest.raises(
+        UserError, match=r"1,200,000 rows in [\d,]+ bytes; expected .* at most 10 rows per byte"
+    ):
+        READERS[reader](path)
+
+
+def test_many_votes_of_a_few_labels_are_read(tmp_path: Path) -> None:
+    """The smallest table that people would write: every rater judges every utterance, and mostly alike."""
+    raters, utterances = 1100, 1000
+    votes = pl.DataFrame({"annotator_id": range(raters)}).join(
+        pl.DataFrame({"utterance_id": range(utterances)}), how="cross"
+    )
+    labels = pl.Series(np.random.default_rng(1).choice(3, len(votes), p=[0.9, 0.05, 0.05]))
+    votes.with_columns(label=labels).write_parquet(tmp_path / "t.parquet", compression_level=19)
+    assert len(read_parquet(tmp_path / "t.parquet", "a table")) == raters * utterances
+    assert (tmp_path / "t.parquet").stat().st_size < 1_000_000
+
+
 def test_a_table_that_does_not_fit_into_memory_is_named(bomb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_files, "MOST_TIMES_LARGER", 10**9)
+    monkeypatch.setattr(parquet_files, "MOST_ROWS_PER_BYTE", 10**9)
     monkeypatch.setattr(
         parquet_files.os, "sysconf", lambda name: {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}[name]
     )

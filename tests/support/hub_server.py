@@ -22,6 +22,8 @@ class HubServer:
         requests: Paths with queries, in order.
         tokens: The Authorization header of each request, "" without one.
         next_page_url: Where lists continue; another server's address for a hub whose list leads elsewhere.
+        trees_continue: Whether the list of a model's files continues there, too.
+        called_commit: What the hub calls the commit of a file that it sends; by default its model's.
         repositories: Datasets and models that clients create and commit to.
     """
 
@@ -32,6 +34,8 @@ class HubServer:
         self.requests: list[str] = []
         self.tokens: list[str] = []
         self.page_size = 2
+        self.trees_continue = False
+        self.called_commit = ""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.next_page_url = self.url
@@ -167,7 +171,8 @@ class HubServer:
                             {"type": "file", "path": inner, "size": file.stat().st_size, "oid": "0"}
                             for inner, file in files.items()
                         ]
-                        return self.reply_json(tree)
+                        more = f'<{hub.next_page_url}{self.path}>; rel="next"'
+                        return self.reply_json(tree, {"Link": more} if hub.trees_continue else {})
                     return self.reply_json(hub._info(name, query))
                 name, inner = "/".join(path[:2]), "/".join(path[4:])
                 file = hub.models[name]["files"].get(inner)
@@ -175,7 +180,8 @@ class HubServer:
                     return self.reply(404, b"", {"X-Error-Code": "EntryNotFound"})
                 body = file.read_bytes()
                 tag = hashlib.sha256(body).hexdigest()
-                return self.reply(200, body, {"ETag": f'"{tag}"', "X-Repo-Commit": hub.models[name]["sha"]})
+                commit = hub.called_commit or hub.models[name]["sha"]
+                return self.reply(200, body, {"ETag": f'"{tag}"', "X-Repo-Commit": commit})
 
             def collection(self, slug: str) -> None:
                 items = [

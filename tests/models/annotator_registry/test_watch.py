@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from ambivox.models.annotator_registry.candidate import SourceError
 from ambivox.models.annotator_registry.watch import fetch_candidate, list_candidates
 from ambivox.models.errors import UserError
 from ambivox.models.files import MARKER
+from ambivox.models.hub import hub_token, model_commit
 from ambivox.models.prompting.model_folder import revision_of
 from tests.support.hub_server import HubServer
 
@@ -75,8 +77,57 @@ def test_the_token_goes_to_the_hub_and_to_no_other_host(
         assert names("hub:author=Qwen") == ["Qwen/a", "Qwen/b", "Qwen/c"]
         assert hub.tokens == ["Bearer hf_secret"]
         assert other.tokens == [""]
+        hub.trees_continue = True
+        fetch_candidate(list_candidates("hub:author=Qwen")[0], tmp_path / "cache")
+        assert any("/tree/" in request for request in other.requests)
+        assert set(other.tokens) == {""}
     finally:
         other.close()
+
+
+@pytest.mark.parametrize(
+    "commit", ["../../../out", "/tmp/out", "..", "main", "a" * 39, "A" * 40, "\x1b[2J", "0" * 5000]
+)
+def test_a_commit_that_is_none_names_no_path(hub: HubServer, tmp_path: Path, commit: str) -> None:
+    hub.put("Qwen/a", model_folder(tmp_path / "m"))
+    listed = list_candidates("hub:author=Qwen")[0]
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(SourceError, match="is no commit"):
+        fetch_candidate(replace(listed, version=commit), tmp_path / "cache")
+    hub.models["Qwen/a"]["sha"] = commit
+    with pytest.raises(SourceError, match="which is no commit"):
+        list_candidates("hub:author=Qwen")
+    with pytest.raises(UserError, match="which is no commit"):
+        model_commit("Qwen/a", None)
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_what_is_said_of_a_file_is_a_commit(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """huggingface_hub makes a folder of that name in its cache."""
+    from huggingface_hub import hf_hub_download
+
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    hub.put("Qwen/a", model_folder(tmp_path / "m"))
+    hub.called_commit = "../../../outside"
+    with pytest.raises(OSError, match="in place of a commit"):
+        hf_hub_download(
+            "Qwen/a", "config.json", cache_dir=tmp_path / "cache", endpoint=hub.url, token=hub_token()
+        )
+    assert not list(tmp_path.rglob("*outside*"))
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.json", "a/../../x.json", "/x.json", "a\\..\\..\\x.json", "\x1b[2J.json", "a\0.json"]
+)
+def test_files_that_lead_elsewhere_are_not_fetched(hub: HubServer, tmp_path: Path, name: str) -> None:
+    hub.put("Qwen/a", model_folder(tmp_path / "m"))
+    hub.models["Qwen/a"]["files"][name] = tmp_path / "m/config.json"
+    with pytest.raises(SourceError) as raised:
+        fetch_candidate(list_candidates("hub:author=Qwen")[0], tmp_path / "cache")
+    assert "\n" not in str(raised.value)
+    assert not [path for path in tmp_path.rglob("*.json") if not path.is_relative_to(tmp_path / "m")]
 
 
 def test_a_changed_model_is_a_new_version(hub: HubServer, tmp_path: Path) -> None:
