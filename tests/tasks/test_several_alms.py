@@ -67,7 +67,7 @@ def test_a_damaged_further_alm_is_named_before_the_first_one_is_asked(
     damaged = Path(shutil.copytree(small_alm, tmp_path / "damaged"))
     (damaged / name).write_text(content)
     monkeypatch.setattr(annotate, "_ask", lambda *_: pytest.fail("the first ALM was asked"))
-    with pytest.raises(UserError, match="damaged|chat template"):
+    with pytest.raises(UserError, match=r"damaged|chat template"):
         run_annotate(make_utterances(2), alm=str(small_alm), more_alms=(str(damaged),), engine="transformers")
 
 
