@@ -6,7 +6,6 @@ requested), and every run lists the artifacts that it created. Pictures are serv
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
+from pydantic import TypeAdapter
 
 from ambivox.flows.artifact_pictures import picture_markdown
 from ambivox.flows.report_pages import report_address
 from ambivox.models.annotation.checks_file import hosted_summary, rename_checks
 from ambivox.models.errors import UserError
+from ambivox.models.json_documents import read_json_document
 from ambivox.models.prompting.hosted_spec import shutdown_notice
 from ambivox.models.releases.versioning import Versions
 from ambivox.models.reporting.captions import caption
@@ -51,6 +52,7 @@ PAGES = {
     "finetune": Page("finetuned/{cell}", ("curves",)),
     "evaluate": Page("evaluation", ("matrix", "tertiles", "calibration", "confusion")),
 }
+_FIGURES: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 # Heading -> key in metrics.json.
 _MEASURES = {heading: key for key, heading in HEADINGS.items()} | {
     "macro F1 ↑": "f1_macro",
@@ -233,10 +235,9 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """What a JSON file holds; nothing where there is none, or where it is damaged: the step that reads it says so."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_json_document(path, _FIGURES, "figures")
+    except UserError:
         return {}
-    return values if isinstance(values, dict) else {}
 
 
 def artifact_key(*parts: str) -> str:

@@ -189,11 +189,14 @@ def _pipeline(project: Path) -> Iterator[Finding]:
 
 
 def _software(project: Path) -> Iterator[Finding]:
-    """Whether a project of one's own runs with the code that is installed; nothing about a checkout."""
+    """Whether a project of one's own runs with the code that is installed; nothing about a checkout, or a damaged file."""
     try:
         recorded = software.recorded(project)
-        if recorded is None:
-            return
+    except UserError:
+        return  # ``_pipeline`` says so.
+    if recorded is None:
+        return
+    try:
         software.check(project)
     except UserError as error:
         yield Finding("missing", "software", software.FILE, str(error))

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ConfigDict, TypeAdapter
+
 import ambivox
 from ambivox.models.errors import UserError
-from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_path
-from ambivox.models.yaml_documents import parse_yaml
+from ambivox.models.yaml_documents import parse_yaml, read_yaml_document
 
 FILE = "software.yaml"
 PIPELINE = Path(__file__).parent / "project_files" / "dvc.yaml"
@@ -35,9 +36,15 @@ class Software:
         pipeline: The SHA-256 of the dvc.yaml that was written with it.
     """
 
+    # YAML reads a version such as 1.0 as a number.
+    __pydantic_config__ = ConfigDict(coerce_numbers_to_str=True)
+
     version: str
     steps: Mapping[str, str]
     pipeline: str
+
+
+_SOFTWARE = TypeAdapter(Software)
 
 
 def code_of_steps() -> dict[str, tuple[str, ...]]:
@@ -65,15 +72,12 @@ def recorded(project: Path) -> Software | None:
     path = project / FILE
     if not path.exists():
         return None
-    try:
-        content = parse_yaml(path.read_bytes())
-        return Software(str(content["version"]), dict(content["steps"]), str(content["pipeline"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = f" ({error_text(error)})" if isinstance(error, OSError | ValueError) else ""
-        raise UserError(
-            f"{path}: found no versions and hashes of steps, which ambivox init wrote{reason}; restore it: git checkout {FILE}, "
-            "or run: ambivox upgrade --discard-edits"
-        ) from error
+    return read_yaml_document(
+        path,
+        _SOFTWARE,
+        "versions and hashes of steps, which ambivox init wrote",
+        f"restore it: git checkout {FILE}, or run: ambivox upgrade --discard-edits",
+    )
 
 
 def check(project: Path, steps: tuple[str, ...] = ()) -> None:

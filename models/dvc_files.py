@@ -14,16 +14,12 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, TypeAdapter
 
-from ambivox.models.errors import UserError
-from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_path
-from ambivox.models.json_documents import describe
-from ambivox.models.regular_files import read_bytes
-from ambivox.models.yaml_documents import parse_yaml
+from ambivox.models.yaml_documents import parse_yaml, read_yaml_document
 
 _logger = logging.getLogger(__name__)
 
@@ -47,6 +43,12 @@ class LockFile(BaseModel):
     stages: dict[str, LockedStage] = {}
 
 
+# An empty file is read as None.
+_LOCK_FILE = TypeAdapter(
+    Annotated[LockFile, BeforeValidator(lambda content: {} if content is None else content)]
+)
+
+
 def read_lock_file(project: Path) -> LockFile:
     """Read dvc.lock; an empty or missing one is without stages.
 
@@ -59,18 +61,15 @@ def read_lock_file(project: Path) -> LockFile:
     path = project / "dvc.lock"
     if not path.exists():
         return LockFile()
-    expected = "what the stages of the pipeline wrote; restore it: git checkout dvc.lock"
-    try:
-        content = parse_yaml(read_bytes(path, expected))
-        return LockFile.model_validate({} if content is None else content)
-    except ValidationError as error:
-        raise UserError(f"{path}: {describe(error)}; expected {expected}") from error
-    except UserError:
-        raise
-    except ValueError as error:
-        raise UserError(
-            f"{path}: cannot be read as YAML ({error_text(error)}); expected {expected}"
-        ) from error
+    return read_yaml_document(
+        path, _LOCK_FILE, "what the stages of the pipeline wrote", "restore it: git checkout dvc.lock"
+    )
+
+
+def is_restorable(project: Path) -> bool:
+    """Tell whether dvc.lock is damaged, and ``recover`` can put a copy in its place."""
+    path = project / "dvc.lock"
+    return path.is_file() and not _is_complete(_content(path)) and _copy(project).is_file()
 
 
 def repo_config(project: Path) -> dict[str, Any]:
@@ -91,7 +90,7 @@ def keep_lock_file(project: Path) -> None:
 def recover(project: Path) -> None:
     """Put right what a killed process left. Files that a living process is writing stay as they are."""
     lock_file = project / "dvc.lock"
-    if lock_file.is_file() and not _is_complete(_content(lock_file)) and _copy(project).is_file():
+    if is_restorable(project):
         # DVC holds this lock while it writes dvc.lock, so the file is whole when the lock is free.
         with _held_lock(project / ".dvc" / "tmp", "lock") as is_held:
             if is_held and not _is_complete(_content(lock_file)):

@@ -67,6 +67,7 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
     from ambivox.models.publishing.hub_upload import check_repository_name, require_token
     from ambivox.models.publishing.model_folder import find_model
     from ambivox.models.regular_files import read_text
+    from ambivox.models.releases.released_card import released_before
     from ambivox.models.releases.versioning import Versions
 
     if not data.is_dir():
@@ -84,9 +85,8 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
     tag = versions.tag(key, version)
     page = out / f"{tag}.md"
     if options.push_to_hub is not None and versions.is_released(tag):
-        content = _released_before(
-            page.with_suffix(".json"), tag, _content(data, model, versions, tag, options)
-        )
+        now = _content(data, model, versions, tag, options) | {"version": version, "name": key}
+        content = released_before(page.with_suffix(".json"), tag, now)
         check_may_include(options.include, content["licence"])
     else:
         versions.free_tag(key, version)
@@ -158,32 +158,6 @@ def _card(model: TrainedModel | None, content: dict[str, Any]) -> str:
     if model is not None:
         return model_card(model, content["version"], content)
     return card(content["name"], content["version"], content, content["revision"])
-
-
-def _released_before(path: Path, tag: str, now: dict[str, Any]) -> dict[str, Any]:
-    """What an earlier release stated, if the outputs are still those of that release."""
-    import json
-
-    from ambivox.models.errors import UserError
-    from ambivox.models.file_errors import error_text
-
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({error_text(error)}); get it with: git checkout {tag} -- {path}"
-        ) from error
-    if not isinstance(content, dict) or "files" not in content:
-        raise UserError(f"{path}: expected the card of a release; get it with: git checkout {tag} -- {path}")
-    if content["files"] != now["files"]:
-        raise UserError(
-            f"{tag} was released already, and the outputs changed since; release the next version, or return to that one "
-            f"with: git checkout {tag} && dvc checkout"
-        )
-    return content | {
-        "revision": content.get("revision", now["revision"]),
-        "date": content.get("date", now["date"]),
-    }
 
 
 def _publish(

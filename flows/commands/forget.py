@@ -30,10 +30,12 @@ def forget(
     """
     from ambivox.flows import prefect_settings
     from ambivox.flows.forgetting import Request, forget_people
+    from ambivox.flows.pipeline_files import check_pipeline_files
     from ambivox.models.errors import UserError
     from ambivox.models.regular_files import read_text
 
     prefect_settings.check_project(project)
+    check_pipeline_files(project)
     if not speaker and utterances is None:
         raise UserError("nobody is named; expected --speaker ID or --utterances FILE")
     ids: tuple[str, ...] = ()

@@ -15,10 +15,12 @@ def forget_corpus(key: str, *, project: Path = Path()) -> None:
     import logging
 
     from ambivox.flows import prefect_settings
+    from ambivox.flows.pipeline_files import check_pipeline_files
     from ambivox.flows.project import forget
 
     logger = logging.getLogger(__name__)
     prefect_settings.check_project(project)
+    check_pipeline_files(project)
     forget(project, key)
     folder = project / "data" / key
     files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []

@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from ambivox.models.step_figures import read_step_figures
 
-from ambivox.models.json_documents import read_json_document
-
-_CHECKS: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 # Keys of earlier versions of checks.json, with their present names.
 _TOKENS = ("audio", "text", "cached", "output", "reasoning")
 RENAMED_KEYS = {"hears": "audio_sensitive", "arms": "modalities", "arm": "modality"}
@@ -26,12 +23,9 @@ def read_checks(path: Path) -> dict[str, Any]:
         Its content; empty where there is no such file.
 
     Raises:
-        UserError: the file is not a readable JSON object.
+        UserError: the file is damaged.
     """
-    if not path.exists():
-        return {}
-    checks: dict[str, Any] = read_json_document(path, _CHECKS, "a JSON object; run annotate again")
-    return rename_checks(checks)
+    return rename_checks(read_step_figures(path)) if path.exists() else {}
 
 
 def rename_checks(checks: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ambivox.models.augmentation.dime_aug import DimeAugSettings, Lineage, class_sizes, plan
 from ambivox.models.augmentation.feature_cache import cached_acoustic_features
-from ambivox.models.augmentation.mixed_samples import sample_table, write_audio
+from ambivox.models.augmentation.mixed_samples import SUMMARY, sample_table, write_audio
 from ambivox.models.augmentation.transcript_features import transcript_features
 from ambivox.models.errors import OnError, TooLittleDataError, UserError
 from ambivox.models.files import atomic_path, write_json
@@ -99,7 +99,7 @@ def augment(
         "rejects": len(errors),
         "scaled_down": scaled_count,
     }
-    write_json(folder / "augmentation.json", summary)
+    write_json(folder / SUMMARY, summary)
     return summary
 
 

@@ -28,8 +28,10 @@ from ambivox.models.augmentation.dime_aug import Lineage, mix
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
 from ambivox.models.progress import track
+from ambivox.models.step_figures import read_step_figures
 from ambivox.models.tables import Distributions, Utterances
 
+SUMMARY = "augmentation.json"
 ON_THE_FLY = "mixed on the fly"  # in the column ``audio``
 _MIXING_VERSION = "1"  # part of every audio hash: raise it when a bit of the mixture changes
 _SHARD_SAMPLES = 1_000
@@ -153,7 +155,13 @@ def write_audio(samples: Utterances, parents: Utterances, folder: Path) -> tuple
 
 
 def read(folder: Path) -> tuple[Utterances, Distributions]:
-    """Read the two tables of a folder that ``augment`` wrote."""
+    """Read the two tables of a folder that ``augment`` wrote.
+
+    Raises:
+        UserError: A file of the folder is damaged.
+    """
+    if (folder / SUMMARY).is_file():
+        read_step_figures(folder / SUMMARY)
     return Utterances.read(folder / "utterances.parquet"), Distributions.read(
         folder / "distributions.parquet"
     )

@@ -16,6 +16,7 @@ from ambivox.models.pooling.inputs import keep_human_votes
 from ambivox.models.pooling.several_alms import read_alms
 from ambivox.models.statistics.corpus_prior import corpus_prior
 from ambivox.models.statistics.proper_scores import smoothed
+from ambivox.models.step_figures import read_step_figures
 from ambivox.models.tables import SOURCES, Distributions, Utterances, Votes
 
 
@@ -103,9 +104,11 @@ def distribution_files(folder: Path) -> dict[str, Path]:
     """The tables of distributions in a folder that pool wrote, by source.
 
     Raises:
-        UserError: It has none, or is no folder.
+        UserError: It has none, is no folder, or was damaged.
     """
     files = {path.stem: path for path in sorted(folder.glob("*.parquet"))}
+    if (folder / "pooling.json").is_file():
+        read_step_figures(folder / "pooling.json")
     if not files:
         raise UserError(
             f"{folder}: no distributions here; expected {', '.join(SOURCES)}.parquet, written by pool"

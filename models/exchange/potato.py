@@ -23,13 +23,14 @@ from urllib.parse import quote
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from ambivox.models.document_faults import describe
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.exchange._audio_addresses import audio_address, audio_root
 from ambivox.models.exchange._opinions import Opinion, moment, votes_of
 from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_path, write_json
-from ambivox.models.json_documents import describe, read_json_document
+from ambivox.models.json_documents import read_json_document
 from ambivox.models.tables import Utterances, Votes
 
 _SCHEMA = "emotion"

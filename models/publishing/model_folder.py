@@ -6,17 +6,17 @@ Both kinds of models are published: adapters with a distribution head (``finetun
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from ambivox.models.alms import alms
-from ambivox.models.errors import UserError
-from ambivox.models.file_errors import error_text
 from ambivox.models.files import MARKER, write_json
+from ambivox.models.json_documents import read_json_document
 from ambivox.models.publishing.hub_metadata import licence_fields
 from ambivox.models.reporting.estimates import display_name, parse_measure
 from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, format_measure
@@ -24,6 +24,7 @@ from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.tables import markdown_table, plain_markdown
 from ambivox.models.withdrawn import check_not_withdrawn
 
+_CONTENT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 _FINE_TUNED = "ambivox.json"
 _ADAPTER = "adapter_config.json"
 # Not of the model: ids of utterances, the marker of an output folder.
@@ -208,8 +209,4 @@ def _remove_place(path: Path, key: str, facts: Mapping[str, Any]) -> None:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: cannot be read ({error_text(error)}); train the model again") from error
-    return content if isinstance(content, dict) else {}
+    return read_json_document(path, _CONTENT, "what a training wrote", "train the model again")

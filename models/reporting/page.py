@@ -15,7 +15,6 @@ from ambivox.models.reporting.emotion_colours import label_colours
 from ambivox.models.reporting.headline import headline
 from ambivox.models.reporting.inline_svg import probability_bar
 from ambivox.models.reporting.measures import EXPLANATION
-from ambivox.models.reporting.parts import Section
 from ambivox.models.reporting.reading import Run
 from ambivox.models.reporting.rendering import FOLDER, render
 from ambivox.models.reporting.sections import BODY, example_anchors, examples, provenance
@@ -41,8 +40,8 @@ _FOLDERS = {
     "finetuning": ("finetuned/*", "evaluation"),
 }
 _SCRIPTS = ("vendor/dataTables.min.js", "utterance_table.js")
-#: Sections left out when empty: few corpora have enough annotators for the trial, and few runs have unreadable files.
-_OPTIONAL = ("trial", "problems")
+#: Sections left out when empty: few corpora have enough annotators for the trial.
+_OPTIONAL = ("trial",)
 _UNNAMED_CORPUS = "table"  # of a table: only the folder has the name that the user gave
 
 
@@ -63,7 +62,7 @@ def page(
         table_rows: the most rows of the table of utterances; 0 for no table.
 
     Raises:
-        UserError: ``data`` is not a folder, or has none of the pipeline's outputs.
+        UserError: ``data`` is not a folder, or has none of the pipeline's outputs, or an output is damaged.
     """
     if not data.is_dir():
         raise UserError(
@@ -85,7 +84,6 @@ def page(
     if figures is not None and table_rows:
         table = utterance_table(figures, example_anchors(listening, figures), table_rows)
     sections.append(provenance(run))
-    sections.append(Section("problems", "Unreadable files", warnings=list(run.problems)))
     labels = run.utterances.labels if run.utterances is not None else ()
     # Scripts are named by their hashes, so that the browser runs these and nothing that came with the data.
     scripts = [(FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS] if table else []

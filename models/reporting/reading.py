@@ -1,11 +1,10 @@
-"""The outputs of a run in data/<key>/, each file read once; missing or unreadable files are noted, never fatal."""
+"""The outputs of a run in data/<key>/, each file read once; missing files are absent, damaged ones are errors."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
@@ -16,6 +15,7 @@ from ambivox.models.file_errors import error_text
 from ambivox.models.hashes import file_sha256
 from ambivox.models.left_out import left_out_reason
 from ambivox.models.reporting.estimates import Estimate, parse_estimate
+from ambivox.models.step_figures import read_step_figures
 from ambivox.models.tables import SOURCES, Annotations, Distributions, Ratings, Table, Utterances, Votes
 
 T = TypeVar("T", bound=Table)
@@ -81,52 +81,38 @@ def worth_text(worth: dict[str, Any], score: str, part: str = "overall") -> str:
 
 @dataclass
 class Run:
-    """The outputs of one corpus under ``root``; ``problems`` lists what could not be read, with its reason."""
+    """The outputs of one corpus under ``root``. What is asked for and damaged raises ``UserError``."""
 
     root: Path
-    problems: list[str] = field(default_factory=list)
 
     def table(self, kind: type[T], name: str) -> T | None:
-        """Return the table in the file ``name``; None where it is missing or damaged (which is noted)."""
-        if not (self.root / name).is_file():
-            return None
-        try:
-            return kind.read(self.root / name)
-        except UserError as error:
-            self._note(str(error))
-            return None
+        """Return the table in the file ``name``; None where it is missing."""
+        return kind.read(self.root / name) if (self.root / name).is_file() else None
 
     def frame(self, name: str) -> pl.DataFrame | None:
-        """Return any Parquet file as a bare frame (rejects and details have no table type)."""
-        if not (self.root / name).is_file():
+        """Return any Parquet file as a bare frame (rejects and details have no table type); None where it is missing."""
+        path = self.root / name
+        if not path.is_file():
             return None
         try:
-            return pl.read_parquet(self.root / name)
+            return pl.read_parquet(path)
         except (pl.exceptions.PolarsError, OSError) as error:
-            self._note(f"{name}: not a readable Parquet file ({error_text(error)})")
-            return None
+            raise UserError(
+                f"{path}: not a readable Parquet file ({error_text(error)}); run the step that wrote it again"
+            ) from error
 
     def json(self, name: str) -> dict[str, Any]:
-        """Return a JSON mapping under its present keys; empty where the file is missing or damaged."""
-        if not (self.root / name).is_file():
+        """Return a JSON mapping under its present keys; empty where the file is missing."""
+        path = self.root / name
+        if not path.is_file():
             return {}
-        try:
-            content = json.loads((self.root / name).read_text(encoding="utf-8"))
-        except (ValueError, OSError, RecursionError) as error:
-            self._note(f"{name}: not readable as JSON ({error_text(error)})")
-            return {}
-        content = with_present_keys(PurePosixPath(name).name, content)
-        return content if isinstance(content, dict) else {"entries": content}
+        content: dict[str, Any] = with_present_keys(path.name, read_step_figures(path))
+        return content
 
     def left_out(self, *folders: str) -> list[str]:
         """Return why the pipeline left out the steps of these output folders, each reason once."""
         reasons = (left_out_reason(self.root / folder) for folder in folders)
         return list(dict.fromkeys(reason for reason in reasons if reason))
-
-    def _note(self, problem: str) -> None:
-        problem = problem.replace(f"{self.root}/", "")
-        if problem not in self.problems:
-            self.problems.append(problem)
 
     @cached_property
     def utterances(self) -> Utterances | None:

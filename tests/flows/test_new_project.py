@@ -182,7 +182,7 @@ def test_a_damaged_software_file_is_one_line_and_can_be_written_anew(project: Pa
     intact = (project / "software.yaml").read_text()
     for content in ("", "steps: [", "version: 1\n", "- a\n", "version: 1\npipeline: x\nsteps: 5\n"):
         (project / "software.yaml").write_text(content)
-        with pytest.raises(UserError, match=r"software\.yaml: found no versions and hashes"):
+        with pytest.raises(UserError, match=r"software\.yaml: expected versions and hashes"):
             software.check(project)
         new_project.upgrade(project, dry_run=False, discard_edits=True)
         assert (project / "software.yaml").read_text() == intact

@@ -17,7 +17,8 @@ from tests.mistakes.command_lines import WrongLine, commands, options, without
 from tests.mistakes.right_words import OPTIONAL, OUTPUTS, RIGHT
 
 PROJECT_DOCUMENTS = ("params.yaml", "dvc.yaml", "dvc.lock", ".dvc/config", "software.yaml")
-_PROJECT_COMMANDS = ("doctor", "run", "ui", "upgrade", "forget", "forget-corpus")
+# All that read them; `ui` starts whatever they hold.
+_PROJECT_COMMANDS = ("doctor", "run", "upgrade", "forget", "forget-corpus")
 # The files of a folder that a step reads.
 _MEMBERS = {
     "data/demo/alm": ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "processor_config.json", "chat_template.jinja"),

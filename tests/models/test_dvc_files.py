@@ -30,7 +30,7 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_one_line_that_says_how_to_restore_it(tmp_path: Path, damage: str) -> None:
     (tmp_path / "dvc.lock").write_bytes(DAMAGES[damage])
-    with pytest.raises(UserError, match=r"dvc\.lock: .*expected .*git checkout dvc\.lock") as caught:
+    with pytest.raises(UserError, match=r"dvc\.lock: expected .*git checkout dvc\.lock") as caught:
         read_lock_file(tmp_path)
     assert len(str(caught.value)) < 900
 

@@ -68,7 +68,7 @@ def test_the_sparse_vote_trial_is_a_table_and_a_picture(tmp_path: Path) -> None:
     ratio = {"squared_error_over_human": {"value": 0.41, "low": 0.37, "high": 0.46}}
     raw = {"votes": 3, "source": "human", "nll": None, "nll_infinite": 9, "squared_error": {"value": 0.171}}
     raw |= {"independent_votes": {"low": ratio, "medium": ratio, "high": None}}
-    (root / "trial" / "trial.json").write_text(json.dumps({"rows": [row, raw, "nonsense"], "mean_kappa": {}}))
+    (root / "trial" / "trial.json").write_text(json.dumps({"rows": [row, raw], "mean_kappa": {}}))
     (root / "trial" / "trial.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"/>')
     report(data=root, out=tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
@@ -137,14 +137,41 @@ def test_one_part_alone_is_reported(run: Path, tmp_path: Path, only: str) -> Non
     assert report(data=tmp_path / "unit", out=tmp_path / "r.html").stat().st_size > 4000
 
 
-def test_broken_files_are_named_and_the_rest_is_shown(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("distributions/pooled.parquet", "PAR1 not really", "not a readable Parquet file"),
+        ("annotations/checks.json", "{half", "expected what annotate wrote, found no readable JSON"),
+        ("annotations/checks.json", '{"audio_sensitive": "perhaps"}', "at audio_sensitive: Input should be"),
+        (
+            "validation/metrics.json",
+            "[]",
+            "expected what validate or evaluate wrote, Input should be an object",
+        ),
+        (
+            "validation/metrics.json",
+            '{"pooled": 3}',
+            "at pooled: Input should be a valid dictionary, found 3",
+        ),
+        ("evaluation/metrics.json", "null", "expected what validate or evaluate wrote, Input should be"),
+        (
+            "distributions/pooling.json",
+            '{"alms": ["tiny"]}',
+            "expected what pool wrote, at alms: Input should",
+        ),
+        ("ingest/profile.json", '{"notes": "a note"}', "expected what ingest wrote, at notes: Input should"),
+        ("validation/details.json", '{"paired_tests": {}}', "expected what validate wrote, at paired_tests"),
+    ],
+)
+def test_a_damaged_file_is_named_and_no_page_is_written(
+    run: Path, tmp_path: Path, name: str, content: str, said: str
+) -> None:
     root = shutil.copytree(run, tmp_path / "unit")
-    (root / "distributions/pooled.parquet").write_bytes(b"PAR1 not really")
-    (root / "annotations/checks.json").write_text("{half")
-    text = Page(report(data=root, out=tmp_path / "r.html").read_text()).text
-    assert "distributions/pooled.parquet: not a readable Parquet file" in text
-    assert "annotations/checks.json: not readable as JSON" in text
-    assert "0.160 [0.152, 0.169]" in text
+    (root / name).write_text(content)
+    with pytest.raises(UserError) as caught:
+        report(data=root, out=tmp_path / "r.html")
+    assert str(caught.value).startswith(f"{root / name}: ") and said in str(caught.value)
+    assert not (tmp_path / "r.html").exists()
 
 
 def test_users_mistakes(tmp_path: Path) -> None:

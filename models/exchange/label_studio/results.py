@@ -195,6 +195,6 @@ def _check_control(opinions: list[Opinion], control: str, path: Path) -> None:
 
 
 def _unreadable(path: Path, number: int, error: ValidationError) -> UserError:
-    from ambivox.models.json_documents import describe
+    from ambivox.models.document_faults import describe
 
     return UserError(f"{path}: expected {EXPECTED}; task {number}: {describe(error)}")

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from ambivox.models.document_faults import describe
 from ambivox.models.errors import UserError
-from ambivox.models.json_documents import describe, read_json_document
+from ambivox.models.json_documents import read_json_document
 from ambivox.models.prompting.prompts import Modality
 
 CARD = "ambivox.json"

@@ -130,7 +130,7 @@ def test_audio_is_embedded_where_the_licence_allows_it(root: Path) -> None:
         ("never", {"audio_may_be_shared": True}, "report.clips is never"),
         ("licensed", {"licence": "for research only"}, "“for research only”, does not say that recordings"),
         ("licensed", {"audio_may_be_shared": "yes"}, "which is not known"),
-        ("licensed", {"audio_may_be_shared": False, "licence": 7}, "which is not known"),
+        ("licensed", {"audio_may_be_shared": False, "licence": None}, "which is not known"),
     ],
 )
 def test_it_is_said_once_why_there_is_no_audio(

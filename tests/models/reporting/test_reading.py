@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ambivox.models.errors import UserError
 from ambivox.models.files import write_json
 from ambivox.models.reporting.estimates import Estimate
 from ambivox.models.reporting.page import page
@@ -78,12 +79,16 @@ def test_a_run_of_an_earlier_version_is_reported_in_full(tmp_path: Path) -> None
     assert re.sub("[0-9a-f]{64}", "", earlier.text) == re.sub("[0-9a-f]{64}", "", present.text)
 
 
-def test_what_cannot_be_read_is_noted_once(tmp_path: Path) -> None:
-    (tmp_path / "validation").mkdir()
-    (tmp_path / "validation/metrics.json").write_text("{half")
+def test_missing_files_are_absent_and_damaged_ones_are_errors(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    assert run.json("validation/metrics.json") == run.json("validation/metrics.json") == {}
-    assert len(run.problems) == 1 and run.problems[0].startswith(
-        "validation/metrics.json: not readable as JSON"
-    )
+    assert run.json("validation/metrics.json") == {} and run.frame("ingest/rejects.parquet") is None
     assert run.utterances is None and run.annotations is None and run.distributions == {}
+    for name in ("validation/metrics.json", "ingest/rejects.parquet", "ingest/utterances.parquet"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{half")
+    with pytest.raises(UserError, match=r"metrics\.json: expected what validate or evaluate wrote, found no"):
+        run.json("validation/metrics.json")
+    with pytest.raises(UserError, match=r"rejects\.parquet: not a readable Parquet file"):
+        run.frame("ingest/rejects.parquet")
+    with pytest.raises(UserError, match=r"utterances\.parquet: not a readable Parquet file"):
+        assert Run(tmp_path).utterances
