@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,11 +94,16 @@ def with_pseudonyms(data: CorpusData, key: bytes) -> CorpusData:
         The corpus with pseudonyms.
     """
     utterances = data.utterances
+    speakers = utterances["speaker"] if "speaker" in utterances.columns else pl.Series(dtype=pl.String)
     if "speaker" in utterances.columns:
         utterances = _replaced(utterances, "speaker", "speaker", key)
+    names = {name: pseudonym(name, "speaker", key) for name in speakers.cast(pl.String).drop_nulls().unique()}
+    raters = data.votes["annotator_id"].cast(pl.String).drop_nulls().unique()
+    names |= {name: pseudonym(name, "rater", key) for name in raters}
     return replace(
         data,
         utterances=utterances,
+        notes=tuple(_without_names(note, names) for note in data.notes),
         votes=annotators_with_pseudonyms(data.votes, key),
         ratings=None if data.ratings is None else annotators_with_pseudonyms(data.ratings, key),
     )
@@ -113,6 +120,15 @@ def annotators_with_pseudonyms(votes: pl.DataFrame, key: bytes) -> pl.DataFrame:
         The table with pseudonyms.
     """
     return _replaced(votes, "annotator_id", "rater", key)
+
+
+def _without_names(note: str, pseudonyms: Mapping[str, str]) -> str:
+    """A note in which whole words that are names are replaced; numbers are not, which say more than who somebody is."""
+    words = (re.escape(name) for name in pseudonyms if len(name) > 1 and any(map(str.isalpha, name)))
+    pattern = "|".join(sorted(words, key=len, reverse=True))
+    if not pattern:
+        return note
+    return re.sub(rf"(?<!\w)(?:{pattern})(?!\w)", lambda match: pseudonyms[match[0]], note)
 
 
 def _replaced(frame: pl.DataFrame, column: str, prefix: str, key: bytes) -> pl.DataFrame:

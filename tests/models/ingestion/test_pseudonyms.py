@@ -96,3 +96,22 @@ def test_pseudonyms_depend_on_key_name_and_kind() -> None:
         for key in keys
     }
     assert len(made) == 12
+
+
+def test_notes_about_columns_that_are_called_as_their_raters_hold_pseudonyms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "calls"
+    rows = ["utterance_id,audio,speaker,rita,rosa,anna-maria"]
+    for number in range(4):
+        write_tone(root / f"call{number}.wav", 200 + 10 * number)
+        rows.append(f"call{number},call{number}.wav,boris,joy,anger,joy")
+    (root / "utterances.csv").write_text("\n".join(rows) + "\n")
+    options = IngestOptions(pseudonyms=True, cache=tmp_path / "cache.sqlite")
+    out = ingest(corpus="table", root=root, out=tmp_path / "out", options=options)
+    texts = {path.name: path.read_text() for path in (out / "profile.json", out / "profile.md")}
+    key = read_key(tmp_path / ".ambivox/pseudonym.key")
+    for name, text in texts.items():
+        assert not [word for word in ("rita", "rosa", "anna", "boris") if word in text], name
+        assert pseudonym("anna-maria", "rater", key) in text
