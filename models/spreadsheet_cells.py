@@ -13,9 +13,11 @@ import polars as pl
 
 # The full-width forms are taken for the ASCII ones in some locales; tabs and line ends are removed before the cell is read.
 FORMULA_STARTS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-# Apostrophes before it count, so that ``with_formulas`` takes away exactly what was added.
-_FORMULA = rf"^'*[{re.escape(FORMULA_STARTS)}]"
-_ESCAPED = rf"^'('*[{re.escape(FORMULA_STARTS)}])"
+# Apostrophes before it count, so that ``with_formulas`` takes away exactly what was added; so do blanks and what is not
+# seen, which some programs remove when they open the file.
+_START = rf"'*[\s\x00\u200b\ufeff]*[{re.escape(FORMULA_STARTS)}]"
+_FORMULA = rf"^{_START}"
+_ESCAPED = rf"^'({_START})"
 
 
 def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:

@@ -12,10 +12,10 @@ from tests.crashes.trial import Scenario
 from tests.support.reannotation_project import make_team, run_in
 
 _NOTE = "file:.ambivox/promotions/unit.json"
-# Listing and pilots, the promotion and its completion, and the stages that follow it.
+# Listing and pilots, the promotion and its completion, and the stages that follow it, as the log names them.
 _MOMENTS = (
     "'list folder:shelf'", "'pilot ", _NOTE, "Beginning flow run", "Beginning flow run", "it is complete now",
-    "── annotate@unit", "── annotate@unit", "── pool@unit", "── validate@unit",
+    "Beginning subflow run", "prompts are not in the store yet", "annotate@unit took", "pool@unit took",
 )  # fmt: skip
 _OUTPUTS = ("alm", "annotations", "distributions", "validation")
 

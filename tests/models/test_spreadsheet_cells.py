@@ -18,12 +18,13 @@ from tests.support.steps import export, import_votes, plan_labels
 PAYLOADS = (
     "=1+1", '=HYPERLINK("http://x.example","a")', "=cmd|'/C calc'!A0", "+1-1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1+1",
     "－1", "＋1", "＠x", "'=1", "''@a", "-abc123",
+    " =1", "  \t@a", "\ufeff=1", "\u200b+1", "\xa0-1", "\u3000=1", "\0=1", "' =1",
 )  # fmt: skip
-PLAIN = ("anna", "", " =1", "a=1", "'", "'quoted'", "1-2", "…=")
+PLAIN = ("anna", "", " a =1", "a=1", "'", "'quoted'", "1-2", "…=")
 
 
 def is_formula(cell: str) -> bool:
-    return cell.lstrip("'") != "" and cell[0] in FORMULA_STARTS
+    return cell.lstrip(" \0\ufeff\u200b\xa0\u3000")[:1] in {*FORMULA_STARTS}
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
