@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -55,6 +56,32 @@ def test_the_same_command_resumes_after_a_kill(make_utterances, run_annotate, tm
     for name in ("annotations.parquet", "votes.parquet", "checks.json"):
         assert (out / name).read_bytes() == (uninterrupted / name).read_bytes()
     # Answers that were stored before the kill were not computed again.
+    assert scored_prompts() < 2 * sum(
+        pl.read_parquet(f).height for f in (tmp_path / "other-store").rglob("*.parquet")
+    )
+
+
+def test_a_clock_that_is_set_back_changes_nothing(make_utterances, run_annotate, tmp_path, monkeypatch):
+    """What a killed run wrote is from the future then, and time goes back while the next one runs."""
+    utterances = make_utterances(8)
+    uninterrupted = run_annotate(
+        utterances, "uninterrupted", store=str(tmp_path / "other-store"), shard=2, drawn_votes=2
+    )
+    store = tmp_path / "killed"
+    process = slow_run(utterances, store, tmp_path / "out", 0.3)
+    while shards(store) < 2 and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    ahead = time.time() + 400 * 24 * 3600
+    for path in [store, *store.rglob("*")]:
+        os.utime(path, (ahead, ahead))
+    days_back, now = itertools.cycle((0, 2, 400, 20 * 365)), time.time
+    monkeypatch.setattr(time, "time", lambda: now() - next(days_back) * 24 * 3600)
+    out = run_annotate(utterances, store=str(store), shard=2, drawn_votes=2)
+    for name in ("annotations.parquet", "votes.parquet", "checks.json"):
+        assert (out / name).read_bytes() == (uninterrupted / name).read_bytes()
+    assert not [path for path in tmp_path.rglob(".*") if path.suffix in (".tmp", ".old")]
     assert scored_prompts() < 2 * sum(
         pl.read_parquet(f).height for f in (tmp_path / "other-store").rglob("*.parquet")
     )
