@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.hub import check_available
 from ambivox.models.prompting.prompts import ALPHABETS, Prompt
+from ambivox.models.prompting.template_check import has_powers
 from ambivox.models.time_limit import TimeLimitError, within
 
 if TYPE_CHECKING:
@@ -161,6 +162,8 @@ def load_chat(resolved: ResolvedAlm) -> Chat:
     processor = _processor(
         resolved.source, resolved.revision, resolved.is_local, resolved.alm.processor_class
     )
+    if has_powers(processor, getattr(processor, "tokenizer", None)):
+        raise _template_error("computes powers of numbers, which may take for ever")
     return Chat(processor, dict(resolved.alm.chat_arguments))
 
 
