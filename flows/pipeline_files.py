@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from ambivox.flows import params_file, software
 from ambivox.models.dvc_files import is_restorable, read_lock_file
 from ambivox.models.errors import UserError
+from ambivox.models.file_errors import error_text
 from ambivox.models.regular_files import read_bytes
 from ambivox.models.yaml_documents import parse_yaml, read_yaml_document
 
@@ -60,7 +61,7 @@ def _check_dvc_config(project: Path) -> None:
     try:
         Config(dvc_dir=str(project / ".dvc"))
     except (ConfigError, UnicodeDecodeError, OSError) as error:
-        reason = str(error.__cause__ or error)
+        reason = error_text(error.__cause__ or error)
         raise UserError(
             f"{project / '.dvc' / 'config'}: DVC cannot read its settings ({reason}); mend the file, or restore it: git checkout .dvc/config"
         ) from error
@@ -95,4 +96,4 @@ def _check_as_dvc(path: Path, content: Any, schema: Callable[[Any], Any], advice
     try:
         validate(content, schema)
     except YAMLValidationError as error:
-        raise UserError(f"{path}: DVC cannot read it ({error.exc}); {advice}") from error
+        raise UserError(f"{path}: DVC cannot read it ({error_text(error.exc)}); {advice}") from error

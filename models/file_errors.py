@@ -25,6 +25,7 @@ _NO_PATH_CODES = (
     errno.ENODEV,
 )
 _SHOWN_CHARACTERS = 100
+_LONGEST_TEXT = 300
 
 
 class DiskFullError(OSError):
@@ -58,7 +59,7 @@ def disk_is_full(error: BaseException) -> bool:
 
 
 def error_text(error: BaseException) -> str:
-    """What an error says, without the number and the path of the system's.
+    """What an error says, without the number and the path of the system's, and cut where it quotes a whole file.
 
     Args:
         error: Any exception; its path is in the message that this text becomes a part of.
@@ -69,7 +70,8 @@ def error_text(error: BaseException) -> str:
     """
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno).lower()
-    return " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
 
 
 def access_error(error: BaseException) -> UserError | None:

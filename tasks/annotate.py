@@ -125,6 +125,9 @@ def annotate(*, utterances: Path, alm: str, out: Path, options: AnnotateOptions)
     runs = [prepare_run(utterances, one, own) for one, own in asked]
     _check_different([run.resolved for run in runs])
     missing = [run.missing_items() for run in runs]
+    for run, items in zip(runs[1:], missing[1:], strict=True):
+        if items:
+            run.check_prompts()
     for run, items in zip(runs, missing, strict=True):
         if run.hosted is not None and (notice := run.hosted.shutdown_notice()):
             _logger.warning(notice)

@@ -36,9 +36,11 @@ from ambivox.models.annotation.work_items import (
 from ambivox.models.engines import close_engines, engine_identity, engine_version, open_engine
 from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
+from ambivox.models.prompting.chat import load_chat
 from ambivox.models.prompting.neutralising import TRANSCRIPT_LIMIT_BYTES
 from ambivox.models.prompting.personas import load_personas
 from ambivox.models.prompting.prompts import Elicitation, prompt_version
+from ambivox.models.prompting.request import Request
 from ambivox.models.tables import Utterances
 from ambivox.models.tables.rejects import REJECTS
 
@@ -152,6 +154,16 @@ class AnnotationRun:
         """The items per shard that have no answer in the store; shards that are complete are left out."""
         missing = [items for items in self.missing_by_shard() if items.height]
         return missing if self.hosted is None else self.hosted.with_pilot(missing)
+
+    def check_prompts(self) -> None:
+        """Render a prompt, as before an ALM waits for others that answer for hours.
+
+        Raises:
+            UserError: the tokenizer, the processor or the chat template of the ALM's folder cannot be used.
+        """
+        if self.engine_choice.engine in ("transformers", "vllm"):
+            request = Request(self.questions[0].prompt, np.zeros(1, np.float32), "")
+            load_chat(self.resolved).render(request)
 
     def describe(self, missing: list[pl.DataFrame]) -> str:
         """The size of the run in one line.

@@ -63,10 +63,18 @@ class Chat:
         if any(part["text"].strip() not in text for part in texts):
             raise _template_error("leaves out the question")
         if has_audio and len(texts) < len(parts) and not self._has_audio_place:
-            if self._apply([{**messages[0], "content": texts}]) == text:
-                raise _template_error("has no place for a recording")
+            self._check_audio_place(text, [{**messages[0], "content": texts}])
             self._has_audio_place = True
         return text
+
+    def _check_audio_place(self, text: str, without_audio: list[dict[str, Any]]) -> None:
+        """Check that a prompt has one place for the recording: engines refuse it otherwise, or ask without the recording."""
+        audio_token = getattr(self.processor, "audio_token", None)
+        places = text.count(audio_token) if isinstance(audio_token, str) and audio_token else None
+        if places == 0 or (places is None and self._apply(without_audio) == text):
+            raise _template_error("has no place for a recording")
+        if places is not None and places > 1:
+            raise _template_error(f"has {places} places for one recording ({audio_token})")
 
     def _apply(self, messages: list[dict[str, Any]]) -> str:
         try:

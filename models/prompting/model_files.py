@@ -184,6 +184,8 @@ def tensor_names(path: Path) -> list[str]:
     end = 8 + length + max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
     if size < end:
         raise UserError(f"{path}: cut short, {size:,} of {end:,} bytes; download or copy it again")
+    if size > end:
+        raise UserError(f"{path}: {size:,} bytes, expected {end:,}; download or copy it again")
     return list(tensors)
 
 

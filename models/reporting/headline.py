@@ -193,10 +193,7 @@ def _alm_adds(added: Estimate, pooled: Estimate | None, without: Estimate | None
 def _alm_against_prior(synthetic: Estimate, prior: Estimate, name: str) -> str:
     alm, corpus = format_number(synthetic.value), format_number(prior.value)
     if synthetic.value >= prior.value:
-        return (
-            f"The ALM alone is no better than the corpus prior ({name} {alm} against {corpus}): "
-            "it contributes only after calibration."
-        )
+        return f"The ALM alone is no better than the corpus prior ({name} {alm} against {corpus})."
     if synthetic.overlaps(prior) is False:
         return (
             f"The ALM is informative: alone, it is closer to the human votes ({name} {alm}) than the corpus prior "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from ambivox.models.annotation.several_alms import annotation_files
 from ambivox.models.errors import UserError
 from ambivox.models.files import write_json
 from ambivox.models.tables import Annotations, Utterances
+from ambivox.tasks import annotate
 from ambivox.tasks.annotate import AnnotateOptions, options_by_alm
 from tests.support.annotation_fixtures import LABELS
 from tests.support.pooling_tables import vote_table
@@ -47,6 +49,26 @@ def test_wrong_sets_of_alms_are_one_line(make_utterances, run_annotate, tmp_path
         with pytest.raises(UserError, match=message):
             run_annotate(utterances, more_alms=more, allow_hosted=True)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tokenizer.json", ""),
+        ("tokenizer_config.json", "[]"),
+        ("processor_config.json", "\n"),
+        ("chat_template.jinja", "{% if"),
+        ("chat_template.jinja", "1e400"),
+    ],
+)
+def test_a_damaged_further_alm_is_named_before_the_first_one_is_asked(
+    make_utterances, run_annotate, small_alm, tmp_path, monkeypatch, name, content
+):
+    damaged = Path(shutil.copytree(small_alm, tmp_path / "damaged"))
+    (damaged / name).write_text(content)
+    monkeypatch.setattr(annotate, "_ask", lambda *_: pytest.fail("the first ALM was asked"))
+    with pytest.raises(UserError, match=r"damaged|chat template"):
+        run_annotate(make_utterances(2), alm=str(small_alm), more_alms=(str(damaged),), engine="transformers")
 
 
 def test_further_alms_have_an_engine_of_their_own():

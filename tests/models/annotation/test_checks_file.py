@@ -64,7 +64,7 @@ def test_a_missing_file_is_empty_and_a_damaged_one_is_an_error(tmp_path):
     assert read_checks(tmp_path / "checks.json") == {}
     for content in ("{", "[]"):
         (tmp_path / "checks.json").write_text(content)
-        with pytest.raises(UserError, match="run annotate again"):
+        with pytest.raises(UserError, match=r"expected what annotate wrote, .*; run that step again"):
             read_checks(tmp_path / "checks.json")
 
 

@@ -158,6 +158,12 @@ def test_damaged_weights_are_an_error(small_alm, tmp_path):
 
     copy = shutil.copytree(small_alm, tmp_path / "damaged")
     weights = copy / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(UserError, match="no safetensors file, or cut short"):
-        reference.start(EngineChoice("transformers", str(copy)))
+    content = weights.read_bytes()
+    for damaged, message in (
+        (content[:1000], "no safetensors file, or cut short"),
+        (content[:-1], "cut short, "),
+        (content + b"more", f"{len(content) + 4:,} bytes, expected {len(content):,}"),
+    ):
+        weights.write_bytes(damaged)
+        with pytest.raises(UserError, match=message):
+            reference.start(EngineChoice("transformers", str(copy)))

@@ -221,6 +221,14 @@ def test_a_template_that_does_not_end_is_stopped(small_alm, monkeypatch, templat
             "has no place for a recording",
         ),
         ("{{ messages[0]['content'][-1]['text'][:40] }}<|AUDIO|>", "leaves out the question"),
+        (
+            "{% for part in messages[0]['content'] %}{{ part.get('text', '<|AUDIO|> <|AUDIO|>') }}{% endfor %}",
+            r"has 2 places for one recording \(<\|AUDIO\|>\)",
+        ),
+        (
+            "{% for part in messages[0]['content'] %}{{ part.get('text', 'audio:') }}{% endfor %}",
+            "has no place for a recording",
+        ),
         ("{{ messages[3] }}{{ nothing.there }}", "cannot be used"),
     ],
 )
