@@ -14,7 +14,9 @@ import threading
 from pathlib import Path
 
 from ambivox.models.dvc_files import keep_lock_file, recover, repo_config
+from ambivox.models.file_errors import current_folder_error
 from ambivox.models.logs import show_log
+from ambivox.tasks._main import USER_MISTAKE
 
 LOCK_HELD = 75
 _EXIT_CODE = re.compile(r"exited with (-?\d+)")
@@ -44,6 +46,11 @@ def _reproduce(address: str, force: bool) -> int:
             repo.reproduce(address, single_item=True, force=force)
     except LockError:
         return LOCK_HELD
+    except FileNotFoundError as error:
+        if mistake := current_folder_error(error):
+            logging.getLogger(__name__).error(str(mistake))
+            return USER_MISTAKE
+        raise
     except DvcException as error:
         cause: BaseException | None = error
         reasons = []

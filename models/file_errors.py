@@ -74,6 +74,19 @@ def error_text(error: BaseException) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
 
 
+def current_folder_error(error: BaseException) -> UserError | None:
+    """The mistake behind an error where the folder in which the command runs was removed; None for another error."""
+    if not isinstance(error, FileNotFoundError):
+        return None
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return UserError(
+            "the current folder was removed; go to a folder that exists and run the command again"
+        )
+    return None
+
+
 def access_error(error: BaseException) -> UserError | None:
     """The mistake behind an error where a path may not be read or written, or cannot be one; None for another error.
 

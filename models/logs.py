@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -33,7 +34,8 @@ def show_log(as_json: bool = False) -> None:
     level = os.environ.get(LOG_LEVEL, "INFO")
     handlers: list[logging.Handler] = [_Terminal(as_json)]
     if path := os.environ.get(LOG_FILE):
-        handlers.append(_LogFile(path, encoding="utf-8"))
+        with contextlib.suppress(FileNotFoundError):  # its folder is gone where the project was removed
+            handlers.append(_LogFile(path, encoding="utf-8"))
     for name in _NAMES:
         logger = logging.getLogger(name)
         logger.setLevel(level if level in ("DEBUG", "INFO", "WARNING") else "INFO")

@@ -19,7 +19,7 @@ from typing import Annotated, Any, NoReturn
 from cyclopts import App, CycloptsError, Parameter
 
 from ambivox.models.errors import UNAVAILABLE, AddressSpaceError, OutageError, UserError, memory_is_full
-from ambivox.models.file_errors import access_error, disk_is_full
+from ambivox.models.file_errors import access_error, current_folder_error, disk_is_full
 from ambivox.models.logs import set_output, show_log
 from ambivox.models.number_ranges import check_options, check_ranges
 from ambivox.models.processes.address_space import check_address_space
@@ -214,7 +214,7 @@ def run(application: App, arguments: list[str] | None = None) -> int:
                 "resumes"
             )
             return MEMORY_FULL
-        if denied := access_error(error):
+        if denied := current_folder_error(error) or access_error(error):
             _logger.error(str(denied))
             return USER_MISTAKE
         raise

@@ -55,6 +55,7 @@ def run(
     from ambivox.flows.params_conversion import convert
     from ambivox.flows.pipeline_files import check_pipeline_files
     from ambivox.flows.project import Job, enter
+    from ambivox.flows.project_watch import ends_without
     from ambivox.flows.run_pipeline import run_pipeline
     from ambivox.flows.step_options import parse_settings
 
@@ -66,5 +67,6 @@ def run(
     votes_kept = None if trial is None else tuple(number for number in trial if number)
     job = Job(key or corpus, corpus, root, alm, parse_settings(set), votes_kept, sources, dime_aug)
     job = replace(job, allow_hosted=allow_hosted or is_agreed(project, job))
-    enter(project, job)
-    run_pipeline(project, job.key, force=force, workers=workers)
+    with ends_without(project):
+        enter(project, job)
+        run_pipeline(project, job.key, force=force, workers=workers)

@@ -25,6 +25,7 @@ def ui(
 
     from ambivox.flows import prefect_settings
     from ambivox.flows.prefect_server import PrefectServer, check_database
+    from ambivox.flows.project_watch import ends_without
     from ambivox.flows.server_access import check_host
     from ambivox.models.errors import UserError
     from ambivox.models.processes.interruption import ended_by
@@ -48,7 +49,7 @@ def ui(
         url_file.unlink(missing_ok=True)
         server.stop()
 
-    with ended_by(end):
+    with ended_by(end), ends_without(project):
         try:
             server.wait()
             logger.info(f"Prefect UI: http://{host}:{port}  (Ctrl-C ends it; the runs stay)")

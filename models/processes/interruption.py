@@ -91,6 +91,7 @@ def end_stuck_command(message: str, code: int) -> None:
     if _is_command.is_set() and _line.acquire(blocking=False):
         with contextlib.suppress(OSError):
             os.write(2, f"ambivox: {message}\n".encode())
+        _silence()
         _end_with(code)
 
 
@@ -170,7 +171,7 @@ def exit_code(interruption: KeyboardInterrupt) -> int:
 
 
 def _write_last_line(number: int) -> None:
-    """Write the line about the signal once, and send whatever libraries still write to nowhere."""
+    """Write the line about the signal once; nothing is written after it."""
     if not _line.acquire(blocking=False):
         return
     from ambivox.models.processes.children import is_started_by_another
@@ -179,6 +180,11 @@ def _write_last_line(number: int) -> None:
         reason = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
         with contextlib.suppress(OSError):
             os.write(2, f"{MESSAGE.format(reason)}\n".encode())
+    _silence()
+
+
+def _silence() -> None:
+    """Send whatever libraries still write to nowhere."""
     with contextlib.suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for descriptor in (sys.stdout.fileno(), sys.stderr.fileno(), 1, 2):
