@@ -1,18 +1,21 @@
 """Which model hub is used, and with which token: HF_ENDPOINT and HF_TOKEN, as everywhere in the Hugging Face libraries.
 
-Lists of a hub name the address of their next page, and its answers name the commit that becomes a folder's name in the
-cache: huggingface_hub takes both as they are. What is sent through it here is checked (``hub_token``).
+Lists of a hub name the address of their next page, its answers name the commit that becomes a folder's name in the
+cache, and either may have no end: huggingface_hub takes all as it is. What is sent through it here is checked
+(``hub_token``).
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ambivox.models.errors import UserError
+from ambivox.models.http_total_time import total_time, with_total_time
 
 if TYPE_CHECKING:
     import httpx2
@@ -20,6 +23,12 @@ if TYPE_CHECKING:
 _DEFAULT_ENDPOINT = "https://huggingface.co"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _COMMIT_HEADER = "x-repo-commit"
+# What is no file of a repository: lists and properties. A page of a list has a few hundred kilobytes.
+_API = "/api/"
+_MOST_API_BYTES = 16 << 20
+_MOST_API_SECONDS = 30.0
+#: What huggingface_hub raises where an answer has not the shape that it expects.
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _CONFIG = "config.json"
 _TIMEOUT_SECONDS = 10.0
 
@@ -33,33 +42,27 @@ def hub_token() -> str | bool:
     """HF_TOKEN; False keeps huggingface_hub from sending a token that is stored on this machine.
 
     From the first call on, the requests of huggingface_hub in this process send a token to the hub only, and an answer that
-    names something other than a commit is an OSError.
+    names something other than a commit, or has no end, is an OSError.
     """
     _guard_requests()
     return os.environ.get("HF_TOKEN") or False
 
 
-def keep_token_at_the_hub(request: httpx2.Request) -> None:
-    """Take the token out of a request that goes elsewhere: a hook of an HTTP client.
+def guard_client(client: httpx2.Client) -> httpx2.Client:
+    """Have a client check its requests to the hub and the answers, and keep to ``total_time``.
 
     Args:
-        request: Any request, also one that follows a redirection.
+        client: A client, whose own hooks stay.
+
+    Returns:
+        The same client.
     """
-    if _origin(str(request.url)) != _origin(hub_endpoint()):
-        request.headers.pop("authorization", None)
-
-
-def check_commit_header(response: httpx2.Response) -> None:
-    """Check that what an answer calls its commit is one: a hook of an HTTP client.
-
-    Args:
-        response: Any answer.
-
-    Raises:
-        OSError: It is something else.
-    """
-    if (commit := response.headers.get(_COMMIT_HEADER)) is not None and not is_commit(commit):
-        raise OSError(f"{response.url} answered with {commit[:80]!r} in place of a commit")
+    hooks = client.event_hooks
+    client.event_hooks = {
+        "request": [*hooks.get("request", ()), _check_request],
+        "response": [*hooks.get("response", ()), _check_response],
+    }
+    return with_total_time(client)
 
 
 def is_commit(name: str | None) -> bool:
@@ -89,7 +92,8 @@ def model_commit(name: str, revision: str | None) -> str | None:
 
     api = HfApi(endpoint=hub_endpoint(), token=hub_token())
     try:
-        commit = api.model_info(name, revision=revision, timeout=_TIMEOUT_SECONDS).sha
+        with total_time(_TIMEOUT_SECONDS):
+            commit = api.model_info(name, revision=revision, timeout=_TIMEOUT_SECONDS).sha
     except Exception as error:
         raise hub_error(name, error) from error
     if commit is not None and not is_commit(commit):
@@ -130,7 +134,7 @@ def hub_error(name: str, error: Exception) -> Exception:
     from httpx2 import HTTPError, InvalidURL
 
     # ImportError and InvalidURL: proxies in the environment that cannot be used.
-    if isinstance(error, (OSError, HTTPError, ValueError, ImportError, InvalidURL)):
+    if isinstance(error, (OSError, HTTPError, ImportError, InvalidURL, *MALFORMED)):
         reason = " ".join(str(error).split())
         return UserError(f"{hub_endpoint()}: {name} cannot be read ({type(error).__name__}: {reason[:200]})")
     return error
@@ -148,16 +152,54 @@ def _guard_requests() -> None:
 
 def _guarded(make_client: Callable[[], httpx2.Client]) -> Callable[[], httpx2.Client]:
     def make() -> httpx2.Client:
-        client = make_client()
-        hooks = client.event_hooks
-        client.event_hooks = {
-            "request": [*hooks.get("request", ()), keep_token_at_the_hub],
-            "response": [*hooks.get("response", ()), check_commit_header],
-        }
-        return client
+        return guard_client(make_client())
 
     make.is_guarded = True  # type: ignore[attr-defined]
     return make
+
+
+def _check_request(request: httpx2.Request) -> None:
+    """Take the token out of a request that goes elsewhere, also of one that follows a redirection."""
+    if _origin(str(request.url)) != _origin(hub_endpoint()):
+        request.headers.pop("authorization", None)
+    if _API in request.url.path:  # a compressed answer could open to any size
+        request.headers["accept-encoding"] = "identity"
+
+
+def _check_response(response: httpx2.Response) -> None:
+    """Check the commit, and have a list or properties end."""
+    if (commit := response.headers.get(_COMMIT_HEADER)) is not None and not is_commit(commit):
+        raise OSError(f"{response.url} answered with {commit[:80]!r} in place of a commit")
+    if _API in response.url.path:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise OSError(f"{response.url} answered with a compressed content that was not asked for")
+        response.stream = _bounded(response)
+
+
+def _bounded(response: httpx2.Response) -> httpx2.SyncByteStream:
+    import httpx2
+
+    class Bounded(httpx2.SyncByteStream):
+        def __init__(self, content: httpx2.SyncByteStream) -> None:
+            self._content = content
+
+        def __iter__(self) -> Iterator[bytes]:
+            size, deadline = 0, time.monotonic() + _MOST_API_SECONDS
+            for chunk in self._content:
+                size += len(chunk)
+                if size > _MOST_API_BYTES or time.monotonic() > deadline:
+                    raise OSError(
+                        f"{response.url}: the answer has more than {_MOST_API_BYTES >> 20} MiB, or took more than "
+                        f"{_MOST_API_SECONDS:.0f} s"
+                    )
+                yield chunk
+
+        def close(self) -> None:
+            self._content.close()
+
+    content = response.stream
+    assert isinstance(content, httpx2.SyncByteStream)
+    return Bounded(content)
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -18,13 +18,8 @@ from ambivox.models.annotator_registry.candidate import DOWNLOADED_FILES, Candid
 from ambivox.models.errors import MissingExtraError, UserError
 from ambivox.models.files import atomic_folder
 from ambivox.models.http_environment import check_http_environment
-from ambivox.models.hub import (
-    check_commit_header,
-    hub_endpoint,
-    hub_token,
-    is_commit,
-    keep_token_at_the_hub,
-)
+from ambivox.models.http_total_time import total_time
+from ambivox.models.hub import MALFORMED, guard_client, hub_endpoint, hub_token, is_commit
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, ModelInfo
@@ -34,8 +29,6 @@ _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.5
 _MAX_MODELS = 2000  # the most recently changed; authors and collections are far smaller
 _PARTS = {"author", "collection", "filter"}
-# What huggingface_hub raises where an answer has not the shape that it expects.
-_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _client_lock = Lock()
 
 
@@ -101,7 +94,7 @@ def download_from_hub(candidate: Candidate, folder: Path) -> Path:
             )
             for path in temporary.rglob("*"):
                 place_below(temporary, path.relative_to(temporary).as_posix())
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, *_MALFORMED) as error:
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, *MALFORMED) as error:
         reason = " ".join(str(error).split())
         raise SourceError(
             f"{candidate.short_name} could not be downloaded from {hub_endpoint()}: {reason}"
@@ -145,7 +138,7 @@ def _with_attempts(
             raise SourceError(f"{source}: {error.response.url} answered {status}") from error
         except OSError as error:  # HF_HUB_OFFLINE among others
             raise SourceError(f"{source}: {' '.join(str(error).split())}") from error
-        except _MALFORMED as error:
+        except MALFORMED as error:
             reason = f"{hub_endpoint()}/api/models answered something other than a list of models ({type(error).__name__})"
     raise SourceError(f"{source}: {reason}")
 
@@ -165,23 +158,21 @@ def _one_attempt_per_request(timeout_seconds: float) -> Iterator[None]:
         def request(self, method: str, url: Any, **options: Any) -> httpx2.Response:
             options["timeout"] = timeout_seconds
             try:
-                response = super().request(method, url, **options)
+                with total_time(timeout_seconds):
+                    response = super().request(method, url, **options)
             except httpx2.RequestError as error:
                 raise _TransientError(f"{url} did not answer ({type(error).__name__})") from error
             if response.status_code == 429 or response.status_code >= 500:
                 raise _TransientError(f"{url} answered {response.status_code}")
             return response
 
-    def client() -> httpx2.Client:
-        hooks: dict[str, list[Callable[..., Any]]] = {
-            "request": [_http.hf_request_event_hook, keep_token_at_the_hub],
-            "response": [check_commit_header],
-        }
-        return Client(event_hooks=hooks, follow_redirects=True)
+    def make_client() -> httpx2.Client:
+        hooks = {"request": [_http.hf_request_event_hook]}
+        return guard_client(Client(event_hooks=hooks, follow_redirects=True))
 
     with _client_lock:
         before = _http._GLOBAL_CLIENT_FACTORY  # huggingface_hub has a setter, but no getter
-        set_client_factory(client)
+        set_client_factory(make_client)
         try:
             yield
         finally:

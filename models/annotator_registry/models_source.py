@@ -29,6 +29,7 @@ from ambivox.models.engines._bounded_http import (
 from ambivox.models.engines._retry import BackOff, Retries, TransientError, failure, is_transient
 from ambivox.models.errors import OutageError, UserError
 from ambivox.models.http_environment import check_http_environment
+from ambivox.models.http_total_time import with_total_time
 
 _log = logging.getLogger(__name__)
 PREFIX = "models:"
@@ -100,7 +101,7 @@ def _entries(url: str, timeout_seconds: float) -> list[Mapping[str, Any]]:
             raise UserError(f"{place}: the API key is refused ({reason}); check {variable}")
         raise SourceError(f"{place}: {reason}")
 
-    with httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {}) as client:
+    with with_total_time(httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {})) as client:
         try:
             return Retries(place, key, timeout_seconds, _BACK_OFF).until_success(attempt)
         except OutageError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ambivox.models.embedded_alm.whisper_encoder import WEIGHTS, WEIGHTS_INDEX, weight_parts
 from ambivox.models.errors import UserError
-from ambivox.models.hub import hub_endpoint, hub_error, hub_token, model_commit
+from ambivox.models.hub import hub_endpoint, hub_error, hub_token, is_commit, model_commit
 from ambivox.models.prompting.model_folder import find_model, revision_of
 
 AUTO, STATISTICS = "auto", "statistics"
@@ -20,7 +20,6 @@ DEFAULT_WHISPER = "openai/whisper-tiny"
 DEFAULT_REVISION = "169d4a4341b33bc18d8881c4b69c2e104e1cc0af"
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _CONFIG = "config.json"
 
 
@@ -70,7 +69,7 @@ def choose_tower(tower: str, revision: str | None = None) -> TowerChoice:
             f"--tower {tower}: expected {AUTO}, {STATISTICS}, the folder of a Whisper, "
             f"or a name on the hub such as {DEFAULT_WHISPER}; there is no such folder"
         )
-    if revision and _COMMIT.fullmatch(revision):
+    if is_commit(revision):
         return TowerChoice(tower, revision)
     return TowerChoice(tower, _commit(tower, revision))
 
@@ -117,7 +116,7 @@ def _statistics_notice(reason: str = "") -> str:
 def _commit(name: str, revision: str | None) -> str:
     """The commit that a revision is at the hub now."""
     commit = model_commit(name, revision)
-    if not commit or not _COMMIT.fullmatch(commit):
+    if not commit:
         raise UserError(f"{hub_endpoint()}: {name}: expected a commit, found {commit!r}")
     return commit
 

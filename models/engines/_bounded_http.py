@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from ambivox.models.errors import UserError
+from ambivox.models.http_total_time import total_time
 
 CONNECT_SECONDS = 5.0
 # Answers hold a few hundred log-probabilities; the list of models of a large provider is below 1 MB.
@@ -89,7 +90,7 @@ def request(
     """Send a request and read the whole response.
 
     Args:
-        client: the connections; redirects are not followed.
+        client: the connections (``with_total_time``); redirects are not followed.
         url: the address.
         body: the JSON body of a POST request; without it and ``files``, a GET request is sent.
         seconds: the total time, from the connection to the last byte.
@@ -110,7 +111,10 @@ def request(
     content = bytearray()
     try:
         method = "GET" if body is None and files is None else "POST"
-        with client.stream(method, url, json=body, data=form, files=files, timeout=timeout) as response:
+        with (
+            total_time(seconds),
+            client.stream(method, url, json=body, data=form, files=files, timeout=timeout) as response,
+        ):
             for chunk in response.iter_bytes():
                 content += chunk
                 if len(content) > max_bytes:

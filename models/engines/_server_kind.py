@@ -24,6 +24,7 @@ from ambivox.models.engines._bounded_http import (
     shown_address,
 )
 from ambivox.models.errors import UserError
+from ambivox.models.http_total_time import with_total_time
 
 VLLM = "vLLM"
 # Names of servers that nothing tells more about.
@@ -105,7 +106,9 @@ def identify_server(url: str, key: str = "") -> ServerKind:
         address = address.removesuffix(path)
     root = address.removesuffix("/v1").rstrip("/")
     listings = dict.fromkeys((f"{address}/models", f"{root}/v1/models"))
-    client = httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {}, trust_env=False)
+    client = with_total_time(
+        httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {}, trust_env=False)
+    )
     try:
         replies, failures = _ask(client, dict.fromkeys([f"{root}/version", *listings]))
         if not replies:

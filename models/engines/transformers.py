@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from ambivox.models import token_count
 from ambivox.models.alms import resolve
 from ambivox.models.engines import LONGEST_STEP_SECONDS, EngineChoice, GenerationSettings, Scores
 from ambivox.models.engines.transformers_weights import load_weights
-from ambivox.models.errors import UNAVAILABLE, MissingExtraError, OutageError
+from ambivox.models.errors import UNAVAILABLE, MissingExtraError, OutageError, UserError
 from ambivox.models.processes.interruption import end_stuck_command
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import Chat, load_chat
@@ -79,8 +80,9 @@ class TransformersEngine:
                 logits: torch.Tensor = self.model(**inputs, use_cache=False).logits[:, -1].double()
             return torch.log_softmax(logits, dim=-1).cpu()
 
-        logprobs = _in_time(forward)
-        return np.asarray(logprobs[:, self.chat.answer_ids(batch[0])].numpy())
+        with _known_tokens():
+            logprobs = _in_time(forward)
+            return np.asarray(logprobs[:, self.chat.answer_ids(batch[0])].numpy())
 
     def _generate_text(self, request: Request, settings: GenerationSettings) -> str:
         import torch
@@ -98,7 +100,8 @@ class TransformersEngine:
             )
             return response
 
-        return _in_time(generate)
+        with _known_tokens():
+            return _in_time(generate)
 
     def _inputs(self, batch: Sequence[Request]) -> dict[str, torch.Tensor]:
         rendered = [self.chat.render(request) for request in batch]
@@ -183,6 +186,22 @@ def _in_time(step: Callable[[], T]) -> T:
         return within(LONGEST_STEP_SECONDS, step, lambda: end_stuck_command(message, UNAVAILABLE))
     except TimeLimitError as error:
         raise OutageError(message) from error
+
+
+@contextmanager
+def _known_tokens() -> Iterator[None]:
+    """Name what is wrong where a model's tables have no row for a token.
+
+    Raises:
+        UserError: that is so.
+    """
+    try:
+        yield
+    except IndexError as error:
+        raise UserError(
+            f"the model has no weights for a token of its own tokenizer ({str(error).splitlines()[0]}); expected a tokenizer "
+            "and weights that belong together: take all files from one revision of the model"
+        ) from error
 
 
 def _batches(requests: Iterable[Request]) -> Iterator[list[Request]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
 from ambivox.models.ingestion.column_content import Source
@@ -67,7 +68,7 @@ def preview(root: Path, given: Mapping[str, Any]) -> Preview:
         where = source.path.name + (f", sheet {source.sheet}" if source.sheet else "")
         parts = f"{source.parts} tables of the same columns, " if source.parts > 1 else ""
         columns = ", ".join(column for column in source.frame.columns if column != TABLE)
-        shown.lines.append(f"{where}: {parts}{source.frame.height} rows; columns {columns}")
+        shown.lines.append(f"{where}: {parts}{counted(source.frame.height, 'row')}; columns {columns}")
     shown.lines += _mapping_lines(shown.settings, proposal)
     shown.lines += _unread(sources, shown.settings)
     shown.lines += [f"please check: {doubt}" for doubt in proposal.doubts]
@@ -127,8 +128,8 @@ def _example_lines(root: Path, settings: Mapping[str, Any]) -> list[str]:
     counts = data.votes["label"].drop_nulls().value_counts(sort=True).head(12).rows()
     labels = ", ".join(f"{label} {count}" for label, count in counts)
     lines.append(
-        f"{data.utterances.height} utterances of {_known(data.utterances, 'speaker')} known speakers, "
-        f"{data.votes.height} votes of {data.votes['annotator_id'].n_unique()} annotators: {labels}"
+        f"{counted(data.utterances.height, 'utterance')} of {counted(_known(data.utterances, 'speaker'), 'known speaker')}, "
+        f"{counted(data.votes.height, 'vote')} of {counted(data.votes['annotator_id'].n_unique(), 'annotator')}: {labels}"
     )
     lines += [f"note: {note}" for note in data.notes]
     reasons = Counter(data.rejects["reason"])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ambivox.models.counted import counted
 from ambivox.models.statistics.groups import GroupIds, group_index, group_sums
 from ambivox.models.statistics.intervals import UNDEFINED, Interval, mean_interval
 
@@ -46,7 +47,7 @@ class PairedTest:
         """
         if not self.least_p_value >= level:  # also where it is nan
             return None
-        return f"{self.groups} speakers cannot give a p-value below {self.least_p_value:.3g}"
+        return f"{counted(self.groups, 'speaker')} cannot give a p-value below {self.least_p_value:.3g}"
 
 
 def paired_test(

@@ -65,7 +65,10 @@ def scenarios(base: Path) -> dict[str, Scenario]:
             prepare = _with_engine(prepare, "transformers")
         found[step] = Scenario(step, prepare, ("stage", step, "--name", stage), outputs, stores)
     found["annotate-vllm"] = replace(
-        found["annotate"], name="annotate-vllm", prepare=_with_engine(found["annotate"].prepare, "vllm")
+        found["annotate"],
+        name="annotate-vllm",
+        prepare=_with_engine(found["annotate"].prepare, "vllm"),
+        tolerance=1e-4,
     )
     all_outputs = tuple(f"data/demo/{output}" for _, output in _STAGES.values())
     found["run"] = Scenario(

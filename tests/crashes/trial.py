@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 import psutil
+from polars.testing import assert_frame_equal
 
 from tests.crashes.nursery import Nursery
 
@@ -41,6 +42,8 @@ class Scenario:
         prepare_moment: Is called before a run that is killed at a moment, and returns how that is undone afterwards.
         call: "module:function" to call in place of a command; its arguments are ``words``.
         longest_seconds: How long one moment is waited for.
+        tolerance: How much log-probabilities may differ, where an engine computes them in other batches; figures and
+            summaries of them are then compared by their names only.
     """
 
     name: str
@@ -55,13 +58,37 @@ class Scenario:
     prepare_moment: Callable[[Path, str], Callable[[], object]] = lambda _folder, _moment: lambda: None
     call: str = ""
     longest_seconds: float = 900.0
+    tolerance: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """A table that equals another one whose numbers differ by less than the tolerance."""
+
+    frame: pl.DataFrame
+    tolerance: float
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Answers):
+            return False
+        tolerance = max(self.tolerance, other.tolerance)
+        if not tolerance:
+            return self.frame.equals(other.frame)
+        try:
+            assert_frame_equal(self.frame, other.frame, abs_tol=tolerance, rel_tol=tolerance)
+        except AssertionError:
+            return False
+        return True
+
+
+Content = str | Answers
 
 
 @dataclass
 class Uninterrupted:
     """What a run without a kill leaves, and how long it takes."""
 
-    outputs: dict[str, dict[str, str]]
+    outputs: dict[str, dict[str, Content]]
     votes: dict[str, pl.DataFrame]
     facts: object
     seconds: float
@@ -76,7 +103,7 @@ def uninterrupted(scenario: Scenario, nursery: Nursery, folder: Path) -> Uninter
     seconds = time.monotonic() - started
     assert code == 0, f"{scenario.name}: exit code {code}: {_log(folder)[-1500:]}"
     return Uninterrupted(
-        {name: digests(folder / name) for name in scenario.outputs},
+        {name: digests(folder / name, scenario.tolerance) for name in scenario.outputs},
         {name: stored_votes(folder / name) for name in scenario.stores},
         scenario.facts(folder),
         seconds,
@@ -100,27 +127,30 @@ def killed_and_resumed(
         AssertionError: Something is not as after a run without a kill.
     """
     scenario.prepare(folder)
-    before = {name: digests(folder / name) for name in scenario.outputs}
-    code = -1
+    before = {name: digests(folder / name, scenario.tolerance) for name in scenario.outputs}
+    code, run_seconds = -1, expected.seconds
     for number in range(kills):
         log_length = len(_log(folder))
         moment = scenario.moments[number % len(scenario.moments)] if scenario.moments else ""
         undo = scenario.prepare_moment(folder, moment)
+        started = time.monotonic()
         process = _start(scenario, nursery, folder)
         has_come = not moment or _wait_for(moment, process, folder, log_length, scenario.longest_seconds)
         longest = _AFTER_FILE_SECONDS if moment.startswith("file:") else _AFTER_MOMENT_SECONDS
-        time.sleep(rng.uniform(0.0, longest if moment else expected.seconds))
+        ended = _wait_for_end(process, rng.uniform(0.0, longest if moment else run_seconds))
         with contextlib.suppress(ProcessLookupError):  # it has ended
             os.kill(process, signal.SIGKILL)
         code = nursery.wait()
         assert has_come, f"{scenario.name}: no {moment!r}: {_log(folder)[-1500:]}"
         if code == -signal.SIGKILL:
             yield
+        elif not moment:  # what is stored makes the next run as short
+            run_seconds = min(run_seconds, ended - started)
         assert code in (-signal.SIGKILL, 0), f"{scenario.name}: exit code {code}: {_log(folder)[-1500:]}"
         _check_no_process_runs(scenario, folder)
         undo()
         for name, complete in expected.outputs.items():
-            present = digests(folder / name)
+            present = digests(folder / name, scenario.tolerance)
             assert present in ({}, complete, before[name]), (
                 f"{scenario.name}: {name} is a part: {_difference(present, complete)}"
             )
@@ -131,10 +161,10 @@ def killed_and_resumed(
         code = nursery.wait()
     assert code == 0, f"{scenario.name}: exit code {code} after its kills: {_log(folder)[-1500:]}"
     for name, complete in expected.outputs.items():
-        present = digests(folder / name)
+        present = digests(folder / name, scenario.tolerance)
         assert present == complete, f"{scenario.name}: {name} differs: {_difference(present, complete)}"
     for name, votes in expected.votes.items():
-        assert stored_votes(folder / name).equals(votes), (
+        assert Answers(stored_votes(folder / name), scenario.tolerance) == Answers(votes, 0.0), (
             f"{scenario.name}: {name}: votes were lost or doubled"
         )
     assert scenario.facts(folder) == expected.facts, scenario.name
@@ -144,10 +174,16 @@ def killed_and_resumed(
     assert not temporary, f"{scenario.name}: temporary entries were left: {temporary[:5]}"
 
 
-def digests(path: Path) -> dict[str, str]:
-    """The hash of every file of an output; empty where there is none."""
+def digests(path: Path, tolerance: float = 0.0) -> dict[str, Content]:
+    """The hash of every file of an output; empty where there is none. See ``Scenario`` for the tolerance."""
     files = [path] if path.is_file() else [file for file in sorted(path.rglob("*")) if file.is_file()]
-    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {str(file.relative_to(path)): _content(file, tolerance) for file in files}
+
+
+def _content(file: Path, tolerance: float) -> Content:
+    if not tolerance:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    return Answers(pl.read_parquet(file), tolerance) if file.suffix == ".parquet" else ""
 
 
 def stored_votes(store: Path) -> pl.DataFrame:
@@ -178,6 +214,14 @@ def _wait_for(moment: str, process: int, folder: Path, log_length: int, longest_
     return True
 
 
+def _wait_for_end(process: int, seconds: float) -> float:
+    """Wait until a process has ended, or for some seconds; the time when that was."""
+    limit = time.monotonic() + seconds
+    while psutil.pid_exists(process) and time.monotonic() < limit:
+        time.sleep(0.005)
+    return time.monotonic()
+
+
 def _environment(scenario: Scenario, folder: Path) -> dict[str, str]:
     (folder / "tmp").mkdir(exist_ok=True)
     return {"AMBIVOX_CACHE": str(folder / ".cache"), "TMPDIR": str(folder / "tmp"), **scenario.environment}
@@ -202,7 +246,7 @@ def _processes_in(folder: Path) -> list[str]:
     return found
 
 
-def _difference(present: dict[str, str], complete: dict[str, str]) -> str:
+def _difference(present: dict[str, Content], complete: dict[str, Content]) -> str:
     names = {name for name in present.keys() | complete.keys() if present.get(name) != complete.get(name)}
     return ", ".join(sorted(names)[:5])
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import time
 
 import pytest
 
 from ambivox.models.alms import resolve
+from ambivox.models.annotator_registry.candidate import SourceError
+from ambivox.models.annotator_registry.watch import list_candidates
 from ambivox.models.errors import UserError
+from ambivox.models.hub import model_commit
 from ambivox.models.prompting.chat import load_chat
+from tests.support.hub_server import HubServer
 
 
 def test_a_hub_that_cannot_be_reached_is_one_line_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,3 +27,30 @@ def test_a_hub_that_cannot_be_reached_is_one_line_within_seconds(monkeypatch: py
             load_chat(resolve("qwen2_audio"))
     assert "\n" not in str(refused.value)
     assert time.monotonic() - started < 60  # without the check, minutes
+
+
+@pytest.mark.parametrize("failure", ["drip", "no end", "packed", "text", "nonsense"])
+def test_an_answer_without_end_or_of_another_kind_is_one_line(
+    failure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("huggingface_hub")
+    server = HubServer()
+    monkeypatch.setenv("HF_ENDPOINT", server.url)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr("ambivox.models.annotator_registry.hub_source._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("ambivox.models.hub._MOST_API_SECONDS", 1.0)
+    server.failure = failure
+    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        for ask, error in (
+            (lambda: model_commit("Qwen/a", None), UserError),
+            (lambda: list_candidates("hub:author=Qwen"), SourceError),
+        ):
+            with pytest.raises(error) as refused:
+                ask()
+            assert "\n" not in str(refused.value)
+            assert "hf_secret" not in str(refused.value)
+    finally:
+        server.close()
+    assert time.monotonic() - started < 30  # a drip alone takes 50 s
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kibibytes

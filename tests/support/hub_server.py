@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import hashlib
 import json
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
@@ -17,8 +20,8 @@ class HubServer:
     """Models are folders added with ``put``; new content is a new commit.
 
     Attributes:
-        failure: "" (none), "500", "429", "403", "hang", "hang files", "nonsense", "wrong type", or "once" (one
-            503, then none).
+        failure: "" (none), "500", "429", "403", "hang", "hang files", "nonsense", "wrong type", "text", "drip",
+            "no end", "packed", or "once" (one 503, then none).
         requests: Paths with queries, in order.
         tokens: The Authorization header of each request, "" without one.
         next_page_url: Where lists continue; another server's address for a hub whose list leads elsewhere.
@@ -118,6 +121,12 @@ class HubServer:
                     Event().wait(60)
                 if hub.failure == "nonsense":
                     return self.reply(200, b"<html>not json")
+                if hub.failure == "text":
+                    return self.reply(200, f'"{self.headers.get("Authorization")}"'.encode())
+                if hub.failure in ("drip", "no end"):
+                    return self.drip(*((b" ", 0.05) if hub.failure == "drip" else (b" " * 2**20, 0.0)))
+                if hub.failure == "packed":
+                    return self.reply(200, gzip.compress(b"[]"), {"Content-Encoding": "gzip"})
                 if hub.failure == "wrong type":
                     return self.reply_json({"models": "none"})
                 if hub.failure == "once":
@@ -128,6 +137,15 @@ class HubServer:
                     return self.route(unquote(parts.path).strip("/").split("/"), parse_qs(parts.query))
                 except (KeyError, IndexError):
                     return self.reply(404, b'{"error":"not found"}', {"X-Error-Code": "RepoNotFound"})
+
+            def drip(self, piece: bytes, pause_seconds: float) -> None:
+                self.send_response(200)
+                self.send_header("Connection", "close")
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    for _ in range(1000):
+                        self.wfile.write(piece)
+                        time.sleep(pause_seconds)
 
             def do_POST(self) -> None:
                 hub.requests.append(self.path)

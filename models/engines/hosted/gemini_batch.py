@@ -30,6 +30,7 @@ from ambivox.models.engines.hosted.batch_api import MAX_RESULT_BYTES, UPLOAD_SEC
 from ambivox.models.engines.hosted.gemini_request import generate_content, parse_response
 from ambivox.models.engines.hosted.keys import check_key
 from ambivox.models.errors import MissingExtraError, UserError
+from ambivox.models.http_total_time import total_time, with_total_time
 from ambivox.models.prompting.hosted_spec import Hosted
 
 T = TypeVar("T")
@@ -73,10 +74,12 @@ class GeminiBatch:
         self._key = key
         self._seconds = timeout_seconds
         self._error = errors.APIError
-        self._http = httpx.Client(
-            timeout=httpx.Timeout(UPLOAD_SECONDS, connect=CONNECT_SECONDS),
-            headers={"Accept-Encoding": "identity"},
-            event_hooks={"response": [_bound]},
+        self._http = with_total_time(
+            httpx.Client(
+                timeout=httpx.Timeout(UPLOAD_SECONDS, connect=CONNECT_SECONDS),
+                headers={"Accept-Encoding": "identity"},
+                event_hooks={"response": [_bound]},
+            )
         )
         # Everything is given: the package would take addresses and projects from the environment.
         self._connect: Callable[[], Any] = lambda: genai.Client(
@@ -144,7 +147,8 @@ class GeminiBatch:
 
         def attempt() -> T:
             try:
-                return call()
+                with total_time(2 * UPLOAD_SECONDS):
+                    return call()
             except self._error as error:
                 message = error.message or str(error.details)
                 reason = f"status {error.code}: {first_words(message, self._key)}"

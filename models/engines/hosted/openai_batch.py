@@ -29,6 +29,7 @@ from ambivox.models.engines.hosted.batch_api import (
 )
 from ambivox.models.engines.hosted.keys import check_key
 from ambivox.models.errors import UserError
+from ambivox.models.http_total_time import with_total_time
 from ambivox.models.prompting.hosted_spec import Hosted
 
 _ENDPOINT = "/v1/chat/completions"
@@ -54,7 +55,9 @@ class OpenAiBatch:
         self._hosted = hosted
         self._key = key
         self._seconds = timeout_seconds
-        self._client = httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {})
+        self._client = with_total_time(
+            httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {})
+        )
 
     def encoded(self, body: dict[str, Any]) -> bytes:
         """See ``BatchApi.encoded``."""

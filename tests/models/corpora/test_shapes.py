@@ -309,9 +309,7 @@ def test_votes_of_rejected_assignments_never_count_unnoticed(root: Path) -> None
     names = {"audio": "Input.audio_url", "utterance": "Input.audio_url", "label": "Answer.emotion"}
     corpus = ingested(root / "batch.csv", annotator="WorkerId", **names)
     assert corpus.votes.frame.height == 11
-    note = (
-        "1 votes of rejected or returned assignments count; --options.status AssignmentStatus leaves them out"
-    )
+    note = "1 vote counts although of rejected or returned assignments; --options.status AssignmentStatus leaves them out"
     assert note in corpus.profile["notes"]
 
 

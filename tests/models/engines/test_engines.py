@@ -246,3 +246,16 @@ def test_a_tensor_that_is_missing_is_not_filled_with_random_numbers(small_alm, t
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError, match=r"1 of its tensors are missing from the weights, such as .*bias"):
         reference.start(EngineChoice("transformers", str(folder)))
+
+
+@pytest.mark.parametrize("token", ["e ", "the "])
+def test_a_token_without_a_row_in_the_weights_is_one_line(small_alm, tmp_path, token):
+    """Special tokens that a model folder adds are parts of the prompt's own text, too."""
+    folder = shutil.copytree(small_alm, tmp_path / "alm")
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config["extra_special_tokens"] = [*config.get("extra_special_tokens", []), token]
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    engine = reference.start(EngineChoice("transformers", str(folder)))
+    with pytest.raises(UserError, match="no weights for a token of its own tokenizer") as caught:
+        engine.score(make_requests(tmp_path)[:1])
+    assert "\n" not in str(caught.value)

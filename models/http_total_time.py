@@ -1,0 +1,97 @@
+"""A total time for HTTP requests: also for a header that is sent one byte at a time.
+
+The time-outs of httpx and httpx2 are waits for the next bytes, and neither offers a total. Here every wait of a thread's
+request ends when its total time does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+_thread = threading.local()
+
+
+class _HasTransports(Protocol):
+    _transport: Any
+    _mounts: Any
+
+
+Client = TypeVar("Client", bound=_HasTransports)
+
+
+@contextmanager
+def total_time(seconds: float) -> Iterator[None]:
+    """Bound the requests that this thread sends in the block.
+
+    Args:
+        seconds: What all of them may take together. After it, a request raises the client's own time-out error.
+    """
+    before = getattr(_thread, "deadline", None)
+    _thread.deadline = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _thread.deadline = before
+
+
+def with_total_time(client: Client) -> Client:
+    """Have a client of httpx or httpx2 keep to ``total_time``.
+
+    Args:
+        client: A client that has sent nothing yet.
+
+    Returns:
+        The same client.
+    """
+    for transport in (client._transport, *client._mounts.values()):
+        # Neither package has an option for it. A mock of a transport has no connections.
+        if (pool := getattr(transport, "_pool", None)) is not None:
+            pool._network_backend = _Backend(pool._network_backend)
+    return client
+
+
+class _Backend:
+    """Makes connections, as httpcore's NetworkBackend does."""
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    def connect_tcp(self, *args: Any, timeout: float | None = None, **options: Any) -> _Stream:
+        return _Stream(self._backend.connect_tcp(*args, timeout=_left(timeout), **options))
+
+    def connect_unix_socket(self, *args: Any, timeout: float | None = None, **options: Any) -> _Stream:
+        return _Stream(self._backend.connect_unix_socket(*args, timeout=_left(timeout), **options))
+
+    def sleep(self, seconds: float) -> None:
+        self._backend.sleep(seconds)
+
+
+class _Stream:
+    """A connection, as httpcore's NetworkStream is one."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.close: Callable[[], None] = stream.close
+        self.get_extra_info: Callable[[str], Any] = stream.get_extra_info
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return bytes(self._stream.read(max_bytes, timeout=_left(timeout)))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout=_left(timeout))
+
+    def start_tls(self, *args: Any, timeout: float | None = None, **options: Any) -> _Stream:
+        return _Stream(self._stream.start_tls(*args, timeout=_left(timeout), **options))
+
+
+def _left(timeout: float | None) -> float | None:
+    """A wait's time-out that ends with the total time; at its end as short as a wait can be."""
+    deadline: float | None = getattr(_thread, "deadline", None)
+    if deadline is None:
+        return timeout
+    left = max(deadline - time.monotonic(), 1e-6)
+    return left if timeout is None else min(timeout, left)
