@@ -17,6 +17,8 @@ from ambivox.models.ingestion.headers import check_audio_header, check_id_header
 from ambivox.models.ingestion.recordings import recordings_below
 from ambivox.models.ingestion.segment_columns import SegmentColumns, find_segment_columns
 from ambivox.models.ingestion.speaker_table import find_speaker_table
+from ambivox.models.ingestion.table_parts import TABLE
+from ambivox.models.ingestion.utterance_rows import are_splits
 from ambivox.models.ingestion.vote_shapes import VoteColumns, find_votes
 
 OPTIONAL_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
@@ -102,6 +104,9 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
             )
             if column is not None and role not in given and column != role:
                 proposal.add(role, column, "by its name")
+        is_by_split = TABLE in utterances.frame.columns and are_splits(utterances.frame[TABLE])
+        if is_by_split and "split" not in {*given, *proposal.options}:
+            proposal.add("split", TABLE, "the tables are called like splits")
         _add_speakers(sources, utterances, votes, given, proposal)
     return proposal
 
@@ -160,10 +165,12 @@ def _add_clips(
 def _add_place(which: str, source: Source, given: Mapping[str, Any], proposal: Proposal) -> None:
     """Name the file, and the sheet of a workbook."""
     option, sheet = (which or "utterances"), f"{which}_sheet" if which else "sheet"
+    parts = "" if source.parts == 1 else f"{source.parts} {{}} with the same columns"
     if option not in given and source.is_listed:
-        proposal.add(option, source.path.name, "the file")
+        proposal.add(option, source.path.name, (source.sheet is None and parts.format("files")) or "the file")
     if sheet not in given and source.sheet is not None:
-        proposal.add(sheet, source.sheet, "the sheet")
+        proposal.add(sheet, source.sheet, parts.format("sheets") or "the sheet")
+    proposal.doubts += source.doubts if option not in given and sheet not in given else ()
 
 
 def _find_audio(

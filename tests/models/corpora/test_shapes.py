@@ -199,6 +199,19 @@ def test_a_column_per_clip(root: Path, suffix: str, name: Callable[[str], str]) 
     assert sorted(corpus.votes.frame["annotator_id"].unique()) == sorted(NAMES)
 
 
+def test_rows_of_a_survey_without_names_are_annotators(root: Path) -> None:
+    rows = [
+        {"Timestamp": "2026/01/05", "Email Address": "a@example.org"} | row
+        for row in participants("{}.wav".format)
+    ]
+    write(root / "form.csv", [{name: row[name] for name in row if name != "Prolific PID"} for row in rows])
+    corpus = ingested(root)
+    np.testing.assert_array_equal(corpus.votes.counts(corpus.utterances.frame["utterance_id"]), COUNTS)
+    assert sorted(corpus.votes.frame["annotator_id"].unique()) == [
+        f"row {1 + place}" for place in range(len(NAMES))
+    ]
+
+
 def test_a_column_per_clip_beside_a_table_of_utterances(root: Path) -> None:
     write(root / "recordings.csv", clip_rows())
     write(root / "survey.csv", participants(str))
