@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
-from ambivox.models.files import MARKER
 from ambivox.models.hub import hub_endpoint, hub_token
+from ambivox.models.output_places import MARKER
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import soundfile
 
-from ambivox.models.files import MARKER
+from ambivox.models.output_places import MARKER
 from ambivox.models.reporting.profile_page import profile_markdown, profile_summary
 from ambivox.models.statistics.agreement import fleiss_kappa, krippendorff_alpha
 from ambivox.models.tables import Utterances, Votes
