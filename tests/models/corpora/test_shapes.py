@@ -482,3 +482,16 @@ def test_what_is_unclear_is_not_guessed(root: Path) -> None:
     write(root / "mystery.csv", rows)
     with pytest.raises(UserError, match="the labels may be in 'heard' or 'style'"):
         ingested(root)
+
+
+def test_intensities_of_an_annotator_are_no_votes(root: Path) -> None:
+    rows = [
+        {"file": row["file"], "rater": row["rater"]}
+        | {label: str(1 + (label == row["emotion"])) for label in LABELS}
+        for row in long_rows()
+    ]
+    write(root / "ratings.csv", rows)
+    with pytest.raises(
+        UserError, match=r"ratings\.csv:\d+: \w+ is 2 for one annotator \(column 'rater'\); .*intensities"
+    ):
+        load(root)

@@ -217,3 +217,12 @@ def test_an_error_names_its_own_file_and_line(root: Path) -> None:
     write_csv(root / "y.csv", counts[6:])
     with pytest.raises(UserError, match=r"y\.csv:4: calm is 'two'"):
         load(root, utterances="*.csv", utterance="file", audio="file", shape="counts", labels=("awe", "calm"))
+
+
+def test_a_codebook_beside_the_votes_is_no_table_of_votes(root: Path) -> None:
+    lines = [
+        {"stimulus": clip, "listener": person, "answer": label} for clip, person, label in sorted(EXPECTED)
+    ]
+    codebook = [{"code": str(number), "emotion": label} for number, label in enumerate(LABELS)]
+    write_sheets(root / "study.xlsx", {"codebook": codebook, "data": lines})
+    assert votes_of(load(root)) == EXPECTED
