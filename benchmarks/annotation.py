@@ -10,9 +10,10 @@ paper         20 requests per utterance, one after the other as in a notebook, t
 LLM.chat      a script that gives vLLM the twelve prompts of exact elicitation about every clip, all at once.
 run-batch     the same prompts as a file for `vllm run-batch`, in a process of its own; its start, measured with a file
               of one request, is subtracted.
+Ray Data      the same file by Ray Data's processor for LLMs, likewise.
 
-All but the last use one engine, in turns; a ratio is one of processor times in the same round. The first three ways to ask
-the same twelve prompts must give the same distributions to TOLERANCE.
+All but the last two use one engine, in turns; a ratio is one of processor times in the same round. The ways to ask the same
+twelve prompts must give the same distributions to TOLERANCE.
 
     python -m benchmarks.annotation [--alm data/demo/alm] [--root ../shared/crema-d]
 """
@@ -23,8 +24,10 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +44,13 @@ from ambivox.models.prompting.personas import BUILT_IN
 from ambivox.models.prompting.prompts import build_prompts
 from ambivox.models.tables import Utterances
 from benchmarks.alternatives.llm_chat import batch_command, read_batch, write_batch
+from benchmarks.alternatives.ray_data import read_ray
 from benchmarks.annotation_methods import Bench, LongPrompt
 from benchmarks.annotation_parts import parts
 from benchmarks.growth import measure
 from benchmarks.untrained_alm import untrained_alm
 
+_ANSWERS = "answers.jsonl"
 TOLERANCE = 1e-3  # of a probability, in float32
 # Arguments of ``vllm.LLM`` that its commands take in another form, or not at all.
 _NOT_GIVEN = {"model", "revision", "use_tqdm_on_load", "trust_remote_code"}
@@ -72,10 +77,12 @@ def main() -> None:
         bench = Bench(engine, alm, table.labels)
         results, distributions = _in_turns(bench, frame, options)
         requests = bench.conversations(frame.slice(options.warm_up)), bench.code_ids()
-        if options.batch:
-            figures, logprobs_RK = _run_batch(alm, *requests, options.count, folder)
-            results["run-batch"] = [figures]
-            distributions["run-batch"] = bench.distributions(logprobs_RK)
+        ways = {"run-batch": (_run_batch, read_batch), "Ray Data": (_run_ray, read_ray)}
+        for name, (run, read) in ways.items() if options.batch else ():
+            figures = _less_its_start(run, alm, *requests, options.count, folder)
+            logprobs_RK = read(folder / _ANSWERS, requests[1])
+            results[name] = [figures]
+            distributions[name] = bench.distributions(logprobs_RK)
         report = _report(results, distributions) | {
             "milliseconds of processor time per utterance, exact": parts(
                 bench, frame.slice(options.warm_up), _medians(results)
@@ -120,19 +127,37 @@ def _in_turns(
     return rounds, {name: distributions[name] for name in ("exact", "LLM.chat")}
 
 
-def _run_batch(
-    alm: str, conversations: list[Any], ids: list[int], utterances: int, folder: Path
-) -> tuple[dict[str, float], np.ndarray]:
-    """``vllm run-batch`` on the conversations, less the same with one of them."""
-    given = {name: value for name, value in arguments(resolve(alm)).items() if name not in _NOT_GIVEN}
+def _less_its_start(
+    run: Callable[[str, Path, Path], dict[str, float]],
+    alm: str,
+    conversations: list[Any],
+    ids: list[int],
+    utterances: int,
+    folder: Path,
+) -> dict[str, float]:
+    """What a process spends on the conversations, less what it spends on one of them."""
     spent = []
+    requests, answers = folder / "requests.jsonl", folder / _ANSWERS
     for part in (conversations[:1], conversations):
-        write_batch(folder / "requests.jsonl", alm, part, ids)
-        command = batch_command(alm, folder / "requests.jsonl", folder / "answers.jsonl", given)
-        spent.append(measure(command, folder))
-    seconds, processor = (spent[1][name] - spent[0][name] for name in ("seconds", "cpu_seconds"))
-    figures = {"seconds": seconds, "processor_ms": 1000 * processor / utterances}
-    return figures, read_batch(folder / "answers.jsonl", ids)
+        write_batch(requests, alm, part, ids)
+        spent.append(run(alm, requests, answers))
+    seconds, processor = (spent[1][name] - spent[0][name] for name in ("seconds", "processor_seconds"))
+    return {"seconds": seconds, "processor_ms": 1000 * processor / utterances}
+
+
+def _run_batch(alm: str, requests: Path, answers: Path) -> dict[str, float]:
+    figures = measure(batch_command(alm, requests, answers, _engine_arguments(alm)), requests.parent)
+    return {"seconds": figures["seconds"], "processor_seconds": figures["cpu_seconds"]}
+
+
+def _run_ray(alm: str, requests: Path, answers: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.alternatives.ray_data", alm, str(requests), str(answers)]
+    figures = measure([*command, json.dumps(_engine_arguments(alm))], requests.parent)
+    return {"seconds": figures["seconds"], "processor_seconds": figures["processor_seconds"]}
+
+
+def _engine_arguments(alm: str) -> dict[str, Any]:
+    return {name: value for name, value in arguments(resolve(alm)).items() if name not in _NOT_GIVEN}
 
 
 def _report(results: dict[str, list[dict[str, float]]], distributions: dict[str, Any]) -> dict[str, Any]:
@@ -200,7 +225,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--warm-up", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--no-batch", dest="batch", action="store_false", help="leave vllm run-batch out")
+    parser.add_argument(
+        "--no-batch", dest="batch", action="store_false", help="leave vllm run-batch and Ray Data out"
+    )
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     return parser.parse_args()
 

@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _LABELS = np.array(["anger", "happiness", "neutral", "sadness"])
 _PER_SPEAKER, _VOTES, _ANNOTATORS = 40, 5, 30
 _RATE_HZ, _FRAMES = 16_000, 4_000
+_FIGURES = ('{"api_calls"', '{"processor_seconds"')  # how lines begin that a measured process prints
 _COLUMNS = (
     "utterances",
     "step",
@@ -112,7 +113,7 @@ def measure(command: list[str], folder: Path) -> dict[str, Any]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{log.read_text()[-2000:]}")
-    printed = [line for line in log.read_text().splitlines() if line.startswith('{"api_calls"')]
+    printed = [line for line in log.read_text().splitlines() if line.startswith(_FIGURES)]
     return {
         "seconds": round(seconds, 1),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),

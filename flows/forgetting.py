@@ -17,6 +17,7 @@ from ambivox.flows.params_file import changing, load
 from ambivox.flows.stage_arguments import PATHS
 from ambivox.models.annotation.tombstones import forget_audio
 from ambivox.models.audio.probe_cache import cache_file, forget_recordings
+from ambivox.models.counted import counted
 from ambivox.models.dvc_files import read_lock_file
 from ambivox.models.engines.hosted import journal
 from ambivox.models.errors import UserError, unknown
@@ -156,7 +157,9 @@ def _remove_answers(project: Path, stores: tuple[str, ...], selections: Mapping[
     names = {name for selection in selections.values() for name in selection.recordings}
     absolute = {name if "://" in name else str(project.absolute() / name) for name in names}
     probed = forget_recordings(cache_file(), absolute | names, hashes)
-    _logger.info(f"removed {answers} stored answers, {paid} paid answers, {probed} probed recordings")
+    _logger.info(
+        f"removed {counted(answers, 'stored answer')}, {counted(paid, 'paid answer')}, {counted(probed, 'probed recording')}"
+    )
     return sorted(set(endpoints))
 
 
@@ -190,15 +193,17 @@ def _remove_files(
         total.files += removed.files
         total.withdrawn += removed.withdrawn
         _logger.info(
-            f"{name}: {len(selection.ids)} utterances are forgotten; ambivox run makes the outputs again"
+            f"{name}: {counted(len(selection.ids), 'utterance is', 'utterances are')} forgotten; ambivox run makes the outputs again"
         )
-    _logger.info(f"removed {total.files} files, {total.rows} rows of databases, {deleted} recordings")
+    _logger.info(
+        f"removed {counted(total.files, 'file')}, {counted(total.rows, 'row')} of databases, {counted(deleted, 'recording')}"
+    )
     for model in total.withdrawn:
         _logger.info(f"{model}: fitted with them, not used until it is fitted again")
     same_audio = [each for selection in selections.values() for each in selection.same_audio]
     if same_audio:
         _logger.warning(
-            f"{len(same_audio)} other utterances have the same audio and stay, the first is {same_audio[0]}; to remove them, "
+            f"{counted(len(same_audio), 'other utterance stays, which has', 'other utterances stay, which have')} the same audio; the first is {same_audio[0]}; to remove them, "
             "list them in a file: --utterances FILE"
         )
     for path in total.remaining:
@@ -208,7 +213,9 @@ def _remove_files(
             f"{len(held.users)} of your own recordings stay, the first is {held.users[0]} (--delete-recordings)"
         )
     if held.remote:
-        _logger.warning(f"{len(held.remote)} recordings stay in buckets: aws s3 rm {held.remote[0]} ...")
+        _logger.warning(
+            f"{counted(len(held.remote), 'recording stays', 'recordings stay')} in buckets: aws s3 rm {held.remote[0]} ..."
+        )
     return total
 
 

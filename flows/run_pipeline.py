@@ -15,6 +15,7 @@ from ambivox.flows import prefect_settings, run_records
 from ambivox.flows.pipeline import Stage, StageFailedError, stages
 from ambivox.flows.prefect_server import PrefectServer, check_database
 from ambivox.flows.stage_runs import PlannedRun, is_ending, start_first
+from ambivox.models.counted import counted
 from ambivox.models.json_documents import read_json_document
 from ambivox.models.left_out import left_out_reason
 from ambivox.models.logs import SHOWN_WARNINGS
@@ -108,7 +109,7 @@ def _print_outcome(project: Path, key: str, counts: dict[str, int], started: flo
     console = Console()
     seconds = time.monotonic() - started
     console.print(
-        f"\n[bold]{key}[/]: {counts['ran']} stages run, {counts['up_to_date']} up to date, {seconds:.0f} s"
+        f"\n[bold]{key}[/]: {counted(counts['ran'], 'stage')} run, {counts['up_to_date']} up to date, {seconds:.0f} s"
     )
     validation = project / "data" / key / "validation"
     metrics = validation / "metrics.json"

@@ -15,11 +15,10 @@ from typing import Any
 
 from ambivox.models.errors import UserError
 from ambivox.models.file_errors import as_disk_full_error
-from ambivox.models.output_places import check_writable
+from ambivox.models.output_places import MARKER, check_writable
 from ambivox.models.temporary_files import put_in_place, temporary_file, temporary_folder
 
-# Every folder of atomic_folder holds this file. Its bytes never change, because DVC hashes whole folders.
-MARKER = ".ambivox-output"
+# Its bytes never change, because DVC hashes whole folders.
 _MARKER_TEXT = "Ambivox wrote this folder and replaces all of it when the same step is run again.\n"
 
 # Folders that were written before there was a marker: they hold one of these groups of files, no folder, and

@@ -9,6 +9,9 @@ from ambivox.models.errors import UserError
 from ambivox.models.file_errors import disk_is_full, error_text
 from ambivox.models.temporary_files import temporary_folder
 
+# Every folder that a step replaces as a whole holds this file.
+MARKER = ".ambivox-output"
+
 
 def check_writable(path: Path) -> None:
     """Check that a file or folder can be made at a place, by making a folder beside it and removing it.
@@ -41,7 +44,8 @@ def check_folders_to_fill(*paths: Path | None) -> None:
         paths: The folders; one may be missing. None is ignored.
 
     Raises:
-        UserError: One is a file, a link to nothing, or the root of the file system, or cannot be made or written.
+        UserError: One is a file, a link to nothing, the root of the file system, or in a folder that a step replaces, or
+            cannot be made or written.
     """
     for path in filter(None, paths):
         if not str(path).strip():
@@ -52,6 +56,13 @@ def check_folders_to_fill(*paths: Path | None) -> None:
             )
         if (path.exists() and not path.is_dir()) or (path.is_symlink() and not path.exists()):
             raise UserError(f"{path}: found a file, expected a folder, or a name for a new one")
+        place = path.resolve()
+        for folder in (place, *place.parents):
+            if (folder / MARKER).is_file():
+                raise UserError(
+                    f"{path}: found the output of a step, which replaces the whole folder; expected a folder of its own, "
+                    f"such as {folder.parent / 'new'}"
+                )
         check_writable(path / "new")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import OnError
 from ambivox.models.number_ranges import Count, Positive, Seed, Share
 
@@ -107,7 +108,7 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
         for label, size in summary["after"].items()
     )
     _logger.info(
-        f"{summary['samples']} mixed samples from {summary['training_utterances']} training utterances: {class_sizes}"
+        f"{counted(summary['samples'], 'mixed sample')} from {counted(summary['training_utterances'], 'training utterance')}: {class_sizes}"
     )
     if not summary["samples"] and not summary["unfilled"]:
         _logger.info(
@@ -118,7 +119,9 @@ def augment(*, utterances: Path, distributions: Path, out: Path, options: Augmen
             f"too few members to be mixed up to {class_size(summary['target'])}: {', '.join(summary['unfilled'])}"
         )
     if summary["rejects"]:
-        _logger.info(f"{summary['rejects']} recordings could not be read and were rejected (rejects.parquet)")
+        _logger.info(
+            f"{counted(summary['rejects'], 'recording')} rejected, which could not be read (rejects.parquet)"
+        )
     if summary["scaled_down"]:
         _logger.info(f"{summary['scaled_down']} mixes exceeded full scale and were scaled to a peak of 1")
     return out

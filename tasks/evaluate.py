@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from ambivox.models.counted import counted
 from ambivox.models.number_ranges import Seed
 
 _logger = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ def evaluate(
     metrics = written.metrics
     kind = "held-out votes" if targets.held_out else "votes"
     _logger.info(
-        f"{targets.frame.height} test utterances, {targets.n_NK.sum():.0f} human {kind}; nll in nats per vote, JS in base 2"
+        f"{counted(targets.frame.height, 'test utterance')}, {targets.n_NK.sum():.0f} human {kind}; nll in nats per vote, JS in base 2"
     )
     if warning := few_speakers(targets.frame):
         _logger.warning(warning)

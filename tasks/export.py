@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ambivox.models.counted import counted
+
 if TYPE_CHECKING:
     from ambivox.models.exchange import LinkedTables
 
@@ -91,12 +93,12 @@ def export(
         notes = _write(bundle, folder, options)
     left_out = len(all_votes) - len(exported_votes)
     _logger.info(
-        f"{len(exported_utterances):,} utterances, {len(exported_votes):,} votes, {len(exported_distributions) if exported_distributions else 0:,} distributions as {options.format}"
+        f"{counted(len(exported_utterances), 'utterance')}, {counted(len(exported_votes), 'vote')}, {counted(len(exported_distributions) if exported_distributions else 0, 'distribution')} as {options.format}"
     )
     if exported_ratings is not None:
-        _logger.info(f"{len(exported_ratings):,} ratings of arousal, valence and dominance")
+        _logger.info(f"{counted(len(exported_ratings), 'rating')} of arousal, valence and dominance")
     if left_out:
-        _logger.info(f"{left_out:,} votes about other utterances are left out")
+        _logger.info(f"left out: {counted(left_out, 'vote')} about other utterances")
     for note in notes:
         _logger.info(note)
     _logger.info(f"export: {out}")

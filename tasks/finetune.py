@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import OnError
 from ambivox.models.number_ranges import Count, NotNegative, Positive, Seed, Share
 
@@ -155,7 +156,7 @@ def finetune(
     result = report.training_result
     _logger.info(
         f"preset {report.preset} ({report.parameters / 1e6:.1f} M parameters, "
-        f"{report.trained_parameters / 1e6:.2f} M trained): {report.training_utterances} utterances + {report.mixed_samples} mixed"
+        f"{report.trained_parameters / 1e6:.2f} M trained): {counted(report.training_utterances, 'utterance')} + {report.mixed_samples} mixed"
     )
     if result.resumed_at:
         _logger.info(f"resumed from step {result.resumed_at} of an unfinished run")
@@ -170,7 +171,7 @@ def finetune(
         else ", no development split"
     )
     _logger.info(
-        f"{len(result.curves)} epochs, kept epoch {result.best_epoch}{js}, {result.samples_per_second:.0f} samples/s"
+        f"{counted(len(result.curves), 'epoch')}, kept epoch {result.best_epoch}{js}, {result.samples_per_second:.0f} samples/s"
     )
     if options.merged:
         from ambivox.models.finetuning.model.model_folder import merge
@@ -179,7 +180,7 @@ def finetune(
         _logger.info(f"merged weights: {options.merged}")
     if report.rejects:
         _logger.info(
-            f"{len(report.rejects)} utterances could not be read and were rejected (rejects.parquet)"
+            f"{counted(len(report.rejects), 'utterance')} rejected, which could not be read (rejects.parquet)"
         )
     return out
 

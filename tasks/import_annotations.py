@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from ambivox.models.counted import counted
+
 _logger = logging.getLogger(__name__)
 
 
@@ -85,8 +87,8 @@ def import_annotations(
         write_json(folder / "checks.json", checks)
     for (alm,), rows in frame.group_by("alm", maintain_order=True):
         _logger.info(
-            f"{alm}: {rows.height:,} answers about {rows['utterance_id'].n_unique():,} of {len(listed):,} utterances, "
-            f"{int(rows['refused'].sum()):,} refusals"
+            f"{alm}: {counted(rows.height, 'answer')} about {rows['utterance_id'].n_unique():,} of {counted(len(listed), 'utterance')}, "
+            f"{counted(int(rows['refused'].sum()), 'refusal')}"
         )
     for reason, count in counts.items():
         _logger.info(f"rejected: {reason}: {count:,}")

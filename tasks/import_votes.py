@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ambivox.models.counted import counted
+
 if TYPE_CHECKING:
     from polars import DataFrame
 
@@ -87,7 +89,9 @@ def import_votes(
     with atomic_folder(out, inputs) as folder:
         whole.write(folder / "votes.parquet")
         rejects.write_parquet(folder / "rejects.parquet", compression="zstd")
-    _logger.info(f"{len(found):,} votes read, {replaced:,} replace earlier ones, {rejects.height:,} rejected")
+    _logger.info(
+        f"{counted(len(found), 'vote')} read, {replaced:,} replace earlier ones, {rejects.height:,} rejected"
+    )
     _log_rejects(rejects)
     _logger.info(f"import_votes: {out}")
     return out

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.counted import counted
 from ambivox.models.number_ranges import Count, Seed
 
 _logger = logging.getLogger(__name__)
@@ -172,11 +173,11 @@ def plan_labels(
             )
             save(savings_figure(simulation), folder / "simulation.svg")
     _logger.info(
-        f"{int(votes_M.sum())} votes for {batch.height} of {int(allowed_N.sum())} utterances: {out / 'batch.csv'}"
+        f"{counted(int(votes_M.sum()), 'vote')} for {batch.height} of {counted(int(allowed_N.sum()), 'utterance')}: {out / 'batch.csv'}"
     )
     for name, error in sorted(errors.items(), key=lambda item: -item[1].ratio)[:_MOST_SHOWN]:
         _logger.info(
-            f"  {options.by} {name}: squared error {error.measured} on {error.utterances} utterances, {error.expected:.3f} "
+            f"  {options.by} {name}: squared error {error.measured} on {counted(error.utterances, 'utterance')}, {error.expected:.3f} "
             f"expected; planned with {error.ratio:.2f} times that"
         )
     for note in notes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.counted import counted
 from ambivox.models.number_ranges import Count, Seed
 
 _logger = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
         if reserved
         else ""
     )
-    _logger.info(f"pooled {len(sources.tables['pooled'])} utterances into {out}{without}")
+    _logger.info(f"pooled {counted(len(sources.tables['pooled']), 'utterance')} into {out}{without}")
     for statement in statements(sources):
         _logger.info(f"  {statement}")
     alone, prior = int(sources.pooled.from_alm_N.sum()), int(sources.pooled.from_prior_N.sum())

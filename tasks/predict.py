@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import OnError
 from ambivox.models.number_ranges import Count
 
@@ -69,7 +70,7 @@ def predict(
         cache=options.cache,
     )
     predictions.write(out)
-    _logger.info(f"{len(predictions)} utterances predicted ({', '.join(options.splits)})")
+    _logger.info(f"{counted(len(predictions), 'utterance')} predicted ({', '.join(options.splits)})")
     for utterance_id, reason in rejects.items():
         _logger.info(f"rejected {utterance_id}: {reason}")
     return out

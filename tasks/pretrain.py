@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ambivox.models.counted import counted
 from ambivox.models.number_ranges import CountOrNone, Seed
 
 _logger = logging.getLogger(__name__)
@@ -75,11 +76,11 @@ def pretrain(*, utterances: Path, votes: Path, out: Path, options: PretrainOptio
         cache=options.cache,
     )
     _logger.info(
-        f"embedded ALM on {done.audio_tower}: {done.parameters / 1e6:.1f} million parameters, {done.utterances} utterances of {done.speakers} speakers, "
+        f"embedded ALM on {done.audio_tower}: {done.parameters / 1e6:.1f} million parameters, {counted(done.utterances, 'utterance')} of {counted(done.speakers, 'speaker')}, "
         f"{time.monotonic() - start:.0f} s"
     )
     _logger.info(
-        f"on {done.validation_utterances} utterances of {done.validation_speakers} validation speakers: JS to the votes "
+        f"on {counted(done.validation_utterances, 'utterance')} of {counted(done.validation_speakers, 'validation speaker')}: JS to the votes "
         f"{done.js:.3f} (prior {done.prior_js:.3f}; base 2), dominant label {done.accuracy:.0%} "
         f"(prior {done.prior_accuracy:.0%}), label mass {done.label_mass:.3f}"
     )

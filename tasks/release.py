@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ambivox.models.counted import counted
+
 if TYPE_CHECKING:
     from ambivox.models.publishing.model_folder import TrainedModel
     from ambivox.models.releases.versioning import Versions
@@ -189,7 +191,7 @@ def _publish(
             _logger.info(f"  {name}: {path.stat().st_size:,} bytes")
         total = sum(path.stat().st_size for path in files.values())
         _logger.info(
-            f"release: would publish these {len(files)} files ({total:,} bytes) of {folder} as {version} of the "
+            f"release: would publish these {counted(len(files), 'file')} ({total:,} bytes) of {folder} as {version} of the "
             f"{'public' if options.public else 'private'} {kind} {repository_url(options.push_to_hub, kind)}; sent nothing"
         )
         return

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from ambivox.models.counted import counted
 from ambivox.models.number_ranges import Count, Seed
 
 _logger = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ def validate(
         else "utterances (fewer than two test speakers are known)"
     )
     _logger.info(
-        f"{len(validation.truth_NK)} test utterances against {validation.targets.description}, 95 % over {over}; "
+        f"{counted(len(validation.truth_NK), 'test utterance')} against {validation.targets.description}, 95 % over {over}; "
         "nll in nats per vote, JS is the base-2 divergence"
     )
     if warning := few_speakers(validation.targets.frame):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ambivox.models.counted import counted
+
 
 def forget_corpus(key: str, *, project: Path = Path()) -> None:
     """Take a corpus out of params.yaml, so that the pipeline no longer runs on it. Recordings and results stay.
@@ -26,7 +28,7 @@ def forget_corpus(key: str, *, project: Path = Path()) -> None:
     files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
     size = sum(path.stat().st_size for path in files) / 1e6
     stays = (
-        f"{folder} stays ({len(files)} files, {size:.1f} MB); delete it by hand"
+        f"{folder} stays ({counted(len(files), 'file')}, {size:.1f} MB); delete it by hand"
         if files
         else "it had no results"
     )

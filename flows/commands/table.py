@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ambivox.models.counted import counted
+
 
 def table(root: Path, *, write: bool = False, options: dict[str, str] | None = None) -> None:
     """Propose which columns of your tables hold what, and show three votes as they would be read.
@@ -32,7 +34,7 @@ def table(root: Path, *, write: bool = False, options: dict[str, str] | None = N
         logger.info(f"add --write to keep this in {mapping_path(root)}")
         return
     for folder, count in write_recordings(root, shown.settings).items():
-        logger.info(f"{count} recordings of the table: {folder}")
+        logger.info(f"{counted(count, 'recording')} of the table: {folder}")
     logger.info(
         f"kept in {write_mapping(root, shown.settings)}; next: ambivox run --corpus table --root {root}"
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.files import write_json
 from ambivox.models.tables import Annotations, Votes
 
@@ -43,8 +44,8 @@ class AnnotationResult:
         """The numbers of answers, refusals and rejects, and the mean label mass, in one line."""
         mass = self.checks["label_mass"]["mean"]
         return (
-            f"{len(self.annotations)} answers, {self.checks['refusals']} refusals, "
-            f"{self.rejects.height} utterances rejected{'' if mass is None else f', label mass {mass:.3f}'}"
+            f"{counted(len(self.annotations), 'answer')}, {counted(self.checks['refusals'], 'refusal')}, "
+            f"{counted(self.rejects.height, 'utterance')} rejected{'' if mass is None else f', label mass {mass:.3f}'}"
         )
 
     def warning(self) -> str | None:

@@ -33,6 +33,7 @@ from ambivox.models.annotation.work_items import (
     split_into_shards,
     store_space,
 )
+from ambivox.models.counted import counted
 from ambivox.models.engines import close_engines, engine_identity, engine_version, open_engine
 from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
@@ -180,8 +181,8 @@ class AnnotationRun:
             else ""
         )
         return (
-            f"{len(self.utterances)} utterances, {self.items.height} questions to {self.resolved.name} on "
-            f"{self.engine_version}{chosen}; {sum(items.height for items in missing)} prompts are not in the store yet"
+            f"{counted(len(self.utterances), 'utterance')}, {counted(self.items.height, 'question')} to {self.resolved.name} on "
+            f"{self.engine_version}{chosen}; {counted(sum(items.height for items in missing), 'prompt is', 'prompts are')} not in the store yet"
             + "".join(
                 f"; answers stored with other settings are not used (they differ in {names})"
                 for names in dict.fromkeys(self._unused)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ambivox.models.annotator_registry.ledger import Entry
+from ambivox.models.counted import counted
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Budget:
         expected = usd_per_utterance * self.utterances
         if expected > self.max_cost:
             reasons.append(
-                f"annotating {self.utterances} utterances would cost about {expected:.2f} USD, more than the "
+                f"annotating {counted(self.utterances, 'utterance')} would cost about {expected:.2f} USD, more than the "
                 f"{self.max_cost:g} USD of annotate.max_cost"
             )
         limit = self.max_usd_per_vote

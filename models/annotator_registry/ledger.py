@@ -15,6 +15,7 @@ import polars as pl
 from filelock import FileLock
 
 from ambivox.models.annotator_registry.candidate import Candidate
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
 from ambivox.models.parquet_files import read_parquet
@@ -98,7 +99,7 @@ class Entry:
             score, own, baseline = ("JS", self.js, self.baseline_js)
         return (
             f"{name}: {self.decision} ({self.reason}); {score} {own or 0:.3f}, {self.baseline} {baseline or 0:.3f}, "
-            f"gain {self.gain:+.3f} [{self.gain_low:+.3f}, {self.gain_high:+.3f}] on {self.pilot_utterances} utterances"
+            f"gain {self.gain:+.3f} [{self.gain_low:+.3f}, {self.gain_high:+.3f}] on {counted(self.pilot_utterances, 'utterance')}"
             + ("" if self.cost_usd is None else f"; {self.cost_usd:.4f} USD")
             + (
                 ""

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 
 # A pandas, polars or Arrow table, a list of rows (tuples or dictionaries), or a mapping of columns.
@@ -57,7 +58,9 @@ def to_polars(frame: Frame, name: str, columns: Sequence[str] = ()) -> pl.DataFr
             "column that names the utterances"
         )
     if converted[UTTERANCE].null_count():
-        raise UserError(f"{name}: {converted[UTTERANCE].null_count()} rows have no {UTTERANCE}")
+        raise UserError(
+            f"{name}: {counted(converted[UTTERANCE].null_count(), 'row has', 'rows have')} no {UTTERANCE}"
+        )
     return converted.with_columns(pl.col(UTTERANCE).cast(pl.String))
 
 

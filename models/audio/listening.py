@@ -11,6 +11,7 @@ from ambivox.models.audio.audio_error import LONGEST_SECONDS, AudioError, trunca
 from ambivox.models.audio.clips import Clip
 from ambivox.models.audio.decoding import CANCELLED_POWER, PADDING_SECONDS, clip_range, mix
 from ambivox.models.audio.sounds import Sound
+from ambivox.models.counted import counted
 
 Heard = Literal["silent", "cancelling channels", "different channels"]
 # Two steps of 16 bits: digital silence, with or without a constant offset or dither.
@@ -54,7 +55,9 @@ def listen(sound: Sound, clip: Clip) -> Listened:
         heard = block if is_mixed else mix(block, clip.channel)
         lowest, highest = min(lowest, float(heard.min())), max(highest, float(heard.max()))
         if not np.isfinite(heard).all():
-            raise AudioError(str(clip), "not finite", f"{int((~np.isfinite(heard)).sum())} samples or more")
+            raise AudioError(
+                str(clip), "not finite", f"{counted(int((~np.isfinite(heard)).sum()), 'sample')} or more"
+            )
         if is_mixed:
             mixed = mix(block, None)
             mixed_power += float(np.square(mixed, dtype=np.float64).sum())

@@ -14,6 +14,7 @@ from ambivox.models.augmentation.dime_aug import DimeAugSettings, Lineage, class
 from ambivox.models.augmentation.feature_cache import cached_acoustic_features
 from ambivox.models.augmentation.mixed_samples import SUMMARY, sample_table, write_audio
 from ambivox.models.augmentation.transcript_features import transcript_features
+from ambivox.models.counted import counted
 from ambivox.models.errors import OnError, TooLittleDataError, UserError
 from ambivox.models.files import atomic_path, write_json
 from ambivox.models.tables import Distributions, Utterances
@@ -70,7 +71,7 @@ def augment(
     if errors and on_error == "stop":
         utterance_id, reason = next(iter(errors.items()))
         raise UserError(
-            f"{len(errors)} training recordings cannot be decoded, the first is {utterance_id!r}: {reason}; "
+            f"{counted(len(errors), 'training recording')} cannot be decoded, the first is {utterance_id!r}: {reason}; "
             "run with --on-error reject to leave them out"
         )
     is_decoded_N = ~train.frame["utterance_id"].is_in(list(errors)).to_numpy()

@@ -32,6 +32,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.corpus import CorpusData, require_layout
 from ambivox.models.ingestion.reading import read_text
@@ -192,10 +193,10 @@ class _Reader:
         if self.unread:
             notes = [
                 *notes,
-                f"{len(self.unread)} files are not official ones and are not read, such as {self.unread[0]}",
+                f"{counted(len(self.unread), 'file is', 'files are')} not read, as no official one, such as {self.unread[0]}",
             ]
         if self.not_utf8:
-            notes = [*notes, f"{self.not_utf8} files are not UTF-8 and were read as Windows-1252"]
+            notes = [*notes, f"{counted(self.not_utf8, 'file')} read as Windows-1252, as not UTF-8"]
         return CorpusData(
             labels=tuple(label for label in dict.fromkeys(LABELS.values()) if label != merged_label),
             utterances=utterances,

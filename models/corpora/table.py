@@ -3,11 +3,11 @@
 From: the user. Licence: the owner's.
 
 Votes have one of five shapes: ``rows``, one row per vote, in a table of their own or with the utterances repeated;
-``counts``, one column per label with the number of votes; ``raters``, one column per annotator; ``clips``, one row per annotator and one column per
-utterance; ``list``, one cell with
-all votes, as a list, a dictionary, or text with a separator. Counts and lists without names do not tell annotators
-apart, so each vote gets its own annotator id. Audio paths are relative to the table of utterances, absolute, or s3://
-URLs. Columns are found by their names and content where they are not given; a mapping beside the table, written by
+``counts``, one column per label with the number of votes; ``raters``, one column per annotator; ``clips``, one row per
+annotator and one column per utterance; ``list``, one cell with all votes, as a list, a dictionary, or text with a
+separator. Counts and lists without names do not tell annotators apart, so each vote gets its own annotator id. Tables with
+the same columns, in several files or sheets, are one. Audio paths are relative to the table of utterances, absolute, or
+s3:// URLs. Columns are found by their names and content where they are not given; a mapping beside the table, written by
 ``ambivox table``, comes first.
 Known defects: spreadsheets may change numbers and encodings; text that is neither UTF-8 nor marked as UTF-16 is read as
 Windows-1252.
@@ -70,12 +70,13 @@ def load(
     Args:
         root: The folder that holds the tables, or the table of utterances itself.
         utterances: The table of utterances, relative to the folder; by default utterances.csv, or with another
-            suffix. Delimited text may have any usual separator and encoding.
+            suffix. Delimited text may have any usual separator and encoding. A pattern (``*.csv``) names several files with
+            the same columns.
         votes: The table of votes, relative to the folder; by default votes.csv, or with another suffix, or, where
             there is none, the table of utterances.
         speakers: A table with one row per speaker (sex, age, language), relative to the folder; by default speakers.csv,
             or with another suffix, where there is one.
-        sheet: The sheet of utterances in a workbook; by default the one whose header fits.
+        sheet: The sheet of utterances in a workbook, or a pattern; by default the one whose header fits.
         votes_sheet: The sheet of votes in a workbook, likewise.
         shape: The shape of the votes: rows (the default), counts, raters, clips or list.
         labels: The labels, in order; for counts the columns. By default the labels that occur, in alphabetical

@@ -23,6 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ambivox.models.audio.clips import clips
+from ambivox.models.counted import counted
 from ambivox.models.embedded_alm.answers import answer, questions_on
 from ambivox.models.embedded_alm.architecture import WINDOW_FRAMES, save_folder
 from ambivox.models.embedded_alm.audio_tower import encode
@@ -129,7 +130,7 @@ def pretrain(
     frame, n_NK = frame.filter(pl.Series(has_votes_N)), n_NK[has_votes_N]
     if frame.height < LEAST_PRETRAIN_UTTERANCES:
         raise TooLittleDataError(
-            f"{frame.height} utterances with votes are reserved for training an ALM (split pretrain), and "
+            f"{counted(frame.height, 'utterance with votes is', 'utterances with votes are')} reserved for training an ALM (split pretrain), and "
             f"{LEAST_PRETRAIN_UTTERANCES} are needed; --alm names one that is trained already"
         )
     if len(utterances.labels) < 2:

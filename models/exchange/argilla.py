@@ -23,6 +23,7 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.exchange._audio_addresses import audio_address, audio_root
@@ -90,7 +91,9 @@ def write_project(tables: LinkedTables, folder: Path, audio_url: str | None = No
     write_json(folder / "records.json", records)
     notes = [f"{audio_url} stands for the folder {root}"] if root is not None else []
     if len(tables.votes):
-        notes.append(f"{len(tables.votes):,} votes stay here: Argilla takes votes of its own users only")
+        notes.append(
+            f"{counted(len(tables.votes), 'vote stays', 'votes stay')} here: Argilla takes votes of its own users only"
+        )
     return [*notes, "upload it with argilla.Dataset.from_disk(FOLDER, workspace=NAME)"]
 
 

@@ -23,6 +23,7 @@ from urllib.parse import quote
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from ambivox.models.counted import counted
 from ambivox.models.document_faults import describe
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
@@ -123,7 +124,7 @@ def write_project(tables: LinkedTables, folder: Path, audio_url: str | None = No
         )
     if tables.distributions is not None:
         notes.append(
-            f"{len(tables.distributions):,} distributions are left out: Potato takes no suggestions from a file"
+            f"{counted(len(tables.distributions), 'distribution is', 'distributions are')} left out: Potato takes no suggestions from a file"
         )
     return notes
 

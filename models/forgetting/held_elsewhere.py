@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from ambivox.models.counted import counted
 from ambivox.models.dvc_files import read_lock_file
 from ambivox.models.errors import UserError
 from ambivox.models.object_store import is_object_url
@@ -81,7 +82,7 @@ def commands(
         collect = f"dvc gc --workspace --all-tags{' --cloud' if remotes else ''} --force"
         size = sum(path.stat().st_size for path in objects) / 1e6
         yield (
-            f"{where}: outputs of earlier runs ({len(objects)} objects of the last run, {size:.1f} MB)",
+            f"{where}: outputs of earlier runs ({counted(len(objects), 'object')} of the last run, {size:.1f} MB)",
             [*(run if runs_are_stale else []), *(["dvc fetch --all-tags"] if remotes else []), collect],
         )
 

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ambivox.models.files import MARKER
 from ambivox.models.forgetting.mentions import SQLITE_MAGIC, Names, mentions, remove_rows
+from ambivox.models.output_places import MARKER
 from ambivox.models.withdrawn import is_withdrawn, withdraw
 
 _STATE = ".ambivox"

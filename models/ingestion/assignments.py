@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.ingestion.columns import words
 from ambivox.models.ingestion.corpus import rejected
 from ambivox.models.ingestion.table_settings import LEFT_OUT
@@ -65,7 +66,9 @@ def status_note(table: pl.DataFrame, settings: Mapping[str, Any]) -> list[str]:
     count = int(table.select(status=text_column(column)).filter(is_left_out(settings)).height)
     option = f"--options.status {shlex.quote(column)}"
     return (
-        [f"{count} votes of rejected or returned assignments count; {option} leaves them out"]
+        [
+            f"{counted(count, 'vote counts', 'votes count')} although of rejected or returned assignments; {option} leaves them out"
+        ]
         if count
         else []
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from ambivox.models.counted import counted
+
 
 def audio_notes(utterances: pl.DataFrame) -> list[str]:
     """Count what is unusual about recordings that can be used.
@@ -25,21 +27,23 @@ def audio_notes(utterances: pl.DataFrame) -> list[str]:
     by_kind = {kind: utterances.filter(is_such) for kind, is_such in kinds.items()}
     notes = []
     if by_kind["silent"].height:
-        notes.append(f"{by_kind['silent'].height} recordings are silent, {_first(by_kind['silent'])}")
+        notes.append(
+            f"{counted(by_kind['silent'].height, 'recording is', 'recordings are')} silent, {_first(by_kind['silent'])}"
+        )
     if by_kind["cancelling"].height:
         notes.append(
-            f"{by_kind['cancelling'].height} recordings have channels that cancel each other, so channel 1 is used, "
+            f"{counted(by_kind['cancelling'].height, 'recording has', 'recordings have')} channels that cancel each other, so channel 1 is used, "
             f"{_first(by_kind['cancelling'])}"
         )
     if by_kind["different"].height:
         notes.append(
-            f"{by_kind['different'].height} recordings have different channels, which are averaged, "
+            f"{counted(by_kind['different'].height, 'recording has', 'recordings have')} different channels, which are averaged, "
             f"{_first(by_kind['different'])}; to hear one of them: --channel 1"
         )
     if by_kind["corrected"].height:
         corrected = by_kind["corrected"].sort("audio")
         notes.append(
-            f"{corrected['audio'].n_unique()} recordings have a header with a wrong length and are read to the end of "
+            f"{counted(corrected['audio'].n_unique(), 'recording has', 'recordings have')} a header with a wrong length, read to the end of "
             f"the file, {_first(corrected)}, which {corrected['corrected'][0]}"
         )
     return notes
@@ -56,7 +60,7 @@ def unusable_notes(utterances: pl.DataFrame) -> list[str]:
     """
     reasons = utterances.group_by("problem").agg(pl.len(), pl.col("detail").min()).sort("problem")
     return [
-        f"{count} recordings cannot be used, the first: {detail}"
+        f"{counted(count, 'recording')} cannot be used, the first: {detail}"
         for _, count, detail in reasons.select("problem", "len", "detail").iter_rows()
     ]
 

@@ -9,6 +9,8 @@ from collections.abc import Collection, Sequence
 
 import polars as pl
 
+from ambivox.models.counted import counted
+
 _NOTHING = ("", "nan", "n/a", "#n/a", "na", "<na>", "none", "null", "-", "--", "?")
 
 
@@ -37,7 +39,7 @@ def clean_utterances(utterances: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]
         notes += age_notes
         if len(unreadable):
             notes.append(
-                f"{len(unreadable)} ages are not numbers, such as {unreadable[0]!r}, and count as missing"
+                f"{counted(len(unreadable), 'age is no number and counts', 'ages are no numbers and count')} as missing, such as {unreadable[0]!r}"
             )
     return utterances, notes
 
@@ -82,7 +84,7 @@ def clear_nothing(values: pl.Series, what: str, keep: Collection[str] = ()) -> t
     Example:
         >>> cleared, notes = clear_nothing(pl.Series(["anger", "N/A"]), "labels")
         >>> cleared.to_list(), notes
-        (['anger', None], ["1 labels are 'N/A' and count as missing"])
+        (['anger', None], ["labels 'N/A' count as missing in 1 row"])
     """
     is_nothing = (
         values.str.strip_chars().str.to_lowercase().is_in(_NOTHING) & ~values.is_in(list(keep))
@@ -91,7 +93,9 @@ def clear_nothing(values: pl.Series, what: str, keep: Collection[str] = ()) -> t
         return values, []
     words = ", ".join(repr(word) for word in values.filter(is_nothing).unique().sort())
     cleared = values.to_frame("value").select(pl.when(~is_nothing).then("value")).to_series()
-    return cleared.alias(values.name), [f"{is_nothing.sum()} {what} are {words} and count as missing"]
+    return cleared.alias(values.name), [
+        f"{what} {words} count as missing in {counted(float(is_nothing.sum()), 'row')}"
+    ]
 
 
 def fold_labels(labels: pl.Series, known: Sequence[str] = ()) -> tuple[pl.Series, list[str]]:
@@ -107,7 +111,7 @@ def fold_labels(labels: pl.Series, known: Sequence[str] = ()) -> tuple[pl.Series
     Example:
         >>> folded, notes = fold_labels(pl.Series(["joy", "Joy", "joy", "fear"]))
         >>> folded.to_list(), notes
-        (['joy', 'joy', 'joy', 'fear'], ['1 labels differ from another one only by case or blanks: Joy counts as joy'])
+        (['joy', 'joy', 'joy', 'fear'], ['1 label differs from another one only by case or blanks: Joy counts as joy'])
     """
     counts: dict[str, int] = dict(labels.drop_nulls().value_counts().iter_rows())
     canonical: dict[str, str] = {}
@@ -120,7 +124,7 @@ def fold_labels(labels: pl.Series, known: Sequence[str] = ()) -> tuple[pl.Series
         return labels, []
     number = sum(counts[spelling] for spelling in changed)
     pairs = ", ".join(f"{spelling} counts as {target}" for spelling, target in sorted(changed.items()))
-    note = f"{number} labels differ from another one only by case or blanks: {pairs}"
+    note = f"{counted(number, 'label differs', 'labels differ')} from another one only by case or blanks: {pairs}"
     return labels.replace(changed), [note]
 
 
@@ -140,7 +144,7 @@ def restore_whole_numbers(
     Example:
         >>> restored, notes = restore_whole_numbers(pl.Series(["101.0", "7.0", None]), "speakers")
         >>> restored.to_list(), notes
-        (['101', '7', None], ["2 speakers such as '101.0' are read as whole numbers: '101'"])
+        (['101', '7', None], ["speakers such as '101.0' are read as whole numbers in 2 rows: '101'"])
     """
     is_float = ids.str.contains(r"^(0|[1-9]\d*)\.0$")
     if known is not None:
@@ -151,7 +155,5 @@ def restore_whole_numbers(
         pl.when(is_float).then(pl.col("id").str.strip_suffix(".0")).otherwise("id")
     )
     first = ids.filter(is_float)[0]
-    note = (
-        f"{is_float.sum()} {what} such as {first!r} are read as whole numbers: {first.removesuffix('.0')!r}"
-    )
+    note = f"{what} such as {first!r} are read as whole numbers in {counted(float(is_float.sum()), 'row')}: {first.removesuffix('.0')!r}"
     return restored.to_series().alias(ids.name), [note]

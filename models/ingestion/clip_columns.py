@@ -60,8 +60,8 @@ def rows_of_clips(path: Path, table: pl.DataFrame, clips: Sequence[str], *, with
         with_audio: Whether to look for the recordings; else another table names them.
 
     Returns:
-        ``utterance_id`` (the column), ``label``, all other columns, and ``audio`` (the recording; where there is none, the
-        column) if it was asked for.
+        ``utterance_id`` (the column), ``label``, all other columns, ``annotator_id`` ("row 1" and so on) where no column is
+        called so, and ``audio`` (the recording; where there is none, the column) if it was asked for.
 
     Raises:
         UserError: Another column has one of these names.
@@ -69,6 +69,9 @@ def rows_of_clips(path: Path, table: pl.DataFrame, clips: Sequence[str], *, with
     others = [column for column in table.columns if column not in clips]
     if clash := sorted(set(others) & _MADE):
         raise UserError(f"{path}: columns {clash} stand beside columns that are clips; rename them")
+    if "annotator_id" not in others:
+        table = table.with_columns(annotator_id=pl.format("row {}", pl.int_range(1, pl.len() + 1)))
+        others = [*others, "annotator_id"]
     rows = table.unpivot(on=list(clips), index=others, variable_name="utterance_id", value_name="label")
     rows = rows.drop_nulls("label").sort(LINE, maintain_order=True)
     if not with_audio:

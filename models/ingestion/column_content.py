@@ -24,12 +24,16 @@ class Source:
         frame: Its rows, as ``read_table`` returns them, without LINE.
         sheet: The sheet, of a workbook with more than one; else None.
         is_listed: Whether the file is one of a folder, so that a mapping must name it.
+        parts: How many files or sheets it is in; ``path`` or ``sheet`` is a pattern where they are more than one.
+        doubts: What the user should confirm before it is read.
     """
 
     path: Path
     frame: pl.DataFrame
     sheet: str | None = None
     is_listed: bool = True
+    parts: int = 1
+    doubts: tuple[str, ...] = ()
 
 
 def audio_share(source: Source, column: str, recordings: Collection[str] | None = None) -> float:

@@ -16,6 +16,7 @@ from typing import Literal
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.corpus import CorpusData
 
@@ -86,7 +87,7 @@ def without_excluded(data: CorpusData, listed: Sequence[str]) -> CorpusData:
     def rest(frame: pl.DataFrame) -> pl.DataFrame:
         return frame.filter(~pl.col("utterance_id").is_in(left_out.implode()).fill_null(value=False))
 
-    note = f"{int(is_out.sum()):,} utterances are left out: they are listed in ingest.forgotten"
+    note = f"{counted(int(is_out.sum()), 'utterance is', 'utterances are')} left out: they are listed in ingest.forgotten"
     return replace(
         data,
         utterances=utterances.filter(~is_out),

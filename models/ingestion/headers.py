@@ -56,16 +56,24 @@ def check_label_track(source: Source) -> None:
     Raises:
         UserError: It is one.
     """
-    names = source.frame.columns
-    is_track = len(names) in (2, 3) and all(
-        _DECIMAL.fullmatch(name) and source.frame[name].cast(pl.String).str.contains(_DECIMAL.pattern).all()
-        for name in names[:2]
-    )
-    if is_track:
+    if is_label_track(source):
         raise UserError(
             f"{source.path}: a label track, which names neither a recording nor an annotator; write one table of all tracks, "
             "with the columns audio,start,end,annotator,label"
         )
+
+
+def is_label_track(source: Source) -> bool:
+    """Whether a table is a label track.
+
+    Args:
+        source: The table.
+    """
+    names = source.frame.columns
+    return len(names) in (2, 3) and all(
+        _DECIMAL.fullmatch(name) and source.frame[name].cast(pl.String).str.contains(_DECIMAL.pattern).all()
+        for name in names[:2]
+    )
 
 
 def _first_row_is_data(source: Source, example: str) -> UserError:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
 from ambivox.models.ingestion.corpus import rejected
@@ -212,8 +213,8 @@ def describe(imported: pl.DataFrame) -> list[str]:
     shown = ", ".join(sources[:3]) + (f" and {len(sources) - 3} more files" if len(sources) > 3 else "")
     pairs = imported.select(_PAIR).unique()
     return [
-        f"{pairs.height:,} votes of {pairs['annotator_id'].n_unique():,} annotators on "
-        f"{pairs['utterance_id'].n_unique():,} utterances are imported ({shown or 'of unknown source'})"
+        f"{counted(pairs.height, 'vote')} of {counted(pairs['annotator_id'].n_unique(), 'annotator')} on "
+        f"{counted(pairs['utterance_id'].n_unique(), 'utterance is', 'utterances are')} imported ({shown or 'of unknown source'})"
     ]
 
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from ambivox.models.audio.clips import clips
 from ambivox.models.audio.probing import probe
+from ambivox.models.counted import counted
 from ambivox.models.errors import OnError, UserError
 from ambivox.models.ingestion import imported_votes
 from ambivox.models.ingestion.audio_notes import audio_notes, unusable_notes
@@ -233,7 +234,9 @@ def _warnings(utterances: pl.DataFrame, without_truth: int) -> list[str]:
     overlap = split_overlap(utterances)
     lines = []
     if overlap["speakers"]:
-        lines.append(f"{overlap['speakers']} speakers are in more than one split, as published")
+        lines.append(
+            f"{counted(overlap['speakers'], 'speaker is', 'speakers are')} in more than one split, as published"
+        )
     if overlap["unknown_train"] and overlap["unknown_other"]:
         lines.append(
             f"utterances of unknown speakers are in train ({overlap['unknown_train']}) and in development or test "
@@ -243,9 +246,11 @@ def _warnings(utterances: pl.DataFrame, without_truth: int) -> list[str]:
         utterances.group_by("audio_sha256").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1).height
     )
     if copies:
-        lines.append(f"{copies} recordings are in more than one split, byte for byte, under different names")
+        lines.append(
+            f"{counted(copies, 'recording is', 'recordings are')} in more than one split, byte for byte, under different names"
+        )
     if without_truth:
         lines.append(
-            f"{without_truth} utterances have no true distribution: all of it is on labels that the schema drops"
+            f"{counted(without_truth, 'utterance has', 'utterances have')} no true distribution: all of it is on labels that the schema drops"
         )
     return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Utterances, Votes
 
@@ -31,7 +32,7 @@ def add_votes(old: Votes | None, new: Votes, utterances: Utterances) -> tuple[Vo
         )
         if unknown.height:
             raise UserError(
-                f"{unknown.height} votes are for unknown utterances, the first is {unknown['utterance_id'][0]!r}"
+                f"{counted(unknown.height, 'vote is', 'votes are')} for unknown utterances, the first is {unknown['utterance_id'][0]!r}"
             )
     columns = list(Votes.required)
     parts = [new.frame.select(columns)]

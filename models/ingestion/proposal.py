@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.assignments import status_column
+from ambivox.models.ingestion.audio_columns import IS_AUDIO, audio_columns
 from ambivox.models.ingestion.clip_columns import clip_columns, shared_ids
-from ambivox.models.ingestion.column_content import Source, audio_share, is_one_to_one, overlap
+from ambivox.models.ingestion.column_content import Source, is_one_to_one, overlap
 from ambivox.models.ingestion.columns import best_named, named_columns
 from ambivox.models.ingestion.count_columns import share_columns
 from ambivox.models.ingestion.headers import check_audio_header, check_id_header, check_label_track
 from ambivox.models.ingestion.recordings import recordings_below
 from ambivox.models.ingestion.segment_columns import SegmentColumns, find_segment_columns
 from ambivox.models.ingestion.speaker_table import find_speaker_table
+from ambivox.models.ingestion.table_parts import TABLE
+from ambivox.models.ingestion.utterance_rows import are_splits
 from ambivox.models.ingestion.vote_shapes import VoteColumns, find_votes
 
 OPTIONAL_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
-_IS_AUDIO = 0.5  # the share of a column's values that must look like recordings
 
 
 @dataclass
@@ -102,6 +103,9 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
             )
             if column is not None and role not in given and column != role:
                 proposal.add(role, column, "by its name")
+        is_by_split = TABLE in utterances.frame.columns and are_splits(utterances.frame[TABLE])
+        if is_by_split and "split" not in {*given, *proposal.options}:
+            proposal.add("split", TABLE, "the tables are called like splits")
         _add_speakers(sources, utterances, votes, given, proposal)
     return proposal
 
@@ -160,62 +164,33 @@ def _add_clips(
 def _add_place(which: str, source: Source, given: Mapping[str, Any], proposal: Proposal) -> None:
     """Name the file, and the sheet of a workbook."""
     option, sheet = (which or "utterances"), f"{which}_sheet" if which else "sheet"
+    parts = "" if source.parts == 1 else f"{source.parts} {{}} with the same columns"
     if option not in given and source.is_listed:
-        proposal.add(option, source.path.name, "the file")
+        proposal.add(option, source.path.name, (source.sheet is None and parts.format("files")) or "the file")
     if sheet not in given and source.sheet is not None:
-        proposal.add(sheet, source.sheet, "the sheet")
+        proposal.add(sheet, source.sheet, parts.format("sheets") or "the sheet")
+    proposal.doubts += source.doubts if option not in given and sheet not in given else ()
 
 
 def _find_audio(
     sources: Sequence[Source], given: Mapping[str, Any], proposal: Proposal
 ) -> tuple[Source | None, str | None]:
     """The table of utterances, and its column with audio paths."""
-    candidates = _audio_columns(sources, given)
+    candidates = audio_columns(sources, given)
     # Last, names of recordings in the folder or below without their suffix.
     folders = {source.path.parent for source in sources}
     names = {folder: recordings_below(folder) for folder in folders} if not candidates else None
-    candidates = candidates or _audio_columns(sources, given, names)
+    candidates = candidates or audio_columns(sources, given, names)
     if not candidates:
         for source in sources:
             check_label_track(source)
         proposal.missing.append("a column with audio paths (option audio): none names audio files")
         return (sources[0] if len(sources) == 1 else None), None
-    # A table of votes may repeat the paths: the utterances are in the table without annotators, or with fewer rows.
-    candidates.sort(key=_utterances_first)
     share, _, source, column = candidates[0]
     if "audio" not in given and column != "audio":
         check_audio_header(source, column)
         proposal.add("audio", column, f"{-share:.0%} of its values name audio files")
     return source, column
-
-
-def _audio_columns(
-    sources: Sequence[Source],
-    given: Mapping[str, Any],
-    recordings: Mapping[Path, Collection[str]] | None = None,
-) -> list[tuple[float, int, Source, str]]:
-    """Columns that may name recordings: minus the share of their values that do, and how well their names fit."""
-    candidates = []
-    for source in sources:
-        named = named_columns("audio", source.frame.columns)
-        columns = [given["audio"]] if "audio" in given else source.frame.columns
-        for column in columns:
-            if column in source.frame.columns:
-                names = None if recordings is None else recordings[source.path.parent]
-                share = audio_share(source, column, names)
-                place = (
-                    named.index(column)
-                    if column in named
-                    else len(named) + source.frame.columns.index(column)
-                )
-                if share >= _IS_AUDIO or "audio" in given:
-                    candidates.append((-round(share, 1), place, source, column))
-    return candidates
-
-
-def _utterances_first(candidate: tuple[float, int, Source, str]) -> tuple[float, bool, int, int]:
-    share, place, source, _ = candidate
-    return share, best_named("annotator", source.frame.columns) is not None, source.frame.height, place
 
 
 def _find_votes(
@@ -226,7 +201,7 @@ def _find_votes(
     for place, source in enumerate(sources):
         taken = {proposal.options.get("audio", given.get("audio", "audio")), given.get("utterance")}
         columns = find_votes(source, given, {name for name in taken if name})
-        if columns is not None:
+        if columns is not None and (source is utterances or not _is_codebook(source, columns)):
             rank = 2 * columns.tells_annotators - 3 * bool(columns.doubts) + (source is not utterances)
             candidates.append((-rank, place, source, columns))
     if not candidates:
@@ -241,6 +216,13 @@ def _find_votes(
         return None, None
     candidates.sort(key=lambda candidate: candidate[:2])
     return candidates[0][2], candidates[0][3]
+
+
+def _is_codebook(source: Source, columns: VoteColumns) -> bool:
+    """Whether a table lists labels, each once: what codes or answers mean."""
+    label = columns.options.get("label", "label")
+    is_list = columns.options.get("shape", "rows") == "rows" and label in source.frame.columns
+    return is_list and source.frame[label].n_unique() == source.frame.height
 
 
 def _add_ids(
@@ -264,7 +246,7 @@ def _add_ids(
             for v in keys
             if v in votes.frame.columns
         ]
-        if not pairs or min(pairs)[0] > -_IS_AUDIO:
+        if not pairs or min(pairs)[0] > -IS_AUDIO:
             proposal.missing.append(
                 "a column of both tables with the same utterance ids (options utterance and vote_utterance)"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.ingestion.splits import Shares, UnknownSpeakers, assign_splits
 from ambivox.models.tables import SPLITS
 
@@ -81,7 +82,7 @@ def _few_speakers(count: int, empty: list[str]) -> str:
 def _few_utterances(in_pretrain: int, default: Shares) -> str:
     """Say why the split pretrain is empty, and what to do."""
     note = (
-        f"the split pretrain would have {in_pretrain} utterances with votes, and an ALM that is trained on fewer than "
+        f"the split pretrain would have {counted(in_pretrain, 'utterance')} with votes, and an ALM that is trained on fewer than "
         f"{ENOUGH_PRETRAIN_UTTERANCES} is seldom worth a human vote, so it is empty: no ALM is trained on this corpus"
     )
     if in_pretrain < LEAST_PRETRAIN_UTTERANCES:

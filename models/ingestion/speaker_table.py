@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.cleaning import restore_whole_numbers
 from ambivox.models.ingestion.column_content import Source, overlap
@@ -97,7 +98,7 @@ def join_speakers(
     unknown = sorted(set(numbers.drop_nulls()) - set(selected[_KEY]))
     notes = [f"{', '.join(columns) or 'nothing'} of the speakers from {path.name}, column {key!r}"]
     if unknown:
-        notes.append(f"{path.name} lacks {len(unknown)} speakers, such as {unknown[0]!r}")
+        notes.append(f"{path.name} lacks {counted(len(unknown), 'speaker')}, such as {unknown[0]!r}")
     return joined.drop(_KEY), notes
 
 

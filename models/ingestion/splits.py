@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.tables import SPLITS
 
@@ -172,7 +173,7 @@ def _assign_speakers(size_S: np.ndarray, share_L: np.ndarray, rng: np.random.Gen
     if len(size_S) < len(used):
         names = ", ".join(SPLITS[split] for split in used)
         raise UserError(
-            f"{len(size_S)} known speakers cannot fill {len(used)} splits ({names}) without sharing; "
+            f"{counted(len(size_S), 'known speaker')} cannot fill {len(used)} splits ({names}) without sharing; "
             "set the share of a split to 0 with --shares, e.g. 0 0.8 0 0.2"
         )
     order = rng.permutation(len(size_S))

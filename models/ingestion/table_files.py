@@ -9,15 +9,17 @@ from typing import Any
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.column_content import Source
 from ambivox.models.ingestion.columns import MissingColumnsError
+from ambivox.models.ingestion.combined_tables import combine
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.mapping_file import NAME
 from ambivox.models.ingestion.reading import SUFFIXES, read_table
 from ambivox.models.ingestion.recordings import recordings_below
+from ambivox.models.ingestion.table_parts import find_parts, is_pattern
 from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, sheet_names
 
 # What a header most likely resembles, while nothing is known about it.
 TYPICAL = ("utterance_id", "audio", "annotator_id", "label", "speaker", "transcript")
-_MOST_FILES = 30
+_MOST_FILES = 2000
 _LABEL_FILES = (".textgrid", ".eaf", ".aup3")  # Praat, ELAN, Audacity
 
 
@@ -84,7 +86,8 @@ def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
         settings: Options by name; files and sheets that they name are the only ones.
 
     Returns:
-        The tables, in the order of their names. Files that are not readable as a table are left out.
+        The tables, in the order of their names, those with the same columns as one. Files that are not readable as a table
+        are left out.
 
     Raises:
         UserError: A file that the user named cannot be read, or none of the folder's.
@@ -106,7 +109,7 @@ def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
         files = [root, *([folder / str(settings["votes"])] if "votes" in settings else [])]
     sources = []
     errors: list[UserError] = []
-    for path in dict.fromkeys(files):
+    for path in dict.fromkeys(part.path for file in files for part in find_parts(file, None)):
         try:
             sources += _sources(path, is_listed=root.is_dir() or path != root)
         except UserError as error:
@@ -115,7 +118,7 @@ def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
             errors.append(error)
     if errors and not sources:
         raise errors[0]
-    return sources
+    return combine(sources, {path for path in named if not is_pattern(path)})
 
 
 def no_table(root: Path) -> UserError:

@@ -10,15 +10,16 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
 from ambivox.models.ingestion.column_content import Source
 from ambivox.models.ingestion.columns import named_columns
 from ambivox.models.ingestion.nested import embedded_recordings
 from ambivox.models.ingestion.proposal import OPTIONAL_ROLES, Proposal, propose
-from ambivox.models.ingestion.reading import read_table
 from ambivox.models.ingestion.segments import place_columns
 from ambivox.models.ingestion.table_files import find_tables, list_sources, no_table
+from ambivox.models.ingestion.table_parts import TABLE, read_parts
 from ambivox.models.ingestion.table_settings import COLUMNS, column_of, read_settings
 from ambivox.models.ingestion.user_table import read_user_table
 
@@ -65,7 +66,9 @@ def preview(root: Path, given: Mapping[str, Any]) -> Preview:
     shown = Preview({**place, **given, **lists, **proposal.options}, missing=list(proposal.missing))
     for source in sources:
         where = source.path.name + (f", sheet {source.sheet}" if source.sheet else "")
-        shown.lines.append(f"{where}: {source.frame.height} rows; columns {', '.join(source.frame.columns)}")
+        parts = f"{source.parts} tables of the same columns, " if source.parts > 1 else ""
+        columns = ", ".join(column for column in source.frame.columns if column != TABLE)
+        shown.lines.append(f"{where}: {parts}{counted(source.frame.height, 'row')}; columns {columns}")
     shown.lines += _mapping_lines(shown.settings, proposal)
     shown.lines += _unread(sources, shown.settings)
     shown.lines += [f"please check: {doubt}" for doubt in proposal.doubts]
@@ -88,7 +91,7 @@ def _mapping_lines(settings: Mapping[str, Any], proposal: Proposal) -> list[str]
 
 def _unread(sources: Sequence[Source], settings: Mapping[str, Any]) -> list[str]:
     """One line that names the columns which mean nothing to the proposal."""
-    read = {column_of(settings, role) for role in COLUMNS}
+    read = {TABLE, *(column_of(settings, role) for role in COLUMNS)}
     for value in settings.values():
         read |= {value} if isinstance(value, str) else set(value)
     unread = [
@@ -125,8 +128,8 @@ def _example_lines(root: Path, settings: Mapping[str, Any]) -> list[str]:
     counts = data.votes["label"].drop_nulls().value_counts(sort=True).head(12).rows()
     labels = ", ".join(f"{label} {count}" for label, count in counts)
     lines.append(
-        f"{data.utterances.height} utterances of {_known(data.utterances, 'speaker')} known speakers, "
-        f"{data.votes.height} votes of {data.votes['annotator_id'].n_unique()} annotators: {labels}"
+        f"{counted(data.utterances.height, 'utterance')} of {counted(_known(data.utterances, 'speaker'), 'known speaker')}, "
+        f"{counted(data.votes.height, 'vote')} of {counted(data.votes['annotator_id'].n_unique(), 'annotator')}: {labels}"
     )
     lines += [f"note: {note}" for note in data.notes]
     reasons = Counter(data.rejects["reason"])
@@ -155,7 +158,7 @@ def write_recordings(root: Path, settings: Mapping[str, Any]) -> dict[Path, int]
     options = read_settings(root, settings)
     path, _ = find_tables(root, options)
     audio = column_of(options, "audio")
-    table = read_table(path, [audio], sheet=options.get("sheet"))
+    table = read_parts(path, [audio], sheet=options.get("sheet"))
     if not isinstance(table[audio].dtype, pl.Struct):
         return {}
     recordings = embedded_recordings(path, table, audio)

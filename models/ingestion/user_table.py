@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,20 @@ from ambivox.models.ingestion.assignments import is_left_out, rejected_assignmen
 from ambivox.models.ingestion.audio_paths import resolve_audio
 from ambivox.models.ingestion.cleaning import clean_utterances, clean_votes
 from ambivox.models.ingestion.clip_columns import rows_of_clips
-from ambivox.models.ingestion.columns import MissingColumnsError, best_named
+from ambivox.models.ingestion.columns import MissingColumnsError
 from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.nested import audio_paths, refuse_nested
+from ambivox.models.ingestion.optional_columns import optional_columns
 from ambivox.models.ingestion.proposal import OPTIONAL_ROLES, propose
-from ambivox.models.ingestion.reading import read_table, sheet_note
+from ambivox.models.ingestion.reading import sheet_note
 from ambivox.models.ingestion.segment_columns import SegmentColumns
 from ambivox.models.ingestion.segments import distinct_ids, reject_unreadable, table_segments
 from ambivox.models.ingestion.speaker_table import join_speakers
 from ambivox.models.ingestion.table_files import find_speakers, find_tables, list_sources, no_table
+from ambivox.models.ingestion.table_parts import find_parts, is_pattern, place_in_text, places, read_parts
 from ambivox.models.ingestion.table_settings import column_of, read_settings
 from ambivox.models.ingestion.utterance_rows import (
-    SPLIT_NAMES,
     one_row_per_utterance,
     read_splits,
     text_column,
@@ -72,11 +74,32 @@ def read_user_table(root: Path, given: Mapping[str, Any]) -> CorpusData:
 def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusData:
     path, votes_path = find_tables(root, settings)
     table, vote_table = _read_tables(path, votes_path, settings, notes)
+    parts_of = {str(votes_path): find_parts(votes_path, settings.get("votes_sheet", settings.get("sheet")))}
+    parts_of[str(path)] = find_parts(path, settings.get("sheet"))
+    try:
+        data = _assemble(root, settings, (path, table), (votes_path, vote_table), notes)
+    except UserError as error:
+        raise UserError(place_in_text(str(error), parts_of)) from error
+    votes, utterances, rejects = (
+        places(rows, parts_of) for rows in (data.votes, data.utterances, data.rejects)
+    )
+    return replace(data, votes=votes, utterances=utterances, rejects=rejects)
+
+
+def _assemble(
+    root: Path,
+    settings: Mapping[str, Any],
+    utterances: tuple[Path, pl.DataFrame],
+    cast_votes: tuple[Path, pl.DataFrame],
+    notes: list[str],
+) -> CorpusData:
+    """The corpus of two tables, which may be one."""
+    (path, table), (votes_path, vote_table) = utterances, cast_votes
     if settings.get("shape") == "clips":
         table, vote_table, settings = _with_rows(table, votes_path, vote_table, settings)
     shape = settings.get("shape", "rows")
     is_one = table is vote_table
-    optional = _optional_columns(table, vote_table, settings, notes)
+    optional = optional_columns(table, vote_table, settings, notes)
     utterance, audio = column_of(settings, "utterance"), column_of(settings, "audio")
     table = audio_paths(path, table, audio)
     segments, segment_notes = _segments(path, table, settings, optional)
@@ -172,8 +195,8 @@ def _read_tables(
     tables, problems = [], []
     for (file, name), needed in required.items():
         try:
-            tables.append(read_table(file, needed, numbers=numbers, options=options, sheet=name))
-            notes += sheet_note(file, needed) if name is None else []
+            tables.append(read_parts(file, needed, numbers=numbers, options=options, sheet=name))
+            notes += sheet_note(file, needed) if name is None and not is_pattern(file) else []
         except MissingColumnsError as error:
             problems.append(error)
     if problems:
@@ -207,39 +230,6 @@ def _segments(
     taken = [column_of(settings, role) for role in ("utterance", "audio", "annotator", "label", "weight")]
     taken += [channel, *found.values(), *settings.get("labels", ()), *settings.get("raters", ())]
     return table_segments(path, table, column_of(settings, "audio"), times, channel, taken)
-
-
-def _optional_columns(
-    table: pl.DataFrame, vote_table: pl.DataFrame, settings: Mapping[str, Any], notes: list[str]
-) -> dict[str, str]:
-    """The columns of optional roles that are there: as given, as named by default, or by a synonym, with a note."""
-    shape = settings.get("shape", "rows")
-    used = {column_of(settings, role) for role in ("utterance", "audio", "label")}
-    used |= {str(value) for value in settings.values() if isinstance(value, str)}
-    used |= {*settings.get("raters", ()), *settings.get("labels", ())}
-    optional: dict[str, str] = {}
-    roles = [(role, table) for role in OPTIONAL_ROLES]
-    roles += [("annotator", vote_table)] if shape in ("rows", "counts") else []
-    roles += [("weight", vote_table)] if shape == "rows" else []
-    for role, frame in roles:
-        column = column_of(settings, role)
-        if column in frame.columns:
-            optional[role] = column
-        elif role not in settings and role != "weight":
-            free = [
-                name for name in frame.columns if name not in used | set(optional.values()) and name != LINE
-            ]
-            synonym = best_named(role, free)
-            if synonym is not None and (role != "split" or _are_splits(frame[synonym])):
-                optional[role] = synonym
-                notes.append(f"column {synonym!r} is read as the {role} (--options.{role} names another one)")
-    return optional
-
-
-def _are_splits(values: pl.Series) -> bool:
-    if values.dtype != pl.String:
-        return False
-    return bool(values.drop_nulls().str.strip_chars().str.to_lowercase().is_in(list(SPLIT_NAMES)).all())
 
 
 def _label_set(votes: pl.DataFrame, settings: Mapping[str, Any]) -> tuple[str, ...]:

@@ -23,6 +23,21 @@ SPLIT_NAMES = {
 }
 
 
+def are_splits(values: pl.Series) -> bool:
+    """Whether all values of a column are names of splits.
+
+    Args:
+        values: The column.
+
+    Example:
+        >>> are_splits(pl.Series(["Train", "dev", None])), are_splits(pl.Series(["anna", "test"]))
+        (True, False)
+    """
+    if values.dtype != pl.String:
+        return False
+    return bool(values.drop_nulls().str.strip_chars().str.to_lowercase().is_in(list(SPLIT_NAMES)).all())
+
+
 def text_column(column: str) -> pl.Expr:
     """Read a column as text without surrounding blanks; empty text is null.
 

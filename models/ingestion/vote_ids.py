@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.ingestion.recordings import plain_name
 
 _SEPARATORS = (";", "|", ",", "/", "+", "&")
@@ -72,7 +73,7 @@ def split_labels(votes: pl.DataFrame, labels: Sequence[str]) -> tuple[pl.DataFra
     )
     number = votes["label"].is_in(several).sum()
     split = votes.join(schema, on="label", how="left", maintain_order="left").with_columns(label="several")
-    note = f"{number} votes have several labels, such as {min(several)!r}: they share the annotator's vote equally"
+    note = f"{counted(float(number), 'vote has', 'votes have')} several labels, such as {min(several)!r}: they share the annotator's vote equally"
     return split.drop("several").explode("label"), [note]
 
 

@@ -17,6 +17,7 @@ from ambivox.models.ingestion.count_columns import count_columns
 from ambivox.models.ingestion.emotion_words import are_emotions
 from ambivox.models.ingestion.nested import parse_cell
 from ambivox.models.ingestion.segments import place_columns
+from ambivox.models.ingestion.table_parts import TABLE
 
 _NUMBERED = re.compile(r"^(.*?)[\s_.-]*(\d+|[A-Za-z])$")
 _LIST_SEPARATORS = (";", "|", ",")
@@ -93,6 +94,8 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
     if best.options.get("shape", "rows") in ("rows", "counts", "list"):
         _add_annotator(best, [column for column in columns if column not in used], given)
     if best.options.get("shape", "rows") == "rows" and not best.tells_annotators:
+        _add_part(best, frame, sorted(audio | places))
+    if best.options.get("shape", "rows") == "rows" and not best.tells_annotators:
         used |= {given.get("label", "label")}
         best.hints += annotator_hints(
             frame, sorted(audio | places), [column for column in columns if column not in used]
@@ -113,6 +116,17 @@ def _add_annotator(found: VoteColumns, columns: Sequence[str], given: Mapping[st
     if annotator != "annotator_id":
         found.options["annotator"] = annotator
         found.reasons["annotator"] = "by its name"
+
+
+def _add_part(found: VoteColumns, frame: pl.DataFrame, keys: Sequence[str]) -> None:
+    """Take each part of the table for an annotator's, where several have an utterance, and each has it once at most."""
+    if TABLE not in frame.columns or not keys or TABLE in keys:
+        return
+    rows = frame.select(*keys, TABLE).drop_nulls(keys[0])
+    if rows.select(keys).is_duplicated().any() and not rows.is_duplicated().any():
+        found.tells_annotators = True
+        found.options["annotator"] = TABLE
+        found.reasons["annotator"] = "one table per annotator"
 
 
 def _add_status(found: VoteColumns, frame: pl.DataFrame, given: Mapping[str, Any]) -> None:

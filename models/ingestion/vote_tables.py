@@ -97,12 +97,27 @@ def _from_counts(
     )
     if annotator is not None:
         counts = counts.with_columns(text_column("annotator_id"))
+        _check_labels_of_annotators(path, counts, columns, annotator)
     labels = {f"_{number}": label for number, label in enumerate(count_labels(columns).values())}
     unpivoted = counts.unpivot(on=list(labels), index=list(index), variable_name="label", value_name="votes")
     unpivoted = unpivoted.with_columns(pl.col("label").replace_strict(labels)).filter(pl.col("votes") > 0)
     if annotator is not None:
         return unpivoted.drop("votes")
     return unpivoted.select(pl.all().repeat_by("votes").explode()).drop("votes")
+
+
+def _check_labels_of_annotators(
+    path: Path, counts: pl.DataFrame, columns: Sequence[str], annotator: str
+) -> None:
+    """Refuse intensities: every annotator would seem to choose every label."""
+    for number, column in enumerate(columns):
+        more = counts.filter(pl.col("annotator_id").is_not_null() & (pl.col(f"_{number}") > 1))
+        if more.height:
+            raise UserError(
+                f"{path}:{more['line'][0]}: {column} is {more[f'_{number}'][0]} for one annotator (column {annotator!r}); "
+                "expected 1 for the labels that the annotator chose and 0 for the others; intensities are no votes: write the "
+                "label that each annotator chose"
+            )
 
 
 def _count(path: Path, table: pl.DataFrame, name: str) -> pl.Expr:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
-from ambivox.models.files import MARKER
 from ambivox.models.hub import hub_endpoint, hub_token
+from ambivox.models.output_places import MARKER
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -141,7 +142,7 @@ def publish(folder: Path, name: str, kind: Kind, version: str, *, public: bool =
             different = _different(files, _remote_files(api, name, kind, version))
             if different:
                 raise UserError(
-                    f"{url}: {version} is published with another content ({len(different)} files differ, the first is "
+                    f"{url}: {version} is published with another content ({counted(len(different), 'file differs', 'files differ')}, the first is "
                     f"{different[0]}); a version never changes; release the next one"
                 )
             return Published(f"{url}/tree/{version}", tags[version], is_new=False)

@@ -15,8 +15,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ambivox.models.alms import alms
-from ambivox.models.files import MARKER, write_json
+from ambivox.models.files import write_json
 from ambivox.models.json_documents import read_json_document
+from ambivox.models.output_places import MARKER
 from ambivox.models.publishing.hub_metadata import licence_fields
 from ambivox.models.reporting.estimates import display_name, parse_measure
 from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, format_measure

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ambivox.models.counted import counted
 from ambivox.models.dvc_files import recover_busy_list
 from ambivox.models.errors import UserError
 from ambivox.models.processes.git import run_git
@@ -78,7 +79,7 @@ class Versions:
         stale = sorted(name for name in json.loads(self._dvc("status", "--json")) if _corpus(name) == key)
         if stale:
             raise UserError(
-                f"{len(stale)} stages of {key} are not up to date, the first is {stale[0]}; run: ambivox run, or dvc repro"
+                f"{counted(len(stale), 'stage is', 'stages are')} not up to date for {key}, the first is {stale[0]}; run: ambivox run, or dvc repro"
             )
 
     def revision(self, tag: str) -> str:

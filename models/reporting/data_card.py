@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.annotation.several_alms import ANNOTATIONS
+from ambivox.models.counted import counted
 from ambivox.models.reporting.estimates import display_name, format_estimate, parse_estimate
 from ambivox.models.reporting.measures import EXPLANATION, HEADINGS, format_measure
 from ambivox.models.reporting.reading import Run, worth_text
@@ -97,8 +98,8 @@ def facts(run: Run, licence: str) -> dict[str, Any]:
     if run.ratings is not None:
         frame = run.ratings.frame
         content["ratings"] = (
-            f"of {frame['utterance_id'].n_unique():,} utterances by "
-            f"{frame['annotator_id'].drop_nulls().n_unique():,} annotators, from {frame['lowest'][0]:g} to "
+            f"of {counted(frame['utterance_id'].n_unique(), 'utterance')} by "
+            f"{counted(frame['annotator_id'].drop_nulls().n_unique(), 'annotator')}, from {frame['lowest'][0]:g} to "
             f"{frame['highest'][0]:g}"
         )
     if run.annotations is not None:

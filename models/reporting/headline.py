@@ -149,7 +149,7 @@ def _worth_sentences(run: Run) -> list[str]:
         if nll := worth_text(worth, "nll"):
             beside = f"{votes:.0f}" if worth is in_trial else worth.get("votes")
             sentences.append(
-                f"Beside {beside} human votes, {alm} is worth {nll} further human votes (by nll)."
+                f"Beside {beside} human vote{'' if str(beside) == '1' else 's'}, {alm} is worth {nll} further human votes (by nll)."
             )
     return sentences
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ambivox.models.counted import counted
 from ambivox.models.reporting.estimates import (
     display_name,
     format_estimate,
@@ -151,5 +152,5 @@ def _is_matrix(value: Any) -> bool:
 
 def _cut(caption: str, columns: list[str], rows: list[list[str]]) -> Table:
     if len(rows) > MAXIMUM_ROWS:
-        caption = f"{caption} (the first {MAXIMUM_ROWS} of {len(rows):,} rows)".strip()
+        caption = f"{caption} (the first {MAXIMUM_ROWS} of {counted(len(rows), 'row')})".strip()
     return Table.of(columns, rows[:MAXIMUM_ROWS], caption)

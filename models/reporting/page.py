@@ -8,6 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.left_out import left_out_reason
 from ambivox.models.reporting.clips import ClipLimits
@@ -125,7 +126,9 @@ def _subtitle(run: Run) -> str:
     parts = []
     if run.utterances is not None:
         frame = run.utterances.frame
-        parts.append(f"{frame.height:,} utterances, {frame['speaker'].drop_nulls().n_unique():,} speakers")
+        parts.append(
+            f"{counted(frame.height, 'utterance')}, {counted(frame['speaker'].drop_nulls().n_unique(), 'speaker')}"
+        )
     if run.annotations is not None:
         parts.append("ALM " + ", ".join(sorted(run.annotations.frame["alm"].unique())))
     return " · ".join(parts)

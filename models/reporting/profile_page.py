@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ambivox.models.counted import counted
 from ambivox.models.reporting.tables import markdown_table, plain_markdown
 from ambivox.models.tables import DIMENSIONS, SPLITS
 
@@ -81,7 +82,10 @@ def _overview(profile: Mapping[str, Any]) -> list[tuple[str, str]]:
     without = profile["without"]
     return [
         ("utterances", f"{profile['utterances']:,}"),
-        ("speakers", f"{profile['speakers']:,} ({without['speaker']:,} utterances of unknown speakers)"),
+        (
+            "speakers",
+            f"{profile['speakers']:,} ({counted(without['speaker'], 'utterance')} of unknown speakers)",
+        ),
         ("hours", f"{profile['hours']:.2f}"),
         ("votes", f"{profile['votes']:,} ({profile['votes_held_back']:,} held back)"),
         ("votes per utterance", votes_range),
@@ -106,7 +110,7 @@ def _ratings(ratings: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         (
             f"{name} ({low:g} to {high:g})",
             f"mean {_defined(rated['mean'])}, deviation {_defined(rated['deviation'])}, within utterances "
-            f"{_defined(rated['deviation_within_utterances'])} ({rated['utterances']:,} utterances)",
+            f"{_defined(rated['deviation_within_utterances'])} ({counted(rated['utterances'], 'utterance')})",
         )
         for name in DIMENSIONS
         if (rated := ratings[name])["utterances"]

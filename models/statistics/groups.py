@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ambivox.models.counted import counted
+
 FEW_GROUPS = 6  # speakers below which an interval or a test says little
 GroupIds = Sequence[str | None] | np.ndarray
 
@@ -91,4 +93,4 @@ def few_groups(speakers: int) -> str | None:
     if speakers < 2:
         reason = "there is only 1 speaker" if speakers else "no speaker is known"
         return f"{reason}: no interval over speakers can be given"
-    return f"only {speakers} speakers: intervals are wide, and say little about other speakers"
+    return f"only {counted(speakers, 'speaker')}: intervals are wide, and say little about other speakers"

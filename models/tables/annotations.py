@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.tables.table import Table, check_one_of
 
@@ -47,5 +48,5 @@ class Annotations(Table):
         lengths = frame["logprobs"].list.len().drop_nulls().unique().to_list()
         if lengths not in ([], [len(labels)]):
             raise UserError(
-                f"{where}logprobs hold {lengths} numbers, but there are {len(labels)} labels: {', '.join(labels)}"
+                f"{where}logprobs hold {lengths} numbers, but there are {counted(len(labels), 'label')}: {', '.join(labels)}"
             )

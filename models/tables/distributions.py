@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.tables.table import Table, check_unique
 
@@ -38,7 +39,7 @@ class Distributions(Table):
         if bad_N.any():
             row = int(np.flatnonzero(bad_N)[0])
             raise UserError(
-                f"{where}{int(bad_N.sum())} distributions do not sum to 1 or hold negative or missing numbers; "
+                f"{where}{counted(int(bad_N.sum()), 'distribution does', 'distributions do')} not sum to 1 or hold negative or missing numbers; "
                 f"the first is {frame['utterance_id'][row]!r}: {p_NK[row].tolist()}"
             )
 
@@ -94,5 +95,7 @@ class Distributions(Table):
         )
         absent = joined.filter(pl.col("source").is_null())["utterance_id"]
         if len(absent):
-            raise UserError(f"{len(absent)} utterances have no distribution, the first is {absent[0]!r}")
+            raise UserError(
+                f"{counted(len(absent), 'utterance has', 'utterances have')} no distribution, the first is {absent[0]!r}"
+            )
         return joined.select(self.labels).to_numpy()

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.tables.table import Table
 
@@ -36,7 +37,7 @@ class Ratings(Table):
         outside = frame.filter(~within_scale())
         if outside.height:
             raise UserError(
-                f"{where}{outside.height} ratings are outside their scale or rate nothing, the first is of "
+                f"{where}{counted(outside.height, 'rating is', 'ratings are')} outside their scale or rate nothing, the first is of "
                 f"{outside['utterance_id'][0]!r}"
             )
 

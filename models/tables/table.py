@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
 from ambivox.models.parquet_files import LABELS_KEY, read_parquet, reading, stored_labels
@@ -80,7 +81,9 @@ class Table:
             raise UserError(f"{where}a column of {cls.name} has the wrong type: {error}") from error
         for column in cls.required:
             if frame[column].null_count():
-                raise UserError(f"{where}{frame[column].null_count()} rows of {cls.name} have no {column}")
+                raise UserError(
+                    f"{where}{column} is missing in {counted(frame[column].null_count(), 'row')} of {cls.name}"
+                )
         cls._check_values(frame, labels, where)
         return cls(frame, labels)
 
@@ -143,7 +146,7 @@ def check_unique(frame: pl.DataFrame, column: str, what: str, where: str) -> Non
     duplicates = frame.filter(frame[column].is_duplicated())[column]
     if len(duplicates):
         raise UserError(
-            f"{where}{what} {duplicates[0]!r} occurs more than once ({len(duplicates)} rows are duplicates)"
+            f"{where}{what} {duplicates[0]!r} occurs more than once ({counted(len(duplicates), 'row is', 'rows are')} duplicates)"
         )
 
 
@@ -162,5 +165,5 @@ def check_one_of(frame: pl.DataFrame, column: str, allowed: tuple[str, ...], whe
     unknown = frame.filter(pl.col(column).is_not_null() & ~pl.col(column).is_in(list(allowed)))
     if unknown.height:
         raise UserError(
-            f"{where}unknown {column} {unknown[column][0]!r} in {unknown.height} rows; known: {', '.join(allowed)}"
+            f"{where}unknown {column} {unknown[column][0]!r} in {counted(unknown.height, 'row')}; known: {', '.join(allowed)}"
         )

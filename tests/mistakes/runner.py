@@ -129,7 +129,8 @@ class Runner:
         different = 0
         for case in cases:
             forked, real = self._run_one(case, is_real=False), self._run_one(case, is_real=True)
-            if (forked.code, forked.said) != (real.code, real.said):
+            have_ended = forked.code >= 0 or real.code >= 0
+            if have_ended and (forked.code, forked.said) != (real.code, real.said):
                 different += 1
                 print(f"differs: {text(self.kind, case)}\n    forked: {forked.code} {forked.said!r}")
                 print(f"    real: {real.code} {real.said!r}", flush=True)

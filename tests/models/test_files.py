@@ -13,7 +13,8 @@ import pytest
 
 from ambivox.models.errors import UserError
 from ambivox.models.file_errors import access_error, disk_is_full
-from ambivox.models.files import MARKER, atomic_folder, atomic_path, check_output_folder, write_json
+from ambivox.models.files import atomic_folder, atomic_path, check_output_folder, write_json
+from ambivox.models.output_places import MARKER
 
 WRITES_FOREVER = """
 import sys, time

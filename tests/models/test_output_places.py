@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ambivox.models.errors import UserError
-from ambivox.models.files import check_output_folder
+from ambivox.models.files import atomic_folder, check_output_folder
 from ambivox.models.output_places import check_folders_to_fill, check_output_file, check_writable
 
 
@@ -65,3 +65,14 @@ def test_an_input_is_not_replaced(place: Path) -> None:
 def test_a_folder_to_fill_is_not_everybody_s(name: str) -> None:
     with pytest.raises(UserError, match=r"root of the file system|found a blank name"):
         check_folders_to_fill(Path(name))
+
+
+@pytest.mark.parametrize("name", [".", "store", "store/deeper"])
+def test_a_folder_to_fill_is_not_in_one_that_a_step_replaces(tmp_path: Path, name: str) -> None:
+    with atomic_folder(tmp_path / "ingest") as folder:
+        (folder / "votes.parquet").write_bytes(b"votes")
+    with pytest.raises(
+        UserError, match=r"found the output of a step, which replaces the whole folder; .* such as "
+    ):
+        check_folders_to_fill(tmp_path / "ingest" / name)
+    check_folders_to_fill(tmp_path / "store", tmp_path)

@@ -68,7 +68,7 @@ def test_optional_columns_are_filled_with_null() -> None:
         (utterances().drop("split"), r"columns \['split'\] are missing"),
         (utterances(utterance_id=["a", "a"]), "'a' occurs more than once"),
         (utterances(split=["train", "holdout"]), "unknown split 'holdout'.*known: pretrain, train"),
-        (utterances(audio=["a.wav", None]), "1 rows of utterances have no audio"),
+        (utterances(audio=["a.wav", None]), "audio is missing in 1 row of utterances"),
         (utterances(duration_seconds=["long", "short"]), "wrong type"),
     ],
 )
@@ -84,7 +84,7 @@ def test_a_label_set_is_not_empty_and_not_doubled(labels: tuple[str, ...]) -> No
 
 
 def test_votes_refuse_labels_outside_the_set_and_weights_that_are_none() -> None:
-    with pytest.raises(UserError, match="unknown label 'fear' in 1 rows; known: anger, joy"):
+    with pytest.raises(UserError, match="unknown label 'fear' in 1 row; known: anger, joy"):
         Votes.check(votes(["a"], ["fear"]), LABELS)
     for weight in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(UserError, match="positive and finite"):
@@ -105,14 +105,14 @@ def test_counts_agree_with_counting_by_hand(cast: list[tuple[str, str]]) -> None
 
 
 def test_distributions_that_do_not_sum_to_one_name_the_first_utterance() -> None:
-    with pytest.raises(UserError, match=r"1 distributions do not sum to 1.*'b'"):
+    with pytest.raises(UserError, match=r"1 distribution does not sum to 1.*'b'"):
         Distributions.of(pl.Series(["a", "b"]), "human", np.array([[0.5, 0.5], [0.5, 0.6]]), LABELS)
 
 
 def test_aligned_follows_the_asked_order_and_names_what_is_absent() -> None:
     table = Distributions.of(pl.Series(["a", "b"]), "human", np.eye(2), LABELS)
     np.testing.assert_array_equal(table.aligned(pl.Series(["b", "a"])), np.eye(2)[::-1])
-    with pytest.raises(UserError, match="1 utterances have no distribution, the first is 'z'"):
+    with pytest.raises(UserError, match="1 utterance has no distribution, the first is 'z'"):
         table.aligned(pl.Series(["a", "z"]))
 
 

@@ -89,7 +89,7 @@ def test_one_split_only(tables: dict[str, Path], tmp_path: Path, capsys: pytest.
         == len(Distributions.read(out / "distributions.parquet"))
         == 8
     )
-    assert "48 votes about other utterances are left out" in capsys.readouterr().out
+    assert "left out: 48 votes about other utterances" in capsys.readouterr().out
 
 
 def test_new_votes_are_added_and_replace_an_annotator_s_older(

@@ -90,4 +90,4 @@ def test_an_unreadable_recording_is_rejected_or_stops(
         finetune(**arguments, on_error="stop")
     model = finetune(**arguments)
     assert pl.read_parquet(model / "rejects.parquet")["utterance_id"].to_list() == [train]
-    assert "1 utterances could not be read and were rejected" in capsys.readouterr().out
+    assert "1 utterance rejected, which could not be read" in capsys.readouterr().out

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import soundfile
 
-from ambivox.models.files import MARKER
+from ambivox.models.output_places import MARKER
 from ambivox.models.reporting.profile_page import profile_markdown, profile_summary
 from ambivox.models.statistics.agreement import fleiss_kappa, krippendorff_alpha
 from ambivox.models.tables import Utterances, Votes
@@ -209,11 +209,11 @@ def test_what_is_unusual_about_recordings_is_on_the_screen(root: Path, tmp_path:
     out = run(root, tmp_path / "out")
     screen = profile_summary(json.loads((out / "profile.json").read_text()))
     for line in (
-        "1 recordings are silent, the first is ",
-        "1 recordings have different channels, which are averaged, the first is ",
-        "1 recordings have channels that cancel each other, so channel 1 is used, the first is ",
-        "1 recordings have a header with a wrong length and are read to the end of the file, the first is ",
-        "1 recordings cannot be used, the first: ",
+        "1 recording is silent, the first is ",
+        "1 recording has different channels, which are averaged, the first is ",
+        "1 recording has channels that cancel each other, so channel 1 is used, the first is ",
+        "1 recording has a header with a wrong length, read to the end of the file, the first is ",
+        "1 recording cannot be used, the first: ",
         "the file is a PDF document",
     ):
         assert line in screen

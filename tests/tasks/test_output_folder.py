@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from ambivox.models.errors import UserError
-from ambivox.models.files import MARKER, atomic_folder
+from ambivox.models.files import atomic_folder
+from ambivox.models.output_places import MARKER
 from ambivox.models.prompting.model_folder import revision_of
 from tests.support import steps
 

@@ -248,7 +248,7 @@ def test_publishing_again_changes_nothing(
     assert repository.commits[repository.tags["v2"]] != repository.commits[repository.tags["v3"]]
     repository.commits[repository.tags["v3"]]["metrics.json"] = b"{}"
     with pytest.raises(
-        UserError, match=r"v3 is published with another content \(1 files differ, the first is metrics"
+        UserError, match=r"v3 is published with another content \(1 file differs, the first is metrics"
     ):
         release(data=DATA, version="v3", push_to_hub="team/unit", include=())
 

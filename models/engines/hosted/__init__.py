@@ -10,6 +10,7 @@ import logging
 from dataclasses import replace
 
 from ambivox.models.alms import resolve
+from ambivox.models.counted import counted
 from ambivox.models.engines import EngineChoice
 from ambivox.models.engines._bounded_http import api_key, check_address
 from ambivox.models.engines.hosted.api import Api
@@ -55,7 +56,7 @@ def start(choice: EngineChoice) -> HostedEngine:
         batches = Batches(implementation(hosted, key, choice.server_timeout_seconds), jobs, asker)
     elif pending := jobs.open():
         _logger.warning(
-            f"{len(pending)} batches are not fetched yet: without --batch, their requests are paid twice"
+            f"{counted(len(pending), 'batch is', 'batches are')} not fetched yet: without --batch, their requests are paid twice"
         )
     return HostedEngine(asker, batches, resolved.alm, version(choice))
 

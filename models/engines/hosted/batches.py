@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
+from ambivox.models.counted import counted
 from ambivox.models.engines._bounded_http import first_words
 from ambivox.models.engines.hosted.answer import Answer, Usage
 from ambivox.models.engines.hosted.asker import Asker
@@ -67,7 +68,9 @@ class Batches:
         for file in batch_files(missing, canaries, self._asker.api.accepted, self._api):
             self._jobs.add(file.job)
             self._jobs.set_state(file.job, "submitted", self._api.start(file.content, file.job.name).id)
-            _logger.info(f"{len(file.job.rows)} requests are submitted as the batch {file.job.name}")
+            _logger.info(
+                f"{counted(len(file.job.rows), 'request is', 'requests are')} submitted as the batch {file.job.name}"
+            )
 
     def wait(self, keys: Collection[str]) -> None:
         """Fetch the batches that hold any of these requests, when they have ended.

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from ambivox.models.counted import counted
 from ambivox.models.reporting.emotion_colours import label_colours
 from ambivox.models.reporting.estimates import class_size
 from ambivox.models.reporting.figures.style import (
@@ -65,7 +66,7 @@ def class_balance_figure(summary: Mapping[str, Any]) -> Figure:
     axes.set_xlabel(
         "expected votes" if summary["classes"] == "mass" else "training utterances by dominant label"
     )
-    axes.set_title(f"DiME-Aug: {summary['samples']} mixed samples")
+    axes.set_title(f"DiME-Aug: {counted(summary['samples'], 'mixed sample')}")
     # Emotions have colours of their own, so the legend shows the two kinds in grey.
     recorded = Patch(color=GREY, label="recorded")
     mix = Patch(

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ambivox.models.counted import counted
 from ambivox.models.reporting.emotion_colours import label_colours
 from ambivox.models.reporting.figures.style import GREY, SMALL, new_figure, plain_text, styled
 from ambivox.models.reporting.source_names import source_colour
@@ -69,7 +70,7 @@ def _draw_splits(axes: Axes, splits: Mapping[str, Mapping[str, float]]) -> None:
     used = {name: splits[name] for name in SPLITS if splits[name]["utterances"]}
     bars = axes.barh(list(used), [split["hours"] for split in used.values()], color=GREY)
     texts = [
-        f" {split['utterances']:,} utterances,\n {split['speakers']:,} speaker{'s' * (split['speakers'] != 1)}"
+        f" {counted(split['utterances'], 'utterance')},\n {counted(split['speakers'], 'speaker')}"
         for split in used.values()
     ]
     axes.bar_label(bars, texts, fontsize=SMALL)

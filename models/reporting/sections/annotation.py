@@ -7,6 +7,7 @@ from typing import Any
 
 from ambivox.models.annotation.checks_file import hosted_summary
 from ambivox.models.annotation.several_alms import ANNOTATIONS
+from ambivox.models.counted import counted
 from ambivox.models.reporting.json_tables import json_tables
 from ambivox.models.reporting.parts import Section, pictures
 from ambivox.models.reporting.reading import Run
@@ -33,7 +34,7 @@ def _add_alm(run: Run, folder: str, section: Section) -> None:
             for alm, revision in frame.select("alm", "revision").unique().sort("alm", "revision").rows()
         )
         section.text.append(
-            f"{frame.height:,} answers of {alms} for {frame['utterance_id'].n_unique():,} utterances. Elicitation: "
+            f"{counted(frame.height, 'answer')} of {alms} for {counted(frame['utterance_id'].n_unique(), 'utterance')}. Elicitation: "
             f"{', '.join(sorted(frame['elicitation'].unique()))}. Engine: {', '.join(sorted(frame['engine'].unique()))}. "
             f"Personas: {frame['persona'].n_unique()}. Option orders: {frame['option_order'].n_unique()}. "
             f"Refusals: {frame['refused'].sum():,} ({float(frame['refused'].to_numpy().mean()):.2%})."

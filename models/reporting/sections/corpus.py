@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.reporting.json_tables import MAXIMUM_ROWS, format_cell, json_tables
 from ambivox.models.reporting.parts import Section, pictures
 from ambivox.models.reporting.reading import Run
@@ -22,14 +23,14 @@ def corpus(run: Run) -> Section:
         frame = utterances.frame
         hours = frame["duration_seconds"].sum() / 3600
         section.text.append(
-            f"{len(utterances):,} utterances of {frame['speaker'].drop_nulls().n_unique():,} speakers, {hours:.2f} hours, "
-            f"{len(utterances.labels)} labels: {', '.join(utterances.labels)}."
+            f"{counted(len(utterances), 'utterance')} of {counted(frame['speaker'].drop_nulls().n_unique(), 'speaker')}, {hours:.2f} hours, "
+            f"{counted(len(utterances.labels), 'label')}: {', '.join(utterances.labels)}."
         )
         section.tables.append(_split_table(run))
     if votes is not None:
         heldout = 0.0 if run.heldout is None else run.heldout.frame["weight"].sum()
         section.text.append(
-            f"The pipeline used {votes.frame['weight'].sum():,.0f} human votes"
+            f"The pipeline used {counted(float(votes.frame['weight'].sum()), 'human vote')}"
             + (f"; {heldout:,.0f} more were held back for validation." if heldout else ".")
         )
     notes = run.json("ingest/profile.json").get("notes")
@@ -70,7 +71,7 @@ def _add_rejects(run: Run, step: str, name: str, section: Section) -> None:
     if not rejects.height:
         section.text.append(f"The step {step} rejected nothing.")
         return
-    section.warnings.append(f"The step {step} rejected {rejects.height:,} rows, listed in {name}.")
+    section.warnings.append(f"The step {step} rejected {counted(rejects.height, 'row')}, listed in {name}.")
     if "reason" not in rejects.columns:
         return
     counts = rejects.group_by("reason").len("rows").sort(["rows", "reason"], descending=[True, False])

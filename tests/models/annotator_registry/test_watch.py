@@ -12,8 +12,8 @@ import pytest
 from ambivox.models.annotator_registry.candidate import SourceError
 from ambivox.models.annotator_registry.watch import fetch_candidate, list_candidates
 from ambivox.models.errors import UserError
-from ambivox.models.files import MARKER
 from ambivox.models.hub import hub_token, model_commit
+from ambivox.models.output_places import MARKER
 from ambivox.models.prompting.model_folder import revision_of
 from tests.support.hub_server import HubServer
 

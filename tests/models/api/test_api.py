@@ -242,7 +242,7 @@ def test_distributions_of_a_run_are_loaded(tmp_path: Path) -> None:
 MISTAKES: list[tuple[str, Any, Any, str]] = [
     ("no id", pl.DataFrame({"clip": ["a"], "label": ["joy"]}), None, "found no column 'utterance_id' among 'clip'"),
     ("no frame", 7, None, "expected a table of pandas, polars or Arrow"),
-    ("null id", pl.DataFrame({"utterance_id": ["a", None], "label": ["joy", "joy"]}), None, "1 rows have no"),
+    ("null id", pl.DataFrame({"utterance_id": ["a", None], "label": ["joy", "joy"]}), None, "1 row has no"),
     ("other label", [("a", "r", "rage")], pl.DataFrame({"utterance_id": ["a"], "joy": [0.5], "anger": [0.5]}), "found the labels rage"),
     ("no sum", [("a", "r", "joy")], pl.DataFrame({"utterance_id": ["a"], "joy": [0.5], "anger": [0.1]}), "not probabilities that sum to 1"),
     ("rounded", [("a", "r", "joy")], pl.DataFrame({"utterance_id": ["a"], "joy": [0.5], "anger": [0.51]}), "rounded by their sum$"),

@@ -40,7 +40,7 @@ def test_spellings_of_a_label_are_folded_and_counted(root: Path) -> None:
     assert ingested(root, labels=("ANGER", "NEUTRAL")).votes.labels == ("ANGER", "NEUTRAL")
     assert ingested(root, labels=("ANGER", "NEUTRAL")).rejects.height == 0
     given = ingested(root, labels=("ANGER", "Anger", "anger", "neutral"))
-    assert "1 labels differ" in given.profile["notes"][0]
+    assert "1 label differs" in given.profile["notes"][0]
     assert set(given.votes.frame["label"]) == {"ANGER", "Anger", "anger", "neutral"}
 
 
@@ -61,7 +61,7 @@ def test_words_for_nothing_are_nothing(root: Path, word: str) -> None:
     assert corpus.votes.labels == ("joy",)
     assert corpus.utterances.frame["speaker"].to_list() == [None, "s1"]
     assert corpus.rejects.select("line", "reason").rows() == [(3, "incomplete vote"), (4, "incomplete vote")]
-    notes = [f"1 {what} are {word!r} and count as missing" for what in ("speakers", "labels", "annotators")]
+    notes = [f"{what} {word!r} count as missing in 1 row" for what in ("speakers", "labels", "annotators")]
     assert corpus.profile["notes"] == (notes if word else [])
 
 
@@ -88,9 +88,9 @@ def test_ids_that_became_floats_are_whole_numbers_again(root: Path, suffix: str)
     assert corpus.utterances.frame.select("utterance_id", "speaker").rows() == [("101", "7"), ("102", None)]
     assert set(corpus.votes.frame["annotator_id"]) == {"1", "2"}
     assert corpus.profile["notes"] == [
-        "1 speakers such as '7.0' are read as whole numbers: '7'",
-        "3 utterance ids of votes such as '101.0' are read as whole numbers: '101'",
-        "3 annotators such as '1.0' are read as whole numbers: '1'",
+        "speakers such as '7.0' are read as whole numbers in 1 row: '7'",
+        "utterance ids of votes such as '101.0' are read as whole numbers in 3 rows: '101'",
+        "annotators such as '1.0' are read as whole numbers in 3 rows: '1'",
     ]
 
 
@@ -112,6 +112,6 @@ def test_ages_that_are_not_numbers_are_noted(root: Path) -> None:
         "utterance_id,audio,age,label\n1,1.wav,thirty,joy\n2,2.wav,n/a,joy\n"
     )
     assert ingested(root).profile["notes"] == [
-        "1 ages are 'n/a' and count as missing",
-        "1 ages are not numbers, such as 'thirty', and count as missing",
+        "ages 'n/a' count as missing in 1 row",
+        "1 age is no number and counts as missing, such as 'thirty'",
     ]

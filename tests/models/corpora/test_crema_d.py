@@ -190,6 +190,6 @@ def test_a_silent_clip_is_noted(root: Path) -> None:
     soundfile.write(root / "AudioWAV" / "1001_IEO_NEU_XX.wav", np.zeros(1600), 16_000)
     corpus = ingest(load(root), "crema_d", cache=root.parent / "cache.sqlite")
     assert any(
-        note.startswith("1 recordings are silent, the first is ") and "1001_IEO_NEU_XX.wav" in note
+        note.startswith("1 recording is silent, the first is ") and "1001_IEO_NEU_XX.wav" in note
         for note in corpus.profile["notes"]
     )

@@ -234,7 +234,7 @@ def test_numbered_speakers_are_joined_and_missing_ones_noted(root: Path) -> None
     write(root / "speakers.csv", ["speaker", "sex"], [["0.0", "f"], ["1.0", "m"], ["3.0", "f"]])
     data = load(root)
     assert dict(data.utterances.select("speaker", "sex").rows()) == {"0": "f", "1": "m", "2": None, "3": "f"}
-    assert "speakers.csv lacks 1 speakers, such as '2'" in data.notes
+    assert "speakers.csv lacks 1 speaker, such as '2'" in data.notes
 
 
 def test_a_table_of_speakers_with_a_mistake_is_one_line(root: Path) -> None:

@@ -166,7 +166,7 @@ def test_speaker_is_named_by_the_last_part_and_words_are_found(root: Path, tmp_p
     assert rows["Ses03M_script01_1_F000"]["transcript"] == "Hello."
     assert rows["Ses03M_script01_1_M000"]["transcript"] is None
     assert corpus.profile["without"]["transcript"] == 10
-    assert "1 files are not UTF-8 and were read as Windows-1252" in corpus.profile["notes"]
+    assert "1 file read as Windows-1252, as not UTF-8" in corpus.profile["notes"]
     assert not any("official" in note for note in corpus.profile["notes"])
     assert corpus.profile["speakers"] == 10
 
@@ -283,7 +283,7 @@ def test_copies_beside_the_official_files_are_not_read(root: Path, copy: str, fo
     assert after.utterances.equals(before.utterances)
     assert after.votes.equals(before.votes)
     assert after.rejects.height == 0
-    assert f"1 files are not official ones and are not read, such as {copy}" in after.notes
+    assert f"1 file is not read, as no official one, such as {copy}" in after.notes
 
 
 @pytest.mark.parametrize("blank", [" ", "    ", "", " \t "])

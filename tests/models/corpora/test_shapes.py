@@ -199,6 +199,19 @@ def test_a_column_per_clip(root: Path, suffix: str, name: Callable[[str], str]) 
     assert sorted(corpus.votes.frame["annotator_id"].unique()) == sorted(NAMES)
 
 
+def test_rows_of_a_survey_without_names_are_annotators(root: Path) -> None:
+    rows = [
+        {"Timestamp": "2026/01/05", "Email Address": "a@example.org"} | row
+        for row in participants("{}.wav".format)
+    ]
+    write(root / "form.csv", [{name: row[name] for name in row if name != "Prolific PID"} for row in rows])
+    corpus = ingested(root)
+    np.testing.assert_array_equal(corpus.votes.counts(corpus.utterances.frame["utterance_id"]), COUNTS)
+    assert sorted(corpus.votes.frame["annotator_id"].unique()) == [
+        f"row {1 + place}" for place in range(len(NAMES))
+    ]
+
+
 def test_a_column_per_clip_beside_a_table_of_utterances(root: Path) -> None:
     write(root / "recordings.csv", clip_rows())
     write(root / "survey.csv", participants(str))
@@ -296,9 +309,7 @@ def test_votes_of_rejected_assignments_never_count_unnoticed(root: Path) -> None
     names = {"audio": "Input.audio_url", "utterance": "Input.audio_url", "label": "Answer.emotion"}
     corpus = ingested(root / "batch.csv", annotator="WorkerId", **names)
     assert corpus.votes.frame.height == 11
-    note = (
-        "1 votes of rejected or returned assignments count; --options.status AssignmentStatus leaves them out"
-    )
+    note = "1 vote counts although of rejected or returned assignments; --options.status AssignmentStatus leaves them out"
     assert note in corpus.profile["notes"]
 
 
@@ -471,3 +482,16 @@ def test_what_is_unclear_is_not_guessed(root: Path) -> None:
     write(root / "mystery.csv", rows)
     with pytest.raises(UserError, match="the labels may be in 'heard' or 'style'"):
         ingested(root)
+
+
+def test_intensities_of_an_annotator_are_no_votes(root: Path) -> None:
+    rows = [
+        {"file": row["file"], "rater": row["rater"]}
+        | {label: str(1 + (label == row["emotion"])) for label in LABELS}
+        for row in long_rows()
+    ]
+    write(root / "ratings.csv", rows)
+    with pytest.raises(
+        UserError, match=r"ratings\.csv:\d+: \w+ is 2 for one annotator \(column 'rater'\); .*intensities"
+    ):
+        load(root)

@@ -210,7 +210,7 @@ def test_a_recording_on_both_sides_is_noted(root: Path) -> None:
     write(UTTERANCES, root / "utterances.csv")
     write(VOTES, root / "votes.csv")
     assert ingested(root).profile["notes"] == [
-        "1 recordings are in more than one split, byte for byte, under different names"
+        "1 recording is in more than one split, byte for byte, under different names"
     ]
 
 

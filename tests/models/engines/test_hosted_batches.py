@@ -258,7 +258,7 @@ def test_an_open_batch_is_named_where_it_would_be_paid_twice(
     submitted(engine()).close()
     with caplog.at_level("WARNING", logger="ambivox"):
         engine(batch=False)
-    assert "1 batches are not fetched yet" in caplog.text
+    assert "1 batch is not fetched yet" in caplog.text
 
 
 def test_a_forgotten_clip_leaves_open_batches(

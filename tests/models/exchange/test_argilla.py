@@ -57,7 +57,7 @@ def test_argilla_s_own_client_uploads_it(tables: LinkedTables, server: ArgillaSe
     (out := tmp_path / "out").mkdir()
     notes = argilla.write_project(tables, out, "https://files.example/")
     assert notes[0] == f"https://files.example/ stands for the folder {tmp_path / 'audio'}"
-    assert "1 votes stay here" in notes[1]
+    assert "1 vote stays here" in notes[1]
     client = client_library.Argilla(api_url=server.url, api_key="owner.apikey")
     client_library.Dataset.from_disk(str(out), workspace="speech", client=client)
     assert (server.dataset["name"], server.dataset["status"]) == ("my_corpus_", "ready")

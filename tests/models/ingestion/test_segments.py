@@ -169,7 +169,7 @@ def test_one_channel_for_all(root: Path) -> None:
     )
     data, cache = load(root), root.parent / "cache.sqlite"
     mixed = ingest(data, "table", cache=cache)
-    assert any("have different channels, which are averaged" in note for note in mixed.profile["notes"])
+    assert any("has different channels, which are averaged" in note for note in mixed.profile["notes"])
     second = ingest(data, "table", channel=2, cache=cache)
     assert loudest(second) == {"a": 900, "b": 800}
     third = ingest(data, "table", channel=3, cache=cache)

@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
 def test_corpus_counts_votes_and_rejects(root: Path) -> None:
     section = corpus(Run(root))
     assert "The pipeline used 180 human votes; 420 more were held back for validation." in section.text
-    assert section.warnings == ["The step ingest rejected 1 rows, listed in ingest/rejects.parquet."]
+    assert section.warnings == ["The step ingest rejected 1 row, listed in ingest/rejects.parquet."]
     splits, rejects = section.tables
     assert [row[0] for row in splits.rows] == ["pretrain", "train", "development", "test"]
     assert rejects.rows == (("not audio", "1"),)
