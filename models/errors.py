@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 # What a step does with an item that it cannot use. "reject": write it to rejects.parquet with a reason, and show the
 # count. "stop": raise an error. Every step has the same choice and the same default, "reject".
@@ -26,6 +26,16 @@ class UserError(ValueError):
     def __init__(self, message: str) -> None:
         """Take the ``message``."""
         super().__init__(message if message.isprintable() else _one_line(message))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be pickled, for another process, with the attributes: some kinds of errors take more than a message."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[UserError], args: tuple[Any, ...], attributes: dict[str, Any]) -> UserError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 def _one_line(text: str) -> str:

@@ -34,10 +34,22 @@ def map_in_batches(
     Yields:
         The results, in the order of ``names``.
     """
-    batches = [names[start : start + _BATCH] for start in range(0, len(names), _BATCH)]
+    batches = in_batches(names)
     finished = pool.map(lambda batch: [function(name) for name in batch], batches)
     for results in track(finished, description, total=len(batches)):
         yield from results
+
+
+def in_batches(files: Sequence[T]) -> list[Sequence[T]]:
+    """Divide what stands for files into batches that are worth a future each.
+
+    Args:
+        files: One entry per file.
+
+    Returns:
+        The batches, in order.
+    """
+    return [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
 
 
 def in_parallel(calls: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:

@@ -33,7 +33,7 @@ class Budget:
 
         Example:
             >>> Budget(1000, 5.0, 0.05).objections(0.02, 0.2)
-            ['annotating 1000 utterances would cost about 20.00 USD, more than the 5 USD of annotate.max_cost', \
+            ['annotating 1,000 utterances would cost about 20.00 USD, more than the 5 USD of annotate.max_cost', \
 'an equivalent vote costs 0.1000 USD, more than the 0.05 USD of max_usd_per_vote']
         """
         reasons = []

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
@@ -28,9 +29,11 @@ from ambivox.models.audio.probe_cache import (
     write_cache,
 )
 from ambivox.models.audio.sounds import open_sound
+from ambivox.models.cluster import map_batches
 from ambivox.models.errors import UserError
 from ambivox.models.object_store import is_object_url, object_info
-from ambivox.models.parallel import map_in_batches
+from ambivox.models.parallel import in_batches, map_in_batches
+from ambivox.models.progress import track
 
 SCHEMA = {
     "audio": pl.String,
@@ -52,7 +55,8 @@ def probe(audio: Sequence[Clip | str], cache: Path | None = None, workers: int |
     Args:
         audio: Clips, paths or ``s3://`` URLs.
         cache: The SQLite file; by default ``cache_file()``.
-        workers: The number of threads; by default one per core, or 16 where some audio is on S3.
+        workers: The number of threads, where no cluster is named (models/cluster.py); by default one per core, or 16 where
+            some audio is on S3.
 
     Returns:
         One row per entry of ``audio``, in order, with the columns of SCHEMA. ``channel`` is the one to use: the one
@@ -72,16 +76,15 @@ def probe(audio: Sequence[Clip | str], cache: Path | None = None, workers: int |
     cache = cache or cache_file()
     with ThreadPoolExecutor(workers) as pool:
         versions = dict(zip(names, map_in_batches(pool, _version, names, "looking for audio"), strict=True))
-        known = read_cache(cache, versions, clips_of)
-        new = [name for name in names if name not in known]
-        examined: dict[str, _Examined] = {}
-        try:
-            results = map_in_batches(pool, lambda name: _examine(name, clips_of[name]), new, "probing audio")
-            examined.update(zip(new, results, strict=True))
-        finally:  # after an interruption, files that were hashed need not be hashed again
-            write_cache(
-                cache, versions, {name: each.probed for name, each in examined.items() if each.probed}
-            )
+    known = read_cache(cache, versions, clips_of)
+    new = [name for name in names if name not in known]
+    batches = in_batches([(name, clips_of[name]) for name in new])
+    examined: dict[str, _Examined] = {}
+    try:
+        finished = track(map_batches(_examine_all, batches, workers), "probing audio", total=len(batches))
+        examined.update(zip(new, chain.from_iterable(finished), strict=True))
+    finally:  # after an interruption, files that were hashed need not be hashed again
+        write_cache(cache, versions, {name: each.probed for name, each in examined.items() if each.probed})
     rows = [
         _row(clip, known[clip.audio])
         if clip.audio in known
@@ -115,6 +118,10 @@ def _version(audio: str) -> FileVersion | None:
         if isinstance(error, UserError):
             raise
         return None
+
+
+def _examine_all(recordings: Sequence[tuple[str, Sequence[Clip]]]) -> list[_Examined]:
+    return [_examine(audio, clips) for audio, clips in recordings]
 
 
 def _examine(audio: str, clips: Sequence[Clip]) -> _Examined:

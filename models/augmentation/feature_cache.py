@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,8 @@ from ambivox.models.audio.clips import Clip, clips
 from ambivox.models.audio.decoding import RATE_HZ, decode_or_error
 from ambivox.models.augmentation.acoustic_features import ACOUSTIC_FEATURES, VERSION, acoustic_features
 from ambivox.models.augmentation.framing import blocks, frame_count
+from ambivox.models.cluster import map_batches
 from ambivox.models.files import atomic_path
-from ambivox.models.parallel import one_blas_thread
 from ambivox.models.parquet_files import read_parquet
 from ambivox.models.progress import track
 from ambivox.models.tables import Utterances
@@ -35,7 +35,7 @@ def cached_acoustic_features(
         utterances: N utterances.
         cache: a folder of Parquet shards, one per call that computed features. The key is the hash of the audio, so
             a moved file is found and a changed one is computed again. None for no cache.
-        workers: threads; None for one per core, at most 16.
+        workers: threads, where no cluster is named (models/cluster.py); None for one per core, at most 16.
 
     Returns:
         ``features_NF`` with F = ACOUSTIC_FEATURES, NaN where a recording cannot be decoded, and the reasons by
@@ -70,23 +70,22 @@ def _compute(missing: pl.DataFrame, workers: int | None) -> tuple[pl.DataFrame, 
     reasons: dict[str, str] = {}
     audio, seconds = clips(missing), missing["duration_seconds"]
     batches = blocks([frame_count(int(each * RATE_HZ)) for each in seconds])
-    # The threads share the recordings; BLAS gets one thread, as its own would compete with them.
-    with ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1)) as pool, one_blas_thread():
-        results = itertools.chain.from_iterable(
-            pool.map(_features_or_errors, [audio[batch] for batch in batches])
-        )
-        for sha256, result in zip(
-            missing["audio_sha256"], track(results, "Features", missing.height), strict=True
-        ):
-            if isinstance(result, AudioError):
-                reasons[sha256] = str(result)
-            else:
-                features[sha256] = result
+    threads = workers or min(16, os.cpu_count() or 1)
+    results = itertools.chain.from_iterable(
+        map_batches(_features_or_errors, [audio[batch] for batch in batches], threads)
+    )
+    for sha256, result in zip(
+        missing["audio_sha256"], track(results, "Features", missing.height), strict=True
+    ):
+        if isinstance(result, AudioError):
+            reasons[sha256] = str(result)
+        else:
+            features[sha256] = result
     values = np.stack(list(features.values())) if features else np.zeros((0, ACOUSTIC_FEATURES))
     return pl.DataFrame({"audio_sha256": list(features), "sound": values}, schema=_SCHEMA), reasons
 
 
-def _features_or_errors(audio: list[Clip]) -> list[NDArray[np.float64] | AudioError]:
+def _features_or_errors(audio: Sequence[Clip]) -> list[NDArray[np.float64] | AudioError]:
     """The result for each recording; those that can be decoded are processed together."""
     decoded = [decode_or_error(clip, RATE_HZ) for clip in audio]
     features = iter(acoustic_features([each for each in decoded if not isinstance(each, AudioError)]))
