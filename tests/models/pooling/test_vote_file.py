@@ -86,9 +86,9 @@ def test_a_file_that_breaks_off_is_named(votes: Votes, tmp_path: Path) -> None:
         (pl.lit(float("nan")).alias("weight"), "positive"),
         (pl.lit("robot").alias("annotator_kind"), "unknown annotator_kind 'robot'"),
         (pl.lit(float("inf")).alias("weight"), "positive"),
-        (pl.lit(None, dtype=pl.String).alias("label"), "no label"),
-        (pl.lit(None, dtype=pl.String).alias("annotator_id"), "no annotator_id"),
-        (pl.lit(None, dtype=pl.Float64).alias("weight"), "no weight"),
+        (pl.lit(None, dtype=pl.String).alias("label"), "label is missing in 1 row of votes"),
+        (pl.lit(None, dtype=pl.String).alias("annotator_id"), "annotator_id is missing in 1 row of votes"),
+        (pl.lit(None, dtype=pl.Float64).alias("weight"), "weight is missing in 1 row of votes"),
     ],
 )
 def test_a_bad_row_is_found_and_named(votes: Votes, tmp_path: Path, change: pl.Expr, message: str) -> None:
