@@ -44,7 +44,7 @@ def test_means_are_the_corpus_s_own_where_it_gives_them() -> None:
         (("c", "r", 1, 5, float("inf"), 1.0, 1.0), "outside their scale"),
         (("c", "r", float("nan"), 5, 1.0, 1.0, 1.0), "outside their scale"),
         (("c", "r", 1, 5, None, None, None), "rate nothing"),
-        (("c", "r", None, 5, 1.0, 1.0, 1.0), "have no lowest"),
+        (("c", "r", None, 5, 1.0, 1.0, 1.0), "lowest is missing"),
         (("a", "anna", 1, 5, 1.0, 1.0, 1.0), "several ratings of one annotator"),
         (("b", None, 1, 5, 1.0, 1.0, 1.0), "several ratings of one annotator"),
     ],

@@ -63,7 +63,7 @@ def test_a_model_is_trained_and_predicts_every_test_utterance(
     test = Utterances.read(corpus.utterances).in_splits("test")
     assert Distributions.read(out).frame["utterance_id"].to_list() == test.frame["utterance_id"].to_list()
     shown = capsys.readouterr().out
-    assert "1 epochs, kept epoch 1" in shown
+    assert "1 epoch, kept epoch 1" in shown
     assert f"{len(test)} utterances predicted (test)" in shown
 
 
