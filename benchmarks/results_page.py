@@ -7,6 +7,12 @@ from typing import Any
 
 from ambivox.models.reporting.tables import markdown_table
 
+#: The picture, relative to the page.
+PICTURE = "results/ratios.svg"
+_CAPTION = (
+    "Processor time of the alternatives as a multiple of ours: medians, with the range over the rounds. A mark is the target; a "
+    "bar is orange where it is missed."
+)
 _HEADER = """# Results
 
 `make bench` writes this page (`make bench ROWS=votes` one row of it). Each row does the same work in several ways, in turns,
@@ -23,7 +29,21 @@ def page(rows: Mapping[str, Mapping[str, Any]]) -> str:
         rows: what ``harness.measure`` returned, by the row's name.
     """
     return "\n".join(
-        [_HEADER, *_ratios(rows), "", *_absolute(rows), "", *_methods(rows), "", *_machines(rows), ""]
+        [
+            _HEADER,
+            f"![Ratios to ours]({PICTURE})",
+            "",
+            _CAPTION,
+            "",
+            *_ratios(rows),
+            "",
+            *_absolute(rows),
+            "",
+            *_methods(rows),
+            "",
+            *_machines(rows),
+            "",
+        ]
     )
 
 
@@ -36,14 +56,14 @@ def _ratios(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
             if target is not None:
                 share = ratio["processor"]["median"] / target
                 verdict = "met" if share >= 1 else f"missed: {share:.0%} of it"
-            aim = "" if target is None else f"at least {_number(target)}"
+            aim = "" if target is None else f"at least {number(target)}"
             cells.append(
                 (
                     name,
                     alternative,
                     _ratio(ratio["processor"]),
                     _ratio(ratio["seconds"]),
-                    _number(ratio["mib"]),
+                    number(ratio["mib"]),
                     aim,
                     verdict,
                 )
@@ -114,8 +134,9 @@ def _machines(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _ratio(spread: Mapping[str, float]) -> str:
-    return f"{_number(spread['median'])} [{_number(spread['low'])}, {_number(spread['high'])}]"
+    return f"{number(spread['median'])} [{number(spread['low'])}, {number(spread['high'])}]"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Three digits, or whole numbers from 100 on."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

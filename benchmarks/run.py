@@ -13,9 +13,11 @@ import tempfile
 from pathlib import Path
 
 from ambivox.models.registry import keys
+from ambivox.models.reporting.figures.style import save
 from benchmarks import rows as row_modules
 from benchmarks.harness import measure, row_named, run_child
-from benchmarks.results_page import page
+from benchmarks.results_page import PICTURE, page
+from benchmarks.results_picture import ratios_figure
 
 FOLDER = Path(__file__).parent
 
@@ -49,7 +51,9 @@ def main() -> None:
         known = json.loads(figures.read_text(encoding="utf-8")) if figures.is_file() else {}
         known[name] = result
         figures.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        options.out.write_text(page(dict(sorted(known.items()))), encoding="utf-8")
+        known = dict(sorted(known.items()))
+        save(ratios_figure(known), options.out.parent / PICTURE)
+        options.out.write_text(page(known), encoding="utf-8")
         for alternative, ratio in result["ratios"].items():
             print(
                 f"{name}: {alternative} takes {ratio['processor']['median']:.3g} times our processor time",
