@@ -12,7 +12,7 @@ from typing import Any, Literal
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from ambivox.models.errors import MissingExtraError, OutageError
+from ambivox.models.errors import MissingExtraError, OutageError, first_line
 
 _LOOK_SECONDS = 5.0  # between two looks at the cluster, where no shard is completed
 
@@ -63,7 +63,7 @@ class ShardRunner:
         try:
             runner.__enter__()
         except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise OutageError(
                 f"the Ray cluster at {self.ray_address or 'this machine'} cannot be used ({reason}); start it, and run this "
                 "on one of its nodes"

@@ -7,13 +7,12 @@ uses this module. Its nodes need the same version of Ambivox, and must find the 
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from ambivox.models.errors import MissingExtraError, OutageError
-from ambivox.models.parallel import one_blas_thread
+from ambivox.models.errors import MissingExtraError, OutageError, first_line
+from ambivox.models.parallel import one_blas_thread, results_in_order
 
 #: The address of the cluster, such as auto or 10.0.0.1:6379; empty for this process.
 ADDRESS = "AMBIVOX_RAY_ADDRESS"
@@ -60,24 +59,18 @@ def _on_ray(
         ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, logging_level="error")
     except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
         raise OutageError(
-            f"the Ray cluster at {address} ({ADDRESS}) cannot be used ({_first_line(error)}); start it, and run this on one of "
+            f"the Ray cluster at {address} ({ADDRESS}) cannot be used ({first_line(error)}); start it, and run this on one of "
             f"its nodes, or unset {ADDRESS}"
         ) from error
     run: Any = ray.remote(_alone)
     most_waiting = max(1, round(_WAITING_PER_CORE * ray.cluster_resources().get("CPU", 1.0)))
-    waiting: deque[Any] = deque()
     try:
-        for batch in batches:
-            waiting.append(run.remote(function, batch))
-            if len(waiting) >= most_waiting:
-                yield ray.get(waiting.popleft())
-        while waiting:
-            yield ray.get(waiting.popleft())
+        yield from results_in_order((run.remote(function, batch).future() for batch in batches), most_waiting)
     except ray.exceptions.RayTaskError as error:  # the function's own error, as on this machine
         raise error.cause from None
     except ray.exceptions.RayError as error:
         raise OutageError(
-            f"the Ray cluster at {address} ({ADDRESS}) was lost ({_first_line(error)}); run the same command again"
+            f"the Ray cluster at {address} ({ADDRESS}) was lost ({first_line(error)}); run the same command again"
         ) from error
     finally:
         if not was_connected:
@@ -88,7 +81,3 @@ def _alone(function: Callable[[Sequence[X]], list[T]], batch: Sequence[X]) -> li
     """What a worker of the cluster does: one core is reserved for it."""
     with one_blas_thread():
         return function(batch)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -38,6 +38,19 @@ def _restored(kind: type[UserError], args: tuple[Any, ...], attributes: dict[str
     return error
 
 
+def first_line(error: BaseException) -> str:
+    r"""The first line of what an error says, or the name of its kind where it says nothing.
+
+    Args:
+        error: Any exception.
+
+    Example:
+        >>> first_line(RuntimeError("no header\nat byte 0")), first_line(KeyboardInterrupt())
+        ('no header', 'KeyboardInterrupt')
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def _one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 

@@ -62,19 +62,32 @@ def in_parallel(calls: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
     Yields:
         The results, in the order of ``calls``.
     """
-    waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        try:
-            for call in calls:
-                waiting.append(pool.submit(call))
-                # The queue holds twice as many calls as there are threads, so that no thread waits for a request.
-                if len(waiting) >= 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
+        # The queue holds twice as many calls as there are threads, so that no thread waits for a request.
+        yield from results_in_order((pool.submit(call) for call in calls), 2 * threads)
+
+
+def results_in_order(futures: Iterable[Future[T]], most_waiting: int) -> Iterator[T]:
+    """Wait for work that is submitted as it is consumed; work that has not started is dropped after a failure.
+
+    Args:
+        futures: Submits a piece of work each time the next one is asked for.
+        most_waiting: How many pieces are submitted and not yet fetched.
+
+    Yields:
+        The results, in the order of ``futures``.
+    """
+    waiting: deque[Future[T]] = deque()
+    try:
+        for future in futures:
+            waiting.append(future)
+            if len(waiting) >= most_waiting:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 @contextmanager

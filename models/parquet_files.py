@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from pydantic import TypeAdapter
 
-from ambivox.models.errors import UserError
+from ambivox.models.errors import UserError, first_line
 from ambivox.models.json_documents import parse_json_document
 
 if TYPE_CHECKING:
@@ -182,5 +182,5 @@ def stored_labels(metadata: dict[str, str], origin: str, expected: str) -> tuple
 
 
 def _unreadable(origin: str, expected: str, error: BaseException) -> UserError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    reason = first_line(error)
     return UserError(f"{origin}: not a readable Parquet file ({reason}); expected {expected}")

@@ -8,6 +8,7 @@ from glob import escape
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from ambivox.models.ingestion.column_content import Source
@@ -86,11 +87,14 @@ def _beginning(names: Sequence[str]) -> str:
 def _versions(names: Sequence[str], frames: Sequence[pl.DataFrame]) -> list[str]:
     """Tables that hold nearly the same rows are versions of one, and no parts."""
     try:
-        rows = [set(frame.hash_rows()) for frame in frames]
+        rows = [np.unique(frame.hash_rows().to_numpy()) for frame in frames]
     except pl.exceptions.PolarsError:  # of nested values
         return []
     for (first, rows_of_first), (second, rows_of_second) in combinations(zip(names, rows, strict=True), 2):
         least = min(len(rows_of_first), len(rows_of_second))
-        if least >= _LEAST_ROWS and len(rows_of_first & rows_of_second) >= _SAME_ROWS * least:
+        if least < _LEAST_ROWS:
+            continue
+        shared = len(np.intersect1d(rows_of_first, rows_of_second, assume_unique=True))
+        if shared >= _SAME_ROWS * least:
             return [f"{first} and {second} hold the same rows; remove one of them, or name the table to read"]
     return []

@@ -164,11 +164,13 @@ def _add_clips(
 def _add_place(which: str, source: Source, given: Mapping[str, Any], proposal: Proposal) -> None:
     """Name the file, and the sheet of a workbook."""
     option, sheet = (which or "utterances"), f"{which}_sheet" if which else "sheet"
-    parts = "" if source.parts == 1 else f"{source.parts} {{}} with the same columns"
+    files, sheets = (1, source.parts) if source.sheet is not None else (source.parts, 1)
     if option not in given and source.is_listed:
-        proposal.add(option, source.path.name, (source.sheet is None and parts.format("files")) or "the file")
+        reason = "the file" if files == 1 else f"{files} files with the same columns"
+        proposal.add(option, source.path.name, reason)
     if sheet not in given and source.sheet is not None:
-        proposal.add(sheet, source.sheet, parts.format("sheets") or "the sheet")
+        reason = "the sheet" if sheets == 1 else f"{sheets} sheets with the same columns"
+        proposal.add(sheet, source.sheet, reason)
     proposal.doubts += source.doubts if option not in given and sheet not in given else ()
 
 

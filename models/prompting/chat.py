@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ambivox.models.errors import MissingExtraError, UserError
+from ambivox.models.errors import MissingExtraError, UserError, first_line
 from ambivox.models.hub import check_available
 from ambivox.models.prompting.prompts import ALPHABETS, Prompt
 from ambivox.models.prompting.template_check import has_powers
@@ -89,7 +89,7 @@ class Chat:
             raise _template_error(f"does not end ({error})") from error
         except Exception as error:
             # The template is a program of the checkpoint's author, and may raise anything.
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise _template_error(f"cannot be used ({reason:.200})") from error
         return text
 
@@ -195,7 +195,7 @@ def _processor(source: str, revision: str, is_local: bool, name: str) -> Any:
         )
     except Exception as error:
         # The folder decides which code of transformers and tokenizers runs; both raise exceptions of many types.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         if is_local and not any((Path(source) / file).is_file() for file in _PROCESSOR_FILES):
             raise UserError(
                 f"{source}: holds the model without its processor; save that of the base model with it: "
