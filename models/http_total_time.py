@@ -10,7 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import httpx
 
 _thread = threading.local()
 
@@ -52,6 +55,18 @@ def with_total_time(client: Client) -> Client:
         if (pool := getattr(transport, "_pool", None)) is not None:
             pool._network_backend = _Backend(pool._network_backend)
     return client
+
+
+def client_with_key(key: str, **options: Any) -> httpx.Client:
+    """A client that sends a key with every request, and keeps to ``total_time``.
+
+    Args:
+        key: What is sent as a bearer token; empty: none.
+        options: Further options of httpx.Client.
+    """
+    import httpx
+
+    return with_total_time(httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {}, **options))
 
 
 class _Backend:

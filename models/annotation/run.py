@@ -23,6 +23,7 @@ from ambivox.models.annotation.hosted_part import HostedPart
 from ambivox.models.annotation.long_clips import ITEM_REJECTS, without_windows
 from ambivox.models.annotation.prompt_runner import PromptRunner
 from ambivox.models.annotation.result import AnnotationResult
+from ambivox.models.annotation.run_report import describe_run, first_reject, rejected_utterances, what_was_run
 from ambivox.models.annotation.settings import AnnotationSettings
 from ambivox.models.annotation.store_spaces import open_space, unused
 from ambivox.models.annotation.stored_keys import StoredKeys
@@ -33,17 +34,14 @@ from ambivox.models.annotation.work_items import (
     split_into_shards,
     store_space,
 )
-from ambivox.models.counted import counted
 from ambivox.models.engines import close_engines, engine_identity, engine_version, open_engine
 from ambivox.models.errors import TooLittleDataError, UserError
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import load_chat
-from ambivox.models.prompting.neutralising import TRANSCRIPT_LIMIT_BYTES
 from ambivox.models.prompting.personas import load_personas
-from ambivox.models.prompting.prompts import Elicitation, prompt_version
+from ambivox.models.prompting.prompts import Elicitation
 from ambivox.models.prompting.request import Request
 from ambivox.models.tables import Utterances
-from ambivox.models.tables.rejects import REJECTS
 
 # An engine answers one shard at a time; threads that fill other shards wait.
 _engine_in_use = Lock()
@@ -175,18 +173,14 @@ class AnnotationRun:
         Returns:
             The numbers of utterances, questions and missing answers, the ALM and the engine.
         """
-        chosen = (
-            f" ({self.settings.elicitation}; chosen by --engine auto)"
-            if self.settings.engine == "auto"
-            else ""
-        )
-        return (
-            f"{counted(len(self.utterances), 'utterance')}, {counted(self.items.height, 'question')} to {self.resolved.name} on "
-            f"{self.engine_version}{chosen}; {counted(sum(items.height for items in missing), 'prompt is', 'prompts are')} not in the store yet"
-            + "".join(
-                f"; answers stored with other settings are not used (they differ in {names})"
-                for names in dict.fromkeys(self._unused)
-            )
+        return describe_run(
+            len(self.utterances),
+            self.items.height,
+            sum(items.height for items in missing),
+            self.resolved,
+            self.engine_version,
+            self.settings,
+            self._unused,
         )
 
     def annotate(
@@ -214,7 +208,7 @@ class AnnotationRun:
             if self.hosted is not None and number == 0 and len(missing) > 1:
                 self.hosted.after_pilot(missing[1:])
             if self.settings.on_error == "stop" and rejected.height:
-                raise _first_reject(rejected)
+                raise first_reject(rejected)
             rejects.append(rejected)
         return self.result(pl.concat(rejects))
 
@@ -265,7 +259,7 @@ class AnnotationRun:
             answers, cut = without_windows(self.items, answers, self.utterances, limit)
             item_rejects = pl.concat([item_rejects, cut])
         if self.settings.on_error == "stop" and item_rejects.height:
-            raise _first_reject(item_rejects)
+            raise first_reject(item_rejects)
         annotations = annotations_table(
             self.items,
             answers,
@@ -275,41 +269,20 @@ class AnnotationRun:
             self.engine_version,
             self.settings.temperature,
         )
-        rejects = self._rejected_utterances(item_rejects)
+        rejects = rejected_utterances(self.items, item_rejects)
         votes = draw_synthetic_votes(annotations, self.settings.votes, self.settings.seed)
-        checks = self.checks.report(answers) | summarise_answers(annotations) | self._provenance(rejects)
+        checks = (
+            self.checks.report(answers)
+            | summarise_answers(annotations)
+            | what_was_run(
+                self.utterances,
+                self.resolved,
+                self.engine_version,
+                self.personas,
+                self.settings,
+                rejects.height,
+            )
+        )
         if self.hosted is not None:
             checks["hosted"] = self.hosted.report()
         return AnnotationResult(annotations, votes, rejects, checks)
-
-    def _rejected_utterances(self, item_rejects: pl.DataFrame) -> pl.DataFrame:
-        rows = self.items.join(item_rejects.unique("key"), on="key", how="inner", maintain_order="left")
-        rows = rows.unique("utterance_id", keep="first", maintain_order=True)
-        file = pl.col("audio").alias("file")
-        line = pl.lit(None, dtype=pl.Int64).alias("line")
-        return rows.select(file, line, "utterance_id", "reason", "detail").cast(REJECTS)
-
-    def _provenance(self, rejects: pl.DataFrame) -> dict[str, Any]:
-        """The part of checks.json that says what was run."""
-        length = self.utterances.frame["transcript"].drop_nulls().str.len_bytes()
-        is_read = self.settings.modality != "audio"
-        return {
-            "alm": self.resolved.name,
-            "revision": self.resolved.revision,
-            "engine": self.engine_version,
-            "licence": self.resolved.alm.licence,
-            "prompt_version": prompt_version(),
-            "elicitation": self.settings.elicitation,
-            "modality": self.settings.modality,
-            "personas": {persona.name: persona.focus for persona in self.personas},
-            "utterances": len(self.utterances),
-            "rejected": rejects.height,
-            "transcripts_cut": int((length > TRANSCRIPT_LIMIT_BYTES).sum()) if is_read else 0,
-            "transcript_limit_bytes": TRANSCRIPT_LIMIT_BYTES,
-        }
-
-
-def _first_reject(rejects: pl.DataFrame) -> UserError:
-    return UserError(
-        f"{rejects['detail'][0]}; fix this utterance, or use --on-error reject to list it in rejects.parquet"
-    )

@@ -15,8 +15,6 @@ from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-import httpx
-
 from ambivox.models.alms import HOSTED_PREFIX, alms
 from ambivox.models.annotator_registry.candidate import Candidate, SourceError
 from ambivox.models.engines._bounded_http import (
@@ -29,7 +27,7 @@ from ambivox.models.engines._bounded_http import (
 from ambivox.models.engines._retry import BackOff, Retries, TransientError, failure, is_transient
 from ambivox.models.errors import OutageError, UserError
 from ambivox.models.http_environment import check_http_environment
-from ambivox.models.http_total_time import with_total_time
+from ambivox.models.http_total_time import client_with_key
 
 _log = logging.getLogger(__name__)
 PREFIX = "models:"
@@ -101,7 +99,7 @@ def _entries(url: str, timeout_seconds: float) -> list[Mapping[str, Any]]:
             raise UserError(f"{place}: the API key is refused ({reason}); check {variable}")
         raise SourceError(f"{place}: {reason}")
 
-    with with_total_time(httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {})) as client:
+    with client_with_key(key) as client:
         try:
             return Retries(place, key, timeout_seconds, _BACK_OFF).until_success(attempt)
         except OutageError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ambivox.models.errors import UserError, unknown
+from ambivox.models.errors import UserError, first_line, unknown
 from ambivox.models.hub import hub_endpoint, hub_token
 from ambivox.models.processes.git import run_git
 from ambivox.models.tables import Distributions
@@ -117,7 +117,7 @@ def _at_revision(names: list[Path], revision: str) -> pl.DataFrame:
                 str(name.resolve().relative_to(root)), repo=str(root), rev=revision, mode="rb"
             )
         except (DvcException, SCMError, OSError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = first_line(error)
             continue
         with scratch_folder() as temporary:
             (fetched := temporary / name.name).write_bytes(content)

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.counted import counted
-from ambivox.models.errors import UserError
+from ambivox.models.errors import UserError, first_line
 
 # A pandas, polars or Arrow table, a list of rows (tuples or dictionaries), or a mapping of columns.
 Frame = Any
@@ -48,9 +48,8 @@ def to_polars(frame: Frame, name: str, columns: Sequence[str] = ()) -> pl.DataFr
         else:
             raise TypeError(f"a {type(frame).__name__}")
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"{name}: expected a table of pandas, polars or Arrow, or a list of rows ({reason})"
+            f"{name}: expected a table of pandas, polars or Arrow, or a list of rows ({first_line(error)})"
         ) from error
     if UTTERANCE not in converted.columns:
         raise UserError(

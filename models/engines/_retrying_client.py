@@ -17,7 +17,7 @@ from ambivox.models.engines._retry import (
     is_transient,
 )
 from ambivox.models.errors import UserError
-from ambivox.models.http_total_time import with_total_time
+from ambivox.models.http_total_time import client_with_key
 
 T = TypeVar("T")
 
@@ -37,13 +37,7 @@ class RetryingClient:
         self.url = url.rstrip("/")
         self._key = key
         self._server_timeout_seconds = server_timeout_seconds
-        self._client = with_total_time(
-            httpx.Client(
-                headers={"Authorization": f"Bearer {key}"} if key else {},
-                limits=httpx.Limits(max_connections=64),
-                trust_env=False,
-            )
-        )
+        self._client = client_with_key(key, limits=httpx.Limits(max_connections=64), trust_env=False)
         self._retries = Retries(shown_address(self.url), key, server_timeout_seconds, _BACK_OFF)
 
     @property

@@ -23,31 +23,24 @@ from ambivox.models.engines._bounded_http import (
     request,
     shown_address,
 )
+from ambivox.models.engines._server_marks import (
+    COMPATIBLE,
+    UNKNOWN,
+    VLLM,
+    json_of_success,
+    model_entries,
+    name_by_marks,
+    name_by_owner,
+    refusal,
+    reported_version,
+)
 from ambivox.models.errors import UserError
-from ambivox.models.http_total_time import with_total_time
+from ambivox.models.http_total_time import client_with_key
 
-VLLM = "vLLM"
-# Names of servers that nothing tells more about.
-COMPATIBLE = "an OpenAI-compatible server"
-FASTAPI = "a server such as SGLang, LiteLLM, or a vLLM whose /tokenize is not let through"
-UNKNOWN = "an unknown server"
 # At most three rounds of questions, each answered or given up within this time.
 _ROUND_SECONDS = 3.0
 # The paths of the OpenAI protocol that a user may have copied together with the address.
 _PROTOCOL_PATHS = ("/chat/completions", "/completions", "/models", "/responses")
-# The owner that a server's list of models names.
-_OWNERS = {
-    "vllm": VLLM,
-    "sglang": "SGLang",
-    "llamacpp": "llama.cpp",
-    "library": "Ollama",
-    "organization_owner": "LM Studio",
-    "lmdeploy": "LMDeploy",
-    "xinference": "Xinference",
-    "koboldcpp": "KoboldCpp",
-    "openai": "OpenAI",
-    "system": "OpenAI",
-}
 # Paths that are asked where the first two do not decide.
 _FURTHER_PATHS = (
     "/",
@@ -106,15 +99,13 @@ def identify_server(url: str, key: str = "") -> ServerKind:
         address = address.removesuffix(path)
     root = address.removesuffix("/v1").rstrip("/")
     listings = dict.fromkeys((f"{address}/models", f"{root}/v1/models"))
-    client = with_total_time(
-        httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {}, trust_env=False)
-    )
+    client = client_with_key(key, trust_env=False)
     try:
         replies, failures = _ask(client, dict.fromkeys([f"{root}/version", *listings]))
         if not replies:
             raise _no_answer(address, next(iter(failures.values())))
-        listing = next((place for place in listings if _model_entries(replies.get(place))), None)
-        name = _by_owner(replies[listing]) if listing else ""
+        listing = next((place for place in listings if model_entries(replies.get(place))), None)
+        name = name_by_owner(replies[listing]) if listing else ""
         if not name and listing and _tokenizes(client, root, replies[listing]):
             name = VLLM
         if name in {"", "OpenAI"}:
@@ -122,16 +113,18 @@ def identify_server(url: str, key: str = "") -> ServerKind:
     finally:
         client.close()
     by_path = {place.removeprefix(root): reply for place, reply in replies.items()}
-    name = name if name not in {"", "OpenAI"} else _recognise(by_path, urlsplit(root).hostname or "") or name
+    name = (
+        name if name not in {"", "OpenAI"} else name_by_marks(by_path, urlsplit(root).hostname or "") or name
+    )
     answered = replies.get(listing or f"{root}/v1/models") or replies.get(f"{address}/models") or Response(0)
     return ServerKind(
         name=name or (COMPATIBLE if listing else UNKNOWN),
-        version=_version(by_path),
+        version=reported_version(by_path),
         url=listing.removesuffix("/models") if listing else "",
         root=root,
-        models=tuple(str(entry["id"]) for entry in _model_entries(answered)),
+        models=tuple(str(entry["id"]) for entry in model_entries(answered)),
         status=answered.status,
-        reason="" if listing else _reason(answered, key),
+        reason="" if listing else refusal(answered, key),
     )
 
 
@@ -188,94 +181,14 @@ def _no_answer(address: str, error: Exception) -> UserError:
     )
 
 
-def _model_entries(reply: Response | None) -> list[dict[str, Any]]:
-    content = _json(reply)
-    entries = content.get("data") if isinstance(content, dict) else None
-    if reply is None or reply.status != 200 or not isinstance(entries, list):
-        return []
-    return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
-
-
-def _by_owner(reply: Response | None) -> str:
-    owners = [str(entry.get("owned_by", "")).lower() for entry in _model_entries(reply)]
-    return next((_OWNERS[owner] for owner in owners if owner in _OWNERS), "")
-
-
 def _tokenizes(client: httpx.Client, root: str, listing: Response) -> bool:
     """Whether the server has /version and vLLM's /tokenize, as old versions do that name no owner."""
-    body = {"model": _model_entries(listing)[0]["id"], "prompt": "a", "add_special_tokens": False}
+    body = {"model": model_entries(listing)[0]["id"], "prompt": "a", "add_special_tokens": False}
     replies, _ = _ask(client, {f"{root}/version": None, f"{root}/tokenize": body})
-    version, tokens = (_ok_json(replies.get(root + path)) for path in ("/version", "/tokenize"))
+    version, tokens = (json_of_success(replies.get(root + path)) for path in ("/version", "/tokenize"))
     return (
         isinstance(version, dict)
         and "version" in version
         and isinstance(tokens, dict)
         and bool(tokens.get("tokens"))
     )
-
-
-def _recognise(replies: Mapping[str, Response], host: str) -> str:
-    """The name of a server that its list of models does not give; "" where nothing tells it."""
-    text = "\n".join(reply.text[:4000] for reply in replies.values())
-    fields = " ".join(
-        f"{name}:{value}" for reply in replies.values() for name, value in reply.headers.items()
-    )
-    answers = {path: content for path in replies if isinstance(content := _ok_json(replies[path]), dict)}
-    page = next(
-        (reply for path, reply in replies.items() if path in {"", "/"} or "html" in _type(reply)), None
-    )
-    marks = (
-        ("LiteLLM", "x-litellm" in fields or "litellm_version" in answers.get("/health/readiness", {})),
-        (
-            "llama.cpp",
-            "server:llama.cpp" in fields.lower()
-            or "default_generation_settings" in answers.get("/props", {})
-            or ("File Not Found" in text and "not_found_error" in text),
-        ),
-        ("LM Studio", "Unexpected endpoint or method" in text),
-        ("text-generation-inference", "max_total_tokens" in answers.get("/info", {})),
-        (
-            "SGLang",
-            bool(
-                answers.get("/server_info", {}).keys() & {"tp_size", "mem_fraction_static", "internal_states"}
-            ),
-        ),
-        ("OpenAI", host == "api.openai.com" or "Invalid URL (" in text),
-        ("Ollama", "Ollama is running" in text or "404 page not found" in text or "/api/version" in answers),
-        ("a web page", page is not None and ("html" in _type(page) or page.text.lstrip().startswith("<"))),
-        (FASTAPI, '{"detail":"Not Found"}' in text.replace('": "', '":"')),
-    )
-    return next((name for name, is_marked in marks if is_marked), "")
-
-
-def _version(replies: Mapping[str, Response]) -> str:
-    for path in ("/version", "/api/version", "/health/readiness"):
-        content = _ok_json(replies.get(path))
-        version = (
-            content.get("version", content.get("litellm_version")) if isinstance(content, dict) else None
-        )
-        if isinstance(version, str):
-            return first_words(version)[:40]
-    return ""
-
-
-def _reason(reply: Response, key: str) -> str:
-    if not reply.status:
-        return "no answer"
-    words = first_words(reply.text, key)
-    return f"status {reply.status}{f': {words}' if words else ''}"
-
-
-def _json(reply: Response | None) -> Any:
-    try:
-        return reply.json() if reply is not None else None
-    except InvalidResponseError:
-        return None
-
-
-def _ok_json(reply: Response | None) -> Any:
-    return _json(reply) if reply is not None and reply.status == 200 else None
-
-
-def _type(reply: Response) -> str:
-    return reply.headers.get("content-type", "")

@@ -26,7 +26,8 @@ from ambivox.models.engines import PROBE, EngineChoice, GenerationSettings, Scor
 from ambivox.models.engines._bounded_http import InvalidResponseError, api_key, shown_address
 from ambivox.models.engines._probe import probe_requests
 from ambivox.models.engines._retrying_client import RetryingClient
-from ambivox.models.engines._server_kind import FASTAPI, UNKNOWN, VLLM, ServerKind, identify_server
+from ambivox.models.engines._server_kind import ServerKind, identify_server
+from ambivox.models.engines._server_marks import FASTAPI, UNKNOWN, VLLM
 from ambivox.models.errors import UserError
 from ambivox.models.parallel import in_parallel
 from ambivox.models.prompting.chat import Chat, load_chat

@@ -18,7 +18,7 @@ from ambivox.models import token_count
 from ambivox.models.alms import resolve
 from ambivox.models.engines import LONGEST_STEP_SECONDS, EngineChoice, GenerationSettings, Scores
 from ambivox.models.engines.transformers_weights import load_weights
-from ambivox.models.errors import UNAVAILABLE, MissingExtraError, OutageError, UserError
+from ambivox.models.errors import UNAVAILABLE, MissingExtraError, OutageError, UserError, first_line
 from ambivox.models.processes.interruption import end_stuck_command
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import Chat, load_chat
@@ -199,7 +199,7 @@ def _known_tokens() -> Iterator[None]:
         yield
     except IndexError as error:
         raise UserError(
-            f"the model has no weights for a token of its own tokenizer ({str(error).splitlines()[0]}); expected a tokenizer "
+            f"the model has no weights for a token of its own tokenizer ({first_line(error)}); expected a tokenizer "
             "and weights that belong together: take all files from one revision of the model"
         ) from error
 

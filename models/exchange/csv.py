@@ -14,7 +14,7 @@ from typing import TypeVar
 import polars as pl
 from pydantic import BaseModel, TypeAdapter
 
-from ambivox.models.errors import UserError
+from ambivox.models.errors import UserError, first_line
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.files import atomic_path, write_json
 from ambivox.models.json_documents import read_json_document
@@ -106,7 +106,5 @@ def _read(folder: Path, table: type[SomeTable], labels: tuple[str, ...], setting
             else pl.DataFrame(schema=columns)
         )
     except (OSError, UnicodeDecodeError, csv.Error, pl.exceptions.PolarsError) as error:
-        raise UserError(
-            f"{path}: not a readable table of {table.name}: {str(error).splitlines()[0]}"
-        ) from error
+        raise UserError(f"{path}: not a readable table of {table.name}: {first_line(error)}") from error
     return table.check(with_formulas(frame) if settings.spreadsheet_safe else frame, labels, origin=str(path))

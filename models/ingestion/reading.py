@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 from pydantic import TypeAdapter
 
-from ambivox.models.errors import UserError
+from ambivox.models.errors import UserError, first_line
 from ambivox.models.ingestion.class_labels import name_class_labels
 from ambivox.models.ingestion.columns import require_columns
 from ambivox.models.ingestion.delimited import LINE, find_layout, parse_delimited
@@ -201,8 +201,7 @@ def _read_json(path: Path) -> pl.DataFrame:
     try:
         return pl.DataFrame(content, infer_schema_length=None)
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{path}: its objects have no common columns ({reason})") from error
+        raise UserError(f"{path}: its objects have no common columns ({first_line(error)})") from error
 
 
 def _read_delimited(
@@ -239,4 +238,4 @@ def _jsonl_error(path: Path, text: str, error: Exception) -> UserError:
             return UserError(f"{path}:{number}: not readable as JSON, perhaps cut short: {syntax_error.msg}")
         except (ValueError, RecursionError):
             return UserError(f"{path}:{number}: JSON with a number or nesting that is too large")
-    return UserError(f"{path}: not a readable JSONL file: {str(error).splitlines()[0]}")
+    return UserError(f"{path}: not a readable JSONL file: {first_line(error)}")

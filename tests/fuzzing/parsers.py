@@ -126,7 +126,7 @@ def _reply(parse: Callable[[Any], object]) -> Callable[[bytes, Path], object]:
 
 
 def _server_kind(content: bytes, _folder: Path) -> None:
-    from ambivox.models.engines import _server_kind as kind
+    from ambivox.models.engines import _server_marks as marks
 
     for status in (200, 404):
         replies = {
@@ -142,11 +142,11 @@ def _server_kind(content: bytes, _folder: Path) -> None:
                 "/",
             )
         }
-        kind._recognise(replies, "localhost")
-        kind._version(replies)
-        kind._model_entries(replies["/v1/models"])
-        kind._by_owner(replies["/v1/models"])
-        kind._reason(replies["/version"], "secret")
+        marks.name_by_marks(replies, "localhost")
+        marks.reported_version(replies)
+        marks.model_entries(replies["/v1/models"])
+        marks.name_by_owner(replies["/v1/models"])
+        marks.refusal(replies["/version"], "secret")
 
 
 def _hosted_reply(content: bytes, _folder: Path) -> None:

@@ -36,7 +36,7 @@ from ambivox.models.engines.hosted.answer import Answer, parse_answer
 from ambivox.models.engines.hosted.keys import check_key
 from ambivox.models.engines.hosted.limits import Limits, seconds_of
 from ambivox.models.errors import UserError
-from ambivox.models.http_total_time import with_total_time
+from ambivox.models.http_total_time import client_with_key
 from ambivox.models.prompting.hosted_spec import Hosted
 
 _logger = logging.getLogger(__name__)
@@ -74,12 +74,7 @@ class Api:
         self._answered = False
         self._lock = threading.Lock()
         self._retries = Retries(shown_address(hosted.base_url), key, timeout_seconds, _BACK_OFF)
-        self._client = with_total_time(
-            httpx.Client(
-                headers={"Authorization": f"Bearer {key}"} if key else {},
-                limits=httpx.Limits(max_connections=64),
-            )
-        )
+        self._client = client_with_key(key, limits=httpx.Limits(max_connections=64))
 
     def ask(self, body: dict[str, Any], tokens: float, check: Callable[[], None] = lambda: None) -> Answer:
         """Send a chat completion, with retries.

@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import httpx
-
 from ambivox.models.engines._bounded_http import (
     InvalidResponseError,
     dicts_in,
@@ -29,7 +27,7 @@ from ambivox.models.engines.hosted.batch_api import (
 )
 from ambivox.models.engines.hosted.keys import check_key
 from ambivox.models.errors import UserError
-from ambivox.models.http_total_time import with_total_time
+from ambivox.models.http_total_time import client_with_key
 from ambivox.models.prompting.hosted_spec import Hosted
 
 _ENDPOINT = "/v1/chat/completions"
@@ -55,9 +53,7 @@ class OpenAiBatch:
         self._hosted = hosted
         self._key = key
         self._seconds = timeout_seconds
-        self._client = with_total_time(
-            httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {})
-        )
+        self._client = client_with_key(key)
 
     def encoded(self, body: dict[str, Any]) -> bytes:
         """See ``BatchApi.encoded``."""

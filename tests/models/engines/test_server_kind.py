@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ambivox.models.engines import EngineChoice, hosted
-from ambivox.models.engines._server_kind import VLLM, identify_server
+from ambivox.models.engines._server_kind import identify_server
+from ambivox.models.engines._server_marks import VLLM
 from ambivox.models.engines.server import KEY_VARIABLE, version
 from ambivox.models.errors import UserError
 from tests.support.stub_servers import Answer, http_server, socket_server
