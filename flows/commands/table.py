@@ -29,7 +29,9 @@ def table(root: Path, *, write: bool = False, options: dict[str, str] | None = N
     for line in shown.lines:
         logger.info(line)
     if shown.missing:
-        raise UserError(f"{root}: {'; '.join(shown.missing)}; name it with --options.OPTION COLUMN")
+        is_a_column = any("(option" in phrase for phrase in shown.missing)
+        option = "; name it with --options.OPTION COLUMN" if is_a_column else ""
+        raise UserError(f"{root}: {'; '.join(shown.missing)}{option}")
     if not write:
         logger.info(f"add --write to keep this in {mapping_path(root)}")
         return

@@ -1,4 +1,4 @@
-"""Annotators in a column whose name does not say so: each value occurs once per utterance, and in many utterances."""
+"""Annotators in a column whose name does not say so: e-mail addresses, or values that occur once per utterance and in many."""
 
 from __future__ import annotations
 
@@ -9,7 +9,24 @@ import polars as pl
 
 from ambivox.models.ingestion.column_content import may_be_labels
 
+_ADDRESS = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 _LEAST_VOTES = 3  # votes per annotator, on average
+
+
+def address_columns(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
+    """List the columns that hold e-mail addresses: those of annotators, in a table of votes.
+
+    Args:
+        frame: The table.
+        columns: The columns to choose from.
+    """
+    return [
+        column
+        for column in columns
+        if frame[column].dtype == pl.String
+        and len(values := frame[column].drop_nulls().str.strip_chars())
+        and values.str.contains(_ADDRESS).all()
+    ]
 
 
 def annotator_hints(frame: pl.DataFrame, keys: Sequence[str], columns: Sequence[str]) -> list[str]:

@@ -18,10 +18,12 @@ from ambivox.models.ingestion.utterance_rows import text_column
 _STATUSES = frozenset(
     ["approved", "rejected", "submitted", "returned", "timed-out", "accepted", "completed", "active"]
 ) | {"awaiting review"}
+# What Prodigy writes beside the labels, which are in another column.
+_DECISIONS = ("accept", "reject", "ignore")
 
 
 def status_column(frame: pl.DataFrame) -> str | None:
-    """Find the column that says whether an assignment was rejected, in exports of MTurk and Prolific.
+    """Find the column that says whether an assignment or answer was rejected, in exports of MTurk, Prolific, Toloka, Prodigy.
 
     Args:
         frame: A table.
@@ -30,11 +32,27 @@ def status_column(frame: pl.DataFrame) -> str | None:
         The column; None where there is none.
     """
     for column in frame.columns:
-        if "status" in words(column) and frame[column].dtype == pl.String:
+        if frame[column].dtype == pl.String and ("status" in words(column) or column == "answer"):
             values = frame[column].drop_nulls().str.strip_chars().str.to_lowercase().unique()
-            if len(values) and values.is_in(list(_STATUSES)).all():
+            known = _DECISIONS if column == "answer" else _STATUSES
+            if len(values) and values.is_in(list(known)).all():
                 return column
     return None
+
+
+def untrusted_column(frame: pl.DataFrame) -> str | None:
+    """Find the column of Appen's reports that says whether a judgment is trusted.
+
+    Args:
+        frame: A table.
+
+    Returns:
+        The column, where a judgment is not trusted; else None.
+    """
+    if "_trusted" not in frame.columns or frame["_trusted"].dtype.is_nested():
+        return None
+    is_untrusted = frame["_trusted"].cast(pl.String).str.to_lowercase() == "false"
+    return "_trusted" if is_untrusted.any() else None
 
 
 def is_left_out(settings: Mapping[str, Any]) -> pl.Expr:

@@ -11,7 +11,11 @@ import polars as pl
 
 from ambivox.models.counted import counted
 
-_NOTHING = ("", "nan", "n/a", "#n/a", "na", "<na>", "none", "null", "-", "--", "?")
+_NOTHING = (
+    "", "nan", "n/a", "n.a.", "na", "<na>", "none", "null", "(blank)", "-", "--", "?", "k.a.", "k. a.", "keine angabe",
+    # Errors of spreadsheet programs, in English and German.
+    "#n/a", "#nv", "#value!", "#wert!", "#ref!", "#bezug!", "#name?", "#div/0!", "#null!", "#num!", "#zahl!",
+)  # fmt: skip
 
 
 def clean_utterances(utterances: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
@@ -71,7 +75,7 @@ def clean_votes(
 
 
 def clear_nothing(values: pl.Series, what: str, keep: Collection[str] = ()) -> tuple[pl.Series, list[str]]:
-    """Replace the usual words for nothing (nan, n/a, na, none, null, -, ?) with null.
+    """Replace the usual words for nothing (nan, n/a, none, null, -, ? and so on), and errors of spreadsheet programs, with null.
 
     Args:
         values: Text.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ambivox.models.ingestion.cleaning import clear_nothing
 from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES, plain_name
 
 _SAMPLE = 200
@@ -112,7 +113,7 @@ def may_be_labels(values: pl.Series) -> bool:
     """
     if values.dtype != pl.String:
         return False
-    given = values.drop_nulls()
+    given = clear_nothing(values.drop_nulls(), "labels")[0].drop_nulls()
     distinct = given.unique()
     if not len(distinct) or len(distinct) > _MOST_LABELS or distinct.str.len_chars().max() > _LONGEST_LABEL:  # type: ignore[operator]
         return False

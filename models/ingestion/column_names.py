@@ -11,13 +11,13 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     ),
     "annotator_id": (
         "annotator", "rater", "worker", "user", "coder", "listener", "labeler", "labeller", "judge", "evaluator",
-        "respondent", "participant", "prolific", "prolificpid", "responseid",
+        "respondent", "participant", "prolific", "prolificpid", "responseid", "email", "emailaddress", "mail",
         "bewerter", "bewerterin", "beurteiler", "hörer", "annotateur", "évaluateur", "evaluateur", "évaluatrice", "juge",
         "evaluador", "anotador", "avaliador", "valutatore", "annotatore",
         "标注者", "标注员", "评分者", "评价者", "評価者", "評定者", "아노테이터", "평가자", "аннотатор", "оценщик",
     ),
     "label": (
-        "label", "emotion", "category", "rating", "answer", "response", "vote", "affect", "class", "choice",
+        "label", "emotion", "category", "rating", "answer", "response", "vote", "affect", "class", "choice", "annotation", "judgment", "judgement",
         "mood", "feeling", "sentiment", "stimmung", "humeur", "sentimento", "sentimiento",
         "gefühl", "kategorie", "étiquette", "émotion", "emoción", "emocion", "etiqueta", "emoção", "emoçao", "emozione",
         "情感", "情绪", "心情", "标签", "感情", "気分", "ラベル", "감정", "эмоция", "настроение", "метка",

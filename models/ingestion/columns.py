@@ -18,8 +18,11 @@ class MissingColumnsError(UserError):
 
 
 _OPTION_COLUMNS = {"utterance": "utterance_id", "annotator": "annotator_id"}
-# In a batch of MTurk, "Answer." is before what a worker said, and "Input." before what describes a clip.
 _ANSWERS = ("label", "weight")
+# What crowdsourcing platforms (MTurk, Toloka) write before what a worker said, and before what describes a clip or a
+# worker, as a dictionary of Prodigy does, too.
+_OF_ANSWERS = re.compile(r"^(Answer\.|OUTPUT:)")
+_OF_INPUTS = re.compile(r"^(Input\.|INPUT:|ASSIGNMENT:|meta\.|metadata\.)")
 
 
 def suggest_column(required: str, columns: Sequence[str], option: str | None = None) -> str | None:
@@ -148,8 +151,8 @@ def _exactly_named(option: str, columns: Sequence[str]) -> list[str]:
     """The columns that are called like an option or a synonym, with or without ``id`` or ``name``; the best first."""
     canonical = _OPTION_COLUMNS.get(option, option)
     names = ["".join(words(canonical)), *SYNONYMS.get(canonical, (option,))]
-    prefix = "Answer." if canonical in _ANSWERS else "Input."
-    plain = {column: "".join(words(column.removeprefix(prefix))) for column in columns}
+    prefix = _OF_ANSWERS if canonical in _ANSWERS else _OF_INPUTS
+    plain = {column: "".join(words(prefix.sub("", column))) for column in columns}
     return list(
         dict.fromkeys(
             column

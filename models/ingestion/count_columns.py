@@ -45,7 +45,7 @@ def _is_total(frame: pl.DataFrame, column: str, columns: Sequence[str]) -> bool:
 
 
 def share_columns(frame: pl.DataFrame) -> list[str]:
-    """List columns that are named after emotions and hold shares from 0 to 1, not numbers of votes.
+    """List columns that are named after emotions and hold shares, or percent, not numbers of votes.
 
     Args:
         frame: The table.
@@ -57,7 +57,7 @@ def share_columns(frame: pl.DataFrame) -> list[str]:
     for column in frame.columns:
         if names_an_emotion(column) and not frame[column].dtype.is_nested():
             numbers = frame[column].cast(pl.String).cast(pl.Float64, strict=False).drop_nulls()
-            if len(numbers) and numbers.is_between(0, 1).all() and not (numbers == numbers.round()).all():
+            if len(numbers) and numbers.is_between(0, 100).all() and not (numbers == numbers.round()).all():
                 shares.append(column)
     return shares if len(shares) > 1 else []
 

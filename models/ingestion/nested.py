@@ -15,8 +15,29 @@ from ambivox.models.ingestion.columns import suggest_column
 from ambivox.models.ingestion.delimited import LINE
 
 _NESTED = (pl.List, pl.Array, pl.Struct, pl.Binary, pl.Object)
+_DESCRIPTIONS = ("meta", "metadata")
 _MOST_VOTES = 100_000  # for one label of one utterance; a larger number is no count of raters
 _UNSAFE = re.compile(r"[^\w.-]+")
+
+
+def with_descriptions(table: pl.DataFrame) -> pl.DataFrame:
+    """Add a column for every single value of a dictionary that describes the row, such as ``meta.speaker``.
+
+    Args:
+        table: The table.
+
+    Example:
+        >>> with_descriptions(pl.DataFrame({"meta": [{"speaker": "1"}]})).columns
+        ['meta', 'meta.speaker']
+    """
+    values = [
+        pl.col(name).struct.field(field.name).alias(f"{name}.{field.name}")
+        for name, dtype in table.schema.items()
+        if isinstance(dtype, pl.Struct) and name.lower() in _DESCRIPTIONS
+        for field in dtype.fields
+        if not isinstance(field.dtype, _NESTED) and f"{name}.{field.name}" not in table.columns
+    ]
+    return table.with_columns(values)
 
 
 def refuse_nested(path: Path, table: pl.DataFrame, columns: list[str]) -> None:
@@ -108,7 +129,7 @@ def _files(path: Path, table: pl.DataFrame, column: str) -> list[Path]:
 
 
 def explode_votes(
-    path: Path, table: pl.DataFrame, utterance: str, label: str, separator: str
+    path: Path, table: pl.DataFrame, utterance: str, label: str, separator: str, annotator: str | None = None
 ) -> pl.DataFrame:
     """Read the votes of an utterance from one cell: a list of labels, or a dictionary.
 
@@ -121,20 +142,23 @@ def explode_votes(
         utterance: The column with utterance ids.
         label: The column with the votes.
         separator: The text between labels in other text.
+        annotator: The column with the annotator of all votes of a row; None where there is none.
 
     Returns:
-        ``utterance_id``, ``label``, ``line`` and, where the cells name annotators, ``annotator_id``.
+        ``utterance_id``, ``label``, ``line`` and, where the cells or a column name annotators, ``annotator_id``.
 
     Raises:
         UserError: A cell holds something else; the message names its line.
     """
     rows: list[tuple[Any, str | None, int, str | None]] = []
-    for identifier, value, line in table.select(utterance, label, LINE).rows():
+    of_row = pl.lit(None, pl.String) if annotator is None else pl.col(annotator).cast(pl.String)
+    selected = table.select(utterance, label, LINE, of_row.alias("ambivox:annotator"))
+    for identifier, value, line, name_of_row in selected.rows():
         try:
-            votes = _votes(value, separator)
+            votes = votes_of_cell(value, separator)
         except ValueError as error:
             raise UserError(f"{path}:{line}: column {label!r}: {error}") from None
-        rows += [(identifier, name, line, annotator) for name, annotator in votes]
+        rows += [(identifier, name, line, of_vote or name_of_row) for name, of_vote in votes]
     schema = pl.Schema(
         {"utterance_id": pl.String, "label": pl.String, "line": pl.Int64, "annotator_id": pl.String}
     )
@@ -142,14 +166,31 @@ def explode_votes(
     return exploded if exploded["annotator_id"].is_not_null().any() else exploded.drop("annotator_id")
 
 
-def _votes(value: Any, separator: str) -> list[tuple[str | None, str | None]]:
-    """The labels and annotators of a cell."""
+def votes_of_cell(value: Any, separator: str = ";") -> list[tuple[str | None, str | None]]:
+    """Read the votes of a cell.
+
+    Args:
+        value: Its content; see ``explode_votes``.
+        separator: The text between labels in other text.
+
+    Returns:
+        Label and annotator of every vote; None where unknown.
+
+    Raises:
+        ValueError: It holds something else.
+
+    Example:
+        >>> votes_of_cell({"anger": 2}), votes_of_cell([{"rater": "r1", "label": "fear"}])
+        ([('anger', None), ('anger', None)], [('fear', 'r1')])
+    """
     if value is None:
         return []
     if isinstance(value, str):
         parsed = parse_cell(value)
         return (
-            [(part, None) for part in value.split(separator)] if parsed is None else _votes(parsed, separator)
+            [(part, None) for part in value.split(separator)]
+            if parsed is None
+            else votes_of_cell(parsed, separator)
         )
     if isinstance(value, list):
         return [vote for item in value for vote in _item(item)]

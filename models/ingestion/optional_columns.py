@@ -9,7 +9,7 @@ import polars as pl
 
 from ambivox.models.ingestion.columns import best_named
 from ambivox.models.ingestion.delimited import LINE
-from ambivox.models.ingestion.proposal import OPTIONAL_ROLES
+from ambivox.models.ingestion.proposed_options import OPTIONAL_ROLES
 from ambivox.models.ingestion.table_settings import column_of
 from ambivox.models.ingestion.utterance_rows import are_splits
 
@@ -34,7 +34,7 @@ def optional_columns(
     used |= {*settings.get("raters", ()), *settings.get("labels", ())}
     optional: dict[str, str] = {}
     roles = [(role, table) for role in OPTIONAL_ROLES]
-    roles += [("annotator", vote_table)] if shape in ("rows", "counts") else []
+    roles += [("annotator", vote_table)] if shape in ("rows", "counts", "list") else []
     roles += [("weight", vote_table)] if shape == "rows" else []
     for role, frame in roles:
         column = column_of(settings, role)

@@ -3,62 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from ambivox.models.errors import UserError
+from ambivox.models.ingestion.annotator_columns import annotator_hints
 from ambivox.models.ingestion.assignments import status_column
-from ambivox.models.ingestion.audio_columns import IS_AUDIO, audio_columns
+from ambivox.models.ingestion.audio_columns import audio_columns
 from ambivox.models.ingestion.clip_columns import clip_columns, shared_ids
-from ambivox.models.ingestion.column_content import Source, is_one_to_one, overlap
+from ambivox.models.ingestion.column_content import Source, is_one_to_one
 from ambivox.models.ingestion.columns import best_named, named_columns
 from ambivox.models.ingestion.count_columns import share_columns
 from ambivox.models.ingestion.headers import check_audio_header, check_id_header, check_label_track
+from ambivox.models.ingestion.id_columns import find_shared_ids
+from ambivox.models.ingestion.proposed_options import OPTIONAL_ROLES, Proposal, add_place
 from ambivox.models.ingestion.recordings import recordings_below
 from ambivox.models.ingestion.segment_columns import SegmentColumns, find_segment_columns
+from ambivox.models.ingestion.segments import place_columns
 from ambivox.models.ingestion.speaker_table import find_speaker_table
 from ambivox.models.ingestion.table_parts import TABLE
+from ambivox.models.ingestion.table_settings import COLUMNS, column_of
 from ambivox.models.ingestion.utterance_rows import are_splits
 from ambivox.models.ingestion.vote_shapes import VoteColumns, find_votes
-
-OPTIONAL_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
-
-
-@dataclass
-class Proposal:
-    """Options of the corpus ``table``, as far as the tables tell.
-
-    Attributes:
-        options: Option -> column, file, sheet or shape.
-        reasons: Option -> why, for the user.
-        doubts: What the user should confirm, a sentence each.
-        missing: What no column was found for, a phrase each.
-        hints: What the user may want to add; a run needs no answer.
-    """
-
-    options: dict[str, Any] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-    doubts: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    hints: list[str] = field(default_factory=list)
-
-    @property
-    def is_sure(self) -> bool:
-        """Whether a run may use it without asking."""
-        return not self.doubts and not self.missing
-
-    def add(self, option: str, value: Any, reason: str) -> None:
-        """Propose an option."""
-        self.options[option] = value
-        self.reasons[option] = reason
-
-    def describe(self) -> str:
-        """The proposed options in one line."""
-        parts = [
-            f"{name} = {', '.join(value) if isinstance(value, list) else value}"
-            for name, value in self.options.items()
-        ]
-        return "; ".join(parts)
 
 
 def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
@@ -85,9 +50,9 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
         return proposal
     votes, columns = _find_votes(sources, utterances, given, proposal)
     if utterances is not None:
-        _add_place("", utterances, given, proposal)
+        add_place("", utterances, given, proposal)
     if votes is not None and votes is not utterances:
-        _add_place("votes", votes, given, proposal)
+        add_place("votes", votes, given, proposal)
     if columns is not None:
         for option, value in columns.options.items():
             if option not in given:
@@ -96,6 +61,8 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
         proposal.hints += columns.hints
     if utterances is not None and audio is not None:
         _add_ids(utterances, audio, votes, given, proposal)
+        if votes is not None and columns is not None and not columns.tells_annotators:
+            _add_annotator_hints(utterances, votes, given, proposal)
         used = {audio, *(v for v in [*given.values(), *proposal.options.values()] if isinstance(v, str))}
         for role in OPTIONAL_ROLES:
             column = given.get(role) or best_named(
@@ -108,6 +75,23 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
             proposal.add("split", TABLE, "the tables are called like splits")
         _add_speakers(sources, utterances, votes, given, proposal)
     return proposal
+
+
+def _add_annotator_hints(
+    utterances: Source, votes: Source, given: Mapping[str, Any], proposal: Proposal
+) -> None:
+    """Name the columns that may hold annotators, which no column is named after."""
+    settings = {**given, **proposal.options}
+    if settings.get("shape", "rows") != "rows":
+        return
+    key = column_of(settings, "audio" if votes is utterances else "utterance")
+    key = str(settings.get("vote_utterance", key))
+    used = {column_of(settings, role) for role in COLUMNS} | {str(value) for value in settings.values()}
+    used |= {column for role in OPTIONAL_ROLES if (column := best_named(role, votes.frame.columns))}
+    keys = [key, *sorted(place_columns(votes.frame, settings, list(used)))]
+    if key in votes.frame.columns:
+        free = [column for column in votes.frame.columns if column not in {*used, *keys}]
+        proposal.hints += annotator_hints(votes.frame, keys, free)
 
 
 def _add_speakers(
@@ -141,9 +125,9 @@ def _add_clips(
         if not clips:
             continue
         proposal.missing = []
-        _add_place("", utterances or source, given, proposal)
+        add_place("", utterances or source, given, proposal)
         if utterances is not None:
-            _add_place("votes", source, given, proposal)
+            add_place("votes", source, given, proposal)
         if shared and shared[0] != "utterance_id":
             proposal.add("utterance", shared[0], "columns of the votes are named after it")
         if "shape" not in given:
@@ -151,7 +135,9 @@ def _add_clips(
         if "clips" not in given:
             proposal.add("clips", clips, "they are named after recordings or utterances")
         others = [c for c in source.frame.columns if c not in given.get("clips", clips)]
-        annotator = given.get("annotator") or best_named("annotator", others)
+        # The same address in every row is whose survey it is.
+        varying = [c for c in others if source.frame[c].dtype.is_nested() or source.frame[c].n_unique() > 1]
+        annotator = given.get("annotator") or best_named("annotator", varying)
         if annotator and annotator != "annotator_id" and "annotator" not in given:
             proposal.add("annotator", annotator, "by its name")
         status = status_column(source.frame)
@@ -159,19 +145,6 @@ def _add_clips(
             proposal.add("status", status, "votes of rejected, returned and expired assignments are left out")
         return True
     return False
-
-
-def _add_place(which: str, source: Source, given: Mapping[str, Any], proposal: Proposal) -> None:
-    """Name the file, and the sheet of a workbook."""
-    option, sheet = (which or "utterances"), f"{which}_sheet" if which else "sheet"
-    files, sheets = (1, source.parts) if source.sheet is not None else (source.parts, 1)
-    if option not in given and source.is_listed:
-        reason = "the file" if files == 1 else f"{files} files with the same columns"
-        proposal.add(option, source.path.name, reason)
-    if sheet not in given and source.sheet is not None:
-        reason = "the sheet" if sheets == 1 else f"{sheets} sheets with the same columns"
-        proposal.add(sheet, source.sheet, reason)
-    proposal.doubts += source.doubts if option not in given and sheet not in given else ()
 
 
 def _find_audio(
@@ -211,8 +184,8 @@ def _find_votes(
         shares = next((names for source in sources if (names := share_columns(source.frame))), [])
         if shares:
             missing = (
-                f"numbers of votes: the columns {', '.join(map(repr, shares))} hold shares; multiply them by the number of "
-                "votes on each utterance"
+                f"numbers of votes: the columns {', '.join(map(repr, shares))} hold shares; write numbers of votes in "
+                "their place: shares (or percent / 100) times the number of votes on the utterance"
             )
         proposal.missing.append(missing)
         return None, None
@@ -241,21 +214,18 @@ def _add_ids(
     key = None
     if votes is not None and votes is not utterances:
         keys = [given["vote_utterance"]] if "vote_utterance" in given else votes.frame.columns
-        pairs = [
-            (-overlap(frame[u], votes.frame[v], plain=plain), u != v, place, u, v)
-            for plain in (False, True)
-            for place, u in enumerate(candidates)
-            for v in keys
-            if v in votes.frame.columns
-        ]
-        if not pairs or min(pairs)[0] > -IS_AUDIO:
+        ids = find_shared_ids(frame, candidates, votes.frame, [k for k in keys if k in votes.frame.columns])
+        if ids is None:
             proposal.missing.append(
                 "a column of both tables with the same utterance ids (options utterance and vote_utterance)"
             )
             return
-        _, _, _, candidate, key = min(pairs)
-        check_id_header(votes, key, frame[candidate])
-        candidates = [candidate]
+        key = ids.of_votes
+        check_id_header(votes, key, frame[ids.of_utterances])
+        candidates = [ids.of_utterances]
+        if ids.others:
+            names = " or ".join(map(repr, (key, *ids.others)))
+            proposal.doubts.append(f"the ids of the utterances may be in {names} (option vote_utterance)")
     if not candidates:
         return
     if "utterance" not in given and candidates[0] != "utterance_id":

@@ -21,6 +21,7 @@ from ambivox.models.errors import UserError, first_line
 from ambivox.models.ingestion.class_labels import name_class_labels
 from ambivox.models.ingestion.columns import require_columns
 from ambivox.models.ingestion.delimited import LINE, find_layout, parse_delimited
+from ambivox.models.ingestion.nested import with_descriptions
 from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, choose_sheet, read_sheet, sheet_names
 from ambivox.models.json_documents import parse_json_document
 from ambivox.models.parquet_files import read_parquet
@@ -118,8 +119,8 @@ def read_table(
 
     Returns:
         The columns of the file, and LINE, each row's line number (in Parquet the row number). In delimited text and
-        workbooks all columns are text; in the other formats they have the types of the file, and classes that a Parquet
-        file of Hugging Face datasets numbers have their names.
+        workbooks all columns are text; in the other formats they have the types of the file, classes that a Parquet
+        file of Hugging Face datasets numbers have their names, and the values of a dictionary called ``meta`` have columns.
 
     Raises:
         UserError: There is no such file, the suffix is unknown, a required column is missing, or the file is damaged.
@@ -150,6 +151,7 @@ def read_table(
     # A categorical column of pandas or polars is text.
     categories = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
     frame = frame.drop(LINE, strict=False).with_columns(pl.col(categories).cast(pl.String))
+    frame = with_descriptions(frame)
     require_columns(path, required, frame.columns, options)
     return frame.with_row_index(LINE, 1).with_columns(pl.col(LINE).cast(pl.Int64))
 

@@ -16,7 +16,8 @@ from ambivox.models.files import atomic_path
 from ambivox.models.ingestion.column_content import Source
 from ambivox.models.ingestion.columns import named_columns
 from ambivox.models.ingestion.nested import embedded_recordings
-from ambivox.models.ingestion.proposal import OPTIONAL_ROLES, Proposal, propose
+from ambivox.models.ingestion.proposal import propose
+from ambivox.models.ingestion.proposed_options import OPTIONAL_ROLES, Proposal
 from ambivox.models.ingestion.segments import place_columns
 from ambivox.models.ingestion.table_files import find_tables, list_sources, no_table
 from ambivox.models.ingestion.table_parts import TABLE, read_parts

@@ -20,7 +20,8 @@ from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.nested import audio_paths, refuse_nested
 from ambivox.models.ingestion.optional_columns import optional_columns
-from ambivox.models.ingestion.proposal import OPTIONAL_ROLES, propose
+from ambivox.models.ingestion.proposal import propose
+from ambivox.models.ingestion.proposed_options import OPTIONAL_ROLES
 from ambivox.models.ingestion.reading import sheet_note
 from ambivox.models.ingestion.segment_columns import SegmentColumns
 from ambivox.models.ingestion.segments import distinct_ids, reject_unreadable, table_segments
@@ -128,7 +129,7 @@ def _assemble(
     ):
         selected, speaker_notes = join_speakers(selected, speakers, settings)
         notes += speaker_notes
-    if is_one and shape in ("rows", "counts"):
+    if is_one:
         selected, row_notes = one_row_per_utterance(selected)
         notes += row_notes
     selected, utterance_notes = clean_utterances(selected)

@@ -9,18 +9,17 @@ from typing import Any
 
 import polars as pl
 
-from ambivox.models.ingestion.annotator_columns import annotator_hints
-from ambivox.models.ingestion.assignments import status_column
+from ambivox.models.ingestion.annotator_columns import address_columns
+from ambivox.models.ingestion.assignments import status_column, untrusted_column
 from ambivox.models.ingestion.column_content import Source, may_be_labels
 from ambivox.models.ingestion.columns import best_named, named_columns, words
 from ambivox.models.ingestion.count_columns import count_columns
 from ambivox.models.ingestion.emotion_words import are_emotions
-from ambivox.models.ingestion.nested import parse_cell
+from ambivox.models.ingestion.list_columns import separated_labels, vote_lists
 from ambivox.models.ingestion.segments import place_columns
 from ambivox.models.ingestion.table_parts import TABLE
 
 _NUMBERED = re.compile(r"^(.*?)[\s_.-]*(\d+|[A-Za-z])$")
-_LIST_SEPARATORS = (";", "|", ",")
 _MOST_CLASSES = 10
 # Words of columns that hold something else than one annotator's opinions.
 _NO_ANNOTATORS = frozenset(
@@ -92,14 +91,9 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
         return None
     used = {value for value in best.options.values() if isinstance(value, str)}
     if best.options.get("shape", "rows") in ("rows", "counts", "list"):
-        _add_annotator(best, [column for column in columns if column not in used], given)
-    if best.options.get("shape", "rows") == "rows" and not best.tells_annotators:
+        _add_annotator(best, frame, [column for column in columns if column not in used], given)
+    if best.options.get("shape", "rows") in ("rows", "list") and not best.tells_annotators:
         _add_part(best, frame, sorted(audio | places))
-    if best.options.get("shape", "rows") == "rows" and not best.tells_annotators:
-        used |= {given.get("label", "label")}
-        best.hints += annotator_hints(
-            frame, sorted(audio | places), [column for column in columns if column not in used]
-        )
     weight = best_named("weight", columns)
     if best.options.get("shape", "rows") == "rows" and weight not in (None, "weight", given.get("weight")):
         best.options["weight"] = weight
@@ -108,14 +102,18 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
     return best
 
 
-def _add_annotator(found: VoteColumns, columns: Sequence[str], given: Mapping[str, Any]) -> None:
-    annotator = given.get("annotator") or best_named("annotator", columns)
+def _add_annotator(
+    found: VoteColumns, frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]
+) -> None:
+    annotator, reason = given.get("annotator") or best_named("annotator", columns), "by its name"
+    if annotator is None and len(addresses := address_columns(frame, columns)) == 1:
+        annotator, reason = addresses[0], "it holds e-mail addresses"
     if annotator is None:
         return
     found.tells_annotators = True
     if annotator != "annotator_id":
         found.options["annotator"] = annotator
-        found.reasons["annotator"] = "by its name"
+        found.reasons["annotator"] = reason
 
 
 def _add_part(found: VoteColumns, frame: pl.DataFrame, keys: Sequence[str]) -> None:
@@ -131,10 +129,14 @@ def _add_part(found: VoteColumns, frame: pl.DataFrame, keys: Sequence[str]) -> N
 
 def _add_status(found: VoteColumns, frame: pl.DataFrame, given: Mapping[str, Any]) -> None:
     """Add the column that says whether an assignment was rejected, where there is one."""
-    column = status_column(frame)
-    if column is not None and "status" not in given:
+    if "status" in given:
+        return
+    if (column := status_column(frame)) is not None:
         found.options["status"] = column
         found.reasons["status"] = "votes of rejected, returned and expired assignments are left out"
+    elif (column := untrusted_column(frame)) is not None:
+        found.options |= {"status": column, "leave_out": ["false"]}
+        found.reasons |= dict.fromkeys(("status", "leave_out"), "judgments that are not trusted are left out")
 
 
 def _rows(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:
@@ -153,7 +155,9 @@ def _rows(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any])
         return VoteColumns({} if exact == "label" else {"label": exact}, "by its name")
     if len(named) == 1:
         return VoteColumns({"label": named[0]}, "by its name, and it has few distinct values")
-    others = {best_named(role, columns) for role in ("annotator", "utterance")}
+    others = {best_named(role, columns) for role in ("annotator", "utterance")} | {
+        *address_columns(frame, columns)
+    }
     by_content = named or [c for c in columns if c not in others and may_be_labels(frame[c])]
     if not by_content:
         return None
@@ -177,43 +181,21 @@ def _list(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any])
     """All votes of an utterance in one cell."""
     if "label" in given:
         columns = [column for column in columns if column == given["label"]]
-    named = list(columns) if "label" in given else named_columns("label", columns)
-    nested = [column for column in columns if _is_nested(frame[column])]
-    candidates = [*(column for column in named if column in nested), *nested]
+    candidates = vote_lists(frame, columns)
     if not candidates:
-        return _separated(frame, named)
-    label = candidates[0]
-    options = {"shape": "list"} | ({} if label == "label" else {"label": label})
-    doubts = []
-    if len(set(candidates)) > 1 and label not in named:
-        doubts = [f"the votes may be in {' or '.join(map(repr, dict.fromkeys(candidates)))}"]
-    return VoteColumns(options, "its cells hold lists or dictionaries", doubts=doubts)
+        named = list(columns) if "label" in given else named_columns("label", columns)
+        separated = separated_labels(frame, named)
+        if separated is None:
+            return None
+        options = {"shape": "list", "separator": separated[1]} | _label_option(separated[0])
+        return VoteColumns(options, f"its cells hold labels with {separated[1]!r} between them")
+    doubts = [f"the votes may be in {' or '.join(map(repr, candidates))}"] if len(candidates) > 1 else []
+    options = {"shape": "list"} | _label_option(candidates[0])
+    return VoteColumns(options, "its cells hold lists or dictionaries of votes", doubts=doubts)
 
 
-def _separated(frame: pl.DataFrame, named: Sequence[str]) -> VoteColumns | None:
-    """Labels with a separator between them, such as anger;anger;fear."""
-    for column in named:
-        if frame[column].dtype != pl.String:
-            continue
-        values = frame[column].drop_nulls()
-        for separator in _LIST_SEPARATORS:
-            parts = values.str.split(separator)
-            several = int((parts.list.len() > 1).sum())
-            if 2 * several > len(values) and may_be_labels(parts.explode().str.strip_chars()):
-                options = {"shape": "list", "separator": separator} | (
-                    {} if column == "label" else {"label": column}
-                )
-                return VoteColumns(options, f"its cells hold labels with {separator!r} between them")
-    return None
-
-
-def _is_nested(values: pl.Series) -> bool:
-    if isinstance(values.dtype, pl.List | pl.Struct):
-        return not (isinstance(values.dtype, pl.Struct) and "bytes" in {f.name for f in values.dtype.fields})
-    if values.dtype != pl.String:
-        return False
-    texts = values.drop_nulls().head(50)
-    return len(texts) > 0 and all(parse_cell(text) is not None for text in texts)
+def _label_option(column: str) -> dict[str, str]:
+    return {} if column == "label" else {"label": column}
 
 
 def _counts(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:

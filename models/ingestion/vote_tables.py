@@ -50,7 +50,8 @@ def read_votes(
         votes = _from_raters(path, table, settings, key)
     elif shape == "list":
         separator = str(settings.get("separator", ";"))
-        votes = explode_votes(path, table, key, column_of(settings, "label"), separator)
+        label = column_of(settings, "label")
+        votes = explode_votes(path, table, key, label, separator, found.get("annotator"))
         votes = votes.with_columns(text_column("label"))
     else:
         votes = _from_rows(path, table, settings, key, found)

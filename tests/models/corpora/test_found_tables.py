@@ -6,60 +6,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
-import soundfile
 
 from ambivox.models.corpora.table import load
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.corpus import CorpusData
 from ambivox.models.ingestion.proposal import propose
 from ambivox.models.ingestion.table_files import list_sources
 from ambivox.models.ingestion.table_preview import preview
-
-CLIPS = ("vera 1", "vera 2", "otto 1", "otto 2")
-RATERS = ("kim", "lou", "max")
-VOTES = (("joy", "joy", "fear"), ("calm", "joy", "calm"), ("fear", "fear", "calm"), ("calm", "calm", "joy"))
+from tests.support.found_tables import CLIPS, RATERS, VOTES, expected, rows, votes_of, write, write_recordings
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A folder with four recordings in a folder of their own."""
-    (tmp_path / "Ton").mkdir()
-    for number, clip in enumerate(CLIPS):
-        wave = 0.1 * np.sin(np.arange(1600 + 100 * number) / 7)
-        soundfile.write(tmp_path / f"Ton/{clip}.wav", wave, 16_000)
+    write_recordings(tmp_path)
     return tmp_path
-
-
-def rows(name: str = "Ton/{}.wav") -> list[list[str]]:
-    """Audio, speaker, rater and label of every vote."""
-    return [
-        [name.format(clip), clip[:4], rater, label]
-        for clip, labels in zip(CLIPS, VOTES, strict=True)
-        for rater, label in zip(RATERS, labels, strict=True)
-    ]
-
-
-def write(
-    path: Path, header: list[str], lines: list[list[str]], encoding: str = "utf-8", by: str = ","
-) -> None:
-    text = "".join(by.join(line) + "\n" for line in [header, *lines])
-    path.write_bytes(text.encode(encoding))
-
-
-def votes_of(data: CorpusData) -> dict[tuple[str, str], set[str]]:
-    """Labels by recording and annotator."""
-    joined = data.votes.join(data.utterances.select("utterance_id", "audio"), on="utterance_id")
-    found: dict[tuple[str, str], set[str]] = {}
-    for audio, annotator, label in joined.select("audio", "annotator_id", "label").drop_nulls().rows():
-        found.setdefault((Path(audio).stem, annotator), set()).add(label)
-    return found
-
-
-def expected() -> dict[tuple[str, str], set[str]]:
-    return {(Path(audio).stem, rater): {label} for audio, _, rater, label in rows()}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +144,7 @@ def test_shares_are_named_and_not_read_as_counts(root: Path) -> None:
     write(
         root / "shares.csv", ["path", "joy", "fear"], [[f"Ton/{clip}.wav", "0.25", "0.75"] for clip in CLIPS]
     )
-    with pytest.raises(UserError, match="'joy', 'fear' hold shares; multiply them"):
+    with pytest.raises(UserError, match="'joy', 'fear' hold shares; write numbers of votes"):
         load(root)
 
 

@@ -1,0 +1,85 @@
+"""Which columns of two tables, of utterances and of votes, hold the same ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from ambivox.models.ingestion.column_content import overlap
+
+_LEAST_OVERLAP = 0.5  # of the votes' ids: the share that must be ids of utterances
+_FOR_EQUAL_NAMES = 0.2
+_IN_DOUBT = 1 / 3  # of the best score
+
+
+class SharedIds(NamedTuple):
+    """A pair of columns with the same ids.
+
+    Attributes:
+        of_utterances: The column in the table of utterances.
+        of_votes: The column in the table of votes.
+        others: Further columns of the votes that fit nearly as well, so that the user should choose.
+    """
+
+    of_utterances: str
+    of_votes: str
+    others: tuple[str, ...]
+
+
+class _Pair(NamedTuple):
+    score: float
+    of_utterances: str
+    of_votes: str
+
+
+def find_shared_ids(
+    utterances: pl.DataFrame, candidates: Sequence[str], votes: pl.DataFrame, keys: Sequence[str]
+) -> SharedIds | None:
+    """Find the columns of both tables with the same ids.
+
+    A pair's score is the share of the votes' ids that are ids of utterances, times the share of the utterances that have
+    votes: small numbers, such as an intensity from 1 to 5, are among numbered utterances, too.
+
+    Args:
+        utterances: The table of utterances.
+        candidates: Its columns that may hold ids, the likeliest first.
+        votes: The table of votes.
+        keys: Its columns that may hold ids.
+
+    Returns:
+        The pair with the best score; None where no pair shares half of the votes' ids.
+
+    Example:
+        >>> clips = pl.DataFrame({"clip": [1, 2, 3]})
+        >>> votes = pl.DataFrame({"intensity": [1, 2, 1, 2], "number": [1, 2, 3, 1]})
+        >>> find_shared_ids(clips, ["clip"], votes, votes.columns).of_votes
+        'number'
+    """
+    pairs = [
+        _Pair(score, candidate, key)
+        for is_plain in (False, True)
+        for candidate in candidates
+        for key in keys
+        if (score := _score(utterances[candidate], votes[key], is_plain=is_plain)) > 0
+    ]
+    if not pairs:
+        return None
+    best = max(pairs, key=lambda pair: pair.score)  # of equal ones the first
+    rivals = (pair.of_votes for pair in pairs if pair.score > best.score * _IN_DOUBT)
+    others = {key for key in rivals if key != best.of_votes and _is_number(votes[key])}
+    is_clear = not _is_number(votes[best.of_votes])
+    return SharedIds(*best[1:], () if is_clear else tuple(sorted(others)))
+
+
+def _score(of_utterances: pl.Series, of_votes: pl.Series, *, is_plain: bool) -> float:
+    shared = overlap(of_utterances, of_votes, plain=is_plain)
+    if shared < _LEAST_OVERLAP:
+        return 0.0
+    bonus = _FOR_EQUAL_NAMES * (of_utterances.name == of_votes.name)
+    return shared * overlap(of_votes, of_utterances, plain=is_plain) + bonus
+
+
+def _is_number(values: pl.Series) -> bool:
+    return bool(values.drop_nulls().cast(pl.String).str.contains(r"^\s*\d+(\.0)?\s*$").all())

@@ -1,0 +1,94 @@
+"""All votes of an utterance in one cell: which columns hold lists or dictionaries of votes, or labels with a separator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from ambivox.models.ingestion.column_content import may_be_labels
+from ambivox.models.ingestion.columns import named_columns
+from ambivox.models.ingestion.nested import parse_cell, votes_of_cell
+
+_SEPARATORS = (";", "|", ",")
+_SAMPLE = 50
+
+
+def vote_lists(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
+    """List the columns whose cells hold lists or dictionaries of votes; those that are named after labels come first.
+
+    A dictionary of texts may describe the utterance as well, such as its speaker and language. It holds votes only if
+    several of its keys have values in common.
+
+    Args:
+        frame: The table.
+        columns: The columns to choose from.
+
+    Returns:
+        The columns.
+    """
+    holding = [column for column in columns if _holds_votes(frame[column])]
+    named = [column for column in named_columns("label", columns) if column in holding]
+    return named or holding
+
+
+def separated_labels(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[str, str] | None:
+    """Find labels with a separator between them, such as anger;anger;fear.
+
+    Args:
+        frame: The table.
+        columns: The columns to choose from.
+
+    Returns:
+        The column and the separator; None where there is none.
+    """
+    for column in columns:
+        if frame[column].dtype != pl.String:
+            continue
+        values = frame[column].drop_nulls()
+        for separator in _SEPARATORS:
+            parts = values.str.split(separator)
+            several = int((parts.list.len() > 1).sum())
+            if 2 * several > len(values) and may_be_labels(parts.explode().str.strip_chars()):
+                return column, separator
+    return None
+
+
+def _holds_votes(values: pl.Series) -> bool:
+    cells = _cells(values)
+    if not cells:
+        return False
+    try:
+        labels = [label for cell in cells for label, _ in votes_of_cell(cell)]
+    except ValueError:
+        return False
+    if not labels or not may_be_labels(pl.Series(labels * 10, dtype=pl.String)):
+        return False
+    return not all(map(_is_description, cells)) or _have_values_in_common(cells)
+
+
+def _cells(values: pl.Series) -> list[Any]:
+    """Some lists and dictionaries of a column, empty ones left out; none where it holds something else."""
+    given = values.drop_nulls().head(_SAMPLE).to_list()
+    if values.dtype == pl.String:
+        given = [parse_cell(text) for text in given]
+        if None in given:
+            return []
+    elif not isinstance(values.dtype, pl.List | pl.Struct):
+        return []
+    return [cell for cell in given if cell]
+
+
+def _is_description(cell: Any) -> bool:
+    """Whether a cell is a dictionary of texts."""
+    return isinstance(cell, dict) and all(isinstance(value, str | None) for value in cell.values())
+
+
+def _have_values_in_common(cells: Sequence[dict[str, str | None]]) -> bool:
+    values_of: dict[str, set[str]] = {}
+    for cell in cells:
+        for name, value in cell.items():
+            values_of.setdefault(name, set()).update([] if value is None else [value])
+    distinct = set().union(*values_of.values())
+    return len(values_of) > 1 and sum(map(len, values_of.values())) > len(distinct)
