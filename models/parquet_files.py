@@ -3,6 +3,9 @@
 A Parquet file of 0.85 MB can open to 8 GB, and one of 0.6 MB can hold 12 million rows, which take minutes: a column of
 equal values takes a few bytes. The number of values in each column is in the file's footer, and decides here, before
 anything is read.
+
+polars ends the process where the header of a damaged page asks for more memory than there is. Arrow checks such headers,
+so it reads files first (65 ns for each row of a table of votes).
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ MOST_ROWS_PER_BYTE = 10
 _ROWS_READ_ANYWAY = 1_000_000
 # A number takes 8 bytes, a text 16 and its content, which is stored once per file where it is repeated.
 _BYTES_PER_VALUE = 16
+_ROWS_CHECKED_AT_A_TIME = 65_536
 _LABELS = TypeAdapter(list[str])
 
 
@@ -57,6 +61,7 @@ def read_parquet(
     """
     origin = origin or str(source)
     check_opened_size(source, expected, origin=origin, is_read_whole=True)
+    check_pages(source, expected, origin=origin, columns=columns)
     with reading(origin, expected):
         stream = io.BytesIO(source) if isinstance(source, bytes) else source
         return pl.read_parquet(stream, columns=None if columns is None else list(columns))
@@ -102,6 +107,40 @@ def check_opened_size(
             f"{origin}: needs about {opened / 2**30:,.0f} GiB of memory, this machine has {memory / 2**30:,.0f}; split the "
             "table, or use a larger machine"
         )
+
+
+def check_pages(
+    source: Path | bytes, expected: str, *, origin: str = "", columns: Sequence[str] | None = None
+) -> None:
+    """Check that all pages of a file can be read, some rows at a time.
+
+    Args:
+        source: The file, or its content.
+        expected: See ``read_parquet``.
+        origin: See ``read_parquet``.
+        columns: The columns to check; by default all. Those that the file lacks are left out.
+
+    Raises:
+        UserError: A page is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    origin = origin or str(source)
+    with reading(origin, expected):
+        try:
+            with pq.ParquetFile(pa.BufferReader(source) if isinstance(source, bytes) else source) as file:
+                # Rows alone are counted where no column is given.
+                present = [name for name in columns or () if name in file.schema_arrow.names]
+                batches = file.iter_batches(
+                    _ROWS_CHECKED_AT_A_TIME, columns=None if columns is None else present, use_threads=False
+                )
+                for _ in batches:
+                    pass
+        except pa.ArrowNotImplementedError:
+            return  # polars reads types that Arrow does not
+        except pa.ArrowException as error:
+            raise _unreadable(origin, expected, error) from error
 
 
 def opened_bytes(footer: pq.FileMetaData) -> int:

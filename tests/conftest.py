@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from ambivox.models.logs import LOG_LEVEL
@@ -34,6 +35,10 @@ __all__ = [
 # No test reads the public model hub, even where there is one: every run sees the same.
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "ambivox-tests-have-no-hub")
+
+# On a machine that others use, an example may take longer than Hypothesis allows.
+hypothesis.settings.register_profile("ambivox", deadline=None)
+hypothesis.settings.load_profile("ambivox")
 
 # Under nohup, or in the background of a shell, these signals are ignored, in the programs that tests start, too.
 for _signal, _handler in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):

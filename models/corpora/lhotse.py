@@ -19,6 +19,7 @@ A row of supervisions.jsonl:
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,8 @@ def _problem(supervision: Supervision, recording: Recording | None) -> tuple[str
 def _utterance(supervision: Supervision, recording: Recording, root: Path) -> tuple[Any, ...]:
     source = recording.sources[0]
     below = root / source.source
-    audio = source.source if "://" in source.source or not below.exists() else str(below)
+    is_below = "://" not in source.source and os.path.exists(below)  # noqa: PTH110 - false for a name that no file can have
+    audio = str(below) if is_below else source.source
     ends_with_it = supervision.start + supervision.duration >= recording.duration - _ROUNDING_SECONDS
     is_whole = supervision.start <= 0 and ends_with_it
     is_one_channel = len(source.channels) > 1 and isinstance(supervision.channel, int)

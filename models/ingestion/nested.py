@@ -17,6 +17,7 @@ from ambivox.models.ingestion.delimited import LINE
 _NESTED = (pl.List, pl.Array, pl.Struct, pl.Binary, pl.Object)
 _DESCRIPTIONS = ("meta", "metadata")
 _MOST_VOTES = 100_000  # for one label of one utterance; a larger number is no count of raters
+_LONGEST_NAME = 100  # file systems allow 255 bytes
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -124,7 +125,7 @@ def _files(path: Path, table: pl.DataFrame, column: str) -> list[Path]:
     files = []
     for line, content in zip(table[LINE], table[column].to_list(), strict=True):
         name = _UNSAFE.sub("_", re.split(r"[/\\]", str((content or {}).get("path") or "audio.wav"))[-1])
-        files.append(folder / f"{line:06}-{name}")
+        files.append(folder / f"{line:06}-{name[-_LONGEST_NAME:]}")
     return files
 
 

@@ -17,12 +17,14 @@ import polars as pl
 from scipy.special import softmax
 
 from ambivox.models.errors import UserError
-from ambivox.models.parquet_files import check_opened_size, reading, stored_labels
+from ambivox.models.parquet_files import check_opened_size, check_pages, reading, stored_labels
 from ambivox.models.pooling.calibration import FLOOR
 from ambivox.models.pooling.vote_file import exact_sum
 from ambivox.models.tables import Annotations
 
 _EXPECTED = "a table of annotations"
+# Those that are read.
+_COLUMNS = ("utterance_id", "alm", "elicitation", "logprobs", "label", "label_mass", "refused")
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def read_synthetic_distributions(
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected a table of annotations")
     check_opened_size(path, _EXPECTED)
+    check_pages(path, _EXPECTED, columns=_COLUMNS)
     with reading(str(path), _EXPECTED):
         schema = pl.read_parquet_schema(path)
         labels_in_file = stored_labels(pl.read_parquet_metadata(path), str(path), _EXPECTED)

@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 import polars as pl
 
 from ambivox.models.annotation import checks_file, several_alms
-from ambivox.models.errors import UserError
-from ambivox.models.file_errors import error_text
 from ambivox.models.hashes import file_sha256
 from ambivox.models.left_out import left_out_reason
+from ambivox.models.parquet_files import read_parquet
 from ambivox.models.reporting.estimates import Estimate, parse_estimate
 from ambivox.models.step_figures import read_step_figures
 from ambivox.models.tables import SOURCES, Annotations, Distributions, Ratings, Table, Utterances, Votes
@@ -94,12 +93,7 @@ class Run:
         path = self.root / name
         if not path.is_file():
             return None
-        try:
-            return pl.read_parquet(path)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise UserError(
-                f"{path}: not a readable Parquet file ({error_text(error)}); run the step that wrote it again"
-            ) from error
+        return read_parquet(path, "a table as its step wrote it; run that step again")
 
     def json(self, name: str) -> dict[str, Any]:
         """Return a JSON mapping under its present keys; empty where the file is missing."""

@@ -53,6 +53,7 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     ("table-list", b'utterance_id,audio,votes\nu1,a.wav,"{""anger"": 1000000000, ""joy"": 1}"\n'),
     ("table-list", b'utterance_id,audio,votes\nu1,a.wav,"{""anger"": Infinity}"\n'),
     # Numbers without bound in manifests, results of batches and lists of models, and codes that are no numbers.
+    ("lhotse-recordings", json.dumps({"id": "r1", "sources": [{"type": "file", "channels": [0], "source": _LONG_NAME}], "sampling_rate": 16000, "num_samples": 32000, "duration": 2.0}).encode()),
     ("lhotse-supervisions", b'{"id": "u1", "recording_id": "r1", "start": 0, "duration": 1, "custom": {"votes": [{"label": "a", "weight": 1' + b"0" * 400 + b"}]}}"),
     ("lhotse-supervisions", b'{"id": "u1", "recording_id": "r1", "start": 0, "duration": 1, "channel": 9223372036854775808}'),
     ("lhotse-labels", b'{"labels": ' + _DEEP),

@@ -77,7 +77,7 @@ def test_equal_runs_give_equal_bytes(make_utterances, run_annotate, tmp_path):
     utterances = make_utterances(5)
     first = run_annotate(utterances, "a", store=str(tmp_path / "s1"), drawn_votes=3)
 
-    @settings(max_examples=2, deadline=None)
+    @settings(max_examples=2)
     @given(shard=st.integers(1, 4))
     def holds(shard: int) -> None:
         second = run_annotate(
@@ -108,7 +108,7 @@ def test_adding_utterances_changes_no_other(make_utterances, run_annotate, tmp_p
 
     everything = rows(path, "all", 2)
 
-    @settings(max_examples=2, deadline=None, phases=[Phase.generate])
+    @settings(max_examples=2, phases=[Phase.generate])
     @given(chosen=st.permutations(range(4)), count=st.integers(1, 3), shard=st.integers(1, 3))
     def holds(chosen: list[int], count: int, shard: int) -> None:
         name = "-".join(map(str, [*chosen[:count], shard]))

@@ -75,7 +75,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_no_parent_is_of_development_or_test(corpus, tmp_path, classes) -> None:
     train = set(Utterances.read(corpus[0]).in_splits("train").frame["utterance_id"])
 
-    @settings(max_examples=3, deadline=None)
+    @settings(max_examples=3)
     @given(seed=st.integers(0, 999))
     def holds(seed: int) -> None:
         samples = mixed_samples.read(run(corpus, tmp_path / "out", classes=classes, seed=seed))[0].frame
