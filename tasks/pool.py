@@ -22,8 +22,9 @@ class PoolOptions:
         more_annotations: Further files of annotations, by other ALMs.
         criterion: What the fit minimises. likelihood: the negative log-likelihood of further votes, whose best
             answer is the true distribution; js: the divergence to further votes, which over-sharpens (lower JS to few
-            votes, but a worse likelihood and a larger squared error to the truth, also on CREMA-D); balanced: js, with
-            the mean distribution kept at that of the votes.
+            votes, but a worse likelihood and a larger squared error to the truth, also on CREMA-D); balanced: the
+            negative log-likelihood (nats per vote) and the divergence (bits) together, which gives most of the lower JS at
+            little cost.
         raters: Whether pooled weights votes by the reliability of their raters, estimated on all but test
             utterances; needs raters with identities, and the extra raters.
         synthetic_votes: How many votes an ALM's exact distribution counts for in combined (sampled answers count as

@@ -68,7 +68,7 @@ def fit_pooling(
         votes_in_use_N: numbers of votes of the utterances that the model will be used on; only the response depends on
             them.
         criterion: "likelihood" gives the plain posterior mean; "js" minimises the divergence to further human
-            votes, which over-sharpens; "balanced" does so while the mean distribution stays that of the votes.
+            votes, which over-sharpens; "balanced" the sum of both.
         matrix: whether calibrations may have a confusion matrix.
         seed: of the drawing of votes.
 

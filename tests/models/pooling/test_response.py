@@ -38,3 +38,18 @@ def test_the_fit_lowers_the_divergence_to_few_votes_by_sharpening() -> None:
     sharper_MK = respond(theta_MK, response_KK, bias_K)
     before, after = (jensen_shannon(target_MK, p_MK).mean() for p_MK in (theta_MK, sharper_MK))
     assert after < before and np.diag(response_KK).mean() > 1.05
+
+
+def test_balanced_gains_most_of_the_divergence_for_little_of_the_likelihood() -> None:
+    rng = np.random.default_rng(2)
+    theta_MK = rng.dirichlet(np.ones(3), 3000)
+    target_MK = rng.multinomial(6, theta_MK) / 6
+    p_MK_by = {
+        criterion: respond(theta_MK, *fit_response(theta_MK, target_MK, criterion, 3000))
+        for criterion in ("js", "balanced")
+    } | {"truth": theta_MK}
+    js = {name: jensen_shannon(target_MK, p_MK).mean() for name, p_MK in p_MK_by.items()}
+    nll = {name: -(target_MK * np.log(p_MK)).sum(1).mean() for name, p_MK in p_MK_by.items()}
+    assert js["js"] < js["balanced"] < js["truth"]
+    assert js["truth"] - js["balanced"] > 0.4 * (js["truth"] - js["js"])
+    assert nll["balanced"] - nll["truth"] < 0.2 * (nll["js"] - nll["truth"])
