@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import polars as pl
 
 from ambivox.models.ingestion.cleaning import clear_nothing
 from ambivox.models.ingestion.columns import words
 from ambivox.models.ingestion.labels import COMMON_LABELS
 
-_WORDS = """
-    afraid amused amusement angry annoyed anxiety anxious bored boredom calm confused confusion contemptuous disappointed
-    disappointment disgusted embarrassed excited fearful frustrated guilt guilty happy hate joy joyful love pride proud
-    relief relieved sad scared shame surprised trust
-    ärger wut wütend zorn angst ängstlich ekel angeekelt freude fröhlich glücklich trauer traurig überraschung überrascht
-    verachtung langeweile gelangweilt ruhig ruhe frustriert sonstiges andere
-    colère peur dégoût joie heureux heureuse tristesse triste surprise mépris ennui calme neutre autre
-    enojo enfado ira rabia miedo asco alegría felicidad feliz tristeza sorpresa desprecio aburrimiento calma otro
-    raiva medo nojo alegria felicidade surpresa desprezo tédio neutro outro
-    rabbia paura disgusto gioia felicità tristezza sorpresa disprezzo noia neutrale altro
-    生气 愤怒 憤怒 恐惧 害怕 厌恶 高兴 快乐 开心 悲伤 难过 惊讶 中性 平静 其他
-    怒り 恐れ 恐怖 嫌悪 喜び 幸福 悲しみ 驚き 軽蔑 平静 中立 その他
-    분노 화남 두려움 공포 혐오 기쁨 행복 슬픔 놀람 경멸 중립 기타
-    гнев злость страх отвращение радость счастье грусть печаль удивление презрение нейтрально спокойствие другое
-"""
-_EMOTIONS = frozenset(COMMON_LABELS) | frozenset(_WORDS.split())
+#: Common label (labels.py) -> further words for it, in ten languages; under "" words for emotions that none is common for.
+_WORDS_OF = {
+    "anger": "angry mad ärger wut wütend zorn colère enojo enfado ira rabia raiva rabbia 生气 愤怒 憤怒 怒り 분노 화남 гнев злость",
+    "contempt": "contemptuous verachtung mépris desprecio desprezo disprezzo 軽蔑 경멸 презрение",
+    "disgust": "disgusted ekel angeekelt dégoût asco nojo disgusto 厌恶 嫌悪 혐오 отвращение",
+    "excitement": "excited",
+    "fear": "afraid anxiety anxious fearful scared angst ängstlich peur miedo medo paura 恐惧 害怕 恐れ 恐怖 두려움 공포 страх",
+    "frustration": "frustrated frustriert",
+    "happiness": "happy joy joyful freude fröhlich glücklich joie heureux heureuse alegría felicidad feliz alegria felicidade "
+    "gioia felicità 高兴 快乐 开心 喜び 幸福 기쁨 행복 радость счастье",
+    "neutral": "calm ruhig ruhe calme neutre calma neutro neutrale 中性 平静 中立 중립 нейтрально спокойствие",
+    "sadness": "sad trauer traurig tristesse triste tristeza tristezza 悲伤 难过 悲しみ 슬픔 грусть печаль",
+    "surprise": "surprised überraschung überrascht sorpresa surpresa 惊讶 驚き 놀람 удивление",
+    "other": "andere sonstiges autre otro outro altro 其他 その他 기타 другое",
+    "": "amused amusement annoyed bored boredom langeweile gelangweilt ennui aburrimiento tédio noia confused confusion "
+    "disappointed disappointment embarrassed guilt guilty hate love pride proud relief relieved shame trust",
+}
+_COMMON_LABEL_OF = {label: label for label in COMMON_LABELS} | {
+    word: label for label, words_of in _WORDS_OF.items() for word in words_of.split()
+}
 # Around a word: numbers, blanks, punctuation, and pictures of faces.
-_AROUND = r"^[^\p{L}]+|[^\p{L}]+$"
+_AROUND = re.compile(r"^[\W\d_]+|[\W\d_]+$")
+
+
+def common_label(text: str) -> str | None:
+    """The common label that a word means, whatever its case and what stands around it.
+
+    Args:
+        text: A label of a corpus.
+
+    Returns:
+        One of COMMON_LABELS, "" for another word for an emotion, or None.
+
+    Example:
+        >>> common_label("1 - Happy"), common_label("😡 Ärger"), common_label("bored"), common_label("yes")
+        ('happiness', 'anger', '', None)
+    """
+    return _COMMON_LABEL_OF.get(_AROUND.sub("", unicodedata.normalize("NFC", text)).lower())
 
 
 def names_an_emotion(column: str) -> bool:
@@ -38,7 +61,7 @@ def names_an_emotion(column: str) -> bool:
         >>> names_an_emotion("Answer.Happy"), names_an_emotion("duration")
         (True, False)
     """
-    return bool(set(words(column)) & _EMOTIONS)
+    return not _COMMON_LABEL_OF.keys().isdisjoint(words(column))
 
 
 def are_emotions(values: pl.Series) -> bool:
@@ -52,5 +75,4 @@ def are_emotions(values: pl.Series) -> bool:
         (True, False)
     """
     given = clear_nothing(values.drop_nulls(), "labels")[0].drop_nulls()
-    names = given.str.normalize("NFC").str.replace_all(_AROUND, "").str.to_lowercase()
-    return bool(len(names)) and bool(names.is_in(list(_EMOTIONS)).all())
+    return bool(len(given)) and all(common_label(text) is not None for text in given.unique())

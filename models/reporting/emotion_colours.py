@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ambivox.models.ingestion.emotion_words import common_label
+
 #: Common label (models/ingestion/labels.py) -> its colour as ``#RRGGBB``.
 EMOTION_COLOURS = {
     "anger": "#C92029",
@@ -22,18 +24,6 @@ EMOTION_COLOURS = {
     "frustration": "#8C6261",
     "other": "#4D4F61",
 }
-_SYNONYMS = {
-    "angry": "anger",
-    "happy": "happiness",
-    "joy": "happiness",
-    "sad": "sadness",
-    "calm": "neutral",
-    "fearful": "fear",
-    "disgusted": "disgust",
-    "surprised": "surprise",
-    "excited": "excitement",
-    "frustrated": "frustration",
-}
 _FAINT = "99"  # opacity, in hexadecimal
 
 
@@ -43,13 +33,13 @@ def label_colours(labels: Sequence[str]) -> dict[str, str]:
     Where there are more labels than colours, the colours are used again in a lighter shade.
 
     Args:
-        labels: the K labels, in any writing of upper and lower case.
+        labels: the K labels; an emotion is known in any writing, and in ten languages.
 
     Example:
         >>> label_colours(["Sad", "bored"])
         {'Sad': '#2F7FC1', 'bored': '#C92029'}
     """
-    names = {label: _SYNONYMS.get(label.lower(), label.lower()) for label in labels}
+    names = {label: common_label(label) for label in labels}
     colours: dict[str, str] = {}
     for label, name in names.items():
         if name in EMOTION_COLOURS and EMOTION_COLOURS[name] not in colours.values():
