@@ -23,6 +23,7 @@ from ambivox.models.errors import LeftOutError, MissingExtraError
 from ambivox.models.hub import check_available
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import load_processor
+from ambivox.models.prompting.known_tokens import check_known_tokens
 
 # QLoRA (arXiv 2305.14314): how a base ALM is loaded for ``--quantise``, and for models that were trained so.
 FOUR_BIT: dict[str, Any] = {
@@ -79,8 +80,14 @@ class Backbone:
         return sum(parameter.numel() for parameter in self.model.parameters())
 
     def prompt_ids(self, messages: list[dict[str, Any]], audio_tokens: int) -> list[int]:
-        """The prompt's token ids; the audio token is repeated ``audio_tokens`` times."""
-        return self.architecture.prompt_ids(messages, audio_tokens)
+        """The prompt's token ids; the audio token is repeated ``audio_tokens`` times.
+
+        Raises:
+            UserError: The weights lack a token.
+        """
+        ids = self.architecture.prompt_ids(messages, audio_tokens)
+        check_known_tokens(ids, self.embeddings[0].num_embeddings, self.audio_token_id)
+        return ids
 
     def audio_states(self, recordings: Sequence[NDArray[np.float32]]) -> list[Tensor]:
         """The output of the frozen audio modules, (audio tokens, width) per recording."""
@@ -109,8 +116,14 @@ class Backbone:
         return hidden_BTD
 
     def code_ids(self, messages: list[dict[str, Any]], codes: str) -> list[int]:
-        """The token id of each answer code after this prompt."""
-        return self.architecture.code_ids(messages, codes)
+        """The token id of each answer code after this prompt.
+
+        Raises:
+            UserError: The weights lack a token.
+        """
+        ids = self.architecture.code_ids(messages, codes)
+        check_known_tokens(ids, self.embeddings[0].num_embeddings)
+        return ids
 
     def code_logits(self, last_BD: Tensor, code_ids: list[int]) -> Tensor:
         """The language model's logits of these tokens, (B, codes), from hidden states at the last position."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.metadata
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,10 +17,11 @@ from ambivox.models import token_count
 from ambivox.models.alms import resolve
 from ambivox.models.engines import LONGEST_STEP_SECONDS, EngineChoice, GenerationSettings, Scores
 from ambivox.models.engines.transformers_weights import load_weights
-from ambivox.models.errors import UNAVAILABLE, MissingExtraError, OutageError, UserError, first_line
+from ambivox.models.errors import UNAVAILABLE, MissingExtraError, OutageError
 from ambivox.models.processes.interruption import end_stuck_command
 from ambivox.models.prompting.alm_spec import ResolvedAlm
 from ambivox.models.prompting.chat import Chat, load_chat
+from ambivox.models.prompting.known_tokens import check_known_tokens
 from ambivox.models.prompting.request import Request
 from ambivox.models.time_limit import TimeLimitError, within
 
@@ -80,9 +80,10 @@ class TransformersEngine:
                 logits: torch.Tensor = self.model(**inputs, use_cache=False).logits[:, -1].double()
             return torch.log_softmax(logits, dim=-1).cpu()
 
-        with _known_tokens():
-            logprobs = _in_time(forward)
-            return np.asarray(logprobs[:, self.chat.answer_ids(batch[0])].numpy())
+        logprobs = _in_time(forward)
+        ids = self.chat.answer_ids(batch[0])
+        check_known_tokens(ids, logprobs.shape[1])
+        return np.asarray(logprobs[:, ids].numpy())
 
     def _generate_text(self, request: Request, settings: GenerationSettings) -> str:
         import torch
@@ -100,8 +101,7 @@ class TransformersEngine:
             )
             return response
 
-        with _known_tokens():
-            return _in_time(generate)
+        return _in_time(generate)
 
     def _inputs(self, batch: Sequence[Request]) -> dict[str, torch.Tensor]:
         rendered = [self.chat.render(request) for request in batch]
@@ -118,6 +118,8 @@ class TransformersEngine:
             )
         else:
             inputs = self.chat.tokenizer(text=rendered, padding=True, return_tensors="pt")
+        rows = self.model.get_input_embeddings().num_embeddings
+        check_known_tokens(inputs["input_ids"].unique().tolist(), rows, self.chat.audio_token_id)
         token_count.add(int(inputs["attention_mask"].sum()))
         return {name: value.to(self.model.device) for name, value in inputs.items()}
 
@@ -186,22 +188,6 @@ def _in_time(step: Callable[[], T]) -> T:
         return within(LONGEST_STEP_SECONDS, step, lambda: end_stuck_command(message, UNAVAILABLE))
     except TimeLimitError as error:
         raise OutageError(message) from error
-
-
-@contextmanager
-def _known_tokens() -> Iterator[None]:
-    """Name what is wrong where a model's tables have no row for a token.
-
-    Raises:
-        UserError: that is so.
-    """
-    try:
-        yield
-    except IndexError as error:
-        raise UserError(
-            f"the model has no weights for a token of its own tokenizer ({first_line(error)}); expected a tokenizer "
-            "and weights that belong together: take all files from one revision of the model"
-        ) from error
 
 
 def _batches(requests: Iterable[Request]) -> Iterator[list[Request]]:

@@ -5,7 +5,7 @@ Chat template, special tokens and tokenizer come from the ALM's processor. No co
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +99,12 @@ class Chat:
 
     def _tokens(self, prompt: Prompt, transcript: str | None, has_audio: bool) -> tuple[int, ...]:
         return tuple(self.encode(self._rendered(prompt, transcript, has_audio)))
+
+    @cached_property
+    def audio_token_id(self) -> int | None:
+        """The token that a recording takes the place of; None where the processor does not say which."""
+        token = getattr(self.processor, "audio_token", None)
+        return self.tokenizer.convert_tokens_to_ids(token) if isinstance(token, str) else None
 
     def answer_ids(self, request: Request) -> list[int]:
         """The token of each answer code of a request, in code order; see ``code_ids``."""

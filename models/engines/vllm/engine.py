@@ -26,6 +26,7 @@ from ambivox.models.engines.vllm.processors import check_processors
 from ambivox.models.engines.vllm.silence import EngineSilentError, watch
 from ambivox.models.errors import MissingExtraError, OutageError, UserError
 from ambivox.models.prompting.chat import Chat, load_chat
+from ambivox.models.prompting.known_tokens import check_known_tokens
 from ambivox.models.prompting.request import Request
 
 # GiB for keys and values on the CPU; by default vLLM takes a share of all memory.
@@ -47,6 +48,7 @@ class VllmEngine:
         self.chat = chat
         self.llm = llm
         self.rate_hz = rate_hz
+        self._rows = llm.llm_engine.model_config.get_vocab_size()
         self._inputs = InputPreparer(llm._preprocess_cmpl_one)
 
     def score(self, requests: Iterable[Request]) -> Scores:
@@ -57,6 +59,7 @@ class VllmEngine:
         for request in requests:
             if not ids:
                 ids = self.chat.answer_ids(request)
+                check_known_tokens(ids, self._rows)
                 # All requests share one object: a deep copy costs as much as the tokens of a prompt.
                 params = SamplingParams(
                     max_tokens=1, temperature=0, logprob_token_ids=ids, detokenize=False, skip_clone=True
@@ -101,8 +104,13 @@ class VllmEngine:
         Returns:
             The tokens and the audio. The prompt is tokenised here, so that its tokens are those with which the answer
             codes were checked.
+
+        Raises:
+            UserError: the weights lack a token.
         """
-        prompt: dict[str, Any] = {"prompt_token_ids": self.chat.tokens(request)}
+        tokens = self.chat.tokens(request)
+        check_known_tokens(tokens, self._rows, self.chat.audio_token_id)
+        prompt: dict[str, Any] = {"prompt_token_ids": tokens}
         if request.audio is not None:
             prompt["multi_modal_data"] = {"audio": (request.audio, self.rate_hz)}
             prompt["multi_modal_uuids"] = {"audio": request.audio_name}

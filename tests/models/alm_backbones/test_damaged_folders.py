@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -35,3 +36,16 @@ def test_a_damaged_file_is_one_line(right: Path, tmp_path: Path, name: str, cont
     with pytest.raises(UserError) as caught:
         load(str(folder), torch.device("cpu"), torch.float32)
     assert str(folder) in str(caught.value) and len(str(caught.value)) < 700
+
+
+def test_a_token_that_the_weights_lack_is_one_line(right: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(right, tmp_path / "alm"))
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config["extra_special_tokens"] = [*config.get("extra_special_tokens", []), "e "]
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    backbone = load(str(folder), torch.device("cpu"), torch.float32)
+    content = [{"type": "audio", "audio": ""}, {"type": "text", "text": "the answer"}]
+    with pytest.raises(
+        UserError, match=r"no weights for a token of its own tokenizer \(token \d+, the weights have"
+    ):
+        backbone.prompt_ids([{"role": "user", "content": content}], 3)

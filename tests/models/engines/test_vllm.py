@@ -12,6 +12,7 @@ import pytest
 
 from ambivox.models.engines.vllm import engine
 from ambivox.models.engines.vllm.inputs import InputPreparer
+from ambivox.models.errors import UserError
 from tests.support.engine_requests import make_requests, probabilities
 
 
@@ -92,6 +93,16 @@ def test_derived_inputs_are_what_vllm_prepares(vllm_engine, tmp_path, audio_firs
             assert derived[part] == expected[part]
     # Two of the six prompts per clip; where the text comes before the audio, no input can be derived from another.
     assert len(prepared) == (6 if audio_first else len(prompts))
+
+
+@pytest.mark.engine
+def test_a_token_that_the_weights_lack_is_one_line(vllm_engine, tmp_path, monkeypatch):
+    """VLLM itself reads what lies behind the weights, and answers."""
+    (request, *_) = make_requests(tmp_path)
+    highest = max(set(vllm_engine.prompt(request)["prompt_token_ids"]) - {vllm_engine.chat.audio_token_id})
+    monkeypatch.setattr(vllm_engine, "_rows", highest)
+    with pytest.raises(UserError, match=rf"\(token {highest}, the weights have {highest} rows\)"):
+        vllm_engine.score([request])
 
 
 def shared_tokens(left: list[int], right: list[int]) -> int:
