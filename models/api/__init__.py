@@ -9,8 +9,10 @@ from ambivox.models.api.datasets import load_distributions
 from ambivox.models.api.labelling import plan_labels
 from ambivox.models.api.pooling import equivalent_votes, pool
 from ambivox.models.api.validating import validate
+from ambivox.models.errors import UserError
 
 __all__ = [
+    "UserError",
     "annotate",
     "dime_aug",
     "equivalent_votes",

@@ -39,7 +39,7 @@ def to_polars(frame: Frame, name: str, columns: Sequence[str] = ()) -> pl.DataFr
             converted = frame.collect()
         elif isinstance(frame, pl.DataFrame):
             converted = frame
-        elif type(frame).__module__.startswith("pandas"):
+        elif type(frame).__module__.startswith("pandas") and hasattr(frame, "columns"):
             converted = pl.from_pandas(frame, include_index=frame.index.name is not None)
         elif isinstance(frame, list) and frame and isinstance(frame[0], tuple):
             converted = pl.DataFrame(frame, schema=list(columns)[: len(frame[0])], orient="row")

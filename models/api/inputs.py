@@ -138,6 +138,10 @@ def _by_alm(probabilities: Frame | Mapping[str, Frame] | None) -> dict[str, pl.D
         return {}
     if isinstance(probabilities, Mapping) and UTTERANCE not in probabilities:
         return {str(alm): to_polars(frame, f"probabilities of {alm}") for alm, frame in probabilities.items()}
+    if isinstance(probabilities, list | tuple) and any(hasattr(each, "columns") for each in probabilities):
+        raise UserError(
+            "probabilities: found a list of tables, expected one, or a mapping such as {'alm': table}"
+        )
     return {"alm": to_polars(probabilities, "probabilities")}
 
 
@@ -192,6 +196,8 @@ def _speakers(speakers: Any, ids: pl.Series) -> np.ndarray:
     """A number per speaker; an utterance whose speaker is not known counts as one."""
     if speakers is None:
         return np.arange(len(ids))
+    if hasattr(speakers, "to_dict") and not hasattr(speakers, "columns"):
+        speakers = speakers.to_dict()  # a pandas Series of speakers by utterance
     if isinstance(speakers, Mapping) and UTTERANCE not in speakers:
         names = {str(utterance): str(speaker) for utterance, speaker in speakers.items()}
     else:

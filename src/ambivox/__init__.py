@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ambivox.models.api import (
+        UserError,
         annotate,
         dime_aug,
         equivalent_votes,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "UserError",
     "annotate",
     "dime_aug",
     "equivalent_votes",

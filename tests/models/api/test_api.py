@@ -71,6 +71,10 @@ def test_pool_is_the_core(
     assert np.allclose(pooled.select(LABELS).to_numpy(), expected.p_NK)
     assert np.allclose(pooled["equivalent_votes"], expected.kappa_NA[:, 0])
     assert (pooled["equivalent_votes"] > 0.2).all()
+    in_pandas = ambivox.pool(votes, probabilities, speakers=pl.DataFrame(
+        {"utterance_id": list(speakers), "speaker": list(speakers.values())}
+    ).to_pandas().set_index("utterance_id")["speaker"])  # fmt: skip
+    assert pooled.equals(in_pandas)
     for label in LABELS:
         assert (pooled[f"{label}_low"] <= pooled[label]).all()
         assert (pooled[label] <= pooled[f"{label}_high"]).all()
@@ -241,6 +245,8 @@ def test_distributions_of_a_run_are_loaded(tmp_path: Path) -> None:
 
 MISTAKES: list[tuple[str, Any, Any, str]] = [
     ("no id", pl.DataFrame({"clip": ["a"], "label": ["joy"]}), None, "found no column 'utterance_id' among 'clip'"),
+    ("a list of frames", [("a", "r", "joy")], [pl.DataFrame({"utterance_id": ["a"], "joy": [1.0]})], "found a list of tables, expected one, or a mapping"),
+    ("a column", pl.DataFrame({"label": ["joy"]}).to_pandas()["label"], None, "expected a table of pandas"),
     ("no frame", 7, None, "expected a table of pandas, polars or Arrow"),
     ("null id", pl.DataFrame({"utterance_id": ["a", None], "label": ["joy", "joy"]}), None, "1 row has no"),
     ("other label", [("a", "r", "rage")], pl.DataFrame({"utterance_id": ["a"], "joy": [0.5], "anger": [0.5]}), "found the labels rage"),
@@ -276,7 +282,8 @@ SIGNATURES = {
 
 
 def test_signatures_are_stable() -> None:
-    assert set(SIGNATURES) == set(ambivox.__all__) < set(dir(ambivox))
+    assert {*SIGNATURES, "UserError"} == set(ambivox.__all__) < set(dir(ambivox))
+    assert ambivox.UserError is UserError
     for name, parameters in SIGNATURES.items():
         assert " ".join(inspect.signature(getattr(ambivox, name)).parameters) == parameters
 
