@@ -17,6 +17,10 @@ class MissingColumnsError(UserError):
     """A table, or columns of it, are not there; other names may be meant."""
 
 
+class NoNamedTableError(MissingColumnsError):
+    """No table has the name that needs no option."""
+
+
 _OPTION_COLUMNS = {"utterance": "utterance_id", "annotator": "annotator_id"}
 _ANSWERS = ("label", "weight")
 # What crowdsourcing platforms (MTurk, Toloka) write before what a worker said, and before what describes a clip or a

@@ -8,7 +8,7 @@ from typing import Any
 
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.column_content import Source
-from ambivox.models.ingestion.columns import MissingColumnsError
+from ambivox.models.ingestion.columns import NoNamedTableError
 from ambivox.models.ingestion.combined_tables import combine
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.mapping_file import NAME
@@ -34,14 +34,14 @@ def find_tables(root: Path, settings: Mapping[str, Any]) -> tuple[Path, Path]:
         The table of utterances and that of votes, which may be the same.
 
     Raises:
-        MissingColumnsError: There is no such file in the folder, and none is named.
+        NoNamedTableError: There is no such file in the folder, and none is named.
         UserError: There is no such folder.
     """
     folder = root if root.is_dir() else root.parent
     if root.is_dir():
         path = _path(folder, "utterances", settings)
         if path is None:
-            raise MissingColumnsError(
+            raise NoNamedTableError(
                 f"{root}: no utterances.csv there (or .tsv, .jsonl, .json, .parquet, .xlsx, ...); name the table with "
                 "--options.utterances FILE"
             )

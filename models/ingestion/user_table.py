@@ -15,7 +15,7 @@ from ambivox.models.ingestion.assignments import is_left_out, rejected_assignmen
 from ambivox.models.ingestion.audio_paths import resolve_audio
 from ambivox.models.ingestion.cleaning import clean_utterances, clean_votes
 from ambivox.models.ingestion.clip_columns import rows_of_clips
-from ambivox.models.ingestion.columns import MissingColumnsError
+from ambivox.models.ingestion.columns import MissingColumnsError, NoNamedTableError
 from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.nested import audio_paths, refuse_nested
@@ -63,9 +63,11 @@ def read_user_table(root: Path, given: Mapping[str, Any]) -> CorpusData:
         proposal = propose(sources, settings)
         if not proposal.options or not proposal.is_sure:
             unclear = "; ".join([*proposal.missing, *proposal.doubts])
+            # That no table has the usual name is not what is wrong where one was found.
+            is_found = isinstance(error, NoNamedTableError) and unclear
             raise UserError(
-                f"{error}; `ambivox table {shlex.quote(str(root))}` shows what the columns probably are"
-                + (f" ({unclear})" if unclear else "")
+                f"{f'{root}: {unclear}' if is_found else error}; `ambivox table {shlex.quote(str(root))}` shows what the "
+                f"columns probably are{f' ({unclear})' if unclear and not is_found else ''}, and takes corrections"
             ) from error
         lists = {name: tuple(value) for name, value in proposal.options.items() if isinstance(value, list)}
         note = f"columns were found by their names and content: {proposal.describe()}"
