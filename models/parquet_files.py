@@ -79,7 +79,7 @@ def check_opened_size(
         is_read_whole: Whether all of it is to be in memory at a time, so that memory is a limit, too.
 
     Raises:
-        UserError: See ``read_parquet``.
+        UserError: See ``read_parquet``; or the footer contradicts itself.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -90,6 +90,7 @@ def check_opened_size(
             size = len(source) if isinstance(source, bytes) else source.stat().st_size
             footer = pq.read_metadata(pa.BufferReader(source) if isinstance(source, bytes) else source)
             opened, rows = opened_bytes(footer), most_values(footer)
+            _check_types(footer, origin, expected)
         except pa.ArrowException as error:
             raise _unreadable(origin, expected, error) from error
     if opened > MOST_OPENED_BYTES and opened > MOST_TIMES_LARGER * size:
@@ -141,6 +142,16 @@ def check_pages(
             return  # polars reads types that Arrow does not
         except pa.ArrowException as error:
             raise _unreadable(origin, expected, error) from error
+
+
+def _check_types(footer: pq.FileMetaData, origin: str, expected: str) -> None:
+    """Check that the parts of a column have its type: Arrow ends the process where they do not."""
+    for group in range(footer.num_row_groups):
+        for column in range(footer.num_columns):
+            part, whole = footer.row_group(group).column(column), footer.schema.column(column)
+            if (part.physical_type, part.path_in_schema) != (whole.physical_type, whole.path):
+                reason = f"column {whole.path!r} is {whole.physical_type}, a part of it {part.physical_type}"
+                raise _unreadable(origin, expected, ValueError(reason))
 
 
 def opened_bytes(footer: pq.FileMetaData) -> int:

@@ -110,7 +110,7 @@ def test_what_a_table_takes_is_estimated(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("damage", ["empty", "text", "cut", "middle", "footer", "page"])
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "middle", "footer", "page", "type"])
 def test_damage_is_one_line(tmp_path: Path, reader: str, damage: str) -> None:
     path = tmp_path / "t.parquet"
     votes = pl.DataFrame(
@@ -138,6 +138,14 @@ def test_damage_is_one_line(tmp_path: Path, reader: str, damage: str) -> None:
     ):  # its header says that it has -512 values, not 500: polars alone would end the process
         assert content.count(b",\x15\xe8\x07\x15\x10")
         content = content.replace(b",\x15\xe8\x07\x15\x10", b",\x15\xff\x07\x15\x10", 1)
+    elif (
+        damage == "type"
+    ):  # of a part of a column, in the footer: INT64, not BYTE_ARRAY; Arrow alone would end the process
+        before, found, after = bytes(content).rpartition(
+            b"\x15\x0c\x19\x35\x00\x06\x10\x19\x18\x0cutterance_id"
+        )
+        assert found
+        content = bytearray(before + found.replace(b"\x15\x0c", b"\x15\x04", 1) + after)
     path.write_bytes({"empty": b"", "text": b"a,b\n1,2\n"}.get(damage, bytes(content)))
     with pytest.raises(UserError) as caught:
         READERS[reader](path)
