@@ -33,7 +33,9 @@ def optional_columns(
     used |= {str(value) for value in settings.values() if isinstance(value, str)}
     used |= {*settings.get("raters", ()), *settings.get("labels", ())}
     optional: dict[str, str] = {}
-    roles = [(role, table) for role in OPTIONAL_ROLES]
+    # A row of a survey with a column per clip describes the annotator.
+    is_survey = table is vote_table and "clips" in settings
+    roles = [] if is_survey else [(role, table) for role in OPTIONAL_ROLES]
     roles += [("annotator", vote_table)] if shape in ("rows", "counts", "list") else []
     roles += [("weight", vote_table)] if shape == "rows" else []
     for role, frame in roles:

@@ -36,7 +36,7 @@ def recordings_below(folder: Path) -> dict[str, tuple[str, ...]]:
 
 
 def plain_name(name: str) -> str:
-    r"""A file name as ids are compared: without folder and audio suffix, in lower case, and 101.0 as 101.
+    r"""A file name as ids are compared: without folder and audio suffix, in lower case; 101.0 and 0101 as 101.
 
     Args:
         name: A file name, a path, or an id.
@@ -45,9 +45,10 @@ def plain_name(name: str) -> str:
         The name.
 
     Example:
-        >>> plain_name("Clips\\Anna 7.WAV"), plain_name("101.0")
-        ('anna 7', '101')
+        >>> plain_name("Clips\\Anna 7.WAV"), plain_name("101.0"), plain_name("0007.wav")
+        ('anna 7', '101', '7')
     """
     name = name.replace("\\", "/").rsplit("/", 1)[-1].strip().casefold()
     name = next((name.removesuffix(suffix) for suffix in AUDIO_SUFFIXES if name.endswith(suffix)), name)
-    return name.removesuffix(".0") if name.removesuffix(".0").isdigit() else name
+    number = name.removesuffix(".0")
+    return number.lstrip("0") or "0" if number.isdecimal() else name

@@ -38,6 +38,7 @@ _NO_ANNOTATORS = frozenset(
         "mode",
     }
 )
+_SECOND = frozenset({"second", "secondary", "2nd", "minor", "alternative", "alternate"})
 _OTHER_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
 
 
@@ -144,6 +145,8 @@ def _rows(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any])
     if "label" in given:
         return VoteColumns({}, "as given") if given["label"] in frame.columns else None
     named = [column for column in named_columns("label", columns) if may_be_labels(frame[column])]
+    # Beside an annotator's first choice, a second one is not read.
+    named = [column for column in named if not set(words(column)) & _SECOND] or named
     exact = best_named("label", columns)
     if exact is not None and _are_few_numbers(frame[exact]):
         values = ", ".join(frame[exact].cast(pl.String).drop_nulls().unique().sort())
@@ -155,6 +158,7 @@ def _rows(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any])
         return VoteColumns({} if exact == "label" else {"label": exact}, "by its name")
     if len(named) == 1:
         return VoteColumns({"label": named[0]}, "by its name, and it has few distinct values")
+    columns = [column for column in columns if not set(words(column)) & _SECOND] or columns
     others = {best_named(role, columns) for role in ("annotator", "utterance")} | {
         *address_columns(frame, columns)
     }
@@ -214,6 +218,8 @@ def _raters(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any
     """One column per annotator: numbered columns that share their labels."""
     if "raters" in given:
         return VoteColumns({"shape": "raters"}, "as given", tells_annotators=True)
+    if best_named("annotator", columns) is not None:
+        return None
     groups: dict[str, list[str]] = {}
     for column in columns:
         if match := _NUMBERED.match(column):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -62,7 +63,7 @@ def read_votes(
 
 
 def count_labels(columns: Sequence[str]) -> dict[str, str]:
-    """Name the labels of columns with counts: what all names start with, up to a separator, is no part of the label.
+    """Name the labels of columns with counts: what all names start or end with, up to a separator, is no part of the label.
 
     Args:
         columns: The columns.
@@ -71,15 +72,21 @@ def count_labels(columns: Sequence[str]) -> dict[str, str]:
         Column -> label.
 
     Example:
-        >>> count_labels(["n_anger", "n_fear"]), count_labels(["anger", "awe"])
-        ({'n_anger': 'anger', 'n_fear': 'fear'}, {'anger': 'anger', 'awe': 'awe'})
+        >>> count_labels(["n_anger", "n_fear"]), count_labels(["Joy (n)", "Fear (n)"]), count_labels(["anger", "awe"])
+        ({'n_anger': 'anger', 'n_fear': 'fear'}, {'Joy (n)': 'Joy', 'Fear (n)': 'Fear'}, {'anger': 'anger', 'awe': 'awe'})
     """
-    prefix = columns[0] if len(columns) > 1 else ""
-    for column in columns:
-        while not column.startswith(prefix):
-            prefix = prefix[:-1]
-    prefix = re.sub(r"[^\s_.:-]*$", "", prefix)
-    return {column: column[len(prefix) :].strip() or column for column in columns}
+    start, end = "", ""
+    if len(columns) > 1:
+        start = re.sub(r"[^\s_.:-]*$", "", _common_start(columns))
+        end = _common_start([column[len(start) :][::-1] for column in columns])[::-1]
+        end = re.sub(r"^[^\s_.:(\[-]*", "", end)
+    return {column: column[len(start) : len(column) - len(end)].strip() or column for column in columns}
+
+
+def _common_start(texts: Sequence[str]) -> str:
+    """The letters that all texts start with."""
+    alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
+    return "".join(letters[0] for letters in alike)
 
 
 def _from_counts(

@@ -208,3 +208,48 @@ def test_errors_of_spreadsheet_programs_are_no_labels(root: Path) -> None:
     data = load(root)
     assert set(data.labels) == {"joy", "fear", "calm"}
     assert "labels '#DIV/0!', '#N/A', '#REF!', '#WERT!' count as missing in 4 rows" in data.notes
+
+
+@pytest.mark.parametrize("header", ["{}_votes", "{} (n)", "votes: {}", "n {} heard"])
+def test_labels_are_what_differs_in_the_headers_of_counts(root: Path, header: str) -> None:
+    lines = [
+        [f"Ton/{clip}.wav", *(str(labels.count(label)) for label in ("joy", "fear", "calm"))]
+        for clip, labels in zip(CLIPS, VOTES, strict=True)
+    ]
+    write(root / "table.csv", ["wav", *(header.format(label) for label in ("joy", "fear", "calm"))], lines)
+    data = load(root)
+    assert set(data.labels) == {"joy", "fear", "calm"} and data.votes.height == 12
+
+
+@pytest.mark.parametrize(
+    "headers", [("Primary Emotion", "Secondary Emotion"), ("first choice", "second choice")]
+)
+def test_the_second_choice_of_an_annotator_is_not_read(root: Path, headers: tuple[str, str]) -> None:
+    lines = [
+        [audio, rater, label, "calm" if number % 3 else ""]
+        for number, (audio, _, rater, label) in enumerate(rows())
+    ]
+    write(root / "table.csv", ["Filename", "Rater", *headers], lines)
+    assert votes_of(load(root)) == expected()
+    assert f"not read: {headers[1]}" in preview(root, {}).lines
+
+
+def test_a_program_that_dropped_leading_zeros_is_understood(root: Path) -> None:
+    write(
+        root / "clips.csv", ["id", "path"], [[f"{n:04}", f"Ton/{clip}.wav"] for n, clip in enumerate(CLIPS)]
+    )
+    lines = [[str(number // 3), rater, label] for number, (_, _, rater, label) in enumerate(rows())]
+    write(root / "votes.csv", ["clip", "rater", "label"], lines)
+    data = load(root)
+    assert votes_of(data) == expected()
+    assert data.utterances["utterance_id"].to_list() == ["0000", "0001", "0002", "0003"]
+
+
+def test_a_survey_says_nothing_about_speakers(root: Path) -> None:
+    lines = [
+        [rater, str(30 + place), *(labels[place] for labels in VOTES)] for place, rater in enumerate(RATERS)
+    ]
+    write(root / "survey.csv", ["Rater", "Age", *CLIPS], lines)
+    data = load(root)
+    assert votes_of(data) == expected()
+    assert not any("age" in note.lower() for note in data.notes)
