@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.ingestion.corpus import no_rejects, rejected
 
+_FEW = 0.2  # of the utterances with several rows
 # Where in its recording an utterance is.
 _PLACES = ("start_seconds", "end_seconds", "channel", "segment_problem")
 #: Names of splits in tables -> our names.
@@ -54,34 +56,45 @@ def text_column(column: str) -> pl.Expr:
 def one_row_per_utterance(utterances: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """Keep one row per utterance of a table that repeats it for every vote.
 
-    A column whose values differ between the rows of an utterance describes something else, such as the annotator, and
-    is left out.
+    A column whose values differ between the rows of many utterances describes something else, such as the annotator, and
+    is left out. Where they differ for a few, the most frequent value is kept.
 
     Args:
         utterances: ``utterance_id``, ``audio``, ``file``, ``line`` and optional columns.
 
     Returns:
-        The first row of every pair of id and audio, and a note per column that was left out.
+        The first row of every pair of id and audio, and a note per column that was left out or differs.
     """
     places = [column for column in _PLACES if column in utterances.columns]
     key = ["utterance_id", "audio", *places]
     optional = [column for column in utterances.columns if column not in (*key, "file", "line")]
-    differing = []
+    differing, disputed, notes = [], [], []
     if optional:
-        counts = utterances.group_by(key).agg(pl.col(optional).drop_nulls().n_unique())
-        differing = [column for column in optional if (counts[column] > 1).any()]
-    notes = [
-        f"column {column!r} is not read: its values differ between the votes on an utterance, so they do not describe it"
-        for column in differing
-    ]
+        counts = utterances.group_by(key, maintain_order=True).agg(
+            pl.len().alias("ambivox:rows"), pl.col(optional).drop_nulls().n_unique()
+        )
+        several = counts.filter(pl.col("ambivox:rows") > 1)
+        for column in optional:
+            unlike = several.filter(pl.col(column) > 1)
+            if unlike.height > _FEW * several.height:
+                differing.append(column)
+                notes.append(
+                    f"column {column!r} is not read: its values differ between the votes on an utterance, so they do not "
+                    "describe it"
+                )
+            elif unlike.height:
+                disputed.append(column)
+                notes.append(
+                    f"column {column!r} differs between the rows of {counted(unlike.height, 'utterance')}, such as "
+                    f"{unlike['utterance_id'][0]!r}: the most frequent value is read"
+                )
     selected = utterances.drop(differing)
-    filled = [column for column in optional if column not in differing]
-    return (
-        selected.with_columns(pl.col(filled).drop_nulls().first().over(key)).unique(
-            key, keep="first", maintain_order=True
-        ),
-        notes,
-    )
+    agreed = [column for column in optional if column not in (*differing, *disputed)]
+    values = [
+        pl.col(agreed).drop_nulls().first().over(key),
+        pl.col(disputed).drop_nulls().mode(maintain_order=True).first().over(key),
+    ]
+    return selected.with_columns(values).unique(key, keep="first", maintain_order=True), notes
 
 
 def read_splits(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -83,6 +83,8 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
     shape = given.get("shape")
     finders = {"counts": _counts, "raters": _raters, "rows": _rows, "list": _list}
     order = [shape] if shape else ["list", "counts", "raters", "rows"]
+    if not shape and best_named("annotator", columns) and frame.select(sorted(audio)).is_duplicated().any():
+        order.remove("raters")  # an annotator's row for each vote
     best = None
     for name in order:
         candidate = finders[name](frame, columns, given)
@@ -218,8 +220,6 @@ def _raters(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any
     """One column per annotator: numbered columns that share their labels."""
     if "raters" in given:
         return VoteColumns({"shape": "raters"}, "as given", tells_annotators=True)
-    if best_named("annotator", columns) is not None:
-        return None
     groups: dict[str, list[str]] = {}
     for column in columns:
         if match := _NUMBERED.match(column):

@@ -253,3 +253,22 @@ def test_a_survey_says_nothing_about_speakers(root: Path) -> None:
     data = load(root)
     assert votes_of(data) == expected()
     assert not any("age" in note.lower() for note in data.notes)
+
+
+def test_a_typing_mistake_in_a_speaker_loses_no_speakers(root: Path) -> None:
+    lines = [list(row) for row in rows()]
+    lines[4][1] = "Vera!"
+    lines += [[f"Ton/{clip}.wav", clip[:4], "nan cy", "joy"] for clip in CLIPS for _ in range(2)]
+    more = [[f"Ton/x{n}.wav", "otto", rater, "joy"] for n in range(4) for rater in RATERS]
+    write(root / "table.csv", ["file", "speaker", "rater", "emotion"], [*lines, *more])
+    data = load(root)
+    assert data.utterances["speaker"].to_list() == ["vera", "vera", "otto", "otto", *["otto"] * 4]
+    assert any(
+        "differs between the rows of 1 utterance, such as 'Ton/vera 2.wav'" in note for note in data.notes
+    )
+
+
+def test_a_column_called_as_annotators_of_a_table_with_a_row_per_clip(root: Path) -> None:
+    lines = [[f"Ton/{clip}.wav", clip[:4], *labels] for clip, labels in zip(CLIPS, VOTES, strict=True)]
+    write(root / "table.csv", ["file", "participant", "rater 1", "rater 2", "rater 3"], lines)
+    assert load(root).votes["annotator_id"].unique().sort().to_list() == ["rater 1", "rater 2", "rater 3"]
