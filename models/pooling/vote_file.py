@@ -139,7 +139,9 @@ class VoteFile:
                 if block is None:
                     return
                 waiting = reader.submit(next, blocks, None)
-                yield self._checked(block)
+                with reading(str(self.path), _EXPECTED):  # a text may be no UTF-8
+                    checked = self._checked(block)
+                yield checked
 
     def _blocks(self) -> Iterator[Any]:
         """Record batches of the columns of ``Votes``; labels and kinds of annotators as numbers of a dictionary."""
@@ -152,6 +154,7 @@ class VoteFile:
 
     def _checked(self, block: Any) -> tuple[pl.Series, np.ndarray, np.ndarray]:
         """The human votes of a block, after the checks of ``Votes``."""
+        block.validate(full=True)  # polars takes the texts as they are, UTF-8 or not
         if any(column.null_count for column in block.columns):
             self._reject(block)
         weight_M = pl.Series(block.column("weight")).cast(pl.Float64).to_numpy()

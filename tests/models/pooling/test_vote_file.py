@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from ambivox.models.errors import UserError
+from ambivox.models.parquet_files import LABELS_KEY
 from ambivox.models.pooling import vote_file
 from ambivox.models.pooling.vote_file import VoteFile
 from ambivox.models.tables import Votes
@@ -74,6 +75,17 @@ def test_a_file_that_breaks_off_is_named(votes: Votes, tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[8:200] = bytes(192)
     path.write_bytes(content)
+    with pytest.raises(UserError, match=r"votes\.parquet: not a readable Parquet file"):
+        VoteFile.open(path).counts(pl.Series(_IDS))
+
+
+@pytest.mark.parametrize("text", [_NAMES[0].encode(), b"human", b"u17"])
+def test_text_that_is_no_utf_8_is_named(votes: Votes, tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "votes.parquet"
+    metadata = {LABELS_KEY: json.dumps(_NAMES)}
+    votes.frame.write_parquet(path, compression="uncompressed", statistics=False, metadata=metadata)
+    head, found, tail = path.read_bytes().partition(text)
+    path.write_bytes(head + b"\xff" + found[1:] + tail)
     with pytest.raises(UserError, match=r"votes\.parquet: not a readable Parquet file"):
         VoteFile.open(path).counts(pl.Series(_IDS))
 
