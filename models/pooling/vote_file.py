@@ -145,10 +145,18 @@ class VoteFile:
 
     def _blocks(self) -> Iterator[Any]:
         """Record batches of the columns of ``Votes``; labels and kinds of annotators as numbers of a dictionary."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         # Pre-buffering would keep the bytes of all columns until the end of the file.
         with pq.ParquetFile(self.path, read_dictionary=["label", "annotator_kind"], pre_buffer=False) as file:
+            for name in ("utterance_id", "label", "annotator_kind"):
+                kind = file.schema_arrow.field(name).type
+                kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+                if not pa.types.is_string(kind) and not pa.types.is_large_string(kind):
+                    raise ValueError(
+                        f"column {name!r} is {kind} in one part of its footer, and text in another"
+                    )
             columns = [name for name in Votes.required if name != "annotator_id" or _may_be_null(file, name)]
             yield from file.iter_batches(_BLOCK_ROWS, columns=columns)
 

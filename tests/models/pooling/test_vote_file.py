@@ -79,6 +79,16 @@ def test_a_file_that_breaks_off_is_named(votes: Votes, tmp_path: Path) -> None:
         VoteFile.open(path).counts(pl.Series(_IDS))
 
 
+def test_a_footer_that_has_two_types_for_a_column_is_named(votes: Votes, tmp_path: Path) -> None:
+    path = votes.write(tmp_path / "votes.parquet")
+    content = path.read_bytes()
+    text, bytes_ = b"annotator_kind%\x00L\x1c", b"annotator_kind%\x00L\x14"
+    assert content.count(text) == 1
+    path.write_bytes(content.replace(text, bytes_))
+    with pytest.raises(UserError, match="column 'annotator_kind' is binary in one part of its footer"):
+        VoteFile.open(path).counts(pl.Series(_IDS))
+
+
 @pytest.mark.parametrize("text", [_NAMES[0].encode(), b"human", b"u17"])
 def test_text_that_is_no_utf_8_is_named(votes: Votes, tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "votes.parquet"
