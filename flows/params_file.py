@@ -42,7 +42,7 @@ def load(project: Path) -> Any:
     """params.yaml, with its comments, as ruamel.yaml's mapping.
 
     Raises:
-        UserError: It cannot be read, or a section is not a mapping.
+        UserError: It cannot be read, or a section is not a mapping of corpora.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -67,6 +67,8 @@ def load(project: Path) -> Any:
         if name == "matrix":
             continue
         for key, entry in section.items():
+            if not isinstance(key, str):
+                raise UserError(f"{path}: {name}: expected a corpus as key, found {key!r}; put it in quotes")
             if not isinstance(entry, Mapping):
                 raise UserError(f"{path}: {name}.{key}: expected a mapping, found {entry!r}")
     return params

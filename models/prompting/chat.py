@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ambivox.models.errors import MissingExtraError, UserError, first_line
 from ambivox.models.hub import check_available
 from ambivox.models.prompting.prompts import ALPHABETS, Prompt
-from ambivox.models.prompting.template_check import has_powers
+from ambivox.models.prompting.template_check import has_powers, is_endless
 from ambivox.models.time_limit import TimeLimitError, within
 
 if TYPE_CHECKING:
@@ -170,6 +170,8 @@ def load_chat(resolved: ResolvedAlm) -> Chat:
     )
     if has_powers(processor, getattr(processor, "tokenizer", None)):
         raise _template_error("computes powers of numbers, which may take for ever")
+    if is_endless(processor, getattr(processor, "tokenizer", None)):
+        raise _template_error("takes seconds, or a gigabyte of memory, for one question")
     return Chat(processor, dict(resolved.alm.chat_arguments))
 
 

@@ -1,11 +1,26 @@
-"""What no chat template needs, and no time limit ends: powers of numbers."""
+"""What no chat template needs, and no time limit ends: powers of numbers, and texts of gigabytes."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import Environment, TemplateSyntaxError
+
+from ambivox.models.prompting import template_process
+
+# A question about a recording, as it is asked (prompts.py).
+_MESSAGES = [
+    {
+        "role": "user",
+        "content": [{"type": "audio", "audio": ""}, {"type": "text", "text": "Which emotion? A B"}],
+    }
+]
+_SECONDS = 60.0  # on a machine that others use; the process itself ends after some of computing
 
 
 def has_powers(*holders: Any) -> bool:
@@ -20,6 +35,33 @@ def has_powers(*holders: Any) -> bool:
         Whether any of their templates has the operator. One that is no template is for the renderer to refuse.
     """
     return any(_has_power(text) for holder in holders for text in _templates(holder))
+
+
+def is_endless(*holders: Any) -> bool:
+    """Whether a chat template takes more memory or time for a question than any template does.
+
+    It is rendered in a process of its own, once for each template. One that shows this for some texts only is not found.
+
+    Args:
+        holders: See ``has_powers``.
+    """
+    return any(_is_endless(text) for holder in holders for text in _templates(holder))
+
+
+@lru_cache(maxsize=8)
+def _is_endless(template: str) -> bool:
+    given = json.dumps({"template": template, "messages": _MESSAGES})
+    try:
+        process = subprocess.run(
+            [sys.executable, "-I", template_process.__file__],
+            input=given.encode("utf-8", "replace"),
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    return process.returncode == template_process.TOO_LARGE or process.returncode < 0  # by a signal
 
 
 def _templates(holder: Any) -> Iterator[str]:

@@ -17,6 +17,7 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     *((name, b"a = " + _DEEP) for name in ("mapping", "label-schema-toml", "personas")),
     # Messages of several lines, or with codes for a terminal.
     ("params", b"corpora: [\n"),
+    ("params", b"corpora:\n  :\n    corpus: demo\n  7: {corpus: demo}\npretrain: {}\n"),
     ("params", b"a: b: c\n\x1b[2J"),
     ("params-conversion", b"corpora:\n\t- x"),
     ("setting", b"pool.criterion\n=x"),
