@@ -10,6 +10,7 @@ import polars as pl
 from ambivox.models.ingestion.column_content import may_be_labels
 
 _ADDRESS = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+_SAMPLE = 20
 _LEAST_VOTES = 3  # votes per annotator, on average
 
 
@@ -24,7 +25,8 @@ def address_columns(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
         column
         for column in columns
         if frame[column].dtype == pl.String
-        and len(values := frame[column].drop_nulls().str.strip_chars())
+        and len(values := frame[column].drop_nulls().unique().str.strip_chars())
+        and values.head(_SAMPLE).str.contains(_ADDRESS).all()
         and values.str.contains(_ADDRESS).all()
     ]
 

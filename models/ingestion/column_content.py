@@ -113,12 +113,15 @@ def may_be_labels(values: pl.Series) -> bool:
     """
     if values.dtype != pl.String:
         return False
-    given = clear_nothing(values.drop_nulls(), "labels")[0].drop_nulls()
-    distinct = given.unique()
+    counts = values.drop_nulls().alias("label").value_counts(name="rows")
+    if counts.height > 2 * _MOST_LABELS:  # words for nothing among them
+        return False
+    counts = counts.with_columns(clear_nothing(counts["label"], "labels")[0]).drop_nulls()
+    distinct, rows = counts["label"], counts["rows"].sum()
     if not len(distinct) or len(distinct) > _MOST_LABELS or distinct.str.len_chars().max() > _LONGEST_LABEL:  # type: ignore[operator]
         return False
     is_number = distinct.cast(pl.Float64, strict=False).is_not_null()
-    return not is_number.all() and (len(given) < 10 or len(distinct) <= len(given) / 2)
+    return not is_number.all() and (rows < 10 or len(distinct) <= rows / 2)
 
 
 def is_counts(values: pl.Series) -> bool:

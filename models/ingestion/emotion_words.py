@@ -74,5 +74,5 @@ def are_emotions(values: pl.Series) -> bool:
         >>> are_emotions(pl.Series(["1 - Happy", "Ärger", "-"])), are_emotions(pl.Series(["yes", "no"]))
         (True, False)
     """
-    given = clear_nothing(values.drop_nulls(), "labels")[0].drop_nulls()
-    return bool(len(given)) and all(common_label(text) is not None for text in given.unique())
+    given = clear_nothing(values.drop_nulls().unique(), "labels")[0].drop_nulls()
+    return bool(len(given)) and all(common_label(text) is not None for text in given)
