@@ -28,7 +28,8 @@ class Range:
     def holds(self, value: float) -> bool:
         """Whether a number is in the range; nan and inf never are."""
         above = value > self.lowest if self.is_above else value >= self.lowest
-        return math.isfinite(value) and above and value <= self.highest
+        # An int of more than 308 digits has no float.
+        return (isinstance(value, int) or math.isfinite(value)) and above and value <= self.highest
 
     def __str__(self) -> str:
         """The range in words."""
@@ -38,6 +39,7 @@ class Range:
         return f"above {lowest} and at most {highest}" if self.is_above else f"from {lowest} to {highest}"
 
 
+_LONG = 10**300  # about the largest number that a float holds
 # numpy takes seeds of any size, scikit-learn and others of 32 bits.
 Seed = Annotated[int, Range(0, 2**32 - 1)]
 Count = Annotated[int, Range(1, 10**9)]
@@ -63,7 +65,9 @@ def check_ranges(hints: Mapping[str, Any], values: Mapping[str, Any], place: Cal
         for number in value if isinstance(value, tuple | list) else (value,):
             if isinstance(number, int | float) and not isinstance(number, bool) and not allowed.holds(number):
                 expected = "a number" if allowed == Range(-math.inf) else f"a number {allowed}"
-                raise UserError(f"{place(name)}: expected {expected}, found {number:.10g}")
+                is_long = isinstance(number, int) and abs(number) >= _LONG
+                found = f"one of {len(str(abs(number)))} digits" if is_long else f"{number:.10g}"
+                raise UserError(f"{place(name)}: expected {expected}, found {found}")
 
 
 def check_options(options: Any, place: Callable[[str], str] = str) -> None:

@@ -160,9 +160,13 @@ def display_name(key: str) -> str:
 
 
 def _finite(raw: Any) -> float | None:
-    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
         return None
-    return float(raw)
+    try:
+        number = float(raw)
+    except OverflowError:  # an int that no float holds
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _first_finite(mapping: Mapping[str, Any], keys: tuple[str, ...]) -> float | None:

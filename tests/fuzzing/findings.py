@@ -17,6 +17,7 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     *((name, b"a = " + _DEEP) for name in ("mapping", "label-schema-toml", "personas")),
     # Messages of several lines, or with codes for a terminal.
     ("params", b"corpora: [\n"),
+    ("params", b"corpora:\n  demo: {corpus: demo, root: x, ingest: {keep_votes: 1" + b"0" * 400 + b"}, annotate: {}, pool: {}}\npretrain: {}\n"),
     ("params", b"corpora:\n  :\n    corpus: demo\n  7: {corpus: demo}\npretrain: {}\n"),
     ("params", b"a: b: c\n\x1b[2J"),
     ("params-conversion", b"corpora:\n\t- x"),
