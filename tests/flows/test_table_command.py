@@ -65,7 +65,7 @@ def test_what_is_kept_is_what_ingest_reads(root: Path, capsys: pytest.CaptureFix
         for row in long_rows()
     ]
     write(root / "study.csv", rows)
-    with pytest.raises(UserError, match="'heard', 'style' may each hold an annotator's labels"):
+    with pytest.raises(UserError, match="the labels may be in 'heard' or 'style'"):
         ingested(root)
     code, _ = table(capsys, root, "--options.label", "heard", "--options.speaker", "who", "--write")
     assert code == 0
