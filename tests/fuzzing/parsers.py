@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from ambivox.models.audio.audio_error import AudioError
 from ambivox.models.engines._bounded_http import InvalidResponseError, Response
@@ -30,11 +32,29 @@ def _file(name: str, read: Callable[[Path], object]) -> Callable[[bytes, Path], 
 
 def _workbook(content: bytes, folder: Path) -> None:
     """What runs in a process of its own, where a crash is one line: here in this one."""
+    (folder / "a.xlsx").write_bytes(content)
+    _read_workbook(["", "", str(folder / "a.xlsx"), str(folder)])
+
+
+def _read_workbook(command: list[str], **_options: object) -> subprocess.CompletedProcess[str]:
+    """In the place of subprocess.run: a process for each case would take half a second."""
     from ambivox.models.ingestion.workbook_process import main
 
-    (folder / "a.xlsx").write_bytes(content)
-    with contextlib.redirect_stdout(io.StringIO()):
-        main(str(folder / "a.xlsx"), str(folder))
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        code = main(*command[2:])
+    return subprocess.CompletedProcess(command, code, printed.getvalue(), "")
+
+
+def _table_in_a_workbook() -> Parser:
+    from ambivox.models.ingestion import workbooks
+
+    table = _table(".xlsx", seeds.workbook())
+
+    def read(content: bytes, folder: Path) -> object:
+        with mock.patch.object(workbooks.subprocess, "run", _read_workbook):
+            return table.read(content, folder)
+
+    return Parser(read, table.seeds)
 
 
 def _text(read: Callable[[str], object]) -> Callable[[bytes, Path], object]:
@@ -334,7 +354,7 @@ def _parsers() -> dict[str, Parser]:
         "table-jsonl": _table(".jsonl", *(b"\n".join(_json(*({"utterance_id": u, "audio": "a.wav", "annotator_id": r, "label": label, "extra": {"a": [1]}} for u, r, label, _ in seeds.ROWS)) ),)),
         "table-json": _table(".json", *_json([{"utterance_id": u, "audio": "a.wav", "annotator_id": r, "label": label} for u, r, label, _ in seeds.ROWS])),
         "table-parquet": _table(".parquet", seeds.parquet("nested")),
-        "table-workbook": _table(".xlsx", seeds.workbook()),
+        "table-workbook": _table_in_a_workbook(),
         "table-list": _table(".csv", *seeds.EMBEDDED_VOTES, shape="list", label="votes"),
         "table-preview": Parser(_file("utterances.csv", lambda path: preview(path, {})), (seeds.CSV, *seeds.EMBEDDED_VOTES)),
         "cell": Parser(_text(parse_cell), (b"['a', 'b']", b'{"a": 2}', b'[{"label": "a", "annotator": "r"}]')),
