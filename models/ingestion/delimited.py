@@ -165,6 +165,8 @@ def header_row(rows: Sequence[Sequence[str]], required: Sequence[str]) -> tuple[
         for number, row in enumerate(rows[:_HEADER_ROWS])
         if any(row)
     ]
+    if not scores:
+        return 0, 0  # no row has text
     score, number, _ = max(scores)
     return -number, score
 

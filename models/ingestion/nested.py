@@ -153,7 +153,8 @@ def explode_votes(
     """
     rows: list[tuple[Any, str | None, int, str | None]] = []
     of_row = pl.lit(None, pl.String) if annotator is None else pl.col(annotator).cast(pl.String)
-    selected = table.select(utterance, label, LINE, of_row.alias("ambivox:annotator"))
+    # One column may be several of them.
+    selected = table.select(pl.col(utterance).alias("u"), pl.col(label).alias("v"), LINE, of_row.alias("a"))
     for identifier, value, line, name_of_row in selected.rows():
         try:
             votes = votes_of_cell(value, separator)

@@ -17,6 +17,7 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     *((name, b"a = " + _DEEP) for name in ("mapping", "label-schema-toml", "personas")),
     # Messages of several lines, or with codes for a terminal.
     ("params", b"corpora: [\n"),
+    ("table-preview", b"utterrance_id,]id,_id,audio,vote&a [*a]s\nu3,a.wav,\"['anger', 'joy']\"\nu2,b.'wav,\"{\"\"anger\"\": 2, \"\"joy\"\": 1}\"\n"),
     ("params", b"corpora:\n  demo: {corpus: demo, root: x, ingest: {keep_votes: 1" + b"0" * 400 + b"}, annotate: {}, pool: {}}\npretrain: {}\n"),
     ("params", b"corpora:\n  :\n    corpus: demo\n  7: {corpus: demo}\npretrain: {}\n"),
     ("params", b"a: b: c\n\x1b[2J"),

@@ -81,3 +81,13 @@ def test_a_sheet_that_is_changed_is_read_again(tmp_path: Path) -> None:
     for row in (2, 5):
         path = workbook(tmp_path / "votes.xlsx", row, 1)
         assert read_sheet(path, ["label"])[LINE].to_list() == [2, row + 1]
+
+
+def test_a_sheet_whose_first_rows_are_blank_is_one_line(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(tmp_path / "t.xlsx") as book:
+        for name in ("first", "second"):
+            sheet = book.add_worksheet(name)
+            sheet.write(0, 0, " ")
+            sheet.write(60, 0, "late")
+    with pytest.raises(UserError, match=r"t\.xlsx"):
+        read_sheet(tmp_path / "t.xlsx", ["label"])
