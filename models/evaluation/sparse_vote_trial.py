@@ -1,10 +1,10 @@
 """The sparse-vote trial: keep k of the many votes of every test utterance and predict the others.
 
 On a corpus with many votes per utterance, k votes are drawn, the sources are made from them, and each is scored
-against the votes that were not drawn (models/evaluation/scores.py). The pooling model is fitted on other speakers: on all votes of the training
-speakers ("pooled"), or on k votes of each of their utterances ("pooled_k_everywhere"). ``intent`` is an oracle: where
-actors were told which emotion to express, the training speakers' vote distribution for that emotion takes the ALM's
-place.
+against the votes that were not drawn (models/evaluation/scores.py). The pooling model is fitted on other speakers: on all
+votes of the training speakers, by the likelihood ("pooled") and by JS and nll together ("pooled_balanced"), or on k votes
+of each of their utterances ("pooled_k_everywhere"). ``intent`` is an oracle: where actors were told which emotion to
+express, the training speakers' vote distribution for that emotion takes the ALM's place.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def trial(
             leaves the oracle out.
         kept: numbers of votes to keep, each at least 1.
         draws: of the kept votes; scores are averaged over them.
-        criterion: of the pooling fit.
+        criterion: of the pooling fit; by "likelihood", "balanced" is fitted beside it.
         synthetic_votes: the ALMs' votes in "combined".
         seed: of all drawing.
 
@@ -123,6 +123,8 @@ def trial(
     result = Trial({}, {}, {}, {}, {}, {}, seed)
     training = inputs.rows(fit_N)
     fit = remembering_fit(votes.labels, alms, training, criterion, seed)
+    balanced_fit = remembering_fit(votes.labels, alms, training, "balanced", seed)
+    every_alm = tuple(range(len(alms)))
     alm_votes_NK = mean_votes(synthetic, synthetic_votes, inputs.n_NK)
     oracle: PoolingModel | None = None
     for k in track(kept, "votes kept", len(kept)):
@@ -131,7 +133,8 @@ def trial(
             raise TooLittleDataError(f"no utterance of the split test has more than the {k} votes to be kept")
         test = inputs.rows(scored_N)
         sparse = fit_sparse(votes.labels, alms, training, k, criterion, seed)
-        models = TrialModels(fit(tuple(range(len(alms))), training, k), sparse)
+        balanced = balanced_fit(every_alm, training, k) if criterion == "likelihood" else None
+        models = TrialModels(fit(every_alm, training, k), balanced, sparse)
         if oracle_NK is not None and (oracle is None or criterion != "likelihood"):
             oracle = fit_oracle(votes.labels, training, oracle_NK[fit_N], k, criterion, seed)
         scores: list[dict[str, Scores]] = []

@@ -26,10 +26,12 @@ class TrialModels:
 
     Attributes:
         full: fitted on all votes of the training speakers.
+        balanced: the same by JS and nll together; None where ``full`` is not fitted by the likelihood.
         sparse: fitted on as many votes per utterance as are kept.
     """
 
     full: PoolingModel
+    balanced: PoolingModel | None
     sparse: PoolingModel
 
 
@@ -129,6 +131,7 @@ def trial_sources(
     q_NK = mean_over_alms(test.q_NAK)
     q_NK = np.where(np.isfinite(q_NK).all(1)[:, None], q_NK, prior_NK)
     pooled = pool(models.full, kept_NK, test.q_NAK, test.label_mass_NA)
+    with_alms = {"pooled_balanced": models.balanced, "pooled_k_everywhere": models.sparse}
     human_prior, human_mixture = (
         pool(baseline, kept_NK, test.q_NAK[:, :0])
         for baseline in (models.full.with_prior_only(), models.full.without_alms())
@@ -141,7 +144,11 @@ def trial_sources(
         "synthetic": q_NK,
         "combined": combined_counts(kept_NK, alm_votes_NK),
         "pooled": pooled.p_NK,
-        "pooled_k_everywhere": pool(models.sparse, kept_NK, test.q_NAK, test.label_mass_NA).p_NK,
+        **{
+            source: pool(model, kept_NK, test.q_NAK, test.label_mass_NA).p_NK
+            for source, model in with_alms.items()
+            if model is not None
+        },
         "prior": prior_NK,
     }
     kappa = {alm.alm: float(pooled.kappa_NA[:, a].mean()) for a, alm in enumerate(models.full.alms)}

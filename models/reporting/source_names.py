@@ -57,6 +57,9 @@ OTHER_NAMES = {
     "zero-shot": SourceName("zero-shot", "ALM without fine-tuning", "#D55E00"),
     "votes": SourceName("human votes", "the human votes that the models were trained on", "#000000"),
     "intent": SourceName("intent (oracle)", "emotion that the actor was asked to express", "#56B4ED"),
+    "pooled_balanced": SourceName(
+        "pooled, by JS and nll", "pooled, fitted by JS and nll together: sharper", "#004D1A"
+    ),
     "pooled_k_everywhere": SourceName(
         "pooled, k votes everywhere", "pooled; k votes of training speakers too", "#66C591"
     ),

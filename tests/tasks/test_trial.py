@@ -45,6 +45,8 @@ def test_the_fewer_the_votes_the_more_pooling_gains(
         assert rows[k, "pooled"]["js"]["value"] < rows[k, "combined"]["js"]["value"]
         assert rows[k, "pooled"]["p_squared_error"] < 0.05 and rows[k, "pooled"]["p_nll"] < 0.05
         assert rows[k, "pooled"]["nll_minus_human_mixture"]["high"] < 0
+        assert rows[k, "pooled_balanced"]["js"]["value"] < rows[k, "pooled"]["js"]["value"]
+        assert rows[k, "pooled_balanced"]["nll"]["value"] < rows[k, "pooled"]["nll"]["value"] + 0.01
         assert rows[k, "human_mixture"]["nll_minus_human_mixture"]["value"] == 0
         assert rows[k, "human"]["nll"]["value"] is None and rows[k, "human"]["nll_infinite"] > 0
         assert rows[k, "human_prior"]["nll"]["value"] < rows[k, "human_smoothed"]["nll"]["value"]
@@ -67,8 +69,11 @@ def test_too_few_votes_for_ambiguity_are_said(files: Files, tmp_path: Path) -> N
         out=tmp_path / "t",
         votes_kept=(1,),
         draws=1,
+        criterion="js",
     )
-    assert _rows(out)[1, "pooled"]["independent_votes"] is None  # two of three votes are left
+    rows = _rows(out)
+    assert rows[1, "pooled"]["independent_votes"] is None  # two of three votes are left
+    assert (1, "pooled_balanced") not in rows  # it is fitted beside the likelihood only
     assert "too few votes" in (out / "trial.md").read_text()
 
 
