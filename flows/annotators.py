@@ -13,10 +13,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from ambivox.flows import yaml_comments
+from ambivox.flows.job import TINY
 from ambivox.flows.params_file import changing, load
 from ambivox.models.alms import hosted_of
 from ambivox.models.annotator_registry import folder_source, models_source
@@ -33,7 +35,7 @@ def current_annotator(project: Path, corpus: str) -> Candidate | None:
     """The annotator in use; None where the corpus has none yet."""
     from ambivox.models.alms import resolve
 
-    path = project / "data" / corpus / "alm"
+    path = _place(project, corpus)
     if not path.exists():
         return None
     alm = resolve(str(path))
@@ -48,6 +50,48 @@ def current_annotator(project: Path, corpus: str) -> Candidate | None:
     return Candidate(alm.name, alm.revision, folder_source.PREFIX, location)
 
 
+def entered_annotator(project: Path, corpus: str, params: Any) -> str:
+    """What annotates a corpus where a run names no ALM: what was entered or promoted before, else "tiny".
+
+    Args:
+        project: The folder that holds dvc.yaml.
+        corpus: The corpus's key in params.yaml.
+        params: The content of params.yaml.
+
+    Returns:
+        "tiny", or what ``name_annotator`` takes: a key, a folder, a hosted model; for the folder of a promoted ALM, its
+        place, ``data/<corpus>/alm``.
+    """
+    path = _place(project, corpus)
+    if corpus in params["pretrain"] or not path.exists():
+        return TINY
+    return str(path.relative_to(project)) if path.is_dir() else path.read_text(encoding="utf-8").strip()
+
+
+def name_annotator(project: Path, corpus: str, alm: str) -> None:
+    """Make an ALM from elsewhere the annotator of a corpus, or leave its place to stage ``pretrain``.
+
+    Args:
+        project: The folder that holds dvc.yaml.
+        corpus: The corpus's key in params.yaml.
+        alm: "tiny" for the ALM of stage pretrain; else a key, a folder as seen from the project, or a hosted model.
+
+    Raises:
+        UserError: DVC refuses to let go of the ALM that was promoted before.
+    """
+    path = _place(project, corpus)
+    if alm == TINY:
+        if path.is_file() or _marker(path).is_file():
+            _clear(project, path)
+    elif path.is_dir() and alm == str(path.relative_to(project)):
+        return
+    elif not (path.is_file() and path.read_bytes().strip() == alm.encode()):
+        _clear(project, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            temporary.write_text(f"{alm}\n", encoding="utf-8")
+
+
 def install_annotator(project: Path, corpus: str, folder: Path) -> None:
     """Make the ALM in ``folder`` the annotator of ``corpus``: copy it, track it with DVC, drop stage ``pretrain``.
 
@@ -59,7 +103,7 @@ def install_annotator(project: Path, corpus: str, folder: Path) -> None:
     Raises:
         UserError: DVC refuses; the message is its last line.
     """
-    path = project / "data" / corpus / "alm"
+    path = _place(project, corpus)
     with changing(project) as params:
         # Stage pretrain would overwrite the folder with its own ALM.
         yaml_comments.remove(params, "pretrain", corpus)
@@ -82,7 +126,6 @@ def install_hosted(project: Path, corpus: str, candidate: Candidate) -> None:
     Raises:
         UserError: DVC refuses; the message is its last line.
     """
-    path = project / "data" / corpus / "alm"
     with changing(project) as params:
         yaml_comments.remove(params, "pretrain", corpus)
         options = params["corpora"][corpus].setdefault("annotate", {})
@@ -90,13 +133,33 @@ def install_hosted(project: Path, corpus: str, candidate: Candidate) -> None:
         is_at_home = known is not None and known.base_url == candidate.server
         yaml_comments.put(options, "server", "" if is_at_home else candidate.server)
         yaml_comments.put(options, "prices", list(candidate.prices))
-    marker = path.with_name(f"{path.name}.dvc")
-    if marker.is_file():
-        _dvc(project, "remove", str(marker.relative_to(project)))
+    name_annotator(project, corpus, candidate.location)
+
+
+def _place(project: Path, corpus: str) -> Path:
+    return project / "data" / corpus / "alm"
+
+
+def _marker(path: Path) -> Path:
+    """The file by which DVC tracks a promoted ALM."""
+    return path.with_name(f"{path.name}.dvc")
+
+
+def _clear(project: Path, path: Path) -> None:
+    """Remove the annotator of a corpus, what DVC knows of it, and git's order to ignore it: a name belongs into git."""
+    if _marker(path).is_file():
+        _dvc(project, "remove", str(_marker(path).relative_to(project)))
     if path.is_dir():
         shutil.rmtree(path)
-    with atomic_path(path) as temporary:
-        temporary.write_text(f"{candidate.location}\n", encoding="utf-8")
+    else:
+        path.unlink(missing_ok=True)
+    ignored = path.with_name(".gitignore")
+    lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.is_file() else []
+    if f"/{path.name}" in lines:
+        with atomic_path(ignored) as temporary:
+            temporary.write_text(
+                "".join(f"{line}\n" for line in lines if line != f"/{path.name}"), encoding="utf-8"
+            )
 
 
 def track(project: Path, path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ambivox.flows.annotators import entered_annotator
+from ambivox.flows.job import ALLOW_HOSTED, TINY, Job
 from ambivox.flows.params_file import load
-from ambivox.flows.project import ALLOW_HOSTED, TINY, Job
 from ambivox.models.alms import hosted_of
 from ambivox.models.annotator_registry.budget import Budget
 from ambivox.models.errors import UserError
@@ -26,11 +27,13 @@ def is_agreed(project: Path, job: Job) -> bool:
     Raises:
         UserError: The person does not agree, or there is no terminal to ask on.
     """
-    entry = load(project)["corpora"].get(job.key, {})
+    params = load(project)
+    entry = params["corpora"].get(job.key, {})
     if job.allow_hosted or entry.get(ALLOW_HOSTED) is True:
         return False
     asked, entered = job.settings.get("annotate", {}), entry.get("annotate") or {}
-    alms = (job.alm, *(asked.get("more_alms", entered.get("more_alms")) or ()))
+    annotator = entered_annotator(project, job.key, params) if job.alm is None else job.alm
+    alms = (annotator, *(asked.get("more_alms", entered.get("more_alms")) or ()))
     hosted = next(filter(None, map(hosted_of, (alm for alm in alms if alm != TINY))), None)
     if hosted is None:
         return False

@@ -16,7 +16,7 @@ def run(
     corpus: str = "demo",
     root: Path | None = None,
     key: str | None = None,
-    alm: str = "tiny",
+    alm: str | None = None,
     set: tuple[str, ...] = (),  # noqa: A002 - the flag's name
     trial: tuple[CountOrNone, ...] | None = None,
     sources: tuple[Source, ...] = ("human", "pooled"),
@@ -34,7 +34,8 @@ def run(
         corpus: What the folder holds: a key in models/corpora/ (demo makes its own).
         root: The folder that holds the corpus; by default the one in params.yaml.
         key: The name of this corpus in params.yaml and data/; its corpus key if not given.
-        alm: The annotator: "tiny" trains one on the corpus's pretrain speakers; else a key or a model folder.
+        alm: The annotator: "tiny" trains one on the corpus's pretrain speakers; else a key or a model folder. By default
+            the one that was used before, in a new corpus "tiny".
         set: Options of steps, as in --set ingest.keep_votes=5 pool.criterion=likelihood; they are remembered in
             params.yaml. A value is YAML: 5, true, [1, 3].
         trial: Numbers of votes to keep in the sparse-vote trial, such as 1 3 5; 0 for no trial; by default what
@@ -52,9 +53,10 @@ def run(
 
     from ambivox.flows import prefect_settings, software
     from ambivox.flows.hosted_consent import is_agreed
+    from ambivox.flows.job import Job
     from ambivox.flows.params_conversion import convert
     from ambivox.flows.pipeline_files import check_pipeline_files
-    from ambivox.flows.project import Job, enter
+    from ambivox.flows.project import enter
     from ambivox.flows.project_watch import ends_without
     from ambivox.flows.run_pipeline import run_pipeline
     from ambivox.flows.step_options import parse_settings

@@ -125,7 +125,8 @@ def project(tmp_path: Path) -> Path:
 ENTER = """
 import sys, time
 from pathlib import Path
-from ambivox.flows.project import Job, enter
+from ambivox.flows.job import Job
+from ambivox.flows.project import enter
 time.sleep(max(0, float(sys.argv[2]) - time.time()))
 enter(Path(), Job(sys.argv[1], "crema_d", Path("../recordings"), "tiny", {}, None, ("human",), ("off",)))
 """

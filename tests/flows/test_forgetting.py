@@ -21,7 +21,8 @@ import soundfile
 from safetensors.numpy import save_file
 
 from ambivox.flows import params_file
-from ambivox.flows.project import Job, enter
+from ambivox.flows.job import Job
+from ambivox.flows.project import enter
 from ambivox.models.engines.hosted.answer import Answer
 from ambivox.models.engines.hosted.journal import Journal
 from ambivox.models.ingestion import imported_votes

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from ambivox.flows.hosted_consent import is_agreed
+from ambivox.flows.job import Job
 from ambivox.flows.params_file import changing, load
-from ambivox.flows.project import Job, enter
+from ambivox.flows.project import enter
 from ambivox.flows.stage_arguments import stage_call
 from ambivox.models.errors import UserError
 from tests.flows.test_params import write_corpus

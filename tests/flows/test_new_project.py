@@ -14,8 +14,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from ambivox.flows import diagnostics, new_project, software
+from ambivox.flows.job import Job
 from ambivox.flows.params_file import load
-from ambivox.flows.project import Job, enter
+from ambivox.flows.project import enter
 from ambivox.models.errors import UserError
 from tests.support.scratch_project import ROOT, ambivox, environment
 from tests.support.small_corpora import table

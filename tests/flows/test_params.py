@@ -211,7 +211,8 @@ NAMES = [
 
 
 def test_any_folder_name_works_in_plain_dvc_repro(table_project: Path) -> None:
-    from ambivox.flows.project import Job, enter
+    from ambivox.flows.job import Job
+    from ambivox.flows.project import enter
 
     settings = {"ingest": {"shares": [0.0, 0.5, 0.0, 0.5], "cache": str(table_project / "cache.sqlite")}}
     keys = [f"mine{number}" for number in range(len(NAMES))]
@@ -259,7 +260,8 @@ def _key(params: Any) -> None:
 
 @pytest.mark.parametrize("change", [_seed, _value, _option_name, _inner_name, _corpus, _text, _key])
 def test_nothing_in_params_yaml_runs_a_second_command(table_project: Path, change: Any) -> None:
-    from ambivox.flows.project import Job, enter
+    from ambivox.flows.job import Job
+    from ambivox.flows.project import enter
 
     root = table_project.parent / "recordings"
     write_corpus(root)
@@ -276,7 +278,8 @@ def test_nothing_in_params_yaml_runs_a_second_command(table_project: Path, chang
 def test_dvc_experiments_change_an_option_by_name(table_project: Path) -> None:
     import polars as pl
 
-    from ambivox.flows.project import Job, enter
+    from ambivox.flows.job import Job
+    from ambivox.flows.project import enter
 
     root = table_project.parent / "recordings"
     write_corpus(root)

@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from ambivox.flows.project import Job, enter
+from ambivox.flows.job import Job
+from ambivox.flows.project import enter
 from ambivox.flows.stage_arguments import stage_call
 from ambivox.models.errors import UserError
 from ambivox.models.tables import Distributions, Votes
