@@ -112,7 +112,8 @@ def plan_labels(
     errors, group_M = {}, None
     if options.by is not None:
         group_M = groups(options.by, frame, model, allowed)
-        errors = group_errors(model, allowed, group_M, seed=options.seed)
+        is_label = options.by == "label"
+        errors = group_errors(model, allowed, group_M, is_label=is_label, seed=options.seed)
     ratio_M = None if group_M is None else np.array([errors[name].ratio for name in group_M])
     votes_M, fall_M = plan(model, allowed, budget, ratio_M)
     batch = (

@@ -5,7 +5,10 @@ the posterior is too certain, and a plan of further votes by its own uncertainty
 left out measure the error without bias: given the true distribution they are independent of each other and of what is
 pooled, so the mean of ``(e_1 - p)(e_2 - p)`` is the squared error of p. It is measured with two votes fewer than there are,
 and compared with what the posterior expects there. Groups are few and small: their differences are shrunk towards the mean
-of all groups by how much more they differ than chance would have it (DerSimonian and Laird 1986).
+of all groups (models/pooling/group_shrinkage.py).
+
+Where groups are dominant labels, the label is that of the distribution without the two votes: a group that depends on votes
+which measure its error would be one of utterances on which they agree, or do not.
 """
 
 from __future__ import annotations
@@ -16,21 +19,18 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
-from scipy.stats import norm
-from scipy.stats import t as student_t
 
 from ambivox.models.errors import TooLittleDataError, UserError
+from ambivox.models.pooling.group_shrinkage import LEAST_CLUSTERS, GroupSums, shrunk_excess
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel, pool
 from ambivox.models.statistics.age_groups import decades
-from ambivox.models.statistics.intervals import Interval, mean_interval
-
-_LEAST_CLUSTERS = 2
+from ambivox.models.statistics.intervals import Interval, ratio_interval
 
 
 @dataclass(frozen=True)
 class GroupError:
-    """The squared error of pooled in one group, with two votes fewer than there are.
+    """The squared error of the posterior mean in one group, with two votes fewer than there are.
 
     Attributes:
         utterances: on which it is measured: those with two votes or more.
@@ -96,8 +96,33 @@ def table(errors: dict[str, GroupError], group_N: Sequence[str], votes_N: np.nda
     return pl.DataFrame(rows).join(planned, on="group").sort("ratio", "group", descending=[True, False])
 
 
+@dataclass(frozen=True)
+class _LeftOut:
+    """P pairs of an utterance and the labels of two of its votes that are left out.
+
+    Attributes:
+        row_P: the utterance.
+        label_P: the dominant label of its distribution without the two votes.
+        weight_P: the share of its pairs of votes that have these labels.
+        measured_P: the squared error by the two votes.
+        expected_P: what the posterior expects.
+    """
+
+    row_P: np.ndarray
+    label_P: np.ndarray
+    weight_P: np.ndarray
+    measured_P: np.ndarray
+    expected_P: np.ndarray
+
+
 def group_errors(
-    model: PoolingModel, inputs: PoolingInputs, group_N: Sequence[str], *, most: int = 4000, seed: int = 0
+    model: PoolingModel,
+    inputs: PoolingInputs,
+    group_N: Sequence[str],
+    *,
+    is_label: bool = False,
+    most: int = 4000,
+    seed: int = 0,
 ) -> dict[str, GroupError]:
     """Measure the groups.
 
@@ -105,6 +130,7 @@ def group_errors(
         model: the fitted model.
         inputs: N utterances with their votes.
         group_N: the group of each.
+        is_label: whether groups are dominant labels.
         most: utterances per group that are measured at most.
         seed: of their choice.
 
@@ -116,27 +142,27 @@ def group_errors(
     """
     names_N, votes_N = np.asarray(group_N), inputs.slots_NK.sum(1)
     rng = np.random.default_rng(seed)
-    rows_by_group = {}
-    for name in sorted(set(group_N)):
+    names = sorted(set(group_N))
+    chosen = []
+    for name in names:
         rows = np.flatnonzero((names_N == name) & (votes_N >= 2))
-        rows_by_group[name] = np.sort(rng.permutation(rows)[:most])
-    rows_M = np.concatenate(list(rows_by_group.values()))
+        chosen.append(np.sort(rng.permutation(rows)[:most]))
+    rows_M = np.concatenate(chosen)
     if not len(rows_M):
         raise TooLittleDataError(
             "no utterance has two votes, so nothing says where pooling is worse; plan without --by"
         )
-    measured_M, expected_M = _errors(model, inputs.rows(rows_M))
-    speaker_M, name_M = inputs.speaker_N[rows_M], names_N[rows_M]
-    clusters = {name: _clusters(speaker_M[name_M == name]) for name in rows_by_group}
-    shrunk = _shrunk(
-        [(measured_M - expected_M)[name_M == name] for name in rows_by_group], list(clusters.values())
-    )
+    left_out = _left_out(model, inputs.rows(rows_M))
+    name_P = np.array(model.labels)[left_out.label_P] if is_label else names_N[rows_M][left_out.row_P]
+    groups = [_group(left_out, name_P == name, inputs.speaker_N[rows_M]) for name in names]
+    expected_of_all = float(np.average(left_out.expected_P, weights=left_out.weight_P))
     error_of = {}
-    for (name, rows), excess in zip(rows_by_group.items(), shrunk, strict=True):
-        expected = float(expected_M[name_M == name].mean()) if len(rows) else float(expected_M.mean())
-        measured = mean_interval(measured_M[name_M == name], clusters[name])
+    for name, group, excess in zip(names, groups, shrunk_excess(groups), strict=True):
+        weight = group.weight_M.sum()
+        expected = float(group.expected_M.sum() / weight) if weight > 0 else expected_of_all
+        measured = ratio_interval(group.measured_M, group.weight_M, group.cluster_M)
         ratio = max(0.0, 1 + float(excess) / max(expected, 1e-9))
-        error_of[name] = GroupError(len(rows), expected, measured, ratio)
+        error_of[name] = GroupError(len(group.weight_M), expected, measured, ratio)
     return error_of
 
 
@@ -162,59 +188,38 @@ def fall_factor(ratio_N: np.ndarray, weight_N: np.ndarray) -> np.ndarray:
     return factor_N
 
 
-def _errors(model: PoolingModel, inputs: PoolingInputs) -> tuple[np.ndarray, np.ndarray]:
+def _left_out(model: PoolingModel, inputs: PoolingInputs) -> _LeftOut:
     """The squared error of every utterance less two votes: unbiased from those two, and expected by the posterior."""
     slots_NK, labels = inputs.slots_NK, inputs.n_NK.shape[1]
     each_NK = inputs.n_NK / np.maximum(slots_NK, 1)  # the weight of one vote
     pairs_N = slots_NK.sum(1) * (slots_NK.sum(1) - 1)
-    measured_N, expected_N = np.zeros(len(pairs_N)), np.zeros(len(pairs_N))
+    parts = []
     for first in range(labels):
         for second in range(first, labels):
             times_N = slots_NK[:, first] * (slots_NK[:, second] - (first == second))
             share_N = (1 if first == second else 2) * times_N / pairs_N
             rows = np.flatnonzero(share_N > 0)
-            if not len(rows):
-                continue
             left_NK = inputs.n_NK[rows].copy()
             for label in (first, second):
                 left_NK[:, label] -= each_NK[rows, label]
             result = pool(model, np.maximum(left_NK, 0), inputs.q_NAK[rows], inputs.label_mass_NA[rows])
             p_NK = result.posterior_mean_NK
             product_N = (p_NK**2).sum(1) - p_NK[:, first] - p_NK[:, second] + (first == second)
-            measured_N[rows] += share_N[rows] * product_N
-            expected_N[rows] += share_N[rows] * result.variance_NK.sum(1)
-    return measured_N, expected_N
+            parts.append((rows, p_NK.argmax(1), share_N[rows], product_N, result.variance_NK.sum(1)))
+    return _LeftOut(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _group(left_out: _LeftOut, is_in_P: np.ndarray, speaker_N: np.ndarray) -> GroupSums:
+    """The utterances with pairs in a group; most are in it with all of their pairs, or with none."""
+    rows, row_P = np.unique(left_out.row_P[is_in_P], return_inverse=True)
+    weight_P = left_out.weight_P[is_in_P]
+    weight_M, measured_M, expected_M = (
+        np.bincount(row_P, weights=weight_P * value_P, minlength=len(rows))
+        for value_P in (1.0, left_out.measured_P[is_in_P], left_out.expected_P[is_in_P])
+    )
+    return GroupSums(weight_M, measured_M, expected_M, _clusters(speaker_N[rows]))
 
 
 def _clusters(speaker_M: np.ndarray) -> np.ndarray:
     """What varies by chance within a group: speakers, or utterances where there is one speaker."""
-    return speaker_M if len(np.unique(speaker_M)) >= _LEAST_CLUSTERS else np.arange(len(speaker_M))
-
-
-def _shrunk(excess: Sequence[np.ndarray], clusters: Sequence[np.ndarray]) -> np.ndarray:
-    """The mean excess of every group, shrunk towards the mean of all groups."""
-    groups = range(len(excess))
-    mean_G = np.array([each.mean() if len(each) else 0.0 for each in excess])
-    variance_G = np.array([_variance(excess[g], clusters[g]) for g in groups])
-    weight_G = np.where(np.isfinite(variance_G), 1 / np.maximum(variance_G, 1e-12), 0.0)
-    if not weight_G.any():
-        return np.full(len(excess), np.concatenate(excess).mean())
-    centre = float(np.average(mean_G, weights=weight_G))
-    known = int((weight_G > 0).sum())
-    spread = float((weight_G * (mean_G - centre) ** 2).sum()) - (known - 1)
-    scale = float(weight_G.sum() - (weight_G**2).sum() / weight_G.sum())
-    between = max(0.0, spread / scale) if scale > 0 else 0.0
-    trust_G = between / (between + np.where(weight_G > 0, variance_G, np.inf)) if between else 0 * weight_G
-    shrunk_G: np.ndarray = centre + trust_G * (mean_G - centre)
-    return shrunk_G
-
-
-def _variance(excess_M: np.ndarray, cluster_M: np.ndarray) -> float:
-    """The variance of a mean over clusters; infinite where it cannot be known."""
-    names, cluster_M = np.unique(cluster_M, return_inverse=True)
-    if len(names) < _LEAST_CLUSTERS:
-        return float("inf")
-    sums_C = np.bincount(cluster_M, weights=excess_M - excess_M.mean())
-    variance = len(names) / (len(names) - 1) * (sums_C**2).sum() / len(excess_M) ** 2
-    # Few clusters understate it by chance, as Student's t allows for.
-    return float(variance * (student_t.ppf(0.975, len(names) - 1) / norm.ppf(0.975)) ** 2)
+    return speaker_M if len(np.unique(speaker_M)) >= LEAST_CLUSTERS else np.arange(len(speaker_M))

@@ -12,7 +12,9 @@ import pytest
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.allocation import plan
 from ambivox.models.pooling.fit import fit_pooling
-from ambivox.models.pooling.group_errors import GroupError, fall_factor, group_errors
+from ambivox.models.pooling.group_errors import GroupError, fall_factor, group_errors, groups
+from ambivox.models.pooling.inputs import PoolingInputs
+from ambivox.models.pooling.mixture import FEATURES, DirichletMixture
 from ambivox.models.pooling.pooled import PoolingModel, pool
 from ambivox.models.tables import Annotations, Utterances
 from tests.support.pooling_tables import (
@@ -99,6 +101,57 @@ def test_groups_that_differ_by_chance_are_planned_alike() -> None:
     ratios = np.array([error.ratio for error in errors])
     measured = np.array([error.measured.value / error.expected for error in errors])
     assert np.ptp(ratios) < 0.5 * np.ptp(measured)
+
+
+@pytest.fixture(scope="module")
+def right() -> tuple[PoolingModel, PoolingInputs]:
+    """A posterior that is right: utterances are drawn from the model. Three votes each, no ALM."""
+    labels, rows, rng = 4, 6000, np.random.default_rng(5)
+    chance_K, prior_K = np.array([0.55, 0.15, 0.15, 0.15]), np.array([0.5, 0.17, 0.17, 0.16])
+    alpha_KK, prior_votes = 0.3 + 3.5 * np.eye(labels), 0.1
+    mixture = DirichletMixture(np.log(chance_K), 0.0, alpha_KK, prior_votes, np.zeros(len(FEATURES)))
+    model = PoolingModel(
+        label_names(labels),
+        prior_K,
+        mixture,
+        mixture,
+        mixture,
+        (),
+        np.eye(labels),
+        np.zeros(labels),
+        "likelihood",
+        {},
+    )
+    kind_N = rng.choice(labels, p=chance_K, size=rows)
+    theta_NK = np.stack([rng.dirichlet(alpha_KK[kind] + prior_votes * prior_K) for kind in kind_N])
+    n_NK = np.stack([rng.multinomial(3, theta_K) for theta_K in theta_NK]).astype(float)
+    speaker_N = rng.integers(40, size=rows)
+    return model, PoolingInputs(n_NK, np.zeros((rows, 0, labels)), np.zeros((rows, 0)), speaker_N)
+
+
+def test_labels_are_not_worse_because_votes_agree_on_them(right: tuple[PoolingModel, PoolingInputs]) -> None:
+    """Groups by the dominant label of all votes had ratios of 0.28 to 2.5 where the posterior is right."""
+    model, inputs = right
+    group_N = groups("label", pl.DataFrame(), model, inputs)
+    errors = group_errors(model, inputs, group_N, is_label=True)
+    assert set(errors) == set(model.labels)
+    for error in errors.values():
+        assert error.measured.low < error.expected < error.measured.high
+        assert error.ratio == pytest.approx(1, abs=0.06)
+
+
+@pytest.mark.parametrize("votes", [[3, 0, 0, 0], [1, 1, 1, 0]])
+def test_two_utterances_that_happen_to_agree_say_little(
+    right: tuple[PoolingModel, PoolingInputs], votes: list[int]
+) -> None:
+    model, inputs = right
+    group_N = [f"large {number % 4}" for number in range(len(inputs.n_NK))]
+    for row in np.flatnonzero((inputs.n_NK == votes).all(1))[:2]:
+        group_N[row] = "small"
+    errors = group_errors(model, inputs, group_N)
+    assert errors["small"].utterances == 2
+    for error in errors.values():
+        assert error.ratio == pytest.approx(1, abs=0.06)
 
 
 def test_the_factor_of_a_vote_by_hand() -> None:
