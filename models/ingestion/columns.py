@@ -127,7 +127,7 @@ def named_columns(option: str, columns: Sequence[str]) -> list[str]:
         >>> named_columns("audio", ["id", "Input.audio_url", "wav"])
         ['wav', 'Input.audio_url']
     """
-    exact = _exactly_named(option, columns)
+    exact = all_named(option, columns)
     synonyms = SYNONYMS.get(_OPTION_COLUMNS.get(option, option), (option,))
     column_words = [(column, words(column)) for column in columns]
     partly = [column for synonym in synonyms for column, parts in column_words if synonym in parts]
@@ -148,11 +148,16 @@ def best_named(option: str, columns: Sequence[str]) -> str | None:
         >>> best_named("speaker", ["Actor ID", "clip"]), best_named("speaker", ["loudspeaker"])
         ('Actor ID', None)
     """
-    return next(iter(_exactly_named(option, columns)), None)
+    return next(iter(all_named(option, columns)), None)
 
 
-def _exactly_named(option: str, columns: Sequence[str]) -> list[str]:
-    """The columns that are called like an option or a synonym, with or without ``id`` or ``name``; the best first."""
+def all_named(option: str, columns: Sequence[str]) -> list[str]:
+    """List the columns that are called like an option or a synonym, with or without ``id`` or ``name``; the best first.
+
+    Args:
+        option: An option that names a column, such as ``speaker``.
+        columns: The names to choose from.
+    """
     canonical = _OPTION_COLUMNS.get(option, option)
     names = ["".join(words(canonical)), *SYNONYMS.get(canonical, (option,))]
     prefix = _OF_ANSWERS if canonical in _ANSWERS else _OF_INPUTS

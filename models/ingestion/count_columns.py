@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
 from ambivox.models.ingestion.column_content import is_counts
-from ambivox.models.ingestion.columns import words
-from ambivox.models.ingestion.emotion_words import names_an_emotion
+from ambivox.models.ingestion.columns import named_columns, words
+from ambivox.models.ingestion.emotion_words import emotions_in, names_an_emotion
 
+_PERCENT = 100
+# What other columns of numbers are called.
+_ROLES = ("utterance", "annotator", "speaker", "age", "weight", "split")
 _TOTALS = frozenset({"total", "sum", "count", "counts", "all", "raters", "votes", "responses"})
 
 
@@ -28,9 +33,96 @@ def count_columns(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
     emotions = [column for column in numeric if names_an_emotion(column)]
     if len(emotions) < 2:
         return []
+    if _are_percent(frame, emotions):
+        return []
     stem = _stem(emotions)
     labels = [column for column in numeric if column.startswith(stem)] if stem else emotions
-    return [column for column in labels if column in emotions or not _is_total(frame, column, labels)]
+    labels = [column for column in labels if column in emotions or not _is_total(frame, column, labels)]
+    further = _neighbours(frame, columns, labels)
+    # As many votes on every utterance: the other columns are labels, too.
+    if (
+        further
+        and _row_sums(frame, labels).n_unique() > 1 == _row_sums(frame, [*labels, *further]).n_unique()
+    ):
+        return [column for column in columns if column in {*labels, *further}]
+    return labels
+
+
+def count_doubts(frame: pl.DataFrame, columns: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """What the user should confirm of columns with numbers of votes.
+
+    Args:
+        frame: The table.
+        columns: All columns that may be meant.
+        labels: Those of ``count_columns``.
+
+    Returns:
+        Sentences: of several columns for one emotion, one per annotator; and of further columns that may be labels.
+    """
+    columns_of: dict[str, list[str]] = {}
+    for column in labels:
+        for emotion in emotions_in(column):
+            columns_of.setdefault(emotion, []).append(column)
+    twice = next((names for names in columns_of.values() if len(names) > 1), None)
+    if twice is not None:
+        return [
+            f"{', '.join(map(repr, twice))} are named after one emotion: if they are of several annotators, write a row per vote"
+        ]
+    further = _neighbours(frame, columns, labels)
+    if not further:
+        return []
+    chosen = ",".join(column for column in columns if column in {*labels, *further})
+    return [
+        f"{', '.join(map(repr, further))} may be labels, too: --options.shape counts --options.labels {shlex.quote(chosen)}"
+    ]
+
+
+def _neighbours(frame: pl.DataFrame, columns: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Further columns of numbers, no larger than those of the labels, that stand between or directly beside them."""
+    order = [column for column in frame.columns if column in columns]
+    places = [order.index(column) for column in labels]
+    largest = max((_numbers(frame, column).max() or 0) for column in labels)
+    found: list[str] = []
+    for step, start in ((1, min(places)), (-1, max(places))):
+        place = start
+        while 0 <= place < len(order):
+            column = order[place]
+            if column not in labels:
+                if not _may_be_a_count(frame, column, labels, largest):
+                    if not min(places) <= place <= max(places):
+                        break
+                else:
+                    found.append(column)
+            place += step
+    return [column for column in order if column in found]
+
+
+def _may_be_a_count(frame: pl.DataFrame, column: str, labels: Sequence[str], largest: Any) -> bool:
+    is_named = bool(set(words(column)) & _TOTALS) or any(named_columns(role, [column]) for role in _ROLES)
+    if is_named or not is_counts(frame[column]) or _is_total(frame, column, [*labels, column]):
+        return False
+    numbers = _numbers(frame, column)
+    return bool(len(numbers.drop_nulls())) and (numbers.max() or 0) <= largest
+
+
+def _row_sums(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
+    return frame.select(
+        pl.sum_horizontal(
+            _numbers(frame, column).fill_null(0).alias(str(place)) for place, column in enumerate(columns)
+        )
+    ).to_series()
+
+
+def _numbers(frame: pl.DataFrame, column: str) -> pl.Series:
+    """A column of counts as numbers; true is 1."""
+    text = frame[column].cast(pl.String).str.strip_chars().str.to_lowercase()
+    return text.replace({"true": "1", "false": "0"}).cast(pl.Float64, strict=False)
+
+
+def _are_percent(frame: pl.DataFrame, columns: Sequence[str]) -> bool:
+    """Whether several rows sum to 100 each, as shares in percent do."""
+    sums = _row_sums(frame, columns)
+    return len(sums) > 1 and bool((sums == _PERCENT).all())
 
 
 def _is_total(frame: pl.DataFrame, column: str, columns: Sequence[str]) -> bool:
@@ -57,9 +149,12 @@ def share_columns(frame: pl.DataFrame) -> list[str]:
     for column in frame.columns:
         if names_an_emotion(column) and not frame[column].dtype.is_nested():
             numbers = frame[column].cast(pl.String).cast(pl.Float64, strict=False).drop_nulls()
-            if len(numbers) and numbers.is_between(0, 100).all() and not (numbers == numbers.round()).all():
+            if len(numbers) and numbers.is_between(0, _PERCENT).all():
                 shares.append(column)
-    return shares if len(shares) > 1 else []
+    are_whole = all(
+        (_numbers(frame, c).drop_nulls() == _numbers(frame, c).drop_nulls().round()).all() for c in shares
+    )
+    return shares if len(shares) > 1 and (not are_whole or _are_percent(frame, shares)) else []
 
 
 def _stem(columns: Sequence[str]) -> str:

@@ -61,7 +61,20 @@ def names_an_emotion(column: str) -> bool:
         >>> names_an_emotion("Answer.Happy"), names_an_emotion("duration")
         (True, False)
     """
-    return not _COMMON_LABEL_OF.keys().isdisjoint(words(column))
+    return bool(emotions_in(column))
+
+
+def emotions_in(column: str) -> set[str]:
+    """The common labels, or else words for emotions, that a column is named after.
+
+    Args:
+        column: Its name.
+
+    Example:
+        >>> sorted(emotions_in("kim_angry")), sorted(emotions_in("bored_n")), sorted(emotions_in("kim"))
+        (['anger'], ['bored'], [])
+    """
+    return {_COMMON_LABEL_OF[word] or word for word in words(column) if word in _COMMON_LABEL_OF}
 
 
 def are_emotions(values: pl.Series) -> bool:
@@ -74,5 +87,7 @@ def are_emotions(values: pl.Series) -> bool:
         >>> are_emotions(pl.Series(["1 - Happy", "Ärger", "-"])), are_emotions(pl.Series(["yes", "no"]))
         (True, False)
     """
+    if values.dtype != pl.String:
+        return False
     given = clear_nothing(values.drop_nulls().unique(), "labels")[0].drop_nulls()
     return bool(len(given)) and all(common_label(text) is not None for text in given)

@@ -23,7 +23,8 @@ from ambivox.models.ingestion.speaker_table import find_speaker_table
 from ambivox.models.ingestion.table_parts import TABLE
 from ambivox.models.ingestion.table_settings import COLUMNS, column_of
 from ambivox.models.ingestion.utterance_rows import are_splits
-from ambivox.models.ingestion.vote_shapes import VoteColumns, find_votes
+from ambivox.models.ingestion.vote_columns import VoteColumns
+from ambivox.models.ingestion.vote_shapes import find_votes
 
 
 def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:

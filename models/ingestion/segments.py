@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.ingestion.columns import require_columns, words
 from ambivox.models.ingestion.corpus import rejected
 from ambivox.models.ingestion.segment_columns import UNITS, SegmentColumns, find_segment_columns
@@ -62,7 +63,8 @@ def table_segments(
                 f"column {channel!r} is not read, because it holds more than channels (1, 2, left, right)"
             )
         else:
-            segments = segments.with_columns(channels.alias("channel"))
+            column = channels.alias("channel")
+            segments = segments.with_columns(column) if segments.width else column.to_frame()
     return segments, notes
 
 
@@ -151,33 +153,47 @@ def read_channels(values: pl.Series) -> pl.Series | None:
     return numbers + 1 if (numbers == 0).any() else numbers
 
 
-def distinct_ids(ids: pl.Series, segments: pl.DataFrame) -> pl.Series:
-    """Give segments that share an id ids of their own, from their times and channel.
+def distinct_ids(ids: pl.Series, audio: pl.Series, segments: pl.DataFrame) -> tuple[pl.Series, list[str]]:
+    """Tell apart utterances that share an id, by their recordings, and by their times and channels in it.
 
     Args:
         ids: The utterance ids of a table's rows.
-        segments: The columns of ``table_segments`` for these rows.
+        audio: The recordings of these rows.
+        segments: The columns of ``table_segments`` for these rows; none where there are no segments.
 
     Returns:
-        The ids; those of only one segment stay.
+        The ids, those of only one recording and segment as they are; and a note where an id has several recordings.
 
     Example:
         >>> times = pl.DataFrame({"start_seconds": [0.0, 1.5], "end_seconds": [1.5, 2.0]})
-        >>> distinct_ids(pl.Series(["call", "call"]), times).to_list()
+        >>> distinct_ids(pl.Series(["call", "call"]), pl.Series(["a.wav", "a.wav"]), times)[0].to_list()
         ['call@0-1.5', 'call@1.5-2']
+        >>> distinct_ids(pl.Series(["1", "1"]), pl.Series(["a.wav", "b.wav"]), pl.DataFrame())[0].to_list()
+        ['1@a.wav', '1@b.wav']
     """
+    table = pl.DataFrame({"id": ids, "audio": audio})
+    is_ambiguous = table.select(pl.col("audio").drop_nulls().n_unique().over("id") > 1).to_series()
+    told_apart = table.select(
+        pl.when(is_ambiguous).then(pl.format("{}@{}", "id", "audio")).otherwise("id").alias("id")
+    ).to_series()
+    notes = []
+    if is_ambiguous.any():
+        first = ids.filter(is_ambiguous)[0]
+        notes.append(
+            f"{counted(ids.filter(is_ambiguous).n_unique(), 'utterance id stands', 'utterance ids stand')} beside several "
+            f"recordings, such as {first!r}: the name of the recording is added to it"
+        )
     places = segments.drop(_PROBLEM, strict=False)
-    frame = places.with_columns(ids.alias("id"))
+    if not places.width:
+        return told_apart, notes
+    frame = places.with_columns(told_apart.alias("id"))
     is_shared = frame.select(pl.struct(places.columns).n_unique().over("id") > 1).to_series()
     texts = [
         None if name is None else f"{name}@" + "-".join(f"{value:g}" for value in place if value is not None)
-        for name, place in zip(ids, places.iter_rows(), strict=True)
+        for name, place in zip(told_apart, places.iter_rows(), strict=True)
     ]
-    return (
-        pl.DataFrame({"id": ids, "text": texts})
-        .select(pl.when(is_shared).then("text").otherwise("id"))
-        .to_series()
-    )
+    shared = pl.DataFrame({"id": told_apart, "text": pl.Series(texts, dtype=pl.String)})
+    return shared.select(pl.when(is_shared).then("text").otherwise("id")).to_series(), notes
 
 
 def _seconds(text: str | None, column: str) -> float | None:

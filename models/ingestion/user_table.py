@@ -32,12 +32,14 @@ from ambivox.models.ingestion.table_settings import column_of, read_settings
 from ambivox.models.ingestion.utterance_rows import (
     one_row_per_utterance,
     read_splits,
+    reject_ambiguous,
+    reject_ambiguous_votes,
     text_column,
 )
 from ambivox.models.ingestion.vote_ids import match_ids, split_labels
 from ambivox.models.ingestion.vote_tables import count_labels, read_votes, with_annotators
 
-_SEGMENT_ID = "ambivox:segment"
+_DISTINCT_ID = "ambivox:id"
 
 
 def read_user_table(root: Path, given: Mapping[str, Any]) -> CorpusData:
@@ -108,11 +110,13 @@ def _assemble(
     segments, segment_notes = _segments(path, table, settings, optional)
     notes += segment_notes
     if is_one:
-        if segments.columns:
-            ids = distinct_ids(table.select(text_column(utterance)).to_series(), segments)
+        ids, recordings = (table.select(text_column(column)).to_series() for column in (utterance, audio))
+        told_apart, id_notes = distinct_ids(ids, recordings, segments)
+        notes += id_notes
+        if not told_apart.equals(ids):
             # The id may be the audio path, which stays.
-            utterance = _SEGMENT_ID
-            table = table.with_columns(ids.alias(utterance))
+            utterance = _DISTINCT_ID
+            table = table.with_columns(told_apart.alias(utterance))
             settings = {**settings, "utterance": utterance}
         vote_table = table
     refuse_nested(
@@ -135,6 +139,7 @@ def _assemble(
         selected, row_notes = one_row_per_utterance(selected)
         notes += row_notes
     selected, utterance_notes = clean_utterances(selected)
+    selected, ambiguous = reject_ambiguous(selected)
     selected, bad_segments = reject_unreadable(selected)
     selected, foreign_audio, audio_notes = resolve_audio(selected, path.parent)
     normalised, bad_splits = read_splits(selected)
@@ -144,6 +149,7 @@ def _assemble(
     votes = votes.filter(~is_left_out(settings)) if "status" in votes.columns else votes
     labels: tuple[str, ...] = settings.get("labels", ()) if shape != "counts" else ()
     votes, id_notes = match_ids(votes.drop("status", strict=False), normalised["utterance_id"])
+    votes, ambiguous_votes = reject_ambiguous_votes(votes, ambiguous["utterance_id"], votes_path)
     if shape in ("rows", "raters"):
         votes, several_notes = split_labels(with_annotators(votes), labels)
         id_notes += several_notes
@@ -163,7 +169,9 @@ def _assemble(
         normalised,
         votes.filter(is_human),
         licence="the owner's",
-        rejects=pl.concat([bad_segments, foreign_audio, bad_splits, alm_votes, status_rejects]),
+        rejects=pl.concat(
+            [ambiguous, ambiguous_votes, bad_segments, foreign_audio, bad_splits, alm_votes, status_rejects]
+        ),
         notes=(*notes, *utterance_notes, *audio_notes, *id_notes, *vote_notes),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 
 from ambivox.models.counted import counted
@@ -95,6 +97,41 @@ def one_row_per_utterance(utterances: pl.DataFrame) -> tuple[pl.DataFrame, list[
         pl.col(disputed).drop_nulls().mode(maintain_order=True).first().over(key),
     ]
     return selected.with_columns(values).unique(key, keep="first", maintain_order=True), notes
+
+
+def reject_ambiguous(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Reject utterances whose id stands for several recordings or places: whose votes are meant cannot be known.
+
+    Args:
+        utterances: ``utterance_id``, ``audio``, ``file``, ``line`` and places, as ``one_row_per_utterance`` has them.
+
+    Returns:
+        The utterances and the rejects.
+    """
+    places = [column for column in _PLACES if column in utterances.columns]
+    several = pl.struct("audio", *places).n_unique().over("utterance_id") > 1
+    is_ambiguous = utterances.select(several & pl.col("utterance_id").is_not_null()).to_series()
+    detail = pl.format("{}; an id must be of one recording", "audio")
+    rejects = rejected(utterances.filter(is_ambiguous), "id of several recordings", detail)
+    return utterances.filter(~is_ambiguous), rejects
+
+
+def reject_ambiguous_votes(
+    votes: pl.DataFrame, ambiguous: pl.Series, path: Path
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Reject the votes on ids that ``reject_ambiguous`` took out.
+
+    Args:
+        votes: The votes.
+        ambiguous: The ids.
+        path: The table of votes.
+
+    Returns:
+        The other votes and the rejects.
+    """
+    is_ambiguous = votes["utterance_id"].is_in(ambiguous.unique().implode()).fill_null(value=False)
+    rows = votes.filter(is_ambiguous).with_columns(file=pl.lit(str(path)))
+    return votes.filter(~is_ambiguous), rejected(rows, "vote on an id of several recordings")
 
 
 def read_splits(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -12,55 +12,21 @@ import polars as pl
 from ambivox.models.ingestion.annotator_columns import address_columns
 from ambivox.models.ingestion.assignments import status_column, untrusted_column
 from ambivox.models.ingestion.column_content import Source, may_be_labels
-from ambivox.models.ingestion.columns import best_named, named_columns, words
-from ambivox.models.ingestion.count_columns import count_columns
-from ambivox.models.ingestion.emotion_words import are_emotions
+from ambivox.models.ingestion.columns import all_named, best_named, named_columns
+from ambivox.models.ingestion.count_columns import count_columns, count_doubts
+from ambivox.models.ingestion.label_columns import first_choices, label_columns
 from ambivox.models.ingestion.list_columns import separated_labels, vote_lists
+from ambivox.models.ingestion.rater_columns import rater_columns
 from ambivox.models.ingestion.segments import place_columns
 from ambivox.models.ingestion.table_parts import TABLE
-
-_NUMBERED = re.compile(r"^(.*?)[\s_.-]*(\d+|[A-Za-z])$")
-_MOST_CLASSES = 10
-# Words of columns that hold something else than one annotator's opinions.
-_NO_ANNOTATORS = frozenset(
-    {
-        "label",
-        "emotion",
-        "intended",
-        "acted",
-        "target",
-        "true",
-        "truth",
-        "gold",
-        "majority",
-        "final",
-        "consensus",
-        "mode",
-    }
+from ambivox.models.ingestion.vote_columns import VoteColumns
+from ambivox.models.ingestion.vote_plausibility import (
+    describes_recordings,
+    is_a_result,
+    repeats,
 )
-_SECOND = frozenset({"second", "secondary", "2nd", "minor", "alternative", "alternate"})
+
 _OTHER_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
-
-
-@dataclass
-class VoteColumns:
-    """Where a table has its votes.
-
-    Attributes:
-        options: Options of the corpus ``table``.
-        reason: Why, for the user.
-        reasons: The reasons of single options, where they differ.
-        doubts: What the user should confirm.
-        tells_annotators: Whether annotators are told apart.
-        hints: What the user may want to add.
-    """
-
-    options: dict[str, Any]
-    reason: str
-    reasons: dict[str, str] = field(default_factory=dict)
-    doubts: list[str] = field(default_factory=list)
-    tells_annotators: bool = False
-    hints: list[str] = field(default_factory=list)
 
 
 def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> VoteColumns | None:
@@ -81,7 +47,16 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
     taken |= places
     columns = [column for column in frame.columns if column not in taken]
     shape = given.get("shape")
-    finders = {"counts": _counts, "raters": _raters, "rows": _rows, "list": _list}
+    recording = (
+        sorted(audio) or [c for role in ("utterance", "audio") if (c := best_named(role, columns))][:1]
+    )
+    keys = [column for column in (*recording, *sorted(places)) if not frame[column].dtype.is_nested()]
+    finders: dict[str, Callable[..., VoteColumns | None]] = {
+        "counts": partial(_counts, keys=keys),
+        "raters": _raters,
+        "rows": partial(label_columns, keys=keys),
+        "list": _list,
+    }
     order = [shape] if shape else ["list", "counts", "raters", "rows"]
     if not shape and best_named("annotator", columns) and frame.select(sorted(audio)).is_duplicated().any():
         order.remove("raters")  # an annotator's row for each vote
@@ -94,9 +69,10 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
         return None
     used = {value for value in best.options.values() if isinstance(value, str)}
     if best.options.get("shape", "rows") in ("rows", "counts", "list"):
-        _add_annotator(best, frame, [column for column in columns if column not in used], given)
+        _add_annotator(best, frame, [column for column in columns if column not in used], given, keys)
     if best.options.get("shape", "rows") in ("rows", "list") and not best.tells_annotators:
         _add_part(best, frame, sorted(audio | places))
+    _check_counts(best, frame, keys)
     weight = best_named("weight", columns)
     if best.options.get("shape", "rows") == "rows" and weight not in (None, "weight", given.get("weight")):
         best.options["weight"] = weight
@@ -106,9 +82,20 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
 
 
 def _add_annotator(
-    found: VoteColumns, frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]
+    found: VoteColumns,
+    frame: pl.DataFrame,
+    columns: Sequence[str],
+    given: Mapping[str, Any],
+    keys: Sequence[str],
 ) -> None:
-    annotator, reason = given.get("annotator") or best_named("annotator", columns), "by its name"
+    """Add the column of annotators: of several that are called so, the first in which an annotator has a recording once."""
+    annotator, reason = given.get("annotator"), "as given"
+    if annotator is None:
+        named = [column for column in all_named("annotator", columns) if not frame[column].dtype.is_nested()]
+        # The same name in every row is who owns the table.
+        several = bool(keys) and frame.select(keys).is_duplicated().any()
+        varying = [column for column in named if not several or frame[column].n_unique() > 1] or named
+        annotator, reason = min(varying, key=lambda c: repeats(frame, c, keys), default=None), "by its name"
     if annotator is None and len(addresses := address_columns(frame, columns)) == 1:
         annotator, reason = addresses[0], "it holds e-mail addresses"
     if annotator is None:
@@ -117,6 +104,13 @@ def _add_annotator(
     if annotator != "annotator_id":
         found.options["annotator"] = annotator
         found.reasons["annotator"] = reason
+    if "annotator" not in given and annotator in frame.columns:
+        names = frame[annotator].drop_nulls().cast(pl.String).unique().sort()
+        if results := [name for name in names if is_a_result(name)][:1]:
+            found.doubts.append(
+                f"{results[0]!r} in {annotator!r} may be no annotator; remove its rows, or read it as one: "
+                f"--options.annotator {shlex.quote(annotator)}"
+            )
 
 
 def _add_part(found: VoteColumns, frame: pl.DataFrame, keys: Sequence[str]) -> None:
@@ -128,6 +122,21 @@ def _add_part(found: VoteColumns, frame: pl.DataFrame, keys: Sequence[str]) -> N
         found.tells_annotators = True
         found.options["annotator"] = TABLE
         found.reasons["annotator"] = "one table per annotator"
+        if results := [name for name in frame[TABLE].unique().sort() if is_a_result(name)]:
+            found.doubts.append(
+                f"the table {results[0]!r} may be no annotator's; take it out, or read it as one: --options.annotator {TABLE}"
+            )
+
+
+def _check_counts(found: VoteColumns, frame: pl.DataFrame, keys: Sequence[str]) -> None:
+    """Doubt counts of a recording in several rows: each may be what one annotator thinks of it, in degrees."""
+    if found.options.get("shape") != "counts" or found.tells_annotators or not keys:
+        return
+    if frame.select(keys).is_duplicated().any():
+        found.doubts.append(
+            f"{keys[0]!r} has several rows of numbers of votes; if each is an annotator's, name the column with annotators "
+            "(option annotator)"
+        )
 
 
 def _add_status(found: VoteColumns, frame: pl.DataFrame, given: Mapping[str, Any]) -> None:
@@ -140,47 +149,6 @@ def _add_status(found: VoteColumns, frame: pl.DataFrame, given: Mapping[str, Any
     elif (column := untrusted_column(frame)) is not None:
         found.options |= {"status": column, "leave_out": ["false"]}
         found.reasons |= dict.fromkeys(("status", "leave_out"), "judgments that are not trusted are left out")
-
-
-def _rows(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:
-    """One row per vote: the label by its name, or else by its content."""
-    if "label" in given:
-        return VoteColumns({}, "as given") if given["label"] in frame.columns else None
-    named = [column for column in named_columns("label", columns) if may_be_labels(frame[column])]
-    # Beside an annotator's first choice, a second one is not read.
-    named = [column for column in named if not set(words(column)) & _SECOND] or named
-    exact = best_named("label", columns)
-    if exact is not None and _are_few_numbers(frame[exact]):
-        values = ", ".join(frame[exact].cast(pl.String).drop_nulls().unique().sort())
-        doubt = (
-            f"the labels in {exact!r} are numbers ({values}); --options.label {exact} reads them as they are"
-        )
-        return VoteColumns({"label": exact}, "by its name", doubts=[doubt])
-    if exact in named:
-        return VoteColumns({} if exact == "label" else {"label": exact}, "by its name")
-    if len(named) == 1:
-        return VoteColumns({"label": named[0]}, "by its name, and it has few distinct values")
-    columns = [column for column in columns if not set(words(column)) & _SECOND] or columns
-    others = {best_named(role, columns) for role in ("annotator", "utterance")} | {
-        *address_columns(frame, columns)
-    }
-    by_content = named or [c for c in columns if c not in others and may_be_labels(frame[c])]
-    if not by_content:
-        return None
-    emotions = [column for column in by_content if are_emotions(frame[column])]
-    if len(emotions) == 1:
-        return VoteColumns({"label": emotions[0]}, "its values are words for emotions")
-    doubt = f"the labels may be in {' or '.join(map(repr, by_content))}: few distinct values"
-    return VoteColumns({"label": by_content[0]}, "it has few distinct values", doubts=[doubt])
-
-
-def _are_few_numbers(values: pl.Series) -> bool:
-    """Whether a column holds at most ten different whole numbers."""
-    if values.dtype.is_nested() or values.dtype == pl.Boolean:
-        return False
-    numbers = values.drop_nulls().cast(pl.String).cast(pl.Float64, strict=False).unique()
-    is_whole = numbers.is_not_null().all() and (numbers == numbers.round()).all()
-    return 1 < len(numbers) <= _MOST_CLASSES and bool(is_whole)
 
 
 def _list(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:
@@ -204,44 +172,32 @@ def _label_option(column: str) -> dict[str, str]:
     return {} if column == "label" else {"label": column}
 
 
-def _counts(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:
+def _counts(
+    frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any], keys: Sequence[str]
+) -> VoteColumns | None:
     """One column of counts per label."""
     if "labels" in given and given.get("shape") == "counts":
         return VoteColumns({}, "as given")
     labels = count_columns(frame, columns)
     if not labels:
         return None
+    doubts = count_doubts(frame, columns, labels)
+    label = best_named("label", columns)
+    if label is not None and may_be_labels(frame[label]) and not describes_recordings(frame, label, keys):
+        doubts.append(f"the votes may be in {label!r} (option label) or in {', '.join(map(repr, labels))}")
     return VoteColumns(
-        {"shape": "counts", "labels": labels}, "columns of whole numbers that are named after labels"
+        {"shape": "counts", "labels": labels},
+        "columns of whole numbers that are named after labels",
+        doubts=doubts,
     )
 
 
 def _raters(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any]) -> VoteColumns | None:
-    """One column per annotator: numbered columns that share their labels."""
+    """One column per annotator."""
     if "raters" in given:
         return VoteColumns({"shape": "raters"}, "as given", tells_annotators=True)
-    groups: dict[str, list[str]] = {}
-    for column in columns:
-        if match := _NUMBERED.match(column):
-            groups.setdefault(match[1].lower(), []).append(column)
-    best: list[str] = []
-    for group in groups.values():
-        texts = [column for column in group if frame[column].dtype == pl.String]
-        filled = [column for column in texts if frame[column].drop_nulls().len()]
-        if (
-            len(filled) > 1
-            and len(filled) > len(best)
-            and may_be_labels(pl.concat([frame[c].rename("") for c in filled]))
-        ):
-            best = texts
-    if best:
-        options = {"shape": "raters", "raters": best}
-        return VoteColumns(options, "numbered columns that share their labels", tells_annotators=True)
-    named = [column for column in columns if may_be_labels(frame[column]) and are_emotions(frame[column])]
-    if len(named) < 2:
+    found = rater_columns(frame, first_choices(columns))
+    if found is None:
         return None
-    doubts = [f"the columns {', '.join(map(repr, named))} may each hold an annotator's labels"]
-    if len(named) > 2 and not any(set(words(column)) & _NO_ANNOTATORS for column in named):
-        doubts = []
-    options = {"shape": "raters", "raters": named}
-    return VoteColumns(options, "columns that hold emotions", doubts=doubts, tells_annotators=True)
+    options = {"shape": "raters", "raters": found.columns}
+    return VoteColumns(options, found.reason, doubts=found.doubts, tells_annotators=True)

@@ -481,7 +481,11 @@ def test_what_is_unclear_is_not_guessed(root: Path) -> None:
     ) as caught:
         ingested(root)
     assert "\n" not in str(caught.value)
-    rows = [{"file": row["file"], "heard": row["emotion"][:2], "style": "read"} for row in long_rows() * 2]
+    rows = [
+        {"file": row["file"], "heard": row["emotion"][:2], "style": style}
+        for row in long_rows()
+        for style in ("read", "spoken")
+    ]
     write(root / "mystery.csv", rows)
     with pytest.raises(UserError, match="the labels may be in 'heard' or 'style'"):
         ingested(root)

@@ -165,7 +165,7 @@ def test_every_bad_line_is_counted_with_its_place(root: Path) -> None:
             pl.DataFrame(
                 {
                     "utterance_id": ["a", None, "d", "e"],
-                    "audio": ["audio/b.wav", "audio/a.wav", "audio/none.wav", "audio/a.wav"],
+                    "audio": ["audio/a.wav", "audio/a.wav", "audio/none.wav", "audio/a.wav"],
                     "transcript": [None, None, None, None],
                     "speaker": ["x", "y", "z", "w"],
                     "split": ["train", "train", "train", "exam"],

@@ -1,0 +1,110 @@
+"""Whether columns that look like votes can be votes: opinions on a recording differ, and an annotator has it once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from ambivox.models.ingestion.columns import words
+
+#: Words of columns, sheets and rows that hold something else than one person's opinions.
+RESULT_WORDS = frozenset(
+    [
+        *(
+            "intended",
+            "intention",
+            "intent",
+            "acted",
+            "target",
+            "expected",
+            "true",
+            "truth",
+            "gold",
+            "correct",
+        ),
+        *("majority", "final", "consensus", "mode", "agreed", "agreement", "aggregated", "adjudicated"),
+        *(
+            "suggestion",
+            "suggested",
+            "predicted",
+            "prediction",
+            "summary",
+            "total",
+            "mean",
+            "average",
+            "median",
+        ),
+    ]
+)
+_CLEARLY_MANY = 8  # recordings on which raters who differ cannot all agree by chance
+
+
+def is_a_result(name: str) -> bool:
+    """Tell whether a name is one of a result, an intention or a guess of a program, and not of a person.
+
+    Args:
+        name: Of a column, a sheet or an annotator.
+
+    Example:
+        >>> is_a_result("intended_emotion"), is_a_result("Majority"), is_a_result("perceived emotion")
+        (True, True, False)
+    """
+    return not RESULT_WORDS.isdisjoint(words(name))
+
+
+def opinions(columns: Sequence[str]) -> list[str]:
+    """The columns that are not named after a result; all of them where no other is left.
+
+    Args:
+        columns: Their names.
+    """
+    return [column for column in columns if not is_a_result(column)] or list(columns)
+
+
+def describes_recordings(frame: pl.DataFrame, column: str, keys: Sequence[str], *, least: int = 2) -> bool:
+    """Tell whether a column has one value in all rows of a recording: it says something of the recording, and is no vote.
+
+    Args:
+        frame: The table.
+        column: The column.
+        keys: The columns that say which recording, and which part of it.
+        least: Recordings with several rows, from which this can be told.
+
+    Example:
+        >>> rows = pl.DataFrame({"file": list("aabb"), "meant": list("xxyy"), "heard": list("xyyy")})
+        >>> describes_recordings(rows, "meant", ["file"]), describes_recordings(rows, "heard", ["file"])
+        (True, False)
+    """
+    if not keys or column in keys or frame[column].dtype.is_nested():
+        return False
+    per_recording = (
+        frame.drop_nulls([*keys, column])
+        .group_by(keys)
+        .agg(pl.len().alias("ambivox:rows"), pl.col(column).n_unique())
+    )
+    several = per_recording.filter(pl.col("ambivox:rows") > 1)
+    return several.height >= least and bool((several[column] == 1).all())
+
+
+def agree_too_well(frame: pl.DataFrame, column: str, keys: Sequence[str]) -> bool:
+    """Tell whether all rows of every recording have the same label, on more recordings than people agree on by chance.
+
+    Args:
+        frame: The table.
+        column: The column with labels.
+        keys: The columns that say which recording.
+    """
+    return describes_recordings(frame, column, keys, least=_CLEARLY_MANY)
+
+
+def repeats(frame: pl.DataFrame, column: str, keys: Sequence[str]) -> float:
+    """The share of rows in which a value stands again beside the same recording: an annotator seldom has it twice.
+
+    Args:
+        frame: The table.
+        column: The column that may hold annotators.
+        keys: The columns that say which recording.
+    """
+    rows = frame.select(*dict.fromkeys([*keys, column])).drop_nulls()
+    return 1 - rows.unique().height / rows.height if rows.height else 0.0
