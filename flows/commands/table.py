@@ -32,6 +32,8 @@ def table(root: Path, *, write: bool = False, options: dict[str, str] | None = N
         is_a_column = any("(option" in phrase for phrase in shown.missing)
         option = "; name it with --options.OPTION COLUMN" if is_a_column else ""
         raise UserError(f"{root}: {'; '.join(shown.missing)}{option}")
+    if write and shown.doubts:
+        raise UserError(f"{root}: nothing was kept, since this is not sure: {'; '.join(shown.doubts)}")
     if not write:
         logger.info(f"add --write to keep this in {mapping_path(root)}")
         return

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from ambivox.models.ingestion.column_content import may_be_labels
-
 _ADDRESS = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 _SAMPLE = 20
 _LEAST_VOTES = 3  # votes per annotator, on average
+_MOST_ANNOTATORS = 200
 
 
 def address_columns(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
@@ -63,8 +62,11 @@ def annotator_hints(frame: pl.DataFrame, keys: Sequence[str], columns: Sequence[
 
 
 def _is_likely(votes: pl.DataFrame, column: str) -> bool:
+    values = votes[column]
+    is_text_or_number = values.dtype == pl.String or values.dtype.is_integer()
     return (
-        may_be_labels(votes[column])
+        is_text_or_number
+        and 1 < values.n_unique() <= _MOST_ANNOTATORS
         and votes[column].n_unique() * _LEAST_VOTES <= votes.height
         and not votes.is_duplicated().any()
     )

@@ -15,9 +15,22 @@ from ambivox.models.ingestion.corpus import rejected
 from ambivox.models.ingestion.table_settings import LEFT_OUT
 from ambivox.models.ingestion.utterance_rows import text_column
 
-_STATUSES = frozenset(
-    ["approved", "rejected", "submitted", "returned", "timed-out", "accepted", "completed", "active"]
-) | {"awaiting review"}
+_STATUSES = {
+    *(
+        "approved",
+        "rejected",
+        "submitted",
+        "returned",
+        "timed-out",
+        "accepted",
+        "completed",
+        "complete",
+        "active",
+    ),
+    *("awaiting review", "withdrawn", "screened out", "incomplete", "discarded"),
+    # Qualtrics: how an answer came in.
+    *("ip address", "survey preview", "survey test", "spam", "imported"),
+}
 # What Prodigy writes beside the labels, which are in another column.
 _DECISIONS = ("accept", "reject", "ignore")
 

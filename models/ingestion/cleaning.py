@@ -5,6 +5,7 @@ Every change comes with a note for the user that counts it.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Sequence
 
 import polars as pl
@@ -32,9 +33,10 @@ def clean_utterances(utterances: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]
     if "speaker" in utterances.columns:
         speakers, speaker_notes = clear_nothing(utterances["speaker"], "speakers")
         speakers, number_notes = restore_whole_numbers(speakers, "speakers")
+        speakers, name_notes = fold_names(speakers, "speakers")
         speakers = speakers.set(speakers.str.to_lowercase() == "unknown", None)
         utterances = utterances.with_columns(speakers)
-        notes += speaker_notes + number_notes
+        notes += speaker_notes + number_notes + name_notes
     if "age" in utterances.columns:
         ages, age_notes = clear_nothing(utterances["age"], "ages")
         numbers = ages.cast(pl.Float64, strict=False)
@@ -69,8 +71,9 @@ def clean_votes(
     if "annotator_id" in votes.columns:
         annotators, annotator_notes = clear_nothing(votes["annotator_id"], "annotators")
         annotators, number_notes = restore_whole_numbers(annotators, "annotators")
+        annotators, name_notes = fold_names(annotators, "annotators")
         votes = votes.with_columns(annotators)
-        notes += annotator_notes + number_notes
+        notes += annotator_notes + number_notes + name_notes
     return votes, notes
 
 
@@ -103,7 +106,7 @@ def clear_nothing(values: pl.Series, what: str, keep: Collection[str] = ()) -> t
 
 
 def fold_labels(labels: pl.Series, known: Sequence[str] = ()) -> tuple[pl.Series, list[str]]:
-    """Give labels that differ only by case or surrounding blanks one spelling.
+    """Give labels that differ only by case, blanks, or marks that cannot be seen one spelling.
 
     Args:
         labels: The label of every vote.
@@ -121,7 +124,8 @@ def fold_labels(labels: pl.Series, known: Sequence[str] = ()) -> tuple[pl.Series
     canonical: dict[str, str] = {}
     changed: dict[str, str] = {}
     for spelling in [*known, *sorted(counts, key=lambda label: (-counts[label], label.swapcase()))]:
-        target = canonical.setdefault(spelling.strip().casefold(), spelling.strip())
+        written = plain_text(spelling)
+        target = canonical.setdefault(written.casefold(), written)
         if target != spelling and spelling not in known:
             changed[spelling] = target
     if not changed:
@@ -130,6 +134,46 @@ def fold_labels(labels: pl.Series, known: Sequence[str] = ()) -> tuple[pl.Series
     pairs = ", ".join(f"{spelling} counts as {target}" for spelling, target in sorted(changed.items()))
     note = f"{counted(number, 'label differs', 'labels differ')} from another one only by case or blanks: {pairs}"
     return labels.replace(changed), [note]
+
+
+def plain_text(text: str) -> str:
+    """A text in composed letters (NFC), without marks that cannot be seen, and with single blanks between words.
+
+    Args:
+        text: A label or a name.
+
+    Example:
+        >>> plain_text("A\u0308rger\u200b "), plain_text("very\u00a0 sad")
+        ('Ärger', 'very sad')
+    """
+    composed = unicodedata.normalize("NFC", text)
+    return " ".join("".join(letter for letter in composed if unicodedata.category(letter) != "Cf").split())
+
+
+def fold_names(names: pl.Series, what: str) -> tuple[pl.Series, list[str]]:
+    """Write names of people alike where they differ only by blanks and marks that cannot be seen; note those that differ by case.
+
+    Args:
+        names: A name per row.
+        what: What the names are, in the plural, for the note.
+
+    Returns:
+        The names, and a note on names that differ only by case: they stay different.
+
+    Example:
+        >>> folded, notes = fold_names(pl.Series(["Kim", "kim ", "lou"]), "annotators")
+        >>> folded.to_list(), notes
+        (['Kim', 'kim', 'lou'], ["annotators that differ only by case count as different, such as 'Kim' and 'kim'"])
+    """
+    distinct = names.drop_nulls().unique().sort()
+    changed = {name: plain for name in distinct if (plain := plain_text(name)) != name and plain}
+    spellings: dict[str, str] = {}
+    for name in sorted({changed.get(name, name) for name in distinct}):
+        first = spellings.setdefault(name.casefold(), name)
+        if first != name:
+            note = f"{what} that differ only by case count as different, such as {first!r} and {name!r}"
+            return names.replace(changed), [note]
+    return names.replace(changed) if changed else names, []
 
 
 def restore_whole_numbers(

@@ -10,7 +10,7 @@ import polars as pl
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.column_content import Source
 from ambivox.models.ingestion.delimited import LINE
-from ambivox.models.ingestion.recordings import plain_name, recordings_below
+from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES, plain_name, recordings_below
 
 _MADE = {"utterance_id", "audio", "label"}
 
@@ -25,8 +25,14 @@ def clip_columns(source: Source) -> list[str]:
         The columns, if there are two or more; else none.
     """
     files = _recordings(source.path.parent)
-    columns = [column for column in source.frame.columns if plain_name(column) in files]
-    return columns if len(columns) > 1 else []
+    columns: dict[str, str] = {}
+    for column in source.frame.columns:
+        name = plain_name(column)
+        # Beside clip1.wav, a column clip1 holds something else, such as how sure an annotator is.
+        if name in files and (name not in columns or column.lower().endswith(AUDIO_SUFFIXES)):
+            columns[name] = column
+    named = [column for column in source.frame.columns if column in columns.values()]
+    return named if len(named) > 1 else []
 
 
 def shared_ids(utterances: Source, votes: Source) -> tuple[str, list[str]] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,18 +72,20 @@ def _names_audio(folder: Path, text: str) -> bool:
         return False
 
 
-def is_one_to_one(frame: pl.DataFrame, first: str, second: str) -> bool:
-    """Whether every value of one column stands beside one value of the other, and vice versa.
+def is_one_to_one(frame: pl.DataFrame, first: str, others: Sequence[str]) -> bool:
+    """Whether every value of a column stands beside one combination of values of others, and vice versa.
 
     Args:
         frame: The table.
-        first: A column.
-        second: Another column, of single values or of recordings.
+        first: The column.
+        others: The others, of single values or of recordings.
     """
-    if isinstance(frame[second].dtype, pl.Struct):
+    if any(isinstance(frame[other].dtype, pl.Struct) for other in others):
         return frame[first].null_count() == 0 and not frame[first].is_duplicated().any()
-    pairs = frame.select(first, second).drop_nulls().unique()
-    return bool(pairs.height) and pairs.height == pairs[first].n_unique() == pairs[second].n_unique()
+    if first in others:
+        return False
+    rows = frame.select(first, *others).drop_nulls([first, others[0]]).unique()
+    return bool(rows.height) and rows.height == rows[first].n_unique() == rows.select(others).unique().height
 
 
 def overlap(first: pl.Series, second: pl.Series, *, plain: bool = False) -> float:

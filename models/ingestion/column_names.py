@@ -11,7 +11,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     ),
     "annotator_id": (
         "annotator", "rater", "worker", "user", "coder", "listener", "labeler", "labeller", "judge", "evaluator",
-        "respondent", "participant", "prolific", "prolificpid", "responseid", "email", "emailaddress", "mail",
+        "respondent", "participant", "ratedby", "annotatedby", "labeledby", "labelledby", "observer", "prolific", "prolificpid", "responseid", "email", "emailaddress", "mail",
         "bewerter", "bewerterin", "beurteiler", "hörer", "annotateur", "évaluateur", "evaluateur", "évaluatrice", "juge",
         "evaluador", "anotador", "avaliador", "valutatore", "annotatore",
         "标注者", "标注员", "评分者", "评价者", "評価者", "評定者", "아노테이터", "평가자", "аннотатор", "оценщик",

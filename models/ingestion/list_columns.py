@@ -9,7 +9,7 @@ import polars as pl
 
 from ambivox.models.ingestion.column_content import may_be_labels
 from ambivox.models.ingestion.columns import named_columns
-from ambivox.models.ingestion.nested import parse_cell, votes_of_cell
+from ambivox.models.ingestion.vote_cells import parse_cell, votes_of_cell
 
 _SEPARATORS = (";", "|", ",")
 _SAMPLE = 50
@@ -29,6 +29,9 @@ def vote_lists(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
         The columns.
     """
     holding = [column for column in columns if _holds_votes(frame[column])]
+    # Argilla writes who answered, and how far they are, in lists of their own.
+    beside = {f"{column}.{name}" for column in holding for name in ("users", "status")}
+    holding = [column for column in holding if column not in beside]
     named = [column for column in named_columns("label", columns) if column in holding]
     return named or holding
 

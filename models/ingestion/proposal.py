@@ -7,17 +7,15 @@ from typing import Any
 
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.annotator_columns import annotator_hints
-from ambivox.models.ingestion.assignments import status_column
 from ambivox.models.ingestion.audio_columns import audio_columns
-from ambivox.models.ingestion.clip_columns import clip_columns, shared_ids
 from ambivox.models.ingestion.column_content import Source, is_one_to_one
-from ambivox.models.ingestion.columns import best_named, named_columns
+from ambivox.models.ingestion.columns import all_named, best_named, named_columns
 from ambivox.models.ingestion.count_columns import share_columns
 from ambivox.models.ingestion.headers import check_audio_header, check_id_header, check_label_track
 from ambivox.models.ingestion.id_columns import find_shared_ids
+from ambivox.models.ingestion.proposed_clips import add_clips
 from ambivox.models.ingestion.proposed_options import OPTIONAL_ROLES, Proposal, add_place
 from ambivox.models.ingestion.recordings import recordings_below
-from ambivox.models.ingestion.segment_columns import SegmentColumns, find_segment_columns
 from ambivox.models.ingestion.segments import place_columns
 from ambivox.models.ingestion.speaker_table import find_speaker_table
 from ambivox.models.ingestion.table_parts import TABLE
@@ -47,7 +45,7 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
             "its votes to a corpus"
         )
     utterances, audio = _find_audio(sources, given, proposal)
-    if _add_clips(sources, utterances if audio else None, given, proposal):
+    if add_clips(sources, utterances if audio else None, given, proposal):
         return proposal
     votes, columns = _find_votes(sources, utterances, given, proposal)
     if utterances is not None:
@@ -69,6 +67,12 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
             column = given.get(role) or best_named(
                 role, [c for c in utterances.frame.columns if c not in used]
             )
+            if (
+                role == "split"
+                and column in utterances.frame.columns
+                and not are_splits(utterances.frame[column])
+            ):
+                continue  # a set of stimuli
             if column is not None and role not in given and column != role:
                 proposal.add(role, column, "by its name")
         is_by_split = TABLE in utterances.frame.columns and are_splits(utterances.frame[TABLE])
@@ -112,40 +116,6 @@ def _add_speakers(
 
 def _is_label_studio(source: Source) -> bool:
     return {"data", "annotations"} <= set(source.frame.columns)
-
-
-def _add_clips(
-    sources: Sequence[Source], utterances: Source | None, given: Mapping[str, Any], proposal: Proposal
-) -> bool:
-    """Propose a row per annotator and a column per clip, where columns are named after clips."""
-    if given.get("shape", "clips") != "clips" or "label" in given:
-        return False
-    for source in sources:
-        shared = shared_ids(utterances, source) if utterances and source is not utterances else None
-        clips = clip_columns(source) if utterances is None else shared[1] if shared else []
-        if not clips:
-            continue
-        proposal.missing = []
-        add_place("", utterances or source, given, proposal)
-        if utterances is not None:
-            add_place("votes", source, given, proposal)
-        if shared and shared[0] != "utterance_id":
-            proposal.add("utterance", shared[0], "columns of the votes are named after it")
-        if "shape" not in given:
-            proposal.add("shape", "clips", "columns are named after recordings or utterances")
-        if "clips" not in given:
-            proposal.add("clips", clips, "they are named after recordings or utterances")
-        others = [c for c in source.frame.columns if c not in given.get("clips", clips)]
-        # The same address in every row is whose survey it is.
-        varying = [c for c in others if source.frame[c].dtype.is_nested() or source.frame[c].n_unique() > 1]
-        annotator = given.get("annotator") or best_named("annotator", varying)
-        if annotator and annotator != "annotator_id" and "annotator" not in given:
-            proposal.add("annotator", annotator, "by its name")
-        status = status_column(source.frame)
-        if status and "status" not in given:
-            proposal.add("status", status, "votes of rejected, returned and expired assignments are left out")
-        return True
-    return False
 
 
 def _find_audio(
@@ -207,9 +177,16 @@ def _add_ids(
     """The columns with utterance ids in both tables: by name, one to one with the audio, and shared by the tables."""
     frame = utterances.frame
     others = [column for column in frame.columns if column != audio]
-    named = [column for column in named_columns("utterance", others) if is_one_to_one(frame, column, audio)]
-    if find_segment_columns(frame.columns, SegmentColumns(None, None, None), [audio]).start is not None:
-        named = named or named_columns("utterance", others)[:1]  # utterances share recordings
+    places = sorted(place_columns(frame, given, [audio]))
+    named = [
+        column
+        for column in named_columns("utterance", others)
+        if not any(all_named(role, [column]) for role in ("annotator", "speaker"))
+        and (
+            is_one_to_one(frame, column, [audio])
+            or (places and is_one_to_one(frame, column, [audio, *places]))
+        )
+    ]
     candidates = [given["utterance"]] if "utterance" in given else list(dict.fromkeys([*named, audio]))
     candidates = [column for column in candidates if column in frame.columns]
     key = None

@@ -18,14 +18,29 @@ UNITS = {
     "msec": 1e-3,
     "millis": 1e-3,
     "milliseconds": 1e-3,
+    # ELAN writes "Begin Time - ss.msec" for seconds; a name has the unit that it names first.
+    "ss": 1.0,
+    "sekunden": 1.0,
+    "segundos": 1.0,
+    "secondes": 1.0,
 }
-_STARTS = frozenset({"start", "begin", "beginning", "onset", "from", "tmin", "xmin", "offset"})
-_ENDS = frozenset({"end", "stop", "finish", "to", "until", "tmax", "xmax", "offset"})
-_DURATIONS = frozenset({"duration", "dur", "length", "len"})
+_STARTS = {
+    *("start", "begin", "beginning", "onset", "from", "tmin", "xmin", "offset"),
+    *("beginn", "anfang", "von", "début", "inicio", "início", "inizio", "начало"),
+}
+_ENDS = {
+    *("end", "stop", "finish", "to", "until", "tmax", "xmax", "offset"),
+    *("ende", "bis", "fin", "fim", "fine", "конец"),
+}
+_DURATIONS = {
+    *("duration", "dur", "length", "len"),
+    *("dauer", "länge", "durée", "duración", "duração", "durata", "длительность"),
+}
 # Words beside the one that matters, as in segment_start_time.
-_FILLERS = frozenset(
-    {"time", "times", "audio", "segment", "seg", "clip", "utterance", "turn", "in", "at", "pos"}
-)
+_FILLERS = {
+    *("time", "times", "audio", "segment", "seg", "clip", "utterance", "turn", "in", "at", "pos"),
+    *("hh", "mm", "hour", "minute", "zeit", "tiempo", "temps", "tempo"),
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +77,7 @@ def find_segment_columns(
     """
     free = {column: _name(column) for column in columns if column not in taken}
 
-    def named(names: frozenset[str]) -> str | None:
+    def named(names: set[str]) -> str | None:
         return next((column for column, name in free.items() if name in names), None)
 
     start = given.start or named(_STARTS - {"offset"}) or named(_STARTS)

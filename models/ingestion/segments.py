@@ -204,7 +204,7 @@ def _seconds(text: str | None, column: str) -> float | None:
         hours, minutes, seconds = clock[1] or 0, clock[2], clock[3].replace(",", ".")
         return 3600 * float(hours) + 60 * float(minutes) + float(seconds)
     try:
-        number = float(text)
+        number = float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
     except ValueError:
         return None
     scale = next((UNITS[word] for word in words(column) if word in UNITS), 1.0)

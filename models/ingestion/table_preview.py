@@ -36,11 +36,13 @@ class Preview:
         settings: Options of the corpus ``table``, as the mapping file keeps them.
         lines: Lines for the terminal.
         missing: What no column was found for, a phrase each.
+        doubts: What the user should confirm.
     """
 
     settings: dict[str, Any]
     lines: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
 
 def preview(root: Path, given: Mapping[str, Any]) -> Preview:
@@ -64,7 +66,11 @@ def preview(root: Path, given: Mapping[str, Any]) -> Preview:
     proposal = propose(sources, given)
     lists = {name: list(value) for name, value in given.items() if isinstance(value, tuple)}
     place = {} if root.is_dir() else {"utterances": root.name}
-    shown = Preview({**place, **given, **lists, **proposal.options}, missing=list(proposal.missing))
+    shown = Preview(
+        {**place, **given, **lists, **proposal.options},
+        missing=list(proposal.missing),
+        doubts=proposal.doubts,
+    )
     for source in sources:
         where = source.path.name + (f", sheet {source.sheet}" if source.sheet else "")
         parts = f"{source.parts} tables of the same columns, " if source.parts > 1 else ""
@@ -157,7 +163,9 @@ def write_recordings(root: Path, settings: Mapping[str, Any]) -> dict[Path, int]
         Folder -> number of recordings; empty where the table names files.
     """
     options = read_settings(root, settings)
-    path, _ = find_tables(root, options)
+    path, votes_path = find_tables(root, options)
+    if options.get("shape") == "clips" and path == votes_path:
+        return {}  # columns are named after recordings
     audio = column_of(options, "audio")
     table = read_parts(path, [audio], sheet=options.get("sheet"))
     if not isinstance(table[audio].dtype, pl.Struct):

@@ -11,7 +11,20 @@ from ambivox.models.ingestion.mapping_file import mapping_path, read_mapping
 
 SHAPES = ("rows", "counts", "raters", "clips", "list")
 #: States of an assignment whose votes do not count.
-LEFT_OUT = ("rejected", "returned", "timed-out", "expired", "reject", "ignore")
+LEFT_OUT = (
+    *(
+        "rejected",
+        "returned",
+        "timed-out",
+        "expired",
+        "reject",
+        "ignore",
+        "withdrawn",
+        "discarded",
+        "screened out",
+    ),
+    *("survey preview", "survey test", "spam"),
+)
 #: Options that name a column, and the column's name by default; label and annotator are those of votes.
 COLUMNS = {
     "utterance": "utterance_id",

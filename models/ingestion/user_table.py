@@ -154,7 +154,9 @@ def _assemble(
         votes, several_notes = split_labels(with_annotators(votes), labels)
         id_notes += several_notes
     votes, vote_notes = clean_votes(votes, labels, normalised["utterance_id"])
-    label_set = labels or _label_set(votes, settings)
+    # The rows of a table that are no votes, such as totals at its end, have no labels.
+    is_known = votes["utterance_id"].is_in(normalised["utterance_id"].implode())
+    label_set = labels or _label_set(votes.filter(is_known) if is_known.any() else votes, settings)
     if not label_set:
         raise UserError(
             f"{votes_path}: there are no votes, so the labels are unknown; name them with --options.labels a,b,c"

@@ -104,7 +104,9 @@ def repeats(frame: pl.DataFrame, column: str, keys: Sequence[str]) -> float:
     Args:
         frame: The table.
         column: The column that may hold annotators.
-        keys: The columns that say which recording.
+        keys: The columns that say which recording; without any, nothing is known.
     """
+    if not keys:
+        return 0.0
     rows = frame.select(*dict.fromkeys([*keys, column])).drop_nulls()
     return 1 - rows.unique().height / rows.height if rows.height else 0.0

@@ -23,9 +23,11 @@ from ambivox.models.ingestion.vote_columns import VoteColumns
 from ambivox.models.ingestion.vote_plausibility import (
     describes_recordings,
     is_a_result,
+    opinions,
     repeats,
 )
 
+_MOST_REPEATS = 0.5  # of the rows, in which an annotator has a recording again
 _OTHER_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
 
 
@@ -45,7 +47,10 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
     taken = taken | {column for role in _OTHER_ROLES if (column := best_named(role, frame.columns))}
     places = place_columns(frame, given, list(taken))
     taken |= places
-    columns = [column for column in frame.columns if column not in taken]
+    every = [column for column in frame.columns if column not in taken]
+    columns = opinions(
+        every
+    )  # what a program or all raters together say is no vote, where there is another column
     shape = given.get("shape")
     recording = (
         sorted(audio) or [c for role in ("utterance", "audio") if (c := best_named(role, columns))][:1]
@@ -61,10 +66,11 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
     if not shape and best_named("annotator", columns) and frame.select(sorted(audio)).is_duplicated().any():
         order.remove("raters")  # an annotator's row for each vote
     best = None
-    for name in order:
-        candidate = finders[name](frame, columns, given)
-        if candidate is not None and (best is None or len(candidate.doubts) < len(best.doubts)):
-            best = candidate
+    for chosen in (columns, every):
+        for name in order if best is None else ():
+            candidate = finders[name](frame, chosen, given)
+            if candidate is not None and (best is None or len(candidate.doubts) < len(best.doubts)):
+                best = candidate
     if best is None:
         return None
     used = {value for value in best.options.values() if isinstance(value, str)}
@@ -98,13 +104,22 @@ def _add_annotator(
         annotator, reason = min(varying, key=lambda c: repeats(frame, c, keys), default=None), "by its name"
     if annotator is None and len(addresses := address_columns(frame, columns)) == 1:
         annotator, reason = addresses[0], "it holds e-mail addresses"
+    # Argilla writes who gave the answers in a list of their own.
+    users = f"{found.options.get('label', 'label')}.users"
+    if annotator is None and users in frame.columns:
+        annotator, reason = users, "it lists who gave the answers"
     if annotator is None:
         return
     found.tells_annotators = True
     if annotator != "annotator_id":
         found.options["annotator"] = annotator
         found.reasons["annotator"] = reason
-    if "annotator" not in given and annotator in frame.columns:
+    if "annotator" not in given and annotator in frame.columns and not frame[annotator].dtype.is_nested():
+        if repeats(frame, annotator, keys) > _MOST_REPEATS:
+            found.doubts.append(
+                f"{annotator!r} stands beside the same recording again and again: it may be the speaker; name the column with "
+                f"annotators (option annotator), or read it so: --options.annotator {shlex.quote(annotator)}"
+            )
         names = frame[annotator].drop_nulls().cast(pl.String).unique().sort()
         if results := [name for name in names if is_a_result(name)][:1]:
             found.doubts.append(

@@ -12,9 +12,10 @@ import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.delimited import LINE
-from ambivox.models.ingestion.nested import explode_votes, parse_cell, refuse_nested
+from ambivox.models.ingestion.nested import refuse_nested
 from ambivox.models.ingestion.table_settings import column_of
 from ambivox.models.ingestion.utterance_rows import text_column
+from ambivox.models.ingestion.vote_cells import explode_votes, parse_cell
 
 _TRUTH = {"true": 1.0, "false": 0.0}
 
@@ -42,7 +43,10 @@ def read_votes(
     status = settings.get("status")
     if status is not None and status not in table.columns:
         raise UserError(f"{path}: column {status!r} (option status) is missing, found {table.columns[:-1]}")
-    columns = [key, *(found[role] for role in ("annotator", "weight") if role in found)]
+    roles = (
+        ("weight",) if shape == "list" else ("annotator", "weight")
+    )  # lists of votes have lists of annotators
+    columns = [key, *(found[role] for role in roles if role in found)]
     refuse_nested(path, table, columns + ([status] if status else []))
     table = table.with_columns(text_column(key).alias(key))
     if shape == "counts":

@@ -333,9 +333,9 @@ def _parsers() -> dict[str, Parser]:
     from ambivox.models.ingestion.imported_votes import read as read_imported
     from ambivox.models.ingestion.labels import label_schema
     from ambivox.models.ingestion.mapping_file import read_mapping
-    from ambivox.models.ingestion.nested import parse_cell
     from ambivox.models.ingestion.reading import read_table
     from ambivox.models.ingestion.table_preview import preview
+    from ambivox.models.ingestion.vote_cells import parse_cell
     from ambivox.models.left_out import left_out_reason
     from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
     from ambivox.models.pooling.vote_file import VoteFile

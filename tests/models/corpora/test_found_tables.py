@@ -161,7 +161,9 @@ def test_columns_named_after_raters(root: Path) -> None:
     write(root / "wide.csv", ["file", *RATERS], lines)
     assert votes_of(load(root)) == expected()
     write(root / "wide.csv", ["file", "intended", *RATERS[1:]], lines)
-    assert propose(list_sources(root, {}), {}).options["raters"] == list(RATERS[1:])  # intentions are no votes
+    assert propose(list_sources(root, {}), {}).options["raters"] == list(
+        RATERS[1:]
+    )  # intentions are no votes
     write(root / "wide.csv", ["file", *RATERS[1:]], [[line[0], *line[2:]] for line in lines])
     assert not propose(list_sources(root, {}), {}).is_sure  # two columns may be emotions of two kinds
 
