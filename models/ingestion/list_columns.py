@@ -53,9 +53,20 @@ def separated_labels(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[str, 
         for separator in _SEPARATORS:
             parts = values.str.split(separator)
             several = int((parts.list.len() > 1).sum())
-            if 2 * several > len(values) and may_be_labels(parts.explode().str.strip_chars()):
+            if 2 * several > len(values) and may_be_labels(_labels_of(values, separator)):
                 return column, separator
     return None
+
+
+def _labels_of(values: pl.Series, separator: str) -> pl.Series:
+    """The labels in some cells, without the annotators or numbers beside them."""
+    labels = []
+    for text in values.head(_SAMPLE):
+        try:
+            labels += [label for label, _ in votes_of_cell(text, separator)]
+        except ValueError:
+            return pl.Series([], dtype=pl.String)
+    return pl.Series(labels, dtype=pl.String).str.strip_chars()
 
 
 def _holds_votes(values: pl.Series) -> bool:
