@@ -44,7 +44,6 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made here."""
     files.append(File.generated(config, "reference/commands.md", content=commands_page()))
-    files.append(File.generated(config, "results.md", content=results_page()))
     for path in notebooks():
         files.append(File.generated(config, f"examples/{path.stem}.md", content=notebook_page(path)))
     return files
@@ -66,16 +65,6 @@ def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
 
     parts = CODE.split(markdown)
     return "".join(part if i % 2 else NAMED_PAGE.sub(link, part) for i, part in enumerate(parts))
-
-
-def results_page() -> str:
-    """The results of README, as a page."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("## Results on real voices\n")[2].partition("\n## ")[0]
-    if not section:
-        raise PluginError("README.md has no section: Results on real voices")
-    # Pictures lie beside the pages; names of pages keep their path, and become links like all others.
-    return "# Results on real voices\n" + section.replace("](docs/", "](")
 
 
 def commands_page() -> str:

@@ -50,8 +50,8 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     Writes a folder with a table per source, pooling.json and figures. human.parquet, pooled.parquet, human_mixture.parquet (pooled
     without any ALM, the baseline) and human_prior.parquet have a row per utterance; synthetic.parquet and combined.parquet have none
     of the split pretrain: the ALM was trained on its votes, so these are pooled without its answers.
-    The pooled distribution is p = (n + k0 prior + k q) / (N + k0 + k): q is the calibrated
-    distribution of the ALM, k the number of human votes that it is equivalent to, and k0 that of the corpus prior.
+    The pooled distribution is the mean of a posterior. Its prior is a mixture of Dirichlet distributions, learned from the
+    votes and, where an ALM is informative, shifted by the ALM's calibrated answer; the votes on the utterance update it.
     All are learned from votes on speakers of the splits train and development only. An annotator that fails its check of
     sensitivity to the audio is left out; without any, pooled is human_mixture.
 

@@ -54,7 +54,7 @@ def test_every_page_of_the_repository_is_in_the_navigation(site: Path) -> None:
     pages = {page.replace("README", "index") for page in pages} - {"index"}
     examples = {f"examples/{path.stem}" for path in (ROOT / "examples").glob("*.ipynb")}
     assert len(examples) == 3
-    assert (pages | examples | {"reference/commands", "results"}) - linked == set()
+    assert (pages | examples | {"reference/commands"}) - linked == set()
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
