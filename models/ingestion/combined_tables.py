@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.ingestion.column_content import Source
+from ambivox.models.ingestion.columns import all_named, named_columns
 from ambivox.models.ingestion.headers import is_label_track
 from ambivox.models.ingestion.table_parts import Part, join, some
 from ambivox.models.ingestion.workbooks import sheet_names
@@ -85,11 +86,24 @@ def _beginning(names: Sequence[str]) -> str:
 
 
 def _versions(names: Sequence[str], frames: Sequence[pl.DataFrame]) -> list[str]:
-    """Tables that hold nearly the same rows are versions of one, and no parts."""
-    try:
-        rows = [np.unique(frame.hash_rows().to_numpy()) for frame in frames]
-    except pl.exceptions.PolarsError:  # of nested values
-        return []
+    """Tables that hold nearly the same rows, or the same annotators' labels of the same recordings, are versions of one."""
+    columns = frames[0].columns
+    labels = named_columns("label", columns)[:1]
+    compared = [columns]
+    if labels and all_named("annotator", columns):
+        compared.append([column for column in columns if column not in labels])
+    for chosen in compared:
+        try:
+            rows = [np.unique(frame.select(chosen).hash_rows().to_numpy()) for frame in frames]
+        except pl.exceptions.PolarsError:  # of nested values
+            return []
+        if found := _same(names, rows):
+            return found
+    return []
+
+
+def _same(names: Sequence[str], rows: Sequence[np.ndarray]) -> list[str]:
+    """The first two tables of which nearly all rows are the same."""
     for (first, rows_of_first), (second, rows_of_second) in combinations(zip(names, rows, strict=True), 2):
         least = min(len(rows_of_first), len(rows_of_second))
         if least < _LEAST_ROWS:

@@ -22,6 +22,7 @@ from ambivox.models.ingestion.table_parts import TABLE
 from ambivox.models.ingestion.table_settings import COLUMNS, column_of
 from ambivox.models.ingestion.utterance_rows import are_splits
 from ambivox.models.ingestion.vote_columns import VoteColumns
+from ambivox.models.ingestion.vote_plausibility import marks_of_rows
 from ambivox.models.ingestion.vote_shapes import find_votes
 
 
@@ -62,6 +63,10 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
         _add_ids(utterances, audio, votes, given, proposal)
         if votes is not None and columns is not None and not columns.tells_annotators:
             _add_annotator_hints(utterances, votes, given, proposal)
+        if votes is not None:
+            known = {str(value) for value in {**given, **proposal.options}.values()}
+            free = [c for c in votes.frame.columns if c not in known and not are_splits(votes.frame[c])]
+            proposal.hints += marks_of_rows(votes.frame, free)
         used = {audio, *(v for v in [*given.values(), *proposal.options.values()] if isinstance(v, str))}
         for role in OPTIONAL_ROLES:
             column = given.get(role) or best_named(

@@ -37,6 +37,11 @@ RESULT_WORDS = frozenset(
         ),
     ]
 )
+_MARKS = {
+    *("practice", "training", "warmup", "tutorial", "example", "attention", "catch", "check", "dummy"),
+    *("exclude", "excluded", "invalid", "withdrew", "withdrawn", "passed", "failed"),
+}
+_MOST_MARKS = 4
 _CLEARLY_MANY = 8  # recordings on which raters who differ cannot all agree by chance
 
 
@@ -96,6 +101,32 @@ def agree_too_well(frame: pl.DataFrame, column: str, keys: Sequence[str]) -> boo
         keys: The columns that say which recording.
     """
     return describes_recordings(frame, column, keys, least=_CLEARLY_MANY)
+
+
+def marks_of_rows(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Say which columns may mark rows that are no votes, such as practice trials and attention checks.
+
+    Args:
+        frame: The table.
+        columns: Those that mean nothing else.
+
+    Example:
+        >>> marks_of_rows(pl.DataFrame({"block": ["practice", "main"]}), ["block"])
+        ["column 'block' may mark rows that are no votes (main, practice); all rows are read, so remove those"]
+    """
+    hints = []
+    for column in columns:
+        if frame[column].dtype.is_nested():
+            continue
+        values = frame[column].drop_nulls().cast(pl.String).str.strip_chars().unique().sort()
+        is_named = not _MARKS.isdisjoint(words(column))
+        if 1 < len(values) <= _MOST_MARKS and (
+            is_named or values.str.to_lowercase().is_in(list(_MARKS)).any()
+        ):
+            hints.append(
+                f"column {column!r} may mark rows that are no votes ({', '.join(values)}); all rows are read, so remove those"
+            )
+    return hints
 
 
 def repeats(frame: pl.DataFrame, column: str, keys: Sequence[str]) -> float:

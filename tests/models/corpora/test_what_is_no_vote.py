@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ambivox.flows.commands.table import table
 from ambivox.models.corpora.table import load
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.proposal import propose
@@ -234,3 +235,62 @@ def test_a_set_of_stimuli_is_no_split(root: Path) -> None:
     write(root / "a.csv", ["file", "speaker", "rater", "emotion", "set"], lines)
     data = load(root)
     assert votes_of(data) == expected() and "split" not in data.utterances.columns
+
+
+def test_rows_that_may_be_no_votes_are_named(root: Path) -> None:
+    lines = [[*row, "practice" if place < 2 else "main"] for place, row in enumerate(rows())]
+    write(root / "a.csv", ["file", "speaker", "rater", "emotion", "block"], lines)
+    assert "column 'block' may mark rows that are no votes (main, practice)" in " ".join(
+        _proposed(root).hints
+    )
+    lines = [[*row, "training" if row[1] == "vera" else "test"] for row in rows()]
+    write(root / "a.csv", ["file", "speaker", "rater", "emotion", "part"], lines)
+    assert not _proposed(root).hints  # names of splits
+
+
+def test_a_later_version_of_the_votes_is_not_added_up(root: Path) -> None:
+    header = ["file", "speaker", "rater", "emotion"]
+    write(root / "ratings_v1.csv", header, rows())
+    changed = [[*row[:3], "fear" if place % 2 else row[3]] for place, row in enumerate(rows())]
+    write(root / "ratings_v2.csv", header, changed)
+    assert "hold the same rows" in _proposed(root).doubts[0]
+
+
+def test_letters_that_look_alike_are_one_label(root: Path) -> None:
+    spellings = ["\u00c4rger", "A\u0308rger", "\u00c4rger\u200b", "\u00c4rger\u00a0"]
+    lines = [
+        [row[0], row[2], spellings[place % 4] if row[3] == "fear" else row[3]]
+        for place, row in enumerate(rows())
+    ]
+    write(root / "a.csv", ["file", "rater", "emotion"], lines)
+    assert set(load(root).labels) == {"joy", "calm", "\u00c4rger"}
+
+
+def test_an_id_of_several_recordings_in_a_table_of_its_own_is_rejected_with_its_votes(root: Path) -> None:
+    lines = [[clip[-1], f"Ton/{clip}.wav", clip[:4]] for clip in CLIPS] + [["3", "Ton/otto 1.wav", "otto"]]
+    write(root / "utterances.csv", ["utterance_id", "audio", "speaker"], lines)
+    votes = [[str(1 + place % 3), rater, label] for place, (_, _, rater, label) in enumerate(rows())]
+    write(root / "votes.csv", ["utterance_id", "annotator_id", "label"], votes)
+    data = load(root)
+    assert data.utterances["utterance_id"].to_list() == ["3"]
+    reasons = data.rejects["reason"].value_counts().rows()
+    assert dict(reasons) == {"id of several recordings": 4, "vote on an id of several recordings": 8}
+
+
+def test_a_doubtful_proposal_is_not_kept(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [[row[0], row[2], str(1 + place % 3)] for place, row in enumerate(rows())]
+    write(root / "a.csv", ["file", "rater", "emotion"], lines)
+    with pytest.raises(
+        UserError, match="nothing was kept, since this is not sure: the labels in 'emotion' are numbers"
+    ):
+        table(root, write=True)
+    assert not (root / "ambivox-table.toml").exists()
+    table(root, write=True, options={"label": "emotion"})
+    assert (root / "ambivox-table.toml").exists()
+
+
+def test_a_survey_with_a_column_per_clip_is_kept(root: Path) -> None:
+    lines = [[rater, *(votes[place] for votes in VOTES)] for place, rater in enumerate(RATERS)]
+    write(root / "a.csv", ["participant", *CLIPS], lines)
+    table(root, write=True)
+    assert votes_of(load(root)) == expected()
