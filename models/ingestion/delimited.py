@@ -19,6 +19,7 @@ from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES
 LINE = "ambivox:line"
 SEPARATORS = (",", ";", "\t", "|")
 _HEADER_ROWS = 20
+_HEADER_LINES = 400  # more than 20 rows have, also where their cells hold several lines
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\1*', re.IGNORECASE)
 _IMPORT_ID = re.compile(r'\s*\{"ImportId":')
 _RECORDING = re.compile(rf"({'|'.join(map(re.escape, AUDIO_SUFFIXES))})(?!\w)", re.IGNORECASE)
@@ -59,7 +60,9 @@ def find_layout(text: str, required: Sequence[str]) -> Layout:
     declared = _SEPARATOR_LINE.fullmatch(text.split("\n", 1)[0])
     best, best_score = Layout(",", 0), (-1, 0, 0)
     for separator in (declared[1],) if declared else SEPARATORS:
-        rows = csv.reader(io.StringIO(text), delimiter=separator)
+        # By a wrong separator, a quotation mark may seem to open a field that ends with the file.
+        beginning = itertools.islice(io.StringIO(text), _HEADER_LINES)
+        rows = csv.reader(beginning, delimiter=separator)
         skipped_lines = 0
         try:
             for row in itertools.islice(rows, _HEADER_ROWS):
