@@ -50,9 +50,8 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     Writes a folder with a table per source, pooling.json and figures. human.parquet, pooled.parquet, human_mixture.parquet (pooled
     without any ALM, the baseline) and human_prior.parquet have a row per utterance; synthetic.parquet and combined.parquet have none
     of the split pretrain: the ALM was trained on its votes, so these are pooled without its answers.
-    The pooled distribution is p = (n + k0 prior + k q) / (N + k0 + k): q is the calibrated
-    distribution of the ALM, k the number of human votes that it is equivalent to, and k0 that of the corpus prior.
-    All are learned from votes on speakers of the splits train and development only. An annotator that fails its check of
+    The pooled distribution is the mean of the utterance's posterior: a mixture of Dirichlet distributions, given the human
+    votes and the ALMs' calibrated answers (docs/decisions/16-pooling-by-a-mixture.md). All are learned from votes on speakers of the splits train and development only. An annotator that fails its check of
     sensitivity to the audio is left out; without any, pooled is human_mixture.
 
     Args:
@@ -132,7 +131,7 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     alone, prior = int(sources.pooled.from_alm_N.sum()), int(sources.pooled.from_prior_N.sum())
     if alone or prior:
         _logger.info(
-            f"  without human votes: {alone} rest on the ALMs alone, {prior} on the corpus prior (column fallback)"
+            f"  without human votes: {alone} rest on the ALMs alone, {prior} on the prior (column fallback)"
         )
     return out
 
