@@ -30,11 +30,12 @@ def by_tertile(validation: Validation) -> dict[str, dict[str, dict[str, Any]]]:
     """
     tables: dict[str, dict[str, dict[str, Any]]] = {}
     if (strata := validation.strata) is not None:
+        targets = validation.targets.rows(strata.row_M, strata.target_MK)
         in_strata = replace(
             validation,
-            targets=validation.targets.rows(strata.row_M, strata.target_MK),
+            targets=targets,
             scores={
-                source: divergences(strata.target_MK, p_NK[strata.row_M])
+                source: divergences(targets.n_NK, p_NK[strata.row_M], targets.vote_square_N)
                 for source, p_NK in validation.predictions.items()
             },
         )

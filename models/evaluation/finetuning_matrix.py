@@ -44,11 +44,13 @@ def metrics_by_model(
         floor are left out where no utterance has two votes.
     """
     options: dict[str, Any] = {"speakers_N": targets.speakers}
+    square_N = targets.vote_square_N
     strata = ambiguity_strata(targets.n_NK, seed=seed) if targets.held_out else None
     rows = {
-        model.name: metric_row(targets.n_NK, model.q_NK, strata=strata, **options) for model in predictions
+        model.name: metric_row(targets.n_NK, model.q_NK, vote_square_N=square_N, strata=strata, **options)
+        for model in predictions
     }
-    halves = split_half(targets.all_NK, seed=seed)
+    halves = split_half(targets.all_NK, vote_square_N=targets.all_vote_square_N, seed=seed)
     if np.isfinite(halves["js"]).any():
         rows["ceiling"] = score_row(halves, **options)
         rows["floor"] = score_row(knowledge_floor(targets.all_NK, targets.n_NK, seed=seed), **options)
@@ -114,7 +116,9 @@ def paired_score_test(
         targets: the human votes.
         seed: of the test.
     """
-    first_N, second_N = (divergences(targets.n_NK, model.q_NK)[score] for model in (first, second))
+    first_N, second_N = (
+        divergences(targets.n_NK, model.q_NK, targets.vote_square_N)[score] for model in (first, second)
+    )
     both_N = np.isfinite(first_N) & np.isfinite(second_N)
     return paired_test(first_N[both_N], second_N[both_N], select(targets.speakers, both_N), seed=seed)
 

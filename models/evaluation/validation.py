@@ -171,8 +171,8 @@ def validate(
         predictions["human_smoothed"] = smoothed(votes.counts(targets.ids))
     predictions = {source: predictions[source] for source in _ordered(predictions)}
     predictions["prior"] = np.tile(corpus_prior(train_NK), (len(targets.ids), 1))
-    scores = {source: _scores(targets.n_NK, p_NK) for source, p_NK in predictions.items()}
-    scores["ceiling"] = split_half(targets.all_NK, seed=seed)
+    scores = {source: _scores(targets, p_NK) for source, p_NK in predictions.items()}
+    scores["ceiling"] = split_half(targets.all_NK, vote_square_N=targets.all_vote_square_N, seed=seed)
     scores["floor"] = knowledge_floor(targets.all_NK, targets.n_NK, seed=seed)
     validation = Validation(
         targets,
@@ -208,10 +208,10 @@ def validate(
     return validation
 
 
-def _scores(counts_NK: np.ndarray, p_NK: np.ndarray) -> dict[str, np.ndarray]:
-    return divergences(counts_NK, p_NK) | {
-        "bc": score_shares(bhattacharyya, counts_NK, p_NK),
-        "accuracy": score_shares(correct, counts_NK, p_NK),
+def _scores(targets: HumanTargets, p_NK: np.ndarray) -> dict[str, np.ndarray]:
+    return divergences(targets.n_NK, p_NK, targets.vote_square_N) | {
+        "bc": score_shares(bhattacharyya, targets.n_NK, p_NK),
+        "accuracy": score_shares(correct, targets.n_NK, p_NK),
     }
 
 

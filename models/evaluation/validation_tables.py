@@ -38,7 +38,13 @@ def metrics_by_source(validation: Validation) -> dict[str, dict[str, Any]]:
         "level": validation.level,
     }
     rows: dict[str, dict[str, Any]] = {
-        source: metric_row(validation.targets.n_NK, p_NK, strata=validation.strata, **options)
+        source: metric_row(
+            validation.targets.n_NK,
+            p_NK,
+            vote_square_N=validation.targets.vote_square_N,
+            strata=validation.strata,
+            **options,
+        )
         for source, p_NK in validation.predictions.items()
     }
     rows |= {source: score_row(validation.scores[source], **options) for source in ("ceiling", "floor")}

@@ -21,7 +21,7 @@ from ambivox.models.pooling.pooled import PoolingModel, pool
 from ambivox.models.statistics.groups import group_sums
 from ambivox.models.statistics.intervals import Interval, half_width
 from ambivox.models.statistics.metrics import jensen_shannon
-from ambivox.models.statistics.vote_counts import shares
+from ambivox.models.statistics.vote_counts import TOLERANCE, shares
 from ambivox.models.statistics.vote_draws import draw_votes
 
 SCORES = ("nll", "squared_error", "js")
@@ -86,7 +86,7 @@ def simulate(
     Raises:
         UserError: no utterance has more votes than are held out and known at first.
     """
-    enough_N = inputs.n_NK.sum(1) > held_out + start
+    enough_N = inputs.n_NK.sum(1) > held_out + start + TOLERANCE
     if not enough_N.any():
         raise UserError(
             f"no utterance has more than {held_out + start} votes, so allocation cannot be simulated; "
@@ -157,7 +157,7 @@ def _simulate_once(
         p_NK = pool(model, n_NK, inputs.q_NAK, inputs.label_mass_NA).p_NK
         by_round.append(_scores(truth_NK, p_NK))
         left_NK = available_NK - n_NK
-        open_rows = np.flatnonzero(left_NK.sum(1) > 0)
+        open_rows = np.flatnonzero(left_NK.sum(1) > TOLERANCE)
         if spent >= grid[-1] * rows or not len(open_rows):
             break
         # A little noise breaks ties.
