@@ -30,12 +30,11 @@ def by_tertile(validation: Validation) -> dict[str, dict[str, dict[str, Any]]]:
     """
     tables: dict[str, dict[str, dict[str, Any]]] = {}
     if (strata := validation.strata) is not None:
-        targets = validation.targets.rows(strata.row_M, strata.target_MK)
         in_strata = replace(
             validation,
-            targets=targets,
+            targets=validation.targets.rows(strata),
             scores={
-                source: divergences(targets.n_NK, p_NK[strata.row_M], targets.vote_square_N)
+                source: divergences(strata.target_MK, p_NK[strata.row_M], strata.vote_square_M)
                 for source, p_NK in validation.predictions.items()
             },
         )

@@ -14,7 +14,7 @@ from ambivox.models.statistics import dominant_emotion, metrics
 from ambivox.models.statistics.dirichlet_multinomial import fit_dirichlet
 from ambivox.models.statistics.proper_scores import smoothed
 from ambivox.models.statistics.vote_counts import TOLERANCE, shares
-from ambivox.models.statistics.vote_draws import draw_votes, whole_votes
+from ambivox.models.statistics.vote_draws import draw_votes, drawn_vote_square, whole_votes
 
 CEILING_DRAWS = 10
 FLOOR_DRAWS = 20
@@ -45,7 +45,8 @@ def split_half(
     rng = np.random.default_rng(seed)
     votes_N = whole_votes(n_NK).sum(1)
     enough_N = votes_N >= 2
-    square_M = None if vote_square_N is None else vote_square_N[enough_N]
+    square_N = drawn_vote_square(n_NK, votes_N - votes_N // 2, vote_square_N)
+    square_M = None if square_N is None else square_N[enough_N]
     scores: dict[str, np.ndarray] = {}
     for _ in range(draws):
         first_NK = draw_votes(n_NK, votes_N // 2, rng)

@@ -45,7 +45,7 @@ def metrics_by_model(
     """
     options: dict[str, Any] = {"speakers_N": targets.speakers}
     square_N = targets.vote_square_N
-    strata = ambiguity_strata(targets.n_NK, seed=seed) if targets.held_out else None
+    strata = ambiguity_strata(targets.n_NK, vote_square_N=square_N, seed=seed) if targets.held_out else None
     rows = {
         model.name: metric_row(targets.n_NK, model.q_NK, vote_square_N=square_N, strata=strata, **options)
         for model in predictions

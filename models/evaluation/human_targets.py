@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from ambivox.models.errors import TooLittleDataError, UserError
+from ambivox.models.evaluation.ambiguity_strata import AmbiguityStrata
 from ambivox.models.pooling.inputs import keep_human_votes
 from ambivox.models.statistics.groups import few_groups, group_index
 from ambivox.models.statistics.vote_counts import TOLERANCE, shares
@@ -52,22 +53,22 @@ class HumanTargets:
         """``speaker_N``, or None; see ``known_speakers``."""
         return known_speakers(self.frame)
 
-    def rows(self, row_M: np.ndarray, n_MK: np.ndarray) -> HumanTargets:
-        """The targets of some utterances, with other target votes; an utterance may occur more than once.
+    def rows(self, strata: AmbiguityStrata) -> HumanTargets:
+        """The targets of the pairs in ``strata``, with their votes; an utterance occurs more than once.
 
-        Utterances of unknown speakers are resampled with all their rows.
+        All pairs of an utterance are in one group, also where its speaker is unknown.
 
         Args:
-            row_M: rows of the utterances.
-            n_MK: their target votes, drawn from all of theirs.
+            strata: draws of the target votes.
         """
+        row_M, square_M = strata.row_M, strata.vote_square_M
         speaker = pl.col("speaker") if self.speakers is not None else pl.lit(None, dtype=pl.String)
         frame = self.frame.with_columns(speaker=pl.coalesce(speaker, "\0" + pl.col("utterance_id")))
         return HumanTargets(
             frame[row_M.tolist()],
-            n_MK,
+            strata.target_MK,
             self.all_NK[row_M],
-            self.vote_square_N[row_M],
+            self.vote_square_N[row_M] if square_M is None else square_M,
             self.all_vote_square_N[row_M],
             self.labels,
             self.held_out,
@@ -156,8 +157,7 @@ def human_targets(utterances: Utterances, votes: Votes, heldout: Votes | None) -
 def vote_squares(votes: Votes, utterance_ids: pl.Series) -> np.ndarray:
     """How whole the votes on each utterance are: the mean over its raters of ``|x|^2``, x the rater's vote.
 
-    What the squared error needs to know of votes that raters split between labels (models/statistics/proper_scores.py). For
-    some of an utterance's votes, drawn at random, the value is right on average.
+    What the squared error needs to know of votes that raters split between labels (models/statistics/proper_scores.py).
 
     Args:
         votes: human votes.

@@ -66,8 +66,7 @@ def metric_row(
     }
     row = score_row(scores, speakers_N=speakers_N, level=level)
     if strata is not None:
-        square_M = None if vote_square_N is None else vote_square_N[strata.row_M]
-        in_strata = divergences(strata.target_MK, prediction_NK[strata.row_M], square_M)
+        in_strata = divergences(strata.target_MK, prediction_NK[strata.row_M], strata.vote_square_M)
         for name, score_M in in_strata.items():
             for number, tertile in enumerate(TERTILES):
                 row[f"{name}_{tertile}_ambiguity"] = _mean(score_M[strata.tertile_M == number])

@@ -38,7 +38,7 @@ from ambivox.models.pooling.worth import Worth, measurable, transferred_worth
 from ambivox.models.progress import track
 from ambivox.models.statistics.ambiguity import DEFINITIONS, ambiguity, tertiles
 from ambivox.models.statistics.vote_counts import TOLERANCE
-from ambivox.models.statistics.vote_draws import draw_votes
+from ambivox.models.statistics.vote_draws import draw_votes, drawn_vote_square
 from ambivox.models.tables import Utterances, Votes
 
 Scores = dict[str, np.ndarray]
@@ -134,7 +134,9 @@ def trial(
         scored_N = test_N & (inputs.n_NK.sum(1) > k + TOLERANCE)
         if k < 1 or not scored_N.any():
             raise TooLittleDataError(f"no utterance of the split test has more than the {k} votes to be kept")
-        test, square_N = inputs.rows(scored_N), vote_square_N[scored_N]
+        test = inputs.rows(scored_N)
+        left_N = np.maximum(test.slots_NK.sum(1) - k, 0)
+        square_N = drawn_vote_square(test.n_NK, left_N, vote_square_N[scored_N])
         sparse = fit_sparse(votes.labels, alms, training, k, criterion, seed)
         balanced = balanced_fit(every_alm, training, k) if criterion == "likelihood" else None
         models = TrialModels(fit(every_alm, training, k), balanced, sparse)
@@ -154,11 +156,13 @@ def trial(
             scores.append(
                 {source: divergences(left_NK, p_NK, square_N) for source, p_NK in p_NK_by_source.items()}
             )
-            by_ambiguity = ambiguity_strata(left_NK, draws=1, seed=int(rng.integers(2**31)))
+            by_ambiguity = ambiguity_strata(
+                left_NK, vote_square_N=square_N, draws=1, seed=int(rng.integers(2**31))
+            )
             if by_ambiguity is not None:
                 row_M = by_ambiguity.row_M
                 in_strata = {
-                    source: divergences(by_ambiguity.target_MK, p_NK[row_M], square_N[row_M])
+                    source: divergences(by_ambiguity.target_MK, p_NK[row_M], by_ambiguity.vote_square_M)
                     for source, p_NK in p_NK_by_source.items()
                 }
                 strata.append(StrataScores(row_M, by_ambiguity.tertile_M, in_strata))

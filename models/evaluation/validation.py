@@ -178,7 +178,9 @@ def validate(
         targets,
         predictions,
         scores,
-        ambiguity_strata(targets.n_NK, seed=seed) if targets.held_out else None,
+        ambiguity_strata(targets.n_NK, vote_square_N=targets.vote_square_N, seed=seed)
+        if targets.held_out
+        else None,
         {},
         {name: ambiguity(targets.all_NK, name) for name in DEFINITIONS},
         {

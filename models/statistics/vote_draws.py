@@ -59,6 +59,36 @@ def draw_votes(
     return drawn_NK
 
 
+def drawn_vote_square(
+    n_NK: np.ndarray, drawn_N: np.ndarray, vote_square_N: np.ndarray | None
+) -> np.ndarray | None:
+    """How whole votes are that ``draw_votes`` drew, or left, where raters split votes between labels.
+
+    Drawing breaks split votes up: of two labels that a rater named, one may be drawn. From a share g of the pairs of parts
+    the mean square of the raters' votes is kept, and the rest has that of parts that are drawn one by one.
+
+    Args:
+        n_NK: votes per utterance and label, at least 0.
+        drawn_N: how many of their parts were drawn, see ``whole_votes``.
+        vote_square_N: see ``squared_error`` (models/statistics/proper_scores.py); None where no vote is split.
+
+    Returns:
+        ``vote_square_N`` of the drawn votes; 1 where no vote is split.
+
+    Examples:
+        >>> one_rater = np.array([[0.5, 0.5], [2.0, 0.0]])
+        >>> drawn_vote_square(one_rater, np.array([1, 1]), np.array([0.5, 1.0])).tolist()
+        [0.5, 1.0]
+    """
+    if vote_square_N is None:
+        return None
+    slots_NK = whole_votes(n_NK)
+    lost_by_parts_N = (n_NK * (1 - n_NK / np.maximum(slots_NK, 1))).sum(1) / np.maximum(n_NK.sum(1), 1e-9)
+    g_N = np.maximum(drawn_N - 1, 0) / np.maximum(slots_NK.sum(1) - 1, 1)
+    square_N: np.ndarray = 1 - (g_N * (1 - vote_square_N) + (1 - g_N) * np.maximum(lost_by_parts_N, 0))
+    return square_N
+
+
 def leave_one_out(
     n_NK: np.ndarray, slots_NK: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

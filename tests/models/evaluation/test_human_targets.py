@@ -79,8 +79,6 @@ def test_targets_know_how_whole_their_votes_are(utterances: Utterances) -> None:
     targets = human_targets(utterances, whole, split)  # one held-out rater, who named both labels
     assert set(targets.vote_square_N) == {0.5}
     assert targets.all_vote_square_N == pytest.approx((2 * 1 + 1 * 0.5) / 3)
-    drawn = targets.rows(np.array([1, 1, 0]), targets.n_NK[[1, 1, 0]])
-    assert drawn.vote_square_N.tolist() == [0.5] * 3
     assert set(human_targets(utterances, split, whole).vote_square_N) == {1.0}
     assert set(human_targets(utterances, split, None).all_vote_square_N) == {0.5}
 
