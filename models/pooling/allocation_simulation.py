@@ -153,7 +153,7 @@ def _simulate_once(
     n_NK, spent, spent_by_round = first_NK.copy(), 0.0, [0.0]
     by_round: list[np.ndarray] = []
     while True:
-        known = PoolingInputs(n_NK, inputs.q_NAK, inputs.label_mass_NA, inputs.speaker_N)
+        known = inputs.with_votes(n_NK)
         p_NK = pool(model, n_NK, inputs.q_NAK, inputs.label_mass_NA).p_NK
         by_round.append(_scores(truth_NK, p_NK))
         left_NK = available_NK - n_NK

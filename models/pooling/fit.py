@@ -40,6 +40,7 @@ from ambivox.models.pooling.pooled import AlmModel, PoolingModel, common_label_m
 from ambivox.models.pooling.response import CRITERIA, Criterion, fit_response
 from ambivox.models.pooling.stacking import fit_stack, stack
 from ambivox.models.statistics.corpus_prior import corpus_prior
+from ambivox.models.statistics.vote_counts import TOLERANCE
 from ambivox.models.statistics.vote_draws import draw_votes, predictive_votes
 
 _MOST_ROWS = 10_000  # of known and held-out votes in the fit of the response
@@ -150,11 +151,11 @@ def _with_response(
     median_in_use = float(np.median(votes_in_use_N)) if len(votes_in_use_N) else 1.0
     utterances = len(calibrated.n_NK)
     calibrated = calibrated.sample(_MOST_ROWS, int(rng.integers(2**31)))
-    if float(np.median(calibrated.slots_NK.sum(1))) - median_in_use >= _ENOUGH_HELD_OUT:
+    if float(np.median(calibrated.slots_NK.sum(1))) - median_in_use >= _ENOUGH_HELD_OUT - TOLERANCE:
         row_M, known_MK, target_MK = _split(calibrated, votes_in_use_N, rng)
         calibrated = calibrated.rows(row_M)
         pooled = pool(inner, known_MK, calibrated.q_NAK, calibrated.label_mass_NA)
-    else:  # single votes do not determine the uncertainty of the posterior
+    else:  # too few votes to hold any out
         pooled = pool(inner, calibrated.n_NK, calibrated.q_NAK, calibrated.label_mass_NA)
         alpha_NK = pooled.posterior_mean_NK * pooled.weight_N[:, None]
         target_MK = predictive_votes(alpha_NK, _PREDICTED_VOTES, rng)
@@ -167,11 +168,12 @@ def _split(
     inputs: PoolingInputs, votes_in_use_N: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Random splits of every utterance's votes: ``(row_M, known_MK, held_out_MK)``."""
-    n_NK, slots_NK = inputs.n_NK, inputs.slots_NK
-    rows = np.tile(np.arange(len(n_NK)), max(1, min(_DRAWS, _MOST_ROWS // max(len(n_NK), 1))))
-    keep_M = rng.choice(votes_in_use_N, len(rows)) if len(votes_in_use_N) else np.ones(len(rows))
-    keep_M = np.minimum(np.ceil(keep_M), slots_NK[rows].sum(1) - 1)
-    known_MK = draw_votes(n_NK[rows], keep_M, rng, slots_NK[rows])
-    held_out_MK = np.maximum(n_NK[rows] - known_MK, 0)
-    usable_M = (keep_M > 0) & (held_out_MK.sum(1) > 1e-9)
-    return rows[usable_M], known_MK[usable_M], held_out_MK[usable_M]
+    count = len(inputs.n_NK)
+    row_M = np.tile(np.arange(count), max(1, min(_DRAWS, _MOST_ROWS // max(count, 1))))
+    drawn = inputs.rows(row_M)
+    keep_M = rng.choice(votes_in_use_N, len(row_M)) if len(votes_in_use_N) else np.ones(len(row_M))
+    keep_M = np.minimum(np.ceil(keep_M - TOLERANCE), drawn.slots_NK.sum(1) - 1)
+    known_MK = draw_votes(drawn.n_NK, keep_M, rng, drawn.slots_NK)
+    held_out_MK = drawn.unknown_votes(known_MK)
+    usable_M = (keep_M > 0) & (held_out_MK.sum(1) > TOLERANCE)
+    return row_M[usable_M], known_MK[usable_M], held_out_MK[usable_M]

@@ -67,8 +67,10 @@ def cross_fit(
     fold_N = np.searchsorted(speakers, speaker_N) % min(folds, len(speakers))
     ridges = [None, *_RIDGES] if matrix else [None]
     calibrated = {ridge: _out_of_fold(n_NK, q_NK, fold_N, ridge) for ridge in ridges}
-    # The prior is the calibration of an ALM that always answers alike, fitted with the same penalties.
-    prior_NK = _out_of_fold(n_NK, np.full_like(q_NK, 1 / q_NK.shape[1]), fold_N, None)
+    # The prior is the calibration of an ALM that always answers alike, fitted with the same penalties to the same
+    # utterances: those that are not answered may have other emotions.
+    alike_NK = np.where(np.isfinite(q_NK), 1 / q_NK.shape[1], np.nan)
+    prior_NK = _out_of_fold(n_NK, alike_NK, fold_N, None)
     index_M = np.searchsorted(speakers, speaker_N[usable_N])
 
     def gain(first_NK: np.ndarray, second_NK: np.ndarray) -> np.ndarray:

@@ -103,7 +103,7 @@ def make_sources(
         inputs = pooling_inputs(selected, votes, synthetic, weighted_votes)
     split_N = selected.frame["split"].to_numpy()
     train = inputs.rows(np.isin(split_N, FIT_SPLITS))
-    votes_N = inputs.n_NK.sum(1)
+    votes_N = unweighted.n_NK.sum(1)  # numbers of raters, whatever their weights
 
     def fit(alms: tuple[int, ...], part: PoolingInputs, known: int) -> PoolingModel:
         in_use, chosen = np.full(1, float(known)), [names[a] for a in alms]
