@@ -82,6 +82,7 @@ def fit_pooling(
     voted = inputs.rows(inputs.n_NK.sum(1) > 0)
     single = DirichletMixture.single(len(labels), START_VOTES)
     is_fitted = len(labels) > 1 and bool((voted.slots_NK.sum(1) > 1).any())
+    reason = "no utterance has two votes" if len(labels) > 1 else "there is one label"
     model = PoolingModel(
         tuple(labels),
         corpus_prior(voted.n_NK),
@@ -96,7 +97,7 @@ def fit_pooling(
             "utterances": len(voted.n_NK),
             "votes": float(voted.n_NK.sum()),
             "speakers": len(np.unique(voted.speaker_N)),
-            "target": "all votes" if is_fitted else "assumed: no utterance has two votes",
+            "target": "all votes" if is_fitted else f"assumed: {reason}",
         },
     )
     if is_fitted:
@@ -120,12 +121,20 @@ def fit_pooling(
     )
     calibrated = replace(voted, q_NAK=calibrated_NAK)
     calibrated = calibrated.rows(np.isfinite(calibrated_NAK[:, is_used_A]).all(2).any(1))
-    if not len(calibrated.n_NK):
-        return model  # otherwise pooled is human votes and mixture
+    if not len(calibrated.n_NK):  # pooled is human votes and mixture
+        return _without_response(model, "no ALM contributes")
     if not is_fitted:
-        return replace(model, beside_alms=assumed_mixture(model.prior_K, stack(calibrated.q_NAK, weights_A)))
+        assumed = assumed_mixture(model.prior_K, stack(calibrated.q_NAK, weights_A))
+        return _without_response(replace(model, beside_alms=assumed), reason)
     model = replace(model, beside_alms=_beside_alms(model, calibrated, weights_A, seed))
     return model if criterion == "likelihood" else _with_response(model, calibrated, votes_in_use_N, rng)
+
+
+def _without_response(model: PoolingModel, reason: str) -> PoolingModel:
+    """The model, which says why it has no response where its criterion would have one."""
+    if model.criterion == "likelihood":
+        return model
+    return replace(model, fitted_on=model.fitted_on | {"no_response": reason})
 
 
 def _beside_alms(

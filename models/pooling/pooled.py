@@ -56,7 +56,8 @@ class PoolingModel:
         response_KK: G of the response.
         response_bias_K: c of the response.
         criterion: what the fit optimised.
-        fitted_on: numbers of utterances, votes and speakers of the fit, and its target.
+        fitted_on: numbers of utterances, votes and speakers of the fit, its target, and in ``no_response`` why there is no
+            response where the criterion is a divergence.
     """
 
     labels: tuple[str, ...]
