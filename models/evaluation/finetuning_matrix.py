@@ -1,7 +1,7 @@
 """The fine-tuning matrix: every model against the human votes on the test speakers, with references.
 
 Targets are human votes only, on the split test only. Rows: the fine-tuned models by source and DiME-Aug;
-``zero-shot``, the ALM's own answers averaged; ``prior``, the corpus prior of the split train; ``votes``, the votes
+``zero-shot``, the ALM's own answers averaged; ``prior``, the corpus prior of the splits train and development; ``votes``, the votes
 that were not held out; ``human_smoothed``, the same smoothed, and ``human_prior``, the same pooled with the corpus
 prior; ``ceiling``, a random half of an utterance's human votes against the other half; ``floor``, what the true
 distributions would score.

@@ -62,8 +62,10 @@ class HumanTargets:
             strata: draws of the target votes.
         """
         row_M, square_M = strata.row_M, strata.vote_square_M
-        speaker = pl.col("speaker") if self.speakers is not None else pl.lit(None, dtype=pl.String)
-        frame = self.frame.with_columns(speaker=pl.coalesce(speaker, "\0" + pl.col("utterance_id")))
+        frame = self.frame
+        if self.speakers is None:  # fewer than two are known
+            frame = frame.with_columns(speaker=pl.lit(None, dtype=pl.String))
+        frame = frame.with_columns(speaker=Utterances.speakers_apart(frame))
         return HumanTargets(
             frame[row_M.tolist()],
             strata.target_MK,
@@ -81,7 +83,7 @@ class HumanTargets:
 
 
 def known_speakers(utterances: pl.DataFrame) -> np.ndarray | None:
-    """A speaker per utterance, by whom the intervals resample.
+    """A speaker per utterance, over whom the jackknife intervals are.
 
     Args:
         utterances: rows of a table of utterances.

@@ -133,15 +133,26 @@ def pooling_inputs(
         weighted_votes: the same votes weighted by their raters' reliability, which are pooled in their place.
     """
     rows, labels = len(utterances), len(votes.labels)
-    speaker = utterances.frame["speaker"].fill_null("\0" + utterances.frame["utterance_id"])
     n_NK = votes.counts(utterances.frame["utterance_id"])
     return PoolingInputs(
         n_NK if weighted_votes is None else weighted_votes.counts(utterances.frame["utterance_id"]),
         np.stack([alm.q_NK for alm in synthetic], axis=1) if synthetic else np.zeros((rows, 0, labels)),
         np.stack([alm.label_mass_N for alm in synthetic], axis=1) if synthetic else np.zeros((rows, 0)),
-        speaker.rank("dense").to_numpy().astype(np.int64),
+        speaker_numbers(utterances),
         None if weighted_votes is None else whole_votes(n_NK),
     )
+
+
+def speaker_numbers(utterances: Utterances) -> np.ndarray:
+    """A number per speaker, in the order of their names, and one for each utterance whose speaker is unknown.
+
+    Args:
+        utterances: N utterances.
+
+    Returns:
+        ``speaker_N``.
+    """
+    return Utterances.speakers_apart(utterances.frame).rank("dense").to_numpy().astype(np.int64)
 
 
 def mean_over_alms(q_NAK: np.ndarray) -> np.ndarray:
