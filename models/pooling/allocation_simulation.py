@@ -47,14 +47,6 @@ class Simulation:
     at_random: dict[str, np.ndarray]
     saved: dict[str, dict[float, Interval]]
 
-    def least_saved(self, score: str) -> float:
-        """The smallest mean saving of all budgets.
-
-        Args:
-            score: one of SCORES.
-        """
-        return min(interval.value for interval in self.saved[score].values())
-
 
 def simulate(
     model: PoolingModel,

@@ -1,4 +1,4 @@
-"""Drawing votes: a subset of the observed votes, every vote left out in turn, or votes predicted by a posterior.
+"""Drawing votes: a subset of the observed votes, or votes predicted by a posterior.
 
 All functions take counts ``n_NK`` and draw for all utterances at once. A fractional vote (its annotator named
 two labels) is one vote with that weight: it is never divided. Where votes have other weights, such as the reliability
@@ -87,35 +87,6 @@ def drawn_vote_square(
     g_N = np.maximum(drawn_N - 1, 0) / np.maximum(slots_NK.sum(1) - 1, 1)
     square_N: np.ndarray = 1 - (g_N * (1 - vote_square_N) + (1 - g_N) * np.maximum(lost_by_parts_N, 0))
     return square_N
-
-
-def leave_one_out(
-    n_NK: np.ndarray, slots_NK: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Leave every vote out in turn.
-
-    Votes for the same label of the same utterance give the same pattern and are one row, so M is at most N K.
-
-    Args:
-        n_NK: votes per utterance and label, at least 0.
-        slots_NK: how many votes there are per label; None: ``whole_votes(n_NK)``.
-
-    Returns:
-        ``(row_M, rest_MK, held_out_MK)``: the utterance's row, its votes less one, and the votes of the label
-        left out; their number is the weight of the pattern.
-
-    Examples:
-        >>> row_M, rest_MK, held_out_MK = leave_one_out(np.array([[2.0, 1.0]]))
-        >>> row_M.tolist(), rest_MK.tolist(), held_out_MK.tolist()
-        ([0, 0], [[1.0, 1.0], [2.0, 0.0]], [[2.0, 0.0], [0.0, 1.0]])
-    """
-    row_M, label_M = np.nonzero(n_NK)
-    held_out_MK = np.zeros((len(row_M), n_NK.shape[1]))
-    held_out_MK[np.arange(len(row_M)), label_M] = n_NK[row_M, label_M]
-    rest_MK = n_NK[row_M].astype(np.float64)
-    slots_M = (whole_votes(n_NK) if slots_NK is None else slots_NK)[row_M, label_M]
-    rest_MK[np.arange(len(row_M)), label_M] *= 1 - 1 / slots_M
-    return row_M, rest_MK, held_out_MK
 
 
 def predictive_votes(alpha_NK: np.ndarray, votes: int, rng: np.random.Generator) -> np.ndarray:

@@ -9,7 +9,6 @@ from ambivox.models.statistics.proper_scores import squared_error
 from ambivox.models.statistics.vote_draws import (
     draw_votes,
     drawn_vote_square,
-    leave_one_out,
     predictive_votes,
     whole_votes,
 )
@@ -61,13 +60,6 @@ def test_nothing_to_draw() -> None:
     assert draw_votes(np.zeros((3, 2)), np.full(3, 2), np.random.default_rng(0)).tolist() == [[0.0, 0.0]] * 3
 
 
-def test_leave_one_out_by_hand() -> None:
-    row_M, rest_MK, held_MK = leave_one_out(np.array([[2, 1], [0, 0], [0, 1]]))
-    assert row_M.tolist() == [0, 0, 2]
-    assert rest_MK.tolist() == [[1, 1], [2, 0], [0, 0]]
-    assert held_MK.tolist() == [[2, 0], [0, 1], [0, 1]]
-
-
 def test_predictive_votes_are_overdispersed_as_dirichlet_multinomial_ones() -> None:
     alpha = np.array([2.0, 1.0, 1.0])
     votes_NK = predictive_votes(np.tile(alpha, (60_000, 1)), 8, np.random.default_rng(3))
@@ -76,7 +68,7 @@ def test_predictive_votes_are_overdispersed_as_dirichlet_multinomial_ones() -> N
     assert votes_NK[:, 0].var() == pytest.approx(expected, rel=0.03)
 
 
-def test_votes_weighted_by_reliability_are_drawn_and_left_out_whole() -> None:
+def test_votes_weighted_by_reliability_are_drawn_whole() -> None:
     n_NK, slots_NK = np.array([[2.1, 0.9]]), np.array([[2.0, 1.0]])
     drawn_NK = draw_votes(
         np.tile(n_NK, (300, 1)), np.full(300, 1), np.random.default_rng(4), np.tile(slots_NK, (300, 1))
@@ -85,5 +77,3 @@ def test_votes_weighted_by_reliability_are_drawn_and_left_out_whole() -> None:
     assert (drawn_NK[:, 0] > 0).mean() == pytest.approx(2 / 3, abs=0.08)
     both_NK = draw_votes(n_NK, np.array([3]), np.random.default_rng(4), slots_NK)
     assert both_NK == pytest.approx(n_NK)
-    _, rest_MK, _ = leave_one_out(n_NK, slots_NK)
-    assert rest_MK == pytest.approx(np.array([[1.05, 0.9], [2.1, 0.0]]))
