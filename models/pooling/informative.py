@@ -1,7 +1,7 @@
 """Calibration cross-fitted over speakers: how strongly the confusion matrix is shrunk, and whether an ALM informs at all.
 
-Every utterance is also calibrated by parameters that its speaker's votes had no part in. The equivalent votes are fitted
-to these distributions: a vote that is left out as a target has then not been seen by the calibration either.
+Every utterance is also calibrated by parameters that its speaker's votes had no part in. The ALMs' weights and the mixture
+beside them are fitted to these distributions: the votes that they are fitted to have not been seen by the calibration.
 """
 
 from __future__ import annotations

@@ -179,13 +179,12 @@ def test_an_alm_that_never_answers_and_no_votes_at_all() -> None:
     assert pool(model, voteless.n_NK, corpus.q_NK[:, None]).p_NK == pytest.approx(np.full((60, 4), 0.25))
 
 
-def test_balanced_keeps_the_mean_distribution() -> None:
+def test_balanced_shifts_the_mean_distribution_little() -> None:
     corpus = simulated_corpus(rows=3000, seed=12, kappa=3.0)
-    skewed = replace(corpus, q_NK=corpus.q_NK)
     kept_NK = draw_votes(corpus.n_NK, np.full(3000, 3), np.random.default_rng(1))
     shift = {
         criterion: np.abs(
-            pool(_fit(skewed, criterion), kept_NK, corpus.q_NK[:, None]).p_NK.mean(0)
+            pool(_fit(corpus, criterion), kept_NK, corpus.q_NK[:, None]).p_NK.mean(0)
             - corpus.theta_NK.mean(0)
         ).max()
         for criterion in ("js", "balanced")
