@@ -49,7 +49,7 @@ class PilotRunner:
 
         Args:
             candidates: The ALMs to try.
-            current: The annotator in use, their baseline; the corpus prior where there is none.
+            current: The annotator in use, their baseline; the votes without an ALM where there is none.
             ledger: Where the annotator in use is entered if it is not there yet.
 
         Returns:

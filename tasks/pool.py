@@ -132,7 +132,7 @@ def pool(*, utterances: Path, votes: Path, annotations: Path, out: Path, options
     alone, prior = int(sources.pooled.from_alm_N.sum()), int(sources.pooled.from_prior_N.sum())
     if alone or prior:
         _logger.info(
-            f"  without human votes: {alone} rest on the ALMs alone, {prior} on the corpus prior (column fallback)"
+            f"  without human votes: {alone} rest on the ALMs alone, {prior} on the prior (column fallback)"
         )
     return out
 

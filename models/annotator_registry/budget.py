@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ambivox.models.annotator_registry.ledger import Entry
+from ambivox.models.annotator_registry.models_source import PREFIX
 from ambivox.models.counted import counted
 
 
@@ -60,7 +61,8 @@ def cheapest(entries: Sequence[Entry], margin: float) -> Entry | None:
     """The one to choose among ALMs that are all better than the annotator in use; None where there are none.
 
     Those whose nll is above the lowest by less than ``margin`` count as equally good. Of these, the one whose equivalent
-    votes are cheapest is chosen; an ALM that runs here costs nothing. Between equals the lowest nll decides.
+    votes are cheapest is chosen; an ALM that runs here costs nothing, and a hosted one whose prices are not known comes last.
+    Between equals the lowest nll decides.
 
     Args:
         entries: Their ledger entries.
@@ -74,6 +76,8 @@ def cheapest(entries: Sequence[Entry], margin: float) -> Entry | None:
 
 
 def _usd_per_vote(entry: Entry) -> float:
+    if entry.cost_usd is None:  # it ran here, or its provider's prices are not known
+        return float("inf") if entry.source.startswith(PREFIX) else 0.0
     if not entry.cost_usd:
         return 0.0
     return 1 / entry.votes_per_dollar if entry.votes_per_dollar else float("inf")

@@ -55,9 +55,9 @@ class Entry:
         seconds: How long its pilot took.
         location: Where it was loaded from.
         revision: What the vote store knows it by: ``revision_of`` its folder. Empty where it was never loaded.
-        cost_usd: What its pilot cost (US dollars); None for an ALM that ran here.
+        cost_usd: What its pilot cost (US dollars); None for an ALM that ran here, or whose prices are not known.
         equivalent_votes: Human votes that its answers about an utterance count for, on average over the pilot.
-        votes_per_dollar: Equivalent votes per US dollar; None for an ALM that ran here.
+        votes_per_dollar: Equivalent votes per US dollar; None without ``cost_usd``.
         shutdown: The day from which its provider no longer serves it (ISO); "" where none is announced.
     """
 

@@ -22,13 +22,14 @@ import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.fit import fit_pooling
-from ambivox.models.pooling.inputs import PoolingInputs
+from ambivox.models.pooling.inputs import PoolingInputs, speaker_numbers
 from ambivox.models.pooling.pooled import PoolingModel, pool
 from ambivox.models.pooling.score_curves import cross_fitted_nll
 from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
 from ambivox.models.statistics.corpus_prior import corpus_prior
 from ambivox.models.statistics.intervals import Interval, mean_interval
 from ambivox.models.statistics.metrics import jensen_shannon
+from ambivox.models.statistics.vote_draws import draw_votes
 from ambivox.models.tables import Annotations, Utterances, Votes
 
 PILOT_SPLITS = ("train", "development")
@@ -61,7 +62,8 @@ class Comparison:
         nll_baseline: That with the baseline's answers.
         js_candidate: Mean JS divergence (base 2, 0 to 1) of the candidate's answers alone to the human votes.
         js_baseline: That of the baseline.
-        equivalent_votes: Human votes that the candidate's answers about an utterance count for, on average.
+        equivalent_votes: Human votes that the candidate's answers about an utterance count for, on average, beside as many
+            votes as are in use.
         gain: ``nll_baseline - nll_candidate`` with its interval over speakers; positive where the candidate is better.
         level: Of the one-sided test; the interval has the coverage ``1 - 2 level``.
     """
@@ -98,12 +100,10 @@ def pilot_utterances(utterances: Utterances, votes: Votes, size: int) -> Utteran
             f"no utterance of the splits {', '.join(PILOT_SPLITS)} has a human vote; a pilot needs some"
         )
     ids = voted["utterance_id"].to_list()
-    speakers = [
-        speaker if speaker is not None else f"\0{name}"
-        for speaker, name in zip(voted["speaker"], ids, strict=True)
-    ]
     pilot = (
-        voted.with_columns(_speaker=pl.Series(speakers), _hash=pl.Series([_hash(name) for name in ids]))
+        voted.with_columns(
+            _speaker=Utterances.speakers_apart(voted), _hash=pl.Series([_hash(name) for name in ids])
+        )
         .sort("_votes", "_hash", descending=[True, False])
         .with_columns(_turn=pl.int_range(pl.len()).over("_speaker"))
         .sort("_turn", "_hash")
@@ -141,7 +141,8 @@ def compare(
         votes: The human votes.
         pilot: The N utterances of the pilot.
         candidate_NK: The candidate's distributions; rows of nan where it did not answer.
-        baseline_NK: The baseline's distributions; None for the corpus prior, without an annotator.
+        baseline_NK: The baseline's distributions; None where there is no annotator: its nll is that of the votes pooled with
+            the mixture, its JS that of the corpus prior.
         votes_in_use: Human votes per utterance that the annotator will be pooled with.
         level: Of the one-sided test, see ``level_of_trial``.
         seed: Seed of the folds, and of the draws of the pooled votes.
@@ -150,8 +151,7 @@ def compare(
         Both scores and the gain with its interval.
     """
     n_NK = votes.counts(pilot.frame["utterance_id"])
-    speaker = pilot.frame["speaker"].fill_null("\0" + pilot.frame["utterance_id"])
-    speaker_N = speaker.rank("dense").to_numpy().astype(np.int64)
+    speaker_N = speaker_numbers(pilot)
     silent_NK = np.full_like(candidate_NK, np.nan)
     q_N2K = np.stack([candidate_NK, silent_NK if baseline_NK is None else baseline_NK], axis=1)
     inputs = PoolingInputs(n_NK, q_N2K, np.full(q_N2K.shape[:2], np.nan), speaker_N)
@@ -167,7 +167,9 @@ def compare(
         for alms in ((0,), () if baseline_NK is None else (1,))
     )
     alone = inputs.with_alms((0,))
-    kappa_NA = pool(fit((0,), alone, round(votes_in_use)), n_NK, alone.q_NAK).kappa_NA
+    in_use = max(round(votes_in_use), 1)
+    in_use_NK = draw_votes(n_NK, np.full(len(n_NK), in_use), np.random.default_rng(seed))
+    kappa_NA = pool(fit((0,), alone, in_use), in_use_NK, alone.q_NAK).kappa_NA
     truth_NK = n_NK / n_NK.sum(1, keepdims=True)
     prior_NK = np.broadcast_to(corpus_prior(n_NK), n_NK.shape)
     return Comparison(

@@ -27,7 +27,7 @@ from ambivox.models.tables import Annotations, Utterances, Votes
 
 @dataclass(frozen=True)
 class Baseline:
-    """What candidates are compared with: its name and its distributions ``q_NK`` on the pilot; None for the prior."""
+    """What candidates are compared with: its name and its distributions ``q_NK`` on the pilot; None without an ALM."""
 
     name: str
     q_NK: np.ndarray | None
@@ -67,8 +67,8 @@ class Pilot:
         return cls(corpus, pilot_utterances(utterances, votes, size), votes)
 
     def prior(self) -> Baseline:
-        """The corpus prior: the baseline where a corpus has no annotator yet."""
-        return Baseline("the corpus prior", None)
+        """The baseline where a corpus has no annotator yet: the votes pooled with the mixture, without an ALM."""
+        return Baseline("votes without an ALM", None)
 
     @property
     def votes_in_use(self) -> float:

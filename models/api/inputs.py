@@ -11,6 +11,7 @@ import polars as pl
 
 from ambivox.models.api.frames import UTTERANCE, Frame, to_polars
 from ambivox.models.errors import UserError
+from ambivox.models.evaluation.human_targets import vote_squares
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.statistics.metrics import check_distributions
 from ambivox.models.tables import Votes
@@ -28,6 +29,7 @@ class Inputs:
         labels: K labels.
         alms: A names.
         arrays: votes, distributions and speakers.
+        vote_square_N: how whole the votes are, see ``vote_squares`` (models/evaluation/human_targets.py).
     """
 
     ids: pl.Series
@@ -35,6 +37,7 @@ class Inputs:
     labels: tuple[str, ...]
     alms: tuple[str, ...]
     arrays: PoolingInputs
+    vote_square_N: np.ndarray
 
 
 def read_inputs(
@@ -76,9 +79,8 @@ def read_inputs(
     mass_NA = np.full(q_NAK.shape[:2], np.nan)
     speaker_N = _speakers(speakers, ids)
     order = np.array([row_of[utterance] for utterance in given])
-    return Inputs(
-        ids, order, known, tuple(distributions), PoolingInputs(table.counts(ids), q_NAK, mass_NA, speaker_N)
-    )
+    arrays = PoolingInputs(table.counts(ids), q_NAK, mass_NA, speaker_N)
+    return Inputs(ids, order, known, tuple(distributions), arrays, vote_squares(table, ids))
 
 
 def read_votes(frame: pl.DataFrame, labels: tuple[str, ...]) -> Votes:

@@ -31,8 +31,8 @@ def pool(
 ) -> Any:
     """Pool human votes and ALMs' distributions into one distribution per utterance.
 
-    How much an ALM and the corpus prior count for is learnt from the votes. Without ``probabilities``, votes are pooled
-    with the prior alone.
+    How much an ALM and the votes on other utterances count for is learnt from the votes. Without ``probabilities``, votes
+    are pooled with what the other utterances' votes say (models/pooling/mixture.py).
 
     Args:
         votes: a row per vote (``utterance_id``, ``label``, and where known ``annotator_id``, ``weight``), or a row per

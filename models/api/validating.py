@@ -46,6 +46,11 @@ def validate(
         q_NK = given.arrays.q_NAK[voted_N, a]
         if not np.isfinite(q_NK).all(1).any():
             raise UserError(f"{source}: found no utterance that has both votes and a distribution")
-        row = metric_row(given.arrays.n_NK[voted_N], q_NK, speakers_N=speaker_N)
+        row = metric_row(
+            given.arrays.n_NK[voted_N],
+            q_NK,
+            vote_square_N=given.vote_square_N[voted_N],
+            speakers_N=speaker_N,
+        )
         rows.append({"source": source} | {name: float(value) for name, value in row.items()})
     return like(pl.DataFrame(rows), votes)

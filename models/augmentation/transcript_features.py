@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-TRANSCRIPT_FEATURES = 10
-
 
 def transcript_features(transcript: str | None) -> NDArray[np.float64]:
     """The features of one transcript.

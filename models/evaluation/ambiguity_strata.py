@@ -4,7 +4,7 @@ Tertiles of the entropy of the *target* votes flatter sharp answers in the low t
 tertile, since the votes that put an utterance into a tertile also score it; those of the *input* votes do the same to
 the sources made from them. So the held-out votes of every utterance are split at random: one half gives its
 ambiguity, the other half is the target in its tertile. This is repeated, and all (draw, utterance) pairs are
-averaged; intervals resample speakers with all their pairs.
+averaged; intervals are jackknife intervals over speakers with all their pairs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ambivox.models.statistics.ambiguity import ambiguity, tertiles
-from ambivox.models.statistics.vote_draws import draw_votes, whole_votes
+from ambivox.models.statistics.vote_draws import draw_votes, drawn_vote_square, whole_votes
 
 LEAST_VOTES = 4  # held-out votes: two for the ambiguity, two for the target
 DRAWS = 10
@@ -28,18 +28,23 @@ class AmbiguityStrata:
         row_M: the utterance.
         target_MK: the votes to score against.
         tertile_M: 0, 1 or 2 for low, medium or high ambiguity of the other held-out votes.
+        vote_square_M: how whole the votes to score against are, see ``squared_error``; None where no vote is split.
     """
 
     row_M: np.ndarray
     target_MK: np.ndarray
     tertile_M: np.ndarray
+    vote_square_M: np.ndarray | None = None
 
 
-def ambiguity_strata(heldout_NK: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> AmbiguityStrata | None:
+def ambiguity_strata(
+    heldout_NK: np.ndarray, *, vote_square_N: np.ndarray | None = None, draws: int = DRAWS, seed: int = 0
+) -> AmbiguityStrata | None:
     """Split held-out votes into those that measure ambiguity and those that score.
 
     Args:
         heldout_NK: held-out votes, from which no distribution was made.
+        vote_square_N: how whole they are, see ``squared_error``; None where no vote is split between labels.
         draws: random splits.
         seed: of the splits.
 
@@ -68,4 +73,11 @@ def ambiguity_strata(heldout_NK: np.ndarray, *, draws: int = DRAWS, seed: int = 
         tertile_N[tie_N] = tertiles(ambiguity(measured_NK[tie_N]))
         targets.append(np.maximum(heldout_NK[rows] - measured_NK, 0))
         by_draw.append(tertile_N)
-    return AmbiguityStrata(np.tile(rows, draws), np.concatenate(targets), np.concatenate(by_draw))
+    square_N = None if vote_square_N is None else vote_square_N[rows]
+    square_N = drawn_vote_square(heldout_NK[rows], votes_N[rows] - votes_N[rows] // 2, square_N)
+    return AmbiguityStrata(
+        np.tile(rows, draws),
+        np.concatenate(targets),
+        np.concatenate(by_draw),
+        None if square_N is None else np.tile(square_N, draws),
+    )

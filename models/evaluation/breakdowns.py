@@ -32,9 +32,9 @@ def by_tertile(validation: Validation) -> dict[str, dict[str, dict[str, Any]]]:
     if (strata := validation.strata) is not None:
         in_strata = replace(
             validation,
-            targets=validation.targets.rows(strata.row_M, strata.target_MK),
+            targets=validation.targets.rows(strata),
             scores={
-                source: divergences(strata.target_MK, p_NK[strata.row_M])
+                source: divergences(strata.target_MK, p_NK[strata.row_M], strata.vote_square_M)
                 for source, p_NK in validation.predictions.items()
             },
         )

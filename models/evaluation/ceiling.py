@@ -13,26 +13,29 @@ from ambivox.models.evaluation.scores import divergences, score_shares
 from ambivox.models.statistics import dominant_emotion, metrics
 from ambivox.models.statistics.dirichlet_multinomial import fit_dirichlet
 from ambivox.models.statistics.proper_scores import smoothed
-from ambivox.models.statistics.vote_counts import shares
-from ambivox.models.statistics.vote_draws import draw_votes, whole_votes
+from ambivox.models.statistics.vote_counts import TOLERANCE, shares
+from ambivox.models.statistics.vote_draws import draw_votes, drawn_vote_square, whole_votes
 
 CEILING_DRAWS = 10
 FLOOR_DRAWS = 20
 
 
-def split_half(n_NK: np.ndarray, *, draws: int = CEILING_DRAWS, seed: int = 0) -> dict[str, np.ndarray]:
+def split_half(
+    n_NK: np.ndarray, *, vote_square_N: np.ndarray | None = None, draws: int = CEILING_DRAWS, seed: int = 0
+) -> dict[str, np.ndarray]:
     """The ceiling: score random halves of every utterance's votes against each other.
 
     ``nll`` is that of the half smoothed by half a vote per label, as raw shares would make it infinite.
 
     Args:
         n_NK: human votes per utterance and label.
+        vote_square_N: see ``squared_error`` (models/statistics/proper_scores.py).
         draws: random splits that are averaged.
         seed: of the splits.
 
     Returns:
         ``nll``, ``squared_error``, ``js``, ``bc`` and ``accuracy`` (1 where the dominant emotion is the same), each of
-        shape N, averaged over draws; nan for utterances with fewer than two votes (squared error: four).
+        shape N, averaged over draws; nan for utterances with fewer than two votes (squared error: three).
 
     Examples:
         >>> halves = split_half(np.array([[4.0, 0.0], [1.0, 0.0]]), draws=1)
@@ -42,11 +45,13 @@ def split_half(n_NK: np.ndarray, *, draws: int = CEILING_DRAWS, seed: int = 0) -
     rng = np.random.default_rng(seed)
     votes_N = whole_votes(n_NK).sum(1)
     enough_N = votes_N >= 2
+    square_N = drawn_vote_square(n_NK, votes_N - votes_N // 2, vote_square_N)
+    square_M = None if square_N is None else square_N[enough_N]
     scores: dict[str, np.ndarray] = {}
     for _ in range(draws):
         first_NK = draw_votes(n_NK, votes_N // 2, rng)
         first_MK, second_MK = first_NK[enough_N], np.maximum(n_NK - first_NK, 0)[enough_N]
-        drawn = divergences(second_MK, shares(first_MK))
+        drawn = divergences(second_MK, shares(first_MK), square_M)
         drawn["nll"] = divergences(second_MK, smoothed(first_MK))["nll"]
         drawn["bc"] = score_shares(metrics.bhattacharyya, second_MK, shares(first_MK))
         drawn["accuracy"] = score_shares(dominant_emotion.correct, second_MK, shares(first_MK))
@@ -93,5 +98,5 @@ def knowledge_floor(
         sums["bc"] += metrics.bhattacharyya(shares(votes_NK), truth_NK)
         sums["accuracy"] += dominant_emotion.correct(shares(votes_NK), truth_NK)
     means = {name: sum_N / draws for name, sum_N in sums.items()}
-    squared_error_N = np.where(target_NK.sum(1) > 1, 0.0, np.nan)
+    squared_error_N = np.where(target_NK.sum(1) > 1 + TOLERANCE, 0.0, np.nan)
     return {"nll": means.pop("nll"), "squared_error": squared_error_N} | means

@@ -1,7 +1,7 @@
 """The fine-tuning matrix: every model against the human votes on the test speakers, with references.
 
 Targets are human votes only, on the split test only. Rows: the fine-tuned models by source and DiME-Aug;
-``zero-shot``, the ALM's own answers averaged; ``prior``, the corpus prior of the split train; ``votes``, the votes
+``zero-shot``, the ALM's own answers averaged; ``prior``, the corpus prior of the splits train and development; ``votes``, the votes
 that were not held out; ``human_smoothed``, the same smoothed, and ``human_prior``, the same pooled with the corpus
 prior; ``ceiling``, a random half of an utterance's human votes against the other half; ``floor``, what the true
 distributions would score.
@@ -44,11 +44,13 @@ def metrics_by_model(
         floor are left out where no utterance has two votes.
     """
     options: dict[str, Any] = {"speakers_N": targets.speakers}
-    strata = ambiguity_strata(targets.n_NK, seed=seed) if targets.held_out else None
+    square_N = targets.vote_square_N
+    strata = ambiguity_strata(targets.n_NK, vote_square_N=square_N, seed=seed) if targets.held_out else None
     rows = {
-        model.name: metric_row(targets.n_NK, model.q_NK, strata=strata, **options) for model in predictions
+        model.name: metric_row(targets.n_NK, model.q_NK, vote_square_N=square_N, strata=strata, **options)
+        for model in predictions
     }
-    halves = split_half(targets.all_NK, seed=seed)
+    halves = split_half(targets.all_NK, vote_square_N=targets.all_vote_square_N, seed=seed)
     if np.isfinite(halves["js"]).any():
         rows["ceiling"] = score_row(halves, **options)
         rows["floor"] = score_row(knowledge_floor(targets.all_NK, targets.n_NK, seed=seed), **options)
@@ -114,7 +116,9 @@ def paired_score_test(
         targets: the human votes.
         seed: of the test.
     """
-    first_N, second_N = (divergences(targets.n_NK, model.q_NK)[score] for model in (first, second))
+    first_N, second_N = (
+        divergences(targets.n_NK, model.q_NK, targets.vote_square_N)[score] for model in (first, second)
+    )
     both_N = np.isfinite(first_N) & np.isfinite(second_N)
     return paired_test(first_N[both_N], second_N[both_N], select(targets.speakers, both_N), seed=seed)
 

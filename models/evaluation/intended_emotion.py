@@ -39,7 +39,7 @@ def intended_emotions(utterances: Utterances) -> pl.Series | None:
 def oracle_distributions(
     intents: pl.Series, utterances: Utterances, votes: Votes, selected: Utterances
 ) -> np.ndarray:
-    """How the utterances of other speakers with the same intended emotion were perceived.
+    """How the utterances outside the split test with the same intended emotion were perceived.
 
     Args:
         intents: the intended emotion of every utterance of ``utterances``.

@@ -12,7 +12,7 @@ import polars as pl
 from ambivox.models.errors import UserError
 from ambivox.models.evaluation.human_targets import HumanTargets
 from ambivox.models.left_out import left_out_reason
-from ambivox.models.pooling.inputs import keep_human_votes
+from ambivox.models.pooling.inputs import FIT_SPLITS, keep_human_votes
 from ambivox.models.pooling.several_alms import read_alms
 from ambivox.models.statistics.corpus_prior import corpus_prior
 from ambivox.models.statistics.proper_scores import smoothed
@@ -76,7 +76,7 @@ def reference_predictions(
 
     Returns:
         ``zero-shot`` (the mean of an ALM's answers; with the ALM's name where there are more than one),
-        ``prior`` (the corpus prior of the split train, where it has votes), and, where votes were held out, the
+        ``prior`` (the corpus prior of the splits that pooling is fitted on, where they have votes), and, where votes were held out, the
         others: ``votes`` (their shares), ``human_smoothed``, ``human_prior`` and ``human_mixture`` (pooled without ALMs).
 
     Raises:
@@ -86,7 +86,7 @@ def reference_predictions(
     references = [
         Prediction("zero-shot" if len(alms) == 1 else f"zero-shot-{alm.alm}", alm.q_NK) for alm in alms
     ]
-    train_NK = keep_human_votes(votes).counts(utterances.in_splits("train").frame["utterance_id"])
+    train_NK = keep_human_votes(votes).counts(utterances.in_splits(*FIT_SPLITS).frame["utterance_id"])
     if train_NK.sum() > 0:
         references.append(Prediction("prior", np.tile(corpus_prior(train_NK), (len(targets.ids), 1))))
     if targets.held_out and distributions is not None and not left_out_reason(distributions):

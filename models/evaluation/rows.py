@@ -32,6 +32,7 @@ def metric_row(
     counts_NK: np.ndarray,
     prediction_NK: np.ndarray,
     *,
+    vote_square_N: np.ndarray | None = None,
     speakers_N: GroupIds | None = None,
     strata: AmbiguityStrata | None = None,
     level: float = 0.95,
@@ -41,6 +42,7 @@ def metric_row(
     Args:
         counts_NK: the target votes, at least one per utterance.
         prediction_NK: predicted distributions; rows of nan are missing and left out.
+        vote_square_N: see ``divergences``.
         speakers_N: a speaker per utterance, for the intervals; None gives intervals over utterances.
         strata: ambiguity tertiles; None leaves them out.
         level: coverage of the intervals, between 0 and 1.
@@ -57,14 +59,14 @@ def metric_row(
         (0.0, 0.0, 0.0, 1.0, 1, 1)
     """
     answered_N = np.isfinite(prediction_NK).all(1)
-    scores = divergences(counts_NK, prediction_NK) | {
+    scores = divergences(counts_NK, prediction_NK, vote_square_N) | {
         "bc": score_shares(metrics.bhattacharyya, counts_NK, prediction_NK),
         "accuracy": score_shares(dominant_emotion.correct, counts_NK, prediction_NK),
         "entropy": score_shares(lambda _, q_NK: metrics.entropy(q_NK), counts_NK, prediction_NK),
     }
     row = score_row(scores, speakers_N=speakers_N, level=level)
     if strata is not None:
-        in_strata = divergences(strata.target_MK, prediction_NK[strata.row_M])
+        in_strata = divergences(strata.target_MK, prediction_NK[strata.row_M], strata.vote_square_M)
         for name, score_M in in_strata.items():
             for number, tertile in enumerate(TERTILES):
                 row[f"{name}_{tertile}_ambiguity"] = _mean(score_M[strata.tertile_M == number])

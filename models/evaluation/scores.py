@@ -23,12 +23,15 @@ RANGES = {
 }
 
 
-def divergences(counts_NK: np.ndarray, prediction_NK: np.ndarray) -> dict[str, np.ndarray]:
+def divergences(
+    counts_NK: np.ndarray, prediction_NK: np.ndarray, vote_square_N: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Every score of DIVERGENCES; lower is better.
 
     Args:
         counts_NK: the target votes.
         prediction_NK: predicted distributions; rows of nan are missing.
+        vote_square_N: how whole the votes are, see ``squared_error``; None where no vote is split between labels.
 
     Returns:
         ``score_N`` by name; nan where it is undefined (no vote or no prediction; squared error: fewer than two votes).
@@ -44,7 +47,7 @@ def divergences(counts_NK: np.ndarray, prediction_NK: np.ndarray) -> dict[str, n
     """
     return {
         "nll": negative_log_likelihood(counts_NK, prediction_NK),
-        "squared_error": squared_error(counts_NK, prediction_NK),
+        "squared_error": squared_error(counts_NK, prediction_NK, vote_square_N),
         "js": score_shares(jensen_shannon, counts_NK, prediction_NK),
     }
 

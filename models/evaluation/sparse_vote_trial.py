@@ -17,6 +17,7 @@ import polars as pl
 
 from ambivox.models.errors import TooLittleDataError
 from ambivox.models.evaluation.ambiguity_strata import ambiguity_strata
+from ambivox.models.evaluation.human_targets import vote_squares
 from ambivox.models.evaluation.intended_emotion import oracle_distributions
 from ambivox.models.evaluation.scores import divergences
 from ambivox.models.evaluation.trial_models import (
@@ -36,7 +37,8 @@ from ambivox.models.pooling.synthetic_distributions import SyntheticDistribution
 from ambivox.models.pooling.worth import Worth, measurable, transferred_worth
 from ambivox.models.progress import track
 from ambivox.models.statistics.ambiguity import DEFINITIONS, ambiguity, tertiles
-from ambivox.models.statistics.vote_draws import draw_votes
+from ambivox.models.statistics.vote_counts import TOLERANCE
+from ambivox.models.statistics.vote_draws import draw_votes, drawn_vote_square
 from ambivox.models.tables import Utterances, Votes
 
 Scores = dict[str, np.ndarray]
@@ -111,6 +113,7 @@ def trial(
     """
     selected = utterances.in_splits("train", "development", "test")
     inputs = pooling_inputs(selected, votes, synthetic)
+    vote_square_N = vote_squares(votes, selected.frame["utterance_id"])
     split_N = selected.frame["split"].to_numpy()
     fit_N, test_N = np.isin(split_N, FIT_SPLITS), split_N == "test"
     if not (inputs.n_NK[fit_N].sum() > 0):
@@ -128,10 +131,12 @@ def trial(
     alm_votes_NK = mean_votes(synthetic, synthetic_votes, inputs.n_NK)
     oracle: PoolingModel | None = None
     for k in track(kept, "votes kept", len(kept)):
-        scored_N = test_N & (inputs.n_NK.sum(1) > k)
+        scored_N = test_N & (inputs.n_NK.sum(1) > k + TOLERANCE)
         if k < 1 or not scored_N.any():
             raise TooLittleDataError(f"no utterance of the split test has more than the {k} votes to be kept")
         test = inputs.rows(scored_N)
+        left_N = np.maximum(test.slots_NK.sum(1) - k, 0)
+        square_N = drawn_vote_square(test.n_NK, left_N, vote_square_N[scored_N])
         sparse = fit_sparse(votes.labels, alms, training, k, criterion, seed)
         balanced = balanced_fit(every_alm, training, k) if criterion == "likelihood" else None
         models = TrialModels(fit(every_alm, training, k), balanced, sparse)
@@ -148,12 +153,16 @@ def trial(
                 pooled = pool(oracle, kept_NK, oracle_NK[scored_N][:, None])
                 p_NK_by_source[ORACLE], kappa[ORACLE] = pooled.p_NK, float(pooled.kappa_NA.mean())
             left_NK = np.maximum(test.n_NK - kept_NK, 0)
-            scores.append({source: divergences(left_NK, p_NK) for source, p_NK in p_NK_by_source.items()})
-            by_ambiguity = ambiguity_strata(left_NK, draws=1, seed=int(rng.integers(2**31)))
+            scores.append(
+                {source: divergences(left_NK, p_NK, square_N) for source, p_NK in p_NK_by_source.items()}
+            )
+            by_ambiguity = ambiguity_strata(
+                left_NK, vote_square_N=square_N, draws=1, seed=int(rng.integers(2**31))
+            )
             if by_ambiguity is not None:
                 row_M = by_ambiguity.row_M
                 in_strata = {
-                    source: divergences(by_ambiguity.target_MK, p_NK[row_M])
+                    source: divergences(by_ambiguity.target_MK, p_NK[row_M], by_ambiguity.vote_square_M)
                     for source, p_NK in p_NK_by_source.items()
                 }
                 strata.append(StrataScores(row_M, by_ambiguity.tertile_M, in_strata))

@@ -38,8 +38,9 @@ def by_speaker_group(predictions: Sequence[Prediction], targets: HumanTargets) -
     parts = [pl.DataFrame(schema=_SCHEMA)]
     for model in predictions:
         n_MK, q_MK = targets.n_NK[model.answered_N], model.q_NK[model.answered_N]
+        score_by_name = divergences(n_MK, q_MK, targets.vote_square_N[model.answered_N])
         scores = frame.filter(pl.Series(model.answered_N)).with_columns(
-            *(pl.Series(name, score_M).fill_nan(None) for name, score_M in divergences(n_MK, q_MK).items()),
+            *(pl.Series(name, score_M).fill_nan(None) for name, score_M in score_by_name.items()),
             accuracy=pl.Series(score_shares(correct, n_MK, q_MK)),
         )
         parts += [_means(scores, model.name, kind) for kind in _KINDS if scores[kind].count()]

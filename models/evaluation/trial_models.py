@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -82,8 +82,8 @@ def fit_sparse(
         seed: of all drawing.
     """
     rng = np.random.default_rng([seed, k])
-    sparse_NK = draw_votes(training.n_NK, np.full(len(training.n_NK), k), rng)
-    sparse = PoolingInputs(sparse_NK, training.q_NAK, training.label_mass_NA, training.speaker_N)
+    sparse_NK = draw_votes(training.n_NK, np.full(len(training.n_NK), k), rng, training.slots_NK)
+    sparse = training.with_votes(sparse_NK)
     return fit_pooling(labels, alms, sparse, np.full(1, float(k)), criterion=criterion, seed=seed)
 
 
@@ -106,7 +106,7 @@ def fit_oracle(
         seed: of all drawing.
     """
     mass_N1 = np.ones((len(training.n_NK), 1))
-    inputs = PoolingInputs(training.n_NK, oracle_NK[:, None], mass_N1, training.speaker_N)
+    inputs = replace(training, q_NAK=oracle_NK[:, None], label_mass_NA=mass_N1)
     return fit_pooling(labels, [ORACLE], inputs, np.full(1, float(k)), criterion=criterion, seed=seed)
 
 

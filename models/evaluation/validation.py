@@ -22,6 +22,7 @@ from ambivox.models.evaluation.human_targets import HumanTargets, human_targets
 from ambivox.models.evaluation.rows import interval_of_defined, select
 from ambivox.models.evaluation.saturation import Saturation, saturation
 from ambivox.models.evaluation.scores import divergences, score_shares
+from ambivox.models.pooling.inputs import FIT_SPLITS
 from ambivox.models.pooling.synthetic_distributions import SyntheticDistributions
 from ambivox.models.statistics.agreement import fleiss_kappa, krippendorff_alpha
 from ambivox.models.statistics.ambiguity import DEFINITIONS, ambiguity
@@ -145,7 +146,7 @@ def validate(
     """Score every source against the human votes on the test utterances.
 
     Args:
-        utterances: of the corpus, all splits; the prior comes from the split "train".
+        utterances: of the corpus, all splits; the prior comes from the splits that pooling is fitted on.
         votes: the human votes that the sources were made from.
         heldout: votes held out; may be empty.
         distributions: tables by source.
@@ -165,20 +166,22 @@ def validate(
                 f"{name} has the labels {', '.join(table.labels)}, the votes have {', '.join(targets.labels)}; "
                 "pool again with the votes' label set"
             )
-    train_NK = votes.counts(utterances.in_splits("train").frame["utterance_id"])
+    prior_K = corpus_prior(votes.counts(utterances.in_splits(*FIT_SPLITS).frame["utterance_id"]))
     predictions = {source: distributions[source].aligned(targets.ids) for source in distributions}
     if "human" in predictions:
         predictions["human_smoothed"] = smoothed(votes.counts(targets.ids))
     predictions = {source: predictions[source] for source in _ordered(predictions)}
-    predictions["prior"] = np.tile(corpus_prior(train_NK), (len(targets.ids), 1))
-    scores = {source: _scores(targets.n_NK, p_NK) for source, p_NK in predictions.items()}
-    scores["ceiling"] = split_half(targets.all_NK, seed=seed)
+    predictions["prior"] = np.tile(prior_K, (len(targets.ids), 1))
+    scores = {source: _scores(targets, p_NK) for source, p_NK in predictions.items()}
+    scores["ceiling"] = split_half(targets.all_NK, vote_square_N=targets.all_vote_square_N, seed=seed)
     scores["floor"] = knowledge_floor(targets.all_NK, targets.n_NK, seed=seed)
     validation = Validation(
         targets,
         predictions,
         scores,
-        ambiguity_strata(targets.n_NK, seed=seed) if targets.held_out else None,
+        ambiguity_strata(targets.n_NK, vote_square_N=targets.vote_square_N, seed=seed)
+        if targets.held_out
+        else None,
         {},
         {name: ambiguity(targets.all_NK, name) for name in DEFINITIONS},
         {
@@ -208,10 +211,10 @@ def validate(
     return validation
 
 
-def _scores(counts_NK: np.ndarray, p_NK: np.ndarray) -> dict[str, np.ndarray]:
-    return divergences(counts_NK, p_NK) | {
-        "bc": score_shares(bhattacharyya, counts_NK, p_NK),
-        "accuracy": score_shares(correct, counts_NK, p_NK),
+def _scores(targets: HumanTargets, p_NK: np.ndarray) -> dict[str, np.ndarray]:
+    return divergences(targets.n_NK, p_NK, targets.vote_square_N) | {
+        "bc": score_shares(bhattacharyya, targets.n_NK, p_NK),
+        "accuracy": score_shares(correct, targets.n_NK, p_NK),
     }
 
 

@@ -38,7 +38,13 @@ def metrics_by_source(validation: Validation) -> dict[str, dict[str, Any]]:
         "level": validation.level,
     }
     rows: dict[str, dict[str, Any]] = {
-        source: metric_row(validation.targets.n_NK, p_NK, strata=validation.strata, **options)
+        source: metric_row(
+            validation.targets.n_NK,
+            p_NK,
+            vote_square_N=validation.targets.vote_square_N,
+            strata=validation.strata,
+            **options,
+        )
         for source, p_NK in validation.predictions.items()
     }
     rows |= {source: score_row(validation.scores[source], **options) for source in ("ceiling", "floor")}
@@ -70,7 +76,7 @@ def details(validation: Validation) -> dict[str, Any]:
             "target": validation.targets.description,
             "labels": list(validation.labels),
             "utterances": len(validation.truth_NK),
-            "speakers": validation.targets.frame["speaker"].n_unique(),
+            "speakers": validation.targets.frame["speaker"].drop_nulls().n_unique(),
             "target_entropy": float(metrics.entropy(validation.truth_NK).mean()),
             "human_agreement": validation.human_agreement,
             "paired_tests": _paired_tests(validation),
@@ -102,7 +108,10 @@ def _paired_tests(validation: Validation) -> list[dict[str, Any]]:
 
 
 def _tests_by(validation: Validation, score: str, pairs: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    """The paired tests by one score."""
+    """The paired tests by one score.
+
+    ``intervals_over`` says where they are over utterances, as fewer than two speakers are known; ``speakers`` then counts these.
+    """
     tests: list[tuple[str, str, PairedTest]] = []
     for first, second in pairs:
         first_N, second_N = validation.scores[first][score], validation.scores[second][score]
@@ -125,6 +134,7 @@ def _tests_by(validation: Validation, score: str, pairs: list[tuple[str, str]]) 
             "least_p_holm": min(1.0, len(tests) * test.least_p_value),
             "share_of_utterances_where_first_is_closer": test.share_lower,
             "speakers": test.groups,
+            **({} if validation.targets.speakers is not None else {"intervals_over": "utterances"}),
         }
         for (first, second, test), p_holm in zip(tests, adjusted, strict=True)
     ]

@@ -21,7 +21,7 @@ from ambivox.models.pooling.pooled import PoolingModel, pool
 from ambivox.models.statistics.groups import group_sums
 from ambivox.models.statistics.intervals import Interval, half_width
 from ambivox.models.statistics.metrics import jensen_shannon
-from ambivox.models.statistics.vote_counts import shares
+from ambivox.models.statistics.vote_counts import TOLERANCE, shares
 from ambivox.models.statistics.vote_draws import draw_votes
 
 SCORES = ("nll", "squared_error", "js")
@@ -46,14 +46,6 @@ class Simulation:
     planned: dict[str, np.ndarray]
     at_random: dict[str, np.ndarray]
     saved: dict[str, dict[float, Interval]]
-
-    def least_saved(self, score: str) -> float:
-        """The smallest mean saving of all budgets.
-
-        Args:
-            score: one of SCORES.
-        """
-        return min(interval.value for interval in self.saved[score].values())
 
 
 def simulate(
@@ -86,7 +78,7 @@ def simulate(
     Raises:
         UserError: no utterance has more votes than are held out and known at first.
     """
-    enough_N = inputs.n_NK.sum(1) > held_out + start
+    enough_N = inputs.n_NK.sum(1) > held_out + start + TOLERANCE
     if not enough_N.any():
         raise UserError(
             f"no utterance has more than {held_out + start} votes, so allocation cannot be simulated; "
@@ -153,11 +145,11 @@ def _simulate_once(
     n_NK, spent, spent_by_round = first_NK.copy(), 0.0, [0.0]
     by_round: list[np.ndarray] = []
     while True:
-        known = PoolingInputs(n_NK, inputs.q_NAK, inputs.label_mass_NA, inputs.speaker_N)
+        known = inputs.with_votes(n_NK)
         p_NK = pool(model, n_NK, inputs.q_NAK, inputs.label_mass_NA).p_NK
         by_round.append(_scores(truth_NK, p_NK))
         left_NK = available_NK - n_NK
-        open_rows = np.flatnonzero(left_NK.sum(1) > 0)
+        open_rows = np.flatnonzero(left_NK.sum(1) > TOLERANCE)
         if spent >= grid[-1] * rows or not len(open_rows):
             break
         # A little noise breaks ties.

@@ -40,6 +40,7 @@ from ambivox.models.pooling.pooled import AlmModel, PoolingModel, common_label_m
 from ambivox.models.pooling.response import CRITERIA, Criterion, fit_response
 from ambivox.models.pooling.stacking import fit_stack, stack
 from ambivox.models.statistics.corpus_prior import corpus_prior
+from ambivox.models.statistics.vote_counts import TOLERANCE
 from ambivox.models.statistics.vote_draws import draw_votes, predictive_votes
 
 _MOST_ROWS = 10_000  # of known and held-out votes in the fit of the response
@@ -81,6 +82,7 @@ def fit_pooling(
     voted = inputs.rows(inputs.n_NK.sum(1) > 0)
     single = DirichletMixture.single(len(labels), START_VOTES)
     is_fitted = len(labels) > 1 and bool((voted.slots_NK.sum(1) > 1).any())
+    reason = "no utterance has two votes" if len(labels) > 1 else "there is one label"
     model = PoolingModel(
         tuple(labels),
         corpus_prior(voted.n_NK),
@@ -95,7 +97,7 @@ def fit_pooling(
             "utterances": len(voted.n_NK),
             "votes": float(voted.n_NK.sum()),
             "speakers": len(np.unique(voted.speaker_N)),
-            "target": "all votes" if is_fitted else "assumed: no utterance has two votes",
+            "target": "all votes" if is_fitted else f"assumed: {reason}",
         },
     )
     if is_fitted:
@@ -119,12 +121,20 @@ def fit_pooling(
     )
     calibrated = replace(voted, q_NAK=calibrated_NAK)
     calibrated = calibrated.rows(np.isfinite(calibrated_NAK[:, is_used_A]).all(2).any(1))
-    if not len(calibrated.n_NK):
-        return model  # otherwise pooled is human votes and mixture
+    if not len(calibrated.n_NK):  # pooled is human votes and mixture
+        return _without_response(model, "no ALM contributes")
     if not is_fitted:
-        return replace(model, beside_alms=assumed_mixture(model.prior_K, stack(calibrated.q_NAK, weights_A)))
+        assumed = assumed_mixture(model.prior_K, stack(calibrated.q_NAK, weights_A))
+        return _without_response(replace(model, beside_alms=assumed), reason)
     model = replace(model, beside_alms=_beside_alms(model, calibrated, weights_A, seed))
     return model if criterion == "likelihood" else _with_response(model, calibrated, votes_in_use_N, rng)
+
+
+def _without_response(model: PoolingModel, reason: str) -> PoolingModel:
+    """The model, which says why it has no response where its criterion would have one."""
+    if model.criterion == "likelihood":
+        return model
+    return replace(model, fitted_on=model.fitted_on | {"no_response": reason})
 
 
 def _beside_alms(
@@ -150,11 +160,11 @@ def _with_response(
     median_in_use = float(np.median(votes_in_use_N)) if len(votes_in_use_N) else 1.0
     utterances = len(calibrated.n_NK)
     calibrated = calibrated.sample(_MOST_ROWS, int(rng.integers(2**31)))
-    if float(np.median(calibrated.slots_NK.sum(1))) - median_in_use >= _ENOUGH_HELD_OUT:
+    if float(np.median(calibrated.slots_NK.sum(1))) - median_in_use >= _ENOUGH_HELD_OUT - TOLERANCE:
         row_M, known_MK, target_MK = _split(calibrated, votes_in_use_N, rng)
         calibrated = calibrated.rows(row_M)
         pooled = pool(inner, known_MK, calibrated.q_NAK, calibrated.label_mass_NA)
-    else:  # single votes do not determine the uncertainty of the posterior
+    else:  # too few votes to hold any out
         pooled = pool(inner, calibrated.n_NK, calibrated.q_NAK, calibrated.label_mass_NA)
         alpha_NK = pooled.posterior_mean_NK * pooled.weight_N[:, None]
         target_MK = predictive_votes(alpha_NK, _PREDICTED_VOTES, rng)
@@ -167,11 +177,12 @@ def _split(
     inputs: PoolingInputs, votes_in_use_N: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Random splits of every utterance's votes: ``(row_M, known_MK, held_out_MK)``."""
-    n_NK, slots_NK = inputs.n_NK, inputs.slots_NK
-    rows = np.tile(np.arange(len(n_NK)), max(1, min(_DRAWS, _MOST_ROWS // max(len(n_NK), 1))))
-    keep_M = rng.choice(votes_in_use_N, len(rows)) if len(votes_in_use_N) else np.ones(len(rows))
-    keep_M = np.minimum(np.ceil(keep_M), slots_NK[rows].sum(1) - 1)
-    known_MK = draw_votes(n_NK[rows], keep_M, rng, slots_NK[rows])
-    held_out_MK = np.maximum(n_NK[rows] - known_MK, 0)
-    usable_M = (keep_M > 0) & (held_out_MK.sum(1) > 1e-9)
-    return rows[usable_M], known_MK[usable_M], held_out_MK[usable_M]
+    count = len(inputs.n_NK)
+    row_M = np.tile(np.arange(count), max(1, min(_DRAWS, _MOST_ROWS // max(count, 1))))
+    drawn = inputs.rows(row_M)
+    keep_M = rng.choice(votes_in_use_N, len(row_M)) if len(votes_in_use_N) else np.ones(len(row_M))
+    keep_M = np.minimum(np.ceil(keep_M - TOLERANCE), drawn.slots_NK.sum(1) - 1)
+    known_MK = draw_votes(drawn.n_NK, keep_M, rng, drawn.slots_NK)
+    held_out_MK = drawn.unknown_votes(known_MK)
+    usable_M = (keep_M > 0) & (held_out_MK.sum(1) > TOLERANCE)
+    return row_M[usable_M], known_MK[usable_M], held_out_MK[usable_M]

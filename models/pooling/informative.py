@@ -1,7 +1,7 @@
 """Calibration cross-fitted over speakers: how strongly the confusion matrix is shrunk, and whether an ALM informs at all.
 
-Every utterance is also calibrated by parameters that its speaker's votes had no part in. The equivalent votes are fitted
-to these distributions: a vote that is left out as a target has then not been seen by the calibration either.
+Every utterance is also calibrated by parameters that its speaker's votes had no part in. The ALMs' weights and the mixture
+beside them are fitted to these distributions: the votes that they are fitted to have not been seen by the calibration.
 """
 
 from __future__ import annotations
@@ -67,8 +67,10 @@ def cross_fit(
     fold_N = np.searchsorted(speakers, speaker_N) % min(folds, len(speakers))
     ridges = [None, *_RIDGES] if matrix else [None]
     calibrated = {ridge: _out_of_fold(n_NK, q_NK, fold_N, ridge) for ridge in ridges}
-    # The prior is the calibration of an ALM that always answers alike, fitted with the same penalties.
-    prior_NK = _out_of_fold(n_NK, np.full_like(q_NK, 1 / q_NK.shape[1]), fold_N, None)
+    # The prior is the calibration of an ALM that always answers alike, fitted with the same penalties to the same
+    # utterances: those that are not answered may have other emotions.
+    alike_NK = np.where(np.isfinite(q_NK), 1 / q_NK.shape[1], np.nan)
+    prior_NK = _out_of_fold(n_NK, alike_NK, fold_N, None)
     index_M = np.searchsorted(speakers, speaker_N[usable_N])
 
     def gain(first_NK: np.ndarray, second_NK: np.ndarray) -> np.ndarray:

@@ -40,6 +40,49 @@ class PoolingInputs:
         """The number of votes per label that can be drawn or left out, each as a whole."""
         return whole_votes(self.n_NK) if self.raters_NK is None else self.raters_NK
 
+    def unknown_votes(self, known_NK: np.ndarray) -> np.ndarray:
+        """The votes that are not among the known ones: a target, in which every rater counts alike.
+
+        The weights of raters are for pooling only: a target of weighted votes would reward agreement with the weights.
+
+        Args:
+            known_NK: votes drawn from ``n_NK``, with their weights.
+
+        Returns:
+            ``n_NK`` less the known votes; where votes are weighted by their raters, numbers of raters.
+        """
+        if self.raters_NK is None:
+            return np.maximum(self.n_NK - known_NK, 0)
+        weight_NK = self.n_NK / np.maximum(self.raters_NK, 1)
+        known_raters_NK = np.rint(known_NK / np.where(weight_NK > 0, weight_NK, 1))
+        return np.maximum(self.raters_NK - known_raters_NK, 0)
+
+    def with_votes(self, known_NK: np.ndarray) -> PoolingInputs:
+        """The same utterances with some of their votes.
+
+        Args:
+            known_NK: votes drawn from ``n_NK``, with their weights.
+        """
+        raters_NK = None if self.raters_NK is None else self.raters_NK - self.unknown_votes(known_NK)
+        return replace(self, n_NK=known_NK, raters_NK=raters_NK)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[PoolingInputs]) -> PoolingInputs:
+        """The utterances of all parts.
+
+        Args:
+            parts: one or more, of the same ALMs and labels; in all of them or in none, votes are weighted by raters.
+        """
+        raters = [part.raters_NK for part in parts if part.raters_NK is not None]
+        assert len(raters) in (0, len(parts)), "weighted and unweighted votes"
+        return cls(
+            np.concatenate([part.n_NK for part in parts]),
+            np.concatenate([part.q_NAK for part in parts]),
+            np.concatenate([part.label_mass_NA for part in parts]),
+            np.concatenate([part.speaker_N for part in parts]),
+            np.concatenate(raters) if raters else None,
+        )
+
     def rows(self, index: np.ndarray) -> PoolingInputs:
         """The utterances at ``index``.
 
@@ -90,15 +133,26 @@ def pooling_inputs(
         weighted_votes: the same votes weighted by their raters' reliability, which are pooled in their place.
     """
     rows, labels = len(utterances), len(votes.labels)
-    speaker = utterances.frame["speaker"].fill_null("\0" + utterances.frame["utterance_id"])
     n_NK = votes.counts(utterances.frame["utterance_id"])
     return PoolingInputs(
         n_NK if weighted_votes is None else weighted_votes.counts(utterances.frame["utterance_id"]),
         np.stack([alm.q_NK for alm in synthetic], axis=1) if synthetic else np.zeros((rows, 0, labels)),
         np.stack([alm.label_mass_N for alm in synthetic], axis=1) if synthetic else np.zeros((rows, 0)),
-        speaker.rank("dense").to_numpy().astype(np.int64),
+        speaker_numbers(utterances),
         None if weighted_votes is None else whole_votes(n_NK),
     )
+
+
+def speaker_numbers(utterances: Utterances) -> np.ndarray:
+    """A number per speaker, in the order of their names, and one for each utterance whose speaker is unknown.
+
+    Args:
+        utterances: N utterances.
+
+    Returns:
+        ``speaker_N``.
+    """
+    return Utterances.speakers_apart(utterances.frame).rank("dense").to_numpy().astype(np.int64)
 
 
 def mean_over_alms(q_NAK: np.ndarray) -> np.ndarray:

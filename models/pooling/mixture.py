@@ -39,7 +39,8 @@ class DirichletMixture:
 
     Attributes:
         log_weights_Z: b.
-        slope: s, by which the answer moves the components' weights; component z follows label z.
+        slope: s, by which the answer moves the components' weights: where it is above 0, label z makes component z likelier.
+            It is not bounded.
         alpha_ZK: the components' own Dirichlet parameters; a single row of zeros where there are no components.
         prior_votes: k0, above 0.
         answer_weights_F: w, of the features, for the logarithm of the answer's votes k.

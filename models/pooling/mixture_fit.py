@@ -26,6 +26,7 @@ from ambivox.models.pooling.mixture import (
 from ambivox.models.statistics.rising_factorial import RisingFactorial
 
 _START_COMPONENT_VOTES, _START_PEAK, _START_PRIOR_VOTES = 3.0, 2.5, 0.5
+_LIMITS = -4 * LOG_VOTES_LIMIT, LOG_VOTES_LIMIT  # of logarithms of votes
 _MOST_TERMS = 250_000  # utterances times components; larger sets of utterances are sampled by the caller
 
 
@@ -190,7 +191,8 @@ class MarginalLikelihood:
         d_shared_P = d_PZ.sum(1)
         d_k_N = d_total_NZ.sum(1) + self._by_row((d_shared_P * c_P)[:, None])[:, 0]
         d_prior_votes = d_total_NZ.sum() + (d_shared_P * data.prior_K[data.label_P]).sum()
-        gradients = [np.array([mixture.prior_votes * d_prior_votes])]
+        # A parameter beyond the limits of ``_exp`` changes nothing.
+        gradients = [mixture.prior_votes * d_prior_votes * _is_inside(parameters[:1])]
         if data.c_NK is not None:
             is_inside_N = np.abs(data.f_NF @ mixture.answer_weights_F) < LOG_VOTES_LIMIT
             gradients.append((d_k_N * k_N * is_inside_N) @ data.f_NF)
@@ -198,7 +200,12 @@ class MarginalLikelihood:
             d_logit_NZ = share_NZ - np.exp(log_w_NZ)
             d_alpha_ZK = d_total_NZ.sum(0)[:, None] + d_PZ.T @ self._label_PK
             d_slope = np.array([(d_logit_NZ * log_c_NZ).sum()])
-            gradients += [d_logit_NZ.sum(0), d_slope, (d_alpha_ZK * mixture.alpha_ZK).ravel()]
+            d_log_alpha = (d_alpha_ZK * mixture.alpha_ZK).ravel()
+            gradients += [
+                d_logit_NZ.sum(0),
+                d_slope,
+                d_log_alpha * _is_inside(parameters[-len(d_log_alpha) :]),
+            ]
         votes = data.votes_N.sum()
         deviation = parameters - self._centre
         loss = (-log_N1.sum() + (deviation**2).sum() / 2) / votes
@@ -213,4 +220,9 @@ class MarginalLikelihood:
 
 
 def _exp(log_votes: np.ndarray) -> np.ndarray:
-    return np.exp(np.clip(log_votes, -4 * LOG_VOTES_LIMIT, LOG_VOTES_LIMIT))
+    return np.exp(np.clip(log_votes, *_LIMITS))
+
+
+def _is_inside(log_votes: np.ndarray) -> np.ndarray:
+    """Whether ``_exp`` leaves parameters as they are."""
+    return (_LIMITS[0] < log_votes) & (log_votes < _LIMITS[1])

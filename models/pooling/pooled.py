@@ -3,8 +3,9 @@
 The ALMs' answers are calibrated (calibration.py) and multiplied into one (stacking.py). The pooled distribution is the
 mean of the utterance's posterior, a mixture of Dirichlet distributions that always contains the corpus prior
 (mixture.py). Where no ALM contributes, a mixture fitted without ALMs takes its place: pooled is then human votes and
-mixture, never the raw n / N, and the corpus prior where there are no votes. The *response* (response.py) follows where the
-criterion is not the likelihood.
+mixture, never the raw n / N, and where there are no votes the mixture's mean. That differs a little from the corpus prior,
+in which utterances with more votes count for more. The *response* (response.py) follows where the criterion is not the
+likelihood.
 
 How certain the posterior is, in votes, has three parts: the human votes, the ALMs' *equivalent votes* (how many more it is
 than without them; none where they contradict the votes), and the *prior votes*, the rest.
@@ -55,7 +56,8 @@ class PoolingModel:
         response_KK: G of the response.
         response_bias_K: c of the response.
         criterion: what the fit optimised.
-        fitted_on: numbers of utterances, votes and speakers of the fit, and its target.
+        fitted_on: numbers of utterances, votes and speakers of the fit, its target, and in ``no_response`` why there is no
+            response where the criterion is a divergence.
     """
 
     labels: tuple[str, ...]
@@ -98,7 +100,7 @@ class Pooled:
         posterior_mean_NK: the distributions before the response.
         variance_NK: the posterior variance of each label's probability.
         from_alm_N: no human votes, but an ALM's answers.
-        from_prior_N: neither human votes nor answers.
+        from_prior_N: neither human votes nor answers, so that the distribution is the prior's mean, alike for all.
     """
 
     p_NK: np.ndarray
@@ -177,8 +179,6 @@ def pool(
         mean_NK[part_N], variance_NK[part_N] = pooled.mean_NK, pooled.variance_NK
         weight_N[part_N] = pooled.concentration_N
     has_votes_N = n_NK.sum(1) > 0
-    from_prior_N = ~has_votes_N & ~has_alm_N
-    mean_NK[from_prior_N] = model.prior_K
     p_NK = respond(mean_NK, model.response_KK, model.response_bias_K) if model.has_response else mean_NK
     return Pooled(
         np.where(has_alm_N[:, None], p_NK, mean_NK),  # the response was fitted with ALMs
@@ -189,7 +189,7 @@ def pool(
         mean_NK,
         variance_NK,
         ~has_votes_N & has_alm_N,
-        from_prior_N,
+        ~has_votes_N & ~has_alm_N,
     )
 
 

@@ -15,7 +15,7 @@ from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel, pool
 from ambivox.models.statistics.dirichlet_multinomial import fit_dirichlet
 from ambivox.models.statistics.metrics import entropy
-from ambivox.models.statistics.vote_draws import draw_votes
+from ambivox.models.statistics.vote_draws import draw_votes, whole_votes
 
 SCORES = ("nll", "squared_error")
 FOLDS = 5  # of speakers
@@ -88,15 +88,13 @@ def score_curves(
 
 def _with_one_more(inputs: PoolingInputs, known_NK: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The known votes and one of the others."""
-    weight_NK = inputs.n_NK / np.maximum(inputs.slots_NK, 1)
-    known_slots_NK = np.rint(known_NK / np.where(weight_NK > 0, weight_NK, 1))
-    rest_NK = np.maximum(inputs.n_NK - known_NK, 0)
-    return known_NK + draw_votes(rest_NK, np.ones(len(rest_NK)), rng, inputs.slots_NK - known_slots_NK)
+    rest_NK, slots_NK = np.maximum(inputs.n_NK - known_NK, 0), whole_votes(inputs.unknown_votes(known_NK))
+    return known_NK + draw_votes(rest_NK, np.ones(len(rest_NK)), rng, slots_NK)
 
 
 def _scores(model: PoolingModel, inputs: PoolingInputs, known_NK: np.ndarray) -> dict[str, np.ndarray]:
-    """Scores of the distributions pooled from ``known_NK``, against all other votes."""
-    rest_NK = np.maximum(inputs.n_NK - known_NK, 0)
+    """Scores of the distributions pooled from ``known_NK``, against all other votes, each rater counting alike."""
+    rest_NK = inputs.unknown_votes(known_NK)
     share_NK = rest_NK / rest_NK.sum(1, keepdims=True)
     p_NK = pool(model, known_NK, inputs.q_NAK, inputs.label_mass_NA).p_NK
     return {
@@ -111,17 +109,11 @@ def joined(parts: Sequence[ScoreCurves]) -> ScoreCurves:
     Args:
         parts: of disjoint utterances.
     """
-    fields = [part.inputs for part in parts]
     return ScoreCurves(
         {score: np.concatenate([part.with_alm[score] for part in parts]) for score in SCORES},
         {score: np.concatenate([part.without_alm[score] for part in parts]) for score in SCORES},
         np.concatenate([part.entropy_N for part in parts]),
-        PoolingInputs(
-            np.concatenate([part.n_NK for part in fields]),
-            np.concatenate([part.q_NAK for part in fields]),
-            np.concatenate([part.label_mass_NA for part in fields]),
-            np.concatenate([part.speaker_N for part in fields]),
-        ),
+        PoolingInputs.concatenate([part.inputs for part in parts]),
     )
 
 

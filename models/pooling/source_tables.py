@@ -1,4 +1,8 @@
-"""Tables of distributions, one per source: where a source has nothing, the corpus prior, marked as a fallback."""
+"""Tables of distributions, one per source: where a source has nothing of an utterance's own, a prior, marked as a fallback.
+
+Pooled distributions are then the mean of their own prior: of the mixture, or for *human_prior* of the Dirichlet around the
+corpus prior. Elsewhere, the corpus prior takes the place of what is missing.
+"""
 
 from __future__ import annotations
 
@@ -43,13 +47,16 @@ def source_tables(
     columns |= {source: (result.p_NK, votes_N, result.kappa_NA.sum(1)) for source, result in pooled.items()}
     tables = {}
     for source, (p_NK, human_N, equivalent_N) in columns.items():
-        empty_N = ~np.isfinite(p_NK).all(1) | (human_N + equivalent_N <= 0)
-        p_NK = np.where(empty_N[:, None], model.prior_K, p_NK)
+        if source in pooled:  # equivalent votes do not tell: an answer may make a posterior no more certain
+            from_prior_N, from_alm_N = pooled[source].from_prior_N, pooled[source].from_alm_N
+        else:
+            from_prior_N = ~np.isfinite(p_NK).all(1) | (human_N + equivalent_N <= 0)
+            from_alm_N = (human_N <= 0) & ~from_prior_N & (source == "combined")
+            p_NK = np.where(from_prior_N[:, None], model.prior_K, p_NK)
         p_NK = p_NK / p_NK.sum(1, keepdims=True)
-        from_alm_N = (human_N <= 0) & ~empty_N & (source in ("combined", "pooled"))
         fallback = [
-            "prior" if empty else "alm" if from_alm else None
-            for empty, from_alm in zip(empty_N, from_alm_N, strict=True)
+            "prior" if from_prior else "alm" if from_alm else None
+            for from_prior, from_alm in zip(from_prior_N, from_alm_N, strict=True)
         ]
         extra = [pl.Series("fallback", fallback, dtype=pl.String)]
         if source in pooled:

@@ -1,9 +1,10 @@
 """The sources of distributions for the same utterances: human, synthetic, combined, pooled, and two baselines.
 
 The baselines pool the human votes without any ALM: *human_prior* with the corpus prior in one Dirichlet, *human_mixture*
-with the mixture that is learned from the votes, the same model as pooled less the ALM: what pooled must beat. Where a
-source has nothing for an utterance, it takes the corpus prior (of the training speakers' votes) and marks
-the row in the column ``fallback``: "prior", or "alm" where ``combined`` and ``pooled`` are based on ALMs alone.
+with the mixture that is learned from the votes, the same model as pooled less the ALM: what pooled must beat. The column
+``fallback`` marks the rows where a source has nothing for an utterance: "alm" where ``combined`` and ``pooled`` are based on
+ALMs alone, "prior" where there is no answer either. The row is then the mean of the mixture in ``pooled`` and
+``human_mixture``, and the corpus prior (of the training speakers' votes) in the other sources.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def make_sources(
         inputs = pooling_inputs(selected, votes, synthetic, weighted_votes)
     split_N = selected.frame["split"].to_numpy()
     train = inputs.rows(np.isin(split_N, FIT_SPLITS))
-    votes_N = inputs.n_NK.sum(1)
+    votes_N = unweighted.n_NK.sum(1)  # numbers of raters, whatever their weights
 
     def fit(alms: tuple[int, ...], part: PoolingInputs, known: int) -> PoolingModel:
         in_use, chosen = np.full(1, float(known)), [names[a] for a in alms]

@@ -26,8 +26,9 @@ def summary(sources: Sources, left_out: Sequence[str] = ()) -> dict[str, Any]:
         ``labels``, ``criterion``, ``fitted_on``, ``prior``, ``prior_votes`` (their mean), the parameters of the mixtures
         in ``mixture_alone`` and ``mixture_beside_alms``, ``response``, counts of utterances and fallbacks,
         ``statements``, ``left_out``, and per ALM in ``alms``: ``is_informative``, ``worth`` (see
-        ``worth_values``; null where it cannot be measured), ``adds_nll`` (to the other ALMs; null where there are none), ``equivalent_votes`` (the mean kappa of the formula), its
-        weight in the ALMs' common answer, the calibration, the deciles of the equivalent votes, and counts of answers and refusals.
+        ``worth_values``; null where it cannot be measured), ``adds_nll`` (to the other ALMs; null where there are none),
+        ``equivalent_votes`` (how much more certain its answers make a posterior, in votes, on average), its weight in the
+        ALMs' common answer, the calibration, the deciles of the equivalent votes, and counts of answers and refusals.
     """
     model, labels = sources.model, sources.model.labels
 
@@ -87,13 +88,18 @@ def _mixture(mixture: DirichletMixture) -> dict[str, Any]:
 def statements(sources: Sources) -> list[str]:
     """One sentence per ALM, or about its absence: how many human votes its answer is worth.
 
+    A criterion that had no effect has a sentence before them.
+
     Args:
         sources: the result of pooling.
     """
-    if not sources.model.alms:
-        return ["no ALM is pooled: pooled is human votes and mixture"]
+    fitted_on, criterion = sources.model.fitted_on, sources.model.criterion
     sentences = []
-    assumed = str(sources.model.fitted_on.get("target", "")).startswith("assumed")
+    if "no_response" in fitted_on:
+        sentences.append(f"pooled is as by the likelihood, not by {criterion}: {fitted_on['no_response']}")
+    if not sources.model.alms:
+        return [*sentences, "no ALM is pooled: pooled is human votes and mixture"]
+    assumed = str(fitted_on.get("target", "")).startswith("assumed")
     for a, (alm, worth) in enumerate(zip(sources.model.alms, sources.worth, strict=True)):
         if not alm.is_informative:
             sentences.append(

@@ -104,7 +104,7 @@ def posterior_weight(table: Distributions, utterance_ids: pl.Series) -> np.ndarr
 
 
 def answered(table: Distributions, utterance_ids: pl.Series) -> np.ndarray:
-    """Return which utterances a source has answers for (elsewhere, its distribution is the corpus prior).
+    """Return which utterances a source has answers for (elsewhere, its distribution is the same for all).
 
     Args:
         table: distributions of the source.

@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: metrics, agreement, ambiguity, bootstrap intervals, vote draws."""
+"""Arrays in, arrays out: metrics, agreement, ambiguity, jackknife intervals, vote draws."""

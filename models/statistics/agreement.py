@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ambivox.models.statistics.vote_counts import check_vote_counts
+from ambivox.models.statistics.vote_counts import TOLERANCE, check_vote_counts
 
 
 def fleiss_kappa(n_NK: np.ndarray) -> float:
@@ -85,4 +85,4 @@ def krippendorff_alpha(n_NK: np.ndarray) -> float:
 def _with_two_votes(n_NK: np.ndarray) -> np.ndarray:
     """The rows with at least two votes, as float64."""
     n_NK = check_vote_counts(n_NK)
-    return n_NK[n_NK.sum(1) >= 2]
+    return n_NK[n_NK.sum(1) >= 2 - TOLERANCE]

@@ -51,7 +51,7 @@ def variance(p_NK: np.ndarray, weight_N: np.ndarray) -> np.ndarray:
 def expected_fall(p_NK: np.ndarray, weight_N: np.ndarray) -> np.ndarray:
     """The expected fall of the squared error by one more vote, ``sum_k p_k |p(after a vote for k) - p|^2``.
 
-    The step plan-labels computes the same with a fitted model, in which a vote also changes what an ALM counts for.
+    The step plan-labels computes the same with a fitted model, in which a vote also decides between components.
 
     Args:
         p_NK: means of the posteriors.

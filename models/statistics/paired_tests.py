@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ambivox.models.counted import counted
 from ambivox.models.statistics.groups import GroupIds, group_index, group_sums
 from ambivox.models.statistics.intervals import UNDEFINED, Interval, mean_interval
 
@@ -38,16 +37,6 @@ class PairedTest:
     share_lower: float
     groups: int
     least_p_value: float
-
-    def impossible(self, level: float = SIGNIFICANT_P) -> str | None:
-        """Why the test cannot be significant, whatever the difference; None where it can.
-
-        Args:
-            level: of the test, between 0 and 1.
-        """
-        if not self.least_p_value >= level:  # also where it is nan
-            return None
-        return f"{counted(self.groups, 'speaker')} cannot give a p-value below {self.least_p_value:.3g}"
 
 
 def paired_test(

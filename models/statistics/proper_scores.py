@@ -17,6 +17,7 @@ import numpy as np
 
 from ambivox.models.errors import UserError
 from ambivox.models.statistics.metrics import check_distributions
+from ambivox.models.statistics.vote_counts import TOLERANCE
 
 
 def negative_log_likelihood(counts_NK: np.ndarray, prediction_NK: np.ndarray) -> np.ndarray:
@@ -49,16 +50,20 @@ def negative_log_likelihood(counts_NK: np.ndarray, prediction_NK: np.ndarray) ->
     return np.where(answered_N & (m_N > 0), nll_N, np.nan)
 
 
-def squared_error(counts_NK: np.ndarray, prediction_NK: np.ndarray) -> np.ndarray:
+def squared_error(
+    counts_NK: np.ndarray, prediction_NK: np.ndarray, vote_square_N: np.ndarray | None = None
+) -> np.ndarray:
     """Unbiased estimate of ``sum_k (p_k - truth_k)^2`` for every utterance, from its m votes.
 
-    ``sum_k [(p_k - r_k)^2 - r_k (1 - r_k) / (m - 1)]`` with the shares ``r = c / m``. The subtracted term is the
-    expected squared distance of r from the truth, so the estimate's mean is the squared error to the truth. This holds
-    for whole votes; a vote split between labels varies less, and the estimate is then somewhat low.
+    ``|p - r|^2 - (s - |r|^2) / (m - 1)`` with the shares ``r = c / m``, where s is the mean of ``|x|^2`` over the votes x,
+    each a distribution over labels: 1 if every rater named one label. The subtracted term is the expected squared
+    distance of r from the truth, so the estimate's mean is the squared error to the truth.
 
     Args:
         counts_NK: held-out votes, not among those the prediction was made from.
         prediction_NK: predicted distributions; rows of nan are missing.
+        vote_square_N: s, above 0 and at most 1, such as 0.5 where every rater split the vote between two labels; None
+            where no vote is split. A split vote varies less than a whole one, so without it the estimate is too low.
 
     Returns:
         ``squared_error_N``, at most 2; nan where an utterance has at most one vote, or no prediction.
@@ -70,13 +75,16 @@ def squared_error(counts_NK: np.ndarray, prediction_NK: np.ndarray) -> np.ndarra
         >>> votes_NK = np.array([[2, 2], [4, 0], [1, 0]])
         >>> squared_error(votes_NK, np.full((3, 2), 0.5)).round(3).tolist()
         [-0.167, 0.5, nan]
+        >>> squared_error(votes_NK[:1], np.full((1, 2), 0.5), np.array([0.5])).round(3).tolist()
+        [0.0]
     """
     c_NK, p_NK, answered_N = _check(counts_NK, prediction_NK)
     m_N = c_NK.sum(1)
-    defined_N = answered_N & (m_N > 1)
+    defined_N = answered_N & (m_N > 1 + TOLERANCE)
     m_N = np.where(defined_N, m_N, 2.0)
     r_NK = c_NK / m_N[:, None]
-    error_N = ((p_NK - r_NK) ** 2).sum(1) - (r_NK * (1 - r_NK)).sum(1) / (m_N - 1)
+    less_N = 0.0 if vote_square_N is None else 1 - np.asarray(vote_square_N)
+    error_N = ((p_NK - r_NK) ** 2).sum(1) - ((r_NK * (1 - r_NK)).sum(1) - less_N) / (m_N - 1)
     return np.where(defined_N, error_N, np.nan)
 
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from ambivox.models.errors import UserError
 
+TOLERANCE = 1e-9  # of a number of votes: the weights of one vote's labels may sum to 1 + 2e-16
+
 
 def check_vote_counts(n_NK: np.ndarray) -> np.ndarray:
     """``n_NK`` as float64, checked to be a table of finite counts of at least 0.

@@ -1,4 +1,4 @@
-"""Drawing votes: a subset of the observed votes, every vote left out in turn, or votes predicted by a posterior.
+"""Drawing votes: a subset of the observed votes, or votes predicted by a posterior.
 
 All functions take counts ``n_NK`` and draw for all utterances at once. A fractional vote (its annotator named
 two labels) is one vote with that weight: it is never divided. Where votes have other weights, such as the reliability
@@ -59,33 +59,34 @@ def draw_votes(
     return drawn_NK
 
 
-def leave_one_out(
-    n_NK: np.ndarray, slots_NK: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Leave every vote out in turn.
+def drawn_vote_square(
+    n_NK: np.ndarray, drawn_N: np.ndarray, vote_square_N: np.ndarray | None
+) -> np.ndarray | None:
+    """How whole votes are that ``draw_votes`` drew, or left, where raters split votes between labels.
 
-    Votes for the same label of the same utterance give the same pattern and are one row, so M is at most N K.
+    Drawing breaks split votes up: of two labels that a rater named, one may be drawn. From a share g of the pairs of parts
+    the mean square of the raters' votes is kept, and the rest has that of parts that are drawn one by one.
 
     Args:
         n_NK: votes per utterance and label, at least 0.
-        slots_NK: how many votes there are per label; None: ``whole_votes(n_NK)``.
+        drawn_N: how many of their parts were drawn, see ``whole_votes``.
+        vote_square_N: see ``squared_error`` (models/statistics/proper_scores.py); None where no vote is split.
 
     Returns:
-        ``(row_M, rest_MK, held_out_MK)``: the utterance's row, its votes less one, and the votes of the label
-        left out; their number is the weight of the pattern.
+        ``vote_square_N`` of the drawn votes; 1 where no vote is split.
 
     Examples:
-        >>> row_M, rest_MK, held_out_MK = leave_one_out(np.array([[2.0, 1.0]]))
-        >>> row_M.tolist(), rest_MK.tolist(), held_out_MK.tolist()
-        ([0, 0], [[1.0, 1.0], [2.0, 0.0]], [[2.0, 0.0], [0.0, 1.0]])
+        >>> one_rater = np.array([[0.5, 0.5], [2.0, 0.0]])
+        >>> drawn_vote_square(one_rater, np.array([1, 1]), np.array([0.5, 1.0])).tolist()
+        [0.5, 1.0]
     """
-    row_M, label_M = np.nonzero(n_NK)
-    held_out_MK = np.zeros((len(row_M), n_NK.shape[1]))
-    held_out_MK[np.arange(len(row_M)), label_M] = n_NK[row_M, label_M]
-    rest_MK = n_NK[row_M].astype(np.float64)
-    slots_M = (whole_votes(n_NK) if slots_NK is None else slots_NK)[row_M, label_M]
-    rest_MK[np.arange(len(row_M)), label_M] *= 1 - 1 / slots_M
-    return row_M, rest_MK, held_out_MK
+    if vote_square_N is None:
+        return None
+    slots_NK = whole_votes(n_NK)
+    lost_by_parts_N = (n_NK * (1 - n_NK / np.maximum(slots_NK, 1))).sum(1) / np.maximum(n_NK.sum(1), 1e-9)
+    g_N = np.maximum(drawn_N - 1, 0) / np.maximum(slots_NK.sum(1) - 1, 1)
+    square_N: np.ndarray = 1 - (g_N * (1 - vote_square_N) + (1 - g_N) * np.maximum(lost_by_parts_N, 0))
+    return square_N
 
 
 def predictive_votes(alpha_NK: np.ndarray, votes: int, rng: np.random.Generator) -> np.ndarray:

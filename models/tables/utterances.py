@@ -44,6 +44,23 @@ class Utterances(Table):
         check_unique(frame, "utterance_id", "utterance", where)
         check_one_of(frame, "split", SPLITS, where)
 
+    @staticmethod
+    def speakers_apart(frame: pl.DataFrame) -> pl.Series:
+        """A name per speaker; an utterance whose speaker is unknown counts as a speaker of its own.
+
+        Args:
+            frame: rows of a table of utterances.
+
+        Returns:
+            Texts, none of them null.
+
+        Examples:
+            >>> frame = pl.DataFrame({"utterance_id": ["u", "v", "w"], "speaker": ["s", None, None]})
+            >>> Utterances.speakers_apart(frame).n_unique()
+            3
+        """
+        return frame["speaker"].fill_null("\0" + frame["utterance_id"])  # no speaker has such a name
+
     def in_splits(self, *splits: str) -> Utterances:
         """Select the utterances of some splits.
 

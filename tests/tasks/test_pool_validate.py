@@ -397,7 +397,10 @@ def test_no_human_vote_at_all(files: Files, tmp_path: Path) -> None:
         votes=tmp_path / "none.parquet",
         annotations=files.annotations,
         out=tmp_path / "d",
+        criterion="js",
     )
+    sentence = "pooled is as by the likelihood, not by js: no ALM contributes"
+    assert json.loads((out / "pooling.json").read_text())["statements"][0] == sentence
     for source in ("human", "pooled"):
         frame = Distributions.read(out / f"{source}.parquet").frame
         assert set(frame["fallback"]) == {"prior"}  # nothing was learned of the ALM, so it is not trusted

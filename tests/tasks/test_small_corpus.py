@@ -81,6 +81,7 @@ def test_every_step_ends_and_the_report_says_what_is_missing(unanimous: bool, tm
     assert OVER_UTTERANCES in text
     details = json.loads((tmp_path / "data/validation/details.json").read_text())
     assert details["per_group"] == {"sex": {}, "age": {}}
+    assert {test["intervals_over"] for test in details["paired_tests"]} == {"utterances"}
     rows = json.loads((tmp_path / "data/trial/trial.json").read_text())["rows"]
     assert {row["intervals_over"] for row in rows} == {"utterances"}
     ratios = {row["over_human"]["value"] for row in rows if row["source"] == "human"}
@@ -97,6 +98,8 @@ def test_two_test_speakers_are_resampled_as_speakers(tmp_path: Path) -> None:
     assert OVER_UTTERANCES not in text
     rows = json.loads((tmp_path / "data/trial/trial.json").read_text())["rows"]
     assert not any("intervals_over" in row for row in rows)
+    details = json.loads((tmp_path / "data/validation/details.json").read_text())
+    assert not any("intervals_over" in test for test in details["paired_tests"])
 
 
 def test_an_alm_that_ignores_the_audio_is_left_out_and_the_report_says_why(tmp_path: Path) -> None:

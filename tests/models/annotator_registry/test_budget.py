@@ -44,6 +44,15 @@ def test_the_cheapest_of_those_that_are_equally_good_is_chosen(
         assert "nearly as good and its equivalent votes are cheaper" in dear.reason
 
 
+def test_a_hosted_alm_whose_prices_are_not_known_is_not_free() -> None:
+    dear, unknown = (
+        priced(name, 1.1, *price).entry for name, *price in (("dear", 2.0, 100.0), ("x", None, None))
+    )
+    hosted = replace(unknown, source="models:https://host/v1", nll=1.099)
+    assert cheapest([dear, hosted], 0.005) is dear and cheapest([hosted], 0.005) is hosted
+    assert cheapest([dear, unknown], 0.005) is unknown  # it runs here
+
+
 def test_an_entry_shows_what_it_cost() -> None:
     assert "; 2.0000 USD, 100 equivalent votes per USD" in str(priced("dear", 1.1, 2.0, 100.0).entry)
     assert "USD" not in str(trial("a", 1.1, True).entry)

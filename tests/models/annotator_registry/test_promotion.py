@@ -78,6 +78,17 @@ def test_unknown_speakers_are_speakers_of_their_own() -> None:
     assert len(pilot_utterances(Utterances.check(frame, LABELS), votes, 15)) == 15
 
 
+def test_equivalent_votes_are_beside_as_many_votes_as_are_in_use(
+    pilot: tuple[Utterances, Votes, np.ndarray],
+) -> None:
+    chosen, votes, truth_NK = pilot
+    few, many = (
+        compare(votes, chosen, _noisy(truth_NK, 1, 0), None, votes_in_use=in_use).equivalent_votes
+        for in_use in (1, 6)
+    )
+    assert abs(few - many) > 0.2
+
+
 def test_better_is_promoted_and_worse_or_equal_is_not(pilot: tuple[Utterances, Votes, np.ndarray]) -> None:
     chosen, votes, truth_NK = pilot
     good_NK, poor_NK = _noisy(truth_NK, 30, 0), _noisy(truth_NK, 0.5, 1)

@@ -45,7 +45,7 @@ def test_a_better_candidate_may_be_promoted_unless_it_ignores_the_audio(
     assert trial.better
     assert (trial.entry.decision, trial.entry.reason, trial.entry.revision) == ("rejected", "", REVISION)
     assert trial.entry.audio_sensitive is True
-    assert trial.entry.baseline == "the corpus prior"
+    assert trial.entry.baseline == "votes without an ALM"
     assert trial.entry.nll is not None
     assert trial.entry.baseline_nll is not None
     assert trial.entry.gain == pytest.approx(trial.entry.baseline_nll - trial.entry.nll)

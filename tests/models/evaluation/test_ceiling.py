@@ -39,6 +39,20 @@ def test_half_against_half_has_the_squared_error_of_half_the_votes() -> None:
     assert split_half(votes_NK, draws=1)["squared_error"].mean() == pytest.approx(1 / 8, abs=0.004)
 
 
+def test_the_ceiling_of_three_votes_has_a_squared_error_and_the_floor_of_one_has_none() -> None:
+    assert np.isfinite(split_half(np.array([[2.0, 1.0]]))["squared_error"]).all()
+    assert np.isnan(split_half(np.array([[1.0, 1.0]]))["squared_error"]).all()
+    one_NK = np.array([[0.5, 0.5 + 3e-16]])  # their sum is a little more than 1
+    assert np.isnan(knowledge_floor(one_NK, one_NK)["squared_error"]).all()
+
+
+def test_half_against_half_of_split_votes_has_the_squared_error_of_half_the_votes() -> None:
+    # Everybody names both of two labels, so every half is the truth.
+    halves = split_half(np.full((10, 2), 8.0), vote_square_N=np.full(10, 0.5))
+    whole = split_half(np.full((10, 2), 8.0))
+    assert (halves["squared_error"] > whole["squared_error"]).all()
+
+
 def _dirichlet(rng: np.random.Generator) -> np.ndarray:
     return rng.dirichlet([0.5, 0.3, 1.2, 0.4], 20_000)
 

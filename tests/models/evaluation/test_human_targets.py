@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from ambivox.models.errors import UserError
-from ambivox.models.evaluation.human_targets import human_targets
+from ambivox.models.evaluation.human_targets import human_targets, vote_squares
 from ambivox.models.tables import Utterances, Votes
 from tests.support.pooling_tables import label_names, simulated_corpus, utterance_table, vote_table
 
@@ -46,6 +46,41 @@ def test_alms_votes_are_ignored_and_utterances_without_votes_left_out(utterances
     targets = human_targets(utterances, Votes.check(pl.concat([human, alm]), _NAMES), None)
     assert targets.ids.to_list() == test_ids[1:]
     assert targets.n_NK.sum(0).tolist() == [len(test_ids) - 1, 0.0]
+
+
+def test_votes_that_raters_split_are_less_than_whole() -> None:
+    def table(*votes: tuple[str, str, str, float]) -> Votes:
+        columns = ("utterance_id", "annotator_id", "label", "weight")
+        frame = pl.DataFrame(votes, schema=columns, orient="row").with_columns(annotator_kind=pl.lit("human"))
+        return Votes.check(frame, ("a", "b", "c"))
+
+    third = 1 / 3
+    votes = table(
+        *(("thirds", "r", label, third) for label in "abc"),
+        *(("mixed", "r", label, 0.5) for label in "ab"),
+        ("mixed", "s", "a", 1.0),
+        ("mixed", "t", "b", 1.0),
+        ("counts", "1", "a", 7.0),  # seven votes, as in a table with a count per label
+        ("counts", "2", "b", 2.0),
+        ("in two rows", "r", "a", 0.5),
+        ("in two rows", "r", "a", 0.5),
+    )
+    ids = pl.Series(["counts", "mixed", "nobody", "thirds", "in two rows"])
+    square_N = vote_squares(votes, ids)
+    assert square_N[[0, 2, 4]].tolist() == [1.0, 1.0, 1.0]  # exactly
+    assert square_N[[1, 3]] == pytest.approx([2.5 / 3, third])
+
+
+def test_targets_know_how_whole_their_votes_are(utterances: Utterances) -> None:
+    whole = _votes([1.0, 1.0])
+    split = Votes.check(
+        whole.frame.with_columns(weight=pl.lit(0.5), annotator_id="r" + pl.col("utterance_id")), _NAMES
+    )
+    targets = human_targets(utterances, whole, split)  # one held-out rater, who named both labels
+    assert set(targets.vote_square_N) == {0.5}
+    assert targets.all_vote_square_N == pytest.approx((2 * 1 + 1 * 0.5) / 3)
+    assert set(human_targets(utterances, split, whole).vote_square_N) == {1.0}
+    assert set(human_targets(utterances, split, None).all_vote_square_N) == {0.5}
 
 
 def test_fewer_than_two_speakers_are_no_groups(utterances: Utterances) -> None:

@@ -12,6 +12,7 @@ from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.mixture import DirichletMixture
 from ambivox.models.pooling.pooled import PoolingModel, pool
+from ambivox.models.pooling.response import CRITERIA, Criterion
 from tests.support.pooling_tables import label_names
 
 _PRIOR_K = np.array([0.4, 0.25, 0.2, 0.1, 0.05])
@@ -39,6 +40,27 @@ def test_the_votes_are_recovered_where_raters_agree_as_assumed(answers_spread: f
 def test_an_answer_that_is_surer_than_raters_agree_counts_for_the_papers_ten_votes() -> None:
     assert np.exp(assumed_mixture(_PRIOR_K, np.eye(5)).answer_weights_F[0]) == pytest.approx(10.0)
     assert np.exp(assumed_mixture(_PRIOR_K, _PRIOR_K[None]).answer_weights_F[0]) == pytest.approx(START_VOTES)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_a_criterion_without_effect_is_said(criterion: Criterion) -> None:
+    c_NK, _, n_NK = _one_vote_each(3.0, 8.0)
+    mass_N1, speaker_N = np.ones((len(c_NK), 1)), np.arange(len(c_NK)) % 40
+
+    def reason(n_NK: np.ndarray, c_NK: np.ndarray) -> str | None:
+        inputs = PoolingInputs(n_NK, c_NK[:, None], mass_N1, speaker_N)
+        model = fit_pooling(label_names(n_NK.shape[1]), ["alm"], inputs, np.ones(1), criterion=criterion)
+        assert not model.has_response
+        found: str | None = model.fitted_on.get("no_response")
+        return found
+
+    reasons = reason(n_NK, c_NK), reason(4 * n_NK, np.full_like(c_NK, np.nan))
+    is_likelihood = criterion == "likelihood"
+    assert reasons == (
+        (None, None) if is_likelihood else ("no utterance has two votes", "no ALM contributes")
+    )
+    one_label = PoolingInputs(n_NK.sum(1, keepdims=True), np.ones((len(n_NK), 1, 1)), mass_N1, speaker_N)
+    assert "there is one label" in fit_pooling(["a"], ["alm"], one_label, np.ones(1)).fitted_on["target"]
 
 
 def test_single_votes_are_pooled_better_than_with_equal_votes_for_prior_and_answer() -> None:

@@ -71,6 +71,16 @@ def test_silence_one_speaker_and_one_label() -> None:
     assert not cross_fit(np.ones((4, 1)), np.ones((4, 1)), np.arange(4), matrix=True).is_informative
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_silence_about_one_emotion_is_not_informative(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    kind_N = rng.choice(3, p=[0.5, 0.3, 0.2], size=400)
+    n_NK = np.stack([rng.multinomial(3, 0.1 + 0.7 * np.eye(3)[kind]) for kind in kind_N]).astype(float)
+    q_NK = np.tile([0.5, 0.3, 0.2], (400, 1))  # all its answers are alike
+    q_NK[(kind_N == 0) & (rng.random(400) < 0.8)] = np.nan
+    assert not cross_fit(n_NK, q_NK, np.arange(400) % 20, matrix=False).is_informative
+
+
 def test_noise_is_not_informative() -> None:
     n_NK, _, speaker_N = _corpus(600, 4, 6)
     noise_NK = np.random.default_rng(6).dirichlet(np.ones(4), 600)

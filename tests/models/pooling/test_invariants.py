@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
-from ambivox.models.pooling.pooled import PoolingModel, pool
+from ambivox.models.pooling.pooled import PoolingModel, pool, pool_blocks
 from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
 from ambivox.models.tables import Annotations
 from tests.support.pooling_tables import SimulatedCorpus, annotation_frame, label_names, simulated_corpus
@@ -46,6 +46,20 @@ def votes_and_answers(draw: st.DrawFn, labels: int) -> tuple[np.ndarray, np.ndar
     total_N1 = raw_NK.sum(1, keepdims=True)
     q_NK = np.where(total_N1 > 0, raw_NK / np.where(total_N1 > 0, total_N1, 1), np.nan)
     return n_NK, q_NK[:, None]
+
+
+@pytest.mark.parametrize("has_mass", [False, True])
+@pytest.mark.parametrize("rows", [0, 1, 7, 100])
+def test_blocks_of_utterances_pool_as_all_together(model: PoolingModel, rows: int, has_mass: bool) -> None:
+    corpus = simulated_corpus(rows=100, votes=3, seed=1)
+    n_NK, q_NAK = corpus.n_NK[:rows].copy(), corpus.q_NK[:rows, None].copy()
+    n_NK[::3], q_NAK[::2] = 0, np.nan
+    mass_NA = np.random.default_rng(0).random((rows, 1)) if has_mass else None
+    whole, blocks = pool(model, n_NK, q_NAK, mass_NA), pool_blocks(model, n_NK, q_NAK, mass_NA, block=7)
+    for field in fields(whole):
+        of_blocks, of_all = getattr(blocks, field.name), getattr(whole, field.name)
+        assert of_blocks.dtype == of_all.dtype
+        np.testing.assert_allclose(of_blocks, of_all, rtol=1e-12)
 
 
 @quick

@@ -95,6 +95,21 @@ def test_gradient_matches_finite_differences(has_components: bool, has_answers: 
     assert again == pytest.approx(at)
 
 
+@pytest.mark.parametrize("beyond", [-30.0, 7.0])
+def test_parameters_beyond_their_limits_have_no_gradient_of_the_likelihood(beyond: float) -> None:
+    rng = np.random.default_rng(0)
+    data = Votes.of(
+        rng.integers(0, 3, (30, 3)).astype(float), np.full(3, 1 / 3), rng.dirichlet(np.ones(3), 30)
+    )
+    likelihood = MarginalLikelihood(data, peaked_mixture(data.prior_K))
+    start = likelihood.pack(likelihood.start)
+    for place in (0, -1, -5):  # votes of the prior, and of components
+        at = start.copy()
+        at[place] = beyond
+        numeric = approx_fprime(at, lambda x: likelihood.loss_and_gradient(x)[0], 1e-7)
+        assert likelihood.loss_and_gradient(at)[1] == pytest.approx(numeric, abs=2e-5)
+
+
 def test_a_known_mixture_predicts_as_well_as_itself() -> None:
     rng = np.random.default_rng(3)
     true = DirichletMixture(

@@ -78,6 +78,12 @@ def test_degenerate_tables(measure) -> None:  # type: ignore[no-untyped-def]
         measure(np.array([[1.0, -1.0]]))
 
 
+def test_two_votes_whose_weights_sum_to_a_little_less_than_2_are_two_votes() -> None:
+    n_NK = np.array([[1.0, 1 / 3, 1 / 3, 1 / 3 - 1e-15], [0.0, 2.0, 0.0, 0.0]])
+    assert n_NK.sum(1)[0] < 2
+    assert fleiss_kappa(n_NK) == pytest.approx(1 / 7)  # without the first utterance it is undefined
+
+
 def test_chance_is_zero() -> None:
     n_NK = np.random.default_rng(2).multinomial(10, [0.5, 0.3, 0.2], 20_000)
     assert fleiss_kappa(n_NK) == pytest.approx(0, abs=0.01)

@@ -52,6 +52,29 @@ def test_squared_error_is_unbiased(votes: int) -> None:
     assert abs(float(exact_N.mean())) < 4 * float(exact_N.std()) / np.sqrt(len(exact_N))
 
 
+@pytest.mark.parametrize(("splitting", "plain"), [(0.0, 0.005), (0.2, -0.009), (0.5, -0.034)])
+def test_squared_error_is_unbiased_where_raters_split_their_votes(splitting: float, plain: float) -> None:
+    rng = np.random.default_rng(0)
+    rows, raters, chance_K = 20_000, 5, np.array([0.5, 0.3, 0.15, 0.05])
+    first_NR, second_NR = (rng.choice(4, p=chance_K, size=(rows, raters)) for _ in range(2))
+    is_split_NR1 = (rng.random((rows, raters)) < splitting)[..., None]
+    vote_NRK = np.where(is_split_NR1, (np.eye(4)[first_NR] + np.eye(4)[second_NR]) / 2, np.eye(4)[first_NR])
+    votes_NK, square_N = vote_NRK.sum(1), (vote_NRK**2).sum(2).mean(1)
+    p_NK = np.tile([0.45, 0.3, 0.15, 0.1], (rows, 1))
+    error = float(((p_NK[0] - chance_K) ** 2).sum())
+    estimate_N = squared_error(votes_NK, p_NK, square_N)
+    assert abs(float(estimate_N.mean()) - error) < 4 * float(estimate_N.std()) / np.sqrt(rows)
+    assert float(squared_error(votes_NK, p_NK).mean()) == pytest.approx(plain, abs=0.003)
+    if not splitting:  # to the last digit
+        assert estimate_N.tolist() == squared_error(votes_NK, p_NK).tolist()
+
+
+def test_one_vote_whose_weights_sum_to_a_little_more_than_1_is_one_vote() -> None:
+    votes_NK = np.array([[0.5, 0.5 + 3e-16]])
+    assert votes_NK.sum(1)[0] > 1
+    assert np.isnan(squared_error(votes_NK, np.full((1, 2), 0.5))).all()
+
+
 def test_the_truth_scores_best_and_jensen_shannon_rewards_a_sharper_answer() -> None:
     rng = np.random.default_rng(0)
     truth_NK = rng.dirichlet(np.full(6, 0.4), 20_000)

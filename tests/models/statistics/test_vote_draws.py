@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ambivox.models.statistics.vote_draws import draw_votes, leave_one_out, predictive_votes
+from ambivox.models.statistics.proper_scores import squared_error
+from ambivox.models.statistics.vote_draws import (
+    draw_votes,
+    drawn_vote_square,
+    predictive_votes,
+    whole_votes,
+)
 
 
 def test_drawn_votes_are_some_of_those_there_are() -> None:
@@ -30,15 +36,28 @@ def test_fractions_are_drawn_whole() -> None:
     assert set(map(tuple, drawn_NK.tolist())) == {(0.5, 0.0), (0.0, 0.75)}
 
 
+@pytest.mark.parametrize("splitting", [0.0, 0.2, 0.5])
+def test_half_of_votes_that_raters_split_has_an_unbiased_squared_error(splitting: float) -> None:
+    rng = np.random.default_rng(5)
+    rows, raters, chance_K = 40_000, 10, np.array([0.5, 0.3, 0.15, 0.05])
+    first_NR, second_NR = (rng.choice(4, p=chance_K, size=(rows, raters)) for _ in range(2))
+    is_split_NR1 = (rng.random((rows, raters)) < splitting)[..., None]
+    vote_NRK = np.where(is_split_NR1, (np.eye(4)[first_NR] + np.eye(4)[second_NR]) / 2, np.eye(4)[first_NR])
+    votes_NK, square_N = vote_NRK.sum(1), (vote_NRK**2).sum(2).mean(1)
+    half_N = whole_votes(votes_NK).sum(1) // 2
+    half_NK = draw_votes(votes_NK, half_N, rng)
+    estimate_N = squared_error(
+        half_NK, np.tile(chance_K, (rows, 1)), drawn_vote_square(votes_NK, half_N, square_N)
+    )
+    assert abs(float(estimate_N.mean())) < 4 * float(estimate_N.std()) / np.sqrt(rows)
+    as_whole = float(squared_error(half_NK, np.tile(chance_K, (rows, 1))).mean())
+    assert (
+        as_whole == pytest.approx(float(estimate_N.mean()), abs=1e-12) if not splitting else as_whole < -0.01
+    )
+
+
 def test_nothing_to_draw() -> None:
     assert draw_votes(np.zeros((3, 2)), np.full(3, 2), np.random.default_rng(0)).tolist() == [[0.0, 0.0]] * 3
-
-
-def test_leave_one_out_by_hand() -> None:
-    row_M, rest_MK, held_MK = leave_one_out(np.array([[2, 1], [0, 0], [0, 1]]))
-    assert row_M.tolist() == [0, 0, 2]
-    assert rest_MK.tolist() == [[1, 1], [2, 0], [0, 0]]
-    assert held_MK.tolist() == [[2, 0], [0, 1], [0, 1]]
 
 
 def test_predictive_votes_are_overdispersed_as_dirichlet_multinomial_ones() -> None:
@@ -49,7 +68,7 @@ def test_predictive_votes_are_overdispersed_as_dirichlet_multinomial_ones() -> N
     assert votes_NK[:, 0].var() == pytest.approx(expected, rel=0.03)
 
 
-def test_votes_weighted_by_reliability_are_drawn_and_left_out_whole() -> None:
+def test_votes_weighted_by_reliability_are_drawn_whole() -> None:
     n_NK, slots_NK = np.array([[2.1, 0.9]]), np.array([[2.0, 1.0]])
     drawn_NK = draw_votes(
         np.tile(n_NK, (300, 1)), np.full(300, 1), np.random.default_rng(4), np.tile(slots_NK, (300, 1))
@@ -58,5 +77,3 @@ def test_votes_weighted_by_reliability_are_drawn_and_left_out_whole() -> None:
     assert (drawn_NK[:, 0] > 0).mean() == pytest.approx(2 / 3, abs=0.08)
     both_NK = draw_votes(n_NK, np.array([3]), np.random.default_rng(4), slots_NK)
     assert both_NK == pytest.approx(n_NK)
-    _, rest_MK, _ = leave_one_out(n_NK, slots_NK)
-    assert rest_MK == pytest.approx(np.array([[1.05, 0.9], [2.1, 0.0]]))
