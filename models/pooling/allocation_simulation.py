@@ -18,6 +18,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.pooling.allocation import expected_fall
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel, pool
+from ambivox.models.progress import track
 from ambivox.models.statistics.groups import group_sums
 from ambivox.models.statistics.intervals import Interval, half_width
 from ambivox.models.statistics.metrics import jensen_shannon
@@ -88,7 +89,7 @@ def simulate(
     rows = len(inputs.n_NK)
     grid = np.linspace(0, _BEYOND * max(budgets), _GRID_POINTS)
     planned_SNG, random_SNG = (np.zeros((len(SCORES), rows, len(grid))) for _ in range(2))
-    for repeat in range(repeats):
+    for repeat in track(range(repeats), "Simulated plans"):
         rng = np.random.default_rng([seed, repeat])
         available_NK = draw_votes(inputs.n_NK, inputs.n_NK.sum(1) - held_out, rng)
         first_NK = draw_votes(available_NK, np.full(rows, start), rng)
