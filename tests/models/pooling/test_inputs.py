@@ -82,6 +82,8 @@ def test_the_votes_in_use_are_numbers_of_raters(monkeypatch: pytest.MonkeyPatch)
     votes, in_use = vote_table(corpus.n_NK, ids, names), []
     heavier = Votes.check(votes.frame.with_columns(pl.col("weight") * 1.05), names)
     fit = sources.fit_pooling
-    monkeypatch.setattr(sources, "fit_pooling", lambda *given, **options: in_use.append(given[3]) or fit(*given, **options))
+    monkeypatch.setattr(
+        sources, "fit_pooling", lambda *given, **options: in_use.append(given[3]) or fit(*given, **options)
+    )
     sources.make_sources(utterance_table(corpus, ids, names), votes, (), weighted_votes=heavier)
     assert set(np.concatenate(in_use)) == {3.0}
