@@ -25,6 +25,8 @@ from ambivox.flows.params_file import CORPUS_STEPS, SECTION_STEPS, changing
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.files import atomic_path
 from ambivox.models.ingestion import imported_votes
+from ambivox.models.ingestion.labels import check_schema
+from ambivox.models.ingestion.splits import check_shares
 
 _logger = logging.getLogger(__name__)
 # The stages are in the project's own dvc.yaml; this one, beside a corpus's data, only says what to compare.
@@ -70,6 +72,7 @@ def _enter(project: Path, job: Job, defaults: Defaults, params: Any) -> None:
         options["ingest"]["shares"] = shares(
             job, defaults, entry.get("ingest"), is_trained=alm == TINY, was_trained=was_trained
         )
+    _check_ingest(project, options["ingest"])
     told = (job.corpus, str(root), options["ingest"]["options"])
     known = entry.get("ingest") or {}
     if told != (entry.get("corpus"), entry.get("root"), known.get("options") or {}):
@@ -126,6 +129,32 @@ def _data(project: Path, key: str) -> Path:
     return project / "data" / key
 
 
+def _check_ingest(project: Path, options: Mapping[str, Any]) -> None:
+    """Check the values that only the first stage would refuse."""
+    if options["shares"] is not None:
+        check_shares(options["shares"])
+    schema = str(options["schema"])
+    check_schema(schema if schema in ("full", "four") else str(project / schema))
+
+
+def _check_place(project: Path, root: Path) -> None:
+    """Check that neither a project's outputs are among the recordings, nor another project's files.
+
+    Raises:
+        UserError: The project is in the folder, or another one is.
+    """
+    place, home = (project / root).resolve(), project.resolve()
+    if home.is_relative_to(place):
+        raise UserError(
+            f"{root}: the project {home} is in this folder, and DVC cannot track a folder that holds its own outputs; make the "
+            "project elsewhere (ambivox init FOLDER), or name a folder that holds the recordings alone"
+        )
+    if place.is_dir() and (other := next(place.rglob(".dvcignore"), None)) is not None:
+        raise UserError(
+            f"{root}: holds a project of DVC ({other.parent}), which DVC cannot track; name a folder that holds the recordings alone"
+        )
+
+
 def _check_corpus(project: Path, corpus: str, root: Path, options: Mapping[str, Any]) -> None:
     """Read the corpus's files once, before anything is entered: a wrong folder or column leaves no trace.
 
@@ -137,6 +166,7 @@ def _check_corpus(project: Path, corpus: str, root: Path, options: Mapping[str, 
     place = project / root
     if not (place.is_dir() or (corpus == "table" and place.is_file())):
         raise UserError(f"{root}: no such folder; expected the root of a {corpus} corpus")
+    _check_place(project, root)
     ambivox.models.corpora.load_corpus(corpus, place, options)
 
 

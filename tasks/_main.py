@@ -167,7 +167,7 @@ def execute(application: App, arguments: list[str] | None = None) -> NoReturn:
         except KeyboardInterrupt as interruption:
             code = exit_code(interruption)
         code = code_after_signal(code)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # a process may have been started without them
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     end_children(grace_seconds=1.0)

@@ -13,9 +13,10 @@ from ambivox.models.audio.decoding import CANCELLED_POWER, PADDING_SECONDS, clip
 from ambivox.models.audio.sounds import Sound
 from ambivox.models.counted import counted
 
-Heard = Literal["silent", "cancelling channels", "different channels"]
+Heard = Literal["silent", "beyond full scale", "cancelling channels", "different channels"]
 # Two steps of 16 bits: digital silence, with or without a constant offset or dither.
 _SILENT_RANGE = 2 / 32768
+_FULL_SCALES = 8.0  # times full scale; more is a file whose floats are samples of 16 bits
 # Channels differ where their difference has more than this share of their mean power (-30 dB).
 _DIFFERENT_POWER = 0.001
 
@@ -34,7 +35,7 @@ class Listened:
 
 
 def listen(sound: Sound, clip: Clip) -> Listened:
-    """Listen to a clip, only as long as necessary: of one channel, mostly its first block.
+    """Listen to a clip, only as long as necessary: of one channel, mostly its first block; of floats, all of it.
 
     Args:
         sound: The opened recording.
@@ -70,6 +71,7 @@ def listen(sound: Sound, clip: Clip) -> Listened:
             sound.frames is not None
             and end is not None
             and not is_mixed
+            and not sound.is_float
             and not highest - lowest < _SILENT_RANGE
         ):
             frames = end - start
@@ -78,6 +80,8 @@ def listen(sound: Sound, clip: Clip) -> Listened:
         raise truncated(str(clip), f"{(end - start - frames) / sound.rate_hz:.2f} s")
     if highest - lowest < _SILENT_RANGE:
         return Listened(frames, "silent")
+    if max(highest, -lowest) > _FULL_SCALES:
+        return Listened(frames, "beyond full scale")
     if mixed_power < CANCELLED_POWER * channel_power:
         return Listened(frames, "cancelling channels")
     if difference_power > _DIFFERENT_POWER * channel_power:

@@ -25,6 +25,7 @@ class MediaSound:
         assert file_format.demuxer is not None
         self._source, self._audio, self._format = source, audio, file_format
         self.corrected: str | None = None
+        self.is_float = False
         self.frames: int | None = None
         try:
             source.seek(0)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ambivox.models.audio.audio_error import AudioError, check_rate, truncated
+from ambivox.models.audio.audio_error import SHORTEST_SECONDS, AudioError, check_rate, truncated
+from ambivox.models.audio.declared_length import missing_bytes, ogg_fault
 from ambivox.models.audio.ffmpeg import convert, find_ffmpeg
 from ambivox.models.audio.file_formats import HEAD_BYTES, FileFormat, conversion_command, unread_format
 from ambivox.models.audio.wav_header import WavHeader, wav_header
@@ -41,12 +42,14 @@ class Sound(Protocol):
         channels: The number of channels.
         frames: Samples per channel; None where only reading all of it tells.
         corrected: How the header's length was corrected; None where it was right.
+        is_float: Whether samples are floats, which may be beyond full scale, or no numbers.
     """
 
     rate_hz: int
     channels: int
     frames: int | None
     corrected: str | None
+    is_float: bool
 
     def blocks(self, start: int, end: int | None) -> Iterator[Block]:
         """Decode samples ``start`` to ``end`` (None: the end of the file), float32 of shape (samples, channels)."""
@@ -107,14 +110,19 @@ class SndfileSound:
         """Open it; SoundFileError where libsndfile cannot."""
         self._audio, self._source, self._closes_source = audio, source, closes_source
         self._patches = header.patches() if header is not None else {}
+        # libsndfile and this object share one place in the file, so this comes before it opens it.
+        size = source.seek(0, io.SEEK_END)
+        missing, fault = (0, None) if header else (missing_bytes(source, size), ogg_fault(source, size))
         self._sound, self._is_used = self._open(), False
         self.rate_hz, self.channels = int(self._sound.samplerate), int(self._sound.channels)
         self.frames = int(self._sound.frames) if self._sound.frames < _UNKNOWN_FRAMES else None
+        self.is_float = self._sound.subtype in ("FLOAT", "DOUBLE")
         self.corrected = _correction(header) if self._patches and header is not None else None
         try:
             check_rate(audio, self.rate_hz)
             if header is None:
                 self._check_end()
+                self._check_length(missing, fault)
         except AudioError:
             self.close()
             raise
@@ -178,6 +186,15 @@ class SndfileSound:
             is_complete = False
         if not is_complete:
             raise truncated(self._audio, f"some of {self.frames / self.rate_hz:.2f} s")
+
+    def _check_length(self, missing: int, fault: str | None) -> None:
+        """Refuse a file that lacks bytes which its header declares, or whose pages are not one whole stream."""
+        frame_bytes = 2 * self.channels  # about; the limit is one of time
+        if missing > SHORTEST_SECONDS * self.rate_hz * frame_bytes:
+            raise truncated(self._audio, f"{missing} bytes")
+        if fault is not None:
+            command = conversion_command(self._audio)
+            raise AudioError(self._audio, "corrupt", f"{fault}; if other programs play it: {command}")
 
 
 class _PatchedFile:

@@ -20,6 +20,7 @@ def audio_notes(utterances: pl.DataFrame) -> list[str]:
     heard = pl.col("heard")
     kinds = {
         "silent": heard == "silent",
+        "beyond": heard == "beyond full scale",
         "cancelling": heard == "cancelling channels",
         "different": (heard == "different channels") & pl.col("channel").is_null(),
         "corrected": pl.col("corrected").is_not_null(),
@@ -29,6 +30,11 @@ def audio_notes(utterances: pl.DataFrame) -> list[str]:
     if by_kind["silent"].height:
         notes.append(
             f"{counted(by_kind['silent'].height, 'recording is', 'recordings are')} silent, {_first(by_kind['silent'])}"
+        )
+    if by_kind["beyond"].height:
+        notes.append(
+            f"{counted(by_kind['beyond'].height, 'recording has', 'recordings have')} samples far beyond full scale, {_first(by_kind['beyond'])}; "
+            "floats of 16-bit samples must be divided by 32768"
         )
     if by_kind["cancelling"].height:
         notes.append(

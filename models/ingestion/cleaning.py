@@ -18,6 +18,8 @@ _NOTHING = (
     "#n/a", "#nv", "#value!", "#wert!", "#ref!", "#bezug!", "#name?", "#div/0!", "#null!", "#num!", "#zahl!",
 )  # fmt: skip
 
+_OLDEST = 130  # years
+
 
 def clean_utterances(utterances: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """Undo what spreadsheets do to ids and speakers, and read ages; the notes count every change.
@@ -37,12 +39,26 @@ def clean_utterances(utterances: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]
         speakers = speakers.set(speakers.str.to_lowercase() == "unknown", None)
         utterances = utterances.with_columns(speakers)
         notes += speaker_notes + number_notes + name_notes
+    for column in ("sex", "language"):
+        if column in utterances.columns:
+            cleared, _ = clear_nothing(utterances[column], column)
+            folded, case_notes = fold_labels(cleared)
+            utterances = utterances.with_columns(folded)
+            notes += [f"{column}: {note}" for note in case_notes]
     if "age" in utterances.columns:
         ages, age_notes = clear_nothing(utterances["age"], "ages")
         numbers = ages.cast(pl.Float64, strict=False)
         unreadable = ages.filter(ages.is_not_null() & numbers.is_null())
         utterances = utterances.with_columns(numbers)
         notes += age_notes
+        odd = numbers.filter((numbers < 0) | (numbers > _OLDEST))
+        if len(odd):
+            utterances = utterances.with_columns(
+                pl.when(pl.col("age").is_between(0, _OLDEST)).then("age").alias("age")
+            )
+            notes.append(
+                f"{counted(len(odd), 'age is', 'ages are')} not from 0 to {_OLDEST} and count as missing, such as {odd[0]:g}"
+            )
         if len(unreadable):
             notes.append(
                 f"{counted(len(unreadable), 'age is no number and counts', 'ages are no numbers and count')} as missing, such as {unreadable[0]!r}"

@@ -88,6 +88,20 @@ def is_one_to_one(frame: pl.DataFrame, first: str, others: Sequence[str]) -> boo
     return bool(rows.height) and rows.height == rows[first].n_unique() == rows.select(others).unique().height
 
 
+def is_of_one(frame: pl.DataFrame, first: str, second: str) -> bool:
+    """Whether every value of a column stands beside one value of another, of which some stand beside several.
+
+    Args:
+        frame: The table.
+        first: The column.
+        second: The other one, of single values.
+    """
+    if frame[first].dtype.is_nested() or frame[second].dtype.is_nested():
+        return False
+    pairs = frame.select(first, second).drop_nulls().unique()
+    return pairs.height == pairs[first].n_unique() > pairs[second].n_unique()
+
+
 def overlap(first: pl.Series, second: pl.Series, *, plain: bool = False) -> float:
     """Compute the share of the distinct values of one column that are in another.
 

@@ -151,6 +151,8 @@ def _schema_from_file(path: Path, labels: tuple[str, ...]) -> LabelSchema:
             f"{path}: expected a table 'labels' (new = list of old) and a list 'drop', found {sorted(content)}"
         )
     mapping: dict[str, str | None] = {}
+    if empty := [new for new, olds in groups.items() if not new.strip() or olds == []]:
+        raise UserError(f"{path}: label {empty[0]!r} needs a name and at least one label of the corpus")
     for new, olds in [*groups.items(), (None, drop)]:
         if not isinstance(olds, list) or not all(isinstance(old, str) for old in olds):
             raise UserError(f"{path}: label {new!r} needs a list of labels of the corpus, found {olds!r}")
@@ -168,6 +170,27 @@ def _schema_from_file(path: Path, labels: tuple[str, ...]) -> LabelSchema:
     return LabelSchema(tuple(groups), mapping)
 
 
+def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError where a key stands twice, as TOML has it."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError(f"a name stands twice: {[name for name, _ in pairs]}")
+    return content
+
+
+def check_schema(name: str) -> None:
+    """Check what can be known of a schema without a corpus.
+
+    Args:
+        name: As in ``label_schema``.
+
+    Raises:
+        UserError: There is no such schema, or its file cannot be read.
+    """
+    if name not in ("full", "four"):
+        _read(Path(name))
+
+
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(
@@ -175,7 +198,8 @@ def _read(path: Path) -> dict[str, Any]:
         )
     text = read_text(path, "a schema of labels")
     try:
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        is_json = path.suffix.lower() == ".json"
+        content = json.loads(text, object_pairs_hook=_distinct_keys) if is_json else tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a readable schema file ({error_text(error)})") from error
     if not isinstance(content, dict):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.annotator_columns import annotator_hints
 from ambivox.models.ingestion.audio_columns import audio_columns
-from ambivox.models.ingestion.column_content import Source, is_one_to_one
-from ambivox.models.ingestion.columns import all_named, best_named, named_columns
+from ambivox.models.ingestion.column_content import Source, is_of_one, is_one_to_one
+from ambivox.models.ingestion.columns import all_named, best_named, named_columns, words
 from ambivox.models.ingestion.count_columns import share_columns
 from ambivox.models.ingestion.headers import check_audio_header, check_id_header, check_label_track
 from ambivox.models.ingestion.id_columns import find_shared_ids
@@ -24,6 +25,8 @@ from ambivox.models.ingestion.utterance_rows import are_splits
 from ambivox.models.ingestion.vote_columns import VoteColumns
 from ambivox.models.ingestion.vote_plausibility import marks_of_rows
 from ambivox.models.ingestion.vote_shapes import find_votes
+
+_PARTS = {"utterance", "segment", "turn"}  # what ids of parts of recordings are called
 
 
 def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
@@ -192,6 +195,18 @@ def _add_ids(
             or (places and is_one_to_one(frame, column, [audio, *places]))
         )
     ]
+    # An id of a part of a recording, where no column says which part it is.
+    of_parts = [
+        column
+        for column in all_named("utterance", others)
+        if not named and set(words(column)) & _PARTS and is_of_one(frame, column, audio)
+    ]
+    if of_parts and not places and "utterance" not in given:
+        proposal.doubts.append(
+            f"{of_parts[0]!r} names several utterances of a recording, and no column says which part or channel of it each is "
+            f"(options start, end, channel); if all are the whole recording: --options.utterance {shlex.quote(of_parts[0])}"
+        )
+    named += of_parts[:1]
     candidates = [given["utterance"]] if "utterance" in given else list(dict.fromkeys([*named, audio]))
     candidates = [column for column in candidates if column in frame.columns]
     key = None

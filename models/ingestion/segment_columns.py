@@ -18,6 +18,10 @@ UNITS = {
     "msec": 1e-3,
     "millis": 1e-3,
     "milliseconds": 1e-3,
+    "us": 1e-6,
+    "min": 60.0,
+    "mins": 60.0,
+    "minutes": 60.0,
     # ELAN writes "Begin Time - ss.msec" for seconds; a name has the unit that it names first.
     "ss": 1.0,
     "sekunden": 1.0,

@@ -16,7 +16,14 @@ from ambivox.models.ingestion.corpus import rejected
 from ambivox.models.ingestion.segment_columns import UNITS, SegmentColumns, find_segment_columns
 
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,3}):(\d{1,2}(?:[.,]\d+)?)")
-_SIDES = {"left": "1", "l": "1", "right": "2", "r": "2"}
+_SIDES = {
+    **dict.fromkeys(
+        ("left", "l", "links", "gauche", "izquierda", "sinistra", "ch1", "channel 1", "channel1"), "1"
+    ),
+    **dict.fromkeys(
+        ("right", "r", "rechts", "droite", "derecha", "destra", "ch2", "channel 2", "channel2"), "2"
+    ),
+}
 _CHANNELS = frozenset(str(number) for number in range(65)) | _SIDES.keys()
 _PROBLEM = "segment_problem"
 
@@ -51,10 +58,13 @@ def table_segments(
     if columns.start is not None:
         segments = read_segments(table, columns)
         if given.start is None and not _are_shared(table[audio], segments):
-            segments = pl.DataFrame()
+            table_problems, segments = segments[_PROBLEM], pl.DataFrame()
+            why, unreadable = "no recording has two places", table_problems.drop_nulls()
+            if 2 * len(unreadable) > table.height:
+                why = f"most of its values are no times, such as {unreadable[0]!r}"
             notes.append(
-                f"column {columns.start!r} is not read as a place in the recording, because no recording has two "
-                f"places; if it is one, add --options.start {shlex.quote(columns.start)}"
+                f"column {columns.start!r} is not read as a place in the recording, because {why}; if it is one, add "
+                f"--options.start {shlex.quote(columns.start)}"
             )
     if channel in table.columns:
         channels = read_channels(table[channel])
@@ -212,10 +222,9 @@ def _seconds(text: str | None, column: str) -> float | None:
 
 
 def _are_shared(audio: pl.Series, segments: pl.DataFrame) -> bool:
-    """Whether a recording has two different segments, and all times can be read."""
-    if segments[_PROBLEM].null_count() < segments.height:
+    """Whether a recording has two different segments, and most times can be read: the others are rejects."""
+    if 2 * segments[_PROBLEM].null_count() < segments.height:
         return False
-    places = (
-        segments.with_columns(audio.alias("audio")).filter(pl.col("start_seconds").is_not_null()).unique()
-    )
+    is_readable = pl.col("start_seconds").is_not_null() & pl.col(_PROBLEM).is_null()
+    places = segments.with_columns(audio.alias("audio")).filter(is_readable).unique()
     return bool(places["audio"].is_duplicated().any())

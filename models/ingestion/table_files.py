@@ -16,6 +16,7 @@ from ambivox.models.ingestion.reading import SUFFIXES, read_table
 from ambivox.models.ingestion.recordings import recordings_below
 from ambivox.models.ingestion.table_parts import find_parts, is_pattern
 from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, sheet_names
+from ambivox.models.progress import track
 
 # What a header most likely resembles, while nothing is known about it.
 TYPICAL = ("utterance_id", "audio", "annotator_id", "label", "speaker", "transcript")
@@ -109,7 +110,8 @@ def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
         files = [root, *([folder / str(settings["votes"])] if "votes" in settings else [])]
     sources = []
     errors: list[UserError] = []
-    for path in dict.fromkeys(part.path for file in files for part in find_parts(file, None)):
+    paths = list(dict.fromkeys(part.path for file in files for part in find_parts(file, None)))
+    for path in track(paths, "Tables"):
         try:
             sources += _sources(path, is_listed=root.is_dir() or path != root)
         except UserError as error:

@@ -187,6 +187,15 @@ def damage(recordings: Path, kind: str) -> list[str]:
             path.unlink()
     if kind == "an unknown option":
         words += ["--set", "ingest.options.no_such_option=1"]
+    if kind == "the project in it":
+        words = ["--corpus", "table", "--root", str(recordings.parent)]
+    if kind == "another project in it":
+        (table / "study").mkdir()
+        (table / "study" / ".dvcignore").touch()
+    if kind == "no such schema":
+        words += ["--set", "ingest.schema=nofile.toml"]
+    if kind == "shares that are none":
+        words += ["--set", "ingest.shares=[0.5, 0.5, 0.5, 0]"]
     if kind == "an ALM that is none":
         words += ["--alm", str(recordings)]
     return words
@@ -202,6 +211,10 @@ def damage(recordings: Path, kind: str) -> list[str]:
         "an empty folder",
         "an unknown option",
         "an ALM that is none",
+        "the project in it",
+        "another project in it",
+        "no such schema",
+        "shares that are none",
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_no_trace(project: Path, kind: str) -> None:

@@ -294,3 +294,38 @@ def test_a_survey_with_a_column_per_clip_is_kept(root: Path) -> None:
     write(root / "a.csv", ["participant", *CLIPS], lines)
     table(root, write=True)
     assert votes_of(load(root)) == expected()
+
+
+def test_utterances_that_share_a_recording_and_a_column_that_is_no_channel(root: Path) -> None:
+    parts = [(f"u{place}", CLIPS[place // 2], "agent" if place % 2 else "customer") for place in range(8)]
+    lines = [
+        [name, f"Ton/{clip}.wav", side, rater, label]
+        for name, clip, side in parts
+        for rater, label in zip(RATERS, VOTES[0], strict=True)
+    ]
+    write(root / "a.csv", ["utterance_id", "audio", "channel", "rater", "label"], lines)
+    proposal = _proposed(root)
+    assert "utterance" not in proposal.options  # the column of that name
+    assert any("names several utterances of a recording" in doubt for doubt in proposal.doubts)
+    sides = {"agent": "rechts", "customer": "links"}
+    write(
+        root / "a.csv",
+        ["utterance_id", "audio", "channel", "rater", "label"],
+        [[*line[:2], sides[line[2]], *line[3:]] for line in lines],
+    )
+    data = load(root)
+    assert data.utterances.height == 8 and set(data.utterances["channel"]) == {1, 2}
+
+
+def test_one_time_that_is_none_is_one_reject(root: Path) -> None:
+    lines = [
+        [f"Ton/{clip}.wav", str(start), str(start + 0.02), rater, label]
+        for clip in CLIPS
+        for start in (0.0, 0.03, 0.06)
+        for rater, label in zip(RATERS, ("joy", "fear", "joy"), strict=True)
+    ]
+    lines[4][1] = "o.03"
+    write(root / "a.csv", ["file", "start", "end", "rater", "emotion"], lines)
+    data = load(root)
+    assert data.utterances["utterance_id"].n_unique() == 12
+    assert data.rejects["reason"].to_list() == ["unreadable segment"]
