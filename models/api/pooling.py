@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,7 @@ import polars as pl
 from ambivox.models.api.arguments import check_result_columns, real_number, whole_number
 from ambivox.models.api.frames import UTTERANCE, Frame, like
 from ambivox.models.api.inputs import Inputs, read_inputs
-from ambivox.models.errors import UserError, unknown
+from ambivox.models.errors import UserError
 from ambivox.models.pooling.credible import credible_interval
 from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
@@ -68,8 +68,6 @@ def pool(
     """
     if not 0 < real_number(interval, "interval") < 1:
         raise UserError(f"interval must be between 0 and 1, found {interval}")
-    if criterion not in get_args(Criterion):
-        raise unknown("criterion", criterion, get_args(Criterion))
     seed = whole_number(seed, "seed", 0)
     given = read_inputs(votes, probabilities, speakers, labels)
     ends = [f"{label}_{end}" for label in given.labels for end in ("low", "high")]
