@@ -32,8 +32,10 @@ def to_polars(frame: Frame, name: str, columns: Sequence[str] = ()) -> pl.DataFr
         The frame; the column ``utterance_id`` is text.
 
     Raises:
-        UserError: it is no frame.
+        UserError: it is no frame, or utterances have no names.
     """
+    if isinstance(frame, list | tuple) and not frame:
+        raise UserError(f"{name}: found an empty list, expected at least one row")
     try:
         if isinstance(frame, pl.LazyFrame):
             converted = frame.collect()
@@ -56,11 +58,74 @@ def to_polars(frame: Frame, name: str, columns: Sequence[str] = ()) -> pl.DataFr
             f"{name}: found no column {UTTERANCE!r} among {', '.join(map(repr, converted.columns[:8]))}; rename the "
             "column that names the utterances"
         )
-    if converted[UTTERANCE].null_count():
+    named = converted.with_columns(text(converted, UTTERANCE, name).str.strip_chars().replace("", None))
+    missing = named[UTTERANCE].null_count()
+    if missing:
+        raise UserError(f"{name}: {counted(missing, 'row has', 'rows have')} no {UTTERANCE}")
+    return named
+
+
+def text(frame: pl.DataFrame, column: str, name: str) -> pl.Series:
+    """A column as text.
+
+    Args:
+        frame: the frame.
+        column: the column.
+        name: what an error calls the frame.
+
+    Raises:
+        UserError: the column holds lists or objects.
+
+    Examples:
+        >>> text(pl.DataFrame({"label": [1, None]}), "label", "votes").to_list()
+        ['1', None]
+    """
+    values = frame[column]
+    if values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary):
+        found = next((value for value in values if value is not None), None)
+        found = found.to_list() if isinstance(found, pl.Series) else found
         raise UserError(
-            f"{name}: {counted(converted[UTTERANCE].null_count(), 'row has', 'rows have')} no {UTTERANCE}"
+            f"{name}: the column {column!r} holds {str(found)[:60]} (a {type(found).__name__}), expected one name per row; "
+            "make a row for each (explode, in pandas and polars)"
         )
-    return converted.with_columns(pl.col(UTTERANCE).cast(pl.String))
+    return values.cast(pl.String)
+
+
+def numbers(frame: pl.DataFrame, columns: Sequence[str], name: str) -> pl.DataFrame:
+    """Columns as numbers; what is nan becomes null.
+
+    Args:
+        frame: a frame with ``utterance_id``.
+        columns: the columns.
+        name: what an error calls the frame.
+
+    Raises:
+        UserError: a value is no number.
+
+    Examples:
+        >>> numbers(pl.DataFrame({"utterance_id": ["u"], "joy": ["0.5"]}), ["joy"], "votes").rows()
+        [(0.5,)]
+    """
+    converted = {}
+    for column in columns:
+        values = frame[column]
+        if values.dtype.is_temporal() or values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary):
+            bad_N = values.is_not_null()
+            cast = pl.Series([None] * len(values), dtype=pl.Float64)
+        elif values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null):
+            converted[column] = values.cast(pl.Float64).fill_nan(None)
+            continue
+        else:
+            cast = values.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+            bad_N = values.is_not_null() & cast.is_null()
+        if bad_N.any():
+            row = int(bad_N.arg_true()[0])
+            raise UserError(
+                f"{name}: the column {column!r} holds {str(values[row])[:60]!r} ({UTTERANCE} {frame[UTTERANCE][row]!r}), "
+                "expected numbers; correct it, or leave the column out"
+            )
+        converted[column] = cast.fill_nan(None)
+    return pl.DataFrame(converted)
 
 
 def like(result: pl.DataFrame, frame: Frame) -> Any:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from ambivox.models.api.frames import UTTERANCE, Frame, to_polars
+from ambivox.models.api.arguments import check_result_columns, label_names
+from ambivox.models.api.frames import UTTERANCE, Frame, numbers, to_polars
+from ambivox.models.api.label_columns import infer_labels
+from ambivox.models.api.speakers import speaker_numbers
+from ambivox.models.api.votes import read_votes
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.evaluation.human_targets import vote_squares
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.statistics.metrics import check_distributions
-from ambivox.models.tables import Votes
 
 _VOTE_COLUMNS = (UTTERANCE, "annotator_id", "label")
 
@@ -45,6 +49,7 @@ def read_inputs(
     probabilities: Frame | Mapping[str, Frame] | None,
     speakers: Frame | Mapping[str, str] | None,
     labels: Sequence[str] | None,
+    are_alms: bool = True,
 ) -> Inputs:
     """Bring votes, distributions and speakers into one order.
 
@@ -53,13 +58,17 @@ def read_inputs(
         probabilities: see ``ambivox.pool``.
         speakers: see ``ambivox.pool``.
         labels: see ``ambivox.pool``.
+        are_alms: whether the distributions are of ALMs, and hold no human votes.
 
     Raises:
         UserError: a frame lacks columns, labels do not fit together, or rows are no distributions.
     """
     vote_frame = to_polars(votes, "votes", _VOTE_COLUMNS)
     frames = _by_alm(probabilities)
-    known = tuple(labels) if labels is not None else _labels(vote_frame, frames)
+    if are_alms:
+        _warn_of_pooled(frames)
+    known = label_names(labels) if labels is not None else infer_labels(vote_frame, frames)
+    check_result_columns(known, [UTTERANCE])
     table = read_votes(vote_frame, known)
     distributions = {alm: _distributions(frame, alm, known) for alm, frame in frames.items()}
     for alm, (alm_ids, _) in distributions.items():
@@ -77,62 +86,10 @@ def read_inputs(
     for a, (alm_ids, p_MK) in enumerate(distributions.values()):
         q_NAK[[row_of[utterance] for utterance in alm_ids], a] = p_MK
     mass_NA = np.full(q_NAK.shape[:2], np.nan)
-    speaker_N = _speakers(speakers, ids)
+    speaker_N = speaker_numbers(speakers, ids)
     order = np.array([row_of[utterance] for utterance in given])
     arrays = PoolingInputs(table.counts(ids), q_NAK, mass_NA, speaker_N)
     return Inputs(ids, order, known, tuple(distributions), arrays, vote_squares(table, ids))
-
-
-def read_votes(frame: pl.DataFrame, labels: tuple[str, ...]) -> Votes:
-    """Votes in one of two forms: a row per vote, or a row per utterance with a count per label.
-
-    Args:
-        frame: with the column ``utterance_id``, and either ``label`` (and ``annotator_id``, ``weight``), or a column
-            per label.
-        labels: K labels.
-
-    Raises:
-        UserError: it has neither form, or holds other labels or numbers that are no counts.
-    """
-    if "label" not in frame.columns:
-        frame = _long_form(frame, labels)
-    votes = frame.drop_nulls("label").with_columns(pl.col("label").cast(pl.String))
-    if "annotator_id" not in votes.columns:  # every row is a vote of its own
-        votes = votes.with_row_index("annotator_id")
-    others = sorted(set(votes["label"].unique()) - set(labels))
-    if others:
-        raise UserError(
-            f"votes: found the labels {', '.join(others[:5])}, expected {', '.join(labels)}; write them "
-            "alike in all frames"
-        )
-    # The labels that one annotator gave to one utterance share the vote.
-    share = 1 / pl.len().over(UTTERANCE, "annotator_id")
-    weight = pl.col("weight").cast(pl.Float64) if "weight" in votes.columns else share
-    columns = votes.select(
-        UTTERANCE,
-        pl.col("annotator_id").cast(pl.String),
-        pl.lit("human").alias("annotator_kind"),
-        "label",
-        weight.alias("weight"),
-    )
-    return Votes.check(columns, labels)
-
-
-def _long_form(frame: pl.DataFrame, labels: tuple[str, ...]) -> pl.DataFrame:
-    absent = [label for label in labels if label not in frame.columns]
-    if absent:
-        raise UserError(
-            f"votes: found neither a column 'label' nor a column per label ({', '.join(absent[:3])} are missing)"
-        )
-    counts_NK = frame.select(labels).cast(pl.Float64).fill_null(0.0).to_numpy()
-    if not np.isfinite(counts_NK).all() or (counts_NK < 0).any():
-        raise UserError(
-            "votes: the columns of the labels must hold numbers of votes, found negative or infinite ones"
-        )
-    long = frame.select(UTTERANCE, *labels).unpivot(
-        labels, index=UTTERANCE, variable_name="label", value_name="weight"
-    )
-    return long.with_columns(pl.col("weight").cast(pl.Float64).fill_null(0.0)).filter(pl.col("weight") > 0)
 
 
 def _by_alm(probabilities: Frame | Mapping[str, Frame] | None) -> dict[str, pl.DataFrame]:
@@ -147,64 +104,72 @@ def _by_alm(probabilities: Frame | Mapping[str, Frame] | None) -> dict[str, pl.D
     return {"alm": to_polars(probabilities, "probabilities")}
 
 
-def _labels(votes: pl.DataFrame, frames: Mapping[str, pl.DataFrame]) -> tuple[str, ...]:
-    """The labels where none are given: the columns of the ALM's distributions, else those of the votes."""
-    for alm, frame in frames.items():
-        numeric = tuple(
-            column for column in frame.columns if column != UTTERANCE and frame[column].dtype.is_numeric()
-        )
-        if not numeric:
-            raise UserError(
-                f"probabilities of {alm}: found no column of numbers among {', '.join(map(repr, frame.columns[:8]))}, "
-                "expected one per label; votes are the first argument, probabilities the second"
-            )
-        return numeric
-    if "label" in votes.columns:
-        return tuple(sorted(votes["label"].drop_nulls().cast(pl.String).unique()))
-    return tuple(
-        column for column in votes.columns if column != UTTERANCE and votes[column].dtype.is_numeric()
-    )
-
-
 def _distributions(frame: pl.DataFrame, alm: str, labels: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
     absent = [label for label in labels if label not in frame.columns]
     if absent:
         raise UserError(f"probabilities of {alm}: found no column for the labels {', '.join(absent[:5])}")
     if frame[UTTERANCE].is_duplicated().any():
         raise UserError(f"probabilities of {alm}: an utterance occurs twice; average its rows first")
-    answered = frame.drop_nulls(labels)
+    name = f"probabilities of {alm}"
+    p_NK = numbers(frame, labels, name)
+    is_null_NK = p_NK.select(pl.all().is_null()).to_numpy()
+    answered_N = np.asarray(~is_null_NK.all(1))
+    _check_complete(frame[UTTERANCE], is_null_NK, answered_N, labels, name)
     try:
-        p_NK = check_distributions(
-            answered.select(labels).cast(pl.Float64).to_numpy(), f"probabilities of {alm}"
-        )
+        p_MK = check_distributions(p_NK.filter(pl.Series(answered_N)).to_numpy(), name)
     except UserError as error:
         raise UserError(
             f"{error}; the columns {', '.join(map(repr, labels[:12]))} were taken for labels: leave out those that are "
             "none, and divide probabilities that were rounded by their sum"
         ) from error
-    return answered[UTTERANCE].to_list(), p_NK
+    return frame[UTTERANCE].filter(pl.Series(answered_N)).to_list(), p_MK
+
+
+def _warn_of_pooled(frames: Mapping[str, pl.DataFrame]) -> None:
+    for alm, frame in frames.items():
+        if (
+            "human_votes" in frame.columns
+            and frame["human_votes"].dtype.is_numeric()
+            and (frame["human_votes"] > 0).any()
+        ):
+            warnings.warn(
+                f"probabilities of {alm} hold human votes already (column 'human_votes'), which would count twice; give the "
+                "ALM's own distributions",
+                stacklevel=4,
+            )
+
+
+def _check_complete(
+    ids: pl.Series, is_null_NK: np.ndarray, answered_N: np.ndarray, labels: tuple[str, ...], name: str
+) -> None:
+    """Only a row without any number is of an ALM that did not answer; a row without some would be lost with its answer."""
+    partly_N = is_null_NK.any(1) & answered_N
+    if partly_N.any():
+        row = int(np.flatnonzero(partly_N)[0])
+        raise UserError(
+            f"{name}: {counted(int(partly_N.sum()), 'row has', 'rows have')} no number for some labels, such as "
+            f"{labels[int(np.flatnonzero(is_null_NK[row])[0])]!r} of {ids[row]!r}, expected one for each, or for none where the ALM "
+            "did not answer; where 0 is meant, fill it in: fillna(0) in pandas, fill_null(0) in polars"
+        )
 
 
 def _check_common(voted: pl.Series, answered: list[str], alm: str) -> None:
     """An ALM whose utterances have no votes, as where ids are written in two ways, would be pooled unmeasured."""
-    if answered and not voted.is_empty() and not voted.is_in(answered).any():
+    if not answered or voted.is_empty():
+        return
+    votes, answers = set(voted.unique()), set(answered)
+    common = len(votes & answers)
+    if not common:
         raise UserError(
             f"votes and probabilities of {alm} have no {UTTERANCE} in common: found {voted[0]!r} in votes and "
             f"{answered[0]!r} in probabilities; write them alike"
         )
-
-
-def _speakers(speakers: Any, ids: pl.Series) -> np.ndarray:
-    """A number per speaker; an utterance whose speaker is not known counts as one."""
-    if speakers is None:
-        return np.arange(len(ids))
-    if hasattr(speakers, "to_dict") and not hasattr(speakers, "columns"):
-        speakers = speakers.to_dict()  # a pandas Series of speakers by utterance
-    if isinstance(speakers, Mapping) and UTTERANCE not in speakers:
-        names = {str(utterance): str(speaker) for utterance, speaker in speakers.items()}
-    else:
-        frame = to_polars(speakers, "speakers", (UTTERANCE, "speaker"))
-        if "speaker" not in frame.columns:
-            raise UserError("speakers: found no column 'speaker'")
-        names = dict(frame.select(UTTERANCE, pl.col("speaker").cast(pl.String)).drop_nulls().iter_rows())
-    return np.unique([names.get(utterance, "\0" + utterance) for utterance in ids], return_inverse=True)[1]
+    if 2 * common < len(votes):
+        only_voted = next(utterance for utterance in voted if utterance not in answers)
+        only_answered = next((utterance for utterance in answered if utterance not in votes), None)
+        other = "" if only_answered is None else f", {only_answered!r} only in probabilities"
+        warnings.warn(
+            f"only {common:,} of {counted(len(votes), 'utterance')} with votes have probabilities of {alm}: found "
+            f"{only_voted!r} only in votes{other}; write the names alike where they mean the same",
+            stacklevel=4,
+        )

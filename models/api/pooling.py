@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ambivox.models.api.arguments import check_result_columns, real_number, whole_number
 from ambivox.models.api.frames import UTTERANCE, Frame, like
 from ambivox.models.api.inputs import Inputs, read_inputs
 from ambivox.models.errors import UserError
@@ -36,12 +37,18 @@ def pool(
 
     Args:
         votes: a row per vote (``utterance_id``, ``label``, and where known ``annotator_id``, ``weight``), or a row per
-            utterance with the number of votes per label. A list of tuples is (utterance, annotator, label).
+            utterance with the number of votes per label. A list of tuples is (utterance, annotator, label). The labels that
+            one annotator gives to one utterance share one vote, in proportion to their ``weight``; without
+            ``annotator_id`` a row is a vote, or as many as its ``weight`` says.
         probabilities: a row per utterance with a probability per label, summing to 1; a mapping from names to such
-            frames for several ALMs. Utterances may be missing, or have no votes.
+            frames for several ALMs. Utterances may be missing, or have no votes. A row without any number is of an ALM that
+            did not answer.
         speakers: who speaks, as a mapping or a frame with ``utterance_id`` and ``speaker``; the fit cross-validates
-            over speakers, so they should be given where utterances share them.
-        labels: the labels in their order; those of the frames if not given.
+            over speakers, so they should be given where utterances share them. A speaker that is None or nan is not known.
+        labels: a list of the labels in their order. If not given, they are the columns of numbers of ``probabilities``
+            (without those that a result of ``pool`` has beside the labels); without ``probabilities``, the labels that votes
+            name, or all columns of numbers of votes. Columns that cannot be labels are refused: 0 everywhere and named by no
+            vote; or in votes not whole, far larger than all others, or called ``age`` or ``duration``, for example.
         interval: the nominal coverage of the credible intervals, between 0 and 1. In simulations with three votes,
             intervals of 0.9 held 0.89 to 0.92 of the true probabilities, without an ALM and with one worth 4 or 60 votes.
         criterion: what the fit optimises; see docs/decisions/14-proper-scores.md.
@@ -59,9 +66,12 @@ def pool(
         >>> pool(votes).select("utterance_id", "human_votes").rows()
         [('u1', 2.0), ('u2', 2.0)]
     """
-    if not 0 < interval < 1:
+    if not 0 < real_number(interval, "interval") < 1:
         raise UserError(f"interval must be between 0 and 1, found {interval}")
+    seed = whole_number(seed, "seed", 0)
     given = read_inputs(votes, probabilities, speakers, labels)
+    ends = [f"{label}_{end}" for label in given.labels for end in ("low", "high")]
+    check_result_columns(given.labels, [UTTERANCE, *ends, "human_votes", "equivalent_votes"])
     model = fit(given, given.arrays, criterion, seed)
     pooled = pool_blocks(model, given.arrays.n_NK, given.arrays.q_NAK, given.arrays.label_mass_NA)
     low_NK, high_NK = credible_interval(pooled.posterior_mean_NK, pooled.variance_NK, interval)
@@ -102,6 +112,9 @@ def equivalent_votes(
     Raises:
         UserError: see ``pool``.
     """
+    seed = whole_number(seed, "seed", 0)
+    if votes_in_use is not None and real_number(votes_in_use, "votes_in_use") <= 0:
+        raise UserError(f"votes_in_use must be above 0, found {votes_in_use}")
     given = read_inputs(votes, probabilities, speakers, labels)
     if not given.alms:
         raise UserError("probabilities: found no ALM, expected at least one")

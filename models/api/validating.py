@@ -26,7 +26,7 @@ def validate(
     Args:
         votes: held-out votes, in a form that ``pool`` takes.
         distributions: a row per utterance with a probability per label; a mapping from names to such frames to compare
-            several. Further columns are ignored if ``labels`` are given.
+            several. Further columns are ignored if ``labels`` are given; those that a result of ``pool`` has beside its labels, always.
         speakers: see ``pool``; intervals are over speakers.
         labels: see ``pool``.
 
@@ -38,7 +38,7 @@ def validate(
     Raises:
         UserError: see ``pool``, or no utterance has both.
     """
-    given = read_inputs(votes, distributions, speakers, labels)
+    given = read_inputs(votes, distributions, speakers, labels, are_alms=False)
     voted_N = given.arrays.n_NK.sum(1) > 0
     speaker_N = None if speakers is None else [str(speaker) for speaker in given.arrays.speaker_N[voted_N]]
     rows = []

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ambivox.models.errors import UserError
+from ambivox.models.errors import UserError, unknown
 from ambivox.models.statistics.dominant_emotion import dominance
 
 Classes = Literal["dominant", "mass"]
@@ -52,6 +52,8 @@ class DimeAugSettings:
         """
         if not 0 <= self.ratio <= 1:
             raise UserError(f"ratio must be in [0, 1], found {self.ratio}; the paper uses 0.20 to 0.30")
+        if self.classes not in get_args(Classes):
+            raise unknown("classes", self.classes, get_args(Classes))
         if self.neighbours < 1:
             raise UserError(f"neighbours must be at least 1, found {self.neighbours}; the paper uses 3")
         if not (self.mixing_alpha > 0 and math.isfinite(self.mixing_alpha)):

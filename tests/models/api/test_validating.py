@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -30,4 +29,7 @@ def test_raters_who_name_both_labels_agree_with_the_uniform_distribution() -> No
 def test_a_column_of_counts_holds_whole_votes() -> None:
     counts = pl.DataFrame({"utterance_id": _IDS, "a": [1.0] * 4, "b": [1.0] * 4})
     assert _squared_error(counts) == pytest.approx(-0.5)
-    assert np.isfinite(_squared_error(_votes({"r": "ab"}, weight=pl.lit(1.0))))
+    weighted = _votes(
+        {"r": "ab", "s": "ab"}, weight=pl.lit(1.0)
+    )  # each rater has one vote, as without weights
+    assert _squared_error(weighted) == pytest.approx(0)
