@@ -73,7 +73,9 @@ def import_annotations(
     )
     reasons = _reasons(rejects, listed.labels)
     if not len(annotations):
-        raise UserError(f"{source}: no answer can be used ({'; '.join(reasons) or 'the table is empty'})")
+        raise UserError(
+            f"{source}: no answer can be used ({'; '.join([*reasons, *notes[1:]]) if reasons else 'the table is empty'})"
+        )
     for note in notes:
         _logger.info(note)
     frame = annotations.frame

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ambivox.models.tables import Utterances, Votes
 
 _logger = logging.getLogger(__name__)
+_LONGEST_EXAMPLE = 160
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +221,7 @@ def _log_rejects(rejects: DataFrame, found: Votes, source: Path) -> None:
         pl.len(), pl.col("detail").filter(pl.col("detail") != "").sort().first()
     )
     for reason, count, detail in reasons.sort("reason").iter_rows():
-        example = f", such as {detail!r}" if detail else ""
+        example = f", such as {detail[:_LONGEST_EXAMPLE]!r}" if detail else ""
         known = f" (known labels: {', '.join(found.labels)})" if "unknown label" in reason else ""
         _logger.info(f"  {reason}: {count:,}{example}{known}")
 

@@ -125,7 +125,7 @@ def notes_on(frame: pl.DataFrame, kind: str, sources: list[str], used: list[str]
     unread = [
         name
         for name in frame.columns
-        if name not in (*used, LINE)
+        if name not in (*used, LINE, "")
         and not (frame[name].dtype.is_nested() or frame[name].dtype in (pl.Object, pl.Binary))
         and frame[name].count()
         and frame[name].cast(pl.String).cast(pl.Float64, strict=False).count() == frame[name].count()

@@ -47,7 +47,7 @@ def describe_fault(values_K: np.ndarray, texts: Sequence[str]) -> str:
 
     Example:
         >>> describe_fault(np.array([-1.2, -0.4]), ["-1.2", "-0.4"])
-        '-1.2, -0.4 sum to -1.6, not to 1 or 100; log-probabilities must be exponentiated'
+        '-1.2, -0.4 sum to -1.6, with negative numbers; log-probabilities must be exponentiated'
     """
     found = ", ".join(texts)
     if any("%" in text for text in texts):
@@ -55,11 +55,8 @@ def describe_fault(values_K: np.ndarray, texts: Sequence[str]) -> str:
     if not np.isfinite(values_K).all():
         return f"{found}; every label needs a number"
     if (values_K < 0).any():
-        hint = "log-probabilities must be exponentiated"
-    elif values_K.sum() < 1:
-        hint = "a label may be missing"
-    else:
-        hint = "scores must be made probabilities"
+        return f"{found} sum to {values_K.sum():g}, with negative numbers; log-probabilities must be exponentiated"
+    hint = "a label may be missing" if values_K.sum() < 1 else "scores must be made probabilities"
     return f"{found} sum to {values_K.sum():g}, not to 1 or 100; {hint}"
 
 

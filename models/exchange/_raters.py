@@ -58,6 +58,7 @@ class Raters:
         self._known = frozenset(known) | self._imported
         self._by_spelling = {name.casefold(): name for name in sorted(self._known)}
         self._addresses: dict[str, str] = {}
+        self._nobodies: set[str] = set()
         self._tool = tool
 
     def name(self, names: Iterable[str], number: str, annotation: str, position: int) -> str:
@@ -89,7 +90,13 @@ class Raters:
             return self._addresses.setdefault(names[0].casefold(), names[0]) if "@" in names[0] else names[0]
         if number:
             return numbered
-        return f"{self._tool}-annotation-{annotation}" if annotation else f"{self._tool}-anonymous-{position}"
+        nobody = (
+            f"{self._tool}-annotation-{annotation}" if annotation else f"{self._tool}-anonymous-{position}"
+        )
+        if nobody in self._nobodies:  # some exports count annotations from 1 in every task
+            nobody = f"{nobody}-{position}"
+        self._nobodies.add(nobody)
+        return nobody
 
 
 def _text(value: Any) -> str:

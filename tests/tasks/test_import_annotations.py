@@ -269,3 +269,11 @@ def test_cells_that_hold_lists_are_one_line(tmp_path, corpus, name, row, column)
 def test_a_column_that_the_user_named_must_be_there(tmp_path, corpus):
     with pytest.raises(UserError, match=r"no column 'emotion' .--label.; found utterance_id, label"):
         imported(tmp_path, corpus, [{"utterance_id": "train-000", "label": "anger"}], label="emotion")
+
+
+def test_a_label_that_the_corpus_lacks_is_named_where_no_row_is_a_distribution(tmp_path, corpus):
+    row = numbers("train-000", (0.1, 0.05, 0.05)) | {"surprise": 0.8}
+    with pytest.raises(
+        UserError, match="a label may be missing'; columns of numbers that were not read: surprise"
+    ):
+        imported(tmp_path, corpus, [row])

@@ -238,6 +238,8 @@ def test_raters_without_a_name_do_not_replace_each_other(tmp_path):
         "label_studio-annotation-72",
     ]
     assert rejects.height == 0
+    path.write_text(json.dumps([{"data": {"utterance_id": "u1"}, "annotations": [nobody[0], nobody[0]]}]))
+    assert read_votes(path, CALLS)[0].frame.height == 2
     path = tmp_path / "result.csv"
     path.write_text("utterance_id,emotion\nu1,joy\nu1,joy\nu1,anger\n")
     votes, rejects = read_votes(path, CALLS)
