@@ -116,20 +116,12 @@ def add(path: Path, votes: Votes, source: str, source_sha256: str) -> Addition:
         UserError: See ``read``.
     """
     old = read(path).select(_COLUMNS)
-    dates = (
-        pl.col(_ENTERED_AT).dt.strftime(_DATE)
-        if _ENTERED_AT in votes.frame.columns
-        else pl.lit(None, pl.String)
-    )
-    new = votes.frame.select(
-        "utterance_id",
-        "annotator_id",
-        "label",
-        "weight",
-        source=pl.lit(source),
-        source_sha256=pl.lit(source_sha256),
-        entered_at=dates,
-    )
+    frame = votes.frame
+    if _ENTERED_AT not in frame.columns:
+        frame = frame.with_columns(entered_at=pl.lit(None, pl.Datetime("us", "UTC")))
+    new = frame.with_columns(
+        pl.col(_ENTERED_AT).dt.strftime(_DATE), source=pl.lit(source), source_sha256=pl.lit(source_sha256)
+    ).select(_COLUMNS)
     values = ["utterance_id", "annotator_id", "label", "weight"]
     pairs = new.select(_PAIR).unique()
     known = pairs.join(old, on=_PAIR, how="semi")
