@@ -100,7 +100,7 @@ def export(
     if left_out:
         _logger.info(f"left out: {counted(left_out, 'vote')} about other utterances")
     for note in notes:
-        _logger.info(note)
+        _logger.info(note.replace(str(folder), str(out)))
     _logger.info(f"export: {out}")
     return out
 

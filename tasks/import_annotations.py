@@ -5,10 +5,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ambivox.models.counted import counted
 
+if TYPE_CHECKING:
+    from polars import DataFrame
+
 _logger = logging.getLogger(__name__)
+_LONGEST_EXAMPLE = 160
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +21,7 @@ class ImportAnnotationsOptions:
     """Options of the step ``import-annotations``.
 
     Attributes:
-        alm: The name of the model, where no column has it.
+        alm: The name of the model, where the column is empty or there is none.
         revision: The version of the model, such as a date; "unknown" by default.
         utterance: The column with the utterance's id.
         model: The column with the name of the model.
@@ -63,13 +68,16 @@ def import_annotations(
     check_output_folder(out, inputs)
     columns = Columns(options.utterance, options.model, options.label, options.response)
     listed = Utterances.read(utterances)
-    annotations, rejects = read_annotations(
+    annotations, rejects, notes = read_annotations(
         source, listed, columns, alm=options.alm, revision=options.revision
     )
-    counts = dict(rejects["reason"].value_counts().sort("reason").iter_rows())
+    reasons = _reasons(rejects, listed.labels)
     if not len(annotations):
-        reasons = ", ".join(f"{reason}: {count:,}" for reason, count in counts.items())
-        raise UserError(f"{source}: no answer can be used ({reasons or 'the table is empty'})")
+        raise UserError(
+            f"{source}: no answer can be used ({'; '.join([*reasons, *notes[1:]]) if reasons else 'the table is empty'})"
+        )
+    for note in notes:
+        _logger.info(note)
     frame = annotations.frame
     checks = summarise_answers(annotations) | {
         "alm": ", ".join(frame["alm"].unique().sort()),
@@ -90,10 +98,23 @@ def import_annotations(
             f"{alm}: {counted(rows.height, 'answer')} about {rows['utterance_id'].n_unique():,} of {counted(len(listed), 'utterance')}, "
             f"{counted(int(rows['refused'].sum()), 'refusal')}"
         )
-    for reason, count in counts.items():
-        _logger.info(f"rejected: {reason}: {count:,}")
+    for reason in reasons:
+        _logger.info(f"rejected: {reason}")
     _logger.info(f"import_annotations: {out}")
     return out
+
+
+def _reasons(rejects: DataFrame, labels: tuple[str, ...]) -> list[str]:
+    """How many answers were rejected for what reason, with an example of each."""
+    counts = rejects["reason"].value_counts().sort("reason")
+    lines = []
+    for reason, count in counts.iter_rows():
+        shown = "utterance_id" if "unknown utterance" in reason else "detail"
+        examples = [text for text in rejects.filter(reason=reason)[shown].drop_nulls() if text]
+        example = f", such as {examples[0][:_LONGEST_EXAMPLE]!r}" if examples else ""
+        known = f" (known labels: {', '.join(labels)})" if reason == "unknown label" else ""
+        lines.append(f"{reason}: {count:,}{example}{known}")
+    return lines
 
 
 if __name__ == "__main__":

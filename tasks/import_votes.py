@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from ambivox.models.counted import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from polars import DataFrame
 
     from ambivox.models.tables import Utterances, Votes
 
 _logger = logging.getLogger(__name__)
+_LONGEST_EXAMPLE = 160
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +95,7 @@ def import_votes(
     _logger.info(
         f"{counted(len(found), 'vote')} read, {replaced:,} replace earlier ones, {rejects.height:,} rejected"
     )
-    _log_rejects(rejects)
+    _log_rejects(rejects, found, source)
     _logger.info(f"import_votes: {out}")
     return out
 
@@ -101,9 +104,11 @@ def _import_into(project: Path, corpus: str, source: Path, options: ImportVotesO
     """Add the votes to those that every ingest of the corpus adds."""
     import hashlib
 
+    from ambivox.models import exchange
     from ambivox.models.errors import UserError
     from ambivox.models.files import atomic_path
     from ambivox.models.ingestion import imported_votes
+    from ambivox.models.registry import find
     from ambivox.models.tables import Utterances, Votes
 
     ingested = project / "data" / corpus / "ingest"
@@ -113,23 +118,33 @@ def _import_into(project: Path, corpus: str, source: Path, options: ImportVotesO
             f"{corpus!r}; start with `ambivox run`"
         )
     listed = Utterances.read(ingested / "utterances.parquet")
-    found, rejects = _read(source, listed, Votes.read(ingested / "votes.parquet"), options)
+    earlier = Votes.read(ingested / "votes.parquet")
     file = imported_votes.place(project, corpus)
+    imported = imported_votes.read(file)
+    found, rejects = _read(source, listed, earlier, options, imported["annotator_id"].drop_nulls().unique())
+    if not exchange.is_labelling_tool(find(exchange, options.format, "format")):
+        found, rejects = _fitting(found, listed, source)
     digest = hashlib.sha256(source.read_bytes()).hexdigest() if source.is_file() else ""
     addition = imported_votes.add(file, found, source.name, digest)
     with atomic_path(file.with_name(f"{corpus}-rejects.parquet")) as temporary:
         rejects.write_parquet(temporary, compression="zstd")
+    older = f"{addition.older:,} are older than imported ones, " if addition.older else ""
     _logger.info(
-        f"{addition.new:,} new votes, {addition.changed:,} replace imported ones, {addition.unchanged:,} were there, "
+        f"{addition.new:,} new votes, {addition.changed:,} replace imported ones, {older}{addition.unchanged:,} were there, "
         f"{rejects.height:,} rejected"
     )
-    _log_rejects(rejects)
+    _log_replaced(earlier.frame, imported, found.frame)
+    _log_rejects(rejects, found, source)
     _logger.info(f"import_votes: {file}; the next `ambivox run` pools them")
     return file
 
 
 def _read(
-    source: Path, listed: Utterances, old: Votes | None, options: ImportVotesOptions
+    source: Path,
+    listed: Utterances,
+    old: Votes | None,
+    options: ImportVotesOptions,
+    imported: Iterable[str] = (),
 ) -> tuple[Votes, DataFrame]:
     """The votes of a source, and what cannot be used."""
     from ambivox.models import exchange
@@ -140,15 +155,75 @@ def _read(
     if exchange.is_labelling_tool(module):
         known = old.frame["annotator_id"].unique().to_list() if old else ()
         votes: tuple[Votes, DataFrame] = module.read_votes(
-            source, listed, control=options.control, id_field=options.id_field, known_annotators=known
+            source,
+            listed,
+            control=options.control,
+            id_field=options.id_field,
+            known_annotators=known,
+            imported_annotators=imported,
         )
         return votes
     return module.read(source).votes, no_rejects()
 
 
-def _log_rejects(rejects: DataFrame) -> None:
-    for reason, count in rejects["reason"].value_counts().sort("reason").iter_rows():
-        _logger.info(f"  {reason}: {count:,}")
+def _fitting(votes: Votes, listed: Utterances, source: Path) -> tuple[Votes, DataFrame]:
+    """The votes of people that fit a corpus, and the others."""
+    import polars as pl
+
+    from ambivox.models.ingestion import imported_votes
+    from ambivox.models.ingestion.corpus import rejected
+    from ambivox.models.ingestion.label_spellings import LabelSpellings, check_labels
+    from ambivox.models.tables import Votes
+
+    spellings = LabelSpellings(listed.labels)
+    meant = {label: spellings.find(label) or label for label in votes.frame["label"].unique()}
+    frame = votes.frame.with_columns(pl.col("label").replace(meant), file=pl.lit(str(source)))
+    is_human = pl.col("annotator_kind") == "human"
+    labels = frame.filter(is_human)["label"]
+    check_labels(labels.filter(~labels.is_in(list(listed.labels))), len(labels), listed.labels, source)
+    fits, rejects = imported_votes.check(frame.filter(is_human), listed.labels, listed.frame["utterance_id"])
+    by_models = rejected(
+        frame.filter(~is_human), "vote of an ALM (import-annotations takes them)", pl.col("annotator_id")
+    )
+    # What is left of the labels of one annotator weighs as much as one vote.
+    weight = pl.col("weight") / pl.col("weight").sum().over("utterance_id", "annotator_id")
+    whole = frame.group_by("utterance_id", "annotator_id").len("_all")
+    counted_labels = pl.len().over("utterance_id", "annotator_id")
+    scaled = fits.join(whole, on=["utterance_id", "annotator_id"]).with_columns(
+        weight=pl.when(counted_labels < pl.col("_all")).then(weight).otherwise("weight")
+    )
+    return Votes.check(scaled.select(list(Votes.required)), listed.labels, str(source)), pl.concat(
+        [rejects, by_models]
+    )
+
+
+def _log_replaced(earlier: DataFrame, imported: DataFrame, found: DataFrame) -> None:
+    """Say which votes of the corpus itself count no longer, since their annotators now say something else."""
+    pair = ["utterance_id", "annotator_id"]
+    own = earlier.join(imported, on=pair, how="anti").join(found, on=pair, how="semi")
+    other = own.join(found, on=[*pair, "label"], how="anti").sort(pair)
+    number = other.select(pair).n_unique()
+    if number:
+        row = other.row(0, named=True)
+        new = found.filter(utterance_id=row["utterance_id"], annotator_id=row["annotator_id"])["label"]
+        _logger.info(
+            f"{counted(number, 'replaces a vote', 'replace votes')} of the corpus, such as {row['annotator_id']!r} on "
+            f"{row['utterance_id']!r}: {row['label']} becomes {', '.join(new)}"
+        )
+
+
+def _log_rejects(rejects: DataFrame, found: Votes, source: Path) -> None:
+    import polars as pl
+
+    if not len(found):
+        _logger.warning(f"{source}: no vote was read; see whether this is the finished export")
+    reasons = rejects.group_by("reason").agg(
+        pl.len(), pl.col("detail").filter(pl.col("detail") != "").sort().first()
+    )
+    for reason, count, detail in reasons.sort("reason").iter_rows():
+        example = f", such as {detail[:_LONGEST_EXAMPLE]!r}" if detail else ""
+        known = f" (known labels: {', '.join(found.labels)})" if "unknown label" in reason else ""
+        _logger.info(f"  {reason}: {count:,}{example}{known}")
 
 
 if __name__ == "__main__":

@@ -101,9 +101,9 @@ def ingest(
         more_votes = imported_votes.read(imported) if imported else imported_votes.none()
         if options.pseudonyms:
             key = pseudonyms.read_key(options.pseudonym_key, create=True)
+            more_votes = pseudonyms.annotators_with_pseudonyms(more_votes, key, pseudonyms.raters(data))
             # A pseudonym may have been forgotten where the name is not known any more.
             data = without_excluded(pseudonyms.with_pseudonyms(data, key), options.forgotten)
-            more_votes = pseudonyms.annotators_with_pseudonyms(more_votes, key)
         ingested = ingest_corpus(
             data,
             corpus,

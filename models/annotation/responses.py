@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -107,8 +108,8 @@ def parse_letter(response: str, prompt: Prompt) -> str | None:
     for label in prompt.labels:
         if label.casefold() == lowered:
             return label
-    named = [label for label in prompt.labels if label.casefold() in lowered]
-    # A label that is part of another named label ("sad" in "sadness") does not count.
+    named = [label for label in prompt.labels if _is_named(label.casefold(), lowered)]
+    # A label that is part of another named label ("sad" in "very sad") does not count.
     maximal = [label for label in named if not any(label != other and label in other for other in named)]
     if len(maximal) == 1:
         return maximal[0]
@@ -119,6 +120,18 @@ def parse_letter(response: str, prompt: Prompt) -> str | None:
     if leading_code is None and len(text) >= _ENDLESS_CODES and set(text) <= label_of_code.keys():
         return label_of_code[text[0]]
     return label_of_code.get(leading_code[1]) if leading_code else None
+
+
+def _is_named(label: str, text: str) -> bool:
+    """Whether a label is in a text as a word of its own: "happy" is not in "unhappy"."""
+    before = "" if _has_no_blanks(label[:1]) else r"(?<![^\W_])"
+    after = "" if _has_no_blanks(label[-1:]) else r"(?![^\W_])"
+    return label in text and re.search(f"{before}{re.escape(label)}{after}", text) is not None
+
+
+def _has_no_blanks(letter: str) -> bool:
+    """Whether a letter is of a script without capitals, such as Chinese, whose words need no blanks between them."""
+    return unicodedata.category(letter or " ") == "Lo"
 
 
 def percentage_schema(prompt: Prompt) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 A format has ``write(tables, folder)`` and ``read(folder) -> LinkedTables``, which returns exactly what was written: the same
 rows and the same numbers to the last bit. A labelling tool has ``write_project(tables, folder, audio_url)``, which returns
-lines for the user, and ``read_votes(path, utterances, control=, id_field=, known_annotators=)``, which returns the votes
-that people gave there, and what cannot be used.
+lines for the user, and ``read_votes(path, utterances, control=, id_field=, known_annotators=, imported_annotators=)``,
+which returns the votes that people gave there, and what cannot be used.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -27,13 +28,15 @@ class UtteranceFinder:
         self._id_field = id_field
         self._ids = frozenset(frame["utterance_id"])
         self._by_number = _unique(
-            (int(name), name) for name in self._ids if name.isascii() and name.isdigit()
+            (name.lstrip("0"), name) for name in self._ids if name.isascii() and name.isdigit()
         )
-        self._by_tail = _unique(
+        tails = [
             (tail, name)
             for name, audio in frame.select("utterance_id", "audio").iter_rows()
             for tail in _tails(_path_of(audio))
-        )
+        ]
+        self._by_tail = _unique(tails)
+        self._by_spelling = _unique((_spelling(tail), name) for tail, name in tails)
 
     def find(self, data: Mapping[str, Any]) -> str | None:
         """The utterance of a task.
@@ -44,15 +47,35 @@ class UtteranceFinder:
         Returns:
             Its id; None where nothing in the data belongs to exactly one utterance.
         """
-        given = data.get(self._id_field)
-        text = str(given).strip() if isinstance(given, str | int | float) else ""
+        text = self.given_id(data)
         if text in self._ids:
             return text
         number = text.removesuffix(".0")
-        if number.isascii() and number.isdigit() and (name := self._by_number.get(int(number))):
+        if number.isascii() and number.isdigit() and (name := self._by_number.get(number.lstrip("0"))):
             return name
         audio = data.get("audio")
         return self._by_audio(audio) if isinstance(audio, str) and not text else None
+
+    def given_id(self, data: Mapping[str, Any]) -> str:
+        """The id that a task names; "" where it names none.
+
+        Args:
+            data: The task's data.
+        """
+        given = data.get(self._id_field)
+        try:
+            return str(given).strip() if isinstance(given, str | int | float) else ""
+        except ValueError:  # a number of more than 4,300 digits
+            return ""
+
+    def looked_for(self, data: Mapping[str, Any]) -> str:
+        """By what a task's utterance is looked for: its id, or its audio; "" where there is neither.
+
+        Args:
+            data: The task's data.
+        """
+        audio = data.get("audio")
+        return self.given_id(data) or (audio if isinstance(audio, str) else "")
 
     def _by_audio(self, audio: str) -> str | None:
         """The utterance whose audio has the longest end of the path in common, where there is only one."""
@@ -60,8 +83,8 @@ class UtteranceFinder:
         folder, separator, file = path.rpartition("/")
         for candidate in dict.fromkeys((path, f"{folder}{separator}{_UPLOADED.sub('', file)}")):
             for tail in _tails(candidate):
-                if tail in self._by_tail:
-                    return self._by_tail[tail]
+                if name := self._by_tail.get(tail) or self._by_spelling.get(_spelling(tail)):
+                    return name
         return None
 
 
@@ -78,6 +101,12 @@ def _tails(path: str) -> list[str]:
     """The ends of a path, the longest first: ``a/b/c.wav``, ``b/c.wav``, ``c.wav``."""
     parts = [part for part in path.split("/") if part]
     return ["/".join(parts[start:]) for start in range(len(parts))]
+
+
+def _spelling(path: str) -> str:
+    """A path as other systems spell it: letters composed (NFC), and the file's suffix in small letters."""
+    stem, dot, suffix = unicodedata.normalize("NFC", path).rpartition(".")
+    return f"{stem}{dot}{suffix.casefold()}"
 
 
 def _unique(pairs: Iterable[tuple[Any, str]]) -> dict[Any, str]:

@@ -27,7 +27,7 @@ from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.exchange._audio_addresses import audio_address, audio_root
-from ambivox.models.exchange._opinions import Opinion, moment, votes_of
+from ambivox.models.exchange._opinions import ID_FIELD, Opinion, moment, votes_of
 from ambivox.models.files import write_json
 from ambivox.models.json_documents import read_json_document
 from ambivox.models.tables import Utterances, Votes
@@ -104,6 +104,7 @@ def read_votes(
     control: str = _QUESTION,
     id_field: str = "utterance_id",
     known_annotators: Iterable[str] = (),
+    imported_annotators: Iterable[str] = (),
 ) -> tuple[Votes, pl.DataFrame]:
     """Read human votes from Argilla's records.
 
@@ -113,6 +114,7 @@ def read_votes(
         control: The name of the question with the labels.
         id_field: The metadata that holds the utterance's id; records without it are matched by their own id.
         known_annotators: See ``votes_of``.
+        imported_annotators: See ``votes_of``.
 
     Returns:
         The votes, and what cannot be used, with the columns of REJECTS.
@@ -128,13 +130,20 @@ def read_votes(
             f"{file}: no question of the name {control!r} is answered; found {', '.join(sorted(questions))}; name the one "
             "with the labels by --control"
         )
+    if records and id_field != ID_FIELD and not any(id_field in record.metadata for record in records):
+        names = sorted({str(name) for record in records for name in record.metadata})
+        raise UserError(
+            f"{file}: no record has the metadata {id_field!r}; found {', '.join(names) or 'none'}; name the one with the "
+            "utterance's id by --id-field"
+        )
     return votes_of(
         list(_opinions(records, control, id_field)),
         utterances,
         file,
         id_field=id_field,
         known_annotators=known_annotators,
-        anonymous="argilla",
+        imported_annotators=imported_annotators,
+        tool="argilla",
     )
 
 

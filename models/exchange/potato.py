@@ -9,67 +9,35 @@ What an annotator chose, in user_state.json and in annotations.jsonl:
 
     {"user_id": "r1", "instance_id_to_label_to_value": {"u1": [[{"schema": "emotion", "name": "anger"}, "anger"]]}}
     {"instance_id": "u1", "user_id": "r1", "labels": {"emotion": {"anger": "anger"}}, "spans": {}, "links": {}}
+
+Potato 1 kept ``ANNOTATOR/annotated_instances.jsonl`` instead, which is read, too:
+
+    {"id": "u1", "displayed_text": "", "label_annotations": {"emotion": {"anger": "true"}}}
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ambivox.models.counted import counted
-from ambivox.models.document_faults import describe
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.exchange._audio_addresses import audio_address, audio_root
 from ambivox.models.exchange._opinions import Opinion, moment, votes_of
-from ambivox.models.file_errors import error_text
+from ambivox.models.exchange._potato_results import OUTPUT, STATE, read_entries
 from ambivox.models.files import atomic_path, write_json
-from ambivox.models.json_documents import read_json_document
 from ambivox.models.tables import Utterances, Votes
 
 _SCHEMA = "emotion"
-_OUTPUT = "annotation_output"
-_STATE = "user_state.json"
 # Potato serves files of the project's folder media under this address.
 _MEDIA = "/media/"
 _LONGEST_NAME = 200  # of a folder
-_EXPECTED_STATE = "what Potato keeps of an annotator, with instance_id_to_label_to_value"
-
-
-class _Label(BaseModel):
-    """A label of one question."""
-
-    model_config = ConfigDict(extra="ignore")
-    question: str = Field(alias="schema")
-    name: str
-
-
-class _State(BaseModel):
-    """What Potato keeps of an annotator."""
-
-    model_config = ConfigDict(extra="ignore")
-    user_id: str | None = None
-    chosen: dict[str, list[tuple[_Label, Any]]] = Field(alias="instance_id_to_label_to_value")
-
-
-class _Line(BaseModel):
-    """A line of annotations.jsonl."""
-
-    model_config = ConfigDict(extra="ignore")
-    instance_id: str
-    user_id: str | None = None
-    labels: dict[str, dict[str, Any]] = Field(default_factory=dict)
-
-
-_STATES: TypeAdapter[_State] = TypeAdapter(_State)
-_LINES: TypeAdapter[_Line] = TypeAdapter(_Line)
 
 
 def write_project(tables: LinkedTables, folder: Path, audio_url: str | None = None) -> list[str]:
@@ -114,11 +82,11 @@ def write_project(tables: LinkedTables, folder: Path, audio_url: str | None = No
             }
             file.write(json.dumps(item, ensure_ascii=False) + "\n")
     for (annotator,), votes in grouped.group_by("annotator_id", maintain_order=True):
-        _write_state(folder / _OUTPUT, str(annotator), votes)
+        _write_state(folder / OUTPUT, str(annotator), votes)
     notes = []
     if root is not None:
         notes.append(
-            f"to let Potato play the audio, put {root} or a link to it at {folder.name}/media, or export with --audio-url"
+            f"to let Potato play the audio, put {root} or a link to it at {folder / 'media'}, or export with --audio-url"
             if audio_url is None
             else f"{audio_url} stands for the folder {root}"
         )
@@ -136,15 +104,17 @@ def read_votes(
     control: str = _SCHEMA,
     id_field: str = "utterance_id",
     known_annotators: Iterable[str] = (),
+    imported_annotators: Iterable[str] = (),
 ) -> tuple[Votes, pl.DataFrame]:
     """Read human votes from Potato's result.
 
     Args:
-        path: The project's folder, its annotation_output, or an annotations.jsonl.
+        path: The project's folder, its annotation_output, an annotations.jsonl, or an annotated_instances.jsonl of Potato 1.
         utterances: The utterances that votes may be for, with the labels that are allowed.
         control: The name of the annotation scheme with the labels.
         id_field: Unused: Potato identifies an item by the key that config.yaml names.
         known_annotators: See ``votes_of``.
+        imported_annotators: See ``votes_of``.
 
     Returns:
         The votes, and what cannot be used, with the columns of REJECTS.
@@ -152,7 +122,7 @@ def read_votes(
     Raises:
         UserError: There is no result of Potato, or none of that annotation scheme.
     """
-    entries = list(_entries_of_folder(path) if path.is_dir() else _entries_of_file(path))
+    entries = read_entries(path)
     schemes = {scheme for _, _, labels in entries for scheme, names in labels.items() if names}
     if schemes and control not in schemes:
         raise UserError(
@@ -175,54 +145,9 @@ def read_votes(
         path,
         id_field=id_field,
         known_annotators=known_annotators,
-        anonymous="potato",
+        imported_annotators=imported_annotators,
+        tool="potato",
     )
-
-
-_Entry = tuple[str | None, str, dict[str, list[str]]]
-
-
-def _entries_of_folder(folder: Path) -> Iterator[_Entry]:
-    """Annotator, utterance and chosen labels by scheme, from what Potato keeps."""
-    output = folder / _OUTPUT if (folder / _OUTPUT).is_dir() else folder
-    files = sorted(output.glob(f"*/{_STATE}"))
-    if not files:
-        raise UserError(
-            f"{folder}: no annotation_output/ANNOTATOR/{_STATE} here; expected a project that Potato ran"
-        )
-    for file in files:
-        state = read_json_document(file, _STATES, _EXPECTED_STATE)
-        for utterance_id, pairs in state.chosen.items():
-            labels: dict[str, list[str]] = {}
-            for label, value in pairs:
-                if _is_chosen(value):
-                    labels.setdefault(label.question, []).append(label.name)
-            yield state.user_id or file.parent.name, utterance_id, labels
-
-
-def _entries_of_file(path: Path) -> Iterator[_Entry]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error_text(error)})") from error
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                entry = _LINES.validate_json(line)
-            except ValidationError as error:
-                raise UserError(
-                    f"{path}:{number}: expected a line of Potato's annotations.jsonl: {describe(error)}"
-                ) from error
-            labels = {
-                scheme: [name for name, value in given.items() if _is_chosen(value)]
-                for scheme, given in entry.labels.items()
-            }
-            yield entry.user_id, entry.instance_id, labels
-
-
-def _is_chosen(value: Any) -> bool:
-    """Whether a stored value means that the label was chosen; an unchecked box is stored as false by some versions."""
-    return value not in (None, False, "", "false")
 
 
 def _write_config(
@@ -238,7 +163,7 @@ def _write_config(
     config = {
         "annotation_task_name": "Which emotion do you hear?",
         "task_dir": ".",
-        "output_annotation_dir": _OUTPUT,
+        "output_annotation_dir": OUTPUT,
         "data_files": ["utterances.jsonl"],
         "item_properties": {"id_key": "utterance_id", "text_key": "transcript"},
         "instance_display": {"fields": fields},
@@ -269,4 +194,4 @@ def _write_state(output: Path, annotator: str, votes: pl.DataFrame) -> None:
         name = f"%2E{name[1:]}"
     if len(name) > _LONGEST_NAME:
         name = hashlib.sha256(annotator.encode()).hexdigest()
-    write_json(output / name / _STATE, {"user_id": annotator, "instance_id_to_label_to_value": chosen})
+    write_json(output / name / STATE, {"user_id": annotator, "instance_id_to_label_to_value": chosen})

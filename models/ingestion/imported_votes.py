@@ -1,7 +1,8 @@
 """Human votes that were collected after the corpus was published, and that every ingest adds to it.
 
 ``imported_votes/<corpus>.csv`` in a project holds them as text that belongs into version control: one row per label that
-an annotator chose, with the file that it came from. ``ambivox import-votes --into <corpus>`` writes it.
+an annotator chose, with the file that it came from, and when it was entered where that is known.
+``ambivox import-votes --into <corpus>`` writes it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from ambivox.models.tables import Votes
 
 # The name of the file that the votes came from, and the hash of its content.
 _PROVENANCE = ("source", "source_sha256")
-_COLUMNS = ("utterance_id", "annotator_id", "label", "weight", *_PROVENANCE)
+_ENTERED_AT = "entered_at"  # optional: not every tool tells
+_REQUIRED = ("utterance_id", "annotator_id", "label", "weight", *_PROVENANCE)
+_COLUMNS = (*_REQUIRED, _ENTERED_AT)
+_DATE = "%Y-%m-%dT%H:%M:%S%.6fZ"
 _PAIR = ["utterance_id", "annotator_id"]
 
 
@@ -33,11 +37,13 @@ class Addition:
         new: Votes of annotators on utterances that had none of them.
         changed: Votes that replace an earlier import's with other labels.
         unchanged: Votes that were there already.
+        older: Votes that were entered before the ones that are there, which stay.
     """
 
     new: int
     changed: int
     unchanged: int
+    older: int = 0
 
 
 def place(project: Path, corpus: str) -> Path:
@@ -74,14 +80,17 @@ def read(path: Path) -> pl.DataFrame:
         path: The file; no file means no votes.
 
     Returns:
-        Its columns as text, ``weight`` as a number, and ``file`` and ``line`` for messages.
+        Its columns as text (``entered_at`` is null where no date is known), ``weight`` as a number, and ``file`` and ``line`` for messages.
 
     Raises:
         UserError: A column is missing, or a weight is no positive number.
     """
     if not path.exists():
         return none()
-    frame = read_csv(path, _COLUMNS).select(*_COLUMNS, "line").with_columns(file=pl.lit(str(path)))
+    frame = read_csv(path, _REQUIRED)
+    if _ENTERED_AT not in frame.columns:
+        frame = frame.with_columns(entered_at=pl.lit(None, pl.String))
+    frame = frame.select(*_COLUMNS, "line").with_columns(file=pl.lit(str(path)))
     frame = frame.with_columns(pl.col("weight").cast(pl.Float64, strict=False))
     wrong = frame.filter(~(pl.col("weight").is_finite() & (pl.col("weight") > 0)).fill_null(value=False))
     if wrong.height:
@@ -92,11 +101,11 @@ def read(path: Path) -> pl.DataFrame:
 
 
 def add(path: Path, votes: Votes, source: str, source_sha256: str) -> Addition:
-    """Add votes to the file. Where an annotator is in it with the same utterance, the new vote counts.
+    """Add votes to the file. Where an annotator is in it with the same utterance, the vote that was entered later counts.
 
     Args:
         path: The file; it is created if it does not exist.
-        votes: The votes to add.
+        votes: The votes to add; ``entered_at`` says when they were entered. Where a date is missing, the new vote counts.
         source: The name of the file that they come from.
         source_sha256: The hash of that file.
 
@@ -107,9 +116,12 @@ def add(path: Path, votes: Votes, source: str, source_sha256: str) -> Addition:
         UserError: See ``read``.
     """
     old = read(path).select(_COLUMNS)
-    new = votes.frame.select("utterance_id", "annotator_id", "label", "weight").with_columns(
-        source=pl.lit(source), source_sha256=pl.lit(source_sha256)
-    )
+    frame = votes.frame
+    if _ENTERED_AT not in frame.columns:
+        frame = frame.with_columns(entered_at=pl.lit(None, pl.Datetime("us", "UTC")))
+    new = frame.with_columns(
+        pl.col(_ENTERED_AT).dt.strftime(_DATE), source=pl.lit(source), source_sha256=pl.lit(source_sha256)
+    ).select(_COLUMNS)
     values = ["utterance_id", "annotator_id", "label", "weight"]
     pairs = new.select(_PAIR).unique()
     known = pairs.join(old, on=_PAIR, how="semi")
@@ -124,14 +136,21 @@ def add(path: Path, votes: Votes, source: str, source_sha256: str) -> Addition:
         on=_PAIR,
         how="anti",
     )
+    both = _dated(new).join(_dated(old), on=_PAIR, suffix="_old")
+    earlier = both.filter((pl.col("date") < pl.col("date_old")).fill_null(value=False))
+    later = both.filter((pl.col("date") > pl.col("date_old")).fill_null(value=False))
+    older = known.join(same, on=_PAIR, how="anti").join(earlier, on=_PAIR, how="semi")
+    # Who says the same again at a later date has not changed their mind by then.
+    staying = pl.concat([same.join(later, on=_PAIR, how="anti"), older])
     merged = pl.concat(
         [
-            old.join(pairs.join(same, on=_PAIR, how="anti"), on=_PAIR, how="anti"),
-            new.join(same, on=_PAIR, how="anti"),
+            old.join(pairs.join(staying, on=_PAIR, how="anti"), on=_PAIR, how="anti"),
+            new.join(staying, on=_PAIR, how="anti"),
         ]
     )
     _write(merged.sort(_COLUMNS), path)
-    return Addition(pairs.height - known.height, known.height - same.height, same.height)
+    changed = known.height - same.height - older.height
+    return Addition(pairs.height - known.height, changed, same.height, older.height)
 
 
 def check(
@@ -218,7 +237,14 @@ def describe(imported: pl.DataFrame) -> list[str]:
     ]
 
 
+def _dated(votes: pl.DataFrame) -> pl.DataFrame:
+    """When each annotator last voted on each utterance."""
+    date = pl.col(_ENTERED_AT).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_zone="UTC", strict=False)
+    return votes.group_by(_PAIR).agg(date=date.max())
+
+
 def _write(frame: pl.DataFrame, path: Path) -> None:
+    columns = _COLUMNS if frame[_ENTERED_AT].count() else _REQUIRED
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        frame.select(_COLUMNS).write_csv(temporary)
+        frame.select(columns).write_csv(temporary)

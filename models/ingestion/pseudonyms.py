@@ -11,7 +11,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,8 +98,8 @@ def with_pseudonyms(data: CorpusData, key: bytes) -> CorpusData:
     if "speaker" in utterances.columns:
         utterances = _replaced(utterances, "speaker", "speaker", key)
     names = {name: pseudonym(name, "speaker", key) for name in speakers.cast(pl.String).drop_nulls().unique()}
-    raters = data.votes["annotator_id"].cast(pl.String).drop_nulls().unique()
-    names |= {name: pseudonym(name, "rater", key) for name in raters}
+    voters = data.votes["annotator_id"].cast(pl.String).drop_nulls().unique()
+    names |= {name: pseudonym(name, "rater", key) for name in voters}
     return replace(
         data,
         utterances=utterances,
@@ -109,17 +109,42 @@ def with_pseudonyms(data: CorpusData, key: bytes) -> CorpusData:
     )
 
 
-def annotators_with_pseudonyms(votes: pl.DataFrame, key: bytes) -> pl.DataFrame:
+def raters(data: CorpusData) -> frozenset[str]:
+    """The names of everybody who voted on a corpus or rated it.
+
+    Args:
+        data: A corpus as its loader read it.
+
+    Returns:
+        The names.
+    """
+    tables = (data.votes, *(() if data.ratings is None else (data.ratings,)))
+    return frozenset(name for table in tables for name in table["annotator_id"].cast(pl.String).drop_nulls())
+
+
+def annotators_with_pseudonyms(
+    votes: pl.DataFrame, key: bytes, corpus_raters: Iterable[str] = ()
+) -> pl.DataFrame:
     """Replace the names of annotators in a table of votes or ratings.
 
     Args:
         votes: A table with the column ``annotator_id``.
         key: The project's key.
+        corpus_raters: Names of annotators of the corpus. Pseudonyms of these, or of other annotators in the table, are
+            no names and stay: votes that were exported with pseudonyms come back under them.
 
     Returns:
         The table with pseudonyms.
     """
-    return _replaced(votes, "annotator_id", "rater", key)
+    names = {*corpus_raters, *votes["annotator_id"].cast(pl.String).drop_nulls()}
+    made = frozenset(pseudonym(name, "rater", key) for name in names)
+    replaced = _replaced(votes, "annotator_id", "rater", key, made)
+    # Somebody whose vote is there under the name and under the pseudonym gave the latter later.
+    is_made = votes["annotator_id"].is_in(list(made)).fill_null(value=False)
+    pair = ["utterance_id", "annotator_id"]
+    numbered = replaced.with_row_index("_row").with_columns(_made=is_made)
+    twice = numbered.filter(~pl.col("_made")).join(numbered.filter("_made"), on=pair, how="semi")
+    return replaced if not twice.height else numbered.join(twice, on="_row", how="anti").drop("_row", "_made")
 
 
 def _without_names(note: str, pseudonyms: Mapping[str, str]) -> str:
@@ -131,8 +156,12 @@ def _without_names(note: str, pseudonyms: Mapping[str, str]) -> str:
     return re.sub(rf"(?<!\w)(?:{pattern})(?!\w)", lambda match: pseudonyms[match[0]], note)
 
 
-def _replaced(frame: pl.DataFrame, column: str, prefix: str, key: bytes) -> pl.DataFrame:
+def _replaced(
+    frame: pl.DataFrame, column: str, prefix: str, key: bytes, made: Collection[str] = ()
+) -> pl.DataFrame:
     names = frame[column].cast(pl.String)
-    pseudonyms = {name: pseudonym(name, prefix, key) for name in names.drop_nulls().unique()}
+    pseudonyms = {
+        name: name if name in made else pseudonym(name, prefix, key) for name in names.drop_nulls().unique()
+    }
     replaced = [None if name is None else pseudonyms[name] for name in names]
     return frame.with_columns(pl.Series(column, replaced, dtype=pl.String))

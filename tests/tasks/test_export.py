@@ -120,3 +120,10 @@ def test_labels_must_agree(tables: dict[str, Path], tmp_path: Path) -> None:
     path = wider.write(tmp_path / "wider.parquet")
     with pytest.raises(UserError, match="the votes have the labels"):
         import_votes(source=out, utterances=path, out=tmp_path / "back", format="csv")
+
+
+def test_the_folder_for_potato_s_audio_is_the_exported_one(
+    tables: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = export(utterances=tables["utterances"], votes=tables["votes"], out=tmp_path / "p", format="potato")
+    assert f"at {out}/media" in capsys.readouterr().out

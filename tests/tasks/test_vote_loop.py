@@ -16,7 +16,7 @@ from ambivox.flows.job import Job
 from ambivox.flows.project import enter
 from ambivox.flows.stage_arguments import stage_call
 from ambivox.models.errors import UserError
-from ambivox.models.tables import Distributions, Votes
+from ambivox.models.tables import Distributions, Utterances, Votes
 from tests.support.annotation_fixtures import LABELS, write_clip
 from tests.support.label_studio_project import export, import_faults, minimal, write_csv
 from tests.support.steps import export as export_step
@@ -207,3 +207,76 @@ def test_what_cannot_be_imported_is_said(project, arguments, message):
     Path("result.json").write_text("[]")
     with pytest.raises(UserError, match=message):
         import_votes(**({"source": Path("result.json")} | arguments))
+
+
+def label_studio_result(path: Path, *opinions: tuple[str, Any, str]) -> Path:
+    """An export with an annotation per utterance, user and label."""
+    tasks = [
+        {
+            "data": {"utterance_id": utterance},
+            "annotations": [
+                {"completed_by": user, "result": [{"from_name": "emotion", "value": {"choices": [label]}}]}
+            ],
+        }
+        for utterance, user, label in opinions
+    ]
+    path.write_text(json.dumps(tasks))
+    return path
+
+
+def test_votes_of_the_corpus_that_are_replaced_are_named(project, capsys):
+    lead = {"id": 3, "email": "Lead@example.org"}
+    result = label_studio_result(Path("r.json"), ("u00", lead, LABELS[1]), ("u01", 1, LABELS[0]))
+    import_votes(source=result, into="calls")
+    shown = capsys.readouterr().out
+    assert (
+        f"1 replaces a vote of the corpus, such as 'lead@example.org' on 'u00': {LABELS[0]} becomes" in shown
+    )
+    raters = pl.read_csv("imported_votes/calls.csv")["annotator_id"].to_list()
+    assert raters == ["lead@example.org", "label_studio-1"]
+    import_votes(source=label_studio_result(Path("s.json"), ("u01", 1, LABELS[1])), into="calls")
+    assert "0 new votes, 1 replace imported ones" in capsys.readouterr().out
+
+
+def test_a_result_without_votes_is_warned_about(project, capsys):
+    Path("r.json").write_text('[{"data": {"utterance_id": "u00"}, "annotations": []}]')
+    import_votes(source=Path("r.json"), into="calls")
+    assert "no vote was read" in capsys.readouterr().err
+
+
+def test_tables_of_other_formats_are_checked_like_results_of_tools(project, capsys):
+    data = Path("data/calls/ingest")
+    utterances = Utterances.read(data / "utterances.parquet")
+    other = utterances.frame.head(1).with_columns(utterance_id=pl.lit("gone"))
+    labels = (*utterances.labels, "bored")
+    rows = [
+        ("u00", "kim", "human", LABELS[1].upper(), 1.0),
+        ("u01", "kim", "human", LABELS[0], 0.5),
+        ("u01", "kim", "human", "bored", 0.5),
+        ("gone", "kim", "human", LABELS[0], 1.0),
+        ("u02", "gpt", "alm", LABELS[0], 1.0),
+    ]
+    labels = (*labels, LABELS[1].upper())
+    Path("other").mkdir()
+    Utterances.check(pl.concat([utterances.frame, other]), labels).write(Path("other/utterances.parquet"))
+    Votes.check(pl.DataFrame(rows, list(Votes.required), orient="row"), labels).write(
+        Path("other/votes.parquet")
+    )
+    export_step(
+        utterances=Path("other/utterances.parquet"),
+        votes=Path("other/votes.parquet"),
+        out=Path("exported"),
+        format="csv",
+    )
+    import_votes(source=Path("exported"), into="calls", format="csv")
+    brought = pl.read_csv("imported_votes/calls.csv").select(
+        "utterance_id", "annotator_id", "label", "weight"
+    )
+    assert brought.rows() == [("u00", "kim", LABELS[1], 1.0), ("u01", "kim", LABELS[0], 1.0)]
+    rejects = pl.read_parquet("imported_votes/calls-rejects.parquet")
+    assert sorted(rejects["reason"]) == [
+        "imported vote for an unknown utterance",
+        "imported vote with an unknown label",
+        "vote of an ALM (import-annotations takes them)",
+    ]
+    assert "such as 'bored' (known labels: " in capsys.readouterr().out

@@ -2,7 +2,8 @@
 
 JSON has a list of tasks with their annotations. JSON-MIN, CSV and TSV have one row per annotation, with the task's data,
 ``annotator``, ``annotation_id``, ``created_at``, ``updated_at``, and one column per control of the interface. Several
-choices are JSON in that column: ``{"choices": ["anger", "fear"]}``.
+choices are JSON in that column: ``{"choices": ["anger", "fear"]}``. Before version 1.0, annotations were called
+``completions``, dates were seconds since 1970, and rows of JSON-MIN had no ``annotation_id``.
 """
 
 from __future__ import annotations
@@ -17,18 +18,24 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ambivox.models.errors import UserError
 from ambivox.models.exchange._opinions import Opinion, moment
+from ambivox.models.exchange._raters import names_of
 from ambivox.models.exchange.label_studio.tasks import ANNOTATOR_KEY
 from ambivox.models.ingestion.reading import read_csv
 from ambivox.models.json_documents import read_json_document
 
 EXPECTED = "a list of tasks, as Label Studio exports under JSON or JSON-MIN"
+_MOST_SHOWN = 8
 _Text = str | int | float
+_ANNOTATIONS = frozenset({"annotations", "completions"})
 # Fields of a row of JSON-MIN that are no control, with those of tasks that this project writes.
 _ROW_FIELDS = frozenset(
     [
         "id",
         "annotator",
         "annotation_id",
+        "completion_id",
+        "was_cancelled",
+        "skipped",
         "created_at",
         "updated_at",
         "lead_time",
@@ -71,16 +78,20 @@ class _User(BaseModel):
     model_config = ConfigDict(extra="ignore")
     id: int | str | None = None
     email: str | None = None
+    username: str | None = None
 
 
 class _Annotation(BaseModel):
     """What one annotator entered about one task."""
 
     model_config = ConfigDict(extra="ignore")
+    id: _Text | None = None
     completed_by: _User | int | str | None = None
     was_cancelled: bool | None = None
-    created_at: str | None = None
-    updated_at: str | None = None
+    skipped: bool | None = None
+    created_at: _Text | None = None
+    updated_at: _Text | None = None
+    parent_annotation: Any = None
     result: list[_Result] | None = None
 
 
@@ -90,6 +101,7 @@ class _Task(BaseModel):
     model_config = ConfigDict(extra="ignore")
     data: dict[str, Any] = Field(default_factory=dict)
     annotations: list[_Annotation] | None = None
+    completions: list[_Annotation] | None = None
 
 
 _TASKS: TypeAdapter[list[dict[str, Any]]] = TypeAdapter(list[dict[str, Any]])
@@ -108,7 +120,8 @@ def read_opinions(path: Path, control: str) -> list[Opinion]:
         The opinions in the order of the file.
 
     Raises:
-        UserError: The file is not an export of Label Studio, or has choices under other names only.
+        UserError: The file is not an export of Label Studio, has neither annotations nor the control, or has choices under
+            other names only.
     """
     if path.suffix.lower() in {".csv", ".tsv", ".txt"}:
         frame = read_csv(path, [control])
@@ -117,12 +130,21 @@ def read_opinions(path: Path, control: str) -> list[Opinion]:
         ]
     opinions: list[Opinion] = []
     tasks: list[dict[str, Any]] = read_json_document(path, _TASKS, EXPECTED)
+    is_recognised = not tasks
     for number, task in enumerate(tasks, 1):
-        if "annotations" not in task and "annotation_id" in task:
-            opinions.append(_from_row(task, number, control, path))
-        else:
+        if "data" in task or not _ANNOTATIONS.isdisjoint(task):
+            is_recognised = is_recognised or not _ANNOTATIONS.isdisjoint(task)
             opinions.extend(_from_task(task, number, control, path))
+        else:
+            is_recognised = is_recognised or control in task
+            opinions.append(_from_row(task, number, control, path))
     _check_control(opinions, control, path)
+    if not is_recognised:
+        fields = sorted({name for task in tasks for name in task})
+        raise UserError(
+            f"{path}: expected {EXPECTED}, with annotations or a field {control!r} (--control); found only the fields "
+            f"{', '.join(fields[:_MOST_SHOWN]) or 'of empty tasks'}"
+        )
     return opinions
 
 
@@ -131,17 +153,24 @@ def _from_task(task: dict[str, Any], number: int, control: str, path: Path) -> I
         parsed = _TASK.validate_python(task)
     except ValidationError as error:
         raise _unreadable(path, number, error) from error
-    for annotation in parsed.annotations or []:
+    for annotation in [*(parsed.annotations or []), *(parsed.completions or [])]:
         results = annotation.result or []
         metas = [
-            result.meta[ANNOTATOR_KEY] for result in results if result.meta and ANNOTATOR_KEY in result.meta
+            name
+            for result in results
+            if result.meta and (name := str(result.meta.get(ANNOTATOR_KEY) or "").strip())
         ]
         user = annotation.completed_by
-        names = [*metas, *((user.email, user.id) if isinstance(user, _User) else (user,))]
+        names, user_number = names_of(user.model_dump() if isinstance(user, _User) else user)
+        # A copy of an annotation keeps its meta, but somebody else made it.
+        if metas and annotation.parent_annotation is None:
+            names, user_number = tuple(dict.fromkeys(metas)), ""
         yield Opinion(
             task=number,
             data=parsed.data,
-            annotators=tuple(dict.fromkeys(str(name).strip() for name in names if name not in (None, ""))),
+            annotators=names,
+            number=user_number,
+            annotation="" if annotation.id is None else str(annotation.id),
             labels=tuple(
                 label
                 for result in results
@@ -149,7 +178,7 @@ def _from_task(task: dict[str, Any], number: int, control: str, path: Path) -> I
                 for label in result.value.chosen()
             ),
             entered_at=moment(annotation.updated_at or annotation.created_at),
-            skipped=bool(annotation.was_cancelled),
+            skipped=bool(annotation.was_cancelled or annotation.skipped),
             controls=frozenset(
                 result.from_name
                 for result in results
@@ -171,15 +200,18 @@ def _from_row(row: dict[str, Any], number: int, control: str, path: Path) -> Opi
     except ValidationError as error:
         raise _unreadable(path, number, error) from error
     values = parsed if isinstance(parsed, list) else [parsed]
-    annotator = row.get("annotator")
-    names = [annotator.get("email"), annotator.get("id")] if isinstance(annotator, dict) else [annotator]
+    names, user_number = names_of(row.get("annotator"))
     date = row.get("updated_at") or row.get("created_at")
+    annotation = row.get("annotation_id") or row.get("completion_id")
     return Opinion(
         task=number,
         data=row,
-        annotators=tuple(str(name).strip() for name in names if name not in (None, "")),
+        annotators=names,
+        number=user_number,
+        annotation=str(annotation) if isinstance(annotation, _Text) else "",
         labels=tuple(label for item in values for label in item.chosen()),
-        entered_at=moment(date if isinstance(date, str) else None),
+        entered_at=moment(date if isinstance(date, _Text) else None),
+        skipped=any(str(row.get(name)).casefold() == "true" for name in ("was_cancelled", "skipped")),
         controls=frozenset({control} if control in row else set(row) - _ROW_FIELDS),
     )
 

@@ -20,11 +20,12 @@ def read_votes(
     control: str = CHOICES_NAME,
     id_field: str = "utterance_id",
     known_annotators: Iterable[str] = (),
+    imported_annotators: Iterable[str] = (),
 ) -> tuple[Votes, pl.DataFrame]:
     """Read human votes from Label Studio's result.
 
-    An annotator is identified by the name in ``meta`` that ``write`` left, else by e-mail address, else by number. If an
-    annotator has several annotations of one utterance, the one that was entered last counts; without dates, the last in
+    An annotator is identified by the name in ``meta`` that ``write`` left, unless the annotation is a copy, else by e-mail
+    address, else by number; a new user of whom only the number is known becomes ``label_studio-NUMBER``. If an annotator has several annotations of one utterance, the one that was entered last counts; without dates, the last in
     the file.
 
     Args:
@@ -34,6 +35,7 @@ def read_votes(
         id_field: The field of a task's data with the utterance's id.
         known_annotators: Annotators of earlier votes. A name in the export that is one of them, whatever its case, is
             that annotator.
+        imported_annotators: Annotators of earlier imports. Only they are meant by the numbers of Label Studio's users.
 
     Returns:
         The votes, and what cannot be used, with the columns of REJECTS.
@@ -47,5 +49,6 @@ def read_votes(
         path,
         id_field=id_field,
         known_annotators=known_annotators,
-        anonymous="label_studio",
+        imported_annotators=imported_annotators,
+        tool="label_studio",
     )

@@ -105,3 +105,20 @@ def test_no_answer_breaks_the_parsers(answer):
 def test_the_schema_asks_for_every_code():
     schema = percentage_schema(PROMPT)
     assert schema["required"] == ["A", "B", "C"] and json.dumps(schema)
+
+
+@pytest.mark.parametrize(
+    ("answer", "label"),
+    [
+        ("The speaker is unhappy.", None),
+        ("an enjoyable talk", None),
+        ("**joy**", "joy"),
+        ("_joy_, I think", "joy"),
+        ("It is joy.", "joy"),
+        ("unhappy, no joy", "joy"),
+        ("這是憤怒的聲音", "憤怒"),
+    ],
+)
+def test_a_label_inside_a_word_is_not_named(answer, label):
+    labels = ("happy", "joy", "憤怒")
+    assert parse_letter(answer, Prompt(Persona("p", "Listen."), (0, 1, 2), labels, codes="\0" * 3)) == label

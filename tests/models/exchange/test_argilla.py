@@ -110,6 +110,15 @@ def test_several_labels_of_one_annotator_share_the_vote(tables: LinkedTables, tm
     assert votes.frame["weight"].to_list() == [0.5, 0.5]
 
 
+def test_metadata_with_the_id_must_be_there(tables: LinkedTables, tmp_path: Path) -> None:
+    records = [{"id": "x", "metadata": {"clip": "a"}, "responses": {"emotion": [{"value": "anger"}]}}]
+    (tmp_path / "r.json").write_text(json.dumps(records))
+    votes, _ = argilla.read_votes(tmp_path / "r.json", tables.utterances, id_field="clip")
+    assert votes.frame["utterance_id"].to_list() == ["a"]
+    with pytest.raises(UserError, match="no record has the metadata 'clipp'; found clip; name the one"):
+        argilla.read_votes(tmp_path / "r.json", tables.utterances, id_field="clipp")
+
+
 MISTAKES = {
     "not json": ("{", "expected a list of records"),
     "a mapping": ("{}", "expected a list of records"),

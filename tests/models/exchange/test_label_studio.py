@@ -120,7 +120,7 @@ def test_a_result_with_all_its_oddities(tables: LinkedTables, tmp_path: Path) ->
     path.write_text(json.dumps(tasks))
     votes, rejects = read_votes(path, tables.utterances)
     assert votes.frame.rows() == [
-        ("a", "1", "human", LABELS[1], 1.0),
+        ("a", "label_studio-1", "human", LABELS[1], 1.0),
         ("a", "two@x.org", "human", "anger", 0.5),
         ("a", "two@x.org", "human", LABELS[1], 0.5),
     ]

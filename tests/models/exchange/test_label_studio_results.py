@@ -186,34 +186,76 @@ def test_another_name_of_the_control_is_an_option_and_found_names_are_listed(tmp
         read_votes(path, CALLS)
 
 
-@pytest.mark.parametrize(
-    ("completed_by", "known", "annotator"),
-    [
-        ({"id": 2, "email": "Two@X.org"}, ["two@x.org"], "two@x.org"),
-        ({"id": 2, "email": "two@x.org"}, ["2"], "2"),
-        ({"id": 2, "email": "two@x.org"}, ["other"], "two@x.org"),
-        ({"id": 2, "email": ""}, [], "2"),
-        (2, ["2"], "2"),
-        (2.0, [], None),
-        (None, [], "label_studio"),
-        ("two@x.org", ["TWO@x.org"], "TWO@x.org"),
-    ],
-)
-def test_a_returning_rater_is_recognised(tmp_path, completed_by, known, annotator):
-    result = [{"from_name": "emotion", "value": {"choices": ["joy"]}}]
+def test_exports_before_version_1_are_read(tmp_path):
+    def completion(number: int, label: str, **more: Any) -> dict[str, Any]:
+        result = [{"from_name": "emotion", "value": {"choices": [label]}}]
+        return {"id": number, "created_at": 1588888888, "result": result, **more}
+
+    tasks = [
+        {
+            "data": {"utterance_id": "u1"},
+            "completions": [completion(5, "joy"), completion(6, "joy", skipped=True)],
+        },
+        {"data": {"utterance_id": "u2"}, "completions": [completion(7, "joy", was_cancelled=True)]},
+        {"id": 3, "utterance_id": "u3", "audio": "x", "emotion": "anger", "annotator": 1},
+        {"id": 3, "utterance_id": "u3", "audio": "x", "emotion": "anger", "completion_id": 8},
+    ]
     path = tmp_path / "result.json"
-    path.write_text(
-        json.dumps(
-            [
-                {
-                    "data": {"utterance_id": "u1"},
-                    "annotations": [{"completed_by": completed_by, "result": result}],
-                }
-            ]
-        )
+    path.write_text(json.dumps(tasks))
+    votes, rejects = read_votes(path, CALLS)
+    assert rows(votes) == [
+        ("u1", "label_studio-annotation-5", "joy", 1.0),
+        ("u3", "label_studio-1", "anger", 1.0),
+        ("u3", "label_studio-annotation-8", "anger", 1.0),
+    ]
+    assert rejects["reason"].to_list() == ["skipped by the annotator"] * 2
+    assert votes.frame["entered_at"].dt.year().to_list() == [2020, None, None]
+
+
+@pytest.mark.parametrize(
+    "tasks", [[{}], [{"data": {"utterance_id": "u1"}, "predictions": []}], [{"id": 1, "utterance_id": "u1"}]]
+)
+def test_a_file_in_which_nothing_is_recognised_is_refused(tmp_path, tasks):
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(tasks))
+    with pytest.raises(UserError, match=r"expected a list of tasks.*found only the fields") as caught:
+        read_votes(path, CALLS)
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_are_compared_without_case_blanks_and_invisible_marks(tmp_path):
+    path = tmp_path / "result.csv"
+    path.write_text("utterance_id,emotion,annotator\nu1,ANGER,a\nu1,\u00a0joy\u200b,b\nu1,bored,c\n")
+    votes, rejects = read_votes(path, CALLS)
+    assert votes.frame["label"].to_list() == ["anger", "joy"]
+    assert rejects.select("reason", "detail").rows() == [("unknown label", "bored")]
+    path.write_text("utterance_id,emotion,annotator\nu1,Wut,a\nu2,bored,b\n")
+    with pytest.raises(UserError, match="all labels are unknown; found 'Wut', 'bored', expected anger, joy"):
+        read_votes(path, CALLS)
+
+
+def test_what_was_looked_for_is_told(tmp_path):
+    for data, detail in (
+        ({"utterance_id": "gone"}, "gone"),
+        ({"audio": "/x/gone.wav"}, "/x/gone.wav"),
+        ({}, "neither an id nor audio"),
+        ({"utterance_id": "9" * 5000}, "9" * 5000),
+    ):
+        _, rejects = one_vote(tmp_path, data)
+        assert rejects.select("reason", "detail").rows() == [("vote for an unknown utterance", detail)]
+    with pytest.raises(
+        UserError, match="no task has a field 'clipp'; found audio, utterance_id; name the one"
+    ):
+        one_vote(tmp_path, {"utterance_id": "u1", "audio": "a.wav"}, id_field="clipp")
+
+
+@pytest.mark.parametrize("audio", ["E\u0301\u00e9.WAV", "/data/upload/1/0a1b2c3d-\u00c9\u00e9.Wav"])
+def test_audio_is_matched_whatever_its_suffix_and_how_letters_are_composed(tmp_path, audio):
+    table = utterances(
+        ("u1", "/x/\u00c9\u00e9.wav", None), ("u2", "/x/b.wav", None), ("u3", "/x/b.WAV", None)
     )
-    found = read_votes(path, CALLS, known_annotators=known)[0].frame["annotator_id"].to_list()
-    assert found == [annotator or "2"]
+    assert one_vote(tmp_path, {"audio": audio}, table)[0].frame["utterance_id"].to_list() == ["u1"]
+    assert one_vote(tmp_path, {"audio": "b.WAV"}, table)[0].frame["utterance_id"].to_list() == ["u3"]
 
 
 def test_nulls_and_older_fields_do_no_harm(tmp_path):
@@ -239,7 +281,10 @@ def test_nulls_and_older_fields_do_no_harm(tmp_path):
     path = tmp_path / "result.json"
     path.write_text(json.dumps(tasks))
     votes, rejects = read_votes(path, CALLS)
-    assert rows(votes) == [("u2", "label_studio", "joy", 1.0), ("u3", "x@y.org", "anger", 1.0)]
+    assert rows(votes) == [
+        ("u2", "label_studio-anonymous-2", "joy", 1.0),
+        ("u3", "x@y.org", "anger", 1.0),
+    ]
     assert rejects["reason"].to_list() == ["no label chosen", "no label chosen"]
 
 

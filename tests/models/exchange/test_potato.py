@@ -182,3 +182,36 @@ def test_what_is_not_chosen(tables: LinkedTables, tmp_path: Path) -> None:
     votes, rejects = potato.read_votes(tmp_path / "x.jsonl", tables.utterances)
     assert votes.frame["label"].to_list() == ["yes"]
     assert rejects["reason"].to_list() == ["no label chosen", "vote for an unknown utterance"]
+
+
+@pytest.mark.parametrize("value", [False, 0, "0", "False", "off", "", None])
+def test_stored_values_that_mean_not_chosen(tables: LinkedTables, tmp_path: Path, value: object) -> None:
+    line = {"instance_id": "a", "user_id": "r", "labels": {"emotion": {"anger": value, "neutral": "on"}}}
+    (tmp_path / "x.jsonl").write_text(json.dumps(line))
+    votes, _ = potato.read_votes(tmp_path / "x.jsonl", tables.utterances)
+    assert votes.frame["label"].to_list() == ["neutral"]
+
+
+def test_what_potato_1_kept_is_read(tables: LinkedTables, tmp_path: Path) -> None:
+    file = tmp_path / "annotation_output/task/kim/annotated_instances.jsonl"
+    file.parent.mkdir(parents=True)
+    chosen = {"emotion": {"anger": "true"}}
+    lines = [
+        {"id": "a", "displayed_text": "", "label_annotations": chosen, "span_annotations": []},
+        {"instance_id": "b/2", "user_id": "lou", "label_annotations": chosen},
+    ]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    for source in (file, tmp_path):
+        votes, rejects = potato.read_votes(source, tables.utterances)
+        assert votes.frame.select("utterance_id", "annotator_id", "label").rows() == [
+            ("a", "kim", "anger"),
+            ("b/2", "lou", "anger"),
+        ]
+        assert not rejects.height
+
+
+def test_annotators_without_a_name_do_not_replace_each_other(tables: LinkedTables, tmp_path: Path) -> None:
+    lines = [{"instance_id": "a", "labels": {"emotion": {label: label}}} for label in ("anger", "neutral")]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    votes, rejects = potato.read_votes(tmp_path / "x.jsonl", tables.utterances)
+    assert sorted(votes.frame["label"]) == ["anger", "neutral"] and not rejects.height

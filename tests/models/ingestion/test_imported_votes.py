@@ -93,3 +93,33 @@ def test_a_weight_that_is_no_positive_number_is_named_with_its_line(tmp_path, we
     )
     with pytest.raises(UserError, match=r"a\.csv:3: the weight of a vote"):
         read(file)
+
+
+def test_the_later_date_wins_whatever_the_order_of_imports(tmp_path):
+    file = tmp_path / "a.csv"
+    early, late = (pl.datetime(2026, month, 1, time_zone="UTC") for month in (3, 4))
+
+    def dated(label: str, date: pl.Expr | None) -> Votes:
+        table = votes(("u1", "x", label))
+        return table if date is None else Votes(table.frame.with_columns(entered_at=date), LABELS)
+
+    def counted() -> list[str]:
+        return read(file)["label"].to_list()
+
+    assert add(file, dated("joy", late), "late.json", "1") == Addition(new=1, changed=0, unchanged=0)
+    assert add(file, dated("anger", early), "early.json", "2") == Addition(0, 0, 0, older=1)
+    assert counted() == ["joy"]
+    assert file.read_text().splitlines()[0].endswith(",entered_at")
+    # Who says the same later is not overruled by what was said in between.
+    add(file, dated("anger", early), "early.json", "2")
+    content = file.read_bytes()
+    assert add(file, dated("joy", late), "copy.json", "3") == Addition(0, 0, 1)
+    assert file.read_bytes() == content
+    # Without a date, the later import counts; a file without the column is read.
+    assert add(file, dated("anger", None), "undated.json", "4") == Addition(0, 1, 0)
+    assert counted() == ["anger"] and not file.read_text().splitlines()[0].endswith("entered_at")
+    assert add(file, dated("joy", early), "early.json", "5") == Addition(0, 1, 0)
+    assert add(file, dated("joy", late), "late.json", "6") == Addition(0, 0, 1)
+    between = pl.datetime(2026, 3, 15, time_zone="UTC")
+    assert add(file, dated("anger", between), "between.json", "7") == Addition(0, 0, 0, older=1)
+    assert counted() == ["joy"]

@@ -115,3 +115,34 @@ def test_notes_about_columns_that_are_called_as_their_raters_hold_pseudonyms(
     for name, text in texts.items():
         assert not [word for word in ("rita", "rosa", "anna", "boris") if word in text], name
         assert pseudonym("anna-maria", "rater", key) in text
+
+
+def test_votes_that_come_back_under_pseudonyms_are_not_doubled(tmp_path: Path) -> None:
+    root = corpus(tmp_path / "calls")
+    options = IngestOptions(
+        pseudonyms=True,
+        pseudonym_key=tmp_path / "key",
+        cache=tmp_path / "cache.sqlite",
+        shares=(0.0, 0.5, 0.0, 0.5),
+    )
+    first = ingest(corpus="table", root=root, out=tmp_path / "first", options=options)
+    votes = pl.read_parquet(first / "votes.parquet")
+    back = votes.select("utterance_id", "annotator_id", "label", "weight").with_columns(
+        source=pl.lit("result.json"), source_sha256=pl.lit("0")
+    )
+    back.write_csv(tmp_path / "imported.csv")
+    with (tmp_path / "imported.csv").open("a") as file:
+        file.write("call0,rosa,joy,1.0,b.csv,0\n")
+    key = read_key(tmp_path / "key")
+    with (tmp_path / "imported.csv").open("a") as file:
+        file.write(f"call0,{pseudonym('rosa', 'rater', key)},joy,1.0,b.csv,0\n")
+    again = ingest(
+        corpus="table",
+        root=root,
+        out=tmp_path / "again",
+        imported=tmp_path / "imported.csv",
+        options=options,
+    )
+    found = pl.read_parquet(again / "votes.parquet")
+    assert found.filter(pl.col("annotator_id") != pseudonym("rosa", "rater", key)).equals(votes)
+    assert found.height == votes.height + 1
