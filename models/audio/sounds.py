@@ -17,6 +17,7 @@ from ambivox.models.audio.audio_error import SHORTEST_SECONDS, AudioError, check
 from ambivox.models.audio.declared_length import missing_bytes, ogg_fault
 from ambivox.models.audio.ffmpeg import convert, find_ffmpeg
 from ambivox.models.audio.file_formats import HEAD_BYTES, FileFormat, conversion_command, unread_format
+from ambivox.models.audio.patched_file import PatchedFile
 from ambivox.models.audio.wav_header import WavHeader, wav_header
 from ambivox.models.files import is_lfs_pointer
 
@@ -164,7 +165,7 @@ class SndfileSound:
 
         self._source.seek(0)
         if self._patches or isinstance(self._source, io.BytesIO):
-            return soundfile.SoundFile(_PatchedFile(self._source, self._patches))
+            return soundfile.SoundFile(PatchedFile(self._source, self._patches))
         return soundfile.SoundFile(self._source.fileno(), closefd=False)
 
     def _skip(self, frames: int) -> None:
@@ -195,33 +196,6 @@ class SndfileSound:
         if fault is not None:
             command = conversion_command(self._audio)
             raise AudioError(self._audio, "corrupt", f"{fault}; if other programs play it: {command}")
-
-
-class _PatchedFile:
-    """A file some of whose bytes are replaced. It never fails in a callback of libsndfile, which would print it."""
-
-    def __init__(self, source: BinaryIO, patches: dict[int, bytes]) -> None:
-        self._source = source
-        self._patches = patches
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._source.tell()}.get(whence)
-        if base is None:
-            base = self._source.seek(0, io.SEEK_END)
-        return self._source.seek(max(0, base + offset))
-
-    def tell(self) -> int:
-        return self._source.tell()
-
-    def read(self, size: int = -1) -> bytes:
-        start = self._source.tell()
-        content = self._source.read(size)
-        for position, replacement in self._patches.items():
-            first, last = max(position, start), min(position + len(replacement), start + len(content))
-            if first < last:
-                part = replacement[first - position : last - position]
-                content = content[: first - start] + part + content[last - start :]
-        return content
 
 
 def _correction(header: WavHeader) -> str:

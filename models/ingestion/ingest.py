@@ -32,7 +32,7 @@ from ambivox.models.ingestion.splits import (
     Shares,
     UnknownSpeakers,
     assign_splits,
-    split_overlap,
+    split_warnings,
 )
 from ambivox.models.ingestion.vote_checks import check_votes
 from ambivox.models.tables import Distributions, Ratings, Utterances, Votes
@@ -180,7 +180,8 @@ def ingest(
             *unusable_notes(unusable),
             *audio_notes(usable),
             *imported_votes.describe(more_votes),
-            *_warnings(split, without_truth),
+            *split_warnings(split),
+            *_without_truth(without_truth),
         ],
     }
     return IngestedCorpus(*tables, ratings, truth, rejects, profile)
@@ -229,28 +230,9 @@ def _truth(
     return Distributions.of(mapped["utterance_id"], "truth", p_NK, schema.labels), removed
 
 
-def _warnings(utterances: pl.DataFrame, without_truth: int) -> list[str]:
-    """List what a user should know about splits and truth before trusting a result."""
-    overlap = split_overlap(utterances)
-    lines = []
-    if overlap["speakers"]:
-        lines.append(
-            f"{counted(overlap['speakers'], 'speaker is', 'speakers are')} in more than one split, as published"
-        )
-    if overlap["unknown_train"] and overlap["unknown_other"]:
-        lines.append(
-            f"utterances of unknown speakers are in train ({overlap['unknown_train']}) and in development or test "
-            f"({overlap['unknown_other']}), as published: the same speaker may be in both"
-        )
-    copies = (
-        utterances.group_by("audio_sha256").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1).height
-    )
-    if copies:
-        lines.append(
-            f"{counted(copies, 'recording is', 'recordings are')} in more than one split, byte for byte, under different names"
-        )
-    if without_truth:
-        lines.append(
-            f"{counted(without_truth, 'utterance has', 'utterances have')} no true distribution: all of it is on labels that the schema drops"
-        )
-    return lines
+def _without_truth(count: int) -> list[str]:
+    """The note on utterances that the schema leaves without a true distribution."""
+    if not count:
+        return []
+    utterances = counted(count, "utterance has", "utterances have")
+    return [f"{utterances} no true distribution: all of it is on labels that the schema drops"]

@@ -189,3 +189,30 @@ def _assign_speakers(size_S: np.ndarray, share_L: np.ndarray, rng: np.random.Gen
         missing_L[split] -= size_S[speaker]
         empty.discard(split)
     return split_S
+
+
+def split_warnings(utterances: pl.DataFrame) -> list[str]:
+    """List what a user should know about splits before trusting a result.
+
+    Args:
+        utterances: With ``split``, ``speaker`` and ``audio_sha256``.
+    """
+    overlap = split_overlap(utterances)
+    lines = []
+    if overlap["speakers"]:
+        lines.append(
+            f"{counted(overlap['speakers'], 'speaker is', 'speakers are')} in more than one split, as published"
+        )
+    if overlap["unknown_train"] and overlap["unknown_other"]:
+        lines.append(
+            f"utterances of unknown speakers are in train ({overlap['unknown_train']}) and in development or test "
+            f"({overlap['unknown_other']}), as published: the same speaker may be in both"
+        )
+    copies = (
+        utterances.group_by("audio_sha256").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1).height
+    )
+    if copies:
+        lines.append(
+            f"{counted(copies, 'recording is', 'recordings are')} in more than one split, byte for byte, under different names"
+        )
+    return lines

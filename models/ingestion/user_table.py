@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from ambivox.models.ingestion.utterance_rows import (
     text_column,
 )
 from ambivox.models.ingestion.vote_ids import match_ids, split_labels
-from ambivox.models.ingestion.vote_tables import count_labels, read_votes, with_annotators
+from ambivox.models.ingestion.vote_tables import label_set, read_votes, with_annotators
 
 _DISTINCT_ID = "ambivox:id"
 
@@ -156,8 +156,8 @@ def _assemble(
     votes, vote_notes = clean_votes(votes, labels, normalised["utterance_id"])
     # The rows of a table that are no votes, such as totals at its end, have no labels.
     is_known = votes["utterance_id"].is_in(normalised["utterance_id"].implode())
-    label_set = labels or _label_set(votes.filter(is_known) if is_known.any() else votes, settings)
-    if not label_set:
+    found_labels = labels or label_set(votes.filter(is_known) if is_known.any() else votes, settings)
+    if not found_labels:
         raise UserError(
             f"{votes_path}: there are no votes, so the labels are unknown; name them with --options.labels a,b,c"
         )
@@ -167,7 +167,7 @@ def _assemble(
     votes = with_annotators(votes).with_columns(file=pl.lit(str(votes_path)))
     alm_votes = rejected(votes.filter(~is_human), "vote of an ALM", "only human votes are ingested")
     return CorpusData(
-        label_set,
+        found_labels,
         normalised,
         votes.filter(is_human),
         licence="the owner's",
@@ -243,11 +243,3 @@ def _segments(
     taken = [column_of(settings, role) for role in ("utterance", "audio", "annotator", "label", "weight")]
     taken += [channel, *found.values(), *settings.get("labels", ()), *settings.get("raters", ())]
     return table_segments(path, table, column_of(settings, "audio"), times, channel, taken)
-
-
-def _label_set(votes: pl.DataFrame, settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """The labels that occur; for counts those of the columns, whether they occur or not."""
-    occurring: Sequence[str] = sorted(votes["label"].drop_nulls().unique())
-    if settings.get("shape") == "counts":
-        return tuple(dict.fromkeys(count_labels(settings.get("labels", ())).values()))
-    return tuple(occurring)

@@ -87,6 +87,19 @@ def count_labels(columns: Sequence[str]) -> dict[str, str]:
     return {column: column[len(start) : len(column) - len(end)].strip() or column for column in columns}
 
 
+def label_set(votes: pl.DataFrame, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The labels that occur; for counts those of the columns, whether they occur or not.
+
+    Args:
+        votes: The votes.
+        settings: Options of the corpus ``table``.
+    """
+    occurring: Sequence[str] = sorted(votes["label"].drop_nulls().unique())
+    if settings.get("shape") == "counts":
+        return tuple(dict.fromkeys(count_labels(settings.get("labels", ())).values()))
+    return tuple(occurring)
+
+
 def _common_start(texts: Sequence[str]) -> str:
     """The letters that all texts start with."""
     alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
