@@ -168,12 +168,16 @@ def _from_raters(
             "votes of one column per annotator need the names of the columns: --options.raters r1,r2,..."
         )
     refuse_nested(path, table, columns)
+    # A rater may be called like a column of the result.
+    names = {f"_{number}": name for number, name in enumerate(columns)}
     votes = table.select(
         pl.col(utterance).alias("utterance_id"),
         pl.col(LINE).alias("line"),
-        *(text_column(name) for name in columns),
-    ).unpivot(on=columns, index=["utterance_id", "line"], variable_name="annotator_id", value_name="label")
-    votes = votes.drop_nulls("label")
+        *(text_column(name).alias(place) for place, name in names.items()),
+    ).unpivot(
+        on=list(names), index=["utterance_id", "line"], variable_name="annotator_id", value_name="label"
+    )
+    votes = votes.with_columns(pl.col("annotator_id").replace_strict(names)).drop_nulls("label")
     known = {str(label).strip().casefold() for label in settings.get("labels", ())}
     for column in columns if known else []:
         of_column = votes.filter(annotator_id=column)

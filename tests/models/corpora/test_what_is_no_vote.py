@@ -129,8 +129,9 @@ def test_a_header_that_repeats_a_name_loses_no_rater(root: Path) -> None:
         [f"Ton/{clip}.wav", *(cell for label in votes for cell in (label, "3"))]
         for clip, votes in zip(CLIPS, VOTES, strict=True)
     ]
-    write(root / "a.csv", ["file", *("emotion", "sure") * 3], lines)
-    assert len(votes_of(load(root))) == 12
+    for name in ("emotion", "label"):
+        write(root / "a.csv", ["file", *(name, "sure") * 3], lines)
+        assert len(votes_of(load(root))) == 12
 
 
 def test_counts_of_labels_that_are_no_common_words(root: Path) -> None:
