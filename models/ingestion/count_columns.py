@@ -145,16 +145,14 @@ def share_columns(frame: pl.DataFrame) -> list[str]:
     Returns:
         The columns, if there are two or more; else none.
     """
-    shares = []
+    shares: dict[str, pl.Series] = {}
     for column in frame.columns:
         if names_an_emotion(column) and not frame[column].dtype.is_nested():
             numbers = frame[column].cast(pl.String).cast(pl.Float64, strict=False).drop_nulls()
             if len(numbers) and numbers.is_between(0, _PERCENT).all():
-                shares.append(column)
-    are_whole = all(
-        (_numbers(frame, c).drop_nulls() == _numbers(frame, c).drop_nulls().round()).all() for c in shares
-    )
-    return shares if len(shares) > 1 and (not are_whole or _are_percent(frame, shares)) else []
+                shares[column] = numbers
+    are_whole = all((numbers == numbers.round()).all() for numbers in shares.values())
+    return list(shares) if len(shares) > 1 and (not are_whole or _are_percent(frame, list(shares))) else []
 
 
 def _stem(columns: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from ambivox.models.ingestion.column_content import may_be_labels
-from ambivox.models.ingestion.columns import named_columns
+from ambivox.models.ingestion.columns import named_columns, words
 from ambivox.models.ingestion.emotion_words import are_emotions
 from ambivox.models.ingestion.vote_plausibility import opinions
 
@@ -48,7 +48,7 @@ def rater_columns(frame: pl.DataFrame, columns: Sequence[str]) -> RaterColumns |
     if groups:
         return _best_group(frame, groups)
     named = [column for column in columns if may_be_labels(frame[column]) and are_emotions(frame[column])]
-    persons = [column for column in opinions(named) if not set(column.lower().split()) & _NO_ANNOTATORS]
+    persons = [column for column in opinions(named) if not set(words(column)) & _NO_ANNOTATORS]
     if len(named) < 2:
         return None
     if len(persons) > 2 or (len(persons) == 2 and len(named) > 2):
@@ -62,12 +62,9 @@ def _groups(frame: pl.DataFrame, columns: Sequence[str]) -> list[list[str]]:
     named: dict[str, list[str]] = {}
     copied = {match[1] for column in columns if (match := _COPY.match(column))}
     for column in columns:
-        if match := _COPY.match(column):
-            named.setdefault(match[1].lower(), []).append(column)
-        elif column in copied:
-            named.setdefault(column.lower(), []).append(column)
-        elif match := _NUMBERED.match(column):
-            named.setdefault(match[1].lower(), []).append(column)
+        match = _COPY.match(column) or (None if column in copied else _NUMBERED.match(column))
+        if match or column in copied:
+            named.setdefault((match[1] if match else column).lower(), []).append(column)
     groups = []
     for group in named.values():
         texts = [column for column in group if frame[column].dtype == pl.String]

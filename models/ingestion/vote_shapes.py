@@ -66,7 +66,7 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
     if not shape and best_named("annotator", columns) and frame.select(sorted(audio)).is_duplicated().any():
         order.remove("raters")  # an annotator's row for each vote
     best = None
-    for chosen in (columns, every):
+    for chosen in [columns] if columns == every else [columns, every]:
         for name in order if best is None else ():
             candidate = finders[name](frame, chosen, given)
             if candidate is not None and (best is None or len(candidate.doubts) < len(best.doubts)):
