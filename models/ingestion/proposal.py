@@ -19,6 +19,7 @@ from ambivox.models.ingestion.proposed_options import OPTIONAL_ROLES, Proposal, 
 from ambivox.models.ingestion.recordings import recordings_below
 from ambivox.models.ingestion.segments import place_columns
 from ambivox.models.ingestion.speaker_table import find_speaker_table
+from ambivox.models.ingestion.table_files import hidden_sheets_hint
 from ambivox.models.ingestion.table_parts import TABLE
 from ambivox.models.ingestion.table_settings import COLUMNS, column_of
 from ambivox.models.ingestion.utterance_rows import are_splits
@@ -42,6 +43,13 @@ def propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
     Raises:
         UserError: A table has no header, or is one that another command reads.
     """
+    proposal = _propose(sources, given)
+    if proposal.missing and (hidden := hidden_sheets_hint(source.path for source in sources)):
+        proposal.missing.append(f"there are {hidden}")
+    return proposal
+
+
+def _propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
     proposal = Proposal()
     if exported := next((source.path for source in sources if _is_label_studio(source)), None):
         raise UserError(

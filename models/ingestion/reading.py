@@ -22,7 +22,15 @@ from ambivox.models.ingestion.class_labels import name_class_labels
 from ambivox.models.ingestion.columns import require_columns
 from ambivox.models.ingestion.delimited import LINE, find_layout, parse_delimited
 from ambivox.models.ingestion.nested import with_descriptions
-from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, choose_sheet, read_sheet, sheet_names
+from ambivox.models.ingestion.workbooks import (
+    READABLE,
+    UNREADABLE,
+    choose_sheet,
+    hidden_note,
+    hidden_sheets,
+    read_sheet,
+    sheet_names,
+)
 from ambivox.models.json_documents import parse_json_document
 from ambivox.models.parquet_files import read_parquet
 
@@ -171,19 +179,30 @@ def workbook_error(path: Path) -> UserError:
     )
 
 
-def sheet_note(path: Path, required: Sequence[str]) -> list[str]:
-    """Say which sheet of a workbook is read, where there is more than one.
+def sheet_notes(path: Path, required: Sequence[str], sheet: str | None) -> list[str]:
+    """Say which sheet of a workbook is read, where there is more than one, and what is hidden.
 
     Args:
         path: Any table.
         required: The columns by which the sheet is chosen.
+        sheet: The sheet, where it is named.
 
     Returns:
-        One note, or none.
+        The notes.
     """
-    if path.suffix.lower() not in READABLE or len(names := sheet_names(path)) < 2:
+    if path.suffix.lower() not in READABLE:
         return []
-    return [f"{path.name}: the sheet {choose_sheet(path, required)!r} of {len(names)} is read"]
+    chosen = choose_sheet(path, required) if sheet is None else sheet
+    names = sheet_names(path)
+    notes = (
+        [f"{path.name}: the sheet {chosen!r} of {len(names)} is read"]
+        if sheet is None and len(names) > 1
+        else []
+    )
+    hidden = [name for name in hidden_sheets(path) if name != chosen]
+    if hidden:
+        notes.append(f"{path.name}: not read, because hidden: {', '.join(map(repr, hidden))}")
+    return notes + hidden_note(path, chosen)
 
 
 def _read_json(path: Path) -> pl.DataFrame:

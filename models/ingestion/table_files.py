@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ambivox.models.ingestion.mapping_file import NAME
 from ambivox.models.ingestion.reading import SUFFIXES, read_table
 from ambivox.models.ingestion.recordings import recordings_below
 from ambivox.models.ingestion.table_parts import find_parts, is_pattern
-from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, sheet_names
+from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, hidden_sheets, sheet_names
 from ambivox.models.progress import track
 
 # What a header most likely resembles, while nothing is known about it.
@@ -113,7 +114,7 @@ def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
     paths = list(dict.fromkeys(part.path for file in files for part in find_parts(file, None)))
     for path in track(paths, "Tables"):
         try:
-            sources += _sources(path, is_listed=root.is_dir() or path != root)
+            sources += _sources(path, settings, is_listed=root.is_dir() or path != root)
         except UserError as error:
             if path in named:
                 raise
@@ -130,6 +131,8 @@ def no_table(root: Path) -> UserError:
         root: The folder, or a file.
     """
     files = [root] if root.is_file() else sorted(path for path in root.iterdir() if path.is_file())
+    if hidden := hidden_sheets_hint(files):
+        return UserError(f"{root}: no rows below a header, except in {hidden}")
     if headers := [path.name for path in files if path.suffix.lower() in SUFFIXES]:
         return UserError(
             f"{root}: no rows below the header of {', '.join(headers[:4])}; expected one row per vote or per utterance (the "
@@ -140,6 +143,28 @@ def no_table(root: Path) -> UserError:
     )
     hint = f"; below it are {', '.join(below[:4])}: name one of them" if below else _without_table(root)
     return UserError(f"{root}: no table (CSV, TSV, JSONL, JSON, Parquet, workbook) is there{hint}")
+
+
+def hidden_sheets_hint(files: Iterable[Path]) -> str:
+    """Name the hidden sheets of workbooks, which are not read, and what to do; empty where there are none.
+
+    Args:
+        files: Any tables.
+    """
+    hidden = [
+        (path, name)
+        for path in dict.fromkeys(files)
+        if path.suffix.lower() in READABLE and path.is_file()
+        for name in hidden_sheets(path)
+    ]
+    if not hidden:
+        return ""
+    names = ", ".join(f"{name!r} of {path.name}" for path, name in hidden[:3])
+    sheet = shlex.quote(hidden[0][1])
+    return (
+        f"hidden sheets, which are not read ({names}): show the sheet in the spreadsheet program, or name it: --options.sheet "
+        f"{sheet} or --options.votes_sheet {sheet}"
+    )
 
 
 def _without_table(root: Path) -> str:
@@ -155,15 +180,18 @@ def _without_table(root: Path) -> str:
     )
 
 
-def _sources(path: Path, *, is_listed: bool) -> list[Source]:
-    """A file's tables: its sheets, in a workbook."""
-    sheets: list[str | None] = list(sheet_names(path)) if path.suffix.lower() in READABLE else [None]
+def _sources(path: Path, settings: Mapping[str, Any], *, is_listed: bool) -> list[Source]:
+    """A file's tables: its sheets, in a workbook; hidden ones where they are named."""
+    sheets: list[str | None] = [None]
+    if path.suffix.lower() in READABLE:
+        named = {settings.get("sheet"), settings.get("votes_sheet")}
+        sheets = [*sheet_names(path), *(name for name in hidden_sheets(path) if name in named)]
     sources = []
     for sheet in sheets:
         try:
             frame = read_table(path, (), resembling=TYPICAL, sheet=sheet).drop(LINE)
         except UserError:
-            if len(sheets) == 1:
+            if len(sheets) == 1 and not hidden_sheets_hint([path]):
                 raise
             continue  # an empty sheet, or one that is no table
         if frame.height:

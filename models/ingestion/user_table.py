@@ -22,12 +22,12 @@ from ambivox.models.ingestion.nested import audio_paths, refuse_nested
 from ambivox.models.ingestion.optional_columns import optional_columns
 from ambivox.models.ingestion.proposal import propose
 from ambivox.models.ingestion.proposed_options import OPTIONAL_ROLES
-from ambivox.models.ingestion.reading import sheet_note
+from ambivox.models.ingestion.reading import sheet_notes
 from ambivox.models.ingestion.segment_columns import SegmentColumns
 from ambivox.models.ingestion.segments import distinct_ids, reject_unreadable, table_segments
 from ambivox.models.ingestion.speaker_table import join_speakers
 from ambivox.models.ingestion.table_files import find_speakers, find_tables, list_sources, no_table
-from ambivox.models.ingestion.table_parts import find_parts, is_pattern, place_in_text, places, read_parts
+from ambivox.models.ingestion.table_parts import find_parts, place_in_text, places, read_parts
 from ambivox.models.ingestion.table_settings import column_of, read_settings
 from ambivox.models.ingestion.utterance_rows import (
     one_row_per_utterance,
@@ -209,7 +209,8 @@ def _read_tables(
     for (file, name), needed in required.items():
         try:
             tables.append(read_parts(file, needed, numbers=numbers, options=options, sheet=name))
-            notes += sheet_note(file, needed) if name is None and not is_pattern(file) else []
+            for part in find_parts(file, name):
+                notes += [note for note in sheet_notes(part.path, needed, part.sheet) if note not in notes]
         except MissingColumnsError as error:
             problems.append(error)
     if problems:

@@ -9,9 +9,11 @@ import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.ingestion import workbook_process
 from ambivox.models.ingestion.delimited import header_row, text_frame
@@ -22,8 +24,19 @@ UNREADABLE = (".numbers",)
 _SECONDS = 300.0  # the largest workbooks take a minute
 
 
+class _Sheet(NamedTuple):
+    """A sheet: its cells as text, whether it is hidden, how many of its rows are, and which of its columns, from 1."""
+
+    cells: pl.DataFrame
+    is_hidden: bool
+    rows: int
+    columns: list[int]
+
+
 def sheet_names(path: Path) -> list[str]:
-    """List the sheets of a workbook.
+    """List the sheets that whoever opens a workbook sees.
+
+    A hidden sheet is often an old copy or a list for drop-down cells: it is read only where it is named.
 
     Args:
         path: The workbook.
@@ -34,7 +47,41 @@ def sheet_names(path: Path) -> list[str]:
     Raises:
         UserError: The file is not a readable workbook.
     """
-    return list(_sheets(path))
+    return [name for name, sheet in _sheets(path).items() if not sheet.is_hidden]
+
+
+def hidden_sheets(path: Path) -> list[str]:
+    """List the hidden sheets of a workbook that hold more than a row.
+
+    Args:
+        path: The workbook.
+
+    Raises:
+        UserError: The file is not a readable workbook.
+    """
+    return [name for name, sheet in _sheets(path).items() if sheet.is_hidden and sheet.cells.height > 1]
+
+
+def hidden_note(path: Path, sheet: str) -> list[str]:
+    """Say that hidden rows and columns of a sheet are read like the others.
+
+    Args:
+        path: The workbook.
+        sheet: The sheet that is read.
+
+    Returns:
+        One note, or none.
+
+    Raises:
+        UserError: The file is not a readable workbook.
+    """
+    _, _, rows, columns = _sheets(path)[sheet]
+    letters = ", ".join(map(_letters, columns))
+    parts = [counted(rows, "hidden row")] if rows else []
+    parts += [f"the hidden {'column' if len(columns) == 1 else 'columns'} {letters}"] if columns else []
+    if not parts:
+        return []
+    return [f"{path.name}: {' and '.join(parts)} of the sheet {sheet!r} are read; delete what is no data"]
 
 
 def choose_sheet(path: Path, required: Sequence[str]) -> str:
@@ -97,11 +144,20 @@ def _rows(path: Path, sheet: str) -> list[list[str]]:
     sheets = _sheets(path)
     if sheet not in sheets:
         raise unknown(f"sheet of {path}", sheet, sheets)
-    return [[(field or "").strip() for field in row] for row in sheets[sheet].rows()]
+    return [[(field or "").strip() for field in row] for row in sheets[sheet].cells.rows()]
 
 
-def _sheets(path: Path) -> dict[str, pl.DataFrame]:
-    """The sheets of a workbook, all cells as text."""
+def _letters(number: int) -> str:
+    """What a spreadsheet program calls a column: A, B, ..., Z, AA, ..."""
+    letters = ""
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
+def _sheets(path: Path) -> dict[str, _Sheet]:
+    """The sheets of a workbook, hidden ones, too."""
     try:
         status = path.stat()
     except OSError as error:
@@ -110,7 +166,7 @@ def _sheets(path: Path) -> dict[str, pl.DataFrame]:
 
 
 @lru_cache(maxsize=2)
-def _read_once(path: str, size: int, modified_ns: int) -> dict[str, pl.DataFrame]:  # noqa: ARG001 - a changed file is read again
+def _read_once(path: str, size: int, modified_ns: int) -> dict[str, _Sheet]:  # noqa: ARG001 - a changed file is read again
     with scratch_folder() as folder:
         try:
             process = subprocess.run(
@@ -128,8 +184,16 @@ def _read_once(path: str, size: int, modified_ns: int) -> dict[str, pl.DataFrame
         if process.returncode:
             too_large = f"damaged, or more than {workbook_process.LARGEST_BYTES >> 30} GiB once opened"
             raise _unreadable(path, process.stdout.strip() or too_large)
-        names = json.loads((folder / "sheets.json").read_text(encoding="utf-8"))
-        return {name: pl.read_parquet(folder / f"{number}.parquet") for number, name in enumerate(names)}
+        sheets = json.loads((folder / "sheets.json").read_text(encoding="utf-8"))
+        return {
+            sheet["name"]: _Sheet(
+                pl.read_parquet(folder / f"{number}.parquet"),
+                sheet["is_hidden"],
+                sheet["rows"],
+                sheet["columns"],
+            )
+            for number, sheet in enumerate(sheets)
+        }
 
 
 def _unreadable(path: str, reason: str) -> UserError:
