@@ -18,6 +18,7 @@ from ambivox.models.ingestion.proposed_clips import add_clips
 from ambivox.models.ingestion.proposed_options import OPTIONAL_ROLES, Proposal, add_place
 from ambivox.models.ingestion.recordings import recordings_below
 from ambivox.models.ingestion.segments import place_columns
+from ambivox.models.ingestion.sentences import are_sentences
 from ambivox.models.ingestion.speaker_table import find_speaker_table
 from ambivox.models.ingestion.table_files import hidden_sheets_hint
 from ambivox.models.ingestion.table_parts import TABLE
@@ -80,9 +81,11 @@ def _propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
             proposal.hints += marks_of_rows(votes.frame, free)
         used = {audio, *(v for v in [*given.values(), *proposal.options.values()] if isinstance(v, str))}
         for role in OPTIONAL_ROLES:
-            column = given.get(role) or best_named(
-                role, [c for c in utterances.frame.columns if c not in used]
-            )
+            free = [column for column in utterances.frame.columns if column not in used]
+            column = given.get(role) or best_named(role, free)
+            if column is None and role == "transcript":  # MELD calls it Utterance
+                spoken = [name for name in all_named("utterance", free) if are_sentences(utterances.frame[name])]
+                column = next(iter(spoken), None)
             if (
                 role == "split"
                 and column in utterances.frame.columns
@@ -197,7 +200,8 @@ def _add_ids(
     named = [
         column
         for column in named_columns("utterance", others)
-        if not any(all_named(role, [column]) for role in ("annotator", "speaker"))
+        if not are_sentences(frame[column])
+        and not any(all_named(role, [column]) for role in ("annotator", "speaker"))
         and (
             is_one_to_one(frame, column, [audio])
             or (places and is_one_to_one(frame, column, [audio, *places]))

@@ -18,6 +18,7 @@ from ambivox.models.ingestion.label_columns import first_choices, label_columns
 from ambivox.models.ingestion.list_columns import separated_labels, vote_lists
 from ambivox.models.ingestion.rater_columns import rater_columns
 from ambivox.models.ingestion.segments import place_columns
+from ambivox.models.ingestion.sentences import are_sentences
 from ambivox.models.ingestion.table_parts import TABLE
 from ambivox.models.ingestion.vote_columns import VoteColumns
 from ambivox.models.ingestion.vote_plausibility import (
@@ -52,8 +53,10 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
         every
     )  # what a program or all raters together say is no vote, where there is another column
     shape = given.get("shape")
+    spoken = [column for column in columns if are_sentences(frame[column])]
     recording = (
-        sorted(audio) or [c for role in ("utterance", "audio") if (c := best_named(role, columns))][:1]
+        sorted(audio)
+        or [c for role in ("utterance", "audio") if (c := best_named(role, columns)) and c not in spoken][:1]
     )
     keys = [column for column in (*recording, *sorted(places)) if not frame[column].dtype.is_nested()]
     finders: dict[str, Callable[..., VoteColumns | None]] = {
