@@ -8,11 +8,14 @@ from pathlib import Path
 
 import polars as pl
 
-from ambivox.models.ingestion.cleaning import clear_nothing
+from ambivox.models.ingestion.cleaning import clear_nothing, plain_text
+from ambivox.models.ingestion.emotion_words import label_parts
+from ambivox.models.ingestion.free_text_labels import other_word
 from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES, plain_name
 
 _SAMPLE = 200
 _MOST_LABELS = 40
+_MOST_SPELLINGS = 2000  # of labels, several in one cell among them
 _LONGEST_LABEL = 40  # characters
 
 
@@ -129,7 +132,7 @@ def may_be_labels(values: pl.Series) -> bool:
     """
     if values.dtype != pl.String:
         return False
-    counts = values.drop_nulls().alias("label").value_counts(name="rows")
+    counts = _single_labels(values).alias("label").value_counts(name="rows")
     if counts.height > 2 * _MOST_LABELS:  # words for nothing among them
         return False
     counts = counts.with_columns(clear_nothing(counts["label"], "labels")[0]).drop_nulls()
@@ -138,6 +141,26 @@ def may_be_labels(values: pl.Series) -> bool:
         return False
     is_number = distinct.cast(pl.Float64, strict=False).is_not_null()
     return not is_number.all() and (rows < 10 or len(distinct) <= rows / 2)
+
+
+def _single_labels(values: pl.Series) -> pl.Series:
+    """The labels of a column, without what was written beside "other", and the parts of cells that hold several.
+
+    A cell counts as several labels where its parts stand alone in other cells.
+    """
+    given = values.drop_nulls()
+    spellings = given.unique()
+    if len(spellings) > _MOST_SPELLINGS:
+        return given
+    folded = given.replace({text: word for text in spellings if (word := other_word(text))})
+    distinct = folded.unique()
+    alone = {plain_text(cell).casefold() for cell in distinct}
+    several = {
+        cell: found[0]
+        for cell in distinct
+        if len(found := label_parts(cell)) > 1 and all(part.casefold() in alone for part in found)
+    }
+    return folded.replace(several) if several else folded
 
 
 def is_counts(values: pl.Series) -> bool:

@@ -178,7 +178,9 @@ def _resemblance(names: Sequence[str], required: Sequence[str]) -> int:
     """Score a row as a header: two points per required column, one per column with a similar name."""
     # Paths of recordings are values, even where a word in them is one for a column.
     free = [name for name in names if not _RECORDING.search(name)]
-    return sum(2 if name in names else int(suggest_column(name, free) is not None) for name in required)
+    found = {similar for name in required if name not in names and (similar := suggest_column(name, free))}
+    # One cell with words for several columns is a sentence.
+    return 2 * sum(name in names for name in dict.fromkeys(required)) + len(found)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

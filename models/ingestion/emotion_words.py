@@ -9,6 +9,7 @@ import polars as pl
 
 from ambivox.models.ingestion.cleaning import clear_nothing
 from ambivox.models.ingestion.columns import words
+from ambivox.models.ingestion.free_text_labels import other_word
 from ambivox.models.ingestion.labels import COMMON_LABELS
 
 #: Common label (labels.py) -> further words for it, in ten languages; under "" words for emotions that none is common for.
@@ -32,6 +33,7 @@ _COMMON_LABEL_OF = {label: label for label in COMMON_LABELS} | {
     word: label for label, words_of in _WORDS_OF.items() for word in words_of.split()
 }
 # Around a word: numbers, blanks, punctuation, and pictures of faces.
+_BETWEEN = re.compile(r"\s*[;|,/+&\n、，；／]\s*|\s+(?:and|und|et|y|e|и)\s+")
 _AROUND = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 
 
@@ -49,6 +51,20 @@ def common_label(text: str) -> str | None:
         ('happiness', 'anger', '', None)
     """
     return _COMMON_LABEL_OF.get(_AROUND.sub("", unicodedata.normalize("NFC", text)).lower())
+
+
+def label_parts(cell: str) -> list[str]:
+    """The distinct labels that a cell holds if it holds several, whatever their case.
+
+    Args:
+        cell: A label, or several with a separator or a word such as "and" between them.
+
+    Example:
+        >>> label_parts("Anger; fear, anger"), label_parts("sad and tired"), label_parts("joy")
+        (['Anger', 'fear'], ['sad', 'tired'], ['joy'])
+    """
+    parts = [" ".join(part.split()) for part in _BETWEEN.split(cell) if part.strip()]
+    return list({part.casefold(): part for part in reversed(parts)}.values())[::-1]
 
 
 def names_an_emotion(column: str) -> bool:
@@ -78,7 +94,7 @@ def emotions_in(column: str) -> set[str]:
 
 
 def are_emotions(values: pl.Series) -> bool:
-    """Tell whether all values of a column of texts are words for emotions, in one of ten languages.
+    """Tell whether all values of a column of texts are words for emotions, or several of them, in one of ten languages.
 
     Args:
         values: The column; empty cells and the usual words for nothing are left out.
@@ -90,4 +106,26 @@ def are_emotions(values: pl.Series) -> bool:
     if values.dtype != pl.String:
         return False
     given = clear_nothing(values.drop_nulls().unique(), "labels")[0].drop_nulls()
-    return bool(len(given)) and all(common_label(text) is not None for text in given)
+    return bool(len(given)) and all(map(_is_emotion, given))
+
+
+def are_mostly_emotions(values: pl.Series) -> bool:
+    """Tell whether most cells of a column hold words for emotions; an annotator may have words of their own.
+
+    Args:
+        values: The column.
+
+    Example:
+        >>> are_mostly_emotions(pl.Series(["joy", "sad", "joy", "wistful"])), are_mostly_emotions(pl.Series(["yes", "joy"]))
+        (True, False)
+    """
+    if values.dtype != pl.String:
+        return False
+    given = clear_nothing(values.drop_nulls(), "labels")[0].drop_nulls()
+    known = [text for text in given.unique() if _is_emotion(text)]
+    return bool(len(given)) and 2 * int(given.is_in(known).sum()) > len(given)
+
+
+def _is_emotion(text: str) -> bool:
+    is_one = common_label(text) is not None or other_word(text) is not None
+    return is_one or all(common_label(part) is not None for part in label_parts(text))

@@ -84,7 +84,9 @@ def _propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
             free = [column for column in utterances.frame.columns if column not in used]
             column = given.get(role) or best_named(role, free)
             if column is None and role == "transcript":  # MELD calls it Utterance
-                spoken = [name for name in all_named("utterance", free) if are_sentences(utterances.frame[name])]
+                spoken = [
+                    name for name in all_named("utterance", free) if are_sentences(utterances.frame[name])
+                ]
                 column = next(iter(spoken), None)
             if (
                 role == "split"

@@ -10,7 +10,7 @@ import polars as pl
 
 from ambivox.models.ingestion.column_content import may_be_labels
 from ambivox.models.ingestion.columns import named_columns, words
-from ambivox.models.ingestion.emotion_words import are_emotions
+from ambivox.models.ingestion.emotion_words import are_emotions, are_mostly_emotions
 from ambivox.models.ingestion.vote_plausibility import opinions
 
 _NUMBERED = re.compile(r"^(.*?)[\s_.-]*(\d+|[A-Za-z])$")
@@ -48,6 +48,12 @@ def rater_columns(frame: pl.DataFrame, columns: Sequence[str]) -> RaterColumns |
     if groups:
         return _best_group(frame, groups)
     named = [column for column in columns if may_be_labels(frame[column]) and are_emotions(frame[column])]
+    # One annotator's word that is not known does not make the column another thing than its neighbours.
+    named = [
+        column
+        for column in columns
+        if column in named or (named and may_be_labels(frame[column]) and are_mostly_emotions(frame[column]))
+    ]
     persons = [column for column in opinions(named) if not set(words(column)) & _NO_ANNOTATORS]
     if len(named) < 2:
         return None

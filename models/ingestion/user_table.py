@@ -18,6 +18,7 @@ from ambivox.models.ingestion.clip_columns import rows_of_clips
 from ambivox.models.ingestion.columns import MissingColumnsError, NoNamedTableError
 from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.delimited import LINE
+from ambivox.models.ingestion.free_text_labels import fold_other
 from ambivox.models.ingestion.nested import audio_paths, refuse_nested
 from ambivox.models.ingestion.optional_columns import optional_columns
 from ambivox.models.ingestion.proposal import propose
@@ -150,6 +151,9 @@ def _assemble(
     labels: tuple[str, ...] = settings.get("labels", ()) if shape != "counts" else ()
     votes, id_notes = match_ids(votes.drop("status", strict=False), normalised["utterance_id"])
     votes, ambiguous_votes = reject_ambiguous_votes(votes, ambiguous["utterance_id"], votes_path)
+    if shape != "counts":
+        folded, other_notes = fold_other(votes["label"], labels)
+        votes, id_notes = votes.with_columns(folded), [*id_notes, *other_notes]
     if shape in ("rows", "raters"):
         votes, several_notes = split_labels(with_annotators(votes), labels)
         id_notes += several_notes

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
 from ambivox.models.counted import counted
+from ambivox.models.ingestion.cleaning import plain_text
+from ambivox.models.ingestion.emotion_words import common_label, label_parts
 from ambivox.models.ingestion.recordings import plain_name
-
-_SEPARATORS = (";", "|", ",", "/", "+", "&")
 
 
 def match_ids(votes: pl.DataFrame, utterance_ids: pl.Series) -> tuple[pl.DataFrame, list[str]]:
@@ -48,36 +48,54 @@ def match_ids(votes: pl.DataFrame, utterance_ids: pl.Series) -> tuple[pl.DataFra
 def split_labels(votes: pl.DataFrame, labels: Sequence[str]) -> tuple[pl.DataFrame, list[str]]:
     """Split cells in which an annotator gives several labels, such as ``anger; fear``.
 
-    A cell is split only if every part of every such cell is also the only label of another vote, or one of ``labels``.
+    A cell is split if its parts are labels: each stands alone in another vote or is one of ``labels``, or one does and the
+    others are words for emotions.
 
     Args:
         votes: One row per vote, with ``label`` and ``annotator_id``.
         labels: The labels that the user gave, if any.
 
     Returns:
-        One row per label, and a note where cells were split.
+        One row per label, and notes on cells that were split, and on those that may hold several labels and were not.
     """
-    given = votes["label"].drop_nulls().unique()
-    for separator in _SEPARATORS:
-        several = [cell for cell in given if separator in cell and cell not in labels]
-        single = {cell.strip().casefold() for cell in [*given, *labels] if separator not in cell}
-        parts = {cell: _parts(cell, separator) for cell in several}
-        if several and all(part.casefold() in single for found in parts.values() for part in found):
-            break
-    else:
-        return votes, []
-    listed = {cell: [cell] for cell in given} | parts
+    given = votes["label"].drop_nulls().unique().sort()
+    alone = {plain_text(cell).casefold() for cell in [*given, *labels] if len(label_parts(cell)) == 1}
+    parts = {cell: found for cell in given if cell not in labels and len(found := label_parts(cell)) > 1}
+    several = {
+        cell: found for cell, found in parts.items() if _are_labels(found, alone, is_closed=bool(labels))
+    }
+    # Anger/Irritation, with nobody's anger beside it, is the name of a class.
+    unclear = [
+        cell
+        for cell in parts
+        if cell not in several and any(part.casefold() in alone for part in parts[cell])
+    ]
+    notes = []
+    if unclear:
+        number = votes["label"].is_in(unclear).sum()
+        notes.append(
+            f"{counted(float(number), 'vote has', 'votes have')} a label that may be several, such as {unclear[0]!r}: it is read "
+            "as one, because not all of its parts are labels"
+        )
+    if not several:
+        return votes, notes
+    listed = {cell: [cell] for cell in given} | several
     schema = pl.DataFrame(
         {"label": list(listed), "several": list(listed.values())},
         schema={"label": pl.String, "several": pl.List(pl.String)},
     )
-    number = votes["label"].is_in(several).sum()
+    number = votes["label"].is_in(list(several)).sum()
     split = votes.join(schema, on="label", how="left", maintain_order="left").with_columns(label="several")
-    note = f"{counted(float(number), 'vote has', 'votes have')} several labels, such as {min(several)!r}: they share the annotator's vote equally"
-    return split.drop("several").explode("label"), [note]
+    notes.append(
+        f"{counted(float(number), 'vote has', 'votes have')} several labels, such as {min(several)!r}: they share the annotator's vote equally"
+    )
+    return split.drop("several").explode("label"), notes
 
 
-def _parts(cell: str, separator: str) -> list[str]:
-    """The distinct labels of a cell, whatever their case."""
-    parts = {part.strip().casefold(): part.strip() for part in cell.split(separator) if part.strip()}
-    return list(parts.values())
+def _are_labels(parts: Sequence[str], alone: Collection[str], *, is_closed: bool) -> bool:
+    known = [part.casefold() in alone for part in parts]
+    if all(known) or is_closed:
+        return all(known)
+    return any(known) and all(
+        is_known or common_label(part) is not None for part, is_known in zip(parts, known, strict=True)
+    )
