@@ -7,13 +7,14 @@ import io
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.columns import suggest_column
+from ambivox.models.ingestion.merged_headers import find_two_rows
 from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES
 
 LINE = "ambivox:line"
@@ -33,11 +34,13 @@ class Layout:
 
     Attributes:
         separator: The character between fields.
-        skipped_lines: The number of lines above the header.
+        skipped_lines: The number of lines above the header, or above its second row.
+        header: The columns' names, where the header has two rows.
     """
 
     separator: str
     skipped_lines: int
+    header: tuple[str, ...] = field(default=(), repr=False)
 
 
 def find_layout(text: str, required: Sequence[str]) -> Layout:
@@ -63,17 +66,25 @@ def find_layout(text: str, required: Sequence[str]) -> Layout:
         # By a wrong separator, a quotation mark may seem to open a field that ends with the file.
         beginning = itertools.islice(io.StringIO(text), _HEADER_LINES)
         rows = csv.reader(beginning, delimiter=separator)
-        skipped_lines = 0
+        skipped_lines, places, first_rows = 0, [], []
         try:
             for row in itertools.islice(rows, _HEADER_ROWS):
-                names = [field.strip() for field in row]
-                if any(names) and not (declared and skipped_lines == 0):
-                    score = (_resemblance(names, required), -skipped_lines, sum(map(bool, names)))
-                    if score > best_score:
-                        best, best_score = Layout(separator, skipped_lines), score
+                places.append(skipped_lines)
+                first_rows.append([cell.strip() for cell in row])
                 skipped_lines = rows.line_num
         except csv.Error:  # a field without an end; parsing reports it with its line
-            continue
+            pass
+        two_rows = find_two_rows(first_rows)
+        if two_rows is not None:
+            first_rows[two_rows.lower - 1 : two_rows.lower + 1] = [[], two_rows.names]
+        for number, names in enumerate(first_rows):
+            if any(names) and not (declared and number == 0):
+                is_second = two_rows is not None and number == two_rows.lower
+                place = places[number - is_second]
+                score = (_resemblance(names, required), -place, sum(map(bool, names)))
+                if score > best_score:
+                    best = Layout(separator, places[number], tuple(names) if is_second else ())
+                    best_score = score
     return best
 
 
@@ -102,7 +113,7 @@ def parse_delimited(path: Path, text: str, layout: Layout, numbers: Sequence[str
     try:
         for row in reader:
             if not header:
-                header = [name.strip() for name in row]
+                header = list(layout.header) or [name.strip() for name in row]
             elif any(row):
                 if len(row) > len(header) and any(map(str.strip, row[len(header) :])):
                     raise UserError(f"{path}:{start}: {len(row)} fields, but the header has {len(header)}")

@@ -17,6 +17,7 @@ from ambivox.models.counted import counted
 from ambivox.models.errors import UserError, unknown
 from ambivox.models.ingestion import workbook_process
 from ambivox.models.ingestion.delimited import header_row, text_frame
+from ambivox.models.ingestion.merged_headers import find_two_rows
 from ambivox.models.temporary_files import scratch_folder
 
 READABLE = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
@@ -140,11 +141,15 @@ def read_sheet(path: Path, required: Sequence[str], sheet: str | None = None) ->
 
 
 def _rows(path: Path, sheet: str) -> list[list[str]]:
-    """The cells of a sheet as stripped text, from its first row."""
+    """The cells of a sheet as stripped text, from its first row; a header of two rows as one."""
     sheets = _sheets(path)
     if sheet not in sheets:
         raise unknown(f"sheet of {path}", sheet, sheets)
-    return [[(field or "").strip() for field in row] for row in sheets[sheet].cells.rows()]
+    rows = [[(field or "").strip() for field in row] for row in sheets[sheet].cells.rows()]
+    if (header := find_two_rows(rows)) is not None:
+        rows[header.lower - 1] = []
+        rows[header.lower] = header.names
+    return rows
 
 
 def _letters(number: int) -> str:
