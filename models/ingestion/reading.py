@@ -22,15 +22,7 @@ from ambivox.models.ingestion.class_labels import name_class_labels
 from ambivox.models.ingestion.columns import require_columns
 from ambivox.models.ingestion.delimited import LINE, find_layout, parse_delimited
 from ambivox.models.ingestion.nested import with_descriptions
-from ambivox.models.ingestion.workbooks import (
-    READABLE,
-    UNREADABLE,
-    choose_sheet,
-    hidden_note,
-    hidden_sheets,
-    read_sheet,
-    sheet_names,
-)
+from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, read_sheet
 from ambivox.models.json_documents import parse_json_document
 from ambivox.models.parquet_files import read_parquet
 
@@ -177,32 +169,6 @@ def workbook_error(path: Path) -> UserError:
         f"{path}: a spreadsheet workbook, which cannot be read; in the spreadsheet program, save each sheet as CSV "
         "(in Excel: CSV UTF-8)"
     )
-
-
-def sheet_notes(path: Path, required: Sequence[str], sheet: str | None) -> list[str]:
-    """Say which sheet of a workbook is read, where there is more than one, and what is hidden.
-
-    Args:
-        path: Any table.
-        required: The columns by which the sheet is chosen.
-        sheet: The sheet, where it is named.
-
-    Returns:
-        The notes.
-    """
-    if path.suffix.lower() not in READABLE:
-        return []
-    chosen = choose_sheet(path, required) if sheet is None else sheet
-    names = sheet_names(path)
-    notes = (
-        [f"{path.name}: the sheet {chosen!r} of {len(names)} is read"]
-        if sheet is None and len(names) > 1
-        else []
-    )
-    hidden = [name for name in hidden_sheets(path) if name != chosen]
-    if hidden:
-        notes.append(f"{path.name}: not read, because hidden: {', '.join(map(repr, hidden))}")
-    return notes + hidden_note(path, chosen)
 
 
 def _read_json(path: Path) -> pl.DataFrame:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ambivox.models.ingestion.columns import words
+from ambivox.models.ingestion.frame_numbers import rate_column, unit_of, without_unit
 
 #: Units in the names of columns with times, and their length in seconds.
 UNITS = {
@@ -40,6 +41,7 @@ _DURATIONS = {
     *("duration", "dur", "length", "len"),
     *("dauer", "länge", "durée", "duración", "duração", "durata", "длительность"),
 }
+_NUMBERS = {"num", "n", "number", "count"}  # of frames or samples: a duration
 # Words beside the one that matters, as in segment_start_time.
 _FILLERS = {
     *("time", "times", "audio", "segment", "seg", "clip", "utterance", "turn", "in", "at", "pos"),
@@ -79,7 +81,13 @@ def find_segment_columns(
         >>> find_segment_columns(["id", "offset", "duration_ms"], SegmentColumns(), ["id"])
         SegmentColumns(start='offset', end=None, duration='duration_ms')
     """
-    free = {column: _name(column) for column in columns if column not in taken}
+    # The rate at which frames follow each other is no place.
+    rates = {rate_column(columns, "frame"), rate_column(columns, "sample")}
+    candidates = [column for column in columns if column not in taken and column not in rates]
+    # Beside times, frames are not needed.
+    free = {
+        column: _name(column) for column in sorted(candidates, key=lambda name: unit_of(name) is not None)
+    }
 
     def named(names: set[str]) -> str | None:
         return next((column for column, name in free.items() if name in names), None)
@@ -89,6 +97,10 @@ def find_segment_columns(
     end = given.end or named(_ENDS - {"offset"}) or named(_ENDS)
     free.pop(end or "", None)
     duration = given.duration or named(_DURATIONS)
+    if duration is None:
+        duration = next(
+            (column for column, name in free.items() if name in _NUMBERS and unit_of(column)), None
+        )
     if start is None or (end is None and duration is None and given.start is None):
         return SegmentColumns()
     return SegmentColumns(start, end, duration)
@@ -96,4 +108,5 @@ def find_segment_columns(
 
 def _name(column: str) -> str:
     """The word of a column's name that matters."""
-    return "".join(word for word in words(column) if word not in _FILLERS and word not in UNITS)
+    parts = [word if unit_of(column) is None else without_unit(word) for word in words(column)]
+    return "".join(word for word in parts if word not in _FILLERS and word not in UNITS)

@@ -11,8 +11,10 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.counted import counted
+from ambivox.models.errors import UserError
 from ambivox.models.ingestion.columns import require_columns, words
 from ambivox.models.ingestion.corpus import rejected
+from ambivox.models.ingestion.frame_numbers import rate_doubt, rates_of, seconds_of
 from ambivox.models.ingestion.segment_columns import UNITS, SegmentColumns, find_segment_columns
 
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,3}):(\d{1,2}(?:[.,]\d+)?)")
@@ -56,7 +58,12 @@ def table_segments(
     columns = find_segment_columns(table.columns, given, taken)
     segments, notes = pl.DataFrame(), []
     if columns.start is not None:
-        segments = read_segments(table, columns)
+        places = {role: column for role, column in vars(columns).items() if column is not None}
+        rates = {role: rates_of(path, table, audio, column) for role, column in places.items()}
+        segments = read_segments(table, columns, rates)
+        doubt = rate_doubt(list(places.values()), table.columns)
+        if doubt is not None and (given.start is not None or table[audio].is_duplicated().any()):
+            raise UserError(f"{path}: {doubt}")
         if given.start is None and not _are_shared(table[audio], segments):
             table_problems, segments = segments[_PROBLEM], pl.DataFrame()
             why, unreadable = "no recording has two places", table_problems.drop_nulls()
@@ -113,13 +120,17 @@ def reject_unreadable(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFr
     return utterances.filter(~is_unreadable).drop(_PROBLEM), rejects
 
 
-def read_segments(table: pl.DataFrame, columns: SegmentColumns) -> pl.DataFrame:
+def read_segments(
+    table: pl.DataFrame, columns: SegmentColumns, rates: Mapping[str, Sequence[float | None] | None]
+) -> pl.DataFrame:
     """Read the times of segments.
 
     Args:
         table: The table.
         columns: Its columns with times: numbers in seconds, or in milliseconds where the column's name says so, or
             times such as 1:02:03.5.
+        rates: start, end and duration -> per row, how many of what the column counts are a second; None where it holds
+            times.
 
     Returns:
         ``start_seconds``, ``end_seconds``, and ``segment_problem``: what was found where it cannot be read (null: fine).
@@ -131,9 +142,14 @@ def read_segments(table: pl.DataFrame, columns: SegmentColumns) -> pl.DataFrame:
         if column is not None
     }
     rows = []
-    for row in zip(*texts.values(), strict=True):
+    for number, row in enumerate(zip(*texts.values(), strict=True)):
         text_of = dict(zip(texts, row, strict=True))
-        seconds = {role: _seconds(text, getattr(columns, role)) for role, text in text_of.items()}
+        seconds = {
+            role: _seconds(text, getattr(columns, role))
+            if (rate := rates.get(role)) is None
+            else seconds_of(text or "", rate[number])
+            for role, text in text_of.items()
+        }
         start, end = seconds.get("start"), seconds.get("end")
         if end is None and seconds.get("duration") is not None and not text_of.get("end"):
             end = (start or 0.0) + (seconds["duration"] or 0.0) if text_of.get("start") else None

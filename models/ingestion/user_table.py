@@ -23,7 +23,6 @@ from ambivox.models.ingestion.nested import audio_paths, refuse_nested
 from ambivox.models.ingestion.optional_columns import optional_columns
 from ambivox.models.ingestion.proposal import propose
 from ambivox.models.ingestion.proposed_options import OPTIONAL_ROLES
-from ambivox.models.ingestion.reading import sheet_notes
 from ambivox.models.ingestion.segment_columns import SegmentColumns
 from ambivox.models.ingestion.segments import distinct_ids, reject_unreadable, table_segments
 from ambivox.models.ingestion.speaker_table import join_speakers
@@ -39,6 +38,7 @@ from ambivox.models.ingestion.utterance_rows import (
 )
 from ambivox.models.ingestion.vote_ids import match_ids, split_labels
 from ambivox.models.ingestion.vote_tables import label_set, read_votes, with_annotators
+from ambivox.models.ingestion.workbooks import sheet_notes
 
 _DISTINCT_ID = "ambivox:id"
 

@@ -63,7 +63,33 @@ def hidden_sheets(path: Path) -> list[str]:
     return [name for name, sheet in _sheets(path).items() if sheet.is_hidden and sheet.cells.height > 1]
 
 
-def hidden_note(path: Path, sheet: str) -> list[str]:
+def sheet_notes(path: Path, required: Sequence[str], sheet: str | None) -> list[str]:
+    """Say which sheet of a workbook is read, where there is more than one, and what is hidden.
+
+    Args:
+        path: Any table.
+        required: The columns by which the sheet is chosen.
+        sheet: The sheet, where it is named.
+
+    Returns:
+        The notes.
+    """
+    if path.suffix.lower() not in READABLE:
+        return []
+    chosen = choose_sheet(path, required) if sheet is None else sheet
+    names = sheet_names(path)
+    notes = (
+        [f"{path.name}: the sheet {chosen!r} of {len(names)} is read"]
+        if sheet is None and len(names) > 1
+        else []
+    )
+    hidden = [name for name in hidden_sheets(path) if name != chosen]
+    if hidden:
+        notes.append(f"{path.name}: not read, because hidden: {', '.join(map(repr, hidden))}")
+    return notes + _hidden_note(path, chosen)
+
+
+def _hidden_note(path: Path, sheet: str) -> list[str]:
     """Say that hidden rows and columns of a sheet are read like the others.
 
     Args:
