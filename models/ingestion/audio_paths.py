@@ -83,6 +83,18 @@ def _below(folder: Path, paths: Mapping[str, str]) -> tuple[dict[str, str], dict
     return path_of, ambiguous
 
 
+def with_audio(utterances: pl.DataFrame) -> pl.DataFrame:
+    """The utterances whose recordings may be there: URLs, and files that exist; all where none does.
+
+    Args:
+        utterances: As ``resolve_audio`` returns them.
+    """
+    names = utterances["audio"].unique().drop_nulls()
+    there = [name for name in names if is_object_url(name) or os.path.lexists(name)]
+    found = utterances.filter(pl.col("audio").is_in(there))
+    return found if found.height else utterances
+
+
 def outside_root(audio: Iterable[str | None], root: Path) -> list[bool]:
     """Tell which audio files a corpus names outside its folder. Links are not followed: a folder may hold links.
 

@@ -8,12 +8,14 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         "audio", "file", "path", "filename", "filepath", "wav", "recording", "audiofile", "audiopath", "url", "audiourl",
         "datei", "audiodatei", "dateiname", "aufnahme", "fichier", "archivo", "fichero", "arquivo",
         "音频", "音频文件", "文件", "文件名", "音声", "音声ファイル", "ファイル", "ファイル名", "파일", "음성", "файл", "аудио",
+        "bestand", "plik", "dosya", "fil", "soubor", "ملف", "الملف",
     ),
     "annotator_id": (
         "annotator", "rater", "worker", "user", "coder", "listener", "labeler", "labeller", "judge", "evaluator",
-        "respondent", "participant", "ratedby", "annotatedby", "labeledby", "labelledby", "observer", "prolific", "prolificpid", "responseid", "email", "emailaddress", "mail",
+        "respondent", "participant", "ratedby", "annotatedby", "labeledby", "labelledby", "observer", "prolific", "prolificpid", "participantprivateid", "participantpublicid", "responseid", "email", "emailaddress", "mail",
         "bewerter", "bewerterin", "beurteiler", "hörer", "annotateur", "évaluateur", "evaluateur", "évaluatrice", "juge",
         "evaluador", "anotador", "avaliador", "valutatore", "annotatore",
+        "expert", "beoordelaar", "oceniający", "değerlendirici", "bedömare", "hodnotitel", "эксперт", "مقيم", "المقيم",
         "标注者", "标注员", "评分者", "评价者", "評価者", "評定者", "아노테이터", "평가자", "аннотатор", "оценщик",
     ),
     "label": (
@@ -21,6 +23,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         "mood", "feeling", "sentiment", "stimmung", "humeur", "sentimento", "sentimiento",
         "gefühl", "kategorie", "étiquette", "émotion", "emoción", "emocion", "etiqueta", "emoção", "emoçao", "emozione",
         "情感", "情绪", "心情", "标签", "感情", "気分", "ラベル", "감정", "эмоция", "настроение", "метка",
+        "emotie", "emocja", "duygu", "känsla", "emoce", "عاطفة", "العاطفة",
     ),
     "utterance_id": (
         "utterance", "clip", "uid", "segment", "sample", "stimulus", "item", "turn", "id",

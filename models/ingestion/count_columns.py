@@ -148,10 +148,12 @@ def share_columns(frame: pl.DataFrame) -> list[str]:
     shares: dict[str, pl.Series] = {}
     for column in frame.columns:
         if names_an_emotion(column) and not frame[column].dtype.is_nested():
-            numbers = frame[column].cast(pl.String).cast(pl.Float64, strict=False).drop_nulls()
+            text = frame[column].cast(pl.String).drop_nulls().str.strip_chars_end("% ")
+            numbers = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False).drop_nulls()
             if len(numbers) and numbers.is_between(0, _PERCENT).all():
                 shares[column] = numbers
-    are_whole = all((numbers == numbers.round()).all() for numbers in shares.values())
+    has_percent = any(frame[column].cast(pl.String).str.ends_with("%").any() for column in shares)
+    are_whole = not has_percent and all((numbers == numbers.round()).all() for numbers in shares.values())
     return list(shares) if len(shares) > 1 and (not are_whole or _are_percent(frame, list(shares))) else []
 
 

@@ -159,6 +159,9 @@ def text_frame(
     )
     frame = frame.select(pl.when(pl.all() != "").then(pl.all()).name.keep())
     has_text = pl.any_horizontal(pl.all().is_not_null())
+    if sum(map(bool, header)) > 1:  # a header that is repeated for print, or between pasted tables
+        is_header = pl.all_horizontal(pl.col(name).eq_missing(name or None) for name in header)
+        has_text &= ~is_header
     return frame.with_columns(pl.Series(LINE, line_numbers, dtype=pl.Int64)).filter(
         frame.select(has_text).to_series()
     )

@@ -16,6 +16,7 @@ from ambivox.models.ingestion.vote_columns import VoteColumns
 from ambivox.models.ingestion.vote_plausibility import agree_too_well, describes_recordings, opinions
 
 _MOST_CLASSES = 10
+_AT_END = r"(\p{L})\s*[ (\[:=,/-]\s*\d+([.,]\d+)?\s*(%|/\s*\d+)?\s*[)\]]?\s*$"
 _NEARLY_ALL = 0.8  # of the cells
 # Words of columns with an annotator's second choice.
 _SECOND = frozenset({"second", "secondary", "2nd", "minor", "alternative", "alternate"})
@@ -80,6 +81,7 @@ def _doubt_label(
     found: VoteColumns, frame: pl.DataFrame, label: str, votes: Sequence[str], keys: Sequence[str]
 ) -> None:
     """Doubt a column that is called like labels where another has words for emotions, or where nobody ever disagrees."""
+    found.doubts += _numbered_doubt(label, frame[label])
     others = [column for column in votes if column != label and are_emotions(frame[column])]
     if others and not are_emotions(frame[label]):
         found.doubts.append(f"the labels may be in {' or '.join(map(repr, [label, *others]))} (option label)")
@@ -87,6 +89,21 @@ def _doubt_label(
         found.doubts.append(
             f"{label!r} is the same in all rows of a recording; if these are the votes: --options.label {shlex.quote(label)}"
         )
+
+
+def _numbered_doubt(column: str, values: pl.Series) -> list[str]:
+    """Doubt labels with different numbers at their ends, such as anger (2) and anger (3)."""
+    given = values.drop_nulls() if values.dtype == pl.String else pl.Series([], dtype=pl.String)
+    numbered = given.filter(given.str.contains(_AT_END))
+    if 2 * len(numbered) <= len(given):
+        return []
+    plain = numbered.unique().str.replace(_AT_END, "${1}").str.to_lowercase()
+    if not plain.is_duplicated().any():
+        return []
+    return [
+        f"labels in {column!r} end with numbers, such as {numbered.unique().sort()[0]!r}: if they are intensities, write them into a "
+        f"column of their own; --options.label {shlex.quote(column)} reads them as they are"
+    ]
 
 
 def numbers_doubt(column: str, values: pl.Series, option: str = "label") -> str:

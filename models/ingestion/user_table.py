@@ -12,7 +12,7 @@ import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.assignments import is_left_out, rejected_assignments, status_note
-from ambivox.models.ingestion.audio_paths import resolve_audio
+from ambivox.models.ingestion.audio_paths import resolve_audio, with_audio
 from ambivox.models.ingestion.cleaning import clean_utterances, clean_votes
 from ambivox.models.ingestion.clip_columns import rows_of_clips
 from ambivox.models.ingestion.columns import MissingColumnsError, NoNamedTableError
@@ -36,7 +36,7 @@ from ambivox.models.ingestion.utterance_rows import (
     reject_ambiguous_votes,
     text_column,
 )
-from ambivox.models.ingestion.vote_ids import match_ids, split_labels
+from ambivox.models.ingestion.vote_ids import match_ids, repeated_votes, split_labels
 from ambivox.models.ingestion.vote_tables import label_set, read_votes, with_annotators
 from ambivox.models.ingestion.workbooks import sheet_notes
 
@@ -156,10 +156,10 @@ def _assemble(
         votes, id_notes = votes.with_columns(folded), [*id_notes, *other_notes]
     if shape in ("rows", "raters"):
         votes, several_notes = split_labels(with_annotators(votes), labels)
-        id_notes += several_notes
+        id_notes += several_notes + (repeated_votes(votes) if shape == "rows" else [])
     votes, vote_notes = clean_votes(votes, labels, normalised["utterance_id"])
     # The rows of a table that are no votes, such as totals at its end, have no labels.
-    is_known = votes["utterance_id"].is_in(normalised["utterance_id"].implode())
+    is_known = votes["utterance_id"].is_in(with_audio(normalised)["utterance_id"].implode())
     found_labels = labels or label_set(votes.filter(is_known) if is_known.any() else votes, settings)
     if not found_labels:
         raise UserError(

@@ -59,8 +59,8 @@ def split_labels(votes: pl.DataFrame, labels: Sequence[str]) -> tuple[pl.DataFra
         One row per label, and notes on cells that were split, and on those that may hold several labels and were not.
     """
     given = votes["label"].drop_nulls().unique().sort()
-    alone = {plain_text(cell).casefold() for cell in [*given, *labels] if len(label_parts(cell)) == 1}
-    parts = {cell: found for cell in given if cell not in labels and len(found := label_parts(cell)) > 1}
+    alone = {plain_text(cell).casefold() for cell in [*given, *labels] if not _is_several(cell)}
+    parts = {cell: label_parts(cell) for cell in given if cell not in labels and _is_several(cell)}
     several = {
         cell: found for cell, found in parts.items() if _are_labels(found, alone, is_closed=bool(labels))
     }
@@ -90,6 +90,34 @@ def split_labels(votes: pl.DataFrame, labels: Sequence[str]) -> tuple[pl.DataFra
         f"{counted(float(number), 'vote has', 'votes have')} several labels, such as {min(several)!r}: they share the annotator's vote equally"
     )
     return split.drop("several").explode("label"), notes
+
+
+def repeated_votes(votes: pl.DataFrame) -> list[str]:
+    """Say that annotators have different labels for one utterance in several rows: they may be rounds, or corrections.
+
+    Args:
+        votes: One row per label, with ``annotator_id`` and ``line``.
+
+    Returns:
+        One note, or none.
+    """
+    pairs = votes.drop_nulls(["utterance_id", "annotator_id", "label"]).group_by(
+        "utterance_id", "annotator_id"
+    )
+    repeated = pairs.agg(pl.col("line", "label").n_unique(), pl.col("line").min().alias("first"))
+    repeated = repeated.filter((pl.col("line") > 1) & (pl.col("label") > 1)).sort("first", "annotator_id")
+    if not repeated.height:
+        return []
+    utterance, annotator = repeated.row(0)[:2]
+    return [
+        f"{counted(repeated.height, 'vote is', 'votes are')} shared by different labels in several rows of one annotator, such as "
+        f"{annotator!r} on {utterance!r}: remove rows that are corrected by others, of another round, or deleted"
+    ]
+
+
+def _is_several(cell: str) -> bool:
+    """Whether a cell holds more than a label, or one several times."""
+    return label_parts(cell) not in ([], [" ".join(cell.split())])
 
 
 def _are_labels(parts: Sequence[str], alone: Collection[str], *, is_closed: bool) -> bool:

@@ -129,6 +129,28 @@ def marks_of_rows(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
     return hints
 
 
+def fill_down_doubts(frame: pl.DataFrame, label: str, columns: Sequence[str]) -> list[str]:
+    """Say which columns are empty beside most labels: cells that are merged, or filled in once per group of rows.
+
+    Args:
+        frame: The table, a row per vote.
+        label: Its column with labels.
+        columns: Columns that each vote needs.
+
+    Example:
+        >>> votes = pl.DataFrame({"file": ["a", None, None, "b", None, None], "label": ["joy"] * 6})
+        >>> fill_down_doubts(votes, "label", ["file"])
+        ["'file' is empty in 4 of 6 rows with a label: if it means the cell above (merged cells), fill it down in all rows"]
+    """
+    votes = frame.filter(pl.col(label).is_not_null())
+    return [
+        f"{column!r} is empty in {empty} of {votes.height} rows with a label: if it means the cell above (merged cells), fill "
+        "it down in all rows"
+        for column in dict.fromkeys(columns)
+        if 2 * (empty := votes[column].null_count()) > votes.height and empty < votes.height
+    ]
+
+
 def repeats(frame: pl.DataFrame, column: str, keys: Sequence[str]) -> float:
     """The share of rows in which a value stands again beside the same recording: an annotator seldom has it twice.
 

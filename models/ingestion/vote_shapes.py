@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -23,12 +24,14 @@ from ambivox.models.ingestion.table_parts import TABLE
 from ambivox.models.ingestion.vote_columns import VoteColumns
 from ambivox.models.ingestion.vote_plausibility import (
     describes_recordings,
+    fill_down_doubts,
     is_a_result,
     opinions,
     repeats,
 )
 
 _MOST_REPEATS = 0.5  # of the rows, in which an annotator has a recording again
+_NAMELESS = re.compile(r"^(_duplicated_\d+)?$")
 _OTHER_ROLES = ("speaker", "transcript", "split", "language", "sex", "age")
 
 
@@ -48,7 +51,8 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
     taken = taken | {column for role in _OTHER_ROLES if (column := best_named(role, frame.columns))}
     places = place_columns(frame, given, list(taken))
     taken |= places
-    every = [column for column in frame.columns if column not in taken]
+    # Without a name, a column may hold anything, such as a pivot table's below a title.
+    every = [column for column in frame.columns if column not in taken and not _NAMELESS.match(column)]
     columns = opinions(
         every
     )  # what a program or all raters together say is no vote, where there is another column
@@ -87,6 +91,11 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
         best.options["weight"] = weight
         best.reasons["weight"] = "by its name"
     _add_status(best, frame, given)
+    label = best.options.get("label", given.get("label", "label"))
+    if best.options.get("shape", given.get("shape", "rows")) == "rows" and label in frame.columns:
+        annotator = best.options.get("annotator", "annotator_id")
+        needed = [*keys[:1], *([annotator] if best.tells_annotators and annotator in frame.columns else [])]
+        best.doubts += fill_down_doubts(frame, label, needed)
     return best
 
 
