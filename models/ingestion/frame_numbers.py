@@ -97,6 +97,19 @@ def rate_doubt(times: Sequence[str | None], columns: Sequence[str]) -> str | Non
     )
 
 
+def have_parts(table: pl.DataFrame, audio: str, places: Sequence[str]) -> bool:
+    """Whether a recording stands beside several places: clips that were cut before keep one of the longer recording.
+
+    Args:
+        table: A table.
+        audio: Its column with audio.
+        places: Its columns with places.
+    """
+    if not places or table[audio].dtype.is_nested():
+        return False
+    return bool(table.select(audio, *places).unique()[audio].is_duplicated().any())
+
+
 def rates_of(path: Path, table: pl.DataFrame, audio: str, column: str) -> list[float | None] | None:
     """How many of what a column counts are a second, per row.
 

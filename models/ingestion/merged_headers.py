@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ambivox.models.ingestion.columns import named_columns
+from ambivox.models.ingestion.columns import all_named, named_columns
 from ambivox.models.ingestion.emotion_words import names_an_emotion
+from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES
 
 _ROWS = 20
 _NUMBER = re.compile(r"^[+-]?\d+([.,]\d+)?$")
@@ -60,7 +61,22 @@ def find_two_rows(rows: Sequence[Sequence[str]]) -> TwoRows | None:
         upper, lower, *below = ([*row, *[""] * width][:width] for row in rows[number:])
         if sum(map(bool, upper)) > 1 and (names := _names(upper, lower, below)) is not None:
             return TwoRows(number + 1, names)
+        if any(upper) and _is_banner(upper, lower, below):
+            return TwoRows(number + 1, [low or up for up, low in zip(upper, lower, strict=True)])
     return None
+
+
+def _is_banner(upper: list[str], lower: list[str], below: Sequence[list[str]]) -> bool:
+    """Whether a row with empty cells, such as ``Emotion`` merged over all raters, stands above the columns' names."""
+    names = [name for name in lower if name]
+    width = max((column + 1 for row in below for column, cell in enumerate(row) if cell), default=0)
+    return (
+        sum(map(bool, upper)) < len(names) == len(set(names))
+        and all(low or up for up, low in zip(upper[:width], lower[:width], strict=True))
+        and any(all_named(role, names) for role in ("audio", "utterance", "annotator"))
+        and not any(_NUMBER.match(name) or name.lower().endswith(AUDIO_SUFFIXES) for name in names)
+        and not any(row[column] == name for row in below for column, name in enumerate(lower) if name)
+    )
 
 
 def _names(upper: list[str], lower: list[str], below: Sequence[list[str]]) -> list[str] | None:

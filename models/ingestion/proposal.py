@@ -12,7 +12,7 @@ from ambivox.models.ingestion.audio_columns import audio_columns
 from ambivox.models.ingestion.column_content import Source, is_of_one, is_one_to_one
 from ambivox.models.ingestion.columns import all_named, best_named, named_columns, words
 from ambivox.models.ingestion.count_columns import share_columns
-from ambivox.models.ingestion.frame_numbers import rate_doubt
+from ambivox.models.ingestion.frame_numbers import have_parts, rate_doubt
 from ambivox.models.ingestion.headers import check_audio_header, check_id_header, check_label_track
 from ambivox.models.ingestion.id_columns import find_shared_ids
 from ambivox.models.ingestion.proposed_clips import add_clips
@@ -200,8 +200,7 @@ def _add_ids(
     frame = utterances.frame
     others = [column for column in frame.columns if column != audio]
     places = sorted(place_columns(frame, given, [audio]))
-    are_parts = not frame[audio].dtype.is_nested() and frame[audio].is_duplicated().any()
-    if are_parts and (doubt := rate_doubt(places, frame.columns)) is not None:
+    if have_parts(frame, audio, places) and (doubt := rate_doubt(places, frame.columns)) is not None:
         proposal.doubts.append(doubt)
     named = [
         column

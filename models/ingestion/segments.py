@@ -14,7 +14,7 @@ from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.columns import require_columns, words
 from ambivox.models.ingestion.corpus import rejected
-from ambivox.models.ingestion.frame_numbers import rate_doubt, rates_of, seconds_of
+from ambivox.models.ingestion.frame_numbers import have_parts, rate_doubt, rates_of, seconds_of
 from ambivox.models.ingestion.segment_columns import UNITS, SegmentColumns, find_segment_columns
 
 _CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,3}):(\d{1,2}(?:[.,]\d+)?)")
@@ -62,7 +62,7 @@ def table_segments(
         rates = {role: rates_of(path, table, audio, column) for role, column in places.items()}
         segments = read_segments(table, columns, rates)
         doubt = rate_doubt(list(places.values()), table.columns)
-        if doubt is not None and (given.start is not None or table[audio].is_duplicated().any()):
+        if doubt is not None and (given.start is not None or have_parts(table, audio, [columns.start])):
             raise UserError(f"{path}: {doubt}")
         if given.start is None and not _are_shared(table[audio], segments):
             table_problems, segments = segments[_PROBLEM], pl.DataFrame()

@@ -62,7 +62,9 @@ def split_labels(votes: pl.DataFrame, labels: Sequence[str]) -> tuple[pl.DataFra
     alone = {plain_text(cell).casefold() for cell in [*given, *labels] if not _is_several(cell)}
     parts = {cell: label_parts(cell) for cell in given if cell not in labels and _is_several(cell)}
     several = {
-        cell: found for cell, found in parts.items() if _are_labels(found, alone, is_closed=bool(labels))
+        cell: found
+        for cell, found in parts.items()
+        if _are_labels(found, alone, is_closed=bool(labels) or not _is_listed(cell))
     }
     # Anger/Irritation, with nobody's anger beside it, is the name of a class.
     unclear = [
@@ -113,6 +115,11 @@ def repeated_votes(votes: pl.DataFrame) -> list[str]:
         f"{counted(repeated.height, 'vote is', 'votes are')} shared by different labels in several rows of one annotator, such as "
         f"{annotator!r} on {utterance!r}: remove rows that are corrected by others, of another round, or deleted"
     ]
+
+
+def _is_listed(cell: str) -> bool:
+    """Whether a cell is written as a list: neutral/other and calm and content may be names of classes."""
+    return not {"/", "／"} & set(cell) and any(letter in cell for letter in ";|,+&\n、，；")
 
 
 def _is_several(cell: str) -> bool:

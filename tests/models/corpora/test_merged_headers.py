@@ -107,3 +107,23 @@ def test_data_is_no_second_row_of_a_header(root: Path) -> None:
         root, "csv", ["file", "Rater 1", "", "Rater 2", ""], ["Ton/vera 1.wav", *cells[0]], [*cells, cells[1]]
     )
     assert "table.csv: 5 rows; columns file, Rater 1, , Rater 2, _duplicated_0" in preview(root, {}).lines
+
+
+@pytest.mark.parametrize("form", ["csv", "semicolon", "xlsx"])
+@pytest.mark.parametrize(
+    "upper", [["", "Emotion", "", ""], ["", "Votes of the raters", "", ""], ["Clips", "Emotion", "", ""]]
+)
+def test_one_cell_above_all_raters(root: Path, form: str, upper: list[str]) -> None:
+    save(root, form, upper, ["file", *RATERS], [list(row) for row in VOTES])
+    assert votes_of(load(root)) == expected()
+
+
+def test_an_index_without_a_name_is_no_second_header(root: Path) -> None:
+    save(
+        root,
+        "csv",
+        ["", "rater", "emotion"],
+        ["Ton/vera 1.wav", "kim", "joy"],
+        [["lou", vote[0]] for vote in VOTES],
+    )
+    assert "table.csv: 5 rows; columns , rater, emotion" in preview(root, {}).lines

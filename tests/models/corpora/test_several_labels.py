@@ -8,7 +8,7 @@ import pytest
 
 from ambivox.models.corpora.table import load
 from ambivox.models.ingestion.corpus import CorpusData
-from tests.support.found_tables import CLIPS, RATERS, expected, rows, votes_of, write, write_recordings
+from tests.support.found_tables import CLIPS, RATERS, VOTES, expected, rows, votes_of, write, write_recordings
 
 HEADER = ["file", "speaker", "rater", "emotion"]
 
@@ -97,3 +97,16 @@ def test_labels_that_the_user_gave_come_first(root: Path) -> None:
     assert votes_of(load(root, labels=("calm", "fear", "joy", "other: bored"))) == expecting(
         {0: {"other: bored"}}
     )
+
+
+@pytest.mark.parametrize("name", ["joy/other", "calm and contempt"])
+def test_names_of_classes_with_a_known_part_stay(root: Path, name: str) -> None:
+    data = read(root, {1: name, 5: name})
+    assert votes_of(data) == expecting({1: {name}, 5: {name}})
+    assert any(f"2 votes have a label that may be several, such as {name!r}" in note for note in data.notes)
+
+
+def test_notes_are_no_annotator_s(root: Path) -> None:
+    lines = [[f"Ton/{clip}.wav", *VOTES[n], "" if n else "joy"] for n, clip in enumerate(CLIPS)]
+    write(root / "table.csv", ["file", *RATERS, "notes"], lines)
+    assert votes_of(load(root)) == expected()

@@ -71,7 +71,11 @@ def test_frames_without_a_rate_are_asked_about(
 
 
 def test_frames_of_clips_that_were_cut_before_are_not_read(root: Path) -> None:
-    lines = [[f"Ton/{clip}.wav", "100", "200", "kim", VOTES[n][0]] for n, clip in enumerate(CLIPS)]
+    lines = [
+        [f"Ton/{clip}.wav", "100", "200", rater, VOTES[n][0]]
+        for n, clip in enumerate(CLIPS)
+        for rater in ("kim", "lou")
+    ]
     write(root / "table.csv", ["file", "start_frame", "end_frame", "rater", "emotion"], lines)
     assert not preview(root, {}).doubts
     data = load(root)
