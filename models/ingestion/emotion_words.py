@@ -64,7 +64,10 @@ def label_parts(cell: str) -> list[str]:
         (['Anger', 'fear'], ['sad', 'tired'], ['joy'])
     """
     parts = [" ".join(part.split()) for part in _BETWEEN.split(cell) if part.strip()]
-    return list({part.casefold(): part for part in reversed(parts)}.values())[::-1]
+    first: dict[str, str] = {}
+    for part in parts:
+        first.setdefault(part.casefold(), part)
+    return list(first.values())
 
 
 def names_an_emotion(column: str) -> bool:
