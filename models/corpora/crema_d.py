@@ -146,9 +146,10 @@ def _without_row(files: dict[str, str], known: pl.Series, votes_csv: Path, modal
 def _table_notes(rows: pl.DataFrame, votes_csv: Path, without_row: int, recordings: int) -> tuple[str, ...]:
     """Say what shows that the table is not whole: recordings without a row, numbers that break off, counts that differ."""
     notes = []
-    last, highest = rows["number"].max(), (rows["number"] % 100_000).max()
+    numbers: list[int] = rows["number"].to_list()
+    last, highest = max(numbers, default=0), max((number % 100_000 for number in numbers), default=0)
     # The modalities follow each other and number the same clips; a table in another order tells nothing.
-    is_cut = rows["number"].is_sorted() and isinstance(last, int) and last % 100_000 != highest
+    is_cut = rows["number"].is_sorted() and last % 100_000 != highest
     if without_row or is_cut:
         expected = f" (each modality's rows end with the number {highest})" if is_cut else ""
         notes.append(
