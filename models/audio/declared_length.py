@@ -24,13 +24,18 @@ def missing_bytes(source: BinaryIO, file_bytes: int) -> int:
         source: The open file. Its position is not kept.
         file_bytes: Its size.
     """
+    length = declared_end(source)
+    return length - file_bytes if file_bytes < length < _MOST else 0
+
+
+def declared_end(source: BinaryIO) -> int:
+    """Where a file ends by its header; 0 where nothing is declared. The position of ``source`` is not kept."""
     source.seek(0)
     head = source.read(HEAD_BYTES)
     for magic, declared in _DECLARED.items():
         if head.startswith(magic):
             try:
-                length = declared(head)
-                return length - file_bytes if file_bytes < length < _MOST else 0
+                return declared(head)
             except (struct.error, ValueError, IndexError):
                 return 0
     return 0
@@ -101,5 +106,6 @@ _DECLARED: dict[bytes, Callable[[bytes], int]] = {
     b".snd": _au,
     _W64: _wave64,
     b"RF64": _rf64,
+    b"BW64": _rf64,
     b"NIST_1A": _sphere,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 class PatchedFile:
@@ -39,3 +39,46 @@ class PatchedFile:
                 part = replacement[first - position : last - position]
                 content = content[: first - start] + part + content[last - start :]
         return content
+
+
+def renamed(source: BinaryIO) -> dict[int, bytes]:
+    """BW64 (ITU-R BS.2088) is RF64 under another name, which libsndfile does not know: the patches that rename it."""
+    source.seek(0)
+    return {0: b"RF64"} if source.read(4) == b"BW64" else {}
+
+
+class _BehindTag(io.RawIOBase):
+    """A file whose first bytes are left out."""
+
+    def __init__(self, source: BinaryIO, start: int) -> None:
+        self._source, self._start = source, start
+        source.seek(start)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._source.tell() - self._start
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_SET:
+            offset = max(0, offset) + self._start
+        return self._source.seek(offset, whence) - self._start
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._source.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+
+def behind_tag(source: BinaryIO, start: int) -> BinaryIO:
+    """A file as it is without its first bytes; closing it leaves ``source`` open.
+
+    Args:
+        source: The open file.
+        start: How many bytes are left out.
+    """
+    return io.BufferedReader(_BehindTag(source, start))

@@ -17,7 +17,8 @@ from ambivox.models.audio.audio_error import SHORTEST_SECONDS, AudioError, check
 from ambivox.models.audio.declared_length import missing_bytes, ogg_fault
 from ambivox.models.audio.ffmpeg import convert, find_ffmpeg
 from ambivox.models.audio.file_formats import HEAD_BYTES, FileFormat, conversion_command, unread_format
-from ambivox.models.audio.patched_file import PatchedFile
+from ambivox.models.audio.joined_files import joined_fault, tag_bytes, unheard
+from ambivox.models.audio.patched_file import PatchedFile, behind_tag, renamed
 from ambivox.models.audio.wav_header import WavHeader, wav_header
 from ambivox.models.files import is_lfs_pointer
 
@@ -84,6 +85,9 @@ def _open_sound(source: BinaryIO, audio: str) -> Sound:
     size = source.seek(0, io.SEEK_END)
     if not size:
         raise AudioError(audio, "empty", "0 bytes")
+    if 0 < (tag := tag_bytes(source)) < size:
+        # libsndfile reads some formats behind an ID3 tag, but not FLAC, and checks no length there.
+        source, size = behind_tag(source, tag), size - tag
     header = wav_header(source, size)
     if header is not None and header.missing_bytes:
         raise truncated(audio, f"{header.missing_bytes} bytes")
@@ -110,11 +114,21 @@ class SndfileSound:
     ) -> None:
         """Open it; SoundFileError where libsndfile cannot."""
         self._audio, self._source, self._closes_source = audio, source, closes_source
-        self._patches = header.patches() if header is not None else {}
+        self._patches = header.patches() if header is not None else renamed(source)
         # libsndfile and this object share one place in the file, so this comes before it opens it.
         size = source.seek(0, io.SEEK_END)
         missing, fault = (0, None) if header else (missing_bytes(source, size), ogg_fault(source, size))
+        fault = fault or (None if header else joined_fault(source, size))
+        self._is_streamed = False
         self._sound, self._is_used = self._open(), False
+        if self._sound.frames >= _UNKNOWN_FRAMES:
+            self._sound.close()
+            self._is_streamed = True
+            self._sound = self._open()
+        elif self._sound.format == "MP3":
+            fault = unheard(source, self._sound.frames / max(1, self._sound.samplerate))
+            self._sound.close()  # they share one place in the file
+            self._sound = self._open()
         self.rate_hz, self.channels = int(self._sound.samplerate), int(self._sound.channels)
         self.frames = int(self._sound.frames) if self._sound.frames < _UNKNOWN_FRAMES else None
         self.is_float = self._sound.subtype in ("FLOAT", "DOUBLE")
@@ -163,10 +177,15 @@ class SndfileSound:
     def _open(self) -> soundfile.SoundFile:
         import soundfile
 
+        kind: type[soundfile.SoundFile] = soundfile.SoundFile
+        if self._is_streamed:
+            from ambivox.models.audio.streamed_file import StreamedFile
+
+            kind = StreamedFile
         self._source.seek(0)
-        if self._patches or isinstance(self._source, io.BytesIO):
-            return soundfile.SoundFile(PatchedFile(self._source, self._patches))
-        return soundfile.SoundFile(self._source.fileno(), closefd=False)
+        if self._patches or isinstance(self._source, io.BytesIO | io.BufferedReader):
+            return kind(PatchedFile(self._source, self._patches))
+        return kind(self._source.fileno(), closefd=False)
 
     def _skip(self, frames: int) -> None:
         """Read up to a sample of a codec that cannot seek, from its beginning."""

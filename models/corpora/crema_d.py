@@ -7,7 +7,7 @@ Licence: Open Database License 1.0, contents Database Contents License 1.0.
 Votes are published as counts without annotators, so each vote gets its own annotator id. Audio may be .wav (the
 official format), .opus, .flac, .mp3 or .ogg, in AudioWAV or, where there is none, AudioMP3.
 Known defects: some utterances have no audio, and 1076_MTI_SAD_XX is silent; a clone without git-lfs has pointers in
-place of audio; 1040_ITH_SAD_X lacks a letter of its level; the emotion in a file name is the actor's intention, not a label;
+place of audio; a table cut short looks whole, so recordings without a row are rejects; 1040_ITH_SAD_X lacks a letter of its level; the emotion in a file name is the actor's intention, not a label;
 ``agreement`` and the columns after it contain NA.
 
 A row of processedResults/tabulatedVotes.csv; its first column is 100000 x modality (1 voice, 2 face, 3 both) +
@@ -18,11 +18,13 @@ a number:
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.layout import find_entry, require_entry
 from ambivox.models.ingestion.reading import read_csv
@@ -88,12 +90,14 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
     rejects = rejected(rows.filter(is_broken), "unreadable row", expected)
     selected = rows.filter(~is_broken & (pl.col("number") // 100_000 == MODALITIES[modality]))
     name = pl.col("utterance_id").str.extract_groups(_NAME)
+    files = _audio_files(audio)
+    without_row = _without_row(files, selected["utterance_id"], votes_csv, modality)
     utterances = selected.select(
         "utterance_id",
         "file",
         "line",
         audio=pl.col("utterance_id")
-        .replace_strict(_audio_files(audio), default=None, return_dtype=pl.String)
+        .replace_strict(files, default=None, return_dtype=pl.String)
         .fill_null(pl.lit(f"{audio}/") + pl.col("utterance_id") + ".wav"),
         speaker=name.struct.field("1"),
         transcript=name.struct.field("2").replace_strict(SENTENCES, default=None, return_dtype=pl.String),
@@ -112,7 +116,8 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
         votes=_votes(selected),
         licence="Open Database License 1.0; contents: Database Contents License 1.0",
         audio_may_be_shared=True,
-        rejects=rejects,
+        rejects=pl.concat([rejects, without_row]),
+        notes=_table_notes(rows.filter(~is_broken), votes_csv, without_row.height, len(files)),
     )
 
 
@@ -123,6 +128,43 @@ def _audio_files(folder: Path) -> dict[str, str]:
     ]
     paths.sort(key=lambda path: (-AUDIO_SUFFIXES.index(path.suffix.lower()), path.name))
     return {path.stem: str(path) for path in paths}
+
+
+def _without_row(files: dict[str, str], known: pl.Series, votes_csv: Path, modality: str) -> pl.DataFrame:
+    """Reject the recordings that the table has no row for, as after a download that broke off."""
+    names = set(known)
+    absent = pl.DataFrame(
+        sorted((path, name) for name, path in files.items() if re.match(_NAME, name) and name not in names),
+        {"file": pl.String, "utterance_id": pl.String},
+        orient="row",
+    )
+    return rejected(
+        absent, "recording without votes", f"{votes_csv} has no row of the modality {modality} for it"
+    )
+
+
+def _table_notes(rows: pl.DataFrame, votes_csv: Path, without_row: int, recordings: int) -> tuple[str, ...]:
+    """Say what shows that the table is not whole: recordings without a row, numbers that break off, counts that differ."""
+    notes = []
+    numbers: list[int] = rows["number"].to_list()
+    last, highest = max(numbers, default=0), max((number % 100_000 for number in numbers), default=0)
+    # The modalities follow each other and number the same clips; a table in another order tells nothing.
+    is_cut = rows["number"].is_sorted() and last % 100_000 != highest
+    if without_row or is_cut:
+        expected = f" (each modality's rows end with the number {highest})" if is_cut else ""
+        notes.append(
+            f"{votes_csv} ends at row {last}{expected}, and {without_row:,} of {counted(recordings, 'recording')} have no "
+            "votes in it; if it was cut short, download it again"
+        )
+    if "numResponses" in rows.columns:
+        given = pl.col("numResponses").cast(pl.Int64, strict=False)
+        differing = rows.filter(given != pl.sum_horizontal(*LABELS))
+        if differing.height:
+            notes.append(
+                f"{votes_csv}:{differing['line'][0]}: numResponses is {differing['numResponses'][0]}, but the counts have "
+                f"another sum, as in {counted(differing.height, 'row')}; the counts are read"
+            )
+    return tuple(notes)
 
 
 def intended_emotion(utterance_ids: pl.Series) -> pl.Series:

@@ -36,6 +36,7 @@ from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.corpus import CorpusData, require_layout
 from ambivox.models.ingestion.reading import read_text
+from ambivox.models.ingestion.unlisted_recordings import unlisted_note
 from ambivox.models.tables import DIMENSIONS, Ratings
 from ambivox.models.tables.rejects import REJECTS
 
@@ -101,6 +102,12 @@ def load(
         for path in reader.official_files(dialog / "EmoEvaluation"):
             if DIALOGS[dialogs] in path.stem:
                 reader.read_evaluation(path, root / f"Session{number}" / "sentences" / "wav" / path.stem)
+        wavs = root / f"Session{number}" / "sentences" / "wav"
+        reader.folders += [
+            str(path)
+            for path in sorted(wavs.glob("Ses0*"))
+            if path.is_dir() and DIALOGS[dialogs] in path.name
+        ]
         for path in reader.official_files(dialog / "transcriptions"):
             reader.read_transcription(path)
     missing = [f"Session{number}" for number in range(1, 6) if number not in sessions]
@@ -120,6 +127,8 @@ class _Reader:
         self.transcripts: dict[str, str] = {}
         self.not_utf8 = 0
         self.unread: list[str] = []
+        self.folders: list[str] = []  # of recordings
+        self.cut: list[str] = []
 
     def official_files(self, folder: Path) -> list[Path]:
         """List a folder's files of dialogues, in order; text files with other names are counted."""
@@ -131,19 +140,24 @@ class _Reader:
     def read_evaluation(self, path: Path, audio: Path) -> None:
         """Read the votes of one dialogue; ``audio`` is the folder with its turns."""
         turn: str | None = None
+        last, rated = None, set[str]()
         for number, line in enumerate(self._lines(path), 1):
             if not line or line.startswith("%"):
                 turn = None
             elif header := _HEADER.fullmatch(line):
-                turn = self._add_turn(header, path, number, audio)
+                turn = last = self._add_turn(header, path, number, audio)
             elif evaluation := _EVALUATION.fullmatch(line):
                 self._add_votes(evaluation, turn, path, number)
             elif rating := _RATING.fullmatch(line):
+                rated |= {turn} if turn else set()
                 self._add_rating(rating, turn, path, number)
             else:
                 self.rejects.append((str(path), number, turn, "unreadable line", line))
                 # The votes below an unreadable header must not go to the turn above it.
                 turn = turn if line.startswith(("C-", "A-")) else None
+        # Ratings stand behind the labels of every turn. A file that ends before them lost votes, perhaps turns.
+        if rated and last is not None and last not in rated:
+            self.cut.append(str(path))
 
     def read_transcription(self, path: Path) -> None:
         """Read the transcripts of one dialogue; lines of another form are not turns."""
@@ -195,6 +209,14 @@ class _Reader:
                 *notes,
                 f"{counted(len(self.unread), 'file is', 'files are')} not read, as no official one, such as {self.unread[0]}",
             ]
+        if self.cut:
+            notes = [
+                *notes,
+                f"{counted(len(self.cut), 'file of evaluations ends', 'files of evaluations end')} within a turn, and votes may be "
+                f"lost: {self.cut[0]}; get it again",
+            ]
+        listed = (audio for audio, *_ in self.utterances.values())
+        notes = [*notes, *unlisted_note(listed, "EmoEvaluation", self.folders)]
         if self.not_utf8:
             notes = [*notes, f"{counted(self.not_utf8, 'file')} read as Windows-1252, as not UTF-8"]
         return CorpusData(

@@ -9,6 +9,8 @@ or to the current one, or absolute. Votes are in a custom field: a list of objec
 from annotators to their labels, or a list of labels. The labels are those that occur, or those of the labels.json that
 `ambivox export --format lhotse` writes.
 Known defects: recordings that are commands, in memory, or of several files are rejected; commands are never run.
+Transforms of recordings, such as Speed or ReverbWithImpulseResponse, are not applied, so that such recordings are rejected;
+only Resample is accepted, and the file is heard at its own rate. Manifests of cuts are not read.
 
 A row of supervisions.jsonl:
 
@@ -26,6 +28,7 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.corpus import CorpusData
 from ambivox.models.ingestion.lhotse_manifests import (
@@ -94,11 +97,13 @@ def load(root: Path, *, votes: str = "votes", labels: tuple[str, ...] = ()) -> C
     utterances: list[tuple[Any, ...]] = []
     given: list[tuple[Any, ...]] = []
     rejects: list[tuple[Any, ...]] = []
+    heard: set[str] = set()
     for file in manifests(root, "supervisions"):
         split = _SPLITS.get(file.name.partition(".")[0].lower().rpartition("_")[2].rpartition("-")[2])
         for number, supervision in read_supervisions(file):
             place = (str(file), number)
             recording = recordings.get(supervision.recording_id)
+            heard.add(supervision.recording_id)
             if problem := _problem(supervision, recording):
                 rejects.append((*place, supervision.id, *problem))
                 continue
@@ -118,6 +123,17 @@ def load(root: Path, *, votes: str = "votes", labels: tuple[str, ...] = ()) -> C
         votes=table,
         licence="that of the corpus the manifests are of",
         rejects=pl.DataFrame(rejects, REJECTS, orient="row"),
+        notes=_notes([recording for name, recording in recordings.items() if name not in heard]),
+    )
+
+
+def _notes(unheard: list[Recording]) -> tuple[str, ...]:
+    """Count recordings without a supervision: all that tells of a manifest that was cut at the end of a line."""
+    if not unheard:
+        return ()
+    return (
+        f"{counted(len(unheard), 'recording has', 'recordings have')} no supervision and no votes, the first is "
+        f"{unheard[0].id}; if they should have, the manifest of supervisions was cut short",
     )
 
 
@@ -135,6 +151,11 @@ def _problem(supervision: Supervision, recording: Recording | None) -> tuple[str
     kinds = [source.type for source in recording.sources]
     if kinds not in (["file"], ["url"]):
         return "recording is no single file", ", ".join(kinds) or "no source"
+    if changes := recording.changes():
+        return "recording with transforms", (
+            f"{', '.join(changes)} of {recording.id} not applied; save the audio as lhotse hears it "
+            "(CutSet.save_audios) and name those files"
+        )
     return None
 
 

@@ -41,6 +41,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.layout import find_entry, require_entry
 from ambivox.models.ingestion.reading import read_csv, read_text
+from ambivox.models.ingestion.unlisted_recordings import unlisted_note
 from ambivox.models.parallel import map_in_batches
 
 LABELS = {
@@ -123,6 +124,15 @@ def load(root: Path, *, tests: tuple[str, ...] = TESTS) -> CorpusData:
     votes = votes.join(rows.filter(~is_broken & is_left_out), on="utterance_id", how="anti")
     means = _ratings(rows.filter(~is_broken), pl.lit(None, pl.String))
     ratings = pl.concat([means, ratings]).join(utterances, on="utterance_id", how="semi")
+    without = utterances.join(votes, on="utterance_id", how="anti").height
+    if without:
+        notes.append(
+            f"{without:,} of {utterances.height:,} sentences of {consensus.name} have no answers in {source}; if it was "
+            "cut short, get it again"
+        )
+    folder = _audio_folder(root)
+    named = (f"{folder}/{name}" for name in rows["FileName"].drop_nulls())
+    notes += unlisted_note(named, consensus.name, [str(folder)])
     return CorpusData(
         labels=tuple(LABELS.values()),
         utterances=utterances,
@@ -144,8 +154,12 @@ def _stem(column: str) -> pl.Expr:
     return pl.col(column).str.replace(r"\.[A-Za-z0-9]+$", "")
 
 
+def _audio_folder(root: Path) -> Path:
+    return find_entry(root, _AUDIO_FOLDERS) or root / "Audios"
+
+
 def _utterances(rows: pl.DataFrame, root: Path) -> pl.DataFrame:
-    audio = find_entry(root, _AUDIO_FOLDERS) or root / "Audios"
+    audio = _audio_folder(root)
     speaker = pl.col("SpkrID")
     sex = pl.col("Gender").str.to_lowercase()
     known = rows.select(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -43,6 +44,16 @@ class Recording(BaseModel):
     sources: list[Source]
     sampling_rate: int
     duration: float
+    transforms: list[Any] | None = None
+
+    def changes(self) -> tuple[str, ...]:
+        """The names of the transforms that lhotse would apply to the audio, other than resampling, which every reader does."""
+        names = (
+            str(each.get("name", each)) if isinstance(each, dict) else str(each)
+            for each in self.transforms or ()
+        )
+        shown = (" ".join(name[:40].split()) for name in names if name != "Resample")
+        return tuple(islice(shown, 5))
 
 
 class Supervision(BaseModel):
@@ -95,6 +106,11 @@ def manifests(folder: Path, kind: str) -> list[Path]:
         for path in (folder.iterdir() if folder.is_dir() else ())
         if kind in path.name and path.name.endswith(_SUFFIXES) and path.is_file()
     )
+    if not files and folder.is_dir() and any("cuts" in path.name for path in folder.iterdir()):
+        raise UserError(
+            f"{folder}: cuts of lhotse, but no manifest of {kind}; cuts are not read: lhotse cut decompose CUTS FOLDER "
+            "writes recordings and supervisions"
+        )
     if not files:
         raise UserError(
             f"{folder}: no manifest of {kind} here; expected a file such as {kind}.jsonl or {kind}.jsonl.gz"

@@ -29,6 +29,7 @@ from ambivox.models.ingestion.speaker_table import join_speakers
 from ambivox.models.ingestion.table_files import find_speakers, find_tables, list_sources, no_table
 from ambivox.models.ingestion.table_parts import find_parts, place_in_text, places, read_parts
 from ambivox.models.ingestion.table_settings import column_of, read_settings
+from ambivox.models.ingestion.unlisted_recordings import unlisted_note
 from ambivox.models.ingestion.utterance_rows import (
     one_row_per_utterance,
     read_splits,
@@ -143,6 +144,7 @@ def _assemble(
     selected, ambiguous = reject_ambiguous(selected)
     selected, bad_segments = reject_unreadable(selected)
     selected, foreign_audio, audio_notes = resolve_audio(selected, path.parent)
+    audio_notes += unlisted_note(selected["audio"].drop_nulls(), path.name)
     normalised, bad_splits = read_splits(selected)
     votes = read_votes(votes_path, vote_table, settings, optional)
     notes += status_note(vote_table, settings)

@@ -193,3 +193,77 @@ def test_a_silent_clip_is_noted(root: Path) -> None:
         note.startswith("1 recording is silent, the first is ") and "1001_IEO_NEU_XX.wav" in note
         for note in corpus.profile["notes"]
     )
+
+
+def whole_table(root: Path, actors: int = 2) -> list[str]:
+    """Write a table of all modalities for every sentence, with a recording of each; its rows."""
+    names = [f"{1001 + actor}_{sentence}_ANG_XX" for actor in range(actors) for sentence in SENTENCES]
+    for name in names:
+        (root / "AudioWAV" / f"{name}.wav").touch()
+    rows = [
+        f'"{modality}{number:05}",2,0,0,0,1,0,"{name}",3,0.667,"A",50'
+        for modality in (1, 2, 3)
+        for number, name in enumerate(names, 1)
+    ]
+    (root / "processedResults" / "tabulatedVotes.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    return rows
+
+
+@pytest.fixture
+def bare(root: Path) -> Path:
+    """The layout without recordings."""
+    for path in (root / "AudioWAV").iterdir():
+        path.unlink()
+    return root
+
+
+@pytest.mark.parametrize(
+    ("kept", "modality", "lost"),
+    [
+        (72, "voice", 0),
+        (23, "voice", 1),
+        (5, "voice", 19),
+        (24, "voice", 0),
+        (30, "voice", 0),
+        (30, "face", 18),
+        (71, "both", 1),
+        (71, "face", 0),
+    ],
+)
+def test_a_table_cut_at_a_line_s_end(bare: Path, kept: int, modality: str, lost: int) -> None:
+    rows = whole_table(bare)
+    path = bare / "processedResults" / "tabulatedVotes.csv"
+    path.write_text("\n".join([HEADER, *rows[:kept]]) + "\n")
+    loaded = load(bare, modality=modality)  # type: ignore[arg-type]
+    assert loaded.utterances.height == 24 - lost
+    assert loaded.rejects["reason"].to_list() == ["recording without votes"] * lost
+    assert all(Path(file).is_file() for file in loaded.rejects["file"])
+    is_seen = bool(lost) or kept in (30, 71)  # at the end of the voices, the table is that of the voices only
+    assert len(loaded.notes) == is_seen
+    if is_seen:
+        assert f", and {lost} of 24 recordings have no votes in it" in loaded.notes[0]
+        assert loaded.notes[0].startswith(f"{path} ends at row {rows[kept - 1][1:7]}")
+
+
+def test_recordings_of_some_actors_and_a_table_of_all_are_whole(bare: Path) -> None:
+    whole_table(bare)
+    for path in (bare / "AudioWAV").glob("1001*"):
+        path.unlink()
+    assert load(bare).notes == ()
+    assert load(bare).rejects.height == 0
+
+
+def test_rows_of_some_clips_in_another_order_are_no_cut(bare: Path) -> None:
+    rows = whole_table(bare)
+    table = [HEADER, *sorted(rows, key=lambda row: row.split(",")[7])]
+    (bare / "processedResults" / "tabulatedVotes.csv").write_text("\n".join(table))
+    assert load(bare).notes == ()
+
+
+def test_counts_that_are_not_the_number_of_responses(bare: Path) -> None:
+    rows = whole_table(bare)
+    rows[3] = rows[3].replace(",2,0,0,0,1,0,", ",2,0,0,0,0,0,")
+    path = bare / "processedResults" / "tabulatedVotes.csv"
+    path.write_text("\n".join([HEADER, *rows]) + "\n")
+    (note,) = load(bare).notes
+    assert note.startswith(f"{path}:5: numResponses is 3, but the counts have another sum, as in 1 row;")
