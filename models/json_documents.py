@@ -6,6 +6,7 @@ hostile: nested 100,000 levels deep, or with a number of a million digits. pydan
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,14 +18,12 @@ from ambivox.models.regular_files import read_bytes
 
 T = TypeVar("T")
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
 
 def read_json_document(path: Path, document: TypeAdapter[T], expected: str, advice: str = "") -> T:
     """Read a JSON file.
 
     Args:
-        path: The file, in UTF-8 with or without a byte order mark.
+        path: The file, in UTF-8 with or without a byte order mark, or in UTF-16 with one.
         document: The type of its content.
         expected: What the file should hold, for the error message, such as "the configuration of a model".
         advice: What to do where it does not, for the message.
@@ -44,7 +43,7 @@ def parse_json_document(
     """Parse JSON.
 
     Args:
-        content: The JSON, in UTF-8 with or without a byte order mark.
+        content: The JSON, in UTF-8 with or without a byte order mark, or in UTF-16 with one.
         document: The type of the content.
         expected: What it should be, for the error message.
         origin: Where it comes from, for the error message.
@@ -57,7 +56,13 @@ def parse_json_document(
         UserError: It is not JSON, or does not have this type. The message names the first place that is wrong.
     """
     try:
-        return document.validate_json(content.removeprefix(_BYTE_ORDER_MARK))
+        return document.validate_json(_as_utf8(content))
     except ValidationError as error:
         message = f"{origin}: expected {expected}, {describe(error)}"
         raise UserError(f"{message}; {advice}" if advice else message) from error
+
+
+def _as_utf8(content: bytes) -> bytes:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as Windows' editors save "Unicode"
+        return content.decode("utf-16", errors="replace").encode()
+    return content.removeprefix(codecs.BOM_UTF8)

@@ -55,8 +55,8 @@ def import_votes(
     unknown utterance are counted, and listed in rejects.parquet (with --into in imported_votes/KEY-rejects.parquet).
 
     Args:
-        source: Label Studio's JSON, JSON-MIN, CSV or TSV export; Potato's project or annotations.jsonl; Argilla's
-            records.json; for other formats the folder that export wrote.
+        source: Label Studio's JSON, JSON-MIN, CSV or TSV export; Potato's project, or its JSONL, CSV or
+            TSV; Argilla's records.json; for other formats the folder that export wrote.
         utterances: utterances.parquet; its labels are the ones allowed. With --into, that of the corpus.
         out: The folder to write.
         votes: Votes to add these to. Where an annotator has voted on an utterance before, the new vote counts.

@@ -43,6 +43,7 @@ class Opinion:
         entered_at: When it was entered or last changed; the beginning of time where that is not known.
         skipped: Whether the annotator skipped the task.
         controls: The names of all controls that hold a choice, for messages.
+        is_human: Whether a person entered it, not a program.
     """
 
     task: int
@@ -54,6 +55,7 @@ class Opinion:
     controls: frozenset[str] = field(default_factory=frozenset)
     number: str = ""
     annotation: str = ""
+    is_human: bool = True
 
 
 def votes_of(
@@ -154,6 +156,8 @@ def _row(
     if utterance_id is None:
         problem = "vote for an unknown utterance"
         detail = looked_for or "neither an id nor audio"
+    elif not opinion.is_human:
+        problem, detail = "vote of an ALM or a program (import-annotations takes them)", annotator
     elif opinion.skipped:
         problem = "skipped by the annotator"
     elif not opinion.labels:

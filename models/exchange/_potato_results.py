@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,21 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, Va
 
 from ambivox.models.document_faults import describe
 from ambivox.models.errors import UserError
-from ambivox.models.file_errors import error_text
+from ambivox.models.exchange._potato_entries import Entry, is_chosen, is_human
+from ambivox.models.exchange._potato_tables import read_table
+from ambivox.models.ingestion.reading import decode_text
 from ambivox.models.json_documents import read_json_document
+from ambivox.models.regular_files import read_bytes
 
 OUTPUT = "annotation_output"
 STATE = "user_state.json"
 _OLD = "annotated_instances.jsonl"  # of Potato 1, in a folder per annotator
+# Files with the choices of all annotators: of Potato 1, and what Potato 2 exports.
+_OF_ALL = ("annotated_instances", "annotations")
+_TABLES = (".csv", ".tsv", ".txt")
+_LINES_SUFFIXES = (".jsonl", ".json")
 _EXPECTED_STATE = "what Potato keeps of an annotator, with instance_id_to_label_to_value"
-# How versions and kinds of questions store what was not chosen.
-_NOT_CHOSEN = frozenset({"", "false", "off", "0", "0.0", "none", "null"})
+_EXPECTED_LINES = "a line of Potato's annotations.jsonl"
 
 
 class _Label(BaseModel):
@@ -34,6 +41,7 @@ class _State(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
     user_id: str | None = None
+    origin: Any = None
     chosen: dict[str, list[tuple[_Label, Any]]] = Field(alias="instance_id_to_label_to_value")
 
 
@@ -43,75 +51,119 @@ class _Line(BaseModel):
     model_config = ConfigDict(extra="ignore")
     instance_id: str = Field(validation_alias=AliasChoices("instance_id", "id"))
     user_id: str | None = None
+    origin: Any = Field(default=None, validation_alias="annotator_origin")
     labels: dict[str, dict[str, Any]] = Field(
         default_factory=dict, validation_alias=AliasChoices("labels", "label_annotations")
     )
 
 
 _STATES: TypeAdapter[_State] = TypeAdapter(_State)
-_LINES: TypeAdapter[_Line] = TypeAdapter(_Line)
-Entry = tuple[str | None, str, dict[str, list[str]]]
+_LINE: TypeAdapter[_Line] = TypeAdapter(_Line)
+_LIST: TypeAdapter[list[_Line]] = TypeAdapter(list[_Line])
 
 
-def read_entries(path: Path) -> list[Entry]:
+def read_entries(path: Path, control: str) -> list[Entry]:
     """Read what was chosen.
 
     Args:
-        path: The project's folder, its annotation_output, or a file with a line per annotation.
+        path: The project's folder, its annotation_output, a table, or a file with a line per annotation.
+        control: The name of the scheme with the labels.
 
     Returns:
-        Annotator, utterance, and chosen labels by scheme.
+        What was chosen, in the order of the files.
 
     Raises:
         UserError: There is no result of Potato.
     """
-    return list(_of_folder(path) if path.is_dir() else _of_file(path))
+    return list(_of_folder(path, control) if path.is_dir() else _of_file(path, control))
 
 
-def _of_folder(folder: Path) -> Iterator[Entry]:
+def _of_folder(folder: Path, control: str) -> Iterator[Entry]:
     output = folder / OUTPUT if (folder / OUTPUT).is_dir() else folder
-    files = sorted(output.glob(f"*/{STATE}"))
-    old = [] if files else sorted({*output.glob(f"*/{_OLD}"), *output.glob(f"*/*/{_OLD}")})
-    if not files and not old:
+    if files := sorted(output.glob(f"*/{STATE}")):
+        for file in files:
+            yield from _of_state(file)
+        return
+    old = sorted(
+        file
+        for file in {*output.glob(f"*/{_OLD}"), *output.glob(f"*/*/{_OLD}")}
+        if not _annotators_below(file.parent)
+    )
+    for file in old or [_file_of_all(folder, output)]:
+        yield from _of_file(file, control)
+
+
+def _of_state(file: Path) -> Iterator[Entry]:
+    state = read_json_document(file, _STATES, _EXPECTED_STATE)
+    for utterance_id, pairs in state.chosen.items():
+        labels: dict[str, list[str]] = {}
+        for label, value in pairs:
+            if is_chosen(label.name, value):
+                labels.setdefault(label.question, []).append(label.name)
+        yield Entry(state.user_id or file.parent.name, utterance_id, labels, is_human(state.origin))
+
+
+def _file_of_all(folder: Path, output: Path) -> Path:
+    """The one file of a folder that holds the choices of all annotators."""
+    places = (output, *sorted(output.glob("*")), *sorted(output.glob("exports/*")))
+    names = [name + suffix for name in _OF_ALL for suffix in (*_TABLES, *_LINES_SUFFIXES)]
+    found = [place / name for place in places for name in names if (place / name).is_file()]
+    if not found:
         raise UserError(
-            f"{folder}: no annotation_output/ANNOTATOR/{STATE} here; expected a project that Potato ran"
+            f"{folder}: no annotation_output/ANNOTATOR/{STATE} here, and no annotated_instances or annotations in CSV, TSV or "
+            "JSONL; expected a project that Potato ran"
         )
-    for file in files:
-        state = read_json_document(file, _STATES, _EXPECTED_STATE)
-        for utterance_id, pairs in state.chosen.items():
-            labels: dict[str, list[str]] = {}
-            for label, value in pairs:
-                if _is_chosen(label.name, value):
-                    labels.setdefault(label.question, []).append(label.name)
-            yield state.user_id or file.parent.name, utterance_id, labels
-    for file in old:
-        yield from _of_file(file)
+    if len(found) > 1:
+        shown = ", ".join(str(file.relative_to(folder)) for file in found)
+        raise UserError(f"{folder}: several results of Potato: {shown}; name the one to read by --source")
+    return found[0]
 
 
-def _of_file(path: Path) -> Iterator[Entry]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error_text(error)})") from error
-    folder = path.absolute().parent.name if path.name == _OLD else None
+def _annotators_below(folder: Path) -> list[str]:
+    """The folders of Potato 1's annotators in a folder."""
+    return sorted(file.parent.name for file in folder.glob(f"*/{_OLD}"))
+
+
+def _of_file(path: Path, control: str) -> Iterator[Entry]:
+    if path.suffix.casefold() in _TABLES:
+        yield from read_table(path, control)
+        return
+    if path.name == STATE:
+        yield from _of_state(path)
+        return
+    lines = list(_lines_of(path))
+    several = Counter(line.instance_id for line in lines).most_common(1)
+    folder = None
+    # Potato 1 names an annotator by the folder only; the file of all annotators beside those folders names nobody.
+    if path.name == _OLD and not all(line.user_id for line in lines):
+        if below := _annotators_below(path.parent):
+            raise UserError(
+                f"{path}: names no annotators; give the folder {path.parent}, in which each has a folder ({', '.join(below[:5])})"
+            )
+        if several and several[0][1] == 1:
+            folder = path.absolute().parent.name
+    for line in lines:
+        labels = {
+            scheme: [name for name, value in given.items() if is_chosen(name, value)]
+            for scheme, given in line.labels.items()
+        }
+        yield Entry(line.user_id or folder, line.instance_id, labels, is_human(line.origin))
+
+
+def _lines_of(path: Path) -> Iterator[_Line]:
+    """The annotations of a file with one per line, or of a list in JSON."""
+    text, is_unicode = decode_text(read_bytes(path, "Potato's annotations.jsonl"))
+    if not is_unicode:
+        raise UserError(f"{path}: not text in UTF-8 or UTF-16; expected Potato's annotations.jsonl")
+    if path.suffix.casefold() == ".json" and text.lstrip().startswith("["):
+        try:
+            yield from _LIST.validate_json(text)
+        except ValidationError as error:
+            raise UserError(f"{path}: expected a list of Potato's annotations, {describe(error)}") from error
+        return
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
-                entry = _LINES.validate_json(line)
+                yield _LINE.validate_json(line)
             except ValidationError as error:
-                raise UserError(
-                    f"{path}:{number}: expected a line of Potato's annotations.jsonl: {describe(error)}"
-                ) from error
-            labels = {
-                scheme: [name for name, value in given.items() if _is_chosen(name, value)]
-                for scheme, given in entry.labels.items()
-            }
-            yield entry.user_id or folder, entry.instance_id, labels
-
-
-def _is_chosen(name: str, value: Any) -> bool:
-    """Whether a stored value means that the label was chosen: unchecked boxes are stored, too, by some versions."""
-    if value is None or isinstance(value, int | float):
-        return bool(value)
-    text = str(value).strip()
-    return text == name or text.casefold() not in _NOT_CHOSEN
+                raise UserError(f"{path}:{number}: expected {_EXPECTED_LINES}: {describe(error)}") from error

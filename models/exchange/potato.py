@@ -2,7 +2,7 @@
 
 ``write_project`` makes ``config.yaml`` and ``utterances.jsonl``, which ``potato start config.yaml`` runs as they are, and
 ``annotation_output/ANNOTATOR/user_state.json`` with the votes there are, as Potato keeps them. ``read_votes`` reads that
-folder after the annotation, or the ``annotations.jsonl`` of ``potato.export --format jsonl``. Distributions are not
+folder after the annotation, or what ``potato.export --format jsonl`` (``csv``, ``tsv``) writes. Distributions are not
 written: Potato's suggestions need a model that it runs itself.
 
 What an annotator chose, in user_state.json and in annotations.jsonl:
@@ -10,7 +10,8 @@ What an annotator chose, in user_state.json and in annotations.jsonl:
     {"user_id": "r1", "instance_id_to_label_to_value": {"u1": [[{"schema": "emotion", "name": "anger"}, "anger"]]}}
     {"instance_id": "u1", "user_id": "r1", "labels": {"emotion": {"anger": "anger"}}, "spans": {}, "links": {}}
 
-Potato 1 kept ``ANNOTATOR/annotated_instances.jsonl`` instead, which is read, too:
+Potato 1 kept ``ANNOTATOR/annotated_instances.jsonl`` instead, and ``annotated_instances`` in the format that
+``output_annotation_format`` names with the choices of all; they are read, too (tables: ``_potato_tables``):
 
     {"id": "u1", "displayed_text": "", "label_annotations": {"emotion": {"anger": "true"}}}
 """
@@ -109,7 +110,8 @@ def read_votes(
     """Read human votes from Potato's result.
 
     Args:
-        path: The project's folder, its annotation_output, an annotations.jsonl, or an annotated_instances.jsonl of Potato 1.
+        path: The project's folder, its annotation_output, or a file: annotations or annotated_instances (of Potato 1) as
+            JSONL, CSV or TSV.
         utterances: The utterances that votes may be for, with the labels that are allowed.
         control: The name of the annotation scheme with the labels.
         id_field: Unused: Potato identifies an item by the key that config.yaml names.
@@ -122,8 +124,8 @@ def read_votes(
     Raises:
         UserError: There is no result of Potato, or none of that annotation scheme.
     """
-    entries = read_entries(path)
-    schemes = {scheme for _, _, labels in entries for scheme, names in labels.items() if names}
+    entries = read_entries(path, control)
+    schemes = {scheme for entry in entries for scheme, names in entry.labels.items() if names}
     if schemes and control not in schemes:
         raise UserError(
             f"{path}: no annotation scheme of the name {control!r} holds a choice; found {', '.join(sorted(schemes))}; name "
@@ -132,12 +134,13 @@ def read_votes(
     opinions = [
         Opinion(
             task=number,
-            data={id_field: utterance_id},
-            annotators=(user,) if user else (),
-            labels=tuple(labels.get(control, ())),
+            data={id_field: entry.utterance_id},
+            annotators=(entry.user,) if entry.user else (),
+            labels=tuple(entry.labels.get(control, ())),
             entered_at=moment(None),
+            is_human=entry.is_human,
         )
-        for number, (user, utterance_id, labels) in enumerate(entries, 1)
+        for number, entry in enumerate(entries, 1)
     ]
     return votes_of(
         opinions,
