@@ -100,8 +100,11 @@ def _names(upper: list[str], lower: list[str], below: Sequence[list[str]]) -> li
     names = [low or up for up, low in zip(upper, lower, strict=True)]
     of_raters = named_columns("label", [lower[column] for column in groups[0].columns])
     of_contents = named_columns("label", [group.upper for group in groups])
-    are_marks = all(names_an_emotion(name) for name in content) and all(
-        _MARK.match(row[column]) for row in below for column in columns
+    # A single emotion below several cells is a row of votes: marks need a choice of labels.
+    are_marks = (
+        len(content) > 1
+        and all(names_an_emotion(name) for name in content)
+        and all(_MARK.match(row[column]) for row in below for column in columns)
     )
     if of_raters and not are_marks:
         chosen = of_raters[0].casefold()
