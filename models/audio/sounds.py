@@ -117,8 +117,12 @@ class SndfileSound:
         self._patches = header.patches() if header is not None else renamed(source)
         # libsndfile and this object share one place in the file, so this comes before it opens it.
         size = source.seek(0, io.SEEK_END)
-        missing, fault = (0, None) if header else (missing_bytes(source, size), ogg_fault(source, size))
-        fault = fault or (None if header else joined_fault(source, size))
+        missing, fault = 0, None
+        if header is None:
+            missing, fault = (
+                missing_bytes(source, size),
+                ogg_fault(source, size) or joined_fault(source, size),
+            )
         self._is_streamed = False
         self._sound, self._is_used = self._open(), False
         if self._sound.frames >= _UNKNOWN_FRAMES:

@@ -7,7 +7,8 @@ Licence: Open Database License 1.0, contents Database Contents License 1.0.
 Votes are published as counts without annotators, so each vote gets its own annotator id. Audio may be .wav (the
 official format), .opus, .flac, .mp3 or .ogg, in AudioWAV or, where there is none, AudioMP3.
 Known defects: some utterances have no audio, and 1076_MTI_SAD_XX is silent; a clone without git-lfs has pointers in
-place of audio; a table cut short looks whole, so recordings without a row are rejects; 1040_ITH_SAD_X lacks a letter of its level; the emotion in a file name is the actor's intention, not a label;
+place of audio; a table cut short looks whole, so recordings without a row are rejects; 1040_ITH_SAD_X lacks a letter of
+its level; the emotion in a file name is the actor's intention, not a label;
 ``agreement`` and the columns after it contain NA.
 
 A row of processedResults/tabulatedVotes.csv; its first column is 100000 x modality (1 voice, 2 face, 3 both) +

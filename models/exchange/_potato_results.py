@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,7 +131,6 @@ def _of_file(path: Path, control: str) -> Iterator[Entry]:
         yield from _of_state(path)
         return
     lines = list(_lines_of(path))
-    several = Counter(line.instance_id for line in lines).most_common(1)
     folder = None
     # Potato 1 names an annotator by the folder only; the file of all annotators beside those folders names nobody.
     if path.name == _OLD and not all(line.user_id for line in lines):
@@ -140,7 +138,7 @@ def _of_file(path: Path, control: str) -> Iterator[Entry]:
             raise UserError(
                 f"{path}: names no annotators; give the folder {path.parent}, in which each has a folder ({', '.join(below[:5])})"
             )
-        if several and several[0][1] == 1:
+        if len({line.instance_id for line in lines}) == len(lines):
             folder = path.absolute().parent.name
     for line in lines:
         labels = {

@@ -32,8 +32,9 @@ _WORDS_OF = {
 _COMMON_LABEL_OF = {label: label for label in COMMON_LABELS} | {
     word: label for label, words_of in _WORDS_OF.items() for word in words_of.split()
 }
-# Around a word: numbers, blanks, punctuation, and pictures of faces.
+# Between the labels of a cell that holds several.
 _BETWEEN = re.compile(r"\s*[;|,/+&\n、，；／]\s*|\s+(?:and|und|et|y|e|и)\s+")
+# Around a word: numbers, blanks, punctuation, and pictures of faces.
 _AROUND = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 
 

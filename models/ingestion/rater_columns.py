@@ -16,20 +16,8 @@ from ambivox.models.ingestion.vote_plausibility import opinions
 _NUMBERED = re.compile(r"^(.*?)[\s_.-]*(\d+|[A-Za-z])$")
 _COPY = re.compile(r"^(.*)_duplicated_\d+$")  # of a column's name that stands twice in a header
 _NO_ANNOTATORS = frozenset(
-    {
-        "label",
-        "emotion",
-        "note",
-        "notes",
-        "comment",
-        "comments",
-        "remark",
-        "remarks",
-        "kommentar",
-        "bemerkung",
-        "notiz",
-    }
-)
+    ("label", "emotion", "note", "notes", "comment", "comments", "remark", "remarks", "kommentar", "bemerkung", "notiz")
+)  # fmt: skip
 
 
 @dataclass

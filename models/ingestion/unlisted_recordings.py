@@ -32,11 +32,8 @@ def unlisted_recordings(listed: Iterable[str], folders: Iterable[str] = ()) -> l
     for folder, stems in stems_of.items():
         try:
             names = os.listdir(folder or ".")  # noqa: PTH208 - names only
-        except (
-            OSError,
-            ValueError,
-        ):  # no folder of this name: its recordings are missing, which is said elsewhere
-            continue
+        except (OSError, ValueError):
+            continue  # no folder of this name: its recordings are missing, which is said elsewhere
         unlisted += [
             os.path.join(folder, name)  # noqa: PTH118 - as the corpus writes it
             for name in names
