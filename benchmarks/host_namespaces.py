@@ -16,6 +16,7 @@ from benchmarks.growth import ROOT
 
 HEAD, WORKER = "10.77.0.1", "10.77.0.2"
 RAY_PORT = 6379
+_OWN_FOLDERS = ("/tmp", "/dev/shm")  # noqa: S108  (each host has its own)
 
 
 @dataclass
@@ -28,14 +29,27 @@ class Host:
 
     @classmethod
     def start(cls, name: str, address: str) -> Host:
-        """Create the namespace; the cable comes later."""
+        """Create the namespace; the cable comes later.
+
+        Raises:
+            SystemExit: if this project lies where a host has a folder of its own, or a command fails.
+        """
+        for folder in _OWN_FOLDERS:
+            if ROOT.is_relative_to(folder):
+                raise SystemExit(
+                    f"the project lies under {folder}, of which each host has its own: run it from a clone elsewhere"
+                )
         subprocess.run(["ip", "netns", "add", name], check=True)
         holder = subprocess.Popen(["ip", "netns", "exec", name, "sleep", "infinity"])
         host = cls(name, address, holder)
         time.sleep(0.5)  # until it is in the namespace
-        for folder in ("/tmp", "/dev/shm"):  # noqa: S108  (an own one)
-            host.call("mount", "-t", "tmpfs", "-o", "size=2g", "tmpfs", folder)
-        host.call("ip", "link", "set", "lo", "up")
+        try:
+            for folder in _OWN_FOLDERS:
+                host.call("mount", "-t", "tmpfs", "-o", "size=2g", "tmpfs", folder)
+            host.call("ip", "link", "set", "lo", "up")
+        except BaseException:
+            host.remove()
+            raise
         return host
 
     def command(self, *command: str) -> list[str]:
