@@ -43,6 +43,7 @@ from ambivox.models.ingestion.layout import find_entry, require_entry
 from ambivox.models.ingestion.reading import read_csv, read_text
 from ambivox.models.ingestion.unlisted_recordings import unlisted_note
 from ambivox.models.parallel import map_in_batches
+from ambivox.models.processes.garbage_collection import without_garbage_collection
 
 LABELS = {
     "angry": "anger",
@@ -82,6 +83,7 @@ class _Answer(NamedTuple):
 
 
 # An escape of JSON for half of a character, which no table holds.
+_HALF_PAIR_STARTS = ("\\ud", "\\uD")  # of every one; to look for them is ten times as fast as the pattern
 _HALF_PAIR = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
@@ -262,10 +264,11 @@ def _packed(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFram
 def _from_json(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Read file -> worker -> answer. The parser keeps only what is read of each answer, to save memory."""
     text, _ = read_text(path)
-    if _HALF_PAIR.search(text):
+    if any(start in text for start in _HALF_PAIR_STARTS) and _HALF_PAIR.search(text):
         raise UserError(f"{path}: holds a character that is half of a surrogate pair; expected UTF-8")
     try:
-        files = json.loads(text, object_pairs_hook=_answer_or_pairs)
+        with without_garbage_collection():
+            files = json.loads(text, object_pairs_hook=_answer_or_pairs)
     except json.JSONDecodeError as error:
         raise UserError(
             f"{path}:{error.lineno}: not readable as JSON, perhaps cut short: {error.msg}"
@@ -302,14 +305,14 @@ def _is_object(value: Any) -> bool:
 
 def _answer_or_pairs(pairs: list[tuple[str, Any]]) -> Any:
     """Return the major emotion and the ratings of an answer, and any other object as pairs, which keep duplicate keys."""
-    if not any(name == _ANSWER[0] for name, _ in pairs):
-        return pairs
     answer = dict(reversed(pairs))  # of keys that occur twice, the first counts
-    major = answer[_ANSWER[0]]
-    ratings = (answer.get(name) for name in _ANSWER[1:])
-    numbers = (
-        sys.intern(str(rating)) if isinstance(rating, str | int | float) else None for rating in ratings
-    )
+    if _ANSWER[0] not in answer:
+        return pairs
+    major, *ratings = map(answer.get, _ANSWER)
+    # A list and a tuple of kinds, as this runs once per vote: a generator and a union take twice the time.
+    numbers = [
+        sys.intern(str(rating)) if isinstance(rating, (str, int, float)) else None for rating in ratings
+    ]
     return _Answer(major if isinstance(major, str) else None, *numbers)
 
 

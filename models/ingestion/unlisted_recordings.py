@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import PurePath
 
 from ambivox.models.counted import counted
 from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES
@@ -63,4 +62,4 @@ def unlisted_note(listed: Iterable[str], table: str, folders: Iterable[str] = ()
 
 
 def _stem(name: str) -> str:
-    return PurePath(name).stem.casefold()
+    return os.path.splitext(name)[0].casefold()  # noqa: PTH122 - several times faster than PurePath, for every file
