@@ -90,12 +90,13 @@ def _sign_flip_p_value(sums_G: np.ndarray, resamples: int, seed: int) -> float:
         bit_RG = (np.arange(2**groups)[:, None] >> np.arange(groups)) & 1
         return float((np.abs((bit_RG * 2.0 - 1.0) @ sums_G) >= observed).mean())
     rng = np.random.default_rng(seed)
-    # NumPy draws four of these numbers at a time: with whole fours, blocks of any size give the same signs.
-    block = max(4, _BLOCK_CELLS // groups // 4 * 4)
+    # NumPy draws words of 32 bits: with whole ones, blocks of any size give the same signs.
+    block = max(32, _BLOCK_CELLS // groups // 32 * 32)
     extreme = 0
     for start in range(0, resamples, block):
         size = min(block, resamples - start)
-        bit_RG = rng.integers(0, 2, size=(size, groups), dtype=np.int8)
+        bits = np.frombuffer(rng.bytes(-(-size * groups // 8)), np.uint8)
+        bit_RG = np.unpackbits(bits, count=size * groups).reshape(size, groups)
         # With signs 2 b - 1, the sum is 2 b . s - sum(s).
         sum_R = 2 * (bit_RG.astype(np.float64) @ sums_G) - sums_G.sum()
         extreme += int((np.abs(sum_R) >= observed).sum())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
+from ambivox.models.statistics import paired_tests
 from ambivox.models.statistics.paired_tests import holm, paired_test
 
 
@@ -43,6 +44,13 @@ def test_sign_flip_test_has_its_size_and_power() -> None:
     assert np.mean(np.array(null) < 0.05) == pytest.approx(0.05, abs=0.035)
     far = paired_test(rng.normal(0, 1, 400), rng.normal(1, 1, 400), np.arange(400) // 10)
     assert far.p_value < 0.001 and far.difference.high < 0
+
+
+def test_the_signs_do_not_depend_on_the_memory_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    score_N = np.random.default_rng(3).normal(0.1, 1.0, 137)
+    p_value = paired_test(score_N, np.zeros(137), resamples=1_001).p_value
+    monkeypatch.setattr(paired_tests, "_BLOCK_CELLS", 5_000)
+    assert paired_test(score_N, np.zeros(137), resamples=1_001).p_value == p_value
 
 
 def test_holm_matches_statsmodels() -> None:
