@@ -67,7 +67,7 @@ def example_cards(run: Run, figures: UtteranceFigures, rows: Sequence[int]) -> l
     none_NK = np.full((len(ids), len(figures.labels)), np.nan)
     votes = {
         name: table.counts(ids)
-        for name, table in (("human votes", run.votes), ("held back", run.heldout))
+        for name, table in (("human votes", run.votes), ("held out", run.heldout))
         if table is not None
     }
     columns: list[list[SourceColumn]] = [[] for _ in rows]

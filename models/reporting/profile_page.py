@@ -87,7 +87,7 @@ def _overview(profile: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{profile['speakers']:,} ({counted(without['speaker'], 'utterance')} of unknown speakers)",
         ),
         ("hours", f"{profile['hours']:.2f}"),
-        ("votes", f"{profile['votes']:,} ({profile['votes_held_back']:,} held back)"),
+        ("votes", f"{profile['votes']:,} ({profile['votes_held_back']:,} held out)"),
         ("votes per utterance", votes_range),
         ("utterances without usable audio", f"{without['audio']:,}"),
         ("utterances without votes", f"{without['votes']:,}"),

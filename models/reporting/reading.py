@@ -120,7 +120,7 @@ class Run:
 
     @cached_property
     def heldout(self) -> Votes | None:
-        """The human votes held back for validation; None where there are none."""
+        """The human votes held out for validation; None where there are none."""
         table = self.table(Votes, "ingest/heldout.parquet")
         return table if table is not None and len(table) else None
 

@@ -28,7 +28,7 @@ class UtteranceFigures:
         labels: the K labels.
         source: where ``p_NK`` is from: a key of SOURCE_NAMES.
         p_NK: one distribution per utterance.
-        votes_NK: all human votes, those that were held back included.
+        votes_NK: all human votes, those that were held out included.
         entropy_N: ambiguity of ``p_NK``, in bits.
         disagreement_N: JS divergence (base 2) between the human votes and the ALM's answer; nan where one of them is
             missing, or where there are fewer than LEAST_VOTES votes.

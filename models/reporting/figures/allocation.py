@@ -26,7 +26,7 @@ def savings_figure(simulation: Simulation) -> Figure:
     ):
         left.plot(simulation.votes_per_utterance, curves["nll"], color=source_colour(source), label=name)
     left.set_xlabel("further human votes per utterance")
-    left.set_ylabel("nll (nats per held-back vote)")
+    left.set_ylabel("nll (nats per held-out vote)")
     left.set_title("Pooled distribution")
     left.legend()
     width = 0.8 / len(SCORES)

@@ -31,7 +31,7 @@ def corpus(run: Run) -> Section:
         heldout = 0.0 if run.heldout is None else run.heldout.frame["weight"].sum()
         section.text.append(
             f"The pipeline used {counted(float(votes.frame['weight'].sum()), 'human vote')}"
-            + (f"; {heldout:,.0f} more were held back for validation." if heldout else ".")
+            + (f"; {heldout:,.0f} more were held out for validation." if heldout else ".")
         )
     notes = run.json("ingest/profile.json").get("notes")
     section.text += [f"Note: {note}." for note in notes or [] if isinstance(note, str)]

@@ -53,7 +53,7 @@ def _reading(cards: Iterable[ExampleCard]) -> str:
     )
     return (
         f"A bar is the probability of an emotion by one source; the line on it is its {LEVEL:.0%} interval{of_alm}. "
-        f"Compare what you hear with what the people heard{and_alm}. Votes that were held back did not go into any "
+        f"Compare what you hear with what the people heard{and_alm}. Votes that were held out did not go into any "
         "distribution."
     )
 

@@ -27,7 +27,7 @@ def validation(run: Run) -> Section:
     metrics = run.json("validation/metrics.json")
     if metrics:
         target = (
-            "the votes held back from the pipeline"
+            "the held-out votes, which the pipeline has not seen"
             if run.heldout is not None
             else "all human votes of the split test"
         )

@@ -63,7 +63,7 @@ def test_figures_are_those_of_the_tables(root: Path) -> None:
     assert figures.frame["utterance_id"].to_list() == outside.to_list()
     p_NK = run.distributions["pooled"].aligned(outside)
     assert np.allclose(figures.entropy_N, -(p_NK * np.log2(p_NK)).sum(1))
-    assert (figures.votes_NK.sum(1) == 10).all()  # three and seven held back
+    assert (figures.votes_NK.sum(1) == 10).all()  # three and seven held out
     assert np.isfinite(figures.disagreement_N).all() and (figures.gain_N > 0).all()
 
 
@@ -81,13 +81,13 @@ def test_a_card_has_every_source_with_intervals_and_the_votes_in_words(root: Pat
     card = section_of(run).groups[0].examples[0].card
     assert [(column.source, column.note) for column in card.columns] == [
         ("human votes", "3"),
-        ("held back", "7"),
+        ("held out", "7"),
         ("synthetic", ""),
         ("combined", ""),
         ("pooled", ""),
     ]
     for column in card.columns:
-        if column.source in ("human votes", "held back", "pooled"):
+        if column.source in ("human votes", "held out", "pooled"):
             assert (column.low_K <= column.p_K).all() and (column.p_K <= column.high_K).all()
             assert (column.high_K - column.low_K > 0.1).all()
         else:
@@ -96,7 +96,7 @@ def test_a_card_has_every_source_with_intervals_and_the_votes_in_words(root: Pat
     counts = run.votes.counts(pl.Series([card.utterance_id]))[0]
     named = {word.split()[0]: int(word.split()[1]) for word in card.votes[0].split(": ")[1].split(", ")}
     assert named == {label: int(n) for label, n in zip(LABELS, counts, strict=True) if n}
-    assert card.votes[1].startswith("Held back: ")
+    assert card.votes[1].startswith("Held out: ")
 
 
 def test_the_interval_of_the_alm_is_its_range_over_prompts(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_corpus_counts_votes_and_rejects(root: Path) -> None:
     section = corpus(Run(root))
-    assert "The pipeline used 180 human votes; 420 more were held back for validation." in section.text
+    assert "The pipeline used 180 human votes; 420 more were held out for validation." in section.text
     assert section.warnings == ["The step ingest rejected 1 row, listed in ingest/rejects.parquet."]
     splits, rejects = section.tables
     assert [row[0] for row in splits.rows] == ["pretrain", "train", "development", "test"]
@@ -81,7 +81,7 @@ def test_the_uncertainty_of_pooled_distributions_is_summed_up(root: Path) -> Non
 
 
 def test_validation_names_its_target(root: Path) -> None:
-    assert "the target is the votes held back from the pipeline" in validation(Run(root)).text[0]
+    assert "the target is the held-out votes, which the pipeline has not seen" in validation(Run(root)).text[0]
     (root / "ingest/heldout.parquet").unlink()
     assert "the target is all human votes of the split test" in validation(Run(root)).text[0]
     by_ambiguity, paired, by_sex = validation(Run(root)).folded
