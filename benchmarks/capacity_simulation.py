@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.capacity import GPU_PROMPTS_PER_SECOND, PROMPTS
 
-SCHEDULER_SECONDS = 0.076  # overhead of Prefect per task run (capacity.py)
+SCHEDULER_SECONDS = 0.034  # of one flow per shard (shard_overhead.py)
 STORE_SECONDS = 0.5  # assumed: one PUT and the listing before it
 HEARTBEAT_TIMEOUT_SECONDS = 600.0  # infra/automations.yaml
 HOURS_BETWEEN_FAILURES = 200.0  # assumed, per machine: preemption, faults
