@@ -84,6 +84,13 @@ def require_columns(
     hints = []
     for column in missing:
         option = (options or {}).get(column)
+        several = [part.strip() for part in column.split(",")]
+        if option == "label" and len(several) > 1 and set(several) <= set(columns):
+            raters = shlex.quote(",".join(several))
+            hints.append(
+                f"a column per rater is read with --options.shape raters --options.raters {raters}, without --options.label"
+            )
+            continue
         suggestion = suggest_column(column, free, option)
         if suggestion is not None:
             free.remove(suggestion)

@@ -61,6 +61,13 @@ def test_all_missing_columns_are_in_one_message() -> None:
     )
 
 
+def test_several_columns_as_the_label_are_a_column_per_rater() -> None:
+    with pytest.raises(UserError, match=r"--options\.shape raters --options\.raters 'ann a,ann b', without"):
+        require_columns(
+            Path("t.csv"), ["ann a, ann b"], ["clip", "ann a", "ann b"], {"ann a, ann b": "label"}
+        )
+
+
 def test_columns_of_utterances_and_votes_in_one_table(tmp_path: Path) -> None:
     table = tmp_path / "utterances.csv"
     table.write_text("Listening test;;\nclip;wav;emotion\na;a.wav;joy\n")

@@ -81,7 +81,9 @@ def test_the_uncertainty_of_pooled_distributions_is_summed_up(root: Path) -> Non
 
 
 def test_validation_names_its_target(root: Path) -> None:
-    assert "the target is the held-out votes, which the pipeline has not seen" in validation(Run(root)).text[0]
+    assert (
+        "the target is the held-out votes, which the pipeline has not seen" in validation(Run(root)).text[0]
+    )
     (root / "ingest/heldout.parquet").unlink()
     assert "the target is all human votes of the split test" in validation(Run(root)).text[0]
     by_ambiguity, paired, by_sex = validation(Run(root)).folded
