@@ -1,6 +1,6 @@
 """What probing remembers between runs: a SQLite file that several runs share, and that is made anew where it is damaged.
 
-A recording's row is valid for one size and time of change. What was heard of a clip is stored by the hash of the
+A recording's row is valid for one size and time of change, and for one version of the code that reads it. What was heard of a clip is stored by the hash of the
 recording. Errors are not stored. A cache that cannot be used costs time, never a result.
 """
 
@@ -24,12 +24,14 @@ _logger = logging.getLogger(__name__)
 _NAME = "audio.sqlite"
 _MAGIC = b"SQLite format 3\0"
 _WAIT_SECONDS = 10.0
+_VERSION = 1  # raise it when reading or hearing the same bytes gives another result
+_OWN_TABLES = {"recordings", "clips", "probed"}  # the last is of an early version
 _TABLES = """
-CREATE TABLE IF NOT EXISTS recordings (
+CREATE TABLE recordings (
     audio TEXT PRIMARY KEY, size INTEGER, changed_ns INTEGER, sha256 TEXT, rate_hz INTEGER, channels INTEGER,
     corrected TEXT
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS clips (
+CREATE TABLE clips (
     sha256 TEXT, start REAL, end REAL, channel INTEGER, frames INTEGER, heard TEXT,
     PRIMARY KEY (sha256, start, end, channel)
 ) WITHOUT ROWID;
@@ -170,9 +172,16 @@ def _database(path: Path) -> Iterator[sqlite3.Connection]:
     except OSError as error:
         raise _unavailable(error) from error
     with closing(sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)) as database:
-        present = database.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('recordings', 'clips')")
-        if present.fetchone()[0] < 2:
-            database.executescript(f"BEGIN IMMEDIATE; {_TABLES} DROP TABLE IF EXISTS probed; COMMIT;")
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if others := sorted(name for name in tables - _OWN_TABLES if not name.startswith("sqlite_")):
+            raise UserError(
+                f"{path}: not a cache of Ambivox (it has the table {others[0]!r}); name another file"
+            )
+        if database.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            outdated = "".join(f"DROP TABLE IF EXISTS {name};" for name in sorted(_OWN_TABLES))
+            database.executescript(
+                f"BEGIN IMMEDIATE; {outdated} {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;"
+            )
         yield database
 
 

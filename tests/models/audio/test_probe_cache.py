@@ -61,6 +61,12 @@ def damage(kind: str, path: Path) -> None:
         database.execute("INSERT INTO probed VALUES ('a', 1)")
         database.commit()
         database.close()
+    elif kind == "an earlier version of reading":
+        database = sqlite3.connect(path)
+        database.execute("UPDATE clips SET frames = 1")
+        database.execute("PRAGMA user_version = 0")
+        database.commit()
+        database.close()
 
 
 HEALING = [
@@ -73,6 +79,7 @@ HEALING = [
     "noise in the header",
     "other columns",
     "an earlier version",
+    "an earlier version of reading",
 ]
 
 
@@ -88,6 +95,19 @@ def test_a_damaged_cache_costs_time_only(
     if kind in HEALING:  # the next run reads no audio again
         monkeypatch.setattr(ambivox.models.audio.probing, "_examine", None)
         assert probe(names, cache).equals(expected)
+
+
+def test_a_database_of_the_user_is_left_alone(tmp_path: Path, names: list[str]) -> None:
+    theirs = sqlite3.connect(tmp_path / "study.sqlite")
+    theirs.execute("CREATE TABLE clips (name TEXT)")
+    theirs.execute("CREATE TABLE raters (name TEXT)")
+    theirs.execute("INSERT INTO clips VALUES ('a')")
+    theirs.commit()
+    with pytest.raises(
+        UserError, match=r"study\.sqlite: not a cache of Ambivox \(it has the table 'raters'\)"
+    ):
+        probe(names, tmp_path / "study.sqlite")
+    assert theirs.execute("SELECT * FROM clips").fetchall() == [("a",)]
 
 
 def test_a_file_of_the_user_is_not_moved(tmp_path: Path, names: list[str]) -> None:
