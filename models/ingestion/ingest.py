@@ -90,7 +90,7 @@ def ingest(
         seed: The seed of splits and of held-out votes.
         keep_votes: Annotators to keep per utterance; None for all.
         unknown_speakers: Where utterances without a speaker go (models/ingestion/splits.py).
-        channel: The channel to hear of recordings that have several, from 1; None for the corpus's own choice, or
+        channel: The channel to hear of recordings that have several, from 1, where the corpus names none; None for
             the average.
         root: The corpus's folder; audio outside it is rejected. None: audio may be anywhere.
         cache: The cache file for probed audio; None for the user's.
@@ -102,7 +102,7 @@ def ingest(
         The checked tables.
 
     Raises:
-        UserError: The schema or the shares do not fit, no utterance is left, every vote is rejected, or, with
+        UserError: The schema, the shares or the channel do not fit, no utterance is left, every vote is rejected, or, with
             ``stop``, something cannot be used. Where rows were rejected before, it is an IngestError.
     """
     schema = label_schema(schema_name, data.labels)
@@ -111,7 +111,7 @@ def ingest(
     )
     utterances, outside = _inside(utterances, root)
     if channel is not None:
-        utterances = utterances.with_columns(channel=pl.lit(channel, pl.Int64))
+        utterances = _with_channel(utterances, channel)
     probed = pl.concat(
         [utterances.drop("channel"), probe(clips(utterances), cache).drop("audio")], how="horizontal"
     )
@@ -192,6 +192,17 @@ def _with_columns(frame: pl.DataFrame, columns: dict[str, Any]) -> pl.DataFrame:
     return frame.with_columns(
         pl.lit(None, dtype=dtype).alias(name) for name, dtype in columns.items() if name not in frame.columns
     )
+
+
+def _with_channel(utterances: pl.DataFrame, channel: int) -> pl.DataFrame:
+    """Give the utterances a channel for which their table has none."""
+    others = utterances.filter(pl.col("channel") != channel)
+    if others.height:
+        raise UserError(
+            f"--channel {channel}: the corpus itself names the channel of {counted(others.height, 'utterance')} otherwise, such as "
+            f"{others['channel'][0]} for {others['utterance_id'][0]!r}; leave --channel out to hear what it names"
+        )
+    return utterances.with_columns(pl.col("channel").fill_null(channel))
 
 
 def _distinct_utterances(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -11,6 +11,7 @@ import polars as pl
 from ambivox.models.ingestion.annotator_columns import address_columns
 from ambivox.models.ingestion.column_content import may_be_labels
 from ambivox.models.ingestion.columns import all_named, best_named, named_columns, words
+from ambivox.models.ingestion.count_columns import share_columns
 from ambivox.models.ingestion.emotion_words import are_emotions
 from ambivox.models.ingestion.vote_columns import VoteColumns
 from ambivox.models.ingestion.vote_plausibility import agree_too_well, describes_recordings, opinions
@@ -50,7 +51,8 @@ def label_columns(
     # Beside an annotator's first choice, a second one is not read.
     columns = first_choices(columns)
     others = {best_named(role, columns) for role in ("annotator", "utterance")} | {
-        *address_columns(frame, columns)
+        *address_columns(frame, columns),
+        *share_columns(frame),
     }
     labels = [c for c in columns if c not in others and (may_be_labels(frame[c]) or are_emotions(frame[c]))]
     # What was meant by the speaker, or agreed on, is the same in all rows of a recording.

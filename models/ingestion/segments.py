@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,12 +11,12 @@ import polars as pl
 
 from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.columns import require_columns, words
+from ambivox.models.ingestion.columns import require_columns
 from ambivox.models.ingestion.corpus import rejected
-from ambivox.models.ingestion.frame_numbers import have_parts, rate_doubt, rates_of, seconds_of
-from ambivox.models.ingestion.segment_columns import UNITS, SegmentColumns, find_segment_columns
+from ambivox.models.ingestion.frame_numbers import have_parts, rate_doubt, rates_of
+from ambivox.models.ingestion.segment_columns import SegmentColumns, find_segment_columns
+from ambivox.models.ingestion.segment_times import PROBLEM, read_segments
 
-_CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,3}):(\d{1,2}(?:[.,]\d+)?)")
 _SIDES = {
     **dict.fromkeys(
         ("left", "l", "links", "gauche", "izquierda", "sinistra", "ch1", "channel 1", "channel1"), "1"
@@ -27,7 +26,6 @@ _SIDES = {
     ),
 }
 _CHANNELS = frozenset(str(number) for number in range(65)) | _SIDES.keys()
-_PROBLEM = "segment_problem"
 
 
 def table_segments(
@@ -65,7 +63,7 @@ def table_segments(
         if doubt is not None and (given.start is not None or have_parts(table, audio, [columns.start])):
             raise UserError(f"{path}: {doubt}")
         if given.start is None and not _are_shared(table[audio], segments):
-            table_problems, segments = segments[_PROBLEM], pl.DataFrame()
+            table_problems, segments = segments[PROBLEM], pl.DataFrame()
             why, unreadable = "no recording has two places", table_problems.drop_nulls()
             if 2 * len(unreadable) > table.height:
                 why = f"most of its values are no times, such as {unreadable[0]!r}"
@@ -113,52 +111,11 @@ def reject_unreadable(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFr
     Returns:
         The utterances with readable times or none, and the others as rejects.
     """
-    if _PROBLEM not in utterances.columns:
+    if PROBLEM not in utterances.columns:
         return utterances, rejected(utterances.clear(), "")
-    is_unreadable = pl.col(_PROBLEM).is_not_null()
-    rejects = rejected(utterances.filter(is_unreadable), "unreadable segment", pl.col(_PROBLEM))
-    return utterances.filter(~is_unreadable).drop(_PROBLEM), rejects
-
-
-def read_segments(
-    table: pl.DataFrame, columns: SegmentColumns, rates: Mapping[str, Sequence[float | None] | None]
-) -> pl.DataFrame:
-    """Read the times of segments.
-
-    Args:
-        table: The table.
-        columns: Its columns with times: numbers in seconds, or in milliseconds where the column's name says so, or
-            times such as 1:02:03.5.
-        rates: start, end and duration -> per row, how many of what the column counts are a second; None where it holds
-            times.
-
-    Returns:
-        ``start_seconds``, ``end_seconds``, and ``segment_problem``: what was found where it cannot be read (null: fine).
-        Where a row has no times, it is the whole recording.
-    """
-    texts = {
-        role: table[column].cast(pl.String).str.strip_chars()
-        for role, column in (("start", columns.start), ("end", columns.end), ("duration", columns.duration))
-        if column is not None
-    }
-    rows = []
-    for number, row in enumerate(zip(*texts.values(), strict=True)):
-        text_of = dict(zip(texts, row, strict=True))
-        seconds = {
-            role: _seconds(text, getattr(columns, role))
-            if (rate := rates.get(role)) is None
-            else seconds_of(text or "", rate[number])
-            for role, text in text_of.items()
-        }
-        start, end = seconds.get("start"), seconds.get("end")
-        if end is None and seconds.get("duration") is not None and not text_of.get("end"):
-            end = (start or 0.0) + (seconds["duration"] or 0.0) if text_of.get("start") else None
-        is_unreadable = any(text and seconds[role] is None for role, text in text_of.items())
-        is_impossible = (start is not None and start < 0) or (end is not None and end <= (start or 0.0))
-        shown = ", ".join(f"{getattr(columns, role)}: {text}" for role, text in text_of.items() if text)
-        rows.append((start, end, shown if is_unreadable or is_impossible else None))
-    schema = {"start_seconds": pl.Float64, "end_seconds": pl.Float64, "segment_problem": pl.String}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    is_unreadable = pl.col(PROBLEM).is_not_null()
+    rejects = rejected(utterances.filter(is_unreadable), "unreadable segment", pl.col(PROBLEM))
+    return utterances.filter(~is_unreadable).drop(PROBLEM), rejects
 
 
 def read_channels(values: pl.Series) -> pl.Series | None:
@@ -209,7 +166,7 @@ def distinct_ids(ids: pl.Series, audio: pl.Series, segments: pl.DataFrame) -> tu
             f"{counted(ids.filter(is_ambiguous).n_unique(), 'utterance id stands', 'utterance ids stand')} beside several "
             f"recordings, such as {first!r}: the name of the recording is added to it"
         )
-    places = segments.drop(_PROBLEM, strict=False)
+    places = segments.drop(PROBLEM, strict=False)
     if not places.width:
         return told_apart, notes
     frame = places.with_columns(told_apart.alias("id"))
@@ -222,25 +179,10 @@ def distinct_ids(ids: pl.Series, audio: pl.Series, segments: pl.DataFrame) -> tu
     return shared.select(pl.when(is_shared).then("text").otherwise("id")).to_series(), notes
 
 
-def _seconds(text: str | None, column: str) -> float | None:
-    """Read one time; None where it is none."""
-    if not text:
-        return None
-    if clock := _CLOCK.fullmatch(text):
-        hours, minutes, seconds = clock[1] or 0, clock[2], clock[3].replace(",", ".")
-        return 3600 * float(hours) + 60 * float(minutes) + float(seconds)
-    try:
-        number = float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
-    except ValueError:
-        return None
-    scale = next((UNITS[word] for word in words(column) if word in UNITS), 1.0)
-    return round(number * scale, 6) if abs(number) < float("inf") else None
-
-
 def _are_shared(audio: pl.Series, segments: pl.DataFrame) -> bool:
     """Whether a recording has two different segments, and most times can be read: the others are rejects."""
-    if 2 * segments[_PROBLEM].null_count() < segments.height:
+    if 2 * segments[PROBLEM].null_count() < segments.height:
         return False
-    is_readable = pl.col("start_seconds").is_not_null() & pl.col(_PROBLEM).is_null()
+    is_readable = pl.col("start_seconds").is_not_null() & pl.col(PROBLEM).is_null()
     places = segments.with_columns(audio.alias("audio")).filter(is_readable).unique()
     return bool(places["audio"].is_duplicated().any())

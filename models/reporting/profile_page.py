@@ -94,7 +94,7 @@ def _overview(profile: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("utterances without transcript", f"{without['transcript']:,}"),
         ("Fleiss' kappa", _defined(profile["fleiss_kappa"])),
         ("Krippendorff's alpha", _defined(profile["krippendorff_alpha"])),
-        ("mean entropy of votes", f"{_defined(profile['mean_entropy_bits'])} bits"),
+        ("mean entropy of votes", _defined(profile["mean_entropy_bits"], " bits")),
         ("speakers in several splits", f"{profile['straddling']['speakers']:,}"),
         ("licence", profile["licence"]),
         *_ratings(profile.get("ratings")),
@@ -126,5 +126,5 @@ def _label_prior(profile: Mapping[str, Any]) -> list[tuple[str, float]]:
     return [(label, profile["label_prior"][label]) for label in profile["labels"]]
 
 
-def _defined(figure: float | None) -> str:
-    return "not defined" if figure is None else f"{figure:.3f}"
+def _defined(figure: float | None, unit: str = "") -> str:
+    return "not defined" if figure is None else f"{figure:.3f}{unit}"

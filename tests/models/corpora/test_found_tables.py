@@ -148,6 +148,14 @@ def test_shares_are_named_and_not_read_as_counts(root: Path) -> None:
         load(root)
 
 
+@pytest.mark.parametrize("shares", [("25%", "75%"), ("33.3 %", "66.7 %"), ("100 %", "0 %")])
+def test_percent_with_their_sign_are_no_labels(root: Path, shares: tuple[str, str]) -> None:
+    lines = [[f"Ton/{clip}.wav", *shares[:: 1 if place % 2 else -1]] for place, clip in enumerate(CLIPS)]
+    write(root / "percent.csv", ["path", "joy", "fear"], lines)
+    with pytest.raises(UserError, match="'joy', 'fear' hold shares; write numbers of votes"):
+        load(root)
+
+
 def test_numbers_as_labels_are_asked_about(root: Path) -> None:
     lines = [[*row[:3], str(len(row[3]))] for row in rows()]
     write(root / "table.csv", ["file", "speaker", "rater", "emotion"], lines)

@@ -206,3 +206,32 @@ def test_channels(values: list[str | None], expected: list[int | None] | None) -
 )
 def test_columns_are_found_by_their_names(columns: list[str], expected: SegmentColumns) -> None:
     assert find_segment_columns(columns, SegmentColumns(), []) == expected
+
+
+def test_an_end_that_contradicts_the_duration_is_a_reject(root: Path) -> None:
+    rows = ["a,call.wav,0,1,1", "b,call.wav,1,2,1.05", "c,call.wav,2,2.9,0.3", "d,call.wav,2,3,"]
+    write(root, "utterance_id,audio,start,end,duration", rows, VOTES)
+    corpus = ingested(root)
+    assert corpus.utterances.frame["utterance_id"].to_list() == ["a", "b", "d"]
+    (reject,) = corpus.rejects.filter(reason="unreadable segment").to_dicts()
+    assert reject["utterance_id"] == "c"
+    assert reject["detail"] == "0.9 s from start to end, but a duration of 0.3 s"
+
+
+def test_a_duration_of_the_whole_recording_contradicts_nothing(root: Path) -> None:
+    rows = ["a,call.wav,0,1,3", "b,call.wav,1,2,3", "c,call.wav,2,3,3", "d,single.wav,0,0.5,0.5"]
+    write(root, "utterance_id,audio,start,end,duration", rows, VOTES)
+    assert ingested(root).utterances.frame["utterance_id"].to_list() == ["a", "b", "c", "d"]
+
+
+def test_one_channel_for_all_does_not_replace_those_of_the_table(root: Path) -> None:
+    write_wav(root / "call.wav", np.stack([tone(1.0, hz=200), tone(1.0, hz=400)], axis=1))
+    rows = ["a,call.wav,1", "b,call.wav,2", "c,single.wav,"]
+    write(root, "utterance_id,audio,channel", rows, VOTES[:3])
+    with pytest.raises(
+        UserError, match="--channel 1: the corpus itself names the channel of 1 utterance otherwise"
+    ):
+        ingest(load(root), "table", channel=1, cache=root.parent / "cache.sqlite")
+    write(root, "utterance_id,audio,channel", ["a,call.wav,2", "b,call.wav,", "c,single.wav,"], VOTES[:3])
+    with pytest.raises(UserError, match="such as 2 for 'a'; leave --channel out"):
+        ingest(load(root), "table", channel=1, cache=root.parent / "cache.sqlite")
