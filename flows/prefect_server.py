@@ -13,7 +13,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -35,9 +34,6 @@ SHARED_SERVER = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
 }
 _DATABASE = "prefect.db"
-# How a server ends where another one makes the tables of the same new database: two first runs of a project at once.
-_MADE_BY_ANOTHER = re.compile(r"UNIQUE constraint failed|already exists|database is locked")
-_MOST_STARTS = 5
 # The last line of a traceback; the lines after it do not say why the server ended.
 _EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception): \S")
 _logger = logging.getLogger(__name__)
@@ -51,13 +47,11 @@ class PrefectServer:
         project: The folder that holds dvc.yaml.
         process: The server's process; it has a session of its own, so that Ctrl-C does not reach it.
         url: The URL of its API.
-        start_again: Starts its process once more.
     """
 
     project: Path
     process: subprocess.Popen[bytes]
     url: str
-    start_again: Callable[[], subprocess.Popen[bytes]] | None = None
 
     @classmethod
     def start(
@@ -87,20 +81,18 @@ class PrefectServer:
         command = [sys.executable, "-m", "uvicorn", "--factory", "ambivox.flows.report_pages:create_app"]
         command += ["--host", host, "--port", str(port), "--log-level", "warning", "--lifespan", "on"]
 
-        def start_process() -> subprocess.Popen[bytes]:
-            with (prefect_home(project) / _LOG).open("wb") as log:
-                return subprocess.Popen(
-                    command,
-                    cwd=project,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-
+        with (prefect_home(project) / _LOG).open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=project,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         shown_host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  (compared, not bound)
-        return cls(project, start_process(), f"http://{shown_host}:{port}/api", start_process)
+        return cls(project, process, f"http://{shown_host}:{port}/api")
 
     @property
     def log(self) -> Path:
@@ -115,16 +107,11 @@ class PrefectServer:
         """
         started = time.monotonic()
         next_notice = _NOTICE_SECONDS
-        starts = 1
         while (waited := time.monotonic() - started) < _START_SECONDS:
             if is_healthy(self.url):
                 return
             if self.process.poll() is not None:
-                words = self._last_words()
-                if self.start_again is None or starts == _MOST_STARTS or not _MADE_BY_ANOTHER.search(words):
-                    raise OutageError(f"the Prefect server of this project does not start ({words})")
-                starts += 1
-                self.process = self.start_again()
+                raise OutageError(f"the Prefect server of this project does not start ({self._last_words()})")
             if waited >= next_notice:
                 _logger.info(
                     f"waiting for the Prefect server of this project, which has not answered for {waited:.0f} s (a busy "

@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from ambivox.flows.artifact_pictures import NAME, picture_address, pictures_folder
+from ambivox.flows.prefect_settings import prefect_home
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -18,6 +24,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 PROJECT = "AMBIVOX_PROJECT"
+_LOCK = "start.lock"
+_LOCK_SECONDS = 0.1  # between two tries
 _CORPUS = re.compile(r"[a-z][a-z0-9_]*")
 # The page comes from the same address as Prefect's API, and shows text from corpora: it gets no access to the API.
 # Its own scripts run (the page's policy names their hashes), but they can reach nothing.
@@ -43,10 +51,33 @@ def create_app() -> FastAPI:
     from starlette.routing import Route
 
     app = create_prefect_app()
+    _start_one_at_a_time(app, prefect_home(Path(os.environ[PROJECT])) / _LOCK)
     # In front of Prefect's own pages, which take every address that nothing else takes.
     app.router.routes.insert(0, Route(report_address("{corpus}"), _report))
     app.router.routes.insert(0, Route(picture_address("{name}"), _picture))
     return app
+
+
+def _start_one_at_a_time(app: FastAPI, path: Path) -> None:
+    """Let this server start only when no other one of the project does: two that make or change tables at once damage them."""
+    start = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(application: FastAPI) -> AsyncIterator[Any]:
+        lock = FileLock(path)  # the system releases it where this process is killed
+        while not lock.is_locked:
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                await asyncio.sleep(_LOCK_SECONDS)
+        try:
+            async with start(application) as state:
+                lock.release()
+                yield state
+        finally:
+            lock.release()
+
+    app.router.lifespan_context = lifespan
 
 
 async def _report(request: Request) -> Response:

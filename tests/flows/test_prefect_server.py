@@ -1,17 +1,23 @@
-"""Waiting for a Prefect server: one that is slow to start, one that never answers, and one that ends."""
+"""Waiting for a Prefect server: one that is slow to start, one that never answers, one that ends, and several at once."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from fastapi import FastAPI
 
-from ambivox.flows import prefect_server
+from ambivox.flows import prefect_server, report_pages
 from ambivox.flows.prefect_server import PrefectServer
-from ambivox.flows.prefect_settings import prefect_home
+from ambivox.flows.prefect_settings import apply_settings, prefect_home
 from ambivox.models.errors import OutageError
 from tests.support.vllm_servers import free_port
 
@@ -98,19 +104,37 @@ def test_a_server_that_is_killed_while_it_serves_is_an_outage(tmp_path: Path) ->
         server.wait_for_its_end()
 
 
-@pytest.mark.parametrize(
-    ("words", "is_started_again"),
-    [("sqlite3.IntegrityError: UNIQUE constraint failed: block_type.slug", True), ("ValueError: no", False)],
-)
-def test_a_server_is_started_again_where_another_made_its_database(
-    tmp_path: Path, words: str, is_started_again: bool
-) -> None:
-    server = start(tmp_path, f"raise SystemExit({words!r})", 0)
-    port = server.url.split(":")[2].removesuffix("/api")
-    server.start_again = lambda: subprocess.Popen([sys.executable, "-c", SLOW, port, "0"])
-    if is_started_again:
-        server.wait()
-    else:
-        with pytest.raises(OutageError, match=words):
+def test_servers_of_a_new_project_that_start_at_once_make_its_tables_in_turn(tmp_path: Path) -> None:
+    with patch.dict(os.environ):
+        apply_settings(tmp_path)
+        servers = [PrefectServer.start(tmp_path) for _ in range(3)]
+    try:
+        for server in servers:
             server.wait()
-    server.stop()
+    finally:
+        for server in servers:
+            server.stop()
+
+
+def test_a_start_waits_for_that_of_another_server(tmp_path: Path) -> None:
+    steps: list[str] = []
+
+    @asynccontextmanager
+    async def slow(_: object) -> AsyncIterator[None]:
+        steps.append("begins")
+        await asyncio.sleep(0.3)
+        steps.append("has started")
+        yield
+        steps.append("ends")
+
+    async def serve() -> None:
+        app = FastAPI(lifespan=slow)
+        report_pages._start_one_at_a_time(app, tmp_path / "lock")
+        async with app.router.lifespan_context(app):
+            await asyncio.sleep(1.0)
+
+    async def both() -> None:
+        await asyncio.gather(serve(), serve())
+
+    asyncio.run(both())
+    assert steps == ["begins", "has started", "begins", "has started", "ends", "ends"]
