@@ -108,5 +108,7 @@ def find_segment_columns(
 
 def _name(column: str) -> str:
     """The word of a column's name that matters."""
-    parts = [word if unit_of(column) is None else without_unit(word) for word in words(column)]
+    parts = words(column)
+    if unit_of(column) is not None:
+        parts = [without_unit(word) for word in parts]
     return "".join(word for word in parts if word not in _FILLERS and word not in UNITS)

@@ -40,13 +40,14 @@ def read_segments(
         for role, column in (("start", columns.start), ("end", columns.end), ("duration", columns.duration))
         if column is not None
     }
+    scales = {role: _scale(getattr(columns, role)) for role in texts}
     rows: list[tuple[float | None, float | None, str | None]] = []
     contradictions: list[str | None] = []
     comparable = 0
     for number, row in enumerate(zip(*texts.values(), strict=True)):
         text_of = dict(zip(texts, row, strict=True))
         seconds = {
-            role: _seconds(text, getattr(columns, role))
+            role: _seconds(text, scales[role])
             if (rate := rates.get(role)) is None
             else seconds_of(text or "", rate[number])
             for role, text in text_of.items()
@@ -70,8 +71,13 @@ def read_segments(
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _seconds(text: str | None, column: str) -> float | None:
-    """Read one time; None where it is none."""
+def _scale(column: str) -> float:
+    """The unit of a column with times, in seconds."""
+    return next((UNITS[word] for word in words(column) if word in UNITS), 1.0)
+
+
+def _seconds(text: str | None, scale: float) -> float | None:
+    """Read one time, a number of a unit or a clock time; None where it is neither."""
     if not text:
         return None
     if clock := _CLOCK.fullmatch(text):
@@ -81,7 +87,6 @@ def _seconds(text: str | None, column: str) -> float | None:
         number = float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
     except ValueError:
         return None
-    scale = next((UNITS[word] for word in words(column) if word in UNITS), 1.0)
     return round(number * scale, 6) if abs(number) < float("inf") else None
 
 

@@ -77,4 +77,6 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     ("answer-text", b'{"A": 1e308, "B": 1e308}'),
     # Pieces of a stream that are no objects, and lists that are none.
     *(("hosted-reply", b'data: {"choices": ' + choices + b"}\n\ndata: [DONE]") for choices in (b"7", b"[7]", b"{}", b'[{"delta": "x"}]', b'[{"delta": [1]}]', b"true")),
+    # A column whose name has thousands of words.
+    *((name, b"utterance_id,audio,label,annotator_id," + b"a " * 4000 + b"\nu1,a.wav,joy,r1,1\n") for name in ("table-csv", "table-preview")),
 )  # fmt: skip
