@@ -35,6 +35,7 @@ import polars as pl
 from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.corpus import CorpusData, require_layout
+from ambivox.models.ingestion.layout import find_entry, require_entry
 from ambivox.models.ingestion.reading import read_text
 from ambivox.models.ingestion.unlisted_recordings import unlisted_note
 from ambivox.models.tables import DIMENSIONS, Ratings
@@ -91,24 +92,30 @@ def load(
     Raises:
         UserError: The layout is not as described above, or there is no such session.
     """
-    require_layout(root, ["Session1"], "IEMOCAP")
-    sessions = [number for number in range(1, 6) if (root / f"Session{number}").is_dir()]
+    found = {number: find_entry(root, [f"Session{number}"]) for number in range(1, 6)}
+    sessions = {number: folder for number, folder in found.items() if folder is not None and folder.is_dir()}
+    if not sessions:
+        require_layout(root, ["Session1"], "IEMOCAP")
     if test_session is not None and test_session not in sessions:
-        raise UserError(f"option test_session: there is no session {test_session} in {root}, only {sessions}")
+        raise UserError(
+            f"option test_session: there is no session {test_session} in {root}, only {list(sessions)}"
+        )
     reader = _Reader(self_reports=self_reports)
-    for number in sessions:
-        dialog = root / f"Session{number}" / "dialog"
-        require_layout(dialog, ["EmoEvaluation", "transcriptions"], f"IEMOCAP's session {number}")
-        for path in reader.official_files(dialog / "EmoEvaluation"):
+    for number, session in sessions.items():
+        evaluations, transcriptions = (
+            require_entry(session, f"IEMOCAP's session {number}", ["dialog"], [folder])
+            for folder in ("EmoEvaluation", "transcriptions")
+        )
+        wavs = find_entry(session, ["sentences"], ["wav"]) or session / "sentences" / "wav"
+        for path in reader.official_files(evaluations):
             if DIALOGS[dialogs] in path.stem:
-                reader.read_evaluation(path, root / f"Session{number}" / "sentences" / "wav" / path.stem)
-        wavs = root / f"Session{number}" / "sentences" / "wav"
+                reader.read_evaluation(path, wavs / path.stem)
         reader.folders += [
             str(path)
             for path in sorted(wavs.glob("Ses0*"))
             if path.is_dir() and DIALOGS[dialogs] in path.name
         ]
-        for path in reader.official_files(dialog / "transcriptions"):
+        for path in reader.official_files(transcriptions):
             reader.read_transcription(path)
     missing = [f"Session{number}" for number in range(1, 6) if number not in sessions]
     notes = [f"{', '.join(missing)} not found in {root}; the other sessions are read"] if missing else []

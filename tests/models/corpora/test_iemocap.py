@@ -263,6 +263,14 @@ def test_a_root_too_deep_or_too_high_is_told_where(root: Path) -> None:
         load(root / "Session9")
 
 
+def test_folders_are_found_in_any_case(root: Path, tmp_path: Path) -> None:
+    before = votes_of(ingested(root, tmp_path / "before"), "Ses01F_impro05_F019")
+    for folder in ("dialog/EmoEvaluation", "sentences/wav", "dialog", "sentences", ""):
+        path = root / "Session1" / folder
+        path.rename(path.with_name(path.name.lower()))
+    assert votes_of(ingested(root, tmp_path / "after"), "Ses01F_impro05_F019") == before
+
+
 @pytest.mark.parametrize(
     "copy",
     [
