@@ -119,5 +119,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     Example:
         >>> str(unknown("corpus", "ravdess", ["table", "demo"]))
         "unknown corpus 'ravdess'; known: demo, table"
+        >>> str(unknown("corpus", "ravdess", []))
+        "unknown corpus 'ravdess'; there are none yet"
     """
-    return UserError(f"unknown {kind} {name!r}; known: {', '.join(sorted(known))}")
+    names = ", ".join(sorted(known))
+    return UserError(f"unknown {kind} {name!r}; " + (f"known: {names}" if names else "there are none yet"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import typing
 from collections.abc import Callable, Sequence
@@ -74,12 +75,22 @@ def _with_lists_as_words(application: App, arguments: Sequence[str]) -> list[str
             words += _parts(word) if is_list else [word]
     if callable(command) and is_own:
         _check_whole_numbers(_flags_of(command, _is_whole_number), words)
-        _check_paths(_flags_of(command, _is_path), words)
+        _check_paths(command, words)
     return words
 
 
-def _check_paths(flags: set[str], words: Sequence[str]) -> None:
-    """Refuse ``--out ""``: as a path it is the current folder."""
+def _check_paths(command: Callable[..., Any], words: Sequence[str]) -> None:
+    """Refuse ``--out ""``, and ``""`` as a path without an option: it is the current folder."""
+    flags = _flags_of(command, _is_path)
+    hints = typing.get_type_hints(command)
+    without_option = [
+        name
+        for name, parameter in inspect.signature(command).parameters.items()
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY and _is_path(hints.get(name))
+    ]
+    for before, word in zip(("", *words), words, strict=False):
+        if without_option and word == "" and not before.startswith("--"):
+            raise UserError(f"{without_option[0].upper()}: found an empty text, expected a path")
     for word, following in zip(words, (*words[1:], None), strict=True):
         flag, equals, value = word.partition("=")
         if flag in flags and (value if equals else following) == "":

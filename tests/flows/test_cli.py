@@ -291,6 +291,16 @@ def test_a_path_that_cannot_be_one_is_one_line(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("command", "name"), [("init", "FOLDER"), ("table", "ROOT")])
+def test_an_empty_word_is_not_the_current_folder(
+    command: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert run(application(), [command, ""]) == USER_MISTAKE
+    assert capsys.readouterr().err == f"ambivox: {name}: found an empty text, expected a path\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_home_folder_is_found_where_the_shell_leaves_its_sign(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
