@@ -42,24 +42,6 @@ _OUTPUT_SUFFIXES = frozenset(
     [".csv", ".jinja", ".json", ".md", ".model", ".parquet", ".safetensors", ".svg", ".tar", ".txt", ".xml"]
 )
 
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-
-
-def is_lfs_pointer(head: bytes) -> bool:
-    r"""Tell whether a file is what git leaves in place of a large file that was not fetched.
-
-    Args:
-        head: The first bytes of the file, at least 64 where it has as many.
-
-    Returns:
-        True for a pointer of git-lfs; ``git lfs pull`` replaces it by the file.
-
-    Example:
-        >>> is_lfs_pointer(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a")
-        True
-    """
-    return head.startswith(_LFS_POINTER)
-
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:

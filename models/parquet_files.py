@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 
 from ambivox.models.errors import UserError, first_line
 from ambivox.models.json_documents import parse_json_document
+from ambivox.models.regular_files import check_fetched
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -92,6 +93,8 @@ def check_opened_size(
             opened, rows = opened_bytes(footer), most_values(footer)
             _check_types(footer, origin, expected)
         except pa.ArrowException as error:
+            if isinstance(source, Path):
+                check_fetched(source)
             raise _unreadable(origin, expected, error) from error
     if opened > MOST_OPENED_BYTES and opened > MOST_TIMES_LARGER * size:
         raise UserError(

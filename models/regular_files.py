@@ -8,6 +8,56 @@ from pathlib import Path
 from ambivox.models.errors import UserError
 from ambivox.models.file_errors import error_text
 
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def is_lfs_pointer(head: bytes) -> bool:
+    r"""Tell whether a file is what git leaves in place of a large file that was not fetched.
+
+    Args:
+        head: The first bytes of the file, at least 64 where it has as many.
+
+    Returns:
+        True for a pointer of git-lfs; ``git lfs pull`` replaces it by the file.
+
+    Example:
+        >>> is_lfs_pointer(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a")
+        True
+    """
+    return head.startswith(_LFS_POINTER)
+
+
+def lfs_pointer_error(path: Path | str) -> UserError:
+    """Make the error for a pointer of git-lfs.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The error, which says what to do.
+    """
+    return UserError(
+        f"{path}: a pointer of git-lfs, not the file itself; run `git lfs pull` in the folder it was cloned into"
+    )
+
+
+def check_fetched(path: Path) -> None:
+    """Refuse what git-lfs leaves in place of a file that was not fetched.
+
+    Args:
+        path: A file; one that cannot be opened passes.
+
+    Raises:
+        UserError: It is a pointer of git-lfs.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_LFS_POINTER))
+    except OSError:
+        return
+    if is_lfs_pointer(head):
+        raise lfs_pointer_error(path)
+
 
 def read_bytes(path: Path, expected: str) -> bytes:
     """Read a file.
@@ -17,12 +67,15 @@ def read_bytes(path: Path, expected: str) -> bytes:
         expected: What it should hold, for the message, such as "one utterance id per line".
 
     Raises:
-        UserError: It is missing, a folder, a pipe or a device, or may not be read.
+        UserError: It is missing, a folder, a pipe, a device or a pointer of git-lfs, or may not be read.
     """
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):
-            return path.read_bytes()
+            content = path.read_bytes()
+            if is_lfs_pointer(content):
+                raise lfs_pointer_error(path)
+            return content
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error_text(error)}); expected {expected}") from error
     found = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"

@@ -20,7 +20,7 @@ from ambivox.models.audio.file_formats import HEAD_BYTES, FileFormat, conversion
 from ambivox.models.audio.joined_files import joined_fault, tag_bytes, unheard
 from ambivox.models.audio.patched_file import PatchedFile, behind_tag, renamed
 from ambivox.models.audio.wav_header import WavHeader, wav_header
-from ambivox.models.files import is_lfs_pointer
+from ambivox.models.regular_files import is_lfs_pointer
 
 if TYPE_CHECKING:
     import soundfile

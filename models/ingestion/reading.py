@@ -25,6 +25,7 @@ from ambivox.models.ingestion.nested import with_descriptions
 from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, read_sheet
 from ambivox.models.json_documents import parse_json_document
 from ambivox.models.parquet_files import read_parquet
+from ambivox.models.regular_files import check_fetched, is_lfs_pointer, lfs_pointer_error
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt", *READABLE)
 # In Windows-1252, letters of other scripts look like control characters, or like words of accented letters alone.
@@ -70,13 +71,16 @@ def read_text(path: Path | str) -> tuple[str, bool]:
         The text, and whether it was Unicode (UTF-8 or UTF-16).
 
     Raises:
-        UserError: The file does not exist or cannot be opened.
+        UserError: The file does not exist, cannot be opened, or is a pointer of git-lfs.
     """
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - twice as fast as Path, which counts over 100,000 transcripts
-            return decode_text(file.read())
+            content = file.read()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    if is_lfs_pointer(content):
+        raise lfs_pointer_error(path)
+    return decode_text(content)
 
 
 def read_csv(path: Path, required: Sequence[str]) -> pl.DataFrame:
@@ -128,6 +132,7 @@ def read_table(
     suffix = path.suffix.lower()
     if not path.is_file():
         raise UserError(f"{path}: no such file")
+    check_fetched(path)
     if suffix in UNREADABLE:
         raise workbook_error(path)
     if suffix in READABLE:

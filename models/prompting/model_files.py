@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from ambivox.models.errors import UserError
-from ambivox.models.files import is_lfs_pointer
 from ambivox.models.json_documents import parse_json_document, read_json_document
+from ambivox.models.regular_files import is_lfs_pointer
 
 _GGUF = b"GGUF"
 # Pickles can run code when they are loaded, so they never are.
