@@ -132,8 +132,8 @@ def read_table(
     suffix = path.suffix.lower()
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    check_fetched(path)
     if suffix in UNREADABLE:
+        check_fetched(path)
         raise workbook_error(path)
     if suffix in READABLE:
         frame = read_sheet(path, [*required, *resembling], sheet)

@@ -213,6 +213,7 @@ def _read_once(path: str, size: int, modified_ns: int) -> dict[str, _Sheet]:  # 
         except subprocess.TimeoutExpired:
             raise _unreadable(path, f"not read within {_SECONDS:.0f} s") from None
         if process.returncode:
+            check_fetched(Path(path))
             too_large = f"damaged, or more than {workbook_process.LARGEST_BYTES >> 30} GiB once opened"
             raise _unreadable(path, process.stdout.strip() or too_large)
         sheets = json.loads((folder / "sheets.json").read_text(encoding="utf-8"))
