@@ -18,6 +18,7 @@ from ambivox.models.errors import UserError, unknown
 from ambivox.models.ingestion import workbook_process
 from ambivox.models.ingestion.delimited import header_row, text_frame
 from ambivox.models.ingestion.merged_headers import find_two_rows
+from ambivox.models.regular_files import check_fetched
 from ambivox.models.temporary_files import scratch_folder
 
 READABLE = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
