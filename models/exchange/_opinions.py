@@ -152,10 +152,9 @@ def _row(
     """Utterance, annotator, labels, date, why it cannot be used, and what was found then."""
     utterance_id = finder.find(opinion.data)
     problem, detail = None, ""
-    looked_for = finder.looked_for(opinion.data)
     if utterance_id is None:
         problem = "vote for an unknown utterance"
-        detail = looked_for or "neither an id nor audio"
+        detail = finder.why_not(opinion.data)
     elif not opinion.is_human:
         problem, detail = "vote of an ALM or a program (import-annotations takes them)", annotator
     elif opinion.skipped:

@@ -9,10 +9,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES
 from ambivox.models.tables import Utterances
 
-# Label Studio puts eight hexadecimal digits before the name of a file that is uploaded.
+# Label Studio puts eight hexadecimal digits before the name of a file that is uploaded, writes _ for blanks, and leaves out
+# what is no letter, digit, -, _ or dot (django.utils.text.get_valid_filename).
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")
+_LEFT_OUT = re.compile(r"[^-\w.]")
+_MOST_NAMED = 3  # utterances in a message
 
 
 class UtteranceFinder:
@@ -35,8 +39,9 @@ class UtteranceFinder:
             for name, audio in frame.select("utterance_id", "audio").iter_rows()
             for tail in _tails(_path_of(audio))
         ]
-        self._by_tail = _unique(tails)
-        self._by_spelling = _unique((_spelling(tail), name) for tail, name in tails)
+        self._names_of = _names(tails)
+        self._names_of_spelling = _names((_spelling(tail), name) for tail, name in tails)
+        self._names_of_upload = _names((_upload(tail), name) for tail, name in tails if "/" not in tail)
 
     def find(self, data: Mapping[str, Any]) -> str | None:
         """The utterance of a task.
@@ -53,8 +58,20 @@ class UtteranceFinder:
         number = text.removesuffix(".0")
         if number.isascii() and number.isdigit() and (name := self._by_number.get(number.lstrip("0"))):
             return name
-        audio = data.get("audio")
-        return self._by_audio(audio) if isinstance(audio, str) and not text else None
+        names = self._of_audio(data)
+        return names[0] if len(names) == 1 else None
+
+    def why_not(self, data: Mapping[str, Any]) -> str:
+        """What to say of a task whose utterance is not found.
+
+        Args:
+            data: The task's data.
+        """
+        looked_for = self.given_id(data) or _audio_of(data)
+        if names := self._of_audio(data):
+            shown = ", ".join(map(repr, names[:_MOST_NAMED])) + (", ..." if len(names) > _MOST_NAMED else "")
+            return f"{looked_for} may be of several utterances: {shown}"
+        return looked_for or "neither an id nor audio"
 
     def given_id(self, data: Mapping[str, Any]) -> str:
         """The id that a task names; "" where it names none.
@@ -68,24 +85,32 @@ class UtteranceFinder:
         except ValueError:  # a number of more than 4,300 digits
             return ""
 
-    def looked_for(self, data: Mapping[str, Any]) -> str:
-        """By what a task's utterance is looked for: its id, or its audio; "" where there is neither.
-
-        Args:
-            data: The task's data.
-        """
-        audio = data.get("audio")
-        return self.given_id(data) or (audio if isinstance(audio, str) else "")
-
-    def _by_audio(self, audio: str) -> str | None:
-        """The utterance whose audio has the longest end of the path in common, where there is only one."""
+    def _of_audio(self, data: Mapping[str, Any]) -> list[str]:
+        """The utterances whose audio has the longest end of the path in common, for a task without an id."""
+        audio = _audio_of(data)
+        if not audio or self.given_id(data):
+            return []
         path = _path_of(audio)
-        folder, separator, file = path.rpartition("/")
-        for candidate in dict.fromkeys((path, f"{folder}{separator}{_UPLOADED.sub('', file)}")):
-            for tail in _tails(candidate):
-                if name := self._by_tail.get(tail) or self._by_spelling.get(_spelling(tail)):
-                    return name
-        return None
+        fitting: list[str] = []
+        for tail in _tails(path):
+            names = self._names_of.get(tail) or self._names_of_spelling.get(_spelling(tail), [])
+            if len(names) == 1:
+                return names
+            fitting = fitting or names
+        file = path.rpartition("/")[2]
+        return fitting or self._names_of_upload.get(_upload(_UPLOADED.sub("", file)), [])
+
+
+def _audio_of(data: Mapping[str, Any]) -> str:
+    """The recording of a task: its field audio, or the only one that names a recording; "" where there is none."""
+    if isinstance(data.get("audio"), str):
+        return str(data["audio"])
+    named = [
+        value
+        for value in data.values()
+        if isinstance(value, str) and _path_of(value).lower().endswith(AUDIO_SUFFIXES)
+    ]
+    return named[0] if len(named) == 1 else ""
 
 
 def _path_of(audio: str) -> str:
@@ -109,9 +134,19 @@ def _spelling(path: str) -> str:
     return f"{stem}{dot}{suffix.casefold()}"
 
 
-def _unique(pairs: Iterable[tuple[Any, str]]) -> dict[Any, str]:
-    """The pairs whose key belongs to one name only."""
-    names: dict[Any, set[str]] = defaultdict(set)
+def _upload(file: str) -> str:
+    """The name that Label Studio gives a file that is uploaded, without the digits before it."""
+    return _spelling(_LEFT_OUT.sub("", file.strip().replace(" ", "_")))
+
+
+def _names(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The names of every key, in order."""
+    names: dict[str, set[str]] = defaultdict(set)
     for key, name in pairs:
         names[key].add(name)
-    return {key: next(iter(found)) for key, found in names.items() if len(found) == 1}
+    return {key: sorted(found) for key, found in names.items()}
+
+
+def _unique(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The pairs whose key belongs to one name only."""
+    return {key: names[0] for key, names in _names(pairs).items() if len(names) == 1}
