@@ -39,6 +39,7 @@ from ambivox.models.ingestion.lhotse_manifests import (
     read_recordings,
     read_supervisions,
 )
+from ambivox.models.ingestion.rejected_rows import after_rejects
 from ambivox.models.tables.rejects import REJECTS
 
 _SPLITS = {
@@ -87,7 +88,7 @@ def load(root: Path, *, votes: str = "votes", labels: tuple[str, ...] = ()) -> C
         The utterances and their votes.
 
     Raises:
-        UserError: There are no manifests, or a line is something else.
+        UserError: There are no manifests, a line is something else, or there are neither votes nor labels.
     """
     recordings = {
         recording.id: recording
@@ -98,12 +99,14 @@ def load(root: Path, *, votes: str = "votes", labels: tuple[str, ...] = ()) -> C
     given: list[tuple[Any, ...]] = []
     rejects: list[tuple[Any, ...]] = []
     heard: set[str] = set()
+    fields: set[str] = set()
     for file in manifests(root, "supervisions"):
         split = _SPLITS.get(file.name.partition(".")[0].lower().rpartition("_")[2].rpartition("-")[2])
         for number, supervision in read_supervisions(file):
             place = (str(file), number)
             recording = recordings.get(supervision.recording_id)
             heard.add(supervision.recording_id)
+            fields.update(supervision.custom)
             if problem := _problem(supervision, recording):
                 rejects.append((*place, supervision.id, *problem))
                 continue
@@ -117,13 +120,25 @@ def load(root: Path, *, votes: str = "votes", labels: tuple[str, ...] = ()) -> C
     table = pl.DataFrame(given, _VOTES, orient="row")
     if table["weight"].null_count():
         table = table.drop("weight")
+    labels = labels or _known_labels(root) or tuple(sorted(table["label"].unique()))
+    unusable = pl.DataFrame(rejects, REJECTS, orient="row")
+    if not labels:
+        raise after_rejects(_no_votes(root, votes, fields), unusable)
     return CorpusData(
-        labels=labels or _known_labels(root) or tuple(sorted(table["label"].unique())),
+        labels=labels,
         utterances=pl.DataFrame(utterances, _UTTERANCES, orient="row"),
         votes=table,
         licence="that of the corpus the manifests are of",
-        rejects=pl.DataFrame(rejects, REJECTS, orient="row"),
+        rejects=unusable,
         notes=_notes([recording for name, recording in recordings.items() if name not in heard]),
+    )
+
+
+def _no_votes(root: Path, field: str, fields: set[str]) -> UserError:
+    custom = f"they have {', '.join(map(repr, sorted(fields)))}" if fields else "they have no custom fields"
+    return UserError(
+        f"{root}: no supervision has a readable vote in its custom field {field!r}; {custom}; name the field with "
+        "--options.votes FIELD, or the labels of a corpus without votes with --options.labels anger,joy"
     )
 
 

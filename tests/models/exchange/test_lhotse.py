@@ -17,6 +17,7 @@ from ambivox.models.corpora import lhotse as corpus
 from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables, lhotse
 from ambivox.models.ingestion.ingest import ingest
+from ambivox.models.ingestion.rejected_rows import IngestError
 from ambivox.models.tables import Distributions, Utterances, Votes
 from tests.support.wav_files import tone, write_wav
 
@@ -154,7 +155,6 @@ VOTES = {
     "by annotator": ({"a": "joy", "b": ["joy", "anger"]}, [("a", "joy"), ("b", "joy"), ("b", "anger")]),
     "labels": (["joy", "joy"], [("u#1", "joy"), ("u#2", "joy")]),
     "no names": ([{"label": "joy", "annotator_id": None}], [("u#1", "joy")]),
-    "none": (None, []),
 }  # fmt: skip
 
 
@@ -176,10 +176,23 @@ def test_votes_of_others(tmp_path: Path, votes: Any, expected: list[tuple[str, s
 
 @pytest.mark.parametrize("votes", [3, "joy", [3], [{"label": 3}], {"a": 3}, {"a": [None]}])
 def test_votes_that_cannot_be_read(tmp_path: Path, votes: Any) -> None:
-    data = corpus.load(manifest(tmp_path, votes))
+    data = corpus.load(manifest(tmp_path, votes), labels=("joy", "anger"))
     assert data.votes.height == 0
     assert data.rejects["reason"].to_list() == ["unreadable votes"]
     assert data.rejects["line"].to_list() == [1]
+    with pytest.raises(IngestError, match="rejected: unreadable votes 1; for example") as caught:
+        corpus.load(tmp_path)
+    assert caught.value.rejects.equals(data.rejects)
+
+
+def test_no_votes_is_one_line_that_names_the_fields_there_are(tmp_path: Path) -> None:
+    manifest(tmp_path, None, lambda _, supervision: supervision.update(custom={"mood": ["joy"], "snr": 3}))
+    with pytest.raises(
+        UserError, match=r"no supervision has a readable vote .* 'votes'; they have 'mood', 'snr'; name"
+    ):
+        corpus.load(tmp_path)
+    assert corpus.load(tmp_path, votes="mood").votes["label"].to_list() == ["joy"]
+    assert corpus.load(tmp_path, labels=("joy",)).votes.height == 0
 
 
 def test_a_command_is_never_run(tmp_path: Path) -> None:
