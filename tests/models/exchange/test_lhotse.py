@@ -199,14 +199,14 @@ def test_a_command_is_never_run(tmp_path: Path) -> None:
     def change(recording: dict[str, Any], _: dict[str, Any]) -> None:
         recording["sources"] = [{"type": "command", "channels": [0], "source": f"touch {tmp_path}/ran"}]
 
-    data = corpus.load(manifest(tmp_path, ["joy"], change))
+    data = corpus.load(manifest(tmp_path, ["joy"], change), labels=("joy",))
     assert data.rejects.select("reason", "detail").rows() == [("recording is no single file", "command")]
     assert not (tmp_path / "ran").exists()
 
     def unknown(_: dict[str, Any], supervision: dict[str, Any]) -> None:
         supervision["recording_id"] = "z"
 
-    data = corpus.load(manifest(tmp_path, ["joy"], unknown))
+    data = corpus.load(manifest(tmp_path, ["joy"], unknown), labels=("joy",))
     assert data.rejects["reason"].to_list() == ["supervision of an unknown recording"]
 
 
