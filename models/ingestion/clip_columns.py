@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.column_content import Source
+from ambivox.models.ingestion.column_content import Source, may_be_labels
 from ambivox.models.ingestion.delimited import LINE
+from ambivox.models.ingestion.emotion_words import are_mostly_emotions
 from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES, plain_name, recordings_below
 
 _MADE = {"utterance_id", "audio", "label"}
+# In a question, a recording's name stands in brackets, or is a word.
+_NAMES_IN_QUESTIONS = re.compile(r"\[([^][]+)\]|([^\s\[\]()\"'“”«»,;:?!]+)")
 
 
 def clip_columns(source: Source) -> list[str]:
@@ -32,7 +36,39 @@ def clip_columns(source: Source) -> list[str]:
         if name in files and (name not in columns or column.lower().endswith(AUDIO_SUFFIXES)):
             columns[name] = column
     named = [column for column in source.frame.columns if column in columns.values()]
-    return named if len(named) > 1 else []
+    return named if len(named) > 1 else _questions(source.frame, files)
+
+
+def _questions(frame: pl.DataFrame, files: Collection[str]) -> list[str]:
+    """The columns of one question about several recordings: Which emotion do you hear? [clip 1]."""
+    columns_of: dict[str, dict[str, str]] = {}  # by the question's other words, and by recording
+    for column in frame.columns:
+        if (name := _named_in(column, files)) is not None:
+            columns_of.setdefault(column.replace(name, ""), {}).setdefault(plain_name(name), column)
+    questions = [
+        list(columns.values())
+        for columns in columns_of.values()
+        if len(columns) > 1
+        and may_be_labels(
+            pl.concat([frame[column].cast(pl.String).rename("") for column in columns.values()])
+        )
+    ]
+    # How sure somebody is may be asked about every recording, too.
+    with_emotions = [columns for columns in questions if all(are_mostly_emotions(frame[c]) for c in columns)]
+    return next((found[0] for found in (questions, with_emotions) if len(found) == 1), [])
+
+
+def _named_in(question: str, files: Collection[str]) -> str | None:
+    """The only recording that a question names, as it names it; None where there is none, or there are several."""
+    names = {
+        name
+        for match in _NAMES_IN_QUESTIONS.finditer(question)
+        if (name := (match[1] or match[2]).strip().rstrip("."))
+        and plain_name(name) in files
+        # A number alone may be that of an annotator or a question.
+        and (not plain_name(name).isdecimal() or name.lower().endswith(AUDIO_SUFFIXES))
+    }
+    return names.pop() if len(names) == 1 else None
 
 
 def shared_ids(utterances: Source, votes: Source) -> tuple[str, list[str]] | None:
@@ -66,7 +102,7 @@ def rows_of_clips(path: Path, table: pl.DataFrame, clips: Sequence[str], *, with
         with_audio: Whether to look for the recordings; else another table names them.
 
     Returns:
-        ``utterance_id`` (the column), ``label``, all other columns, ``annotator_id`` ("row 1" and so on) where no column is
+        ``utterance_id`` (the column, or the recording that it names as a question), ``label``, all other columns, ``annotator_id`` ("row 1" and so on) where no column is
         called so, and ``audio`` (the recording; where there is none, the column) if it was asked for.
 
     Raises:
@@ -83,8 +119,11 @@ def rows_of_clips(path: Path, table: pl.DataFrame, clips: Sequence[str], *, with
     if not with_audio:
         return rows
     files = _recordings(path.parent)
-    audio = {clip: files.get(plain_name(clip), clip) for clip in clips}
-    return rows.with_columns(audio=pl.col("utterance_id").replace_strict(audio, return_dtype=pl.String))
+    names = {clip: clip if plain_name(clip) in files else _named_in(clip, files) or clip for clip in clips}
+    audio = {name: files.get(plain_name(name), name) for name in names.values()}
+    return rows.with_columns(
+        pl.col("utterance_id").replace_strict(names, return_dtype=pl.String)
+    ).with_columns(audio=pl.col("utterance_id").replace_strict(audio, return_dtype=pl.String))
 
 
 def _recordings(folder: Path) -> dict[str, str]:

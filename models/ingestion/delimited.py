@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
@@ -22,6 +23,7 @@ SEPARATORS = (",", ";", "\t", "|")
 _HEADER_ROWS = 20
 _HEADER_LINES = 400  # more than 20 rows have, also where their cells hold several lines
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\1*', re.IGNORECASE)
+Row = TypeVar("Row", bound=Sequence[str])
 _IMPORT_ID = re.compile(r'\s*\{"ImportId":')
 _RECORDING = re.compile(rf"({'|'.join(map(re.escape, AUDIO_SUFFIXES))})(?!\w)", re.IGNORECASE)
 _DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
@@ -74,6 +76,7 @@ def find_layout(text: str, required: Sequence[str]) -> Layout:
                 skipped_lines = rows.line_num
         except csv.Error:  # a field without an end; parsing reports it with its line
             pass
+        first_rows = _possible_headers(first_rows)
         two_rows = find_two_rows(first_rows)
         if two_rows is not None:
             first_rows[two_rows.lower - 1 : two_rows.lower + 1] = [[], two_rows.names]
@@ -135,7 +138,7 @@ def text_frame(
     """Make a table of text: surrounding blanks removed, empty fields null.
 
     Rows above the data that describe the columns for a program (a survey's ImportId), and what stands before them, are
-    left out.
+    left out; a question above them that names a recording becomes the column's name.
 
     Args:
         header: The columns' names; repeated ones are numbered.
@@ -147,6 +150,9 @@ def text_frame(
     """
     described = [number for number, row in enumerate(rows[:_HEADER_ROWS]) if any(map(_IMPORT_ID.match, row))]
     first = described[-1] + 1 if described else 0
+    if first > 1:  # the question above says more than its number where it names a recording
+        asked = itertools.zip_longest(header, rows[first - 2][: len(header)], fillvalue="")
+        header = [question if _RECORDING.search(question) else name for name, question in asked]
     header, rows, line_numbers = _distinct(header), rows[first:], line_numbers[first:]
     padding = [""] * len(header)
     # Most rows are complete, and are not copied.
@@ -179,13 +185,19 @@ def header_row(rows: Sequence[Sequence[str]], required: Sequence[str]) -> tuple[
     """
     scores = [
         (_resemblance(row, required), -number, sum(map(bool, row)))
-        for number, row in enumerate(rows[:_HEADER_ROWS])
+        for number, row in enumerate(_possible_headers(rows[:_HEADER_ROWS]))
         if any(row)
     ]
     if not scores:
         return 0, 0  # no row has text
     score, number, _ = max(scores)
     return -number, score
+
+
+def _possible_headers(rows: Sequence[Row]) -> list[Row]:
+    """The first rows but for those that describe the columns to a program, and the questions directly above them."""
+    described = next((number for number, row in enumerate(rows) if any(map(_IMPORT_ID.match, row))), None)
+    return list(rows if described is None else rows[: max(1, described - 1)])
 
 
 def _resemblance(names: Sequence[str], required: Sequence[str]) -> int:

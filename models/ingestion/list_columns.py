@@ -9,7 +9,8 @@ import polars as pl
 
 from ambivox.models.ingestion.column_content import may_be_labels
 from ambivox.models.ingestion.columns import named_columns
-from ambivox.models.ingestion.vote_cells import parse_cell, votes_of_cell
+from ambivox.models.ingestion.emotion_words import are_emotions
+from ambivox.models.ingestion.vote_cells import are_counted, parse_cell, votes_of_cell
 
 _SEPARATORS = (";", "|", ",")
 _SAMPLE = 50
@@ -36,24 +37,30 @@ def vote_lists(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
     return named or holding
 
 
-def separated_labels(frame: pl.DataFrame, columns: Sequence[str]) -> tuple[str, str] | None:
-    """Find labels with a separator between them, such as anger;anger;fear.
+def separated_labels(
+    frame: pl.DataFrame, columns: Sequence[str], named: Sequence[str]
+) -> tuple[str, str] | None:
+    """Find labels with a separator between them, such as anger;anger;fear or anger: 2, fear: 1.
 
     Args:
         frame: The table.
         columns: The columns to choose from.
+        named: Those that are named after labels; others need to hold words for emotions.
 
     Returns:
         The column and the separator; None where there is none.
     """
-    for column in columns:
+    for column in dict.fromkeys([*named, *columns]):
         if frame[column].dtype != pl.String:
             continue
         values = frame[column].drop_nulls()
         for separator in _SEPARATORS:
             parts = values.str.split(separator)
             several = int((parts.list.len() > 1).sum())
-            if 2 * several > len(values) and may_be_labels(_labels_of(values, separator)):
+            if not several or (2 * several <= len(values) and not are_counted(parts.explode())):
+                continue
+            labels = _labels_of(values, separator)
+            if may_be_labels(labels) and (column in named or are_emotions(labels)):
                 return column, separator
     return None
 

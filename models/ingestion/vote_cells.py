@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,15 @@ def votes_of_cell(value: Any, separator: str = ";") -> list[tuple[str | None, st
             return [(content, str(annotator)) for annotator, content in filled.items()]
         return [(str(name), None) for name, number in filled.items() for _ in range(_whole(name, number))]
     raise ValueError(f"expected a list or dictionary of votes, found {value!r:.60}")
+
+
+def are_counted(parts: Iterable[str]) -> bool:
+    """Tell whether texts are labels with numbers of votes, such as ``anger: 2`` or ``anger (2)``.
+
+    Args:
+        parts: The texts.
+    """
+    return all(map(_NUMBER_OF.match, parts))
 
 
 def _written(parts: Sequence[str]) -> list[tuple[str | None, str | None]]:

@@ -185,7 +185,7 @@ def _list(frame: pl.DataFrame, columns: Sequence[str], given: Mapping[str, Any])
     candidates = vote_lists(frame, columns)
     if not candidates:
         named = list(columns) if "label" in given else named_columns("label", columns)
-        separated = separated_labels(frame, named)
+        separated = separated_labels(frame, columns, named)
         if separated is None:
             return None
         options = {"shape": "list", "separator": separated[1]} | _label_option(separated[0])

@@ -61,7 +61,8 @@ def read_votes(
     else:
         votes = _from_rows(path, table, settings, key, found)
     if status is not None:
-        states = table.select(LINE, status=text_column(status))
+        # A row of a survey has become several, one per clip.
+        states = table.select(LINE, status=text_column(status)).unique(LINE, keep="first")
         votes = votes.join(states, left_on="line", right_on=LINE, how="left", maintain_order="left")
     return votes
 
