@@ -7,7 +7,7 @@ import codecs
 #: Further options are not given: the columns are found by their names and content.
 FOUND: tuple[bytes, ...] = (
     # Two rows of a header: raters in merged cells above, questions below; and one cell above all raters.
-    b"File,Kim,,Lou,\n,emotion,confidence,emotion,confidence\na.wav,joy,3,fear,4\nb.wav,calm,5,joy,2\nc.wav,fear,1,calm,2\nd.wav,joy,1,joy,2\n",
+    b"File,Kim,,Lou,,Max,\n,emotion,sure,emotion,sure,emotion,sure\na.wav,joy,3,fear,4,joy,2\nb.wav,calm,5,joy,2,calm,1\n",
     b";Emotion;;;Confidence;;\nfile;Kim;Lou;Max;Kim;Lou;Max\na.wav;joy;fear;joy;3;4;5\nb.wav;calm;joy;calm;1;2;3\n",
     b",Emotion,,\nfile,kim,lou,max\na.wav,joy,joy,fear\nb.wav,calm,joy,calm\n",
     # Several labels in a cell, text beside "other", and an annotator's own words.
@@ -50,7 +50,7 @@ SPEAKERS = (
 )
 #: Sheets one after the other; a name that begins with a point is that of a hidden one, with two points of one that no menu shows.
 SHEETS = (
-    b"#Votes\nFile,Kim,,Lou,\n,emotion,sure,emotion,sure\na.wav,joy,3,fear,4\nb.wav,calm,5,joy,2\nc.wav,fear,1,calm,2\n#.old\nfile,rater,emotion\na.wav,kim,anger\n",
+    b"#Votes\nFile,Kim,,Lou,,Max,\n,emotion,sure,emotion,sure,emotion,sure\na.wav,joy,3,fear,4,joy,2\nb.wav,calm,5,joy,2,calm,1\n#.old\nfile,rater,emotion\na.wav,kim,anger\n",
     b"#kim\nfile,emotion\na.wav,joy\nb.wav,fear\n#lou\nfile,emotion\na.wav,fear\nb.wav,fear\n#..nina\nfile,emotion\na.wav,joy\n",
     b"#Sheet1\nonly a title\n#.raw\nfile,rater,emotion\na.wav,kim,joy\nb.wav,lou,fear\n",
     b"#a <b> & c\nfile,rater,emotion,start,end\na.wav,kim,joy,0.1,0.2\n,,,,\na.wav,lou,\"joy, fear\",0.2,0.3\n",
