@@ -6,6 +6,7 @@ the first frames, and stops there. So the frames are counted by their headers, w
 
 from __future__ import annotations
 
+import re
 from typing import BinaryIO
 
 from ambivox.models.audio.declared_length import declared_end
@@ -14,6 +15,8 @@ _BLOCK_BYTES = 1 << 20
 _FLAC = b"fLaC\0\0\0\x22"  # with the header of STREAMINFO, which no frame holds by chance
 # An MP3 holds this much more than is heard: what the encoder added, and the frame with the length.
 _MP3_SECONDS = 0.3
+# What a frame or a tag begins with.
+_START = re.compile(rb"\xff[\xe0-\xff]|ID3")
 _KBITS = {
     (1, 1): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     (1, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -91,7 +94,8 @@ def mp3_seconds(source: BinaryIO) -> float | None:
         elif length := _tag_length(content[position : position + 10]):
             position += length
         else:
-            position += 1
+            match = _START.search(content, position + 1)
+            position = match.start() if match else max(position + 1, len(content) - 2)
 
 
 def unheard(source: BinaryIO, seconds: float) -> str | None:

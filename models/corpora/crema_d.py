@@ -29,6 +29,7 @@ from ambivox.models.counted import counted
 from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.layout import find_entry, require_entry
 from ambivox.models.ingestion.reading import read_csv
+from ambivox.models.ingestion.vote_cells import MOST_VOTES
 
 LABELS = {"A": "anger", "D": "disgust", "F": "fear", "H": "happiness", "N": "neutral", "S": "sadness"}
 MODALITIES = {"voice": 1, "face": 2, "both": 3}
@@ -84,7 +85,7 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
     )
     is_broken = (
         pl.any_horizontal(pl.col("number", "utterance_id", *LABELS).is_null())
-        | pl.any_horizontal(pl.col(*LABELS) < 0)
+        | pl.any_horizontal((pl.col(*LABELS) < 0) | (pl.col(*LABELS) > MOST_VOTES))
         | ~pl.col("utterance_id").str.contains(_NAME).fill_null(value=False)
     )
     expected = "expected a number, counts of A D F H N S, and a file name"

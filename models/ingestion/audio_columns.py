@@ -30,17 +30,13 @@ def audio_columns(
     """
     candidates = []
     for source in sources:
-        named = named_columns("audio", source.frame.columns)
-        columns = [given["audio"]] if "audio" in given else source.frame.columns
-        for column in columns:
-            if column in source.frame.columns:
+        places = {column: place for place, column in enumerate(source.frame.columns)}
+        named = named_columns("audio", list(places))
+        for column in [given["audio"]] if "audio" in given else places:
+            if column in places:
                 names = None if recordings is None else recordings[source.path.parent]
                 share = audio_share(source, column, names)
-                place = (
-                    named.index(column)
-                    if column in named
-                    else len(named) + source.frame.columns.index(column)
-                )
+                place = named.index(column) if column in named else len(named) + places[column]
                 if share >= IS_AUDIO or "audio" in given:
                     candidates.append((-round(share, 1), place, source, column))
     # A table of votes may repeat the paths: the utterances are in the table without annotators, or with fewer rows.

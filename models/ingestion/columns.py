@@ -23,6 +23,8 @@ class NoNamedTableError(MissingColumnsError):
 
 _OPTION_COLUMNS = {"utterance": "utterance_id", "annotator": "annotator_id"}
 _ANSWERS = ("label", "weight")
+#: Of missing names, such as those of thousands of raters: each is compared with every column.
+MOST_SUGGESTIONS = 20
 # What crowdsourcing platforms (MTurk, Toloka) write before what a worker said, and before what describes a clip or a
 # worker, as a dictionary of Prodigy does, too.
 _OF_ANSWERS = re.compile(r"^(Answer\.|OUTPUT:)")
@@ -82,7 +84,7 @@ def require_columns(
         return
     free = [column for column in columns if column not in required]
     hints = []
-    for column in missing:
+    for column in missing[:MOST_SUGGESTIONS]:
         option = (options or {}).get(column)
         several = [part.strip() for part in column.split(",")]
         if option == "label" and len(several) > 1 and set(several) <= set(columns):

@@ -163,4 +163,4 @@ def _stem(columns: Sequence[str]) -> str:
     for column in columns:
         while not column.startswith(prefix):
             prefix = prefix[:-1]
-    return re.sub(r"[^\s_.:-]*$", "", prefix)
+    return re.sub(r"(?<![^\s_.:-])[^\s_.:-]*$", "", prefix)

@@ -14,7 +14,7 @@ from typing import TypeVar
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.columns import suggest_column
+from ambivox.models.ingestion.columns import MOST_SUGGESTIONS, suggest_column
 from ambivox.models.ingestion.merged_headers import find_two_rows
 from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES
 
@@ -204,9 +204,11 @@ def _resemblance(names: Sequence[str], required: Sequence[str]) -> int:
     """Score a row as a header: two points per required column, one per column with a similar name."""
     # Paths of recordings are values, even where a word in them is one for a column.
     free = [name for name in names if not _RECORDING.search(name)]
-    found = {similar for name in required if name not in names and (similar := suggest_column(name, free))}
+    distinct, held = dict.fromkeys(required), set(names)
+    missing = [name for name in distinct if name not in held][:MOST_SUGGESTIONS]
     # One cell with words for several columns is a sentence.
-    return 2 * sum(name in names for name in dict.fromkeys(required)) + len(found)
+    found = {similar for name in missing if (similar := suggest_column(name, free))}
+    return 2 * sum(name in held for name in distinct) + len(found)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -33,9 +33,9 @@ _COMMON_LABEL_OF = {label: label for label in COMMON_LABELS} | {
     word: label for label, words_of in _WORDS_OF.items() for word in words_of.split()
 }
 # Between the labels of a cell that holds several.
-_BETWEEN = re.compile(r"\s*[;|,/+&\n、，；／]\s*|\s+(?:and|und|et|y|e|и)\s+")
-# Around a word: numbers, blanks, punctuation, and pictures of faces.
-_AROUND = re.compile(r"^[\W\d_]+|[\W\d_]+$")
+_BETWEEN = re.compile(r"[;|,/+&\n、，；／]|(?<=\s)(?:and|und|et|y|e|и)(?=\s)")
+# From the first letter to the last: around them are numbers, blanks, punctuation, and pictures of faces.
+_LETTERS = re.compile(r"[^\W\d_](?:.*[^\W\d_])?", re.DOTALL)
 
 
 def common_label(text: str) -> str | None:
@@ -51,7 +51,8 @@ def common_label(text: str) -> str | None:
         >>> common_label("1 - Happy"), common_label("😡 Ärger"), common_label("bored"), common_label("yes")
         ('happiness', 'anger', '', None)
     """
-    return _COMMON_LABEL_OF.get(_AROUND.sub("", unicodedata.normalize("NFC", text)).lower())
+    match = _LETTERS.search(unicodedata.normalize("NFC", text))
+    return _COMMON_LABEL_OF.get(match[0].lower()) if match else None
 
 
 def label_parts(cell: str) -> list[str]:

@@ -26,7 +26,7 @@ _RATES: dict[Unit, frozenset[str]] = {
 }  # fmt: skip
 _NO_UNITS = {"audio", "video", "hz", "in"}
 _KILOHERTZ = re.compile(r"(?<![a-z])khz(?![a-z])", re.IGNORECASE)
-_RATE = re.compile(r"^\s*(\d+(?:[.,]\d+)?)\s*(fps|k?hz)?\s*$", re.IGNORECASE)
+_RATE = re.compile(r"^\s*(\d+(?:[.,]\d+)?)\s*(?:(fps|k?hz)\s*)?$", re.IGNORECASE)
 _LOWEST_SAMPLE_RATE = 1000.0  # a smaller number is one of kilohertz
 _WHOLE = re.compile(r"^[+-]?\d+(\.0+)?$")
 

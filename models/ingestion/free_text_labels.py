@@ -32,7 +32,7 @@ def other_word(text: str) -> str | None:
         >>> other_word("Other - tired"), other_word("other"), other_word("Other-positive")
         ('Other', None, None)
     """
-    match = _OTHER.match(text)
+    match = _OTHER.match(" ".join(text.split()))  # thousands of blanks would be tried in every division
     return match[1] if match else None
 
 

@@ -13,7 +13,7 @@ from ambivox.models.ingestion.columns import named_columns, words
 from ambivox.models.ingestion.emotion_words import are_emotions, are_mostly_emotions
 from ambivox.models.ingestion.vote_plausibility import opinions
 
-_NUMBERED = re.compile(r"^(.*?)[\s_.-]*(\d+|[A-Za-z])$")
+_NUMBER = re.compile(r"(?<![\s_.-])[\s_.-]*(?:(?<!\d)\d+|[A-Za-z])$")  # at the end of a column's name
 _COPY = re.compile(r"^(.*)_duplicated_\d+$")  # of a column's name that stands twice in a header
 _NO_ANNOTATORS = frozenset(
     ("label", "emotion", "note", "notes", "comment", "comments", "remark", "remarks", "kommentar", "bemerkung", "notiz")
@@ -70,9 +70,13 @@ def _groups(frame: pl.DataFrame, columns: Sequence[str]) -> list[list[str]]:
     named: dict[str, list[str]] = {}
     copied = {match[1] for column in columns if (match := _COPY.match(column))}
     for column in columns:
-        match = _COPY.match(column) or (None if column in copied else _NUMBERED.match(column))
+        name = column
+        if match := _COPY.match(column):
+            name = match[1]
+        elif column not in copied and (match := _NUMBER.search(column)):
+            name = column[: match.start()]
         if match or column in copied:
-            named.setdefault((match[1] if match else column).lower(), []).append(column)
+            named.setdefault(name.lower(), []).append(column)
     groups = []
     for group in named.values():
         texts = [column for column in group if frame[column].dtype == pl.String]

@@ -15,8 +15,8 @@ from ambivox.models.errors import UserError
 from ambivox.models.ingestion.columns import suggest_column
 from ambivox.models.ingestion.delimited import LINE
 
-_MOST_VOTES = 100_000  # for one label of one utterance; a larger number is no count of raters
-_NUMBER_OF = re.compile(r"^\s*([^\s:=(][^:=(]*?)\s*[:=(]\s*(\d{1,6})\s*\)?\s*$")
+MOST_VOTES = 100_000  # for one label of one utterance; a larger number is no count of raters
+_NUMBER_OF = re.compile(r"^\s*([^\s:=(][^:=(]*)[:=(]\s*(\d{1,6})\s*(?:\)\s*)?$")
 
 
 def explode_votes(
@@ -116,10 +116,11 @@ def _written(parts: Sequence[str]) -> list[tuple[str | None, str | None]]:
     counted_parts = [_NUMBER_OF.match(part) for part in parts]
     if all(counted_parts):
         return [
-            (match[1], None)
+            (name, None)
             for match in counted_parts
             if match
-            for _ in range(_whole(match[1], int(match[2])))
+            for name in [match[1].rstrip()]
+            for _ in range(_whole(name, int(match[2])))
         ]
     pairs = [part.split(":") for part in parts]
     if all(len(pair) == 2 and all(map(str.strip, pair)) for pair in pairs):
@@ -174,8 +175,8 @@ def _text(value: Any) -> str | None:
 def _whole(name: Any, number: Any) -> int:
     if isinstance(number, bool):
         return int(number)
-    if not isinstance(number, int | float) or not 0 <= number <= _MOST_VOTES or number != int(number):
+    if not isinstance(number, int | float) or not 0 <= number <= MOST_VOTES or number != int(number):
         raise ValueError(
-            f"expected a number of votes (up to {_MOST_VOTES:,}) for {name!r}, found {number!r:.60}"
+            f"expected a number of votes (up to {MOST_VOTES:,}) for {name!r}, found {number!r:.60}"
         )
     return int(number)

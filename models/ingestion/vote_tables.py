@@ -15,7 +15,7 @@ from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.nested import refuse_nested
 from ambivox.models.ingestion.table_settings import column_of
 from ambivox.models.ingestion.utterance_rows import text_column
-from ambivox.models.ingestion.vote_cells import explode_votes, parse_cell
+from ambivox.models.ingestion.vote_cells import MOST_VOTES, explode_votes, parse_cell
 
 _TRUTH = {"true": 1.0, "false": 0.0}
 
@@ -82,7 +82,7 @@ def count_labels(columns: Sequence[str]) -> dict[str, str]:
     """
     start, end = "", ""
     if len(columns) > 1:
-        start = re.sub(r"[^\s_.:-]*$", "", _common_start(columns))
+        start = re.sub(r"(?<![^\s_.:-])[^\s_.:-]*$", "", _common_start(columns))
         end = _common_start([column[len(start) :][::-1] for column in columns])[::-1]
         end = re.sub(r"^[^\s_.:(\[-]*", "", end)
     return {column: column[len(start) : len(column) - len(end)].strip() or column for column in columns}
@@ -150,11 +150,12 @@ def _count(path: Path, table: pl.DataFrame, name: str) -> pl.Expr:
     """Read a column of counts; an empty field is 0, and true is 1."""
     text = table[name].cast(pl.String).str.strip_chars().str.to_lowercase()
     number = text.replace_strict(_TRUTH, default=text.cast(pl.Float64, strict=False), return_dtype=pl.Float64)
-    is_valid = text.is_null() | ((number >= 0) & (number == number.round())).fill_null(value=False)
+    is_number = number.is_between(0, MOST_VOTES) & (number == number.round())
+    is_valid = text.is_null() | is_number.fill_null(value=False)
     invalid = table.filter(~is_valid)
     if invalid.height:
         raise UserError(
-            f"{path}:{invalid[LINE][0]}: {name} is {invalid[name][0]!r}; expected a number of votes, 0 or more"
+            f"{path}:{invalid[LINE][0]}: {name} is {invalid[name][0]!r}; expected a number of votes, 0 to {MOST_VOTES:,}"
         )
     return pl.lit(number.fill_null(0).cast(pl.Int64))
 

@@ -20,11 +20,12 @@ from pathlib import Path
 LARGEST_BYTES = 6 << 30  # of address space: Python and the library take one of them
 MOST_CELLS = 50_000_000  # of all sheets together
 _CHUNK = 1 << 20
-_SHEET = re.compile(rb"<(?:\w+:)?sheet\s[^>]*>")
-_RELATION = re.compile(rb"<Relationship\s[^>]*>")
-# A row without cells closes itself and holds nothing.
-_HIDDEN_ROW = re.compile(rb"<(?:\w+:)?row\s[^>]*?hidden=\"(?:1|true)\"(?:[^>]*[^>/])?>")
-_HIDDEN_COLUMNS = re.compile(rb"<(?:\w+:)?col\s[^>]*?hidden=\"(?:1|true)\"[^>]*>")
+_SHEET = re.compile(rb"<(?:\w+:)?sheet\s[^<>]*>")
+_RELATION = re.compile(rb"<Relationship\s[^<>]*>")
+# What was passed is not tried again: a tag without an end would take hours. A row without cells closes itself and holds nothing.
+_HIDDEN = rb"\s(?>[^<>]*?hidden=\"(?:1|true)\")[^<>]*+"
+_HIDDEN_ROW = re.compile(rb"<(?:\w+:)?row" + _HIDDEN + rb"(?<!/)>")
+_HIDDEN_COLUMNS = re.compile(rb"<(?:\w+:)?col" + _HIDDEN + rb">")
 
 
 def main(workbook: str, folder: str) -> int:

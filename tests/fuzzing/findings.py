@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 
+from tests.fuzzing.seeds_of_audio import audio
+
 _DEEP = b"[" * 100_000
 _DEEP_OBJECTS = b'{"a":' * 100_000
 _LONG_NAME = "x" * 5000
+_BLANKS = b" " * 40_000
+_VOTES = b"file,rater,emotion\na.wav,lou,joy\na.wav,kim,other\nb.wav,kim,fear\na.wav,max,"
 
 FINDINGS: tuple[tuple[str, bytes], ...] = (
     # Numbers that no table holds, halves of surrogate pairs, and nesting without end.
@@ -79,4 +83,20 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     *(("hosted-reply", b'data: {"choices": ' + choices + b"}\n\ndata: [DONE]") for choices in (b"7", b"[7]", b"{}", b'[{"delta": "x"}]', b'[{"delta": [1]}]', b"true")),
     # A column whose name has thousands of words.
     *((name, b"utterance_id,audio,label,annotator_id," + b"a " * 4000 + b"\nu1,a.wav,joy,r1,1\n") for name in ("table-csv", "table-preview")),
+    # Thousands of blanks, dashes or digits in a cell or a name, which patterns tried in every division.
+    ("table-csv", _VOTES + b"other" + _BLANKS + b"x\n"),
+    ("table-csv", _VOTES + b"joy" + _BLANKS + b"x\n"),
+    ("table-csv", _VOTES + b"joy" + b"-" * 40_000 + b"x\n"),
+    ("table-csv", b"file,kim" + _BLANKS + "é,lou".encode() + _BLANKS + "é\na.wav,joy,fear\nb.wav,joy,joy\n".encode()),
+    ("table-csv", b"file," + b"9" * 40_000 + "é,".encode() + b"9" * 39_999 + "é\na.wav,joy,fear\nb.wav,joy,joy\n".encode()),
+    ("table-csv", b"file,start_frame,end_frame,fps,rater,emotion\na.wav,0,1,25" + _BLANKS + b"x,kim,joy\na.wav,1,2,25,kim,fear\n"),
+    ("table-list", b"utterance_id,audio,votes\nu1,a.wav,a" + _BLANKS + b"x;b\n"),
+    # Columns with billions of votes, and more than a number holds.
+    ("crema-d", b'"","A","D","F","H","N","S","fileName"\n"100001",0,0,0,1,9999999999,0,"1001_IEO_NEU_XX"\n'),
+    ("table-csv", b"file,anger,joy\na.wav,3000000000,1\nb.wav,1,2\n"),
+    ("table-csv", b"file,anger,joy\na.wav," + b"9" * 400 + b",1\nb.wav,1,2\n"),
+    # Tags of a sheet without an end, and megabytes behind an MP3 that are none.
+    ("table-workbook-xml", b"<sheetData>" + b"<row " * 20_000),
+    ("table-workbook-xml", b"<sheetData><row " + b' hidden="1"' * 9_000),
+    ("probe", audio("MP3") + bytes(8_000_000)),
 )  # fmt: skip

@@ -1,10 +1,12 @@
-"""Inputs made from valid ones: bytes are changed, cut and repeated; values of JSON are replaced by awkward ones."""
+"""Inputs made from valid ones: bytes are changed, cut and repeated; values of JSON and cells by awkward ones."""
 
 from __future__ import annotations
 
 import json
 import random
 from typing import Any
+
+from tests.fuzzing.table_mutation import changed_table
 
 _AWKWARD_VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 2**63, 10**400, 1e308, float("inf"), float("-inf"), float("nan"), "", " ", "\0", "\ud800",
@@ -21,7 +23,7 @@ _MOST_BYTES = 60_000
 
 
 def mutate(seed: bytes, rng: random.Random) -> bytes:
-    """One to six changes of a valid input, some of them of its JSON where it is JSON."""
+    """One to six changes of a valid input, some of them of its JSON where it is JSON, or of its cells where it is a table."""
     if rng.random() < 0.5:
         try:
             changed = _changed_value(json.loads(seed), rng)
@@ -31,6 +33,10 @@ def mutate(seed: bytes, rng: random.Random) -> bytes:
         else:
             if rng.random() < 0.8:
                 return seed[:_MOST_BYTES]
+    elif (table := changed_table(seed, rng)) is not None:
+        if rng.random() < 0.8:
+            return table[:_MOST_BYTES]
+        seed = table
     content = bytearray(seed)
     for _ in range(rng.choice((1, 1, 2, 3, 6))):
         _change(content, rng)

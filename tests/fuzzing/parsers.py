@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 from ambivox.models.audio.audio_error import AudioError
 from ambivox.models.engines._bounded_http import InvalidResponseError, Response
-from tests.fuzzing import parsers_of_tools, seeds
+from tests.fuzzing import parsers_of_tables, parsers_of_tools, seeds
 from tests.fuzzing.campaign import Parser
+from tests.fuzzing.seeds_of_audio import audio, unusual
 
 
 def _file(name: str, read: Callable[[Path], object]) -> Callable[[bytes, Path], object]:
@@ -30,45 +27,12 @@ def _file(name: str, read: Callable[[Path], object]) -> Callable[[bytes, Path], 
     return call
 
 
-def _workbook(content: bytes, folder: Path) -> None:
-    """What runs in a process of its own, where a crash is one line: here in this one."""
-    (folder / "a.xlsx").write_bytes(content)
-    _read_workbook(["", "", str(folder / "a.xlsx"), str(folder)])
-
-
-def _read_workbook(command: list[str], **_options: object) -> subprocess.CompletedProcess[str]:
-    """In the place of subprocess.run: a process for each case would take half a second."""
-    from ambivox.models.ingestion.workbook_process import main
-
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        code = main(*command[2:])
-    return subprocess.CompletedProcess(command, code, printed.getvalue(), "")
-
-
-def _table_in_a_workbook() -> Parser:
-    from ambivox.models.ingestion import workbooks
-
-    table = _table(".xlsx", seeds.workbook())
-
-    def read(content: bytes, folder: Path) -> object:
-        with mock.patch.object(workbooks.subprocess, "run", _read_workbook):
-            return table.read(content, folder)
-
-    return Parser(read, table.seeds)
-
-
 def _text(read: Callable[[str], object]) -> Callable[[bytes, Path], object]:
     return lambda content, _folder: read(content.decode("utf-8", "replace"))
 
 
 def _json(*values: Any) -> tuple[bytes, ...]:
     return tuple(json.dumps(value).encode() for value in values)
-
-
-def _table(suffix: str, *contents: bytes, **options: str) -> Parser:
-    from ambivox.models.ingestion.user_table import read_user_table
-
-    return Parser(_file(f"utterances{suffix}", lambda path: read_user_table(path, options)), contents)
 
 
 def _prompt() -> Any:
@@ -334,7 +298,6 @@ def _parsers() -> dict[str, Parser]:
     from ambivox.models.ingestion.labels import label_schema
     from ambivox.models.ingestion.mapping_file import read_mapping
     from ambivox.models.ingestion.reading import read_table
-    from ambivox.models.ingestion.table_preview import preview
     from ambivox.models.ingestion.vote_cells import parse_cell
     from ambivox.models.left_out import left_out_reason
     from ambivox.models.pooling.synthetic_distributions import read_synthetic_distributions
@@ -349,14 +312,6 @@ def _parsers() -> dict[str, Parser]:
         "jsonl": Parser(_file("a.jsonl", lambda path: read_table(path, ["label"])), (b"\n".join(_json({"label": "a", "n": 1}, {"label": "b", "n": 2.5})),)),
         "json": Parser(_file("a.json", lambda path: read_table(path, ["label"])), _json([{"label": "a", "n": 1}], {"rows": [{"label": "b"}]})),
         "parquet": Parser(_file("a.parquet", lambda path: read_table(path, ["label"])), (seeds.parquet("nested"), seeds.parquet("votes"))),
-        "workbook": Parser(_workbook, (seeds.workbook(),)),
-        "table-csv": _table(".csv", seeds.CSV, b"\xff\xfe" + seeds.CSV.decode().encode("utf-16-le"), seeds.CSV.replace(b",", b";")),
-        "table-jsonl": _table(".jsonl", *(b"\n".join(_json(*({"utterance_id": u, "audio": "a.wav", "annotator_id": r, "label": label, "extra": {"a": [1]}} for u, r, label, _ in seeds.ROWS)) ),)),
-        "table-json": _table(".json", *_json([{"utterance_id": u, "audio": "a.wav", "annotator_id": r, "label": label} for u, r, label, _ in seeds.ROWS])),
-        "table-parquet": _table(".parquet", seeds.parquet("nested")),
-        "table-workbook": _table_in_a_workbook(),
-        "table-list": _table(".csv", *seeds.EMBEDDED_VOTES, shape="list", label="votes"),
-        "table-preview": Parser(_file("utterances.csv", lambda path: preview(path, {})), (seeds.CSV, *seeds.EMBEDDED_VOTES)),
         "cell": Parser(_text(parse_cell), (b"['a', 'b']", b'{"a": 2}', b'[{"label": "a", "annotator": "r"}]')),
         "mapping": Parser(_file("ambivox-table.toml", lambda path: read_mapping(path.parent)), (b'utterances = "a.csv"\nlabels = ["a", "b"]\n',)),
         "label-schema-toml": Parser(_file("schema.toml", lambda path: label_schema(str(path), seeds.LABELS)), (b'drop = ["joy"]\n[labels]\nanger = ["anger", "sadness"]\n',)),
@@ -377,10 +332,10 @@ def _parsers() -> dict[str, Parser]:
         "distributions": Parser(_file("t.parquet", Distributions.read), (seeds.parquet("distributions"),)),
         "annotations": Parser(_file("t.parquet", Annotations.read), (seeds.parquet("annotations"),)),
         "synthetic": Parser(_file("t.parquet", lambda path: read_synthetic_distributions(path, _listed().frame["utterance_id"], seeds.LABELS)), (seeds.parquet("annotations"),)),
-        "wav": Parser(_file("a.wav", _samples), (seeds.audio("WAV"), seeds.audio("WAV", "FLOAT"), seeds.audio("WAVEX"), seeds.audio("RF64"), seeds.audio("WAV", "ULAW")), (AudioError,)),
-        "flac-ogg-mp3": Parser(_file("a.flac", _samples), (seeds.audio("FLAC"), seeds.audio("OGG"), seeds.audio("MP3"), seeds.audio("AIFF"), seeds.audio("CAF")), (AudioError,)),
+        "wav": Parser(_file("a.wav", _samples), (audio("WAV"), audio("WAV", "FLOAT"), audio("WAVEX"), audio("RF64"), audio("WAV", "ULAW")), (AudioError,)),
+        "flac-ogg-mp3": Parser(_file("a.flac", _samples), (audio("FLAC"), audio("OGG"), audio("MP3"), audio("AIFF"), audio("CAF"), *unusual()), (AudioError,)),
         "media": Parser(_file("a.m4a", _samples), (seeds.media("mp4", "aac"), seeds.media("webm", "libopus")), (AudioError,)),
-        "probe": Parser(_file("a.wav", _audio), (seeds.audio("WAV"), seeds.audio("FLAC")), (AudioError,)),
+        "probe": Parser(_file("a.wav", _audio), (audio("WAV"), audio("FLAC"), audio("MP3"), *unusual()), (AudioError,)),
         "model-config": Parser(_model_folder, _json(seeds.MODEL_CONFIG, {"ambivox_alm": "tiny", "architectures": ["Qwen2AudioForConditionalGeneration"]})),
         "model-index": Parser(_index, _json({"metadata": {"total_size": 8}, "weight_map": {"a": "model.safetensors", "b": "model.safetensors"}})),
         "adapter-config": Parser(_adapter, _json({"base_model_name_or_path": "Qwen/X", "peft_type": "LORA"})),
@@ -407,4 +362,4 @@ def _parsers() -> dict[str, Parser]:
     }  # fmt: skip
 
 
-PARSERS = _parsers() | dict(parsers_of_tools.parsers())
+PARSERS = _parsers() | dict(parsers_of_tables.parsers()) | dict(parsers_of_tools.parsers())

@@ -29,7 +29,18 @@ _POTATO_LINES = (
         "links": {},
     },
     {"instance_id": "u2", "user_id": "r2", "labels": {"emotion": {"joy": True, "anger": False}}},
+    {
+        "instance_id": "u2",
+        "user_id": "m",
+        "annotator_origin": {"kind": "llm"},
+        "labels": {"emotion": {"joy": 1}},
+    },
 )
+_POTATO_1 = {
+    "id": "u1",
+    "displayed_text": "",
+    "label_annotations": {"emotion": {"anger": "true", "joy": "0"}},
+}
 _ARGILLA = [
     {
         "id": name,
@@ -44,6 +55,13 @@ _RECORDING = {
     "sampling_rate": 16000,
     "num_samples": 32000,
     "duration": 2.0,
+}
+_TRANSFORMED = {
+    **_RECORDING,
+    "transforms": [
+        {"name": "Resample", "kwargs": {"target_sampling_rate": 8000}},
+        {"name": "Speed", "kwargs": {"factor": 0.9}},
+    ],
 }
 _SUPERVISION = {
     "id": "u1", "recording_id": "r1", "start": 0.5, "duration": 1.0, "channel": 1, "text": "Hi", "speaker": "s1",
@@ -95,6 +113,7 @@ def _votes_of(tool: str, name: str) -> Callable[[bytes, Path], object]:
     def read(content: bytes, folder: Path) -> object:
         from importlib import import_module
 
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
         return import_module(f"ambivox.models.exchange.{tool}").read_votes(folder / name, _listed())
 
@@ -199,8 +218,10 @@ def parsers() -> Iterator[tuple[str, Parser]]:
     error_row = {"custom_id": "a-2", "response": {"status_code": 400, "body": {"error": "no"}}}
     yield "potato-state", Parser(_potato_state, (_lines(_POTATO_STATE),))
     yield "potato-lines", Parser(_votes_of("potato", "annotations.jsonl"), (_lines(*_POTATO_LINES),))
+    yield "potato-list", Parser(_votes_of("potato", "annotations.json"), (_lines(_POTATO_LINES),))
+    yield "potato-old", Parser(_votes_of("potato", "r1/annotated_instances.jsonl"), (_lines(_POTATO_1),))
     yield "argilla", Parser(_votes_of("argilla", "records.json"), (_lines(_ARGILLA),))
-    yield "lhotse-recordings", Parser(_lhotse(None, supervisions, b"{}"), (recordings,))
+    yield "lhotse-recordings", Parser(_lhotse(None, supervisions, b"{}"), (recordings, _lines(_TRANSFORMED)))
     yield "lhotse-supervisions", Parser(_lhotse(recordings, None, b"{}"), (supervisions,))
     yield "lhotse-labels", Parser(_lhotse(recordings, supervisions), (_lines({"labels": ["anger", "joy"]}),))
     for name in ("labels.json", "supervisions.jsonl"):

@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
-import soundfile
 import xlsxwriter
 
 from ambivox.models.tables import Annotations, Distributions, Utterances, Votes
@@ -111,14 +110,6 @@ def workbook() -> bytes:
         sheet.write_row(number, 0, row)
     book.add_worksheet("notes").write(0, 0, "a note")
     book.close()
-    return stream.getvalue()
-
-
-def audio(form: str, subtype: str | None = None) -> bytes:
-    """A third of a second of a tone."""
-    samples = 0.3 * np.sin(np.arange(2700) / 5)
-    stream = io.BytesIO()
-    soundfile.write(stream, np.stack([samples, samples], 1), 8000, format=form, subtype=subtype)
     return stream.getvalue()
 
 

@@ -100,7 +100,7 @@ def seconds_of(text: str) -> float | None:
     number = _number(text)
     if number is not None:
         return number
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text)
+    parts = re.findall(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)", text)
     if not parts or "".join(value + unit for value, unit in parts) != text.strip():
         return None
     return sum(float(value) * _UNITS[unit] for value, unit in parts)

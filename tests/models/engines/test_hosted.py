@@ -15,7 +15,7 @@ from ambivox.models.engines import EngineChoice, GenerationSettings, Refusal, Re
 from ambivox.models.engines import hosted as package
 from ambivox.models.engines.hosted.answer import Usage, parse_answer
 from ambivox.models.engines.hosted.engine import HostedEngine
-from ambivox.models.engines.hosted.limits import Limits
+from ambivox.models.engines.hosted.limits import Limits, seconds_of
 from ambivox.models.engines.hosted.top_logprobs import code_logprobs
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.alm_spec import hosted_alm
@@ -427,3 +427,10 @@ def test_a_proxy_that_no_client_can_use_is_one_line(
     monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:7891")
     with pytest.raises(UserError, match=r"ALL_PROXY=socks://127\.0\.0\.1:7891: no HTTP client can use this"):
         engine()
+
+
+def test_a_duration_of_thousands_of_digits_is_none() -> None:
+    started = time.process_time()
+    assert seconds_of("9" * 60_000) is None
+    assert seconds_of("9" * 400 + "h") is None
+    assert time.process_time() - started < 5  # tried from every digit, half a minute
