@@ -135,9 +135,11 @@ def load(root: Path, *, votes: str = "votes", labels: tuple[str, ...] = ()) -> C
 
 
 def _no_votes(root: Path, field: str, fields: set[str]) -> UserError:
+    if field in fields:
+        return UserError(f"{root}: no vote of a supervision can be used")
     custom = f"they have {', '.join(map(repr, sorted(fields)))}" if fields else "they have no custom fields"
     return UserError(
-        f"{root}: no supervision has a readable vote in its custom field {field!r}; {custom}; name the field with "
+        f"{root}: no supervision has votes in its custom field {field!r}; {custom}; name the field with "
         "--options.votes FIELD, or the labels of a corpus without votes with --options.labels anger,joy"
     )
 

@@ -221,7 +221,13 @@ def parsers() -> Iterator[tuple[str, Parser]]:
     yield "potato-list", Parser(_votes_of("potato", "annotations.json"), (_lines(_POTATO_LINES),))
     yield "potato-old", Parser(_votes_of("potato", "r1/annotated_instances.jsonl"), (_lines(_POTATO_1),))
     yield "argilla", Parser(_votes_of("argilla", "records.json"), (_lines(_ARGILLA),))
-    yield "lhotse-recordings", Parser(_lhotse(None, supervisions, b"{}"), (recordings, _lines(_TRANSFORMED)))
+    yield (
+        "lhotse-recordings",
+        Parser(
+            _lhotse(None, supervisions, _lines({"labels": ["anger", "joy"]})),
+            (recordings, _lines(_TRANSFORMED)),
+        ),
+    )
     yield "lhotse-supervisions", Parser(_lhotse(recordings, None, b"{}"), (supervisions,))
     yield "lhotse-labels", Parser(_lhotse(recordings, supervisions), (_lines({"labels": ["anger", "joy"]}),))
     for name in ("labels.json", "supervisions.jsonl"):

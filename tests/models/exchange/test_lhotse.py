@@ -188,7 +188,7 @@ def test_votes_that_cannot_be_read(tmp_path: Path, votes: Any) -> None:
 def test_no_votes_is_one_line_that_names_the_fields_there_are(tmp_path: Path) -> None:
     manifest(tmp_path, None, lambda _, supervision: supervision.update(custom={"mood": ["joy"], "snr": 3}))
     with pytest.raises(
-        UserError, match=r"no supervision has a readable vote .* 'votes'; they have 'mood', 'snr'; name"
+        UserError, match=r"no supervision has votes .* 'votes'; they have 'mood', 'snr'; name"
     ):
         corpus.load(tmp_path)
     assert corpus.load(tmp_path, votes="mood").votes["label"].to_list() == ["joy"]
