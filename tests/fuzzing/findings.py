@@ -91,6 +91,8 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     ("table-csv", b"file," + b"9" * 40_000 + "é,".encode() + b"9" * 39_999 + "é\na.wav,joy,fear\nb.wav,joy,joy\n".encode()),
     ("table-csv", b"file,start_frame,end_frame,fps,rater,emotion\na.wav,0,1,25" + _BLANKS + b"x,kim,joy\na.wav,1,2,25,kim,fear\n"),
     ("table-list", b"utterance_id,audio,votes\nu1,a.wav,a" + _BLANKS + b"x;b\n"),
+    # A path of thousands of folders, which one call each looked for.
+    *(("table-preview", b"utterance_id,audio,annotator_id,label\nu1," + b"a/" * count + b"x.wav,r1,joy\n") for count in (2000, 20_000)),
     # Columns with billions of votes, and more than a number holds.
     ("crema-d", b'"","A","D","F","H","N","S","fileName"\n"100001",0,0,0,1,9999999999,0,"1001_IEO_NEU_XX"\n'),
     ("table-csv", b"file,anger,joy\na.wav,3000000000,1\nb.wav,1,2\n"),
