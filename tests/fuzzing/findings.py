@@ -97,6 +97,10 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     ("crema-d", b'"","A","D","F","H","N","S","fileName"\n"100001",0,0,0,1,9999999999,0,"1001_IEO_NEU_XX"\n'),
     ("table-csv", b"file,anger,joy\na.wav,3000000000,1\nb.wav,1,2\n"),
     ("table-csv", b"file,anger,joy\na.wav," + b"9" * 400 + b",1\nb.wav,1,2\n"),
+    # Numbers of votes that are possible each, and fill the memory together.
+    ("table-csv", b"file,anger,joy\n" + b"".join(b"a%d.wav,99999,99999\n" % number for number in range(60))),
+    ("table-list", b"utterance_id,audio,votes\n" + b"".join(b'u%d,a.wav,"{""a"": 99999, ""b"": 99999}"\n' % number for number in range(200))),
+    ("crema-d", b'"","A","D","F","H","N","S","fileName"\n' + b"".join(b'"1%05d",99999,0,0,99999,0,0,"%04d_IEO_NEU_XX"\n' % (number, number) for number in range(60))),
     # Tags of a sheet without an end, and megabytes behind an MP3 that are none.
     ("table-workbook-xml", b"<sheetData>" + b"<row " * 20_000),
     ("table-workbook-xml", b"<sheetData><row " + b' hidden="1"' * 9_000),
