@@ -78,7 +78,11 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
     votes_csv = require_entry(root, "CREMA-D", ("processedResults",), ("tabulatedVotes.csv",))
     audio = require_entry(root, "CREMA-D", ("AudioWAV", "AudioMP3"))
     demographics_csv = find_entry(root, ("VideoDemographics.csv",))
-    raw = read_csv(votes_csv, ["", *LABELS, "fileName"]).rename({"": "number", "fileName": "utterance_id"})
+    needed = ["", *LABELS, "fileName"]
+    table = read_csv(votes_csv, needed)
+    # Other columns may be called like those of the result.
+    given = table.select(*needed, "line", *({"numResponses"} & set(table.columns)))
+    raw = given.rename({"": "number", "fileName": "utterance_id"})
     counts = pl.col(*LABELS).cast(pl.Int64, strict=False)
     rows = raw.with_columns(
         pl.col("number").cast(pl.Int64, strict=False), counts, file=pl.lit(str(votes_csv))
