@@ -29,7 +29,7 @@ from ambivox.models.counted import counted
 from ambivox.models.ingestion.corpus import CorpusData, rejected
 from ambivox.models.ingestion.layout import find_entry, require_entry
 from ambivox.models.ingestion.reading import read_csv
-from ambivox.models.ingestion.vote_cells import MOST_VOTES
+from ambivox.models.ingestion.vote_cells import MOST_VOTES, check_total
 
 LABELS = {"A": "anger", "D": "disgust", "F": "fear", "H": "happiness", "N": "neutral", "S": "sadness"}
 MODALITIES = {"voice": 1, "face": 2, "both": 3}
@@ -78,7 +78,11 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
     votes_csv = require_entry(root, "CREMA-D", ("processedResults",), ("tabulatedVotes.csv",))
     audio = require_entry(root, "CREMA-D", ("AudioWAV", "AudioMP3"))
     demographics_csv = find_entry(root, ("VideoDemographics.csv",))
-    raw = read_csv(votes_csv, ["", *LABELS, "fileName"]).rename({"": "number", "fileName": "utterance_id"})
+    needed = ["", *LABELS, "fileName"]
+    table = read_csv(votes_csv, needed)
+    # Other columns may be called like those of the result.
+    given = table.select(*needed, "line", *({"numResponses"} & set(table.columns)))
+    raw = given.rename({"": "number", "fileName": "utterance_id"})
     counts = pl.col(*LABELS).cast(pl.Int64, strict=False)
     rows = raw.with_columns(
         pl.col("number").cast(pl.Int64, strict=False), counts, file=pl.lit(str(votes_csv))
@@ -115,7 +119,7 @@ def load(root: Path, *, modality: Literal["voice", "face", "both"] = "voice") ->
     return CorpusData(
         labels=tuple(LABELS.values()),
         utterances=utterances,
-        votes=_votes(selected),
+        votes=_votes(selected, votes_csv),
         licence="Open Database License 1.0; contents: Database Contents License 1.0",
         audio_may_be_shared=True,
         rejects=pl.concat([rejects, without_row]),
@@ -186,7 +190,7 @@ def intended_emotion(utterance_ids: pl.Series) -> pl.Series:
     return code.replace_strict(_EMOTIONS, default=None, return_dtype=pl.String).alias("intended_emotion")
 
 
-def _votes(rows: pl.DataFrame) -> pl.DataFrame:
+def _votes(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Expand counts to one row per vote; its annotator id is the number of the table's row and a running number."""
     counts = rows.unique("utterance_id", keep="first", maintain_order=True).unpivot(
         on=list(LABELS),
@@ -194,6 +198,7 @@ def _votes(rows: pl.DataFrame) -> pl.DataFrame:
         variable_name="letter",
         value_name="votes",
     )
+    check_total(path, int(counts["votes"].sum()), rows.height)
     votes = counts.filter(pl.col("votes") > 0).select(pl.all().repeat_by("votes").explode())
     return votes.sort("number", "letter").select(
         "utterance_id",

@@ -242,11 +242,16 @@ def _named(rows: pl.DataFrame, worker: str) -> tuple[pl.DataFrame, pl.DataFrame,
 
 def _packed(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Read answers in one column, ``worker; major; secondary; A:activation; V:valence; D:dominance;``."""
-    parts = rows.with_columns(
-        pl.col("EmoDetail")
-        .str.extract_groups(r"^\s*([^;]+?)\s*;\s*([^;]+?)\s*;.*;?\s*A:[^;]*;\s*V:[^;]*;\s*D:")
-        .alias("_")
-    ).unnest("_")
+    # Other columns may be called like those of the result.
+    parts = (
+        rows.select("utterance_id", "EmoDetail", "file", "line")
+        .with_columns(
+            pl.col("EmoDetail")
+            .str.extract_groups(r"^\s*([^;]+?)\s*;\s*([^;]+?)\s*;.*;?\s*A:[^;]*;\s*V:[^;]*;\s*D:")
+            .alias("_")
+        )
+        .unnest("_")
+    )
     parts = parts.with_columns(
         pl.col("EmoDetail").str.extract(rf";\s*{letter}:\s*([\d.]+)\s*;").alias(column)
         for letter, column in (("A", "EmoAct"), ("V", "EmoVal"), ("D", "EmoDom"))

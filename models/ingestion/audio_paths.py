@@ -149,20 +149,25 @@ class _Finder:
 
     def _similar(self, path: str) -> str | None:
         """The one file whose name is the same but for its Unicode form or its case."""
-        folder, name = os.path.split(path)
-        if not name or (folder and folder == path):
-            return None
-        if folder and not os.path.lexists(folder):
-            parent = self._similar(folder)
-            if parent is None:
+        missing: list[str] = []  # names, the last one first; a name may have thousands of folders
+        folder = path
+        while not missing or (folder and not os.path.lexists(folder)):
+            above, name = os.path.split(folder)
+            if not name or above == folder:
                 return None
-            folder = parent
-            if os.path.lexists(f"{folder}/{name}"):
-                return f"{folder}/{name}"
-        candidates = self._listed(folder).get(_plain(name), [])
-        same_case = [each for each in candidates if _composed(each) == _composed(name)]
-        matching = same_case or candidates
-        return os.path.join(folder, matching[0]) if len(matching) == 1 else None  # noqa: PTH118
+            missing.append(name)
+            folder = above
+        for name in reversed(missing):
+            place = os.path.join(folder, name)  # noqa: PTH118
+            if not os.path.lexists(place):
+                candidates = self._listed(folder).get(_plain(name), [])
+                same_case = [each for each in candidates if _composed(each) == _composed(name)]
+                matching = same_case or candidates
+                if len(matching) != 1:
+                    return None
+                place = os.path.join(folder, matching[0])  # noqa: PTH118
+            folder = place
+        return folder
 
     def _listed(self, folder: str) -> dict[str, list[str]]:
         if folder not in self._entries:

@@ -93,6 +93,15 @@ def clean_votes(
     return votes, notes
 
 
+def holds_text(values: pl.Series) -> bool:
+    """Whether a column has text in any row; of the thousands of empty columns that a table may have, nothing more is asked.
+
+    Args:
+        values: The column.
+    """
+    return values.dtype == pl.String and values.null_count() < len(values)
+
+
 def clear_nothing(values: pl.Series, what: str, keep: Collection[str] = ()) -> tuple[pl.Series, list[str]]:
     """Replace the usual words for nothing (nan, n/a, none, null, -, ? and so on), and errors of spreadsheet programs, with null.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ambivox.models.ingestion.cleaning import clear_nothing, plain_text
+from ambivox.models.ingestion.cleaning import clear_nothing, holds_text, plain_text
 from ambivox.models.ingestion.emotion_words import label_parts
 from ambivox.models.ingestion.free_text_labels import other_word
 from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES, plain_name
@@ -130,7 +130,7 @@ def may_be_labels(values: pl.Series) -> bool:
     Args:
         values: The column.
     """
-    if values.dtype != pl.String:
+    if not holds_text(values):
         return False
     counts = _single_labels(values).alias("label").value_counts(name="rows")
     if counts.height > 2 * _MOST_LABELS:  # words for nothing among them

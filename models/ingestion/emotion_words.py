@@ -7,7 +7,7 @@ import unicodedata
 
 import polars as pl
 
-from ambivox.models.ingestion.cleaning import clear_nothing
+from ambivox.models.ingestion.cleaning import clear_nothing, holds_text
 from ambivox.models.ingestion.columns import words
 from ambivox.models.ingestion.free_text_labels import other_word
 from ambivox.models.ingestion.labels import COMMON_LABELS
@@ -108,7 +108,7 @@ def are_emotions(values: pl.Series) -> bool:
         >>> are_emotions(pl.Series(["1 - Happy", "Ärger", "-"])), are_emotions(pl.Series(["yes", "no"]))
         (True, False)
     """
-    if values.dtype != pl.String:
+    if not holds_text(values):
         return False
     given = clear_nothing(values.drop_nulls().unique(), "labels")[0].drop_nulls()
     return bool(len(given)) and all(map(_is_emotion, given))
@@ -124,7 +124,7 @@ def are_mostly_emotions(values: pl.Series) -> bool:
         >>> are_mostly_emotions(pl.Series(["joy", "sad", "joy", "wistful"])), are_mostly_emotions(pl.Series(["yes", "joy"]))
         (True, False)
     """
-    if values.dtype != pl.String:
+    if not holds_text(values):
         return False
     given = clear_nothing(values.drop_nulls(), "labels")[0].drop_nulls()
     known = [text for text in given.unique() if _is_emotion(text)]

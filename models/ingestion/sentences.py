@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from ambivox.models.ingestion.cleaning import holds_text
+
 _SAMPLE = 200
 _MOST = 0.5  # of the distinct values
 # A sentence ends like one, or has four words or more and no number; ids have numbers.
@@ -21,7 +23,7 @@ def are_sentences(values: pl.Series) -> bool:
         >>> are_sentences(pl.Series(["Oh my God!", "I did not know that"])), are_sentences(pl.Series(["vera 1", "dia0_utt3"]))
         (True, False)
     """
-    if values.dtype != pl.String:
+    if not holds_text(values):
         return False
     texts = values.drop_nulls().str.strip_chars().unique(maintain_order=True).head(_SAMPLE)
     is_sentence = texts.str.contains(_SENTENCE) & ~texts.str.contains(_NUMBER_WITH_A_POINT)

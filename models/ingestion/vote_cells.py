@@ -11,12 +11,32 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.columns import suggest_column
 from ambivox.models.ingestion.delimited import LINE
 
 MOST_VOTES = 100_000  # for one label of one utterance; a larger number is no count of raters
+# Votes of a table, and of a row on average: a few kilobytes of large numbers would fill the memory.
+_MOST_TOGETHER, _MOST_PER_ROW = 5_000_000, 1000
 _NUMBER_OF = re.compile(r"^\s*([^\s:=(][^:=(]*)[:=(]\s*(\d{1,6})\s*(?:\)\s*)?$")
+
+
+def check_total(path: Path, votes: int, rows: int) -> None:
+    """Check that numbers of votes may be those of raters, before there is a row for each.
+
+    Args:
+        path: The table's file, for the message.
+        votes: The sum of all numbers.
+        rows: How many rows they are in.
+
+    Raises:
+        UserError: They are not.
+    """
+    if votes > max(_MOST_TOGETHER, _MOST_PER_ROW * rows):
+        raise UserError(
+            f"{path}: the numbers of votes add up to {votes:,} in {counted(rows, 'row')}; expected how many raters chose each label"
+        )
 
 
 def explode_votes(
@@ -59,6 +79,7 @@ def explode_votes(
                 f"{path}:{line}: column {label!r} holds {len(votes)} votes and column {annotator!r} {len(names)} annotators; "
                 "expected as many"
             )
+        check_total(path, len(rows) + len(votes), table.height)
         rows += [
             (identifier, name, line, of_vote or _text(of_row))
             for (name, of_vote), of_row in zip(votes, names, strict=True)

@@ -15,7 +15,7 @@ from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.nested import refuse_nested
 from ambivox.models.ingestion.table_settings import column_of
 from ambivox.models.ingestion.utterance_rows import text_column
-from ambivox.models.ingestion.vote_cells import MOST_VOTES, explode_votes, parse_cell
+from ambivox.models.ingestion.vote_cells import MOST_VOTES, check_total, explode_votes, parse_cell
 
 _TRUTH = {"true": 1.0, "false": 0.0}
 
@@ -129,6 +129,7 @@ def _from_counts(
     unpivoted = unpivoted.with_columns(pl.col("label").replace_strict(labels)).filter(pl.col("votes") > 0)
     if annotator is not None:
         return unpivoted.drop("votes")
+    check_total(path, int(unpivoted["votes"].sum()), table.height)
     return unpivoted.select(pl.all().repeat_by("votes").explode()).drop("votes")
 
 

@@ -91,10 +91,19 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     ("table-csv", b"file," + b"9" * 40_000 + "é,".encode() + b"9" * 39_999 + "é\na.wav,joy,fear\nb.wav,joy,joy\n".encode()),
     ("table-csv", b"file,start_frame,end_frame,fps,rater,emotion\na.wav,0,1,25" + _BLANKS + b"x,kim,joy\na.wav,1,2,25,kim,fear\n"),
     ("table-list", b"utterance_id,audio,votes\nu1,a.wav,a" + _BLANKS + b"x;b\n"),
+    # A path of thousands of folders, which one call each looked for.
+    *(("table-preview", b"utterance_id,audio,annotator_id,label\nu1," + b"a/" * count + b"x.wav,r1,joy\n") for count in (2000, 20_000)),
     # Columns with billions of votes, and more than a number holds.
     ("crema-d", b'"","A","D","F","H","N","S","fileName"\n"100001",0,0,0,1,9999999999,0,"1001_IEO_NEU_XX"\n'),
     ("table-csv", b"file,anger,joy\na.wav,3000000000,1\nb.wav,1,2\n"),
     ("table-csv", b"file,anger,joy\na.wav," + b"9" * 400 + b",1\nb.wav,1,2\n"),
+    # Numbers of votes that are possible each, and fill the memory together.
+    ("table-csv", b"file,anger,joy\n" + b"".join(b"a%d.wav,99999,99999\n" % number for number in range(60))),
+    ("table-list", b"utterance_id,audio,votes\n" + b"".join(b'u%d,a.wav,"{""a"": 99999, ""b"": 99999}"\n' % number for number in range(200))),
+    ("crema-d", b'"","A","D","F","H","N","S","fileName"\n' + b"".join(b'"1%05d",99999,0,0,99999,0,0,"%04d_IEO_NEU_XX"\n' % (number, number) for number in range(60))),
+    # Columns that are called like those of the result.
+    *(("crema-d", b",A,D,F,H,N,S,fileName,%s\n100001,0,0,0,1,10,0,1001_IEO_NEU_XX,11\n" % name) for name in (b"utterance_id", b"number", b"votes", b"letter", b"line")),
+    *(("msp-podcast-answers", b'FileName,EmoDetail,%s\nM_1_1.wav,"W5; Neutral; Neutral; A:2.0; V:5.0; D:4.0;",x\n' % name) for name in (b"1", b"2", b"_", b"EmoAct")),
     # Tags of a sheet without an end, and megabytes behind an MP3 that are none.
     ("table-workbook-xml", b"<sheetData>" + b"<row " * 20_000),
     ("table-workbook-xml", b"<sheetData><row " + b' hidden="1"' * 9_000),
