@@ -11,6 +11,16 @@ from ambivox.models.file_errors import error_text
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
+class NotFetchedError(UserError):
+    """A file that is a pointer of git-lfs: its content is elsewhere."""
+
+    def __init__(self, path: Path | str) -> None:
+        """Take the file."""
+        super().__init__(
+            f"{path}: a pointer of git-lfs, not the file itself; run `git lfs pull` in the folder it was cloned into"
+        )
+
+
 def is_lfs_pointer(head: bytes) -> bool:
     r"""Tell whether a file is what git leaves in place of a large file that was not fetched.
 
@@ -27,20 +37,6 @@ def is_lfs_pointer(head: bytes) -> bool:
     return head.startswith(_LFS_POINTER)
 
 
-def lfs_pointer_error(path: Path | str) -> UserError:
-    """Make the error for a pointer of git-lfs.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The error, which says what to do.
-    """
-    return UserError(
-        f"{path}: a pointer of git-lfs, not the file itself; run `git lfs pull` in the folder it was cloned into"
-    )
-
-
 def check_fetched(path: Path) -> None:
     """Refuse what git-lfs leaves in place of a file that was not fetched.
 
@@ -48,7 +44,7 @@ def check_fetched(path: Path) -> None:
         path: A file; one that cannot be opened passes.
 
     Raises:
-        UserError: It is a pointer of git-lfs.
+        NotFetchedError: It is a pointer of git-lfs.
     """
     try:
         with path.open("rb") as file:
@@ -56,7 +52,7 @@ def check_fetched(path: Path) -> None:
     except OSError:
         return
     if is_lfs_pointer(head):
-        raise lfs_pointer_error(path)
+        raise NotFetchedError(path)
 
 
 def read_bytes(path: Path, expected: str) -> bytes:
@@ -74,7 +70,7 @@ def read_bytes(path: Path, expected: str) -> bytes:
         if stat.S_ISREG(mode):
             content = path.read_bytes()
             if is_lfs_pointer(content):
-                raise lfs_pointer_error(path)
+                raise NotFetchedError(path)
             return content
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error_text(error)}); expected {expected}") from error

@@ -28,8 +28,8 @@ class ImportVotesOptions:
         format: A file in models/exchange/: a labelling tool (label_studio, potato, argilla), or csv, parquet,
             huggingface, audformat, lhotse.
         control: The name of the control, scheme or question of the labelling tool that holds the labels.
-        id_field: The field of a task's data, in Argilla of a record's metadata, that holds the utterance's id; tasks of
-            Label Studio without it are matched by their audio.
+        id_field: The field of a task's data, in Argilla of a record's metadata, that holds the utterance's id or audio;
+            tasks of Label Studio without it are matched by their only field with audio.
     """
 
     format: str = "label_studio"

@@ -150,21 +150,18 @@ def _row(
     opinion: Opinion, finder: UtteranceFinder, annotator: str, spellings: LabelSpellings
 ) -> tuple[Any, ...]:
     """Utterance, annotator, labels, date, why it cannot be used, and what was found then."""
-    utterance_id = finder.find(opinion.data)
-    problem, detail = None, ""
-    if utterance_id is None:
-        problem = "vote for an unknown utterance"
-        detail = finder.why_not(opinion.data)
-    elif not opinion.is_human:
-        problem, detail = "vote of an ALM or a program (import-annotations takes them)", annotator
-    elif opinion.skipped:
-        problem = "skipped by the annotator"
-    elif not opinion.labels:
-        problem = "no label chosen"
+    utterance_id, problem, detail = finder.find(opinion.data)
+    if not problem:
+        if not opinion.is_human:
+            problem, detail = "vote of an ALM or a program (import-annotations takes them)", annotator
+        elif opinion.skipped:
+            problem = "skipped by the annotator"
+        elif not opinion.labels:
+            problem = "no label chosen"
     given = finder.given_id(opinion.data)
     name = utterance_id or given or f"task {opinion.task}"
     labels = [spellings.find(label) or label for label in opinion.labels]
-    return name, annotator, labels, opinion.entered_at, problem, detail
+    return name, annotator, labels, opinion.entered_at, problem or None, detail
 
 
 def moment(text: str | float | None) -> datetime:

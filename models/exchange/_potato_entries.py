@@ -18,14 +18,27 @@ class Entry:
     Attributes:
         user: The annotator; None where the file names none.
         utterance_id: The item.
-        labels: The chosen labels by annotation scheme.
+        values: What is stored for the labels, by annotation scheme: also for some that were not chosen.
         is_human: Whether a person chose; Potato also takes programs and language models as annotators.
     """
 
     user: str | None
     utterance_id: str
-    labels: dict[str, list[str]]
+    values: dict[str, dict[str, Any]]
     is_human: bool = True
+
+    def chosen(self, scheme: str, keys: Mapping[str, str] | None = None) -> list[str]:
+        """The chosen labels of a scheme.
+
+        Args:
+            scheme: The scheme.
+            keys: Key -> label; None where any digit is the key of its label.
+        """
+        return [
+            label
+            for label, value in self.values.get(scheme, {}).items()
+            if is_chosen(label, value) or _is_key(label, value, keys)
+        ]
 
 
 def is_chosen(name: str, value: Any) -> bool:
@@ -43,6 +56,11 @@ def is_chosen(name: str, value: Any) -> bool:
         return bool(value)
     text = str(value).strip()
     return text == name or text.casefold() not in _NOT_CHOSEN
+
+
+def _is_key(label: str, value: Any, keys: Mapping[str, str] | None) -> bool:
+    text = str(value).strip().removesuffix(".0")
+    return text == "0" if keys is None else keys.get(text) == label
 
 
 def is_human(origin: Any) -> bool:

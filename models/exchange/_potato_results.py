@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, Va
 
 from ambivox.models.document_faults import describe
 from ambivox.models.errors import UserError
-from ambivox.models.exchange._potato_entries import Entry, is_chosen, is_human
+from ambivox.models.exchange._potato_entries import Entry, is_human
 from ambivox.models.exchange._potato_tables import read_table
 from ambivox.models.ingestion.reading import decode_text
 from ambivox.models.json_documents import read_json_document
@@ -95,11 +95,10 @@ def _of_folder(folder: Path, control: str) -> Iterator[Entry]:
 def _of_state(file: Path) -> Iterator[Entry]:
     state = read_json_document(file, _STATES, _EXPECTED_STATE)
     for utterance_id, pairs in state.chosen.items():
-        labels: dict[str, list[str]] = {}
+        values: dict[str, dict[str, Any]] = {}
         for label, value in pairs:
-            if is_chosen(label.name, value):
-                labels.setdefault(label.question, []).append(label.name)
-        yield Entry(state.user_id or file.parent.name, utterance_id, labels, is_human(state.origin))
+            values.setdefault(label.question, {})[label.name] = value
+        yield Entry(state.user_id or file.parent.name, utterance_id, values, is_human(state.origin))
 
 
 def _file_of_all(folder: Path, output: Path) -> Path:
@@ -141,11 +140,7 @@ def _of_file(path: Path, control: str) -> Iterator[Entry]:
         if len({line.instance_id for line in lines}) == len(lines):
             folder = path.absolute().parent.name
     for line in lines:
-        labels = {
-            scheme: [name for name, value in given.items() if is_chosen(name, value)]
-            for scheme, given in line.labels.items()
-        }
-        yield Entry(line.user_id or folder, line.instance_id, labels, is_human(line.origin))
+        yield Entry(line.user_id or folder, line.instance_id, line.labels, is_human(line.origin))
 
 
 def _lines_of(path: Path) -> Iterator[_Line]:

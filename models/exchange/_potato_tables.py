@@ -66,7 +66,7 @@ def read_table(path: Path, control: str) -> Iterator[Entry]:
         yield Entry(
             user=row[user] if user else None,
             utterance_id=row[_ITEM] or "",
-            labels=_chosen(row, columns),
+            values=_values(row, columns),
             is_human=is_human(row.get(_ORIGIN)),
         )
 
@@ -81,14 +81,16 @@ def _parts(column: str, control: str) -> tuple[str, str]:
     return scheme, label
 
 
-def _chosen(row: dict[str, Any], columns: Sequence[tuple[str, str, str]]) -> dict[str, list[str]]:
-    labels: dict[str, list[str]] = {}
+def _values(row: dict[str, Any], columns: Sequence[tuple[str, str, str]]) -> dict[str, dict[str, Any]]:
+    values: dict[str, dict[str, Any]] = {}
     for name, scheme, label in columns:
-        if label and is_chosen(label, row[name]):
-            labels.setdefault(scheme, []).append(label)
+        if label and row[name] is not None:
+            values.setdefault(scheme, {})[label] = row[name]
     for name, scheme, label in columns:
         final = row[name]
         # A scheme's own column holds what counts; where it holds no label, it is a value of one.
-        if not label and final and (final in labels.get(scheme, [final])):
-            labels[scheme] = [final]
-    return labels
+        if not label and final:
+            chosen = [other for other, value in values.get(scheme, {}).items() if is_chosen(other, value)]
+            if final in chosen or not chosen:
+                values[scheme] = {final: final}
+    return values

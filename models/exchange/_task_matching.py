@@ -6,10 +6,11 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES
+from ambivox.models.ingestion.vote_checks import UNKNOWN_UTTERANCE
 from ambivox.models.tables import Utterances
 
 # Label Studio puts eight hexadecimal digits before the name of a file that is uploaded, writes _ for blanks, and leaves out
@@ -19,12 +20,23 @@ _LEFT_OUT = re.compile(r"[^-\w.]")
 _MOST_NAMED = 3  # utterances in a message
 
 
+_SEVERAL = "vote for a recording of several utterances"
+
+
+class Match(NamedTuple):
+    """The utterance of a task; None where there is none, with the reason and what was found."""
+
+    utterance_id: str | None
+    problem: str = ""
+    detail: str = ""
+
+
 class UtteranceFinder:
     """Finds utterances by what tasks say about them.
 
     Args:
         utterances: The utterances that tasks may be about.
-        id_field: The name of the task's field with the utterance's id.
+        id_field: The name of the task's field with the utterance's id, or with its audio.
     """
 
     def __init__(self, utterances: Utterances, id_field: str = "utterance_id") -> None:
@@ -43,35 +55,40 @@ class UtteranceFinder:
         self._names_of_spelling = _names((_spelling(tail), name) for tail, name in tails)
         self._names_of_upload = _names((_upload(tail), name) for tail, name in tails if "/" not in tail)
 
-    def find(self, data: Mapping[str, Any]) -> str | None:
+    def find(self, data: Mapping[str, Any]) -> Match:
         """The utterance of a task.
 
         Args:
             data: The task's data.
 
         Returns:
-            Its id; None where nothing in the data belongs to exactly one utterance.
+            Its id; where nothing in the data belongs to exactly one utterance, why not.
         """
         text = self.given_id(data)
         if text in self._ids:
-            return text
+            return Match(text)
         number = text.removesuffix(".0")
         if number.isascii() and number.isdigit() and (name := self._by_number.get(number.lstrip("0"))):
-            return name
-        names = self._of_audio(data)
-        return names[0] if len(names) == 1 else None
-
-    def why_not(self, data: Mapping[str, Any]) -> str:
-        """What to say of a task whose utterance is not found.
-
-        Args:
-            data: The task's data.
-        """
-        looked_for = self.given_id(data) or _audio_of(data)
-        if names := self._of_audio(data):
+            return Match(name)
+        recordings = _recordings_of(data)
+        if text:
+            # The field that is named may hold the audio; another field is no id.
+            recordings = {self._id_field: text} if _is_recording(text) else {}
+        elif len(recordings) > 1:
+            fields = ", ".join(map(repr, recordings))
+            return Match(
+                None,
+                UNKNOWN_UTTERANCE,
+                f"audio in several fields, {fields}: name the one that was heard by --id-field",
+            )
+        audio = next(iter(recordings.values()), "")
+        names = self._of_audio(audio) if audio else []
+        if len(names) == 1:
+            return Match(names[0])
+        if names:
             shown = ", ".join(map(repr, names[:_MOST_NAMED])) + (", ..." if len(names) > _MOST_NAMED else "")
-            return f"{looked_for} may be of several utterances: {shown}"
-        return looked_for or "neither an id nor audio"
+            return Match(None, _SEVERAL, f"{audio} may be of {shown}")
+        return Match(None, UNKNOWN_UTTERANCE, text or audio or "neither an id nor audio")
 
     def given_id(self, data: Mapping[str, Any]) -> str:
         """The id that a task names; "" where it names none.
@@ -85,11 +102,8 @@ class UtteranceFinder:
         except ValueError:  # a number of more than 4,300 digits
             return ""
 
-    def _of_audio(self, data: Mapping[str, Any]) -> list[str]:
-        """The utterances whose audio has the longest end of the path in common, for a task without an id."""
-        audio = _audio_of(data)
-        if not audio or self.given_id(data):
-            return []
+    def _of_audio(self, audio: str) -> list[str]:
+        """The utterances whose audio has the longest end of the path in common."""
         path = _path_of(audio)
         fitting: list[str] = []
         for tail in _tails(path):
@@ -101,16 +115,18 @@ class UtteranceFinder:
         return fitting or self._names_of_upload.get(_upload(_UPLOADED.sub("", file)), [])
 
 
-def _audio_of(data: Mapping[str, Any]) -> str:
-    """The recording of a task: its field audio, or the only one that names a recording; "" where there is none."""
-    if isinstance(data.get("audio"), str):
-        return str(data["audio"])
-    named = [
-        value
-        for value in data.values()
-        if isinstance(value, str) and _path_of(value).lower().endswith(AUDIO_SUFFIXES)
-    ]
-    return named[0] if len(named) == 1 else ""
+def _recordings_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """The recordings of a task by their fields: its field audio alone, or all that name a recording."""
+    audio = data.get("audio")
+    if isinstance(audio, str) and audio.strip():
+        return {"audio": audio}
+    return {
+        str(name): value for name, value in data.items() if isinstance(value, str) and _is_recording(value)
+    }
+
+
+def _is_recording(text: str) -> bool:
+    return _path_of(text).lower().endswith(AUDIO_SUFFIXES)
 
 
 def _path_of(audio: str) -> str:

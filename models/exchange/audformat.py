@@ -12,8 +12,9 @@ from typing import Any
 
 import polars as pl
 
-from ambivox.models.errors import MissingExtraError, UserError
+from ambivox.models.errors import MissingExtraError, UserError, first_line
 from ambivox.models.exchange import LinkedTables
+from ambivox.models.regular_files import check_fetched
 from ambivox.models.tables import Distributions, Ratings, Utterances, Votes
 
 _SCHEMES: dict[Any, str] = {pl.String: "str", pl.Float64: "float", pl.Int64: "int"}
@@ -74,15 +75,17 @@ def read(folder: Path) -> LinkedTables:
         MissingExtraError: audformat is not installed.
     """
     audformat = _library()
+    for file in sorted(folder.glob("db.*")):
+        check_fetched(file)
     try:
         db = audformat.Database.load(str(folder), load_data=True)
         labels = tuple(db.meta["ambivox"]["labels"])
-    except (OSError, KeyError, TypeError) as error:
+        utterances = _frame(db["files"]).rename({"file": "audio"})
+        votes = _frame(db["votes"]).rename({new: old for old, new in _VOTE_NAMES.items()})
+    except Exception as error:  # the library, YAML and Parquet raise errors of many types about damaged files
         raise UserError(
-            f"{folder}: not a database that Ambivox exported ({type(error).__name__}: {error})"
+            f"{folder}: not a database that Ambivox exported ({type(error).__name__}: {first_line(error)})"
         ) from error
-    utterances = _frame(db["files"]).rename({"file": "audio"})
-    votes = _frame(db["votes"]).rename({new: old for old, new in _VOTE_NAMES.items()})
     distributions = None
     if "distribution" in db:
         distributions = Distributions.check(_frame(db["distribution"]).drop("file"), labels, str(folder))

@@ -18,6 +18,7 @@ from ambivox.models.errors import UserError, first_line
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.files import atomic_path, write_json
 from ambivox.models.json_documents import read_json_document
+from ambivox.models.regular_files import read_text
 from ambivox.models.spreadsheet_cells import original_name, with_formulas, without_formulas
 from ambivox.models.tables import Distributions, Ratings, Table, Utterances, Votes
 
@@ -92,7 +93,7 @@ def _read(folder: Path, table: type[SomeTable], labels: tuple[str, ...], setting
     if table is Distributions:
         columns = columns | dict.fromkeys(labels, pl.Float64)
     try:
-        stream = io.StringIO(path.read_bytes().decode("utf-8"), newline="")
+        stream = io.StringIO(read_text(path, f"a table of {table.name}"), newline="")
         header = next(csv.reader(stream), [])  # polars does not remove quotes from a header
         if settings.spreadsheet_safe:
             header = [original_name(column) for column in header]
@@ -105,6 +106,6 @@ def _read(folder: Path, table: type[SomeTable], labels: tuple[str, ...], setting
             if body
             else pl.DataFrame(schema=columns)
         )
-    except (OSError, UnicodeDecodeError, csv.Error, pl.exceptions.PolarsError) as error:
+    except (csv.Error, pl.exceptions.PolarsError) as error:
         raise UserError(f"{path}: not a readable table of {table.name}: {first_line(error)}") from error
     return table.check(with_formulas(frame) if settings.spreadsheet_safe else frame, labels, origin=str(path))

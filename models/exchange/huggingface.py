@@ -23,6 +23,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.files import atomic_path
 from ambivox.models.parquet_files import read_parquet, reading
+from ambivox.models.regular_files import check_fetched
 from ambivox.models.tables import DIMENSIONS, SPLITS, Distributions, Ratings, Utterances, Votes
 
 _EXPECTED = "a dataset that Ambivox exported"
@@ -255,4 +256,5 @@ def _labels(path: Path) -> tuple[str, ...]:
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
         return tuple(features["votes"]["feature"]["label"]["names"])
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, RecursionError) as error:
+        check_fetched(path)
         raise UserError(f"{path}: not a dataset that Ambivox exported ({type(error).__name__})") from error

@@ -31,6 +31,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.exchange._audio_addresses import audio_address, audio_root
 from ambivox.models.exchange._opinions import Opinion, moment, votes_of
+from ambivox.models.exchange._potato_keys import are_keys, configured_keys
 from ambivox.models.exchange._potato_results import OUTPUT, STATE, read_entries
 from ambivox.models.files import atomic_path, write_json
 from ambivox.models.tables import Utterances, Votes
@@ -125,7 +126,11 @@ def read_votes(
         UserError: There is no result of Potato, or none of that annotation scheme.
     """
     entries = read_entries(path, control)
-    schemes = {scheme for entry in entries for scheme, names in entry.labels.items() if names}
+    keys: dict[str, str] | None = configured_keys(path, control)
+    if not keys and are_keys(entry.values.get(control, {}) for entry in entries):
+        keys = None
+    label_of = {key: label for key, label in (keys or {}).items() if key not in utterances.labels}
+    schemes = {scheme for entry in entries for scheme in entry.values if entry.chosen(scheme, keys)}
     if schemes and control not in schemes:
         raise UserError(
             f"{path}: no annotation scheme of the name {control!r} holds a choice; found {', '.join(sorted(schemes))}; name "
@@ -136,7 +141,7 @@ def read_votes(
             task=number,
             data={id_field: entry.utterance_id},
             annotators=(entry.user,) if entry.user else (),
-            labels=tuple(entry.labels.get(control, ())),
+            labels=tuple(label_of.get(label, label) for label in entry.chosen(control, keys)),
             entered_at=moment(None),
             is_human=entry.is_human,
         )

@@ -51,8 +51,10 @@ def check_labels(unknown: pl.Series, labels: int, known: Sequence[str], path: Pa
     """
     if labels and len(unknown) == labels:
         distinct = unknown.unique().sort().to_list()
+        are_numbers = all(text.strip().isdigit() for text in distinct)
+        hint = " (numbers may be keys or places of labels: write the labels)" if are_numbers else ""
         more = f" and {len(distinct) - _MOST_SHOWN} more" if len(distinct) > _MOST_SHOWN else ""
         raise UserError(
-            f"{path}: all labels are unknown; found {', '.join(map(repr, distinct[:_MOST_SHOWN]))}{more}, expected "
+            f"{path}: all labels are unknown; found {', '.join(map(repr, distinct[:_MOST_SHOWN]))}{more}{hint}, expected "
             f"{', '.join(known)}; rename them in the file, or name the control that holds the labels by --control"
         )

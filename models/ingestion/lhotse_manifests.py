@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from ambivox.models.errors import UserError
 from ambivox.models.file_errors import error_text
 from ambivox.models.json_documents import parse_json_document, read_json_document
+from ambivox.models.regular_files import check_fetched
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 _LONGEST_LINE = 1 << 24
@@ -153,6 +154,7 @@ def read_labels(folder: Path) -> LabelFile:
 
 
 def _read(path: Path, entry: TypeAdapter[_Entry], expected: str) -> Iterator[tuple[int, _Entry]]:
+    check_fetched(path)
     try:
         with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
             number = 0

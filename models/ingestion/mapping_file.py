@@ -11,6 +11,7 @@ from typing import Any
 from ambivox.models.errors import UserError
 from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_path
+from ambivox.models.regular_files import check_fetched
 
 NAME = "ambivox-table.toml"
 _HEADER = "# How Ambivox reads the table in this folder (docs/corpora.md). `ambivox table` writes this file; edit it freely.\n"
@@ -43,6 +44,7 @@ def read_mapping(root: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
+        check_fetched(path)
         raise UserError(
             f"{path}: cannot be read as TOML ({error_text(error)}); correct it, or run `ambivox table` again"
         ) from error

@@ -25,7 +25,7 @@ from ambivox.models.ingestion.nested import with_descriptions
 from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, read_sheet
 from ambivox.models.json_documents import parse_json_document
 from ambivox.models.parquet_files import read_parquet
-from ambivox.models.regular_files import check_fetched, is_lfs_pointer, lfs_pointer_error
+from ambivox.models.regular_files import NotFetchedError, check_fetched, is_lfs_pointer
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt", *READABLE)
 # In Windows-1252, letters of other scripts look like control characters, or like words of accented letters alone.
@@ -79,7 +79,7 @@ def read_text(path: Path | str) -> tuple[str, bool]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     if is_lfs_pointer(content):
-        raise lfs_pointer_error(path)
+        raise NotFetchedError(path)
     return decode_text(content)
 
 

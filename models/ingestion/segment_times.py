@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from ambivox.models.counted import counted
 from ambivox.models.ingestion.columns import words
 from ambivox.models.ingestion.frame_numbers import seconds_of
 from ambivox.models.ingestion.segment_columns import UNITS, SegmentColumns
@@ -19,8 +21,12 @@ _ROUNDING_SECONDS, _ROUNDING = 0.1, 0.02
 
 
 def read_segments(
-    table: pl.DataFrame, columns: SegmentColumns, rates: Mapping[str, Sequence[float | None] | None]
-) -> pl.DataFrame:
+    table: pl.DataFrame,
+    columns: SegmentColumns,
+    rates: Mapping[str, Sequence[float | None] | None],
+    *,
+    is_sure: bool = False,
+) -> tuple[pl.DataFrame, list[str]]:
     """Read the times of segments.
 
     Args:
@@ -29,11 +35,12 @@ def read_segments(
             times such as 1:02:03.5.
         rates: start, end and duration -> per row, how many of what the column counts are a second; None where it holds
             times.
+        is_sure: Whether the user says that the duration is the segment's.
 
     Returns:
         ``start_seconds``, ``end_seconds``, and ``segment_problem``: what was found where it cannot be read, or where end and
-        duration contradict each other, as they do not in most rows (null: fine). Where a row has no times, it is the
-        whole recording.
+        duration contradict each other (null: fine). Where a row has no times, it is the whole recording. And a note
+        where the durations are not read, because most rows contradict them.
     """
     texts = {
         role: table[column].cast(pl.String).str.strip_chars()
@@ -62,13 +69,20 @@ def read_segments(
         shown = ", ".join(f"{getattr(columns, role)}: {text}" for role, text in text_of.items() if text)
         rows.append((start, end, shown if is_unreadable or is_impossible else None))
     # A duration that most rows contradict is of something else, such as the whole recording.
-    if 2 * sum(each is not None for each in contradictions) < comparable:
+    found = [each for each in contradictions if each is not None]
+    notes = []
+    if not is_sure and found and 2 * len(found) >= comparable:
+        notes = [
+            f"column {columns.duration!r} is not read, because {len(found)} of {counted(comparable, 'row')} contradict it, such as "
+            f"{found[0]}; if it is right, and {columns.end!r} is wrong: --options.duration {shlex.quote(columns.duration or '')}"
+        ]
+    else:
         rows = [
             (start, end, problem or contradiction)
             for (start, end, problem), contradiction in zip(rows, contradictions, strict=True)
         ]
     schema = {"start_seconds": pl.Float64, "end_seconds": pl.Float64, PROBLEM: pl.String}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=schema, orient="row"), notes
 
 
 def _scale(column: str) -> float:

@@ -54,23 +54,23 @@ def table_segments(
     named = {column: role for role, column in vars(given).items() if column is not None}
     require_columns(path, list(named), table.columns, named)
     columns = find_segment_columns(table.columns, given, taken)
-    segments, notes = pl.DataFrame(), []
+    segments, notes = pl.DataFrame(), list[str]()
     if columns.start is not None:
         places = {role: column for role, column in vars(columns).items() if column is not None}
         rates = {role: rates_of(path, table, audio, column) for role, column in places.items()}
-        segments = read_segments(table, columns, rates)
+        segments, notes = read_segments(table, columns, rates, is_sure=given.duration is not None)
         doubt = rate_doubt(list(places.values()), table.columns)
         if doubt is not None and (given.start is not None or have_parts(table, audio, [columns.start])):
             raise UserError(f"{path}: {doubt}")
-        if given.start is None and not _are_shared(table[audio], segments):
+        if not named and not _are_shared(table[audio], segments):
             table_problems, segments = segments[PROBLEM], pl.DataFrame()
             why, unreadable = "no recording has two places", table_problems.drop_nulls()
             if 2 * len(unreadable) > table.height:
                 why = f"most of its values are no times, such as {unreadable[0]!r}"
-            notes.append(
+            notes = [
                 f"column {columns.start!r} is not read as a place in the recording, because {why}; if it is one, add "
                 f"--options.start {shlex.quote(columns.start)}"
-            )
+            ]
     if channel in table.columns:
         channels = read_channels(table[channel])
         if channels is None:

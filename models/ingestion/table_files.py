@@ -18,6 +18,7 @@ from ambivox.models.ingestion.recordings import recordings_below
 from ambivox.models.ingestion.table_parts import find_parts, is_pattern
 from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, hidden_sheets, sheet_names
 from ambivox.models.progress import track
+from ambivox.models.regular_files import NotFetchedError
 
 # What a header most likely resembles, while nothing is known about it.
 TYPICAL = ("utterance_id", "audio", "annotator_id", "label", "speaker", "transcript")
@@ -92,7 +93,7 @@ def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
         are left out.
 
     Raises:
-        UserError: A file that the user named cannot be read, or none of the folder's.
+        UserError: A file that the user named cannot be read, or none of the folder's, or one is a pointer of git-lfs.
     """
     if root.is_dir():
         folder = root
@@ -116,7 +117,8 @@ def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
         try:
             sources += _sources(path, settings, is_listed=root.is_dir() or path != root)
         except UserError as error:
-            if path in named:
+            # A table that was not fetched may be the one with the votes, or a part of it.
+            if path in named or isinstance(error, NotFetchedError):
                 raise
             errors.append(error)
     if errors and not sources:

@@ -10,6 +10,8 @@ from ambivox.models.tables import Votes
 
 #: Why votes for an utterance whose audio was rejected are rejected, too.
 NO_AUDIO = "votes for an utterance without audio"
+#: Why votes for an utterance that is not listed are rejected.
+UNKNOWN_UTTERANCE = "vote for an unknown utterance"
 _USABLE = ""
 
 
@@ -68,7 +70,7 @@ def _reason(votes: pl.DataFrame, labels: tuple[str, ...], usable: pl.Series, unu
         .then(pl.lit(_USABLE))
         .when(pl.col("utterance_id").is_in(unusable.implode()))
         .then(pl.lit(NO_AUDIO))
-        .otherwise(pl.lit("vote for an unknown utterance"))
+        .otherwise(pl.lit(UNKNOWN_UTTERANCE))
     )
 
 

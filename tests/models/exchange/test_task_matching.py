@@ -9,7 +9,7 @@ from ambivox.models.exchange._task_matching import UtteranceFinder
 from ambivox.models.tables import Utterances
 
 
-def finder(*audio: str) -> UtteranceFinder:
+def finder(*audio: str, id_field: str = "utterance_id") -> UtteranceFinder:
     frame = pl.DataFrame(
         {
             "utterance_id": [f"u{number}" for number in range(1, len(audio) + 1)],
@@ -23,7 +23,7 @@ def finder(*audio: str) -> UtteranceFinder:
             "speaker": pl.Series([None] * len(audio), dtype=pl.String),
         }
     )
-    return UtteranceFinder(Utterances.check(frame, ("anger", "joy")))
+    return UtteranceFinder(Utterances.check(frame, ("anger", "joy")), id_field)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def finder(*audio: str) -> UtteranceFinder:
 )
 def test_names_that_label_studio_gives_to_uploads_are_found(recording: str, uploaded: str) -> None:
     found = finder(recording, "calls/other.wav")
-    assert found.find({"audio": uploaded}) == "u1"
+    assert found.find({"audio": uploaded}).utterance_id == "u1"
 
 
 @pytest.mark.parametrize(
@@ -55,16 +55,34 @@ def test_a_name_of_several_recordings_is_no_match_and_they_are_named(
     recordings: tuple[str, str], audio: str
 ) -> None:
     found = finder(*recordings)
-    assert found.find({"audio": audio}) is None
-    assert found.why_not({"audio": audio}) == f"{audio} may be of several utterances: 'u1', 'u2'"
+    problem = "vote for a recording of several utterances"
+    assert found.find({"audio": audio}) == (None, problem, f"{audio} may be of 'u1', 'u2'")
 
 
 def test_a_recording_with_the_very_name_of_the_task_comes_first() -> None:
-    assert finder("a/take one.wav", "b/take_one.wav").find({"audio": "take_one.wav"}) == "u2"
+    assert finder("a/take one.wav", "b/take_one.wav").find({"audio": "take_one.wav"}).utterance_id == "u2"
 
 
-def test_audio_in_another_field_is_found_where_there_is_one() -> None:
+@pytest.mark.parametrize("audio", ["", " ", None, {"url": "x"}])
+def test_audio_in_another_field_is_found_where_there_is_one(audio: object) -> None:
     found = finder("calls/a.wav", "calls/b.wav")
-    assert found.find({"url": "https://host/calls/b.wav?sig=1", "text": "said a.wav, loudly"}) == "u2"
-    assert found.find({"first": "a.wav", "second": "b.wav"}) is None
-    assert found.why_not({"first": "a.wav", "second": "b.wav"}) == "neither an id nor audio"
+    task = {"audio": audio, "url": "https://host/calls/b.wav?sig=1", "text": "said a.wav, loudly"}
+    assert found.find(task).utterance_id == "u2"
+
+
+def test_audio_in_several_fields_is_asked_about_and_an_option_names_one() -> None:
+    task = {"first": "a.wav", "second": "1a2b3c4d-b_1.wav"}
+    found = finder("calls/a.wav", "calls/b 1.wav").find(task)
+    assert found.utterance_id is None
+    assert found.detail.startswith(
+        "audio in several fields, 'first', 'second': name the one that was heard by --id-field"
+    )
+    assert finder("calls/a.wav", "calls/b 1.wav", id_field="second").find(task).utterance_id == "u2"
+
+
+def test_an_id_that_is_unknown_is_not_replaced_by_audio() -> None:
+    assert finder("a.wav").find({"utterance_id": "gone", "audio": "a.wav"}) == (
+        None,
+        "vote for an unknown utterance",
+        "gone",
+    )

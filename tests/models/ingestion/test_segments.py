@@ -221,7 +221,14 @@ def test_an_end_that_contradicts_the_duration_is_a_reject(root: Path) -> None:
 def test_a_duration_of_the_whole_recording_contradicts_nothing(root: Path) -> None:
     rows = ["a,call.wav,0,1,3", "b,call.wav,1,2,3", "c,call.wav,2,3,3", "d,single.wav,0,0.5,0.5"]
     write(root, "utterance_id,audio,start,end,duration", rows, VOTES)
-    assert ingested(root).utterances.frame["utterance_id"].to_list() == ["a", "b", "c", "d"]
+    corpus = ingested(root)
+    assert corpus.utterances.frame["utterance_id"].to_list() == ["a", "b", "c", "d"]
+    (note,) = (each for each in corpus.profile["notes"] if "duration" in each)
+    assert note.startswith(
+        "column 'duration' is not read, because 3 of 4 rows contradict it, such as 1 s from start to end, but a duration of 3 s"
+    )
+    corpus = ingested(root, duration="duration")
+    assert corpus.rejects.filter(reason="unreadable segment")["utterance_id"].to_list() == ["a", "b", "c"]
 
 
 def test_one_channel_for_all_does_not_replace_those_of_the_table(root: Path) -> None:
