@@ -86,10 +86,10 @@ def describes_recordings(frame: pl.DataFrame, column: str, keys: Sequence[str], 
     per_recording = (
         frame.drop_nulls([*keys, column])
         .group_by(keys)
-        .agg(pl.len().alias("ambivox:rows"), pl.col(column).n_unique())
+        .agg(pl.struct(rows=pl.len(), values=pl.col(column).n_unique()).alias(column))
     )
-    several = per_recording.filter(pl.col("ambivox:rows") > 1)
-    return several.height >= least and bool((several[column] == 1).all())
+    several = per_recording[column].struct.unnest().filter(pl.col("rows") > 1)
+    return several.height >= least and bool((several["values"] == 1).all())
 
 
 def agree_too_well(frame: pl.DataFrame, column: str, keys: Sequence[str]) -> bool:

@@ -104,6 +104,7 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     # Columns that are called like those of the result.
     *(("crema-d", b",A,D,F,H,N,S,fileName,%s\n100001,0,0,0,1,10,0,1001_IEO_NEU_XX,11\n" % name) for name in (b"utterance_id", b"number", b"votes", b"letter", b"line")),
     *(("msp-podcast-answers", b'FileName,EmoDetail,%s\nM_1_1.wav,"W5; Neutral; Neutral; A:2.0; V:5.0; D:4.0;",x\n' % name) for name in (b"1", b"2", b"_", b"EmoAct")),
+    ("table-preview", b"file,kim,lou,max,ambivox:rows\na.wav,joy,fear,joy,x\nb.wav,calm,joy,joy,x\nc.wav,joy,fear,joy,x\n"),
     # Tags of a sheet without an end, and megabytes behind an MP3 that are none.
     ("table-workbook-xml", b"<sheetData>" + b"<row " * 20_000),
     ("table-workbook-xml", b"<sheetData><row " + b' hidden="1"' * 9_000),

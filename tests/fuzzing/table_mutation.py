@@ -14,7 +14,7 @@ _NAMES = (
     "utterance_id", "audio", "file", "annotator_id", "rater", "label", "emotion", "Emotion", "speaker", "transcript", "Utterance",
     "start", "end", "duration", "start_frame", "end_frame", "fps", "frame_rate", "start_sample", "num_samples", "sampling rate (kHz)",
     "channel", "weight", "age", "split", "status", "confidence", "votes", "anger", "joy", "Kim", "Participant Private ID", "Response",
-    "Answer.emotion", "WorkerId", "valence", "sex", "language", "date", "ambivox:line", "line", "", "x_duplicated_0", "notes", "label_1",
+    "Answer.emotion", "WorkerId", "valence", "sex", "language", "date", "ambivox:line", "ambivox:rows", "line", "number", "file", "1", "_", "problem", "", "x_duplicated_0", "notes", "label_1",
 )  # fmt: skip
 _CELLS = (
     "", " ", "-", "NA", "nan", "inf", "-inf", "1e308", "9" * 400, "-1", "0", "0.0", "1", "2", "101.0", "1,5", "1.000,5", "75%", "101%", "1/0",
