@@ -41,6 +41,7 @@ _POTATO_1 = {
     "displayed_text": "",
     "label_annotations": {"emotion": {"anger": "true", "joy": "0"}},
 }
+_POTATO_CONFIG = b"annotation_schemes:\n- name: emotion\n  sequential_key_binding: true\n  labels: [anger, {name: joy, key_value: 0}, 3]\n"
 _ARGILLA = [
     {
         "id": name,
@@ -107,6 +108,11 @@ def _potato_state(content: bytes, folder: Path) -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
     state.write_bytes(content)
     read_votes(folder, _listed())
+
+
+def _potato_config(content: bytes, folder: Path) -> None:
+    (folder / "config.yaml").write_bytes(content)
+    _potato_state(_lines(_POTATO_STATE), folder)
 
 
 def _votes_of(tool: str, name: str) -> Callable[[bytes, Path], object]:
@@ -217,6 +223,7 @@ def parsers() -> Iterator[tuple[str, Parser]]:
     recordings, supervisions = _lines(_RECORDING), _lines(_SUPERVISION)
     error_row = {"custom_id": "a-2", "response": {"status_code": 400, "body": {"error": "no"}}}
     yield "potato-state", Parser(_potato_state, (_lines(_POTATO_STATE),))
+    yield "potato-config", Parser(_potato_config, (_POTATO_CONFIG,))
     yield "potato-lines", Parser(_votes_of("potato", "annotations.jsonl"), (_lines(*_POTATO_LINES),))
     yield "potato-list", Parser(_votes_of("potato", "annotations.json"), (_lines(_POTATO_LINES),))
     yield "potato-old", Parser(_votes_of("potato", "r1/annotated_instances.jsonl"), (_lines(_POTATO_1),))

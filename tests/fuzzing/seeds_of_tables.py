@@ -59,6 +59,7 @@ POTATO = (
     b"user,instance_id,displayed_text,emotion:::anger,emotion:::joy,sure:::very,span_annotation:::x\nr1,u1,,true,,5,[]\nr2,u2,,,1.0,,[]\n",
     b"instance_id,user_id,annotator_origin,emotion.anger,emotion.joy,emotion,other._spans\nu1,r1,human,anger,joy,joy,[]\nu2,r2,llm,,true,,\n",
     codecs.BOM_UTF8 + b"instance_id\tuser_id\temotion.anger\temotion.joy\nu1\tr1\ttrue\t\nu2\tr1\t\ttrue\n",
+    b"user,instance_id,emotion:::anger,emotion:::joy\nr1,u1,1,\nr2,u2,,0\nr2,u1,1.0,\n",
     codecs.BOM_UTF16_BE + "instance_id,user_id,emotion\nu1,r1,anger\nu2,,joy\n".encode("utf-16-be"),
 )  # fmt: skip
 CREMA_D = (
