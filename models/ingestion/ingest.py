@@ -180,7 +180,7 @@ def ingest(
             *unusable_notes(unusable),
             *audio_notes(usable),
             *imported_votes.describe(more_votes),
-            *split_warnings(split),
+            *split_warnings(split, usable, unknown_speakers),
             *_without_truth(without_truth),
         ],
     }

@@ -11,7 +11,7 @@ from ambivox.models.ingestion.columns import best_named
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.proposed_options import OPTIONAL_ROLES
 from ambivox.models.ingestion.table_settings import column_of
-from ambivox.models.ingestion.utterance_rows import are_splits
+from ambivox.models.ingestion.utterance_rows import are_splits, split_note
 
 
 def optional_columns(
@@ -47,7 +47,9 @@ def optional_columns(
                 name for name in frame.columns if name not in used | set(optional.values()) and name != LINE
             ]
             synonym = best_named(role, free)
-            if synonym is not None and (role != "split" or are_splits(frame[synonym])):
+            if synonym is not None and role == "split" and not are_splits(frame[synonym]):
+                notes += split_note(synonym, frame[synonym])
+            elif synonym is not None:
                 optional[role] = synonym
                 notes.append(f"column {synonym!r} is read as the {role} (--options.{role} names another one)")
     return optional

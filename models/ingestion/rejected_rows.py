@@ -7,7 +7,7 @@ from collections import Counter
 import polars as pl
 
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.vote_checks import NO_AUDIO
+from ambivox.models.ingestion.vote_checks import NO_AUDIO, REJECTED_UTTERANCE
 
 
 class IngestError(UserError):
@@ -35,8 +35,11 @@ def after_rejects(error: UserError, rejects: pl.DataFrame) -> UserError:
     """
     if isinstance(error, IngestError) or not rejects.height:
         return error
-    # Votes that were rejected because the audio was are no cause.
-    reasons = sorted(Counter(rejects["reason"]).most_common(), key=lambda reason: reason[0] == NO_AUDIO)
+    # Votes that were rejected because the audio or the utterance was are no cause.
+    reasons = sorted(
+        Counter(rejects["reason"]).most_common(),
+        key=lambda reason: reason[0] in (NO_AUDIO, REJECTED_UTTERANCE),
+    )
     counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
     return IngestError(f"rejected: {counts}; {_example(rejects, reasons[0][0])}; then: {error}", rejects)
 

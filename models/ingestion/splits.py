@@ -191,11 +191,15 @@ def _assign_speakers(size_S: np.ndarray, share_L: np.ndarray, rng: np.random.Gen
     return split_S
 
 
-def split_warnings(utterances: pl.DataFrame) -> list[str]:
+def split_warnings(
+    utterances: pl.DataFrame, published: pl.DataFrame, unknown_speakers: UnknownSpeakers
+) -> list[str]:
     """List what a user should know about splits before trusting a result.
 
     Args:
         utterances: With ``split``, ``speaker`` and ``audio_sha256``.
+        published: ``speaker`` and ``split`` before splits were drawn (null where there is no official one).
+        unknown_speakers: As in ``draw_splits``.
     """
     overlap = split_overlap(utterances)
     lines = []
@@ -204,9 +208,14 @@ def split_warnings(utterances: pl.DataFrame) -> list[str]:
             f"{counted(overlap['speakers'], 'speaker is', 'speakers are')} in more than one split, as published"
         )
     if overlap["unknown_train"] and overlap["unknown_other"]:
+        drawn = published.filter(pl.col("speaker").is_null())["split"].null_count()
+        if not drawn:
+            why = ", as published"
+        else:
+            why = ", because each counts as a speaker of its own" if unknown_speakers == "alone" else ""
         lines.append(
             f"utterances of unknown speakers are in train ({overlap['unknown_train']}) and in development or test "
-            f"({overlap['unknown_other']}), as published: the same speaker may be in both"
+            f"({overlap['unknown_other']}){why}: the same speaker may be in both"
         )
     copies = (
         utterances.group_by("audio_sha256").agg(pl.col("split").n_unique()).filter(pl.col("split") > 1).height

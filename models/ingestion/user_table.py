@@ -34,7 +34,7 @@ from ambivox.models.ingestion.utterance_rows import (
     one_row_per_utterance,
     read_splits,
     reject_ambiguous,
-    reject_ambiguous_votes,
+    reject_votes_on,
     text_column,
 )
 from ambivox.models.ingestion.vote_ids import match_ids, repeated_votes, split_labels
@@ -142,17 +142,19 @@ def _assemble(
         notes += row_notes
     selected, utterance_notes = clean_utterances(selected)
     selected, ambiguous = reject_ambiguous(selected)
+    listed = selected["utterance_id"]
     selected, bad_segments = reject_unreadable(selected)
     selected, foreign_audio, audio_notes = resolve_audio(selected, path.parent)
     audio_notes += unlisted_note(selected["audio"].drop_nulls(), path.name)
     normalised, bad_splits = read_splits(selected)
+    bad_utterances = pl.concat([ambiguous, bad_segments, foreign_audio, bad_splits])
     votes = read_votes(votes_path, vote_table, settings, optional)
     notes += status_note(vote_table, settings)
     status_rejects = rejected_assignments(votes, settings, votes_path)
     votes = votes.filter(~is_left_out(settings)) if "status" in votes.columns else votes
     labels: tuple[str, ...] = settings.get("labels", ()) if shape != "counts" else ()
-    votes, id_notes = match_ids(votes.drop("status", strict=False), normalised["utterance_id"])
-    votes, ambiguous_votes = reject_ambiguous_votes(votes, ambiguous["utterance_id"], votes_path)
+    votes, id_notes = match_ids(votes.drop("status", strict=False), listed)
+    votes, votes_on_them = reject_votes_on(votes, bad_utterances, normalised["utterance_id"], votes_path)
     if shape != "counts":
         folded, other_notes = fold_other(votes["label"], labels)
         votes, id_notes = votes.with_columns(folded), [*id_notes, *other_notes]
@@ -177,9 +179,7 @@ def _assemble(
         normalised,
         votes.filter(is_human),
         licence="the owner's",
-        rejects=pl.concat(
-            [ambiguous, ambiguous_votes, bad_segments, foreign_audio, bad_splits, alm_votes, status_rejects]
-        ),
+        rejects=pl.concat([bad_utterances, votes_on_them, alm_votes, status_rejects]),
         notes=(*notes, *utterance_notes, *audio_notes, *id_notes, *vote_notes),
     )
 

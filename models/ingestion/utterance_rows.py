@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import polars as pl
 
 from ambivox.models.counted import counted
+from ambivox.models.errors import UserError
 from ambivox.models.ingestion.corpus import no_rejects, rejected
+from ambivox.models.ingestion.rejected_rows import after_rejects
+from ambivox.models.ingestion.vote_checks import REJECTED_UTTERANCE
+from ambivox.models.tables import SPLITS
 
 _FEW = 0.2  # of the utterances with several rows
 # Where in its recording an utterance is.
@@ -39,7 +44,37 @@ def are_splits(values: pl.Series) -> bool:
     """
     if values.dtype != pl.String:
         return False
-    return bool(values.drop_nulls().str.strip_chars().str.to_lowercase().is_in(list(SPLIT_NAMES)).all())
+    return not len(_other_than_splits(values))
+
+
+def split_note(column: str, values: pl.Series) -> list[str]:
+    """Say that a column that is called like one of splits is not read, where some of its values are splits.
+
+    Args:
+        column: Its name.
+        values: The column.
+
+    Example:
+        >>> split_note("subset", pl.Series(["train", "dev2"]))[0][:60]
+        "column 'subset' is not read as the split, because it holds '"
+        >>> split_note("set", pl.Series(["A", "B"]))
+        []
+    """
+    if values.dtype != pl.String:
+        return []
+    others = _other_than_splits(values)
+    if not len(others) or len(others) == values.drop_nulls().n_unique():
+        return []
+    return [
+        f"column {column!r} is not read as the split, because it holds {others[0]!r}; expected {', '.join(SPLITS)}; with --options.split "
+        f"{shlex.quote(column)} the rows of other splits are rejects"
+    ]
+
+
+def _other_than_splits(values: pl.Series) -> pl.Series:
+    """The distinct values that are no names of splits, sorted."""
+    is_split = values.str.strip_chars().str.to_lowercase().is_in(list(SPLIT_NAMES))
+    return values.filter(~is_split).unique().sort()
 
 
 def text_column(column: str) -> pl.Expr:
@@ -116,22 +151,35 @@ def reject_ambiguous(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFra
     return utterances.filter(~is_ambiguous), rejects
 
 
-def reject_ambiguous_votes(
-    votes: pl.DataFrame, ambiguous: pl.Series, path: Path
+def reject_votes_on(
+    votes: pl.DataFrame, rejects: pl.DataFrame, kept: pl.Series, path: Path
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Reject the votes on ids that ``reject_ambiguous`` took out.
+    """Reject the votes on utterances that were rejected, for the same reason.
 
     Args:
         votes: The votes.
-        ambiguous: The ids.
+        rejects: The rejected utterances.
+        kept: The ids of the others.
         path: The table of votes.
 
     Returns:
         The other votes and the rejects.
+
+    Raises:
+        UserError: There are votes, but all are on rejected utterances.
     """
-    is_ambiguous = votes["utterance_id"].is_in(ambiguous.unique().implode()).fill_null(value=False)
-    rows = votes.filter(is_ambiguous).with_columns(file=pl.lit(str(path)))
-    return votes.filter(~is_ambiguous), rejected(rows, "vote on an id of several recordings")
+    of_utterances = rejects.drop_nulls("utterance_id").unique(
+        "utterance_id", keep="first", maintain_order=True
+    )
+    reason_of = dict(of_utterances.select("utterance_id", "reason").iter_rows())
+    for name in kept.unique():
+        reason_of.pop(name, None)
+    is_rejected = votes["utterance_id"].is_in(list(reason_of)).fill_null(value=False)
+    rows = votes.filter(is_rejected).with_columns(file=pl.lit(str(path)))
+    detail = pl.col("utterance_id").replace_strict(reason_of, default=None, return_dtype=pl.String)
+    if rows.height and is_rejected.all():
+        raise after_rejects(UserError(f"{path}: all votes are on rejected utterances"), rejects)
+    return votes.filter(~is_rejected), rejected(rows, REJECTED_UTTERANCE, detail)
 
 
 def read_splits(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -149,5 +197,6 @@ def read_splits(utterances: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         pl.col("split").str.to_lowercase().replace_strict(SPLIT_NAMES, default=None, return_dtype=pl.String)
     )
     is_unknown = pl.col("split").is_not_null() & split.is_null()
-    rejects = rejected(utterances.filter(is_unknown), "unknown split", pl.col("split"))
+    detail = pl.format("{}; expected {}", "split", pl.lit(", ".join(SPLITS)))
+    rejects = rejected(utterances.filter(is_unknown), "unknown split", detail)
     return utterances.filter(~is_unknown).with_columns(split=split), rejects

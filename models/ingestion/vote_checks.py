@@ -12,6 +12,8 @@ from ambivox.models.tables import Votes
 NO_AUDIO = "votes for an utterance without audio"
 #: Why votes for an utterance that is not listed are rejected.
 UNKNOWN_UTTERANCE = "vote for an unknown utterance"
+#: Why votes for an utterance that is itself rejected are rejected.
+REJECTED_UTTERANCE = "vote for a rejected utterance"
 _USABLE = ""
 
 

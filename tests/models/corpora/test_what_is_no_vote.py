@@ -275,7 +275,7 @@ def test_an_id_of_several_recordings_in_a_table_of_its_own_is_rejected_with_its_
     data = load(root)
     assert data.utterances["utterance_id"].to_list() == ["3"]
     reasons = data.rejects["reason"].value_counts().rows()
-    assert dict(reasons) == {"id of several recordings": 4, "vote on an id of several recordings": 8}
+    assert dict(reasons) == {"id of several recordings": 4, "vote for a rejected utterance": 8}
 
 
 def test_a_doubtful_proposal_is_not_kept(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -329,4 +329,4 @@ def test_one_time_that_is_none_is_one_reject(root: Path) -> None:
     write(root / "a.csv", ["file", "start", "end", "rater", "emotion"], lines)
     data = load(root)
     assert data.utterances["utterance_id"].n_unique() == 12
-    assert data.rejects["reason"].to_list() == ["unreadable segment"]
+    assert data.rejects["reason"].to_list() == ["unreadable segment", "vote for a rejected utterance"]

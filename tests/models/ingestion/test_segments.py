@@ -138,7 +138,7 @@ def test_times_that_cannot_be_are_rejects(root: Path, time: str) -> None:
     corpus = ingested(root, start="start", end="end")
     assert corpus.utterances.frame["utterance_id"].to_list() == ["a", "b"]
     reasons = set(corpus.profile["rejects"]) - {
-        "vote for an unknown utterance",
+        "vote for a rejected utterance",
         "votes for an utterance without audio",
     }
     assert reasons in ({"unreadable segment"}, {"audio is outside the recording"})
