@@ -123,25 +123,31 @@ def load(root: Path, *, votes: str = "votes", labels: tuple[str, ...] = ()) -> C
     labels = labels or _known_labels(root) or tuple(sorted(table["label"].unique()))
     unusable = pl.DataFrame(rejects, REJECTS, orient="row")
     if not labels:
-        raise after_rejects(_no_votes(root, votes, fields), unusable)
+        advice = (
+            ""
+            if votes in fields
+            else ", or the labels of a corpus without votes with --options.labels anger,joy"
+        )
+        raise after_rejects(UserError(f"{root}: {_no_votes(votes, fields)}{advice}"), unusable)
+    notes = _notes([recording for name, recording in recordings.items() if name not in heard])
+    if utterances and not given and votes not in fields:
+        notes = (*notes, _no_votes(votes, fields))
     return CorpusData(
         labels=labels,
         utterances=pl.DataFrame(utterances, _UTTERANCES, orient="row"),
         votes=table,
         licence="that of the corpus the manifests are of",
         rejects=unusable,
-        notes=_notes([recording for name, recording in recordings.items() if name not in heard]),
+        notes=notes,
     )
 
 
-def _no_votes(root: Path, field: str, fields: set[str]) -> UserError:
+def _no_votes(field: str, fields: set[str]) -> str:
+    """Say where votes were looked for, and where they may be."""
     if field in fields:
-        return UserError(f"{root}: no vote of a supervision can be used")
+        return "no vote of a supervision can be used"
     custom = f"they have {', '.join(map(repr, sorted(fields)))}" if fields else "they have no custom fields"
-    return UserError(
-        f"{root}: no supervision has votes in its custom field {field!r}; {custom}; name the field with "
-        "--options.votes FIELD, or the labels of a corpus without votes with --options.labels anger,joy"
-    )
+    return f"no supervision has votes in its custom field {field!r}; {custom}; name the field with --options.votes FIELD"
 
 
 def _notes(unheard: list[Recording]) -> tuple[str, ...]:

@@ -192,7 +192,12 @@ def test_no_votes_is_one_line_that_names_the_fields_there_are(tmp_path: Path) ->
     ):
         corpus.load(tmp_path)
     assert corpus.load(tmp_path, votes="mood").votes["label"].to_list() == ["joy"]
-    assert corpus.load(tmp_path, labels=("joy",)).votes.height == 0
+    data = corpus.load(tmp_path, labels=("joy",))
+    assert data.votes.height == 0
+    assert data.notes == (
+        "no supervision has votes in its custom field 'votes'; they have 'mood', 'snr'; name the field with --options.votes "
+        "FIELD",
+    )
 
 
 def test_a_command_is_never_run(tmp_path: Path) -> None:

@@ -87,8 +87,8 @@ def test_what_is_no_number_of_frames_is_a_reject(root: Path) -> None:
     segments(
         root, ["start_sample", "end_sample", "sample_rate"], ["0.5", "640", "16000"], ["640", "1280", "16000"]
     )
-    assert load(root, start="start_sample").rejects["reason"].to_list() == ["unreadable segment"] * 2
+    assert load(root, start="start_sample").rejects.filter(reason="unreadable segment").height == 2
     segments(
         root, ["start_sample", "end_sample", "sample_rate"], ["0", "640", "16"], ["640", "1280", "16000"]
     )
-    assert load(root, start="start_sample").rejects["reason"].to_list() == ["unreadable segment"] * 2
+    assert load(root, start="start_sample").rejects.filter(reason="unreadable segment").height == 2
