@@ -13,6 +13,8 @@ from ambivox.models.ingestion.column_content import is_counts
 from ambivox.models.ingestion.columns import named_columns, words
 from ambivox.models.ingestion.emotion_words import emotions_in, names_an_emotion
 
+#: What to do where there are shares.
+NUMBERS_FOR_SHARES = "write numbers of votes in their place: shares (or percent / 100) times the number of votes on the utterance"
 _PERCENT = 100
 # What other columns of numbers are called.
 _ROLES = ("utterance", "annotator", "speaker", "age", "weight", "split")

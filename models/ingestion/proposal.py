@@ -11,7 +11,7 @@ from ambivox.models.ingestion.annotator_columns import annotator_hints
 from ambivox.models.ingestion.audio_columns import audio_columns
 from ambivox.models.ingestion.column_content import Source, is_of_one, is_one_to_one
 from ambivox.models.ingestion.columns import all_named, best_named, named_columns, words
-from ambivox.models.ingestion.count_columns import share_columns
+from ambivox.models.ingestion.count_columns import NUMBERS_FOR_SHARES, share_columns
 from ambivox.models.ingestion.frame_numbers import have_parts, rate_doubt
 from ambivox.models.ingestion.headers import check_audio_header, check_id_header, check_label_track
 from ambivox.models.ingestion.id_columns import find_shared_ids
@@ -177,8 +177,8 @@ def _find_votes(
         shares = next((names for source in sources if (names := share_columns(source.frame))), [])
         if shares:
             missing = (
-                f"numbers of votes: the columns {', '.join(map(repr, shares))} hold shares; write numbers of votes in "
-                "their place: shares (or percent / 100) times the number of votes on the utterance"
+                f"numbers of votes: the columns {', '.join(map(repr, shares))} hold shares; "
+                f"{NUMBERS_FOR_SHARES}"
             )
         proposal.missing.append(missing)
         return None, None

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from ambivox.models.errors import UserError
+from ambivox.models.ingestion.count_columns import NUMBERS_FOR_SHARES
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.nested import refuse_nested
 from ambivox.models.ingestion.table_settings import column_of
@@ -155,8 +156,10 @@ def _count(path: Path, table: pl.DataFrame, name: str) -> pl.Expr:
     is_valid = text.is_null() | is_number.fill_null(value=False)
     invalid = table.filter(~is_valid)
     if invalid.height:
+        are_shares = text.str.contains(r"^\d+([.,]\d+)?\s*%$").any() or ((number > 0) & (number < 1)).any()
+        advice = f"; shares are no votes: {NUMBERS_FOR_SHARES}" if are_shares else ""
         raise UserError(
-            f"{path}:{invalid[LINE][0]}: {name} is {invalid[name][0]!r}; expected a number of votes, 0 to {MOST_VOTES:,}"
+            f"{path}:{invalid[LINE][0]}: {name} is {invalid[name][0]!r}; expected a number of votes, 0 to {MOST_VOTES:,}{advice}"
         )
     return pl.lit(number.fill_null(0).cast(pl.Int64))
 

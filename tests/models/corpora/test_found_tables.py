@@ -154,6 +154,17 @@ def test_percent_with_their_sign_are_no_labels(root: Path, shares: tuple[str, st
     write(root / "percent.csv", ["path", "joy", "fear"], lines)
     with pytest.raises(UserError, match="'joy', 'fear' hold shares; write numbers of votes"):
         load(root)
+    with pytest.raises(
+        UserError, match=r"joy is .*expected a number of votes.*; shares are no votes: write numbers"
+    ):
+        load(
+            root,
+            utterances="percent.csv",
+            audio="path",
+            utterance="path",
+            shape="counts",
+            labels=("joy", "fear"),
+        )
 
 
 def test_numbers_as_labels_are_asked_about(root: Path) -> None:
