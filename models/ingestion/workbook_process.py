@@ -26,15 +26,20 @@ _RELATION = re.compile(rb"<Relationship\s[^<>]*>")
 _HIDDEN = rb"\s(?>[^<>]*?hidden=\"(?:1|true)\")[^<>]*+"
 _HIDDEN_ROW = re.compile(rb"<(?:\w+:)?row" + _HIDDEN + rb"(?<!/)>")
 _HIDDEN_COLUMNS = re.compile(rb"<(?:\w+:)?col" + _HIDDEN + rb">")
+# In an .ods, a tag is of as many rows or columns as it says, also of all empty ones to the end of the sheet.
+_ODS_MEMBER = "content.xml"
+_ODS_TAG = re.compile(rb"<table:(table|table-row|table-column)(?=[\s/>])[^<>]*+>")
+_ODS_HIDDEN = ("collapse", "filter")
 
 
 def main(workbook: str, folder: str) -> int:
     """Read a workbook; returns the exit code."""
     import fastexcel
+    import polars as pl
 
     try:
         reader = fastexcel.read_excel(workbook)
-        files = _files_of_sheets(workbook)
+        files, ods = _files_of_sheets(workbook), _hidden_in_ods(workbook)
         cells, sheets = 0, []
         for number, name in enumerate(reader.sheet_names):
             sheet = reader.load_sheet(name, header_row=None, skip_rows=0, dtypes="string")
@@ -45,6 +50,12 @@ def main(workbook: str, folder: str) -> int:
                 return 1
             frame.write_parquet(Path(folder) / f"{number}.parquet", compression="lz4")
             rows, columns = _hidden(workbook, files.get(name), frame.width)
+            if name in ods and frame.width:
+                is_filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series()
+                rows = sum(int(is_filled[slice(*part.indices(frame.height))].sum()) for part in ods[name][0])
+                columns = [
+                    number + 1 for part in ods[name][1] for number in range(*part.indices(frame.width))
+                ]
             is_hidden = sheet.visible != "visible"
             sheets.append({"name": name, "is_hidden": is_hidden, "rows": rows, "columns": columns})
     except Exception as error:  # noqa: BLE001 - the library raises errors of many types about damaged files
@@ -86,6 +97,32 @@ def _hidden(workbook: str, member: str | None, width: int) -> tuple[int, list[in
     except (zipfile.BadZipFile, KeyError, OSError, ValueError):
         return 0, []
     return rows, sorted(columns)
+
+
+def _hidden_in_ods(workbook: str) -> dict[str, tuple[list[slice], list[slice]]]:
+    """The hidden rows and columns of each sheet, from 0; none where the workbook is no .ods."""
+    hidden: dict[str, tuple[list[slice], list[slice]]] = {}
+    rows: list[slice] = []
+    columns: list[slice] = []
+    row = column = 0
+    try:
+        for text in _chunks(workbook, _ODS_MEMBER):
+            for tag in _ODS_TAG.finditer(text):
+                is_hidden = _attribute(tag[0], b"table:visibility") in _ODS_HIDDEN
+                if tag[1] == b"table":
+                    rows, columns, row, column = [], [], 0, 0
+                    hidden[_attribute(tag[0], b"table:name")] = (rows, columns)
+                elif tag[1] == b"table-row":
+                    end = row + int(_attribute(tag[0], b"table:number-rows-repeated") or 1)
+                    rows += [slice(row, end)] if is_hidden else []
+                    row = end
+                else:
+                    end = column + int(_attribute(tag[0], b"table:number-columns-repeated") or 1)
+                    columns += [slice(column, end)] if is_hidden else []
+                    column = end
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError):
+        return {}
+    return hidden
 
 
 def _chunks(workbook: str, member: str) -> Iterator[bytes]:

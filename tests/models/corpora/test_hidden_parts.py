@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,55 @@ def test_hidden_rows_and_columns_are_named(root: Path) -> None:
         "table.xlsx: 2 hidden rows and the hidden columns B, C of the sheet 'a <b> & c' are read; delete what is no data"
         in data.notes
     )
+
+
+def ods(path: Path, sheets: dict[str, str]) -> None:
+    """A workbook of LibreOffice, with what its sheets hold as XML."""
+    tables = "".join(
+        f'<table:table table:name="{name}">{content}</table:table>' for name, content in sheets.items()
+    )
+    names = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+    body = f"<office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", kind)
+        archive.writestr("META-INF/manifest.xml", "<manifest/>")
+        archive.writestr(
+            "content.xml",
+            f'<?xml version="1.0"?><office:document-content {names}>{body}</office:document-content>',
+        )
+
+
+def ods_row(cells: list[str], attributes: str = "") -> str:
+    texts = "".join(
+        f'<table:table-cell office:value-type="string"><text:p>{cell}</text:p></table:table-cell>'
+        for cell in cells
+    )
+    return f"<table:table-row{attributes}>{texts}</table:table-row>"
+
+
+@pytest.mark.parametrize("visibility", ["collapse", "filter", "visible"])
+def test_hidden_rows_and_columns_of_libreoffice_are_named(root: Path, visibility: str) -> None:
+    hidden = f'table:visibility="{visibility}"'
+    lines = [
+        ods_row(line, f" {hidden}" if place in (1, 2) else "") for place, line in enumerate([HEADER, *rows()])
+    ]
+    columns = f'<table:table-column/><table:table-column {hidden} table:number-columns-repeated="2"/><table:table-column/>'
+    rest = f'<table:table-row {hidden} table:number-rows-repeated="1048000"><table:table-cell/></table:table-row>'
+    ods(root / "table.ods", {"a &lt;b&gt;": columns + "".join(lines) + rest})
+    data = load(root)
+    assert votes_of(data) == expected()
+    notes = [note for note in data.notes if "hidden" in note]
+    expected_note = "table.ods: 2 hidden rows and the hidden columns B, C of the sheet 'a <b>' are read; delete what is no data"
+    assert notes == ([] if visibility == "visible" else [expected_note])
+
+
+@pytest.mark.parametrize("number", ["-3", "x", "9" * 5000, "99999999999999999999"])
+def test_numbers_of_hidden_rows_that_cannot_be_lose_no_row(root: Path, number: str) -> None:
+    lines = "".join(ods_row(line) for line in [HEADER, *rows()])
+    hidden = f'<table:table-column table:visibility="collapse" table:number-columns-repeated="{number}"/>'
+    ods(root / "table.ods", {"votes": hidden + lines, "empty": ""})
+    assert votes_of(load(root)) == expected()
