@@ -113,7 +113,8 @@ def repeated_votes(votes: pl.DataFrame) -> list[str]:
     utterance, annotator = repeated.row(0)[:2]
     return [
         f"{counted(repeated.height, 'vote is', 'votes are')} shared by different labels in several rows of one annotator, such as "
-        f"{annotator!r} on {utterance!r}: remove rows that are corrected by others, of another round, or deleted"
+        f"{annotator!r} on {utterance!r}: dates are not read, so remove rows that are corrected by others, of another round, or "
+        "deleted"
     ]
 
 

@@ -94,12 +94,13 @@ def test_classes_with_a_number_stay(root: Path) -> None:
 
 
 def test_several_rows_of_an_annotator_are_noted(root: Path) -> None:
-    write(root / "table.csv", HEADER, [*rows(), [*rows()[0][:3], "calm"]])
+    lines = [*([*row, "2025-03-01"] for row in rows()), [*rows()[0][:3], "calm", "2025-03-09"]]
+    write(root / "table.csv", [*HEADER, "date"], lines)
     data = load(root)
     assert votes_of(data)["vera 1", "kim"] == {"joy", "calm"}
-    assert any(
-        "1 vote is shared by different labels in several rows of one annotator, such as 'kim'" in n
-        for n in data.notes
+    (note,) = (each for each in data.notes if "several rows" in each)
+    assert note.startswith(
+        "1 vote is shared by different labels in several rows of one annotator, such as 'kim' on 'Ton/vera 1.wav': dates are "
     )
 
 
