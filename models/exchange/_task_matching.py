@@ -18,8 +18,6 @@ from ambivox.models.tables import Utterances
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")
 _LEFT_OUT = re.compile(r"[^-\w.]")
 _MOST_NAMED = 3  # utterances in a message
-
-
 _SEVERAL = "vote for a recording of several utterances"
 
 
