@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import typing
 from collections.abc import Iterable
 from typing import Any
@@ -32,7 +33,7 @@ def parser_message(error: CycloptsError) -> str:
         words = error.unused_tokens or [""]
         if words[0].startswith(_LONG_DASHES):
             return _unknown(words[0].partition("=")[0], _names(error))
-        return f"These words belong to no option: {' '.join(words)}."
+        return f"These words belong to no option: {shlex.join(words)}."
     if isinstance(error, CoercionError) and (message := _wrong_value(error)):
         return message
     if isinstance(error, MissingArgumentError) and error.argument is not None:

@@ -221,6 +221,7 @@ def test_names_and_paths_keep_their_commas() -> None:
     [
         ([*INGEST, "--shares", "0,1,0"], "--shares: expected 4 values after it, found 3"),
         ([*INGEST, "--shares", "0", "1", "0", "0", "0"], "These words belong to no option: 0."),
+        (["forget", "", "x y"], "These words belong to no option: '' 'x y'."),
         ([*INGEST, "--shares", "a,b,c,d"], '--shares: expected a number, found "a"'),
         ([*INGEST, "--shares", "0,1.5,0,0"], "--shares: expected a number from 0 to 1, found 1.5"),
         ([*INGEST, "--seed", "-1"], "--seed: expected a number from 0 to 4294967295, found -1"),
