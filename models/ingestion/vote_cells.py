@@ -18,7 +18,7 @@ from ambivox.models.ingestion.delimited import LINE
 
 MOST_VOTES = 100_000  # for one label of one utterance; a larger number is no count of raters
 # Votes of a table, and of a row on average: a few kilobytes of large numbers would fill the memory.
-_MOST_TOGETHER, _MOST_PER_ROW = 5_000_000, 1000
+_MOST_TOGETHER, _MOST_PER_ROW = 1_000_000, 1000
 _NUMBER_OF = re.compile(r"^\s*([^\s:=(][^:=(]*)[:=(]\s*(\d{1,6})\s*(?:\)\s*)?$")
 
 
@@ -119,7 +119,9 @@ def votes_of_cell(value: Any, separator: str = ";") -> list[tuple[str | None, st
         filled = {name: content for name, content in value.items() if content is not None}
         if all(isinstance(content, str) for content in filled.values()):
             return [(content, str(annotator)) for annotator, content in filled.items()]
-        return [(str(name), None) for name, number in filled.items() for _ in range(_whole(name, number))]
+        return [
+            vote for name, number in filled.items() for vote in [(str(name), None)] * _whole(name, number)
+        ]
     raise ValueError(f"expected a list or dictionary of votes, found {value!r:.60}")
 
 
@@ -137,11 +139,10 @@ def _written(parts: Sequence[str]) -> list[tuple[str | None, str | None]]:
     counted_parts = [_NUMBER_OF.match(part) for part in parts]
     if all(counted_parts):
         return [
-            (name, None)
+            vote
             for match in counted_parts
             if match
-            for name in [match[1].rstrip()]
-            for _ in range(_whole(name, int(match[2])))
+            for vote in [(match[1].rstrip(), None)] * _whole(match[1].rstrip(), int(match[2]))
         ]
     pairs = [part.split(":") for part in parts]
     if all(len(pair) == 2 and all(map(str.strip, pair)) for pair in pairs):
