@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
@@ -13,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+from filelock import AsyncFileLock
 
 from ambivox.flows.artifact_pictures import NAME, picture_address, pictures_folder
 from ambivox.flows.prefect_settings import prefect_home
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 PROJECT = "AMBIVOX_PROJECT"
 _LOCK = "start.lock"
-_LOCK_SECONDS = 0.1  # between two tries
 _CORPUS = re.compile(r"[a-z][a-z0-9_]*")
 # The page comes from the same address as Prefect's API, and shows text from corpora: it gets no access to the API.
 # Its own scripts run (the page's policy names their hashes), but they can reach nothing.
@@ -64,18 +62,14 @@ def _start_one_at_a_time(app: FastAPI, path: Path) -> None:
 
     @asynccontextmanager
     async def lifespan(application: FastAPI) -> AsyncIterator[Any]:
-        lock = FileLock(path)  # the system releases it where this process is killed
-        while not lock.is_locked:
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                await asyncio.sleep(_LOCK_SECONDS)
+        lock = AsyncFileLock(path)  # the system releases it where this process is killed
+        await lock.acquire()
         try:
             async with start(application) as state:
-                lock.release()
+                await lock.release()
                 yield state
         finally:
-            lock.release()
+            await lock.release()
 
     app.router.lifespan_context = lifespan
 

@@ -1,7 +1,7 @@
 """What probing remembers between runs: a SQLite file that several runs share, and that is made anew where it is damaged.
 
-A recording's row is valid for one size and time of change, and for one version of the code that reads it. What was heard of a clip is stored by the hash of the
-recording. Errors are not stored. A cache that cannot be used costs time, never a result.
+A recording's row is valid for one size and time of change, and for one version of the code that reads it. What was heard of a
+clip is stored by the hash of the recording. Errors are not stored. A cache that cannot be used costs time, never a result.
 """
 
 from __future__ import annotations

@@ -102,8 +102,9 @@ def rows_of_clips(path: Path, table: pl.DataFrame, clips: Sequence[str], *, with
         with_audio: Whether to look for the recordings; else another table names them.
 
     Returns:
-        ``utterance_id`` (the column, or the recording that it names as a question), ``label``, all other columns, ``annotator_id`` ("row 1" and so on) where no column is
-        called so, and ``audio`` (the recording; where there is none, the column) if it was asked for.
+        ``utterance_id`` (the column, or the recording that it names as a question), ``label``, all other columns,
+        ``annotator_id`` ("row 1" and so on) where no column is called so, and ``audio`` (the recording; where there is none,
+        the column) if it was asked for.
 
     Raises:
         UserError: Another column has one of these names.
