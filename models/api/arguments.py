@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+from ambivox.models.column_patterns import is_column_pattern
 from ambivox.models.errors import UserError
 
 
@@ -71,6 +72,8 @@ def label_names(labels: Iterable[Any]) -> tuple[str, ...]:
     if wrong:
         raise UserError(f"labels: expected names, found {wrong[0]!r}")
     names = tuple(str(label) for label in given)
+    if pattern := next(filter(is_column_pattern, names), None):
+        raise UserError(f"labels: {pattern!r} is a pattern for columns; expected names, so rename the label")
     if not names or len(set(names)) < len(names):
         raise UserError(f"labels: expected one or more labels, each once, found {', '.join(names) or 'none'}")
     return names

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from ambivox.models.ingestion.cleaning import holds_text
+
 _ADDRESS = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 _SAMPLE = 20
 _LEAST_VOTES = 3  # votes per annotator, on average
@@ -20,14 +22,14 @@ def address_columns(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
         frame: The table.
         columns: The columns to choose from.
     """
-    return [
-        column
-        for column in columns
-        if frame[column].dtype == pl.String
-        and len(values := frame[column].drop_nulls().unique().str.strip_chars())
-        and values.head(_SAMPLE).str.contains(_ADDRESS).all()
-        and values.str.contains(_ADDRESS).all()
-    ]
+    texts = [column for column in columns if holds_text(frame[column])]
+    are_addresses = pl.all().str.strip_chars().str.contains(_ADDRESS).all()
+    # The first rows tell most columns that have none.
+    for rows in (frame.head(_SAMPLE), frame):
+        if texts:
+            found = rows[texts].select(are_addresses).row(0)
+            texts = [column for column, is_one in zip(texts, found, strict=True) if is_one]
+    return texts
 
 
 def annotator_hints(frame: pl.DataFrame, keys: Sequence[str], columns: Sequence[str]) -> list[str]:

@@ -118,9 +118,11 @@ def clear_nothing(values: pl.Series, what: str, keep: Collection[str] = ()) -> t
         >>> cleared.to_list(), notes
         (['anger', None], ["labels 'N/A' count as missing in 1 row"])
     """
-    is_nothing = (
-        values.str.strip_chars().str.to_lowercase().is_in(_NOTHING) & ~values.is_in(list(keep))
-    ).fill_null(value=False)
+    text = pl.col("value")
+    is_nothing = text.str.strip_chars().str.to_lowercase().is_in(_NOTHING)
+    if keep:
+        is_nothing &= ~text.is_in(list(keep))
+    is_nothing = values.to_frame("value").select(is_nothing.fill_null(value=False)).to_series()
     if not is_nothing.any():
         return values, []
     words = ", ".join(repr(word) for word in values.filter(is_nothing).unique().sort())

@@ -56,7 +56,7 @@ def audio_share(source: Source, column: str, recordings: Collection[str] | None 
         return float(bool({field.name for field in values.dtype.fields} & {"bytes", "path"}))
     if values.dtype.is_nested() or (values.dtype != pl.String and recordings is None):
         return 0.0
-    sample = values.cast(pl.String).drop_nulls().unique(maintain_order=True).head(_SAMPLE)
+    sample = distinct_texts(values, maintain_order=True).head(_SAMPLE)
     if not len(sample):
         return 0.0
     if recordings is not None:
@@ -118,10 +118,21 @@ def overlap(first: pl.Series, second: pl.Series, *, plain: bool = False) -> floa
     """
     if first.dtype.is_nested() or second.dtype.is_nested():
         return 0.0
-    known, values = first.cast(pl.String).drop_nulls().unique(), second.cast(pl.String).drop_nulls().unique()
+    known, values = set(distinct_texts(first)), distinct_texts(second).to_list()
     if plain:
-        known, values = (pl.Series(map(plain_name, names), dtype=pl.String) for names in (known, values))
-    return float(values.is_in(known.implode()).mean() or 0.0) if len(values) else 0.0  # type: ignore[arg-type]
+        known, values = set(map(plain_name, known)), list(map(plain_name, values))
+    return sum(value in known for value in values) / len(values) if values else 0.0
+
+
+def distinct_texts(values: pl.Series, *, maintain_order: bool = False) -> pl.Series:
+    """The distinct values of a column as texts, without nulls.
+
+    Args:
+        values: The column, of single values.
+        maintain_order: Whether they stand in the order of their first rows.
+    """
+    texts = pl.col("value").cast(pl.String).drop_nulls().unique(maintain_order=maintain_order)
+    return values.to_frame("value").select(texts).to_series()
 
 
 def may_be_labels(values: pl.Series) -> bool:
@@ -173,8 +184,9 @@ def is_counts(values: pl.Series) -> bool:
         return True
     if values.dtype.is_nested():
         return False
-    text = values.cast(pl.String).drop_nulls().str.strip_chars().str.to_lowercase()
-    if not len(text) or text.is_in(["true", "false"]).all():
-        return len(text) > 0
-    numbers = text.cast(pl.Float64, strict=False)
-    return bool(numbers.is_not_null().all() and (numbers >= 0).all() and (numbers == numbers.round()).all())
+    text = pl.col("value").cast(pl.String).drop_nulls().str.strip_chars().str.to_lowercase()
+    number = text.cast(pl.Float64, strict=False)
+    is_whole = number.is_not_null() & (number >= 0) & (number == number.round())
+    is_truth = text.is_in(["true", "false"])
+    found = values.to_frame("value").select(len=text.len(), truths=is_truth.all(), whole=is_whole.all())
+    return bool(found["len"][0]) and bool(found["truths"][0] or found["whole"][0])

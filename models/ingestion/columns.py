@@ -25,6 +25,8 @@ _OPTION_COLUMNS = {"utterance": "utterance_id", "annotator": "annotator_id"}
 _ANSWERS = ("label", "weight")
 #: Of missing names, such as those of thousands of raters: each is compared with every column.
 MOST_SUGGESTIONS = 20
+# Shares of two names' letters that are equal (difflib): between the two, a synonym comes first.
+_SIMILAR, _VERY_SIMILAR = 0.6, 0.8
 # What crowdsourcing platforms (MTurk, Toloka) write before what a worker said, and before what describes a clip or a
 # worker, as a dictionary of Prodigy does, too.
 _OF_ANSWERS = re.compile(r"^(Answer\.|OUTPUT:)")
@@ -46,23 +48,46 @@ def suggest_column(required: str, columns: Sequence[str], option: str | None = N
         >>> suggest_column("audio", ["ID", "Wav file"]), suggest_column("label", ["lable", "x"])
         ('Wav file', 'lable')
     """
+    return next(iter(suggest_columns([required], columns, option).values()), None)
+
+
+def suggest_columns(
+    required: Sequence[str], columns: Sequence[str], option: str | None = None
+) -> dict[str, str]:
+    """Find the columns that required ones are probably called, each by itself; see ``suggest_column``.
+
+    Args:
+        required: The names that were expected.
+        columns: The names to choose from.
+        option: The option that maps the columns, if any.
+
+    Returns:
+        Expected name -> the most similar name; those without one are left out.
+    """
     column_words = {column: words(column) for column in columns}
     plain = {"".join(column_words[column]): column for column in reversed(columns) if column_words[column]}
+    suggested = {name: _suggested(name, column_words, plain, option) for name in required}
+    return {name: column for name, column in suggested.items() if column is not None}
+
+
+def _suggested(
+    required: str, column_words: Mapping[str, Sequence[str]], plain: Mapping[str, str], option: str | None
+) -> str | None:
     name = "".join(words(required))
     if name in plain:
         return plain[name]
-    if close := difflib.get_close_matches(name, plain, n=1, cutoff=0.8):
-        return plain[close[0]]
+    close = next(iter(difflib.get_close_matches(name, plain, n=1, cutoff=_SIMILAR)), None)
+    if close is not None and difflib.SequenceMatcher(None, close, name).ratio() >= _VERY_SIMILAR:
+        return plain[close]
     role = required if option is None else _OPTION_COLUMNS.get(option, option)
     for synonym in SYNONYMS.get(role, ()):
         if synonym in plain or f"{synonym}id" in plain:
             return plain.get(synonym, plain.get(f"{synonym}id"))
     for synonym in SYNONYMS.get(role, ()):
-        for column in columns:
-            if synonym in column_words[column]:
+        for column, parts in column_words.items():
+            if synonym in parts:
                 return column
-    close = difflib.get_close_matches(name, plain, n=1, cutoff=0.6)
-    return plain[close[0]] if close else None
+    return None if close is None else plain[close]
 
 
 def require_columns(

@@ -150,8 +150,11 @@ def share_columns(frame: pl.DataFrame) -> list[str]:
     shares: dict[str, pl.Series] = {}
     for column in frame.columns:
         if names_an_emotion(column) and not frame[column].dtype.is_nested():
-            text = frame[column].cast(pl.String).drop_nulls().str.strip_chars_end("% ")
-            numbers = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False).drop_nulls()
+            text = (
+                pl.col("value").cast(pl.String).str.strip_chars_end("% ").str.replace(",", ".", literal=True)
+            )
+            number = text.cast(pl.Float64, strict=False).drop_nulls()
+            numbers = frame[column].to_frame("value").select(number).to_series()
             if len(numbers) and numbers.is_between(0, _PERCENT).all():
                 shares[column] = numbers
     has_percent = any(frame[column].cast(pl.String).str.ends_with("%").any() for column in shares)

@@ -13,8 +13,9 @@ from typing import TypeVar
 
 import polars as pl
 
+from ambivox.models.column_patterns import column_names
 from ambivox.models.errors import UserError
-from ambivox.models.ingestion.columns import MOST_SUGGESTIONS, suggest_column
+from ambivox.models.ingestion.columns import MOST_SUGGESTIONS, suggest_columns
 from ambivox.models.ingestion.merged_headers import find_two_rows
 from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES
 
@@ -64,9 +65,9 @@ def find_layout(text: str, required: Sequence[str]) -> Layout:
     """
     declared = _SEPARATOR_LINE.fullmatch(text.split("\n", 1)[0])
     best, best_score = Layout(",", 0), (-1, 0, 0)
-    for separator in (declared[1],) if declared else SEPARATORS:
-        # By a wrong separator, a quotation mark may seem to open a field that ends with the file.
-        beginning = itertools.islice(io.StringIO(text), _HEADER_LINES)
+    # By a wrong separator, a quotation mark may seem to open a field that ends with the file.
+    beginning = list(itertools.islice(io.StringIO(text), _HEADER_LINES))
+    for separator in (declared[1],) if declared else _separators(beginning):
         rows = csv.reader(beginning, delimiter=separator)
         skipped_lines, places, first_rows = 0, [], []
         try:
@@ -89,6 +90,13 @@ def find_layout(text: str, required: Sequence[str]) -> Layout:
                     best = Layout(separator, places[number], tuple(names) if is_second else ())
                     best_score = score
     return best
+
+
+def _separators(lines: Sequence[str]) -> list[str]:
+    """Those that occur, and the first that does not: by all others the rows are the same."""
+    is_there = {separator: any(separator in line for line in lines) for separator in SEPARATORS}
+    absent = next((separator for separator in SEPARATORS if not is_there[separator]), None)
+    return [separator for separator in SEPARATORS if is_there[separator] or separator == absent]
 
 
 def parse_delimited(path: Path, text: str, layout: Layout, numbers: Sequence[str] = ()) -> pl.DataFrame:
@@ -141,7 +149,7 @@ def text_frame(
     left out; a question above them that names a recording becomes the column's name.
 
     Args:
-        header: The columns' names; repeated ones are numbered.
+        header: The columns' names; see ``column_names``.
         rows: The fields of every row, no more than the header has.
         line_numbers: The line of every row.
 
@@ -153,20 +161,23 @@ def text_frame(
     if first > 1:  # the question above says more than its number where it names a recording
         asked = itertools.zip_longest(header, rows[first - 2][: len(header)], fillvalue="")
         header = [question if _RECORDING.search(question) else name for name, question in asked]
-    header, rows, line_numbers = _distinct(header), rows[first:], line_numbers[first:]
+    names, rows, line_numbers = column_names(header), rows[first:], line_numbers[first:]
     padding = [""] * len(header)
     # Most rows are complete, and are not copied.
     complete = [row if len(row) == len(header) else [*row, *padding[len(row) :]] for row in rows]
     frame = pl.DataFrame(
         {
-            name: pl.Series([row[place] for row in complete], dtype=pl.String).str.strip_chars()
-            for place, name in enumerate(header)
+            name: pl.Series([row[place] for row in complete], dtype=pl.String)
+            for place, name in enumerate(names)
         }
     )
-    frame = frame.select(pl.when(pl.all() != "").then(pl.all()).name.keep())
+    texts = pl.all().str.strip_chars()
+    frame = frame.select(pl.when(texts != "").then(texts).name.keep())
     has_text = pl.any_horizontal(pl.all().is_not_null())
     if sum(map(bool, header)) > 1:  # a header that is repeated for print, or between pasted tables
-        is_header = pl.all_horizontal(pl.col(name).eq_missing(name or None) for name in header)
+        is_header = pl.all_horizontal(
+            pl.col(name).eq_missing(text or None) for name, text in zip(names, header, strict=True)
+        )
         has_text &= ~is_header
     return frame.with_columns(pl.Series(LINE, line_numbers, dtype=pl.Int64)).filter(
         frame.select(has_text).to_series()
@@ -207,18 +218,8 @@ def _resemblance(names: Sequence[str], required: Sequence[str]) -> int:
     distinct, held = dict.fromkeys(required), set(names)
     missing = [name for name in distinct if name not in held][:MOST_SUGGESTIONS]
     # One cell with words for several columns is a sentence.
-    found = {similar for name in missing if (similar := suggest_column(name, free))}
+    found = set(suggest_columns(missing, free).values())
     return 2 * sum(name in held for name in distinct) + len(found)
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Rename repeated columns as Polars does."""
-    seen: dict[str, int] = {}
-    distinct = []
-    for name in names:
-        distinct.append(f"{name}_duplicated_{seen[name] - 1}" if name in seen else name)
-        seen[name] = seen.get(name, 0) + 1
-    return distinct
 
 
 def _decimal_points(column: pl.Series, separator: str) -> pl.Series:

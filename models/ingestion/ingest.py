@@ -36,6 +36,7 @@ from ambivox.models.ingestion.splits import (
 )
 from ambivox.models.ingestion.vote_checks import check_votes
 from ambivox.models.tables import Distributions, Ratings, Utterances, Votes
+from ambivox.models.tables.label_names import check_label_names
 from ambivox.models.tables.rejects import REJECTS
 
 _SOURCE_COLUMNS: dict[str, Any] = {"file": pl.String, "line": pl.Int64, "split": pl.String}
@@ -106,6 +107,7 @@ def ingest(
             ``stop``, something cannot be used. Where rows were rejected before, it is an IngestError.
     """
     schema = label_schema(schema_name, data.labels)
+    check_label_names(schema.labels)
     utterances, duplicates = _distinct_utterances(
         _with_columns(data.utterances, Utterances.optional | _SOURCE_COLUMNS)
     )

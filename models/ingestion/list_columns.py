@@ -54,10 +54,14 @@ def separated_labels(
         if frame[column].dtype != pl.String:
             continue
         values = frame[column].drop_nulls()
-        for separator in _SEPARATORS:
-            parts = values.str.split(separator)
-            several = int((parts.list.len() > 1).sum())
-            if not several or (2 * several <= len(values) and not are_counted(parts.explode())):
+        with_separators = values.to_frame().select(
+            pl.first().str.contains(separator, literal=True).sum().alias(separator)
+            for separator in _SEPARATORS
+        )
+        for separator, several in with_separators.row(0, named=True).items():
+            if not several:
+                continue
+            if 2 * several <= len(values) and not are_counted(values.str.split(separator).explode()):
                 continue
             labels = _labels_of(values, separator)
             if may_be_labels(labels) and (column in named or are_emotions(labels)):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ambivox.models.column_patterns import is_column_pattern
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.delimited import LINE
 
@@ -31,7 +32,9 @@ def with_descriptions(table: pl.DataFrame) -> pl.DataFrame:
         for name, dtype in table.schema.items()
         if isinstance(dtype, pl.Struct) and name.lower() in _DESCRIPTIONS
         for field in dtype.fields
-        if not isinstance(field.dtype, _NESTED) and f"{name}.{field.name}" not in table.columns
+        if not isinstance(field.dtype, _NESTED)
+        and not is_column_pattern(field.name)
+        and f"{name}.{field.name}" not in table.columns
     ]
     return table.with_columns(values)
 

@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 from pydantic import TypeAdapter
 
+from ambivox.models.column_patterns import column_names
 from ambivox.models.errors import UserError, first_line
 from ambivox.models.ingestion.class_labels import name_class_labels
 from ambivox.models.ingestion.columns import require_columns
@@ -150,9 +151,12 @@ def read_table(
     elif suffix == ".json":
         frame = _read_json(path)
     elif suffix == ".parquet":
-        frame = name_class_labels(path, read_parquet(path, "a table"))
+        frame = read_parquet(path, "a table")
     else:
         raise UserError(f"{path}: unknown kind of table {suffix!r}; known: {', '.join(SUFFIXES)}")
+    frame.columns = column_names(frame.columns)
+    if suffix == ".parquet":
+        frame = name_class_labels(path, frame)
     # A categorical column of pandas or polars is text.
     categories = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
     frame = frame.drop(LINE, strict=False).with_columns(pl.col(categories).cast(pl.String))

@@ -25,6 +25,6 @@ def are_sentences(values: pl.Series) -> bool:
     """
     if not holds_text(values):
         return False
-    texts = values.drop_nulls().str.strip_chars().unique(maintain_order=True).head(_SAMPLE)
+    texts = pl.col("value").drop_nulls().str.strip_chars().unique(maintain_order=True).head(_SAMPLE)
     is_sentence = texts.str.contains(_SENTENCE) & ~texts.str.contains(_NUMBER_WITH_A_POINT)
-    return bool(len(texts)) and float(is_sentence.mean() or 0.0) > _MOST  # type: ignore[arg-type]
+    return float(values.to_frame("value").select(is_sentence.mean()).item() or 0.0) > _MOST

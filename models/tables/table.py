@@ -17,6 +17,7 @@ from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
 from ambivox.models.parquet_files import LABELS_KEY, read_parquet, reading, stored_labels
+from ambivox.models.tables.label_names import check_label_names
 
 _TABLE_KEY = "ambivox.table"
 
@@ -59,8 +60,7 @@ class Table:
         """
         where = f"{origin}: " if origin else ""
         labels = tuple(labels)
-        if not labels or len(set(labels)) != len(labels):
-            raise UserError(f"{where}a label set needs one or more distinct labels, found {list(labels)}")
+        check_label_names(labels, where)
         frame = frame.rename(
             {old: new for old, new in cls.renamed.items() if new not in frame.columns}, strict=False
         )
