@@ -119,10 +119,10 @@ def clear_nothing(values: pl.Series, what: str, keep: Collection[str] = ()) -> t
         (['anger', None], ["labels 'N/A' count as missing in 1 row"])
     """
     text = pl.col("value")
-    is_nothing = text.str.strip_chars().str.to_lowercase().is_in(_NOTHING)
+    means_nothing = text.str.strip_chars().str.to_lowercase().is_in(_NOTHING)
     if keep:
-        is_nothing &= ~text.is_in(list(keep))
-    is_nothing = values.to_frame("value").select(is_nothing.fill_null(value=False)).to_series()
+        means_nothing &= ~text.is_in(list(keep))
+    is_nothing = values.to_frame("value").select(means_nothing.fill_null(value=False)).to_series()
     if not is_nothing.any():
         return values, []
     words = ", ".join(repr(word) for word in values.filter(is_nothing).unique().sort())

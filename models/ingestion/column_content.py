@@ -14,6 +14,7 @@ from ambivox.models.ingestion.free_text_labels import other_word
 from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES, plain_name
 
 _SAMPLE = 200
+_TRUTHS = ("true", "false")
 _MOST_LABELS = 40
 _MOST_SPELLINGS = 2000  # of labels, several in one cell among them
 _LONGEST_LABEL = 40  # characters
@@ -147,11 +148,11 @@ def may_be_labels(values: pl.Series) -> bool:
     if counts.height > 2 * _MOST_LABELS:  # words for nothing among them
         return False
     counts = counts.with_columns(clear_nothing(counts["label"], "labels")[0]).drop_nulls()
-    distinct, rows = counts["label"], counts["rows"].sum()
-    if not len(distinct) or len(distinct) > _MOST_LABELS or distinct.str.len_chars().max() > _LONGEST_LABEL:  # type: ignore[operator]
+    distinct, rows = counts["label"], sum(counts["rows"])
+    if not len(distinct) or len(distinct) > _MOST_LABELS or max(map(len, distinct)) > _LONGEST_LABEL:
         return False
-    is_number = distinct.cast(pl.Float64, strict=False).is_not_null()
-    return not is_number.all() and (rows < 10 or len(distinct) <= rows / 2)
+    are_numbers = distinct.cast(pl.Float64, strict=False).null_count() == 0
+    return not are_numbers and (rows < 10 or len(distinct) <= rows / 2)
 
 
 def _single_labels(values: pl.Series) -> pl.Series:
@@ -163,8 +164,9 @@ def _single_labels(values: pl.Series) -> pl.Series:
     spellings = given.unique()
     if len(spellings) > _MOST_SPELLINGS:
         return given
-    folded = given.replace({text: word for text in spellings if (word := other_word(text))})
-    distinct = folded.unique()
+    written = {text: word for text in spellings if (word := other_word(text))}
+    folded = given.replace(written) if written else given
+    distinct = dict.fromkeys(written.get(text, text) for text in spellings)
     alone = {plain_text(cell).casefold() for cell in distinct}
     several = {
         cell: found[0]
@@ -184,9 +186,20 @@ def is_counts(values: pl.Series) -> bool:
         return True
     if values.dtype.is_nested():
         return False
+    first = next(filter(None, values.head(_SAMPLE).to_list()), None)
+    if isinstance(first, str) and not _may_be_a_count(first):  # as in most columns of texts
+        return False
     text = pl.col("value").cast(pl.String).drop_nulls().str.strip_chars().str.to_lowercase()
     number = text.cast(pl.Float64, strict=False)
     is_whole = number.is_not_null() & (number >= 0) & (number == number.round())
-    is_truth = text.is_in(["true", "false"])
+    is_truth = text.is_in(_TRUTHS)
     found = values.to_frame("value").select(len=text.len(), truths=is_truth.all(), whole=is_whole.all())
     return bool(found["len"][0]) and bool(found["truths"][0] or found["whole"][0])
+
+
+def _may_be_a_count(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text.strip().lower() in _TRUTHS
+    return True

@@ -65,13 +65,14 @@ def suggest_columns(
         Expected name -> the most similar name; those without one are left out.
     """
     column_words = {column: words(column) for column in columns}
-    plain = {"".join(column_words[column]): column for column in reversed(columns) if column_words[column]}
-    suggested = {name: _suggested(name, column_words, plain, option) for name in required}
+    plain = {"".join(parts): column for column, parts in reversed(column_words.items()) if parts}
+    by_word = {word: column for column, parts in reversed(column_words.items()) for word in parts}
+    suggested = {name: _suggested(name, plain, by_word, option) for name in required}
     return {name: column for name, column in suggested.items() if column is not None}
 
 
 def _suggested(
-    required: str, column_words: Mapping[str, Sequence[str]], plain: Mapping[str, str], option: str | None
+    required: str, plain: Mapping[str, str], by_word: Mapping[str, str], option: str | None
 ) -> str | None:
     name = "".join(words(required))
     if name in plain:
@@ -84,9 +85,8 @@ def _suggested(
         if synonym in plain or f"{synonym}id" in plain:
             return plain.get(synonym, plain.get(f"{synonym}id"))
     for synonym in SYNONYMS.get(role, ()):
-        for column, parts in column_words.items():
-            if synonym in parts:
-                return column
+        if synonym in by_word:
+            return by_word[synonym]
     return None if close is None else plain[close]
 
 
@@ -195,12 +195,11 @@ def all_named(option: str, columns: Sequence[str]) -> list[str]:
     canonical = _OPTION_COLUMNS.get(option, option)
     names = ["".join(words(canonical)), *SYNONYMS.get(canonical, (option,))]
     prefix = _OF_ANSWERS if canonical in _ANSWERS else _OF_INPUTS
+    ranks: dict[str, int] = {}
+    for rank, name in enumerate(names):
+        for text in (name, f"{name}id", f"{name}name", f"{name}s"):
+            ranks.setdefault(text, rank)
     plain = {column: "".join(words(prefix.sub("", column))) for column in columns}
-    return list(
-        dict.fromkeys(
-            column
-            for name in names
-            for column, text in plain.items()
-            if text in (name, f"{name}id", f"{name}name", f"{name}s")
-        )
+    return sorted(
+        (column for column, text in plain.items() if text in ranks), key=lambda column: ranks[plain[column]]
     )

@@ -43,6 +43,8 @@ def rejected(rows: pl.DataFrame, reason: str, detail: str | pl.Expr = "") -> pl.
     Returns:
         The rows, with the columns of REJECTS.
     """
+    if not rows.height:
+        return no_rejects()
     explained = rows.with_columns(
         reason=pl.lit(reason), detail=pl.lit(detail) if isinstance(detail, str) else detail
     )

@@ -110,8 +110,8 @@ def are_emotions(values: pl.Series) -> bool:
     """
     if not holds_text(values):
         return False
-    given = clear_nothing(values.drop_nulls().unique(), "labels")[0].drop_nulls()
-    return bool(len(given)) and all(map(_is_emotion, given))
+    given = [text for text in clear_nothing(values.unique(), "labels")[0] if text is not None]
+    return bool(given) and all(map(_is_emotion, given))
 
 
 def are_mostly_emotions(values: pl.Series) -> bool:

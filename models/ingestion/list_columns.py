@@ -7,12 +7,16 @@ from typing import Any
 
 import polars as pl
 
+from ambivox.models.ingestion.cleaning import holds_text
 from ambivox.models.ingestion.column_content import may_be_labels
 from ambivox.models.ingestion.columns import named_columns
 from ambivox.models.ingestion.emotion_words import are_emotions
 from ambivox.models.ingestion.vote_cells import are_counted, parse_cell, votes_of_cell
 
 _SEPARATORS = (";", "|", ",")
+_OCCURRENCES = [
+    pl.col("cell").str.contains(separator, literal=True).sum().alias(separator) for separator in _SEPARATORS
+]
 _SAMPLE = 50
 
 
@@ -51,16 +55,13 @@ def separated_labels(
         The column and the separator; None where there is none.
     """
     for column in dict.fromkeys([*named, *columns]):
-        if frame[column].dtype != pl.String:
+        if not holds_text(frame[column]):
             continue
-        values = frame[column].drop_nulls()
-        with_separators = values.to_frame().select(
-            pl.first().str.contains(separator, literal=True).sum().alias(separator)
-            for separator in _SEPARATORS
-        )
-        for separator, several in with_separators.row(0, named=True).items():
+        cells = frame[column].to_frame("cell")
+        for separator, several in cells.select(_OCCURRENCES).row(0, named=True).items():
             if not several:
                 continue
+            values = frame[column].drop_nulls()
             if 2 * several <= len(values) and not are_counted(values.str.split(separator).explode()):
                 continue
             labels = _labels_of(values, separator)
@@ -95,14 +96,16 @@ def _holds_votes(values: pl.Series) -> bool:
 
 def _cells(values: pl.Series) -> list[Any]:
     """Some lists and dictionaries of a column, empty ones left out; none where it holds something else."""
-    given = values.drop_nulls().head(_SAMPLE).to_list()
-    if values.dtype == pl.String:
-        given = [parse_cell(text) for text in given]
-        if None in given:
-            return []
-    elif not isinstance(values.dtype, pl.List | pl.Struct):
+    is_text = values.dtype == pl.String
+    if not is_text and not isinstance(values.dtype, pl.List | pl.Struct):
         return []
-    return [cell for cell in given if cell]
+    cells = []
+    for given in (values.drop_nulls() if values.null_count() else values).head(_SAMPLE).to_list():
+        cell = parse_cell(given) if is_text else given
+        if cell is None:
+            return []
+        cells.append(cell)
+    return [cell for cell in cells if cell]
 
 
 def _is_description(cell: Any) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from ambivox.models.ingestion.cleaning import holds_text
 from ambivox.models.ingestion.column_content import may_be_labels
 from ambivox.models.ingestion.columns import named_columns, words
 from ambivox.models.ingestion.emotion_words import are_emotions, are_mostly_emotions
@@ -80,7 +81,7 @@ def _groups(frame: pl.DataFrame, columns: Sequence[str]) -> list[list[str]]:
     groups = []
     for group in named.values():
         texts = [column for column in group if frame[column].dtype == pl.String]
-        filled = [column for column in texts if frame[column].drop_nulls().len()]
+        filled = [column for column in texts if holds_text(frame[column])]
         if len(filled) > 1 and may_be_labels(_together(frame, filled)):
             groups.append(texts)
     return groups

@@ -73,8 +73,9 @@ def split_note(column: str, values: pl.Series) -> list[str]:
 
 def _other_than_splits(values: pl.Series) -> pl.Series:
     """The distinct values that are no names of splits, sorted."""
-    is_split = values.str.strip_chars().str.to_lowercase().is_in(list(SPLIT_NAMES))
-    return values.filter(~is_split).unique().sort()
+    value = pl.col("value")
+    is_split = value.str.strip_chars().str.to_lowercase().is_in(list(SPLIT_NAMES))
+    return values.to_frame("value").select(value.filter(~is_split).unique().sort()).to_series()
 
 
 def text_column(column: str) -> pl.Expr:

@@ -118,10 +118,10 @@ def marks_of_rows(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
     for column in columns:
         if frame[column].dtype.is_nested():
             continue
-        values = frame[column].drop_nulls().cast(pl.String).str.strip_chars().unique().sort()
-        is_named = not _MARKS.isdisjoint(words(column))
-        if 1 < len(values) <= _MOST_MARKS and (
-            is_named or values.str.to_lowercase().is_in(list(_MARKS)).any()
+        texts = pl.col("value").cast(pl.String).drop_nulls().str.strip_chars().unique().sort()
+        values = frame[column].to_frame("value").select(texts).to_series()
+        if 1 < len(values) <= _MOST_MARKS and not _MARKS.isdisjoint(
+            [*words(column), *map(str.lower, values)]
         ):
             hints.append(
                 f"column {column!r} may mark rows that are no votes ({', '.join(values)}); all rows are read, so remove those"

@@ -14,14 +14,14 @@ _NAMES = (
     "utterance_id", "audio", "file", "annotator_id", "rater", "label", "emotion", "Emotion", "speaker", "transcript", "Utterance",
     "start", "end", "duration", "start_frame", "end_frame", "fps", "frame_rate", "start_sample", "num_samples", "sampling rate (kHz)",
     "channel", "weight", "age", "split", "status", "confidence", "votes", "anger", "joy", "Kim", "Participant Private ID", "Response",
-    "Answer.emotion", "WorkerId", "valence", "sex", "language", "date", "ambivox:line", "ambivox:rows", "line", "number", "file", "1", "_", "problem", "", "x_duplicated_0", "notes", "label_1",
+    "Answer.emotion", "WorkerId", "valence", "sex", "language", "date", "ambivox:line", "ambivox:rows", "line", "number", "file", "1", "_", "problem", "", "x_duplicated_0", "notes", "label_1", "*", "^.*$", "^a",
 )  # fmt: skip
 _CELLS = (
     "", " ", "-", "NA", "nan", "inf", "-inf", "1e308", "9" * 400, "-1", "0", "0.0", "1", "2", "101.0", "1,5", "1.000,5", "75%", "101%", "1/0",
     "a.wav", "b.wav", "A.WAV", "./a.wav", "..\\a.wav", "C:\\x\\a.wav", "s3://x/a.wav", "https://x/a.wav", "x" * 300 + ".wav", "a\0.wav",
     "joy", "Joy ", "joy; fear", "joy/fear", "fear and joy", "joy (3)", "1 - Happy", "other: bored", "Other (please specify)", "joy\nfear",
     "['joy', 'fear']", '{"joy": 2}', '[{"label": "joy", "annotator": "r1"}]', "[" * 200, "kim", "r1", "Really?", "I do not know that.",
-    "0:01.5", "1:02:03", "99:99:99", "50 fps", "8 kHz", "left", "train", "test", "female", "Total", "END OF FILE", "true", "x", "٣", "½",
+    "0:01.5", "1:02:03", "99:99:99", "50 fps", "8 kHz", "left", "train", "test", "female", "Total", "END OF FILE", "true", "x", "٣", "½", "*", "^joy$",
     "other" + " " * 5000 + "x", "joy" + " " * 5000 + "x", "joy" + "-" * 5000 + "x", "joy," * 2000, "\ud800", "\u202e", "\U0001f600",
 )  # fmt: skip
 _SEPARATORS = (",", ";", "\t", "|")
