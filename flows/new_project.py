@@ -14,6 +14,7 @@ from typing import Any
 from ambivox.flows import software, yaml_comments
 from ambivox.flows.params_conversion import convert
 from ambivox.flows.params_file import CORPUS_STEPS, SECTION_STEPS, changing
+from ambivox.flows.pipeline_files import check_place
 from ambivox.flows.step_options import build_options, default_values
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
@@ -58,12 +59,13 @@ def make(folder: Path) -> list[str]:
 
     Raises:
         UserError: It is a project or a checkout already, holds a file of the same name, git is missing, or git or DVC
-            refuses.
+            refuses or cannot work there.
     """
     if (folder / software.FILE).exists():
         raise UserError(
             f"{folder} is an Ambivox project already; to bring it to the installed version, run there: ambivox upgrade"
         )
+    check_place(folder)
     text = pipeline()
     contents = {
         "dvc.yaml": text,

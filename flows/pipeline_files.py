@@ -41,6 +41,7 @@ def pipeline_problems(project: Path) -> Iterator[str]:
         One line per file.
     """
     checks: tuple[Callable[[Path], object], ...] = (
+        check_place,
         software.recorded,
         _check_dvc_config,
         _check_stages,
@@ -52,6 +53,22 @@ def pipeline_problems(project: Path) -> Iterator[str]:
             check(project)
         except UserError as error:
             yield " ".join(str(error).split())
+
+
+def check_place(project: Path) -> None:
+    """Check that DVC can work there: it formats its messages with the paths in them.
+
+    Args:
+        project: The folder, which need not exist.
+
+    Raises:
+        UserError: The path has a brace.
+    """
+    place = str(project.absolute())
+    if "{" in place or "}" in place:
+        raise UserError(
+            f"{place}: DVC cannot work where the path has {{ or }}; expected a folder without them"
+        )
 
 
 def _check_dvc_config(project: Path) -> None:

@@ -103,14 +103,14 @@ def _print_outcome(project: Path, key: str, counts: dict[str, int], started: flo
     if logging.getLogger("ambivox").level > logging.INFO:
         return
     from rich.console import Console
+    from rich.text import Text
 
     from ambivox.models.reporting.sources_table import sources_table
 
     console = Console()
     seconds = time.monotonic() - started
-    console.print(
-        f"\n[bold]{key}[/]: {counted(counts['ran'], 'stage')} run, {counts['up_to_date']} up to date, {seconds:.0f} s"
-    )
+    done = f": {counted(counts['ran'], 'stage')} run, {counts['up_to_date']} up to date, {seconds:.0f} s"
+    console.print(Text.assemble("\n", (key, "bold"), done))
     validation = project / "data" / key / "validation"
     metrics = validation / "metrics.json"
     rows = read_json_document(metrics, _METRICS, "the scores of validate") if metrics.is_file() else {}
@@ -127,5 +127,5 @@ def _print_outcome(project: Path, key: str, counts: dict[str, int], started: flo
                 markup=False,
             )
     report = (project / "data" / key / "report.html").resolve()
-    console.print(f"Report: {report}", soft_wrap=True, highlight=False)
+    console.print(f"Report: {report}", soft_wrap=True, highlight=False, markup=False)
     console.print("Runs:   ambivox ui")

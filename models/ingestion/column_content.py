@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,23 +106,30 @@ def is_of_one(frame: pl.DataFrame, first: str, second: str) -> bool:
     return pairs.height == pairs[first].n_unique() > pairs[second].n_unique()
 
 
-def overlap(first: pl.Series, second: pl.Series, *, plain: bool = False) -> float:
-    """Compute the share of the distinct values of one column that are in another.
+def overlap(known: Set[str], values: Set[str]) -> float:
+    """Compute the share of values that are known.
 
     Args:
-        first: The column that should hold all values.
-        second: The column whose values are looked for.
-        plain: Whether names count without folder and audio suffix.
+        known: Such as ``distinct_names`` of the column that should hold all values.
+        values: Those of the column whose values are looked for.
 
     Returns:
-        A share from 0 to 1; 0 for nested columns.
+        A share from 0 to 1.
     """
-    if first.dtype.is_nested() or second.dtype.is_nested():
-        return 0.0
-    known, values = set(distinct_texts(first)), distinct_texts(second).to_list()
-    if plain:
-        known, values = set(map(plain_name, known)), list(map(plain_name, values))
-    return sum(value in known for value in values) / len(values) if values else 0.0
+    return len(values & known) / len(values) if values else 0.0
+
+
+def distinct_names(values: pl.Series, *, plain: bool = False) -> frozenset[str]:
+    """The distinct values of a column as texts, to compare columns by; none for nested columns.
+
+    Args:
+        values: The column.
+        plain: Whether names count without folder and audio suffix.
+    """
+    if values.dtype.is_nested():
+        return frozenset()
+    names = distinct_texts(values)
+    return frozenset(map(plain_name, names) if plain else names)
 
 
 def distinct_texts(values: pl.Series, *, maintain_order: bool = False) -> pl.Series:

@@ -136,7 +136,7 @@ def parse_delimited(path: Path, text: str, layout: Layout, numbers: Sequence[str
         raise UserError(f"{path}:{start}: {problem}") from error
     frame = text_frame(header, rows, line_numbers)
     return frame.with_columns(
-        _decimal_points(frame[name], layout.separator) for name in numbers if name in header
+        _decimal_points(frame[name], layout.separator) for name in numbers if name in frame.columns
     )
 
 

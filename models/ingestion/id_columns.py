@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 import polars as pl
 
-from ambivox.models.ingestion.column_content import overlap
+from ambivox.models.ingestion.column_content import distinct_names, overlap
 
 _LEAST_OVERLAP = 0.5  # of the votes' ids: the share that must be ids of utterances
 _FOR_EQUAL_NAMES = 0.2
@@ -57,13 +57,17 @@ def find_shared_ids(
         >>> find_shared_ids(clips, ["clip"], votes, votes.columns).of_votes
         'number'
     """
-    pairs = [
-        _Pair(score, candidate, key)
-        for is_plain in (False, True)
-        for candidate in candidates
-        for key in keys
-        if (score := _score(utterances[candidate], votes[key], is_plain=is_plain)) > 0
-    ]
+    pairs = []
+    for is_plain in (False, True):
+        names_of_key = {key: distinct_names(votes[key], plain=is_plain) for key in keys}
+        for candidate in candidates:
+            names = distinct_names(utterances[candidate], plain=is_plain)
+            bonus = {candidate: _FOR_EQUAL_NAMES}
+            pairs += [
+                _Pair(score + bonus.get(key, 0), candidate, key)
+                for key in keys
+                if (score := _score(names, names_of_key[key])) > 0
+            ]
     if not pairs:
         return None
     best = max(pairs, key=lambda pair: pair.score)  # of equal ones the first
@@ -73,12 +77,9 @@ def find_shared_ids(
     return SharedIds(*best[1:], () if is_clear else tuple(sorted(others)))
 
 
-def _score(of_utterances: pl.Series, of_votes: pl.Series, *, is_plain: bool) -> float:
-    shared = overlap(of_utterances, of_votes, plain=is_plain)
-    if shared < _LEAST_OVERLAP:
-        return 0.0
-    bonus = _FOR_EQUAL_NAMES * (of_utterances.name == of_votes.name)
-    return shared * overlap(of_votes, of_utterances, plain=is_plain) + bonus
+def _score(of_utterances: Set[str], of_votes: Set[str]) -> float:
+    shared = overlap(of_utterances, of_votes)
+    return shared * overlap(of_votes, of_utterances) if shared >= _LEAST_OVERLAP else 0.0
 
 
 def _is_number(values: pl.Series) -> bool:

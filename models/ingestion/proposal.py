@@ -19,12 +19,12 @@ from ambivox.models.ingestion.proposed_clips import add_clips
 from ambivox.models.ingestion.proposed_options import OPTIONAL_ROLES, Proposal, add_place
 from ambivox.models.ingestion.recordings import recordings_below
 from ambivox.models.ingestion.segments import place_columns
-from ambivox.models.ingestion.sentences import are_sentences
+from ambivox.models.ingestion.sentences import sentence_columns
 from ambivox.models.ingestion.speaker_table import find_speaker_table
 from ambivox.models.ingestion.table_files import hidden_sheets_hint
 from ambivox.models.ingestion.table_parts import TABLE
 from ambivox.models.ingestion.table_settings import COLUMNS, column_of
-from ambivox.models.ingestion.utterance_rows import are_splits
+from ambivox.models.ingestion.utterance_rows import are_splits, split_columns
 from ambivox.models.ingestion.vote_columns import VoteColumns
 from ambivox.models.ingestion.vote_plausibility import marks_of_rows
 from ambivox.models.ingestion.vote_shapes import find_votes
@@ -78,16 +78,15 @@ def _propose(sources: Sequence[Source], given: Mapping[str, Any]) -> Proposal:
             _add_annotator_hints(utterances, votes, given, proposal)
         if votes is not None:
             known = {str(value) for value in {**given, **proposal.options}.values()}
-            free = [c for c in votes.frame.columns if c not in known and not are_splits(votes.frame[c])]
+            known |= set(split_columns(votes.frame, votes.frame.columns))
+            free = [column for column in votes.frame.columns if column not in known]
             proposal.hints += marks_of_rows(votes.frame, free)
         used = {audio, *(v for v in [*given.values(), *proposal.options.values()] if isinstance(v, str))}
         for role in OPTIONAL_ROLES:
             free = [column for column in utterances.frame.columns if column not in used]
             column = given.get(role) or best_named(role, free)
             if column is None and role == "transcript":  # MELD calls it Utterance
-                spoken = [
-                    name for name in all_named("utterance", free) if are_sentences(utterances.frame[name])
-                ]
+                spoken = sentence_columns(utterances.frame, all_named("utterance", free))
                 column = next(iter(spoken), None)
             if (
                 role == "split"
@@ -202,10 +201,12 @@ def _add_ids(
     places = sorted(place_columns(frame, given, [audio]))
     if have_parts(frame, audio, places) and (doubt := rate_doubt(places, frame.columns)) is not None:
         proposal.doubts.append(doubt)
+    called_so = named_columns("utterance", others)
+    spoken = sentence_columns(frame, called_so)
     named = [
         column
-        for column in named_columns("utterance", others)
-        if not are_sentences(frame[column])
+        for column in called_so
+        if column not in spoken
         and not any(all_named(role, [column]) for role in ("annotator", "speaker"))
         and (
             is_one_to_one(frame, column, [audio])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from ambivox.models.ingestion.cleaning import holds_text
@@ -13,18 +15,21 @@ _SENTENCE = r"[.?!…。？！]['\"”’»)]*$|^[^\d]*\S\s+\S+\s+\S+\s+\S+[^\d]
 _NUMBER_WITH_A_POINT = r"^[\d\s.]+$"
 
 
-def are_sentences(values: pl.Series) -> bool:
-    """Tell whether a column holds free text.
+def sentence_columns(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
+    """List the columns that hold free text.
 
     Args:
-        values: The column.
+        frame: The table.
+        columns: The columns to choose from.
 
     Example:
-        >>> are_sentences(pl.Series(["Oh my God!", "I did not know that"])), are_sentences(pl.Series(["vera 1", "dia0_utt3"]))
-        (True, False)
+        >>> sentence_columns(pl.DataFrame({"text": ["Oh my God!", "I did not know that"], "id": ["vera 1", "dia0_utt3"]}), ["text", "id"])
+        ['text']
     """
-    if not holds_text(values):
-        return False
-    texts = pl.col("value").drop_nulls().str.strip_chars().unique(maintain_order=True).head(_SAMPLE)
+    with_text = [column for column in columns if holds_text(frame[column])]
+    if not with_text:
+        return []
+    texts = pl.all().drop_nulls().str.strip_chars().unique(maintain_order=True).head(_SAMPLE)
     is_sentence = texts.str.contains(_SENTENCE) & ~texts.str.contains(_NUMBER_WITH_A_POINT)
-    return float(values.to_frame("value").select(is_sentence.mean()).item() or 0.0) > _MOST
+    shares = frame[with_text].select(is_sentence.mean()).row(0)
+    return [column for column, share in zip(with_text, shares, strict=True) if share and share > _MOST]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -42,9 +43,25 @@ def are_splits(values: pl.Series) -> bool:
         >>> are_splits(pl.Series(["Train", "dev", None])), are_splits(pl.Series(["anna", "test"]))
         (True, False)
     """
-    if values.dtype != pl.String:
-        return False
-    return not len(_other_than_splits(values))
+    return bool(split_columns(values.to_frame("value"), ["value"]))
+
+
+def split_columns(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
+    """List the columns of which all values are names of splits.
+
+    Args:
+        frame: The table.
+        columns: The columns to choose from.
+    """
+    texts = [column for column in columns if frame[column].dtype == pl.String]
+    if not texts:
+        return []
+    are_splits = frame[texts].select(_is_split(pl.all()).all()).row(0)
+    return [column for column, is_one in zip(texts, are_splits, strict=True) if is_one]
+
+
+def _is_split(text: pl.Expr) -> pl.Expr:
+    return text.str.strip_chars().str.to_lowercase().is_in(list(SPLIT_NAMES))
 
 
 def split_note(column: str, values: pl.Series) -> list[str]:
@@ -74,8 +91,8 @@ def split_note(column: str, values: pl.Series) -> list[str]:
 def _other_than_splits(values: pl.Series) -> pl.Series:
     """The distinct values that are no names of splits, sorted."""
     value = pl.col("value")
-    is_split = value.str.strip_chars().str.to_lowercase().is_in(list(SPLIT_NAMES))
-    return values.to_frame("value").select(value.filter(~is_split).unique().sort()).to_series()
+    others = value.filter(~_is_split(value)).unique().sort()
+    return values.to_frame("value").select(others).to_series()
 
 
 def text_column(column: str) -> pl.Expr:

@@ -19,7 +19,7 @@ from ambivox.models.ingestion.label_columns import first_choices, label_columns
 from ambivox.models.ingestion.list_columns import separated_labels, vote_lists
 from ambivox.models.ingestion.rater_columns import rater_columns
 from ambivox.models.ingestion.segments import place_columns
-from ambivox.models.ingestion.sentences import are_sentences
+from ambivox.models.ingestion.sentences import sentence_columns
 from ambivox.models.ingestion.table_parts import TABLE
 from ambivox.models.ingestion.vote_columns import VoteColumns
 from ambivox.models.ingestion.vote_plausibility import (
@@ -57,7 +57,7 @@ def find_votes(source: Source, given: Mapping[str, Any], taken: set[str]) -> Vot
         every
     )  # what a program or all raters together say is no vote, where there is another column
     shape = given.get("shape")
-    spoken = [column for column in columns if are_sentences(frame[column])]
+    spoken = sentence_columns(frame, columns)
     recording = (
         sorted(audio)
         or [c for role in ("utterance", "audio") if (c := best_named(role, columns)) and c not in spoken][:1]

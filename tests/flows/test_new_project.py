@@ -226,6 +226,13 @@ def test_a_folder_that_git_ignores_is_refused_with_the_rule(tmp_path: Path, rule
     assert rule in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["{x}", "a{", "}b"])
+def test_a_place_where_dvc_cannot_work_is_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="DVC cannot work where the path has"):
+        new_project.make(tmp_path / name / "study")
+    assert not (tmp_path / name).exists()
+
+
 def test_a_project_needs_git_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="git cannot be started"):

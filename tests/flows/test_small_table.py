@@ -155,21 +155,26 @@ def test_held_out_votes_score_the_human_distributions(tmp_path: Path) -> None:
 
 @pytest.mark.server
 def test_the_command_ends_in_a_report(tmp_path: Path) -> None:
+    # The folder's name is no markup, pattern, format or command.
+    project = tmp_path / "x=1 [v2] *?'\"$(id)%s#;&"
+    project.mkdir()
     for name in ("dvc.yaml", "params.yaml", "tasks", "models"):
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, project / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(source, tmp_path / name)
-    init_repository(tmp_path)
-    root = small_table(tmp_path / "own recordings")
+            shutil.copy(source, project / name)
+    init_repository(project)
+    root = small_table(tmp_path / "own {recordings}")
     done = subprocess.run(
         [sys.executable, "-m", "ambivox", "run", "--corpus", "table", "--root", str(root), "--key", "ours"],
-        cwd=tmp_path,
+        cwd=project,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert NO_ALM in " ".join(Page((tmp_path / "data/ours/report.html").read_text()).text.split())
+    report = project / "data/ours/report.html"
+    assert f"Report: {report}\n" in done.stdout
+    assert NO_ALM in " ".join(Page(report.read_text()).text.split())

@@ -75,7 +75,9 @@ def _run(folder: Path) -> int:
                 seen, seen_seconds = case.began, seconds
             is_case = case.parser >= 0 and case.number > 0
             is_late = time.monotonic() - case.began > _SECONDS_OF_A_CASE
-            if is_case and (is_late or seconds - seen_seconds > _COMPUTING_SECONDS_OF_A_CASE):
+            is_long = seconds - seen_seconds > _COMPUTING_SECONDS_OF_A_CASE
+            if is_case and (is_late or is_long) and record.read() == case:
+                print(f"case {case.number} has taken {seconds - seen_seconds:.0f} s of computing", flush=True)
                 process.kill()
         return process.returncode
 

@@ -42,8 +42,9 @@ class CaseRecord:
     def write(self, case: Case) -> None:
         """Note a case before it is run."""
         content = case.content[: _MOST_BYTES - _HEADER.size]
-        _HEADER.pack_into(self._memory, 0, case.parser, case.number, case.began, len(content))
         self._memory[_HEADER.size : _HEADER.size + len(content)] = content
+        # At once: pack_into would write zeros first, which the other process may read.
+        self._memory[: _HEADER.size] = _HEADER.pack(case.parser, case.number, case.began, len(content))
 
     def read(self) -> Case:
         """The case that was noted last."""

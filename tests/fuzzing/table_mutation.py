@@ -25,6 +25,7 @@ _CELLS = (
     "other" + " " * 5000 + "x", "joy" + " " * 5000 + "x", "joy" + "-" * 5000 + "x", "joy," * 2000, "\ud800", "\u202e", "\U0001f600",
 )  # fmt: skip
 _SEPARATORS = (",", ";", "\t", "|")
+_MOST_CELLS = 50_000  # more than an input has bytes
 
 
 def changed_table(content: bytes, rng: random.Random) -> bytes | None:
@@ -85,7 +86,8 @@ def _change(rows: list[list[str]], rng: random.Random) -> None:
     elif chance < 0.9 and len(rows) > 1:
         del rows[number]
     elif chance < 0.97:
-        rows[number:number] = [list(rows[number]) for _ in range(rng.choice((1, 1, 3, 30)))]
+        repeated = min(rng.choice((1, 1, 3, 30)), _MOST_CELLS // (width * len(rows)) + 1)
+        rows[number:number] = [list(rows[number]) for _ in range(repeated)]
     else:
         rng.shuffle(rows)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 
 import pytest
+from rich.console import Console
 
 from ambivox.models import progress
 
@@ -23,6 +25,15 @@ def test_a_log_file_gets_a_line_now_and_then(
         "decoding clips: 70 of 100",
         "decoding clips: 100 of 100",
     ]
+
+
+def test_notes_of_others_are_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=shown, force_terminal=True, width=120))
+    with progress.bar() as display:
+        display.add_task("[b]clips[/]", total=1, note="server [red]1.0[/red] [/]")
+    assert "[b]clips[/]" in shown.getvalue()
+    assert "server [red]1.0[/red] [/]" in shown.getvalue()
 
 
 def test_short_work_is_silent(caplog: pytest.LogCaptureFixture) -> None:
