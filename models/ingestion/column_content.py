@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,17 +119,22 @@ def overlap(known: Set[str], values: Set[str]) -> float:
     return len(values & known) / len(values) if values else 0.0
 
 
-def distinct_names(values: pl.Series, *, plain: bool = False) -> frozenset[str]:
+def distinct_names(values: pl.Series) -> frozenset[str]:
     """The distinct values of a column as texts, to compare columns by; none for nested columns.
 
     Args:
         values: The column.
-        plain: Whether names count without folder and audio suffix.
     """
-    if values.dtype.is_nested():
-        return frozenset()
-    names = distinct_texts(values)
-    return frozenset(map(plain_name, names) if plain else names)
+    return frozenset() if values.dtype.is_nested() else frozenset(distinct_texts(values))
+
+
+def plain_names(names: Iterable[str]) -> frozenset[str]:
+    """Names without folder and audio suffix.
+
+    Args:
+        names: Such as ``distinct_names`` of a column.
+    """
+    return frozenset(map(plain_name, names))
 
 
 def distinct_texts(values: pl.Series, *, maintain_order: bool = False) -> pl.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import shlex
 import unicodedata
@@ -130,7 +131,8 @@ def require_columns(
     )
 
 
-def words(name: str) -> list[str]:
+@functools.lru_cache(maxsize=2**13)  # every question about a table asks for the words of all its columns
+def words(name: str) -> tuple[str, ...]:
     """Split a column's name into lower-case words: ``Input.audio_url`` and ``WorkerId`` have several.
 
     Args:
@@ -141,10 +143,10 @@ def words(name: str) -> list[str]:
 
     Example:
         >>> words("segmentStart_ms")
-        ['segment', 'start', 'ms']
+        ('segment', 'start', 'ms')
     """
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFC", name))
-    return re.findall(r"[^\W_]+", spaced.lower())
+    return tuple(re.findall(r"[^\W_]+", spaced.lower()))
 
 
 def named_columns(option: str, columns: Sequence[str]) -> list[str]:

@@ -147,19 +147,25 @@ def share_columns(frame: pl.DataFrame) -> list[str]:
     Returns:
         The columns, if there are two or more; else none.
     """
-    shares: dict[str, pl.Series] = {}
-    for column in frame.columns:
-        if names_an_emotion(column) and not frame[column].dtype.is_nested():
-            text = (
-                pl.col("value").cast(pl.String).str.strip_chars_end("% ").str.replace(",", ".", literal=True)
-            )
-            number = text.cast(pl.Float64, strict=False).drop_nulls()
-            numbers = frame[column].to_frame("value").select(number).to_series()
-            if len(numbers) and numbers.is_between(0, _PERCENT).all():
-                shares[column] = numbers
-    has_percent = any(frame[column].cast(pl.String).str.ends_with("%").any() for column in shares)
-    are_whole = not has_percent and all((numbers == numbers.round()).all() for numbers in shares.values())
-    return list(shares) if len(shares) > 1 and (not are_whole or _are_percent(frame, list(shares))) else []
+    named = [c for c in frame.columns if names_an_emotion(c) and not frame[c].dtype.is_nested()]
+    if len(named) < 2:
+        return []
+    text = pl.all().cast(pl.String)
+    number = text.str.strip_chars_end("% ").str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    questions = (
+        number.count() > 0,
+        number.is_between(0, _PERCENT).all(),
+        (number == number.round()).all(),
+        text.str.ends_with("%").any(),
+    )
+    answers = zip(*(frame[named].select(question).row(0) for question in questions), strict=True)
+    shares = {
+        column: (are_whole, has_percent)
+        for column, (has_numbers, are_within, are_whole, has_percent) in zip(named, answers, strict=True)
+        if has_numbers and are_within
+    }
+    are_counts = all(are_whole and not has_percent for are_whole, has_percent in shares.values())
+    return list(shares) if len(shares) > 1 and (not are_counts or _are_percent(frame, list(shares))) else []
 
 
 def _stem(columns: Sequence[str]) -> str:

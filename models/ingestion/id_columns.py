@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from ambivox.models.ingestion.column_content import distinct_names, overlap
+from ambivox.models.ingestion.column_content import distinct_names, overlap, plain_names
 
 _LEAST_OVERLAP = 0.5  # of the votes' ids: the share that must be ids of utterances
 _FOR_EQUAL_NAMES = 0.2
@@ -58,10 +58,13 @@ def find_shared_ids(
         'number'
     """
     pairs = []
+    names_of_key = {key: distinct_names(votes[key]) for key in keys}
     for is_plain in (False, True):
-        names_of_key = {key: distinct_names(votes[key], plain=is_plain) for key in keys}
+        if is_plain:
+            names_of_key = {key: plain_names(names) for key, names in names_of_key.items()}
         for candidate in candidates:
-            names = distinct_names(utterances[candidate], plain=is_plain)
+            names = distinct_names(utterances[candidate])
+            names = plain_names(names) if is_plain else names
             bonus = {candidate: _FOR_EQUAL_NAMES}
             pairs += [
                 _Pair(score + bonus.get(key, 0), candidate, key)

@@ -14,9 +14,6 @@ from ambivox.models.ingestion.emotion_words import are_emotions
 from ambivox.models.ingestion.vote_cells import are_counted, parse_cell, votes_of_cell
 
 _SEPARATORS = (";", "|", ",")
-_OCCURRENCES = [
-    pl.col("cell").str.contains(separator, literal=True).sum().alias(separator) for separator in _SEPARATORS
-]
 _SAMPLE = 50
 
 
@@ -54,11 +51,15 @@ def separated_labels(
     Returns:
         The column and the separator; None where there is none.
     """
-    for column in dict.fromkeys([*named, *columns]):
-        if not holds_text(frame[column]):
-            continue
-        cells = frame[column].to_frame("cell")
-        for separator, several in cells.select(_OCCURRENCES).row(0, named=True).items():
+    texts = [column for column in dict.fromkeys([*named, *columns]) if holds_text(frame[column])]
+    if not texts:
+        return None
+    occurrences = [
+        frame[texts].select(pl.all().str.contains(separator, literal=True).sum()).row(0)
+        for separator in _SEPARATORS
+    ]
+    for column, cells_with in zip(texts, zip(*occurrences, strict=True), strict=True):
+        for separator, several in zip(_SEPARATORS, cells_with, strict=True):
             if not several:
                 continue
             values = frame[column].drop_nulls()

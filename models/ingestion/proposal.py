@@ -229,8 +229,10 @@ def _add_ids(
     candidates = [column for column in candidates if column in frame.columns]
     key = None
     if votes is not None and votes is not utterances:
-        keys = [given["vote_utterance"]] if "vote_utterance" in given else votes.frame.columns
-        ids = find_shared_ids(frame, candidates, votes.frame, [k for k in keys if k in votes.frame.columns])
+        keys = votes.frame.columns
+        if "vote_utterance" in given:
+            keys = [key for key in keys if key == given["vote_utterance"]]
+        ids = find_shared_ids(frame, candidates, votes.frame, keys)
         if ids is None:
             ids_of_both = "a column of both tables with the same utterance ids"
             proposal.missing.append(f"{ids_of_both} (options utterance and vote_utterance)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ambivox.models.ingestion.columns import words
@@ -108,7 +108,7 @@ def find_segment_columns(
 
 def _name(column: str) -> str:
     """The word of a column's name that matters."""
-    parts = words(column)
+    parts: Iterable[str] = words(column)
     if unit_of(column) is not None:
-        parts = [without_unit(word) for word in parts]
+        parts = map(without_unit, parts)
     return "".join(word for word in parts if word not in _FILLERS and word not in UNITS)

@@ -84,7 +84,8 @@ def describes_recordings(frame: pl.DataFrame, column: str, keys: Sequence[str], 
     if not keys or column in keys or frame[column].dtype.is_nested():
         return False
     per_recording = (
-        frame.drop_nulls([*keys, column])
+        frame.select(*keys, column)
+        .drop_nulls()
         .group_by(keys)
         .agg(pl.struct(rows=pl.len(), values=pl.col(column).n_unique()).alias(column))
     )
@@ -114,15 +115,17 @@ def marks_of_rows(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
         >>> marks_of_rows(pl.DataFrame({"block": ["practice", "main"]}), ["block"])
         ["column 'block' may mark rows that are no votes (main, practice); all rows are read, so remove those"]
     """
+    single = [column for column in columns if not frame[column].dtype.is_nested()]
+    if not single:
+        return []
+    texts = pl.all().cast(pl.String).drop_nulls().str.strip_chars()
+    numbers = frame[single].select(texts.n_unique()).row(0)
     hints = []
-    for column in columns:
-        if frame[column].dtype.is_nested():
+    for column, number in zip(single, numbers, strict=True):
+        if not 1 < number <= _MOST_MARKS:
             continue
-        texts = pl.col("value").cast(pl.String).drop_nulls().str.strip_chars().unique().sort()
-        values = frame[column].to_frame("value").select(texts).to_series()
-        if 1 < len(values) <= _MOST_MARKS and not _MARKS.isdisjoint(
-            [*words(column), *map(str.lower, values)]
-        ):
+        values = frame[[column]].select(texts.unique().sort()).to_series()
+        if not _MARKS.isdisjoint([*words(column), *map(str.lower, values)]):
             hints.append(
                 f"column {column!r} may mark rows that are no votes ({', '.join(values)}); all rows are read, so remove those"
             )

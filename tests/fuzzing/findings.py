@@ -105,6 +105,15 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     *(("crema-d", b",A,D,F,H,N,S,fileName,%s\n100001,0,0,0,1,10,0,1001_IEO_NEU_XX,11\n" % name) for name in (b"utterance_id", b"number", b"votes", b"letter", b"line")),
     *(("msp-podcast-answers", b'FileName,EmoDetail,%s\nM_1_1.wav,"W5; Neutral; Neutral; A:2.0; V:5.0; D:4.0;",x\n' % name) for name in (b"1", b"2", b"_", b"EmoAct")),
     ("table-preview", b"file,kim,lou,max,ambivox:rows\na.wav,joy,fear,joy,x\nb.wav,calm,joy,joy,x\nc.wav,joy,fear,joy,x\n"),
+    # Columns that Polars takes for patterns of columns.
+    *((name, b"utterance_id,audio,label,%s\nu1,a.wav,joy,r1\nu1,b.wav,fear,r2\n" % pattern) for name in ("table-csv", "table-preview") for pattern in (b"*", b"^.*$", b"^l.*$", b"^$")),
+    ("table-csv", b"^file.*$,rater,^l.*$\na.wav,kim,joy\nb.wav,kim,fear\n"),
+    ("table-csv", b"file,^anger.*$,^joy.*$\na.wav,3,1\nb.wav,1,2\n"),
+    *(("table-json", b'[{"id": "u1", "audio": "a.wav", "label": "joy", "%s": 1, "meta": {"*": 1, "^a$": 2}}]' % pattern) for pattern in (b"*", b"^.*$")),
+    # A question of a survey in the place of a column of numbers.
+    *((name, b'*,a.wav,weight\nResponse ID,a.wav - Which?,b.wav - Which?\n"{""ImportId"":""_r""}","{""ImportId"":""Q1""}","{""ImportId"":""Q2""}"\nR_1,joy,fear\nR_2,fear,fear\n') for name in ("table-csv", "table-preview")),
+    # Two thousand columns of one name.
+    ("table-votes", b"clip;calm;" + b"joy," * 2000 + b"\nu1;1;" + b"joy," * 2000 + b"\n"),
     # Tags of a sheet without an end, and megabytes behind an MP3 that are none.
     ("table-workbook-xml", b"<sheetData>" + b"<row " * 20_000),
     ("table-workbook-xml", b"<sheetData><row " + b' hidden="1"' * 9_000),
