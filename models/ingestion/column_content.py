@@ -159,12 +159,12 @@ def may_be_labels(values: pl.Series) -> bool:
     counts = _single_labels(values).alias("label").value_counts(name="rows")
     if counts.height > 2 * _MOST_LABELS:  # words for nothing among them
         return False
-    counts = counts.with_columns(clear_nothing(counts["label"], "labels")[0]).drop_nulls()
-    distinct, rows = counts["label"], sum(counts["rows"])
-    if not len(distinct) or len(distinct) > _MOST_LABELS or max(map(len, distinct)) > _LONGEST_LABEL:
+    labels, _ = clear_nothing(counts["label"], "labels")
+    rows_of = {label: rows for label, rows in zip(labels, counts["rows"], strict=True) if label is not None}
+    if not rows_of or len(rows_of) > _MOST_LABELS or max(map(len, rows_of)) > _LONGEST_LABEL:
         return False
-    are_numbers = distinct.cast(pl.Float64, strict=False).null_count() == 0
-    return not are_numbers and (rows < 10 or len(distinct) <= rows / 2)
+    are_numbers = pl.Series(list(rows_of)).cast(pl.Float64, strict=False).null_count() == 0
+    return not are_numbers and (sum(rows_of.values()) < 10 or len(rows_of) <= sum(rows_of.values()) / 2)
 
 
 def _single_labels(values: pl.Series) -> pl.Series:
