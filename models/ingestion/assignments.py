@@ -12,6 +12,7 @@ import polars as pl
 from ambivox.models.counted import counted
 from ambivox.models.ingestion.columns import words
 from ambivox.models.ingestion.corpus import rejected
+from ambivox.models.ingestion.nested import as_text
 from ambivox.models.ingestion.table_settings import LEFT_OUT
 from ambivox.models.ingestion.utterance_rows import text_column
 
@@ -62,9 +63,9 @@ def untrusted_column(frame: pl.DataFrame) -> str | None:
     Returns:
         The column, where a judgment is not trusted; else None.
     """
-    if "_trusted" not in frame.columns or frame["_trusted"].dtype.is_nested():
+    if "_trusted" not in frame.columns:
         return None
-    is_untrusted = frame["_trusted"].cast(pl.String).str.to_lowercase() == "false"
+    is_untrusted = as_text(frame["_trusted"]).str.to_lowercase() == "false"
     return "_trusted" if is_untrusted.any() else None
 
 

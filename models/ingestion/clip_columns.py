@@ -12,6 +12,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.ingestion.column_content import Source, may_be_labels
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.emotion_words import are_mostly_emotions
+from ambivox.models.ingestion.nested import as_text
 from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES, plain_name, recordings_below
 
 _MADE = {"utterance_id", "audio", "label"}
@@ -49,9 +50,7 @@ def _questions(frame: pl.DataFrame, files: Collection[str]) -> list[str]:
         list(columns.values())
         for columns in columns_of.values()
         if len(columns) > 1
-        and may_be_labels(
-            pl.concat([frame[column].cast(pl.String).rename("") for column in columns.values()])
-        )
+        and may_be_labels(pl.concat([as_text(frame[column]).rename("") for column in columns.values()]))
     ]
     # How sure somebody is may be asked about every recording, too.
     with_emotions = [columns for columns in questions if all(are_mostly_emotions(frame[c]) for c in columns)]
@@ -83,9 +82,7 @@ def shared_ids(utterances: Source, votes: Source) -> tuple[str, list[str]] | Non
     """
     best: tuple[str, list[str]] | None = None
     for column in utterances.frame.columns:
-        if utterances.frame[column].dtype.is_nested():
-            continue
-        ids = set(utterances.frame[column].cast(pl.String).drop_nulls().str.strip_chars())
+        ids = set(as_text(utterances.frame[column]).drop_nulls().str.strip_chars())
         named = [name for name in votes.frame.columns if name in ids]
         if len(named) > max(1, len(best[1]) if best else 0):
             best = column, named

@@ -11,6 +11,7 @@ import polars as pl
 from ambivox.models.ingestion.cleaning import clear_nothing, holds_text, plain_text
 from ambivox.models.ingestion.emotion_words import label_parts
 from ambivox.models.ingestion.free_text_labels import other_word
+from ambivox.models.ingestion.nested import as_text
 from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES, plain_name
 
 _SAMPLE = 200
@@ -125,7 +126,7 @@ def distinct_names(values: pl.Series) -> frozenset[str]:
     Args:
         values: The column.
     """
-    return frozenset() if values.dtype.is_nested() else frozenset(distinct_texts(values))
+    return frozenset(distinct_texts(values))
 
 
 def plain_names(names: Iterable[str]) -> frozenset[str]:
@@ -144,8 +145,8 @@ def distinct_texts(values: pl.Series, *, maintain_order: bool = False) -> pl.Ser
         values: The column, of single values.
         maintain_order: Whether they stand in the order of their first rows.
     """
-    texts = pl.col("value").cast(pl.String).drop_nulls().unique(maintain_order=maintain_order)
-    return values.to_frame("value").select(texts).to_series()
+    texts = pl.col("value").drop_nulls().unique(maintain_order=maintain_order)
+    return as_text(values).to_frame("value").select(texts).to_series()
 
 
 def may_be_labels(values: pl.Series) -> bool:
@@ -196,16 +197,16 @@ def is_counts(values: pl.Series) -> bool:
     """
     if values.dtype == pl.Boolean:
         return True
-    if values.dtype.is_nested():
-        return False
     first = next(filter(None, values.head(_SAMPLE).to_list()), None)
     if isinstance(first, str) and not _may_be_a_count(first):  # as in most columns of texts
         return False
-    text = pl.col("value").cast(pl.String).drop_nulls().str.strip_chars().str.to_lowercase()
+    text = pl.col("value").drop_nulls().str.strip_chars().str.to_lowercase()
     number = text.cast(pl.Float64, strict=False)
     is_whole = number.is_not_null() & (number >= 0) & (number == number.round())
     is_truth = text.is_in(_TRUTHS)
-    found = values.to_frame("value").select(len=text.len(), truths=is_truth.all(), whole=is_whole.all())
+    found = (
+        as_text(values).to_frame("value").select(len=text.len(), truths=is_truth.all(), whole=is_whole.all())
+    )
     return bool(found["len"][0]) and bool(found["truths"][0] or found["whole"][0])
 
 

@@ -12,6 +12,7 @@ import polars as pl
 from ambivox.models.ingestion.column_content import is_counts
 from ambivox.models.ingestion.columns import named_columns, words
 from ambivox.models.ingestion.emotion_words import emotions_in, names_an_emotion
+from ambivox.models.ingestion.nested import as_text, single_columns
 
 #: What to do where there are shares.
 NUMBERS_FOR_SHARES = "write numbers of votes in their place: shares (or percent / 100) times the number of votes on the utterance"
@@ -117,7 +118,7 @@ def _row_sums(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
 
 def _numbers(frame: pl.DataFrame, column: str) -> pl.Series:
     """A column of counts as numbers; true is 1."""
-    text = frame[column].cast(pl.String).str.strip_chars().str.to_lowercase()
+    text = as_text(frame[column]).str.strip_chars().str.to_lowercase()
     return text.replace({"true": "1", "false": "0"}).cast(pl.Float64, strict=False)
 
 
@@ -147,7 +148,7 @@ def share_columns(frame: pl.DataFrame) -> list[str]:
     Returns:
         The columns, if there are two or more; else none.
     """
-    named = [c for c in frame.columns if names_an_emotion(c) and not frame[c].dtype.is_nested()]
+    named = [column for column in single_columns(frame) if names_an_emotion(column)]
     if len(named) < 2:
         return []
     text = pl.all().cast(pl.String)

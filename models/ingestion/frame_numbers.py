@@ -12,6 +12,7 @@ import polars as pl
 from ambivox.models.audio.probing import probe
 from ambivox.models.ingestion.audio_paths import resolve_audio
 from ambivox.models.ingestion.columns import words
+from ambivox.models.ingestion.nested import as_text
 
 Unit = Literal["frame", "sample"]
 _COUNTED: dict[str, Unit] = {
@@ -127,10 +128,10 @@ def rates_of(path: Path, table: pl.DataFrame, audio: str, column: str) -> list[f
         return None
     named = rate_column(table.columns, unit)
     if named is not None:
-        return [_rate(text, named, unit) for text in table[named].cast(pl.String)]
+        return [_rate(text, named, unit) for text in as_text(table[named])]
     if unit == "frame":
         return [None] * table.height
-    names = table.select(audio=pl.col(audio).cast(pl.String).str.strip_chars())
+    names = as_text(table[audio]).str.strip_chars().to_frame("audio")
     distinct = names.unique().drop_nulls().with_columns(key=pl.col("audio"))
     found, _, _ = resolve_audio(distinct.with_columns(utterance_id=pl.col("audio")), path.parent)
     probed = probe(found["audio"].to_list())

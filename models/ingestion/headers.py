@@ -9,6 +9,7 @@ import polars as pl
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.column_content import Source
 from ambivox.models.ingestion.columns import named_columns
+from ambivox.models.ingestion.nested import as_text
 from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES, plain_name, recordings_below
 
 _SHOWN = 4  # cells
@@ -43,7 +44,7 @@ def check_id_header(source: Source, key: str, ids: pl.Series) -> None:
     Raises:
         UserError: It is.
     """
-    if (ids.cast(pl.String) == key).any():
+    if (as_text(ids) == key).any():
         raise _first_row_is_data(source, "utterance_id,annotator_id,label")
 
 
@@ -71,7 +72,7 @@ def is_label_track(source: Source) -> bool:
     """
     names = source.frame.columns
     return len(names) in (2, 3) and all(
-        _DECIMAL.fullmatch(name) and source.frame[name].cast(pl.String).str.contains(_DECIMAL.pattern).all()
+        _DECIMAL.fullmatch(name) and as_text(source.frame[name]).str.contains(_DECIMAL.pattern).all()
         for name in names[:2]
     )
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from ambivox.models.ingestion.column_content import distinct_names, overlap, plain_names
+from ambivox.models.ingestion.nested import as_text
 
 _LEAST_OVERLAP = 0.5  # of the votes' ids: the share that must be ids of utterances
 _FOR_EQUAL_NAMES = 0.2
@@ -86,4 +87,4 @@ def _score(of_utterances: Set[str], of_votes: Set[str]) -> float:
 
 
 def _is_number(values: pl.Series) -> bool:
-    return bool(values.drop_nulls().cast(pl.String).str.contains(r"^\s*\d+(\.0)?\s*$").all())
+    return bool(as_text(values).drop_nulls().str.contains(r"^\s*\d+(\.0)?\s*$").all())

@@ -13,6 +13,7 @@ from ambivox.models.ingestion.column_content import may_be_labels
 from ambivox.models.ingestion.columns import all_named, best_named, named_columns, words
 from ambivox.models.ingestion.count_columns import share_columns
 from ambivox.models.ingestion.emotion_words import are_emotions
+from ambivox.models.ingestion.nested import as_text
 from ambivox.models.ingestion.vote_columns import VoteColumns
 from ambivox.models.ingestion.vote_plausibility import agree_too_well, describes_recordings, opinions
 
@@ -116,7 +117,7 @@ def numbers_doubt(column: str, values: pl.Series, option: str = "label") -> str:
         values: The labels.
         option: The option that reads them as they are.
     """
-    shown = ", ".join(values.cast(pl.String).drop_nulls().unique().sort().head(_MOST_CLASSES))
+    shown = ", ".join(as_text(values).drop_nulls().unique().sort().head(_MOST_CLASSES))
     return f"the labels in {column!r} are numbers ({shown}); --options.{option} {shlex.quote(column)} reads them as they are"
 
 
@@ -130,9 +131,9 @@ def are_few_numbers(values: pl.Series) -> bool:
         >>> are_few_numbers(pl.Series(["1", "2", "1", "3", "2"])), are_few_numbers(pl.Series(["1", "joy", "fear"]))
         (True, False)
     """
-    if values.dtype.is_nested() or values.dtype == pl.Boolean:
+    if values.dtype == pl.Boolean:
         return False
-    given = values.drop_nulls().cast(pl.String).cast(pl.Float64, strict=False)
+    given = as_text(values).drop_nulls().cast(pl.Float64, strict=False)
     numbers = given.drop_nulls()
     is_whole = len(numbers) and numbers.is_finite().all() and (numbers == numbers.round()).all()
     return (

@@ -39,6 +39,30 @@ def with_descriptions(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(values)
 
 
+def single_columns(table: pl.DataFrame) -> list[str]:
+    """List the columns that hold single values.
+
+    Args:
+        table: The table.
+    """
+    return [name for name, dtype in table.schema.items() if not isinstance(dtype, _NESTED)]
+
+
+def as_text(values: pl.Series) -> pl.Series:
+    """The values of a column as texts; lists, dictionaries and bytes are null.
+
+    Args:
+        values: The column.
+
+    Example:
+        >>> as_text(pl.Series([1, None])).to_list(), as_text(pl.Series([["a"]])).to_list()
+        (['1', None], [None])
+    """
+    if isinstance(values.dtype, _NESTED):
+        return pl.repeat(None, len(values), dtype=pl.String, eager=True).alias(values.name)
+    return values.cast(pl.String)
+
+
 def refuse_nested(path: Path, table: pl.DataFrame, columns: list[str]) -> None:
     """Check that columns hold single values, so that none is cast to text.
 

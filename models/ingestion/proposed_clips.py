@@ -12,6 +12,7 @@ from ambivox.models.ingestion.clip_columns import clip_columns, shared_ids
 from ambivox.models.ingestion.column_content import Source
 from ambivox.models.ingestion.columns import best_named
 from ambivox.models.ingestion.label_columns import are_few_numbers, numbers_doubt
+from ambivox.models.ingestion.nested import as_text
 from ambivox.models.ingestion.proposed_options import Proposal, add_place
 
 
@@ -46,7 +47,7 @@ def add_clips(
             proposal.add("shape", "clips", "columns are named after recordings or utterances")
         if "clips" not in given:
             proposal.add("clips", clips, "they are named after recordings or utterances")
-            labels = pl.concat([source.frame[clip].cast(pl.String).rename("") for clip in clips])
+            labels = pl.concat([as_text(source.frame[clip]).rename("") for clip in clips])
             if are_few_numbers(labels):
                 proposal.doubts.append(numbers_doubt(",".join(clips), labels, "clips"))
         others = [c for c in source.frame.columns if c not in given.get("clips", clips)]

@@ -23,6 +23,7 @@ from ambivox.models.ingestion.class_labels import name_class_labels
 from ambivox.models.ingestion.columns import require_columns
 from ambivox.models.ingestion.delimited import LINE, find_layout, parse_delimited
 from ambivox.models.ingestion.nested import with_descriptions
+from ambivox.models.ingestion.segment_times import clock_times
 from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, read_sheet
 from ambivox.models.json_documents import parse_json_document
 from ambivox.models.parquet_files import read_parquet
@@ -161,6 +162,8 @@ def read_table(
     categories = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
     frame = frame.drop(LINE, strict=False).with_columns(pl.col(categories).cast(pl.String))
     frame = with_descriptions(frame)
+    durations = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Duration)]
+    frame = frame.with_columns(clock_times(frame[name]) for name in durations)
     require_columns(path, required, frame.columns, options)
     return frame.with_row_index(LINE, 1).with_columns(pl.col(LINE).cast(pl.Int64))
 

@@ -85,6 +85,23 @@ def read_segments(
     return pl.DataFrame(rows, schema=schema, orient="row"), notes
 
 
+def clock_times(values: pl.Series) -> pl.Series:
+    """Write durations, such as pandas' timedeltas, as 0:00:01.500000: a time whatever the unit in the column's name.
+
+    Args:
+        values: The durations.
+    """
+    texts: list[str | None] = []
+    for microseconds in values.dt.total_microseconds():
+        if microseconds is None:
+            texts.append(None)
+            continue
+        minutes, rest = divmod(abs(microseconds), 60_000_000)
+        sign = "-" if microseconds < 0 else ""
+        texts.append(f"{sign}{minutes // 60}:{minutes % 60:02}:{rest / 1e6:09.6f}")
+    return pl.Series(values.name, texts, dtype=pl.String)
+
+
 def _scale(column: str) -> float:
     """The unit of a column with times, in seconds."""
     return next((UNITS[word] for word in words(column) if word in UNITS), 1.0)

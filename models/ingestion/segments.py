@@ -14,6 +14,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.ingestion.columns import require_columns
 from ambivox.models.ingestion.corpus import rejected
 from ambivox.models.ingestion.frame_numbers import have_parts, rate_doubt, rates_of
+from ambivox.models.ingestion.nested import as_text, refuse_nested, single_columns
 from ambivox.models.ingestion.segment_columns import SegmentColumns, find_segment_columns
 from ambivox.models.ingestion.segment_times import PROBLEM, read_segments
 
@@ -53,7 +54,8 @@ def table_segments(
     """
     named = {column: role for role, column in vars(given).items() if column is not None}
     require_columns(path, list(named), table.columns, named)
-    columns = find_segment_columns(table.columns, given, taken)
+    refuse_nested(path, table, list(named))
+    columns = find_segment_columns(single_columns(table), given, taken)
     segments, notes = pl.DataFrame(), list[str]()
     if columns.start is not None:
         places = {role: column for role, column in vars(columns).items() if column is not None}
@@ -95,7 +97,7 @@ def place_columns(frame: pl.DataFrame, given: Mapping[str, Any], taken: Sequence
         Their names.
     """
     times = SegmentColumns(given.get("start"), given.get("end"), given.get("duration"))
-    places = {*vars(find_segment_columns(frame.columns, times, taken)).values()}
+    places = {*vars(find_segment_columns(single_columns(frame), times, taken)).values()}
     channel = given.get("channel", "channel")
     if channel in frame.columns and read_channels(frame[channel]) is not None:
         places.add(channel)
@@ -127,9 +129,9 @@ def read_channels(values: pl.Series) -> pl.Series | None:
     Returns:
         The channel from 1, null where it is empty; None where the column holds something else.
     """
-    texts = (
-        values.cast(pl.String).str.strip_chars().str.to_lowercase().str.strip_suffix(".0").replace("", None)
-    )
+    if values.dtype.is_nested():
+        return None
+    texts = as_text(values).str.strip_chars().str.to_lowercase().str.strip_suffix(".0").replace("", None)
     if not texts.drop_nulls().is_in(list(_CHANNELS)).all():
         return None
     numbers = texts.replace(_SIDES).cast(pl.Int64)

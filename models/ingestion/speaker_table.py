@@ -14,6 +14,7 @@ from ambivox.models.ingestion.cleaning import restore_whole_numbers
 from ambivox.models.ingestion.column_content import Source, distinct_names, overlap
 from ambivox.models.ingestion.columns import best_named, named_columns
 from ambivox.models.ingestion.delimited import LINE
+from ambivox.models.ingestion.nested import as_text, refuse_nested
 from ambivox.models.ingestion.reading import read_table
 from ambivox.models.ingestion.utterance_rows import text_column
 
@@ -82,6 +83,7 @@ def join_speakers(
         named = [str(settings[role])] if role in settings else named_columns(role, others)
         if role not in utterances.columns and named and named[0] in others:
             columns[role] = named[0]
+    refuse_nested(path, table, list(columns.values()))
     selected = table.select(
         _names(table, key), *(text_column(column).alias(role) for role, column in columns.items())
     )
@@ -104,7 +106,7 @@ def join_speakers(
 
 def _key_column(table: pl.DataFrame, speakers: pl.Series) -> str | None:
     """The column that holds the speakers; of several the one that is called so."""
-    known, _ = restore_whole_numbers(speakers.cast(pl.String).str.strip_chars().alias("speaker"), "speakers")
+    known, _ = restore_whole_numbers(as_text(speakers).str.strip_chars().alias("speaker"), "speakers")
     names = distinct_names(known)
     shares = {
         column: overlap(distinct_names(_names(table, column)), names)

@@ -109,6 +109,9 @@ def _assemble(
     optional = optional_columns(table, vote_table, settings, notes)
     utterance, audio = column_of(settings, "utterance"), column_of(settings, "audio")
     table = audio_paths(path, table, audio)
+    refuse_nested(
+        path, table, [utterance, audio, *(optional[role] for role in OPTIONAL_ROLES if role in optional)]
+    )
     segments, segment_notes = _segments(path, table, settings, optional)
     notes += segment_notes
     if is_one:
@@ -121,9 +124,6 @@ def _assemble(
             table = table.with_columns(told_apart.alias(utterance))
             settings = {**settings, "utterance": utterance}
         vote_table = table
-    refuse_nested(
-        path, table, [utterance, audio, *(optional[role] for role in OPTIONAL_ROLES if role in optional)]
-    )
     selected = table.select(
         pl.col(LINE).alias("line"),
         text_column(utterance).alias("utterance_id"),

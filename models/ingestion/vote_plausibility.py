@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from ambivox.models.ingestion.columns import words
+from ambivox.models.ingestion.nested import single_columns
 
 #: Words of columns, sheets and rows that hold something else than one person's opinions.
 RESULT_WORDS = frozenset(
@@ -115,7 +116,7 @@ def marks_of_rows(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
         >>> marks_of_rows(pl.DataFrame({"block": ["practice", "main"]}), ["block"])
         ["column 'block' may mark rows that are no votes (main, practice); all rows are read, so remove those"]
     """
-    single = [column for column in columns if not frame[column].dtype.is_nested()]
+    single = single_columns(frame.select(columns))
     if not single:
         return []
     texts = pl.all().cast(pl.String).drop_nulls().str.strip_chars()

@@ -17,6 +17,7 @@ from ambivox.models.ingestion.columns import all_named, best_named, named_column
 from ambivox.models.ingestion.count_columns import count_columns, count_doubts
 from ambivox.models.ingestion.label_columns import first_choices, label_columns
 from ambivox.models.ingestion.list_columns import separated_labels, vote_lists
+from ambivox.models.ingestion.nested import as_text
 from ambivox.models.ingestion.rater_columns import rater_columns
 from ambivox.models.ingestion.segments import place_columns
 from ambivox.models.ingestion.sentences import sentence_columns
@@ -132,7 +133,7 @@ def _add_annotator(
                 f"{annotator!r} stands beside the same recording again and again: it may be the speaker; name the column with "
                 f"annotators (option annotator), or read it so: --options.annotator {shlex.quote(annotator)}"
             )
-        names = frame[annotator].drop_nulls().cast(pl.String).unique().sort()
+        names = as_text(frame[annotator]).drop_nulls().unique().sort()
         if results := [name for name in names if is_a_result(name)][:1]:
             found.doubts.append(
                 f"{results[0]!r} in {annotator!r} may be no annotator; remove its rows, or read it as one: "

@@ -47,7 +47,7 @@ def read_votes(
     roles = (
         ("weight",) if shape == "list" else ("annotator", "weight")
     )  # lists of votes have lists of annotators
-    columns = [key, *(found[role] for role in roles if role in found)]
+    columns = [key, *(found[role] for role in roles if role in found), "annotator_kind"]
     refuse_nested(path, table, columns + ([status] if status else []))
     table = table.with_columns(text_column(key).alias(key))
     if shape == "counts":
@@ -216,7 +216,7 @@ def _from_rows(
     if "weight" in found:
         columns["weight"] = pl.col(found["weight"]).cast(pl.Float64, strict=False)
     if "annotator_kind" in table.columns:  # a table that Ambivox exported
-        columns["annotator_kind"] = pl.col("annotator_kind")
+        columns["annotator_kind"] = text_column("annotator_kind")
     return table.select(**columns)
 
 

@@ -114,6 +114,8 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     *((name, b'*,a.wav,weight\nResponse ID,a.wav - Which?,b.wav - Which?\n"{""ImportId"":""_r""}","{""ImportId"":""Q1""}","{""ImportId"":""Q2""}"\nR_1,joy,fear\nR_2,fear,fear\n') for name in ("table-csv", "table-preview")),
     # Two thousand columns of one name.
     ("table-votes", b"clip;calm;" + b"joy," * 2000 + b"\nu1;1;" + b"joy," * 2000 + b"\n"),
+    # Lists in the place of ids.
+    *(("table-json", b'[{"utterance_id": %s, "audio": "a.wav", "annotator_id": "r1", "label": "anger"}]' % value) for value in (b"[null]", b'["u1"]', b'{"a": 1}')),
     # Tags of a sheet without an end, and megabytes behind an MP3 that are none.
     ("table-workbook-xml", b"<sheetData>" + b"<row " * 20_000),
     ("table-workbook-xml", b"<sheetData><row " + b' hidden="1"' * 9_000),
