@@ -31,6 +31,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.ingestion.corpus import rejected
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.label_spellings import LabelSpellings
+from ambivox.models.ingestion.nested import single_columns
 from ambivox.models.ingestion.reading import read_table
 from ambivox.models.prompting.personas import Persona
 from ambivox.models.prompting.prompts import Prompt
@@ -74,11 +75,10 @@ def read_annotations(
             f"(columns: {', '.join(found)})"
         )
     used = [columns.utterance, *([model] if model else []), *sources]
-    for name in used:
-        if frame[name].dtype.is_nested() or frame[name].dtype == pl.Object:
-            raise UserError(
-                f"{path}: the column {name!r} holds lists or objects; expected one plain value; write a row per answer"
-            )
+    if nested := [name for name in used if name not in single_columns(frame)]:
+        raise UserError(
+            f"{path}: the column {nested[0]!r} holds lists, objects or bytes; expected one plain value; write a row per answer"
+        )
     given = pl.col(model).cast(pl.String).str.strip_chars() if model else pl.lit(None, pl.String)
     rows = frame.with_columns(
         utterance_id=pl.col(columns.utterance).cast(pl.String),

@@ -261,9 +261,24 @@ def test_the_column_names_the_model_and_alm_fills_its_empty_cells(tmp_path, corp
     ],
 )
 def test_cells_that_hold_lists_are_one_line(tmp_path, corpus, name, row, column):
-    with pytest.raises(UserError, match=f"the column '{column}' holds lists or objects") as caught:
+    with pytest.raises(UserError, match=f"the column '{column}' holds lists, objects or bytes") as caught:
         imported(tmp_path, corpus, [row], name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "others"),
+    [
+        ("utterance_id", {"label": "joy"}),
+        ("label", {}),
+        ("response", {}),
+        (LABELS[0], dict.fromkeys(LABELS[1:], 0.5)),
+    ],
+)
+def test_columns_of_bytes_are_one_line(tmp_path, corpus, column, others):
+    row = {"utterance_id": "train-000"} | others | {column: b"\xff"}
+    with pytest.raises(UserError, match=f"the column '{column}' holds lists, objects or bytes"):
+        imported(tmp_path, corpus, [row], "a.parquet")
 
 
 def test_a_column_that_the_user_named_must_be_there(tmp_path, corpus):
