@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,42 +107,33 @@ def is_of_one(frame: pl.DataFrame, first: str, second: str) -> bool:
     return pairs.height == pairs[first].n_unique() > pairs[second].n_unique()
 
 
-def overlap(known: Set[str], values: Set[str]) -> float:
+def overlap(known: pl.Series, values: pl.Series) -> float:
     """Compute the share of values that are known.
 
     Args:
-        known: Such as ``distinct_names`` of the column that should hold all values.
+        known: Such as ``distinct_texts`` of the column that should hold all values.
         values: Those of the column whose values are looked for.
 
     Returns:
         A share from 0 to 1.
     """
-    return len(values & known) / len(values) if values else 0.0
+    return float(values.is_in(known.implode()).mean() or 0.0) if len(values) else 0.0  # type: ignore[arg-type]
 
 
-def distinct_names(values: pl.Series) -> frozenset[str]:
-    """The distinct values of a column as texts, to compare columns by; none for nested columns.
-
-    Args:
-        values: The column.
-    """
-    return frozenset(distinct_texts(values))
-
-
-def plain_names(names: Iterable[str]) -> frozenset[str]:
-    """Names without folder and audio suffix.
+def plain_names(names: pl.Series) -> pl.Series:
+    """The distinct names without folder and audio suffix.
 
     Args:
-        names: Such as ``distinct_names`` of a column.
+        names: Such as ``distinct_texts`` of a column.
     """
-    return frozenset(map(plain_name, names))
+    return pl.Series(list(dict.fromkeys(map(plain_name, names))), dtype=pl.String)
 
 
 def distinct_texts(values: pl.Series, *, maintain_order: bool = False) -> pl.Series:
-    """The distinct values of a column as texts, without nulls.
+    """The distinct values of a column as texts, without nulls; none for lists, dictionaries and bytes.
 
     Args:
-        values: The column, of single values.
+        values: The column.
         maintain_order: Whether they stand in the order of their first rows.
     """
     texts = pl.col("value").drop_nulls().unique(maintain_order=maintain_order)

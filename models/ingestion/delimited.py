@@ -166,8 +166,10 @@ def text_frame(
     # Most rows are complete, and are not copied.
     complete = [row if len(row) == len(header) else [*row, *padding[len(row) :]] for row in rows]
     frame = pl.DataFrame(
-        {name: [row[place] for row in complete] for place, name in enumerate(names)},
-        schema=dict.fromkeys(names, pl.String),
+        {
+            name: pl.Series([row[place] for row in complete], dtype=pl.String)
+            for place, name in enumerate(names)
+        }
     )
     texts = pl.all().str.strip_chars()
     frame = frame.select(pl.when(texts != "").then(texts).name.keep())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
 
-from ambivox.models.ingestion.column_content import distinct_names, overlap, plain_names
+from ambivox.models.ingestion.column_content import distinct_texts, overlap, plain_names
 from ambivox.models.ingestion.nested import as_text
 
 _LEAST_OVERLAP = 0.5  # of the votes' ids: the share that must be ids of utterances
@@ -59,16 +59,15 @@ def find_shared_ids(
         'number'
     """
     pairs = []
-    names_of_key = {key: distinct_names(votes[key]) for key in keys}
+    names_of_key = {key: distinct_texts(votes[key]) for key in keys}
     for is_plain in (False, True):
         if is_plain:
             names_of_key = {key: plain_names(names) for key, names in names_of_key.items()}
         for candidate in candidates:
-            names = distinct_names(utterances[candidate])
+            names = distinct_texts(utterances[candidate])
             names = plain_names(names) if is_plain else names
-            bonus = {candidate: _FOR_EQUAL_NAMES}
             pairs += [
-                _Pair(score + bonus.get(key, 0), candidate, key)
+                _Pair(score + _FOR_EQUAL_NAMES * (key == candidate), candidate, key)
                 for key in keys
                 if (score := _score(names, names_of_key[key])) > 0
             ]
@@ -81,7 +80,7 @@ def find_shared_ids(
     return SharedIds(*best[1:], () if is_clear else tuple(sorted(others)))
 
 
-def _score(of_utterances: Set[str], of_votes: Set[str]) -> float:
+def _score(of_utterances: pl.Series, of_votes: pl.Series) -> float:
     shared = overlap(of_utterances, of_votes)
     return shared * overlap(of_votes, of_utterances) if shared >= _LEAST_OVERLAP else 0.0
 

@@ -11,7 +11,7 @@ import polars as pl
 from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.cleaning import restore_whole_numbers
-from ambivox.models.ingestion.column_content import Source, distinct_names, overlap
+from ambivox.models.ingestion.column_content import Source, distinct_texts, overlap
 from ambivox.models.ingestion.columns import best_named, named_columns
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.nested import as_text, refuse_nested
@@ -107,9 +107,9 @@ def join_speakers(
 def _key_column(table: pl.DataFrame, speakers: pl.Series) -> str | None:
     """The column that holds the speakers; of several the one that is called so."""
     known, _ = restore_whole_numbers(as_text(speakers).str.strip_chars().alias("speaker"), "speakers")
-    names = distinct_names(known)
+    names = distinct_texts(known)
     shares = {
-        column: overlap(distinct_names(_names(table, column)), names)
+        column: overlap(distinct_texts(_names(table, column)), names)
         for column in table.columns
         if not table[column].dtype.is_nested()
     }
