@@ -11,10 +11,10 @@ import polars as pl
 from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.cleaning import restore_whole_numbers
-from ambivox.models.ingestion.column_content import Source, distinct_texts, overlap
+from ambivox.models.ingestion.column_content import Source
 from ambivox.models.ingestion.columns import best_named, named_columns
 from ambivox.models.ingestion.delimited import LINE
-from ambivox.models.ingestion.nested import as_text, refuse_nested
+from ambivox.models.ingestion.nested import as_text, refuse_nested, single_columns
 from ambivox.models.ingestion.reading import read_table
 from ambivox.models.ingestion.utterance_rows import text_column
 
@@ -107,12 +107,12 @@ def join_speakers(
 def _key_column(table: pl.DataFrame, speakers: pl.Series) -> str | None:
     """The column that holds the speakers; of several the one that is called so."""
     known, _ = restore_whole_numbers(as_text(speakers).str.strip_chars().alias("speaker"), "speakers")
-    names = distinct_texts(known)
-    shares = {
-        column: overlap(distinct_texts(_names(table, column)), names)
-        for column in table.columns
-        if not table[column].dtype.is_nested()
-    }
+    speakers_known = set(known.drop_nulls())
+    texts = table.select(map(text_column, single_columns(table)))
+    shares = {}
+    for column in texts.columns:
+        names, _ = restore_whole_numbers(texts[column].unique(), "speakers")
+        shares[column] = len(speakers_known.intersection(names)) / max(len(speakers_known), 1)
     named = best_named("speaker", table.columns)
     best = max(shares, key=lambda column: (shares[column], column == named), default=None)
     return best if best is not None and shares[best] >= _IS_SPEAKERS else None
