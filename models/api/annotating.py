@@ -19,6 +19,7 @@ from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.pooling.synthetic_distributions import synthetic_distributions
 from ambivox.models.tables import Utterances
+from ambivox.models.tables.label_names import OTHER_COLUMNS
 from ambivox.models.temporary_files import scratch_folder
 
 
@@ -53,7 +54,7 @@ def annotate(
         UserError: a recording cannot be used, or see ``ambivox annotate --help``.
     """
     names = label_names(labels)
-    check_result_columns(names, [UTTERANCE])
+    check_result_columns(names, OTHER_COLUMNS)
     paths = _paths(audio)
     if not paths:
         raise UserError("audio: found no recording, expected at least one")

@@ -19,6 +19,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.evaluation.human_targets import vote_squares
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.statistics.metrics import check_distributions
+from ambivox.models.tables.label_names import OTHER_COLUMNS
 
 _VOTE_COLUMNS = (UTTERANCE, "annotator_id", "label")
 
@@ -68,7 +69,7 @@ def read_inputs(
     if are_alms:
         _warn_of_pooled(frames)
     known = label_names(labels) if labels is not None else infer_labels(vote_frame, frames)
-    check_result_columns(known, [UTTERANCE])
+    check_result_columns(known, OTHER_COLUMNS)
     table = read_votes(vote_frame, known)
     distributions = {alm: _distributions(frame, alm, known) for alm, frame in frames.items()}
     for alm, (alm_ids, _) in distributions.items():

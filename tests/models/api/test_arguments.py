@@ -72,7 +72,9 @@ def test_dime_aug_takes_a_result_of_pool_and_has_columns_of_text_where_it_plans_
     assert [nothing[column].dtype for column in ("first", "second", "fills")] == [pl.String] * 3
 
 
-@pytest.mark.parametrize("label", ["a_low", "a_high", "human_votes", "equivalent_votes", "utterance_id"])
+@pytest.mark.parametrize(
+    "label", ["a_low", "a_high", "human_votes", "equivalent_votes", "utterance_id", "source"]
+)
 def test_a_label_that_is_called_like_a_column_of_the_result_is_refused(label: str) -> None:
     votes = [(utterance, rater, {"b": label}.get(voted, voted)) for utterance, rater, voted in VOTES]
     with pytest.raises(UserError, match=f"the label '{label}' is called like a column of the result"):
