@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ambivox.models.column_patterns import column_names
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.column_names import SYNONYMS
 
@@ -119,7 +120,8 @@ def require_columns(
                 f"a column per rater is read with --options.shape raters --options.raters {raters}, without --options.label"
             )
             continue
-        suggestion = suggest_column(column, free, option)
+        (as_read,) = column_names([column])
+        suggestion = as_read if as_read in free else suggest_column(column, free, option)
         if suggestion is not None:
             free.remove(suggestion)
             mapping = f" (--options.{option} {shlex.quote(suggestion)})" if option else ""

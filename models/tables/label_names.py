@@ -34,5 +34,5 @@ def check_label_names(labels: Sequence[str], where: str = "") -> None:
                 else "the name of a column of all tables of distributions"
             )
             raise UserError(
-                f"{where}the label {label!r} is {why}; name it otherwise in the table, or with a label schema"
+                f"{where}the label {label!r} is {why}; name it otherwise in the table, or with a label schema (option schema)"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -56,10 +57,11 @@ def test_a_column_with_a_role_is_given_by_its_name_in_brackets(root: Path, place
     assert votes_of(load(root / "votes.csv", **given, utterance=given["audio"])) == expected()
 
 
-def test_a_missing_pattern_names_the_column_that_is_there(root: Path) -> None:
-    write(root / "votes.csv", ["audio", "speaker", "rater", "^emo.*$"], rows())
-    with pytest.raises(UserError, match=r"did you mean '\(\^emo"):
-        load(root / "votes.csv", utterance="audio", label="^emo.*$")
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_that_is_given_names_the_column_that_is_there(root: Path, pattern: str) -> None:
+    write(root / "votes.csv", ["audio", "speaker", "rater", pattern], rows())
+    with pytest.raises(UserError, match=re.escape(f"did you mean '({pattern})' (--options.label")):
+        load(root / "votes.csv", utterance="audio", label=pattern)
 
 
 def test_repeated_patterns_are_numbered() -> None:
@@ -90,9 +92,3 @@ def test_labels_that_cannot_be_columns_of_distributions_are_refused(label: str) 
 def test_labels_of_a_caller_that_are_patterns_are_refused(label: str) -> None:
     with pytest.raises(UserError, match="is a pattern for columns"):
         label_names(["joy", label])
-
-
-def test_columns_of_distributions_are_those_that_labels_may_not_have(root: Path) -> None:
-    from ambivox.models.tables import Distributions
-
-    assert set(Distributions.required) <= set(OTHER_COLUMNS)

@@ -12,6 +12,7 @@ from ambivox.models.pooling.fit import fit_pooling
 from ambivox.models.pooling.inputs import PoolingInputs
 from ambivox.models.pooling.pooled import PoolingModel, pool
 from ambivox.models.pooling.source_tables import source_tables
+from ambivox.models.tables.label_names import OTHER_COLUMNS
 from tests.support.pooling_tables import label_names
 
 
@@ -40,6 +41,9 @@ def test_without_votes_and_answers_the_mean_of_the_mixture_is_closer_than_the_co
     ids = pl.Series([f"u{row}" for row in range(5000)])
     tables = {name: table.frame for name, table in source_tables(ids, inputs, pooled, model, zero_NK).items()}
     assert all(set(frame["fallback"]) == {"prior"} for frame in tables.values())
+    # A label of such a name would take the column's place.
+    columns = {column for frame in tables.values() for column in frame.columns}
+    assert columns - set(model.labels) == set(OTHER_COLUMNS)
     p_K = {name: frame.select(model.labels).to_numpy()[0] for name, frame in tables.items()}
     assert p_K["human"] == pytest.approx(model.prior_K) and p_K["human_prior"] == pytest.approx(model.prior_K)
     error, of_prior = (((theta_NK - p_K[name]) ** 2).sum(1).mean() for name in ("pooled", "human"))
