@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import certifi
 import psutil
 
-from tests.fuzzing.case_record import CaseRecord
+from tests.fuzzing.case_record import Case, CaseRecord
 from tests.fuzzing.long_form import Progress, keep, line, run_turns
 
 # The case's own alarm, which needs Python to run, rings after 5 of computing and 60 by the clock. A machine that others use
@@ -63,6 +63,7 @@ def _run(folder: Path) -> int:
     few["SSL_CERT_FILE"] = str(_one_certificate(folder))
     command = [sys.executable, "-m", "tests.fuzzing", *sys.argv[1:], "--folder", str(folder)]
     record = CaseRecord(folder / "case")
+    record.write(Case(-1, 0, time.monotonic(), b""))  # not the case that ended the process before
     with (
         (folder / "messages.txt").open("wb") as messages,
         subprocess.Popen(command, env=os.environ | few, stderr=messages) as process,
