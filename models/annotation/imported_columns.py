@@ -11,6 +11,7 @@ import polars as pl
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.cleaning import plain_text
 from ambivox.models.ingestion.delimited import LINE
+from ambivox.models.ingestion.nested import single_columns
 
 # How columns of probabilities are named.
 _FORMS = ("{}", "prob_{}", "p({})", "p_{}", "{}_score", "{}_prob")
@@ -124,9 +125,8 @@ def notes_on(frame: pl.DataFrame, kind: str, sources: list[str], used: list[str]
     notes = [f"read as {what}: {', '.join(sources)}"]
     unread = [
         name
-        for name in frame.columns
+        for name in single_columns(frame)
         if name not in (*used, LINE, "")
-        and not (frame[name].dtype.is_nested() or frame[name].dtype in (pl.Object, pl.Binary))
         and frame[name].count()
         and frame[name].cast(pl.String).cast(pl.Float64, strict=False).count() == frame[name].count()
     ]

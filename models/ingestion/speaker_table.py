@@ -11,7 +11,7 @@ import polars as pl
 from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.cleaning import restore_whole_numbers
-from ambivox.models.ingestion.column_content import Source
+from ambivox.models.ingestion.column_content import Source, distinct_texts, overlap
 from ambivox.models.ingestion.columns import best_named, named_columns
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.nested import as_text, refuse_nested, single_columns
@@ -106,13 +106,13 @@ def join_speakers(
 
 def _key_column(table: pl.DataFrame, speakers: pl.Series) -> str | None:
     """The column that holds the speakers; of several the one that is called so."""
-    known, _ = restore_whole_numbers(as_text(speakers).str.strip_chars().alias("speaker"), "speakers")
-    speakers_known = set(known.drop_nulls())
+    restored, _ = restore_whole_numbers(as_text(speakers).str.strip_chars(), "speakers")
+    known = distinct_texts(restored)
     texts = table.select(map(text_column, single_columns(table)))
     shares = {}
     for column in texts.columns:
         names, _ = restore_whole_numbers(texts[column].unique(), "speakers")
-        shares[column] = len(speakers_known.intersection(names)) / max(len(speakers_known), 1)
+        shares[column] = overlap(names, known)
     named = best_named("speaker", table.columns)
     best = max(shares, key=lambda column: (shares[column], column == named), default=None)
     return best if best is not None and shares[best] >= _IS_SPEAKERS else None

@@ -27,12 +27,10 @@ def check_label_names(labels: Sequence[str], where: str = "") -> None:
     if not labels or len(set(labels)) != len(labels):
         raise UserError(f"{where}a label set needs one or more distinct labels, found {list(labels)}")
     for label in labels:
-        if label in OTHER_COLUMNS or is_column_pattern(label):
-            why = (
-                "a pattern for columns"
-                if is_column_pattern(label)
-                else "the name of a column of all tables of distributions"
-            )
+        why = "a pattern for columns" if is_column_pattern(label) else ""
+        if label in OTHER_COLUMNS:
+            why = "the name of a column of all tables of distributions"
+        if why:
             raise UserError(
                 f"{where}the label {label!r} is {why}; name it otherwise in the table, or with a label schema (option schema)"
             )
