@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from ambivox.models.counted import counted
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.column_content import Source
 from ambivox.models.ingestion.columns import NoNamedTableError
@@ -24,6 +25,19 @@ from ambivox.models.regular_files import NotFetchedError
 TYPICAL = ("utterance_id", "audio", "annotator_id", "label", "speaker", "transcript")
 _MOST_FILES = 2000
 _LABEL_FILES = (".textgrid", ".eaf", ".aup3")  # Praat, ELAN, Audacity
+_SHOWN_FILES = 3
+
+
+class FoundTables(NamedTuple):
+    """The tables of a folder, and what was left out of it.
+
+    Attributes:
+        sources: The tables, in the order of their names, those with the same columns as one.
+        notes: One for all files that are not readable as a table; none where all are.
+    """
+
+    sources: list[Source]
+    notes: list[str]
 
 
 def find_tables(root: Path, settings: Mapping[str, Any]) -> tuple[Path, Path]:
@@ -81,7 +95,7 @@ def _path(folder: Path, stem: str, settings: Mapping[str, Any]) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
+def list_sources(root: Path, settings: Mapping[str, Any]) -> FoundTables:
     """Read all tables that may hold the utterances or the votes.
 
     Args:
@@ -89,29 +103,14 @@ def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
         settings: Options by name; files and sheets that they name are the only ones.
 
     Returns:
-        The tables, in the order of their names, those with the same columns as one. Files that are not readable as a table
-        are left out.
+        The tables; files that are not readable as a table are left out and named in a note.
 
     Raises:
         UserError: A file that the user named cannot be read, or none of the folder's, or one is a pointer of git-lfs.
     """
-    if root.is_dir():
-        folder = root
-        named = [folder / str(settings[option]) for option in ("utterances", "votes") if option in settings]
-        files = named if "utterances" in settings and ("votes" in settings or len(named) == 2) else []
-        if not files:
-            files = sorted(
-                path
-                for path in folder.iterdir()
-                if path.suffix.lower() in SUFFIXES
-                and path.name != NAME
-                and not path.name.startswith((".", "~$"))
-            )[:_MOST_FILES]
-    else:
-        folder, named = root.parent, [root]
-        files = [root, *([folder / str(settings["votes"])] if "votes" in settings else [])]
+    files, named = _files(root, settings)
     sources = []
-    errors: list[UserError] = []
+    errors: dict[Path, UserError] = {}
     paths = list(dict.fromkeys(part.path for file in files for part in find_parts(file, None)))
     for path in track(paths, "Tables"):
         try:
@@ -120,10 +119,40 @@ def list_sources(root: Path, settings: Mapping[str, Any]) -> list[Source]:
             # A table that was not fetched may be the one with the votes, or a part of it.
             if path in named or isinstance(error, NotFetchedError):
                 raise
-            errors.append(error)
+            errors[path] = error
     if errors and not sources:
-        raise errors[0]
-    return combine(sources, {path for path in named if not is_pattern(path)})
+        raise next(iter(errors.values()))
+    combined = combine(sources, {path for path in named if not is_pattern(path)})
+    return FoundTables(combined, _left_out(errors))
+
+
+def _files(root: Path, settings: Mapping[str, Any]) -> tuple[list[Path], list[Path]]:
+    """The files that may be tables, or patterns of them, and those that the user named."""
+    if not root.is_dir():
+        named = [root, *([root.parent / str(settings["votes"])] if "votes" in settings else [])]
+        return named, named
+    named = [root / str(settings[option]) for option in ("utterances", "votes") if option in settings]
+    if len(named) == 2:
+        return named, named
+    listed = sorted(
+        path
+        for path in root.iterdir()
+        if path.suffix.lower() in SUFFIXES and path.name != NAME and not path.name.startswith((".", "~$"))
+    )
+    return listed[:_MOST_FILES], named
+
+
+def _left_out(errors: Mapping[Path, UserError]) -> list[str]:
+    """One note that names the files which are no readable tables, and why."""
+    if not errors:
+        return []
+    # Messages begin with the path of their file, whose folder is known.
+    reasons = [
+        str(error).removeprefix(f"{path.parent.resolve()}/").removeprefix(f"{path.parent}/")
+        for path, error in list(errors.items())[:_SHOWN_FILES]
+    ]
+    reasons += [f"and {len(errors) - _SHOWN_FILES:,} more"] if len(errors) > _SHOWN_FILES else []
+    return [f"{counted(len(errors), 'file is', 'files are')} left out as not readable ({'; '.join(reasons)})"]
 
 
 def no_table(root: Path) -> UserError:

@@ -60,7 +60,7 @@ def preview(root: Path, given: Mapping[str, Any]) -> Preview:
     """
     if not root.exists():
         raise UserError(f"{root}: no such file or folder")
-    sources = list_sources(root, given)
+    sources, left_out = list_sources(root, given)
     if not sources:
         raise no_table(root)
     proposal = propose(sources, given)
@@ -79,7 +79,7 @@ def preview(root: Path, given: Mapping[str, Any]) -> Preview:
     shown.lines += _mapping_lines(shown.settings, proposal)
     shown.lines += _unread(sources, shown.settings)
     shown.lines += [f"please check: {doubt}" for doubt in proposal.doubts]
-    shown.lines += [f"note: {hint}" for hint in proposal.hints]
+    shown.lines += [f"note: {hint}" for hint in [*proposal.hints, *left_out]]
     if not shown.missing:
         shown.lines += _example_lines(root, shown.settings)
     return shown

@@ -61,12 +61,12 @@ def read_user_table(root: Path, given: Mapping[str, Any]) -> CorpusData:
     try:
         return _read(root, settings, [])
     except MissingColumnsError as error:
-        sources = list_sources(root, settings)
+        sources, left_out = list_sources(root, settings)
         if not sources:
             raise no_table(root) from error
         proposal = propose(sources, settings)
         if not proposal.options or not proposal.is_sure:
-            unclear = "; ".join([*proposal.missing, *proposal.doubts])
+            unclear = "; ".join([*proposal.missing, *proposal.doubts, *left_out])
             # That no table has the usual name is not what is wrong where one was found.
             is_found = isinstance(error, NoNamedTableError) and unclear
             raise UserError(
@@ -75,7 +75,7 @@ def read_user_table(root: Path, given: Mapping[str, Any]) -> CorpusData:
             ) from error
         lists = {name: tuple(value) for name, value in proposal.options.items() if isinstance(value, list)}
         note = f"columns were found by their names and content: {proposal.describe()}"
-        return _read(root, proposal.options | lists | settings, [note, *proposal.hints])
+        return _read(root, proposal.options | lists | settings, [note, *proposal.hints, *left_out])
 
 
 def _read(root: Path, settings: Mapping[str, Any], notes: list[str]) -> CorpusData:

@@ -14,6 +14,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.ingestion.proposal import propose
 from ambivox.models.ingestion.table_files import list_sources
 from ambivox.models.ingestion.table_preview import preview
+from ambivox.models.ingestion.user_table import read_user_table
 from tests.support.found_tables import CLIPS, RATERS, VOTES, expected, rows, votes_of, write, write_recordings
 
 
@@ -46,7 +47,7 @@ def test_headers_of_other_languages(root: Path, header: list[str], encoding: str
 
 def test_a_header_that_means_nothing_is_still_the_header(root: Path) -> None:
     write(root / "table.csv", ["ไฟล์", "ผู้พูด", "ผู้ประเมิน", "อารมณ์"], rows())
-    (source,) = list_sources(root, {})
+    (source,) = list_sources(root, {}).sources
     assert source.frame.height == 12
     assert source.frame.columns[0] == "ไฟล์"
 
@@ -180,11 +181,11 @@ def test_columns_named_after_raters(root: Path) -> None:
     write(root / "wide.csv", ["file", *RATERS], lines)
     assert votes_of(load(root)) == expected()
     write(root / "wide.csv", ["file", "intended", *RATERS[1:]], lines)
-    assert propose(list_sources(root, {}), {}).options["raters"] == list(
+    assert propose(list_sources(root, {}).sources, {}).options["raters"] == list(
         RATERS[1:]
     )  # intentions are no votes
     write(root / "wide.csv", ["file", *RATERS[1:]], [[line[0], *line[2:]] for line in lines])
-    assert not propose(list_sources(root, {}), {}).is_sure  # two columns may be emotions of two kinds
+    assert not propose(list_sources(root, {}).sources, {}).is_sure  # two columns may be emotions of two kinds
 
 
 @pytest.mark.parametrize("form", ["categorical", "enum", "keyed"])
@@ -361,3 +362,30 @@ def test_no_annotators_are_suggested_where_none_can_be(root: Path) -> None:
     lines = [[*row[:2], "lab" if n % 2 else "home", row[3]] for n, row in enumerate(rows())]
     write(root / "table.csv", ["file", "speaker", "place", "emotion"], lines)
     assert not any("--options.annotator" in line for line in preview(root, {}).lines)
+
+
+@pytest.mark.parametrize("is_relative", [False, True])
+def test_unreadable_files_beside_a_table_are_named_in_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_relative: bool
+) -> None:
+    (tmp_path / "answers.csv").write_text("clip,rater,emotion\na.wav,r1,happy\na.wav,r2,sad\nb.wav,r1,sad\n")
+    (tmp_path / "batch2.xlsx").write_bytes(b"PK\x03\x04 cut short")
+    (tmp_path / "settings.json").write_text('{"a": ')
+    monkeypatch.chdir(tmp_path)
+    root = Path() if is_relative else tmp_path
+
+    notes = [note for note in read_user_table(root, {}).notes if "not readable" in note]
+
+    assert len(notes) == 1
+    assert notes[0].startswith("2 files are left out as not readable (batch2.xlsx: a spreadsheet workbook")
+    assert "settings.json: expected a list" in notes[0]
+    assert str(tmp_path) not in notes[0]
+    assert any(line == f"note: {notes[0]}" for line in preview(root, {}).lines)
+
+
+def test_an_unreadable_table_of_votes_that_the_user_named_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "answers.csv").write_text("clip,rater,emotion\na.wav,r1,happy\na.wav,r2,sad\nb.wav,r1,sad\n")
+    (tmp_path / "more.xlsx").write_bytes(b"PK\x03\x04 cut short")
+
+    with pytest.raises(UserError, match=r"more\.xlsx: a spreadsheet workbook, which cannot be read"):
+        list_sources(tmp_path / "answers.csv", {"votes": "more.xlsx"})

@@ -158,7 +158,7 @@ def test_small_numbers_are_no_ids(root: Path, first: str) -> None:
     if first == "item":
         header[:2], lines = header[1::-1], [[line[1], line[0], *line[2:]] for line in lines]
     write(root / "responses.csv", header, lines)
-    shown = propose(list_sources(root, {}), {})
+    shown = propose(list_sources(root, {}).sources, {})
     assert shown.options["vote_utterance"] == "item"
     # Half of the clips are numbered 1 or 2, so the loudness may be meant, too.
     assert shown.doubts == [
@@ -173,7 +173,7 @@ def test_annotators_of_a_table_of_votes_are_suggested(root: Path) -> None:
     write(root / "clips.csv", ["clip", "wav"], [[clip, f"Ton/{clip}.wav"] for clip in CLIPS])
     lines = [[Path(audio).stem, f"S-{rater}", label] for audio, _, rater, label in rows()]
     write(root / "votes.csv", ["clip", "subj", "mood"], lines)
-    hints = propose(list_sources(root, {}), {}).hints
+    hints = propose(list_sources(root, {}).sources, {}).hints
     assert len(hints) == 1 and hints[0].endswith("if 'subj' names them: --options.annotator subj")
 
 

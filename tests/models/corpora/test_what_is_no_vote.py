@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def _proposed(root: Path) -> Proposal:
-    return propose(list_sources(root, {}), {})
+    return propose(list_sources(root, {}).sources, {})
 
 
 @pytest.mark.parametrize(
