@@ -9,7 +9,7 @@ ifeq ($(OS),Windows_NT)
 $(error On Windows, Ambivox runs in WSL (https://learn.microsoft.com/windows/wsl/install); run the same command in a WSL terminal)
 endif
 
-.PHONY: help setup lock demo demo-pythons ui stages test lint docs notebooks bench bench-long two-hosts containers crash-matrix fuzz mistakes licences crema-d clean
+.PHONY: help setup lock demo demo-pythons ui stages test lint docs notebooks bench bench-long two-hosts containers crash-matrix fuzz mistakes licences audit crema-d clean
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -89,6 +89,9 @@ mistakes: setup ## Wrong words, paths and contents for every command; takes an h
 
 licences: setup ## The licence of every package of the lock
 	$(BIN)/python -m tests.support.licences
+
+audit: setup ## Known vulnerabilities of the packages of the lock, as PyPI's database of advisories names them
+	$(BIN)/python -m tests.support.audit
 
 CREMA_D ?= ../shared/crema-d
 crema-d: setup ## The main job on CREMA-D (CREMA_D=folder), the sparse-vote trial, and what planned labelling saves

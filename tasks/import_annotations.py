@@ -5,15 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ambivox.models.counted import counted
 
-if TYPE_CHECKING:
-    from polars import DataFrame
-
 _logger = logging.getLogger(__name__)
-_LONGEST_EXAMPLE = 160
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +57,7 @@ def import_annotations(
     from ambivox.models.annotation.imported_answers import IMPORTED, Columns, read_annotations
     from ambivox.models.errors import UserError
     from ambivox.models.files import atomic_folder, check_output_folder, write_json
+    from ambivox.models.ingestion.rejected_rows import reasons_with_examples
     from ambivox.models.tables import Utterances
 
     inputs = (source, utterances)
@@ -71,7 +67,7 @@ def import_annotations(
     annotations, rejects, notes = read_annotations(
         source, listed, columns, alm=options.alm, revision=options.revision
     )
-    reasons = _reasons(rejects, listed.labels)
+    reasons = reasons_with_examples(rejects, listed.labels)
     if not len(annotations):
         raise UserError(
             f"{source}: no answer can be used ({'; '.join([*reasons, *notes[1:]]) if reasons else 'the table is empty'})"
@@ -102,19 +98,6 @@ def import_annotations(
         _logger.info(f"rejected: {reason}")
     _logger.info(f"import_annotations: {out}")
     return out
-
-
-def _reasons(rejects: DataFrame, labels: tuple[str, ...]) -> list[str]:
-    """How many answers were rejected for what reason, with an example of each."""
-    counts = rejects["reason"].value_counts().sort("reason")
-    lines = []
-    for reason, count in counts.iter_rows():
-        shown = "utterance_id" if "unknown utterance" in reason else "detail"
-        examples = [text for text in rejects.filter(reason=reason)[shown].drop_nulls() if text]
-        example = f", such as {examples[0][:_LONGEST_EXAMPLE]!r}" if examples else ""
-        known = f" (known labels: {', '.join(labels)})" if reason == "unknown label" else ""
-        lines.append(f"{reason}: {count:,}{example}{known}")
-    return lines
 
 
 if __name__ == "__main__":

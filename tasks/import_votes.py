@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ambivox.models.tables import Utterances, Votes
 
 _logger = logging.getLogger(__name__)
-_LONGEST_EXAMPLE = 160
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,17 +212,12 @@ def _log_replaced(earlier: DataFrame, imported: DataFrame, found: DataFrame) -> 
 
 
 def _log_rejects(rejects: DataFrame, found: Votes, source: Path) -> None:
-    import polars as pl
+    from ambivox.models.ingestion.rejected_rows import reasons_with_examples
 
     if not len(found):
         _logger.warning(f"{source}: no vote was read; see whether this is the finished export")
-    reasons = rejects.group_by("reason").agg(
-        pl.len(), pl.col("detail").filter(pl.col("detail") != "").sort().first()
-    )
-    for reason, count, detail in reasons.sort("reason").iter_rows():
-        example = f", such as {detail[:_LONGEST_EXAMPLE]!r}" if detail else ""
-        known = f" (known labels: {', '.join(found.labels)})" if "unknown label" in reason else ""
-        _logger.info(f"  {reason}: {count:,}{example}{known}")
+    for reason in reasons_with_examples(rejects, found.labels):
+        _logger.info(f"  {reason}")
 
 
 if __name__ == "__main__":

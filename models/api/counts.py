@@ -10,6 +10,7 @@ import polars as pl
 from ambivox.models.api.frames import UTTERANCE, numbers
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.columns import words
+from ambivox.models.ingestion.count_columns import are_percent
 
 # A column whose name has only such words (and single letters and digits) is no label, unless labels are listed.
 _NO_LABELS = frozenset(
@@ -27,7 +28,7 @@ _NO_LABELS = frozenset(
     ]
 )
 _LARGE, _TIMES = 100, 10
-_TOLERANCE, _PERCENT_TOLERANCE = 0.02, 0.5
+_TOLERANCE = 0.02
 
 
 def check_counts(frame: pl.DataFrame, labels: Sequence[str]) -> pl.DataFrame:
@@ -53,8 +54,7 @@ def check_counts(frame: pl.DataFrame, labels: Sequence[str]) -> pl.DataFrame:
     sum_M = n_NK.sum(1)
     sum_M = sum_M[sum_M > 0]
     is_share = (np.abs(sum_M - 1) <= _TOLERANCE).all() and (n_NK != np.round(n_NK)).any()
-    is_percent = (np.abs(sum_M - 100) <= _PERCENT_TOLERANCE).all()
-    if len(sum_M) > 1 and (is_share or is_percent):
+    if len(sum_M) > 1 and (is_share or are_percent(pl.Series(sum_M))):
         raise UserError(
             f"votes: the columns {', '.join(map(repr, labels[:12]))} hold {'shares' if is_share else 'percent'} (all rows sum "
             f"to {1 if is_share else 100}), expected numbers of votes: multiply by the number of votes on the utterance"

@@ -16,7 +16,8 @@ from ambivox.models.ingestion.nested import as_text, single_columns
 
 #: What to do where there are shares.
 NUMBERS_FOR_SHARES = "write numbers of votes in their place: shares (or percent / 100) times the number of votes on the utterance"
-_PERCENT = 100
+_PERCENT, _ROUNDED = 100, 1
+_SHOWN = 12  # columns in a note
 # What other columns of numbers are called.
 _ROLES = ("utterance", "annotator", "speaker", "age", "weight", "split")
 _TOTALS = frozenset({"total", "sum", "count", "counts", "all", "raters", "votes", "responses"})
@@ -36,7 +37,7 @@ def count_columns(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
     emotions = [column for column in numeric if names_an_emotion(column)]
     if len(emotions) < 2:
         return []
-    if _are_percent(frame, emotions):
+    if are_percent(_row_sums(frame, emotions)):
         return []
     stem = _stem(emotions)
     labels = [column for column in numeric if column.startswith(stem)] if stem else emotions
@@ -49,6 +50,35 @@ def count_columns(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
     ):
         return [column for column in columns if column in {*labels, *further}]
     return labels
+
+
+def are_percent(sums: pl.Series) -> bool:
+    """Whether rows sum to 100 each, but for what rounding leaves, as percent do.
+
+    Args:
+        sums: The sum of each row; 0 says nothing.
+
+    Example:
+        >>> are_percent(pl.Series([100, 99, 0])), are_percent(pl.Series([100])), are_percent(pl.Series([100, 12]))
+        (True, False, False)
+    """
+    sums = sums.filter(sums > 0)
+    return len(sums) > 1 and bool(((sums - _PERCENT).abs() <= _ROUNDED).all())
+
+
+def percent_note(frame: pl.DataFrame, columns: Sequence[str]) -> list[str]:
+    """A note where numbers that the user called numbers of votes look like percent.
+
+    Args:
+        frame: The table of votes.
+        columns: Its columns of numbers of votes.
+    """
+    if not are_percent(_row_sums(frame, columns)):
+        return []
+    return [
+        f"all rows of {', '.join(columns[:_SHOWN])} sum to {_PERCENT}, and each counts as so many votes; if they are percent, "
+        f"{NUMBERS_FOR_SHARES}"
+    ]
 
 
 def count_doubts(frame: pl.DataFrame, columns: Sequence[str], labels: Sequence[str]) -> list[str]:
@@ -122,12 +152,6 @@ def _numbers(frame: pl.DataFrame, column: str) -> pl.Series:
     return text.replace({"true": "1", "false": "0"}).cast(pl.Float64, strict=False)
 
 
-def _are_percent(frame: pl.DataFrame, columns: Sequence[str]) -> bool:
-    """Whether several rows sum to 100 each, as shares in percent do."""
-    sums = _row_sums(frame, columns)
-    return len(sums) > 1 and bool((sums == _PERCENT).all())
-
-
 def _is_total(frame: pl.DataFrame, column: str, columns: Sequence[str]) -> bool:
     """Whether a column of numbers is called a total, or is the sum of the others."""
     if set(words(column)) & _TOTALS:
@@ -166,7 +190,11 @@ def share_columns(frame: pl.DataFrame) -> list[str]:
         if has_numbers and are_within
     }
     are_counts = all(are_whole and not has_percent for are_whole, has_percent in shares.values())
-    return list(shares) if len(shares) > 1 and (not are_counts or _are_percent(frame, list(shares))) else []
+    return (
+        list(shares)
+        if len(shares) > 1 and (not are_counts or are_percent(_row_sums(frame, list(shares))))
+        else []
+    )
 
 
 def _stem(columns: Sequence[str]) -> str:

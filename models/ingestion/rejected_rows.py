@@ -1,13 +1,16 @@
-"""Errors that end an ingest: what was rejected before is said first, and kept."""
+"""What was rejected, in a few lines, and errors that end an ingest: what was rejected before is said first, and kept."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import polars as pl
 
 from ambivox.models.errors import UserError
 from ambivox.models.ingestion.vote_checks import NO_AUDIO, REJECTED_UTTERANCE
+
+_LONGEST_EXAMPLE = 160  # characters
 
 
 class IngestError(UserError):
@@ -42,6 +45,28 @@ def after_rejects(error: UserError, rejects: pl.DataFrame) -> UserError:
     )
     counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
     return IngestError(f"rejected: {counts}; {_example(rejects, reasons[0][0])}; then: {error}", rejects)
+
+
+def reasons_with_examples(rejects: pl.DataFrame, labels: Sequence[str]) -> list[str]:
+    """Count what was rejected by reason, in alphabetical order, with an example of each.
+
+    Args:
+        rejects: What could not be used, with the columns of REJECTS.
+        labels: Those that are known.
+
+    Returns:
+        A line per reason; it names the known labels where others were found.
+    """
+    counts = rejects["reason"].value_counts().sort("reason")
+    lines = []
+    for reason, count in counts.iter_rows():
+        shown = "utterance_id" if "unknown utterance" in reason else "detail"
+        example = rejects.filter(pl.col(shown) != "", reason=reason)[shown].min()
+        known = f" (known labels: {', '.join(labels)})" if "unknown label" in reason else ""
+        lines.append(
+            f"{reason}: {count:,}{f', such as {str(example)[:_LONGEST_EXAMPLE]!r}' if example else ''}{known}"
+        )
+    return lines
 
 
 def first_reject(rejects: pl.DataFrame) -> IngestError:

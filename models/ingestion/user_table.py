@@ -17,6 +17,7 @@ from ambivox.models.ingestion.cleaning import clean_utterances, clean_votes
 from ambivox.models.ingestion.clip_columns import rows_of_clips
 from ambivox.models.ingestion.columns import MissingColumnsError, NoNamedTableError
 from ambivox.models.ingestion.corpus import CorpusData, rejected
+from ambivox.models.ingestion.count_columns import percent_note
 from ambivox.models.ingestion.delimited import LINE
 from ambivox.models.ingestion.free_text_labels import fold_other
 from ambivox.models.ingestion.nested import audio_paths, refuse_nested
@@ -150,6 +151,8 @@ def _assemble(
     bad_utterances = pl.concat([ambiguous, bad_segments, foreign_audio, bad_splits])
     votes = read_votes(votes_path, vote_table, settings, optional)
     notes += status_note(vote_table, settings)
+    if shape == "counts" and "annotator" not in optional:
+        notes += percent_note(vote_table, settings["labels"])
     status_rejects = rejected_assignments(votes, settings, votes_path)
     votes = votes.filter(~is_left_out(settings)) if "status" in votes.columns else votes
     labels: tuple[str, ...] = settings.get("labels", ()) if shape != "counts" else ()

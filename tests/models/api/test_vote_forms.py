@@ -75,6 +75,7 @@ def test_a_column_of_zeros_that_no_vote_names_is_no_label() -> None:
         ([[1 / 3, 2 / 3], [1.0, None]], "shares"),
         ([[100 / 3, 200 / 3], [0, 100]], "percent .all rows sum to 100.*on the utterance / 100, or"),
         ([[40, 60], [0, 100], [0, 0]], "percent"),
+        ([[33, 66], [50, 51]], "percent"),
     ],
 )
 @pytest.mark.parametrize("labels", [None, ["a", "b"]])

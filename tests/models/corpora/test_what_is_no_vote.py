@@ -154,14 +154,24 @@ def test_degrees_of_several_people_are_asked_about(root: Path) -> None:
     assert any("'file' has several rows of numbers of votes" in doubt for doubt in _proposed(root).doubts)
 
 
-def test_percent_are_no_counts(root: Path) -> None:
-    lines = [
-        [f"Ton/{clip}.wav", *shares]
-        for clip, shares in zip(CLIPS, (("50", "50"), ("25", "75")) * 2, strict=True)
-    ]
+@pytest.mark.parametrize("shares", [("50", "50"), ("33", "66"), ("50", "51")])
+def test_percent_are_no_counts(root: Path, shares: tuple[str, str]) -> None:
+    lines = [[f"Ton/{clip}.wav", *each] for clip, each in zip(CLIPS, (shares, ("25", "75")) * 2, strict=True)]
     write(root / "a.csv", ["file", "joy", "fear"], lines)
     with pytest.raises(UserError, match="hold shares; write numbers of votes"):
         load(root)
+
+
+@pytest.mark.parametrize(("joy", "is_told"), [(50, True), (49, True), (45, False)])
+def test_numbers_that_look_like_percent_and_are_called_counts_are_read_with_a_note(
+    root: Path, joy: int, *, is_told: bool
+) -> None:
+    write(root / "a.csv", ["file", "joy", "fear"], [[f"Ton/{clip}.wav", str(joy), "50"] for clip in CLIPS])
+    data = load(
+        root, utterances="a.csv", audio="file", utterance="file", shape="counts", labels=("joy", "fear")
+    )
+    assert data.votes.height == len(CLIPS) * (joy + 50)
+    assert any("if they are percent" in note for note in data.notes) == is_told
 
 
 def test_how_an_annotator_feels_today_is_no_count(root: Path) -> None:
