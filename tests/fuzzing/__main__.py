@@ -29,7 +29,7 @@ _SECONDS_OF_A_CASE = 1200.0
 def main() -> int:
     """Run the campaigns."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("parsers", nargs="*")
+    arguments.add_argument("parsers", nargs="*", help="by default all")
     arguments.add_argument("--cases", type=int, default=100_000, help="per parser")
     arguments.add_argument("--seconds", type=float, default=float("inf"), help="of the processor, per parser")
     arguments.add_argument("--seed", type=int, default=0)
@@ -39,6 +39,8 @@ def main() -> int:
     from tests.fuzzing.parsers import PARSERS
 
     names = given.parsers or list(PARSERS)
+    if unknown := [name for name in names if name not in PARSERS]:
+        arguments.error(f"no parser is called {', '.join(unknown)}; there are {', '.join(PARSERS)}")
     if given.folder:
         parsers = {name: PARSERS[name] for name in names}
         record = CaseRecord(given.folder / "case")
