@@ -18,6 +18,7 @@ from ambivox.flows.pipeline_files import check_place
 from ambivox.flows.step_options import build_options, default_values
 from ambivox.models.errors import UserError
 from ambivox.models.files import atomic_path
+from ambivox.models.output_places import check_not_in_output
 from ambivox.models.processes.git import run_git
 from ambivox.models.regular_files import read_text
 from ambivox.models.temporary_files import scratch_folder
@@ -66,6 +67,8 @@ def make(folder: Path) -> list[str]:
             f"{folder} is an Ambivox project already; to bring it to the installed version, run there: ambivox upgrade"
         )
     check_place(folder)
+    place = folder.resolve()
+    check_not_in_output(folder, (place, *place.parents))
     text = pipeline()
     contents = {
         "dvc.yaml": text,
@@ -74,10 +77,13 @@ def make(folder: Path) -> list[str]:
     }
     for name, content in contents.items():
         path = folder / name
+        _check_no_link(path)
         if name != "README.md" and path.exists() and path.read_bytes() != content.encode():
             raise UserError(
                 f"{path} exists already, and is not one that ambivox init writes; choose another folder"
             )
+    for name in (".gitignore", software.FILE):
+        _check_no_link(folder / name)
     run_git(Path.cwd(), "--version")  # before anything is made: a project is a git repository
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,6 +103,14 @@ def make(folder: Path) -> list[str]:
     # Last: a folder with this file is complete, and any other is completed by the same command.
     software.write(folder, software.installed(text))
     return [*written, software.FILE]
+
+
+def _check_no_link(path: Path) -> None:
+    """Refuse a link, which would be replaced by a file."""
+    if path.is_symlink():
+        raise UserError(
+            f"{path}: found a link, expected a file or nothing; choose another folder, or remove it"
+        )
 
 
 def _set_up_git_and_dvc(folder: Path) -> None:

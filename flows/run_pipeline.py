@@ -21,7 +21,7 @@ from ambivox.models.left_out import left_out_reason
 from ambivox.models.logs import SHOWN_WARNINGS
 from ambivox.models.processes.children import end_children
 from ambivox.models.processes.interruption import ended_by
-from ambivox.models.temporary_files import temporary_file
+from ambivox.models.temporary_files import sweep, temporary_file
 from ambivox.tasks._main import USER_MISTAKE
 
 _METRICS: TypeAdapter[dict[str, dict[str, Any]]] = TypeAdapter(dict[str, dict[str, Any]])
@@ -40,11 +40,27 @@ def run_pipeline(project: Path, key: str, force: bool, workers: int) -> None:
     prefect_settings.apply_settings(project)
     all_stages = stages(project, (key,))
     if not force and not any(stage.stale for stage in all_stages):
-        # A run without a stale stage is not worth starting a Prefect server.
+        # A run without a stale stage is not worth starting a Prefect server, unless a killed one is to be closed.
+        _close_ended_runs(project)
         _print_outcome(project, key, {"ran": 0, "up_to_date": len(all_stages)}, started)
         return
     counts = _run_flow(project, key, all_stages, _start_server(project), force, workers)
     _print_outcome(project, key, counts, started)
+
+
+def _close_ended_runs(project: Path) -> None:
+    """Close the flow runs of processes that were killed, and remove what these left."""
+    sweep(_warnings_file(project).parent)
+    if not run_records.have_ended(project):
+        return
+    server = _start_server(project)
+    if server is not None:
+        server.wait()
+    run_records.close_ended_runs(project, os.environ["PREFECT_API_URL"])
+
+
+def _warnings_file(project: Path) -> Path:
+    return project.resolve() / ".ambivox" / "stage_logs" / "warnings"
 
 
 def _start_server(project: Path) -> PrefectServer | None:
@@ -66,7 +82,7 @@ def _run_flow(
     project: Path, key: str, all_stages: list[Stage], server: PrefectServer | None, force: bool, workers: int
 ) -> dict[str, int]:
     """Run the flow; a signal ends the stages, closes the flow run and ends the server, in this order."""
-    warnings = temporary_file(project.resolve() / ".ambivox" / "stage_logs" / "warnings")
+    warnings = temporary_file(_warnings_file(project))
     os.environ[SHOWN_WARNINGS] = str(warnings)
     atexit.register(warnings.unlink, missing_ok=True)
 

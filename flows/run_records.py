@@ -49,17 +49,27 @@ def recorded(project: Path, flow_run: str) -> Iterator[None]:
     path.unlink(missing_ok=True)
 
 
+def have_ended(project: Path) -> bool:
+    """Whether there are flow runs whose process has ended without saying so."""
+    return any(not _is_running(path) for path in _folder(project).glob("*.json"))
+
+
 def close_ended_runs(project: Path, api_url: str) -> list[str]:
     """Set flow runs whose process has ended without saying so to Crashed; returns their ids."""
     closed = []
     for path in sorted(_folder(project).glob("*.json")):
-        record = _read(path)
-        is_running = record is not None and _start_time(record.process) == record.started
         # Where the server does not answer, the next run tries again.
-        if not is_running and close_run(api_url, path.stem, "CRASHED", "the process of this run was ended"):
+        if not _is_running(path) and close_run(
+            api_url, path.stem, "CRASHED", "the process of this run was ended"
+        ):
             path.unlink(missing_ok=True)
             closed.append(path.stem)
     return closed
+
+
+def _is_running(path: Path) -> bool:
+    record = _read(path)
+    return record is not None and _start_time(record.process) == record.started
 
 
 def close_own_runs(project: Path, api_url: str, message: str) -> None:

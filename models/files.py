@@ -15,7 +15,7 @@ from typing import Any
 
 from ambivox.models.errors import UserError
 from ambivox.models.file_errors import as_disk_full_error
-from ambivox.models.output_places import MARKER, check_writable
+from ambivox.models.output_places import MARKER, check_not_in_output, check_writable
 from ambivox.models.temporary_files import put_in_place, temporary_file, temporary_folder
 
 # Its bytes never change, because DVC hashes whole folders.
@@ -129,9 +129,9 @@ def check_output_folder(
         is_own: Replace a folder without a marker too, because the caller knows that this software wrote it.
 
     Raises:
-        UserError: ``path`` is a file, a link, the root of a drive, the home folder, the current folder or a parent
-            of one of them, holds an input, or holds files that this software did not write, or nothing can be written
-            there.
+        UserError: ``path`` is a file, a link, the root of a drive, a mounted drive, the home folder, the current folder or
+            a parent of one of them, is in another output, holds an input, or holds files that this software did not
+            write, or nothing can be written there.
     """
     if path.is_symlink():
         raise UserError(f"{path}: found a link, expected a folder to write; name another folder or remove it")
@@ -140,6 +140,11 @@ def check_output_folder(
     folder = path.resolve()
     if folder == folder.parent:
         raise UserError(f"{path}: is the root of a drive; name another folder")
+    if os.path.ismount(folder):
+        raise UserError(
+            f"{path}: is where a drive is mounted, which cannot be replaced; name a folder in it, such as {path / 'new'}"
+        )
+    check_not_in_output(path, folder.parents)
     for name, used in (("home folder", _home()), ("current folder", Path.cwd())):
         if used.resolve().is_relative_to(folder):
             raise UserError(f"{path}: is or contains the {name} {used}; name another folder")

@@ -18,6 +18,8 @@ SHOWN_WARNINGS = "AMBIVOX_SHOWN_WARNINGS"
 LOG_LEVEL = "AMBIVOX_LOG_LEVEL"
 # Figures of a message, by name, for ``extra`` of a logging call: who follows the log file gets them as numbers.
 MEASURED = "measured"
+# Without these, which are not printable, some scripts and emoji fall apart; line ends and tabs lay a message out.
+_LAYOUT = "\n\t\u200c\u200d"
 # A step that is run by ``python -m`` is called __main__.
 _NAMES = ("ambivox", "__main__")
 
@@ -53,7 +55,7 @@ class _Terminal(logging.Handler):
         self._as_json = as_json
 
     def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
+        message = _without_control_characters(record.getMessage())
         if record.levelno >= logging.ERROR:
             # Whoever follows the log file shows the error, as the one line at the end.
             if not os.environ.get(LOG_FILE):
@@ -63,6 +65,13 @@ class _Terminal(logging.Handler):
                 print(f"ambivox: warning: {message}", file=sys.stderr, flush=True)
         else:
             print(message, file=sys.stderr if self._as_json else sys.stdout, flush=True)
+
+
+def _without_control_characters(message: str) -> str:
+    """A message in which names from tables and servers are no commands for the terminal."""
+    if message.isprintable():
+        return message
+    return "".join(sign if sign.isprintable() or sign in _LAYOUT else " " for sign in message)
 
 
 def _is_repeated(message: str) -> bool:
@@ -85,4 +94,5 @@ def _is_repeated(message: str) -> bool:
 class _LogFile(logging.FileHandler):
     def format(self, record: logging.LogRecord) -> str:
         measured = getattr(record, MEASURED, {})
-        return json.dumps({"level": record.levelname, "message": record.getMessage(), MEASURED: measured})
+        message = _without_control_characters(record.getMessage())
+        return json.dumps({"level": record.levelname, "message": message, MEASURED: measured})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from ambivox.models.temporary_files import temporary_folder
 
 # Every folder that a step replaces as a whole holds this file.
 MARKER = ".ambivox-output"
+# What the head of every HTML page holds, by which it is known as an earlier output.
+PAGE_MARK = "<title>Ambivox: "
+# A mark stands in the head of a file, or in the footer of a Parquet file, whose metadata come last.
+_HEAD, _FOOT = 8192, 65536  # bytes
 
 
 def check_writable(path: Path) -> None:
@@ -57,21 +62,35 @@ def check_folders_to_fill(*paths: Path | None) -> None:
         if (path.exists() and not path.is_dir()) or (path.is_symlink() and not path.exists()):
             raise UserError(f"{path}: found a file, expected a folder, or a name for a new one")
         place = path.resolve()
-        for folder in (place, *place.parents):
-            if (folder / MARKER).is_file():
-                raise UserError(
-                    f"{path}: found the output of a step, which replaces the whole folder; expected a folder of its own, "
-                    f"such as {folder.parent / 'new'}"
-                )
+        check_not_in_output(path, (place, *place.parents))
         check_writable(path / "new")
 
 
-def check_output_file(path: Path, suffix: str, inputs: Iterable[Path | str | None] = ()) -> None:
+def check_not_in_output(path: Path, folders: Iterable[Path]) -> None:
+    """Check that something that stays is not put into a folder that a step replaces.
+
+    Args:
+        path: The place, for the message.
+        folders: The folders above it, and itself where a step may not have written it.
+
+    Raises:
+        UserError: One of the folders is the output of a step.
+    """
+    for folder in folders:
+        if (folder / MARKER).is_file():
+            raise UserError(
+                f"{path}: found the output of a step, which replaces the whole folder ({folder}); expected a folder of its "
+                f"own, such as {folder.parent / 'new'}"
+            )
+
+
+def check_output_file(path: Path, suffix: str, mark: str, inputs: Iterable[Path | str | None] = ()) -> None:
     """Check that writing a file replaces nothing but an earlier one of its kind.
 
     Args:
         path: The file to write.
         suffix: What the name of an earlier one ends in, such as ".html".
+        mark: A text that an earlier one holds in its head or its foot, such as PAGE_MARK.
         inputs: Files and folders that are read: ``path`` must be none of them. None is ignored.
 
     Raises:
@@ -81,11 +100,23 @@ def check_output_file(path: Path, suffix: str, inputs: Iterable[Path | str | Non
         raise UserError(f"{path}: found a link, expected a file to write; name another file or remove it")
     if path.is_dir():
         raise UserError(f"{path}: found a folder, expected a file to write, such as {path / f'new{suffix}'}")
-    if path.exists() and not (path.is_file() and path.suffix == suffix):
-        raise UserError(
-            f"{path}: is there, and is no earlier output; expected a name that ends in {suffix}, or a new one"
-        )
     for read in inputs:
         if read is not None and path.exists() and Path(read).exists() and path.samefile(read):
             raise UserError(f"{path}: is the input {read}, which would be replaced; name another file")
+    if path.exists() and not (path.is_file() and path.suffix == suffix and _holds(path, mark)):
+        raise UserError(
+            f"{path}: is there, and is no earlier output; name a new file that ends in {suffix}, or remove this one"
+        )
     check_writable(path)
+
+
+def _holds(path: Path, mark: str) -> bool:
+    """Whether a file is empty, or its head or foot holds a text."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - _FOOT, 0))
+            return not size or mark.encode() in head or mark.encode() in file.read(_FOOT)
+    except OSError:
+        return False

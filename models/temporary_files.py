@@ -21,7 +21,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-_NAME = re.compile(r"\.(?P<target>.+)\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-\w+\.(?P<kind>tmp|old)")
+_NAME = re.compile(
+    r"\.(?P<target>.+)\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-\w+\.(?P<kind>tmp|old)", re.DOTALL
+)
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _swept: set[Path] = set()
 
@@ -76,7 +78,7 @@ def put_in_place(temporary: Path, target: Path) -> None:
 def sweep(folder: Path) -> None:
     """Remove what ended processes of this machine were writing in ``folder``, once per process and folder."""
     folder = folder.resolve()
-    if folder in _swept:
+    if folder in _swept or not folder.is_dir():
         return
     _swept.add(folder)
     for entry in list(folder.iterdir()):

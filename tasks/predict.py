@@ -52,9 +52,10 @@ def predict(
     from ambivox.models.alm_backbones.libraries import prepare_libraries
     from ambivox.models.finetuning.model.card import read_card
     from ambivox.models.output_places import check_folders_to_fill, check_output_file
+    from ambivox.models.parquet_files import LABELS_KEY
     from ambivox.models.withdrawn import check_not_withdrawn
 
-    check_output_file(out, ".parquet", (utterances,))
+    check_output_file(out, ".parquet", LABELS_KEY, (utterances,))
     check_folders_to_fill(options.cache)
     check_not_withdrawn(model)
     prepare_libraries(four_bit=read_card(model).quantised)

@@ -64,7 +64,7 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
     """
     from ambivox.models.errors import UserError
     from ambivox.models.files import atomic_path, write_json
-    from ambivox.models.output_places import check_folders_to_fill
+    from ambivox.models.output_places import PAGE_MARK, check_folders_to_fill, check_output_file
     from ambivox.models.publishing.hub_metadata import check_may_include
     from ambivox.models.publishing.hub_upload import check_repository_name, require_token
     from ambivox.models.publishing.model_folder import find_model
@@ -95,6 +95,9 @@ def release(*, data: Path, version: str, out: Path = Path("releases"), options: 
         versions.check_up_to_date(corpus)
         content = _content(data, model, versions, tag, options) | {"version": version, "name": key}
         check_may_include(options.include, content["licence"])
+        check_output_file(page, ".md", f"{key} {version}")
+        check_output_file(page.with_suffix(".json"), ".json", f'"version": "{version}"')
+        check_output_file(out / f"{key}.html", ".html", PAGE_MARK)
         if not options.dry_run:
             with atomic_path(page) as temporary:
                 temporary.write_text(_card(model, content), encoding="utf-8")

@@ -52,12 +52,12 @@ def report(*, data: Path, out: Path, options: ReportOptions) -> Path:
         UserError: The folder is missing or holds no outputs, a number is out of its range, or the file cannot be written.
     """
     from ambivox.models.files import atomic_path
-    from ambivox.models.output_places import check_output_file
+    from ambivox.models.output_places import PAGE_MARK, check_output_file
     from ambivox.models.reporting.clips import ClipLimits
     from ambivox.models.reporting.page import page
 
     check_options(options)
-    check_output_file(out, ".html")
+    check_output_file(out, ".html", PAGE_MARK)
     limits = ClipLimits(options.clips, options.clip_seconds, options.clip_megabytes)
     html = page(data, options.title, options.examples, limits, options.table_rows)
     with atomic_path(out) as temporary:

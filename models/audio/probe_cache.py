@@ -1,41 +1,25 @@
 """What probing remembers between runs: a SQLite file that several runs share, and that is made anew where it is damaged.
 
 A recording's row is valid for one size and time of change, and for one version of the code that reads it. What was heard of a
-clip is stored by the hash of the recording. Errors are not stored. A cache that cannot be used costs time, never a result.
+clip is stored by the hash of the recording. Errors are not stored. A cache that cannot be used costs time, never a result:
+every row holds a digest, and one that does not fit it is unknown.
 """
 
 from __future__ import annotations
 
-import logging
+import hashlib
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import platformdirs
 
+from ambivox.models.audio.cache_database import NAME, do_without, open_database
 from ambivox.models.audio.clips import Clip
 from ambivox.models.audio.listening import Listened
 from ambivox.models.errors import UserError
-
-_logger = logging.getLogger(__name__)
-_NAME = "audio.sqlite"
-_MAGIC = b"SQLite format 3\0"
-_WAIT_SECONDS = 10.0
-_VERSION = 1  # raise it when reading or hearing the same bytes gives another result
-_OWN_TABLES = {"recordings", "clips", "probed"}  # the last is of an early version
-_TABLES = """
-CREATE TABLE recordings (
-    audio TEXT PRIMARY KEY, size INTEGER, changed_ns INTEGER, sha256 TEXT, rate_hz INTEGER, channels INTEGER,
-    corrected TEXT
-) WITHOUT ROWID;
-CREATE TABLE clips (
-    sha256 TEXT, start REAL, end REAL, channel INTEGER, frames INTEGER, heard TEXT,
-    PRIMARY KEY (sha256, start, end, channel)
-) WITHOUT ROWID;
-"""
 
 
 class FileVersion(NamedTuple):
@@ -68,7 +52,7 @@ def cache_file() -> Path:
         On Linux, ``~/.cache/ambivox/audio.sqlite``, or the same under ``XDG_CACHE_HOME``.
     """
     folder = os.environ.get("AMBIVOX_CACHE") or platformdirs.user_cache_dir("ambivox", appauthor=False)
-    return Path(folder) / _NAME
+    return Path(folder) / NAME
 
 
 def read_cache(
@@ -88,10 +72,10 @@ def read_cache(
         UserError: ``path`` is a file of another kind.
     """
     try:
-        with _database(path) as database:
+        with open_database(path) as database:
             return dict(_known(database, versions, clips))
     except sqlite3.DatabaseError as error:
-        _do_without(path, error)
+        do_without(path, error)
     return {}
 
 
@@ -104,26 +88,29 @@ def write_cache(path: Path, versions: Mapping[str, FileVersion | None], probed: 
         probed: What is known of them.
     """
     recordings = [
-        (_key(name), *version, *each.recording)
+        (_key(name), *version, *each.recording, _digest(_key(name), *version, *each.recording))
         for name, each in probed.items()
         if (version := versions[name]) is not None
     ]
     heard = [
-        (each.recording.sha256, *_part(clip), listened.frames, listened.heard)
+        (*row, _digest(*row))
         for each in probed.values()
         for clip, listened in each.clips.items()
+        for row in [(each.recording.sha256, *_part(clip), listened.frames, listened.heard)]
     ]
     if not recordings:
         return
     try:
-        with _database(path) as database:
+        with open_database(path) as database:
             # The lock is taken before the first statement: one taken halfway could not be waited for.
             database.execute("BEGIN IMMEDIATE")
-            database.executemany("INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?)", recordings)
-            database.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?)", heard)
+            database.executemany(
+                "INSERT OR REPLACE INTO recordings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", recordings
+            )
+            database.executemany("INSERT OR REPLACE INTO clips VALUES (?, ?, ?, ?, ?, ?, ?)", heard)
             database.execute("COMMIT")
     except sqlite3.DatabaseError as error:
-        _do_without(path, error)
+        do_without(path, error)
 
 
 def forget_recordings(path: Path, recordings: Collection[str], hashes: Collection[str]) -> int:
@@ -144,7 +131,7 @@ def forget_recordings(path: Path, recordings: Collection[str], hashes: Collectio
     if not path.is_file():
         return 0
     try:
-        with _database(path) as database:
+        with open_database(path) as database:
             database.execute("PRAGMA secure_delete=ON")
             wanted, names = set(hashes), set(recordings)
             rows = database.execute("SELECT audio, sha256 FROM recordings").fetchall()
@@ -164,34 +151,6 @@ def forget_recordings(path: Path, recordings: Collection[str], hashes: Collectio
     return len(forgotten)
 
 
-@contextmanager
-def _database(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open or create the cache; transactions are explicit."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unavailable(error) from error
-    with closing(sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)) as database:
-        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if others := sorted(name for name in tables - _OWN_TABLES if not name.startswith("sqlite_")):
-            raise UserError(
-                f"{path}: not a cache of Ambivox (it has the table {others[0]!r}); name another file"
-            )
-        if database.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            outdated = "".join(f"DROP TABLE IF EXISTS {name};" for name in sorted(_OWN_TABLES))
-            database.executescript(
-                f"BEGIN IMMEDIATE; {outdated} {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;"
-            )
-        yield database
-
-
-def _unavailable(error: OSError) -> sqlite3.OperationalError:
-    """Make the error that SQLite has for a file that cannot be opened."""
-    unavailable = sqlite3.OperationalError(str(error))
-    unavailable.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
-    return unavailable
-
-
 def _known(
     database: sqlite3.Connection,
     versions: Mapping[str, FileVersion | None],
@@ -201,13 +160,13 @@ def _known(
         if version is None:
             continue
         row = database.execute(
-            "SELECT sha256, rate_hz, channels, corrected FROM recordings "
+            "SELECT sha256, rate_hz, channels, corrected, digest FROM recordings "
             "WHERE audio = ? AND size = ? AND changed_ns = ?",
             (_key(name), *version),
         ).fetchone()
-        if not row:
+        if not row or row[-1] != _digest(_key(name), *version, *row[:-1]):
             continue
-        recording = Recording(*row)
+        recording = Recording(*row[:-1])
         listened = {clip: _listened(database, recording.sha256, clip) for clip in clips[name]}
         known = {clip: each for clip, each in listened.items() if each is not None}
         if len(known) == len(listened):
@@ -215,11 +174,17 @@ def _known(
 
 
 def _listened(database: sqlite3.Connection, sha256: str, clip: Clip) -> Listened | None:
+    place = (sha256, *_part(clip))
     row = database.execute(
-        "SELECT frames, heard FROM clips WHERE sha256 = ? AND start = ? AND end = ? AND channel = ?",
-        (sha256, *_part(clip)),
+        "SELECT frames, heard, digest FROM clips WHERE sha256 = ? AND start = ? AND end = ? AND channel = ?",
+        place,
     ).fetchone()
-    return Listened(*row) if row else None
+    return Listened(*row[:-1]) if row and row[-1] == _digest(*place, *row[:-1]) else None
+
+
+def _digest(*values: object) -> str:
+    """What a row holds beside its values, so that one that was damaged is noticed."""
+    return hashlib.blake2b(repr(values).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _key(audio: str) -> str:
@@ -234,25 +199,3 @@ def _part(clip: Clip) -> tuple[float, float, int]:
         -1.0 if clip.end_seconds is None else clip.end_seconds,
         clip.channel or 0,
     )
-
-
-def _do_without(path: Path, error: sqlite3.DatabaseError) -> None:
-    """Do without a cache that is locked or not writable; move a damaged one away, so that the next call makes a new one.
-
-    A user's file of another kind stays.
-    """
-    # Operational errors come from the surroundings, except for SQLITE_ERROR: tables with other columns.
-    if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
-        _logger.debug("%s: not used (%s)", path, error)
-        return
-    try:
-        with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
-        if path.name != _NAME and head != _MAGIC and head.strip(b"\0"):
-            raise UserError(f"{path}: not a cache of Ambivox ({error}); delete it or name another file")
-        path.replace(path.with_name(f"{path.name}.damaged"))
-        for suffix in ("-journal", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        _logger.warning(f"{path}: the cache was damaged ({error}) and is made anew")
-    except OSError as failure:
-        _logger.debug("%s: damaged and could not be moved (%s)", path, failure)

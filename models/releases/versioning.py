@@ -13,7 +13,7 @@ from ambivox.models.dvc_files import recover_busy_list
 from ambivox.models.errors import UserError
 from ambivox.models.processes.git import run_git
 
-_VERSION = re.compile(r"v\d+(\.\d+){0,2}")
+_VERSION = re.compile(r"v\d+(\.\d+){0,2}", re.ASCII)
 
 
 # What a release commits beside the data card and DVC's pointers.
@@ -60,15 +60,17 @@ class Versions:
             version: ``v1``, ``v1.2`` or ``v1.2.3``.
 
         Raises:
-            UserError: A malformed version.
+            UserError: A malformed version, or no key.
         """
+        if not key or key.startswith("-"):  # git would take it for an option
+            raise UserError(f"found {key!r} as the name of a corpus, expected the folder data/KEY of a run")
         if not _VERSION.fullmatch(version):
             raise UserError(f"{version!r} is not a version; expected v1, v1.2 or v1.2.3")
         return f"{key}-{version}"
 
     def is_released(self, tag: str) -> bool:
         """Whether there is a release of this tag."""
-        return bool(self._git("tag", "--list", tag))
+        return bool(self._git("tag", "--list", "--", tag))
 
     def check_up_to_date(self, key: str) -> None:
         """Check that the outputs of ``key`` are those that the pipeline would produce now.
@@ -113,7 +115,7 @@ class Versions:
 
     def latest(self, key: str) -> str:
         """The tag of the newest release of ``key``; empty before the first."""
-        tags = self._git("tag", "--list", "--sort=-version:refname", f"{key}-v*").split()
+        tags = self._git("tag", "--list", "--sort=-version:refname", "--", f"{key}-v*").split()
         return next((tag for tag in tags if _VERSION.fullmatch(tag.removeprefix(f"{key}-"))), "")
 
     def changes(self, tag: str, key: str) -> dict[str, dict[str, tuple[float, float]]]:

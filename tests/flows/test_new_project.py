@@ -233,6 +233,19 @@ def test_a_place_where_dvc_cannot_work_is_one_line(tmp_path: Path, name: str) ->
     assert not (tmp_path / name).exists()
 
 
+@pytest.mark.parametrize("name", ["dvc.yaml", "params.yaml", "README.md", ".gitignore", "software.yaml"])
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_a_link_is_not_replaced(tmp_path: Path, name: str, *, is_broken: bool) -> None:
+    if not is_broken:
+        (tmp_path / "theirs").write_text("theirs\n")
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / name).symlink_to("../theirs")
+    with pytest.raises(UserError, match=r"found a link|is an Ambivox project already"):
+        new_project.make(tmp_path / "study")
+    assert [path.name for path in (tmp_path / "study").iterdir()] == [name]
+    assert (tmp_path / "study" / name).is_symlink()
+
+
 def test_a_project_needs_git_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="git cannot be started"):

@@ -51,3 +51,9 @@ def test_without_a_run_every_warning_is_shown(
     monkeypatch.setenv(LOG_FILE, str(tmp_path / "log"))
     monkeypatch.setenv(SHOWN_WARNINGS, str(tmp_path / place) if place else "")
     assert step("no font", "no font")[0] == ["ambivox: warning: no font"] * 2
+
+
+def test_a_message_is_no_command_for_the_terminal() -> None:
+    warnings, shown = step("\x1b[31mred\x07 \x9b2J \u202eback\t\u0645\u06cc\u200c\u062e \x00"[:-1])
+    assert warnings == ["ambivox: warning:  [31mred   2J  back\t\u0645\u06cc\u200c\u062e "]
+    assert shown == ["begins"]

@@ -120,7 +120,7 @@ def test_what_others_write_stays(tmp_path: Path) -> None:
         ".a.txt.tmp",
         "a.tmp",
     ]
-    for name in [*stays, left_by(ended, "a.txt", "tmp")]:
+    for name in [*stays, left_by(ended, "a.txt", "tmp"), left_by(ended, "a\nb.txt", "tmp")]:
         (tmp_path / name).write_text("x")
     temporary_files._swept.clear()
     temporary_files.sweep(tmp_path)

@@ -185,7 +185,7 @@ def test_files_of_another_user_are_one_line(
 def test_a_cache_that_another_process_locks_costs_time_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ambivox.models.audio.probe_cache._WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("ambivox.models.audio.cache_database._WAIT_SECONDS", 0.2)
     soundfile.write(tmp_path / "a.wav", [0.1, -0.1] * 4000, 16_000)
     expected = probe([str(tmp_path / "a.wav")], cache=tmp_path / "other.sqlite")
     cache = tmp_path / "cache.sqlite"

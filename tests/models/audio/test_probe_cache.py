@@ -6,7 +6,9 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -97,6 +99,47 @@ def test_a_damaged_cache_costs_time_only(
         assert probe(names, cache).equals(expected)
 
 
+def test_a_flipped_bit_changes_no_result(tmp_path: Path, names: list[str]) -> None:
+    cache = tmp_path / "audio.sqlite"
+    expected = probe(names, cache)
+    sound = cache.read_bytes()
+    random = Random(5)
+    places = [place for place, value in enumerate(sound) if value]
+    for place in random.sample(places, 150):
+        flipped = bytearray(sound)
+        flipped[place] ^= 1 << random.randrange(8)
+        cache.write_bytes(flipped)
+        assert probe(names, cache).equals(expected)
+
+
+@pytest.mark.parametrize("value", ["'x'", "NULL", "x'ff'", "1e300", "-1", "9223372036854775807"])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        *(("recordings", name) for name in ("sha256", "rate_hz", "channels", "corrected")),
+        *(("clips", name) for name in ("frames", "heard")),
+    ],
+)
+def test_a_value_of_another_kind_is_unknown(
+    table: str, column: str, value: str, tmp_path: Path, names: list[str]
+) -> None:
+    cache = tmp_path / "audio.sqlite"
+    expected = probe(names, cache)
+    with closing(sqlite3.connect(cache)) as database, database:
+        database.execute(f"UPDATE {table} SET {column} = {value}")  # noqa: S608  (constants)
+    assert probe(names, cache).equals(expected)
+
+
+def test_a_table_of_the_user_that_is_called_like_the_cache_s_stays(tmp_path: Path, names: list[str]) -> None:
+    with closing(sqlite3.connect(tmp_path / "study.sqlite")) as theirs, theirs:
+        theirs.execute("CREATE TABLE recordings (name TEXT)")
+        theirs.execute("INSERT INTO recordings VALUES ('a')")
+    with pytest.raises(UserError, match="it has the table 'recordings'"):
+        probe(names, tmp_path / "study.sqlite")
+    with closing(sqlite3.connect(tmp_path / "study.sqlite")) as theirs:
+        assert theirs.execute("SELECT * FROM recordings").fetchall() == [("a",)]
+
+
 def test_a_database_of_the_user_is_left_alone(tmp_path: Path, names: list[str]) -> None:
     theirs = sqlite3.connect(tmp_path / "study.sqlite")
     theirs.execute("CREATE TABLE clips (name TEXT)")
@@ -123,7 +166,7 @@ def test_a_locked_cache_is_done_without(
 ) -> None:
     cache = tmp_path / "audio.sqlite"
     expected = probe(names[:2], cache)
-    monkeypatch.setattr("ambivox.models.audio.probe_cache._WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("ambivox.models.audio.cache_database._WAIT_SECONDS", 0.05)
     locking = sqlite3.connect(cache, isolation_level=None)
     locking.execute("BEGIN EXCLUSIVE")
     assert probe(names, cache)[:2].equals(expected)
