@@ -15,6 +15,7 @@ from dvc.lock import make_lock
 
 from ambivox.flows.pipeline import StageFailedError, reproduce_stage, stages
 from ambivox.models.dvc_files import keep_lock_file, recover
+from ambivox.models.temporary_files import _machine
 from tests.support.scratch_project import COMMAND, ambivox, environment, make_project
 
 pytestmark = pytest.mark.server
@@ -135,3 +136,50 @@ def test_a_stage_that_runs_out_of_memory_is_named(toy_project: Path) -> None:
 
 def environment_with_dvc() -> dict[str, str]:
     return environment(PATH=f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+KILLED = """
+import os
+from pathlib import Path
+import httpx
+from ambivox.flows import prefect_settings, run_records
+from ambivox.flows.prefect_server import PrefectServer
+prefect_settings.apply_settings(Path())
+server = PrefectServer.start(Path())
+server.wait()
+with httpx.Client(base_url=server.url) as client:
+    flow = client.post("/flows/", json={"name": "reproduce"}).json()["id"]
+    state = {"type": "RUNNING", "name": "Running"}
+    run = client.post("/flow_runs/", json={"flow_id": flow, "state": state}).json()["id"]
+server.stop()
+with run_records.recorded(Path(), run):
+    os._exit(0)
+"""
+UP_TO_DATE = """
+from pathlib import Path
+from ambivox.flows import run_pipeline
+run_pipeline.stages = lambda *_: []  # none is stale
+run_pipeline.run_pipeline(Path(), "demo", False, 1)
+"""
+
+
+@pytest.mark.timeout(400)
+def test_a_killed_run_is_closed_by_one_that_has_nothing_to_do(project: Path) -> None:
+    def run(script: str) -> None:
+        subprocess.run(
+            [COMMAND.with_name("python"), "-c", script], cwd=project, env=environment(), check=True
+        )
+
+    run(KILLED)
+    assert states(project) == ["RUNNING"]
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    left = project / ".ambivox/stage_logs" / f".warnings.{_machine()}-{ended.pid}-x.tmp"
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.touch()
+
+    run(UP_TO_DATE)
+
+    assert states(project) == ["CRASHED"]
+    assert not left.exists()
+    assert not list((project / ".ambivox/prefect/runs").iterdir())

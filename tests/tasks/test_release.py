@@ -114,8 +114,20 @@ def test_two_versions_through_s3(project: Path, s3: str) -> None:
 def test_mistakes_are_named(project: Path) -> None:
     with pytest.raises(UserError, match="is not a version"):
         release(data=Path("data/unit"), version="newest")
+    with pytest.raises(UserError, match="is not a version"):
+        release(data=Path("data/unit"), version="v\N{FULLWIDTH DIGIT ONE}")
     with pytest.raises(UserError, match="no such folder"):
         release(data=Path("data/other"), version="v1")
+    with pytest.raises(UserError, match="as the name of a corpus"):
+        release(data=Path(), version="v1")
+    for name in ("unit-v1.md", "unit-v1.json", "unit.html"):
+        theirs = project / "releases" / name
+        theirs.parent.mkdir(exist_ok=True)
+        theirs.write_text("theirs\n")
+        with pytest.raises(UserError, match=rf"{name}: is there, and is no earlier output"):
+            release(data=Path("data/unit"), version="v1")
+        assert theirs.read_text() == "theirs\n"
+        theirs.unlink()
     release(data=Path("data/unit"), version="v1")
     with pytest.raises(UserError, match="released already"):
         release(data=Path("data/unit"), version="v1")

@@ -124,6 +124,16 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
 PARTS = ["ingest", "annotations", "distributions", "validation", "evaluation"]
 
 
+def test_a_page_of_the_users_is_not_replaced_and_an_earlier_report_is(run: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "thesis.html"
+    theirs.write_text("<title>My thesis</title>\n")
+    with pytest.raises(UserError, match="is no earlier output"):
+        report(data=run, out=theirs)
+    assert theirs.read_text() == "<title>My thesis</title>\n"
+    for _ in range(2):
+        report(data=run, out=tmp_path / "report.html")
+
+
 @pytest.mark.parametrize("missing", PARTS)
 def test_a_missing_part_is_named(run: Path, tmp_path: Path, missing: str) -> None:
     root = shutil.copytree(run, tmp_path / "unit")
