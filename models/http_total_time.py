@@ -6,9 +6,10 @@ request ends when its total time does.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import httpx
 
 _thread = threading.local()
+#: The header field of a request whose answer must not be compressed: httpx would open it to any size at once.
+NOT_COMPRESSED = {"Accept-Encoding": "identity"}
 
 
 class _HasTransports(Protocol):
@@ -69,6 +72,20 @@ def client_with_key(key: str, **options: Any) -> httpx.Client:
     return with_total_time(httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {}, **options))
 
 
+def compression(headers: Mapping[str, str]) -> str:
+    """How the body of an answer is compressed; "" where it is not.
+
+    Args:
+        headers: of the answer, as httpx and httpx2 give them, or with lower-case names.
+
+    Examples:
+        >>> compression({"content-encoding": "gzip, gzip"}), compression({"content-encoding": "Identity"}), compression({})
+        ('gzip, gzip', '', '')
+    """
+    encoding = headers.get("content-encoding", "").strip().lower()
+    return "" if encoding == "identity" else encoding
+
+
 class _Backend:
     """Makes connections, as httpcore's NetworkBackend does."""
 
@@ -76,10 +93,18 @@ class _Backend:
         self._backend = backend
 
     def connect_tcp(self, *args: Any, timeout: float | None = None, **options: Any) -> _Stream:
-        return _Stream(self._backend.connect_tcp(*args, timeout=_left(timeout), **options))
+        return _Stream(
+            self._backend.connect_tcp(
+                *args, timeout=_left(timeout, self._backend, "ConnectTimeout"), **options
+            )
+        )
 
     def connect_unix_socket(self, *args: Any, timeout: float | None = None, **options: Any) -> _Stream:
-        return _Stream(self._backend.connect_unix_socket(*args, timeout=_left(timeout), **options))
+        return _Stream(
+            self._backend.connect_unix_socket(
+                *args, timeout=_left(timeout, self._backend, "ConnectTimeout"), **options
+            )
+        )
 
     def sleep(self, seconds: float) -> None:
         self._backend.sleep(seconds)
@@ -94,19 +119,30 @@ class _Stream:
         self.get_extra_info: Callable[[str], Any] = stream.get_extra_info
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return bytes(self._stream.read(max_bytes, timeout=_left(timeout)))
+        return bytes(self._stream.read(max_bytes, timeout=_left(timeout, self._stream, "ReadTimeout")))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, timeout=_left(timeout))
+        self._stream.write(buffer, timeout=_left(timeout, self._stream, "WriteTimeout"))
 
     def start_tls(self, *args: Any, timeout: float | None = None, **options: Any) -> _Stream:
-        return _Stream(self._stream.start_tls(*args, timeout=_left(timeout), **options))
+        return _Stream(
+            self._stream.start_tls(*args, timeout=_left(timeout, self._stream, "ConnectTimeout"), **options)
+        )
 
 
-def _left(timeout: float | None) -> float | None:
-    """A wait's time-out that ends with the total time; at its end as short as a wait can be."""
+def _left(timeout: float | None, waited_for: object, error: str) -> float | None:
+    """A wait's time-out that ends with the total time.
+
+    Args:
+        timeout: of the wait alone.
+        waited_for: the object of httpcore or httpcore2 that waits.
+        error: the name of the time-out error that its package raises for such a wait.
+    """
     deadline: float | None = getattr(_thread, "deadline", None)
     if deadline is None:
         return timeout
-    left = max(deadline - time.monotonic(), 1e-6)
+    left = deadline - time.monotonic()
+    if left <= 0:  # however short, a wait would succeed for ever where bytes are there already
+        package = sys.modules[type(waited_for).__module__.partition(".")[0]]
+        raise getattr(package, error)("the total time is over")
     return left if timeout is None else min(timeout, left)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ambivox.models.errors import UserError
-from ambivox.models.http_total_time import total_time, with_total_time
+from ambivox.models.http_total_time import NOT_COMPRESSED, compression, total_time, with_total_time
 
 if TYPE_CHECKING:
     import httpx2
@@ -162,17 +162,16 @@ def _check_request(request: httpx2.Request) -> None:
     """Take the token out of a request that goes elsewhere, also of one that follows a redirection."""
     if _origin(str(request.url)) != _origin(hub_endpoint()):
         request.headers.pop("authorization", None)
-    if _API in request.url.path:  # a compressed answer could open to any size
-        request.headers["accept-encoding"] = "identity"
+    request.headers.update(NOT_COMPRESSED)
 
 
 def _check_response(response: httpx2.Response) -> None:
-    """Check the commit, and have a list or properties end."""
+    """Check the commit, refuse what is compressed, and have a list or properties end."""
     if (commit := response.headers.get(_COMMIT_HEADER)) is not None and not is_commit(commit):
         raise OSError(f"{response.url} answered with {commit[:80]!r} in place of a commit")
+    if compression(response.headers):
+        raise OSError(f"{response.url} answered with a compressed content that was not asked for")
     if _API in response.url.path:
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise OSError(f"{response.url} answered with a compressed content that was not asked for")
         response.stream = _bounded(response)
 
 

@@ -6,22 +6,24 @@ second would hold a run for ever. Here both the total time and the number of byt
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from ambivox.models.engines._reply_content import json_values, secrets_sent, without_secrets
 from ambivox.models.errors import UserError
-from ambivox.models.http_total_time import total_time
+from ambivox.models.http_total_time import NOT_COMPRESSED, compression, total_time
 
 CONNECT_SECONDS = 5.0
-# Answers hold a few hundred log-probabilities; the list of models of a large provider is below 1 MB.
-MAX_RESPONSE_BYTES = 16 * 2**20
+# Answers hold a few hundred log-probabilities; the list of models of a large provider is below 1 MB. Up to 32 answers are
+# read at the same time.
+MAX_RESPONSE_BYTES = 4 * 2**20
 _SHOWN_CHARACTERS = 200
 
 
@@ -53,26 +55,28 @@ class Response:
     Attributes:
         status: the HTTP status.
         headers: the header fields, with lower-case names.
-        content: the body, decompressed.
+        content: the body as it was sent.
+        secrets: what was sent to the server and must not be kept or shown.
     """
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
     content: bytes = b""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def text(self) -> str:
-        """The body as text; bytes that are not UTF-8 are replaced."""
-        return self.content.decode("utf-8", "replace")
+        """The body as text, without the secrets; bytes that are not UTF-8 are replaced."""
+        return without_secrets(self.content.decode("utf-8", "replace"), self.secrets)
 
     def json(self) -> Any:
-        """The body as JSON.
+        """The body as JSON, ``cleaned``.
 
         Raises:
             InvalidResponseError: it is not JSON, or is nested too deeply.
         """
         try:
-            return json.loads(self.content)
+            return json_values(self.content, self.secrets)
         except (ValueError, RecursionError) as error:
             raise InvalidResponseError(f"not JSON: {self.text[:80]!r}") from error
 
@@ -94,7 +98,7 @@ def request(
         url: the address.
         body: the JSON body of a POST request; without it and ``files``, a GET request is sent.
         seconds: the total time, from the connection to the last byte.
-        max_bytes: the maximum size of the body, decompressed.
+        max_bytes: the maximum size of the body.
         form: the fields of a form, sent with ``files``.
         files: the files of a POST request, as httpx takes them.
 
@@ -103,7 +107,7 @@ def request(
 
     Raises:
         SlowResponseError: the response is not complete in time.
-        InvalidResponseError: the body is larger than ``max_bytes``.
+        InvalidResponseError: the body is larger than ``max_bytes`` or compressed, or the address is none.
         httpx.HTTPError: the connection failed.
     """
     deadline = time.monotonic() + seconds
@@ -113,9 +117,12 @@ def request(
         method = "GET" if body is None and files is None else "POST"
         with (
             total_time(seconds),
-            client.stream(method, url, json=body, data=form, files=files, timeout=timeout) as response,
+            client.stream(
+                method, url, json=body, data=form, files=files, timeout=timeout, headers=NOT_COMPRESSED
+            ) as response,
         ):
-            for chunk in response.iter_bytes():
+            check_not_compressed(response.headers)
+            for chunk in response.iter_raw():
                 content += chunk
                 if len(content) > max_bytes:
                     raise InvalidResponseError(f"more than {max_bytes / 2**20:.0f} MiB")
@@ -123,8 +130,27 @@ def request(
                     raise SlowResponseError(f"not complete after {seconds:.0f} s")
     except httpx.TimeoutException as error:
         raise SlowResponseError(f"no response within {seconds:.0f} s") from error
+    except httpx.InvalidURL as error:  # of a path that the server names
+        raise InvalidResponseError(f"a path that cannot be asked ({error})") from error
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return Response(response.status_code, headers, bytes(content))
+    secrets = secrets_sent(client.headers.get("authorization", "").partition(" ")[2], url)
+    headers = {name: without_secrets(value, secrets) for name, value in headers.items()}
+    return Response(response.status_code, headers, bytes(content), secrets)
+
+
+def check_not_compressed(headers: Mapping[str, str]) -> None:
+    """Refuse a compressed body, which could open to any size; none was asked for.
+
+    Args:
+        headers: of a response.
+
+    Raises:
+        InvalidResponseError: the body is compressed.
+    """
+    if encoding := compression(headers):
+        raise InvalidResponseError(
+            f"a compressed answer ({first_words(encoding)[:40]}), which was not asked for"
+        )
 
 
 def check_address(url: str) -> str:
@@ -147,6 +173,7 @@ def check_address(url: str) -> str:
             and bool(parts.hostname and httpx.URL(address).host)
             and (parts.port is None or parts.port > 0)
             and address.isprintable()
+            and " " not in address
             and _is_host(httpx.URL(address).raw_host.decode("ascii"))
         )
     # httpx raises InvalidURL for most malformed addresses, UnicodeError (a ValueError) for some names of hosts.
@@ -209,7 +236,6 @@ def first_words(text: str, secret: str = "") -> str:
     Returns:
         At most 200 characters.
     """
-    shown = text[: 20 * _SHOWN_CHARACTERS]
-    if secret:
-        shown = shown.replace(secret, "***")
+    # Before the text is cut: the beginning of a key is secret, too.
+    shown = without_secrets(text, [secret])[: 20 * _SHOWN_CHARACTERS]
     return " ".join("".join(c if c.isprintable() else " " for c in shown).split())[:_SHOWN_CHARACTERS]

@@ -142,5 +142,7 @@ class Retries:
                     f"{self._place}{path}: gave up after {idle:.0f} s without a valid response (last: {reason}); stored "
                     "answers are kept, and the same command resumes"
                 )
-            time.sleep(server_wait or wait * jitter.uniform(0.5, 1.5))
+            # A server may ask for a wait of years; after what is left of the time-out there is one last attempt.
+            left = max(self._timeout_seconds - idle, 0.0)
+            time.sleep(min(server_wait, left) if server_wait else wait * jitter.uniform(0.5, 1.5))
             wait, is_retry = min(2 * wait, self._back_off.max_seconds), True

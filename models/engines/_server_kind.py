@@ -103,7 +103,7 @@ def identify_server(url: str, key: str = "") -> ServerKind:
     try:
         replies, failures = _ask(client, dict.fromkeys([f"{root}/version", *listings]))
         if not replies:
-            raise _no_answer(address, next(iter(failures.values())))
+            raise _no_answer(address, next(iter(failures.values())), key)
         listing = next((place for place in listings if model_entries(replies.get(place))), None)
         name = name_by_owner(replies[listing]) if listing else ""
         if not name and listing and _tokenizes(client, root, replies[listing]):
@@ -157,11 +157,11 @@ def _ask(
     return replies, failures
 
 
-def _no_answer(address: str, error: Exception) -> UserError:
+def _no_answer(address: str, error: Exception, key: str) -> UserError:
     """Make the error for an address where no question was answered."""
     shown = shown_address(address)
     if isinstance(error, httpx.ConnectError):
-        reason = first_words(str(error))
+        reason = first_words(str(error), key)
         if "SSL" in reason or "certificate" in reason.lower():
             return UserError(
                 f"{shown}: no secure connection ({reason}); use http:// where the server has no certificate"
@@ -176,7 +176,7 @@ def _no_answer(address: str, error: Exception) -> UserError:
             "check the address and port, and try again once it answers"
         )
     return UserError(
-        f"{shown}: this is no HTTP server ({type(error).__name__}: {first_words(str(error))}); check the port, and "
+        f"{shown}: this is no HTTP server ({type(error).__name__}: {first_words(str(error), key)}); check the port, and "
         "http against https"
     )
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ambivox.models.engines._bounded_http import InvalidResponseError, Response, first_words
+from ambivox.models.engines._bounded_http import InvalidResponseError, Response, dicts_in, first_words
+from ambivox.models.engines._reply_content import REDACTED, REPLACED
 
 VLLM = "vLLM"
 # Names of servers that nothing tells more about.
 COMPATIBLE = "an OpenAI-compatible server"
 FASTAPI = "a server such as SGLang, LiteLLM, or a vLLM whose /tokenize is not let through"
 UNKNOWN = "an unknown server"
+# Such as the path of a folder.
+_LONGEST_NAME = 4096
 # The owner that a server's list of models names.
 _OWNERS = {
     "vllm": VLLM,
@@ -34,13 +37,13 @@ def model_entries(reply: Response | None) -> list[dict[str, Any]]:
         reply: what ``/models`` answered; None where it did not.
 
     Returns:
-        The entries that have an id; none where this is no list of models.
+        The entries that have an id which can be sent and stored; none where this is no list of models.
     """
     content = _json(reply)
     entries = content.get("data") if isinstance(content, dict) else None
     if reply is None or reply.status != 200 or not isinstance(entries, list):
         return []
-    return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+    return [entry for entry in dicts_in(entries) if _is_name(entry.get("id"))]
 
 
 def name_by_owner(reply: Response | None) -> str:
@@ -130,6 +133,16 @@ def json_of_success(reply: Response | None) -> Any:
         reply: the answer; None where there was none.
     """
     return _json(reply) if reply is not None and reply.status == 200 else None
+
+
+def _is_name(value: Any) -> bool:
+    """Whether a server can be asked for a model of this name: what was replaced in it is not the server's name for it."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= _LONGEST_NAME
+        and REPLACED not in value
+        and REDACTED not in value
+    )
 
 
 def _type(reply: Response) -> str:

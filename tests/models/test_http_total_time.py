@@ -44,6 +44,22 @@ def test_a_dripping_answer_ends_with_the_total_time(start: bytes) -> None:
         assert time.monotonic() - began < 20 * _SECONDS
 
 
+@pytest.mark.parametrize("package", [httpx, httpx2])
+def test_interim_answers_without_end_end_with_the_total_time(package: Any) -> None:
+    """There is always something to read, so that no wait takes any time."""
+
+    def talk(connection: socket.socket, stop: threading.Event) -> None:
+        connection.recv(65536)
+        while not stop.is_set():
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+    with socket_server(talk) as url, with_total_time(package.Client(trust_env=False)) as client:
+        began = time.monotonic()
+        with total_time(_SECONDS), pytest.raises(package.ReadTimeout):
+            client.get(url)
+        assert time.monotonic() - began < 20 * _SECONDS
+
+
 @pytest.mark.parametrize(
     ("package", "timeout"), [(httpx, httpx.TimeoutException), (httpx2, httpx2.TimeoutException)]
 )

@@ -6,7 +6,6 @@ offer; proxies are taken from the environment.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import threading
@@ -67,7 +66,9 @@ class Api:
     def __init__(self, hosted: Hosted, key: str, timeout_seconds: float) -> None:
         self.hosted = hosted
         self.dropped: set[str] = set()
-        self.limits = Limits(hosted.requests_per_minute, hosted.tokens_per_minute)
+        self.limits = Limits(
+            hosted.requests_per_minute, hosted.tokens_per_minute, longest_pause_seconds=timeout_seconds
+        )
         self._key = key
         self._timeout_seconds = timeout_seconds
         self._replaced: dict[str, str] = {}
@@ -193,7 +194,7 @@ def _completion(response: Response) -> Any:
         content = line.removeprefix("data:").strip()
         if not line.startswith("data:") or content == "[DONE]":
             continue
-        event = Response(200, content=content.encode()).json()
+        event = Response(200, content=content.encode(), secrets=response.secrets).json()
         if not isinstance(event, dict):
             raise InvalidResponseError("a stream of something else than objects")
         whole |= {name: event[name] for name in ("model", "usage") if event.get(name)}
@@ -209,8 +210,8 @@ def _completion(response: Response) -> Any:
 
 def _message(response: Response) -> str:
     try:
-        error = json.loads(response.content)
-    except (ValueError, RecursionError):
+        error = response.json()
+    except InvalidResponseError:
         return response.text
     while isinstance(error, list) and error:
         error = error[0]
@@ -235,5 +236,6 @@ def _retry_after(response: Response) -> float | None:
         return seconds
     try:
         return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
-    except ValueError:
+    # Dates and time zones out of range end in errors of many types.
+    except (ArithmeticError, LookupError, OSError, TypeError, ValueError):
         return None

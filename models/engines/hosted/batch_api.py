@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ambivox.models.engines._reply_content import json_values
 from ambivox.models.engines.hosted.answer import Answer
 from ambivox.models.errors import UserError
 
@@ -107,12 +107,13 @@ class BatchApi(Protocol):
         """Close the connections."""
 
 
-def parsed_rows(content: bytes, shown: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects in the lines of a result file.
+def parsed_rows(content: bytes, shown: str, secrets: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """The JSON objects in the lines of a result file, ``cleaned``.
 
     Args:
         content: the file.
         shown: its name in messages.
+        secrets: what was sent to the server and must not be kept.
 
     Raises:
         UserError: a line is no JSON object.
@@ -121,7 +122,7 @@ def parsed_rows(content: bytes, shown: str) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json_values(line, secrets)
         except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):

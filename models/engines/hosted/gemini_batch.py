@@ -21,16 +21,18 @@ from ambivox.models.engines._bounded_http import (
     CONNECT_SECONDS,
     InvalidResponseError,
     SlowResponseError,
+    check_not_compressed,
     first_words,
     shown_address,
 )
+from ambivox.models.engines._reply_content import cleaned, secrets_sent
 from ambivox.models.engines._retry import BackOff, Retries, TransientError, is_transient
 from ambivox.models.engines.hosted.answer import Answer, Usage
 from ambivox.models.engines.hosted.batch_api import MAX_RESULT_BYTES, UPLOAD_SECONDS, BatchState, parsed_rows
 from ambivox.models.engines.hosted.gemini_request import generate_content, parse_response
 from ambivox.models.engines.hosted.keys import check_key
 from ambivox.models.errors import MissingExtraError, UserError
-from ambivox.models.http_total_time import total_time, with_total_time
+from ambivox.models.http_total_time import NOT_COMPRESSED, total_time, with_total_time
 from ambivox.models.prompting.hosted_spec import Hosted
 
 T = TypeVar("T")
@@ -72,12 +74,13 @@ class GeminiBatch:
         self.place = shown_address(root)
         self._hosted = hosted
         self._key = key
+        self._secrets = secrets_sent(key, hosted.base_url)
         self._seconds = timeout_seconds
         self._error = errors.APIError
         self._http = with_total_time(
             httpx.Client(
                 timeout=httpx.Timeout(UPLOAD_SECONDS, connect=CONNECT_SECONDS),
-                headers={"Accept-Encoding": "identity"},
+                headers=NOT_COMPRESSED,
                 event_hooks={"response": [_bound]},
             )
         )
@@ -105,7 +108,7 @@ class GeminiBatch:
         )
         # An answer that got lost may have started it: a second one would be paid, too.
         return self._call(
-            lambda: _state(
+            lambda: self._state(
                 self._client.batches.create(
                     model=self._hosted.model, src=uploaded.name, config={"display_name": job}
                 )
@@ -118,25 +121,38 @@ class GeminiBatch:
 
         def found() -> BatchState | None:
             listed = islice(self._client.batches.list(config={"page_size": 100}), _MAX_LISTED)
-            return next((_state(each) for each in listed if each.display_name == job), None)
+            return next((self._state(each) for each in listed if each.display_name == job), None)
 
         return self._call(found)
 
     def state(self, batch: str) -> BatchState:
         """See ``BatchApi.state``."""
-        return self._call(lambda: _state(self._client.batches.get(name=batch)))
+        return self._call(lambda: self._state(self._client.batches.get(name=batch)))
 
     def answers(self, state: BatchState) -> Iterator[tuple[str, Answer | None]]:
         """See ``BatchApi.answers``."""
         if not state.output_file:
             return
         content = self._call(lambda: self._client.files.download(file=state.output_file))
-        for row in parsed_rows(content, f"{self.place}/{first_words(state.output_file)}"):
+        place = f"{self.place}/{first_words(state.output_file)}"
+        for row in parsed_rows(content, place, self._secrets):
             yield str(row.get("key")), _answer_in(row)
 
     def close(self) -> None:
         """See ``BatchApi.close``."""
         self._http.close()
+
+    def _state(self, batch: Any) -> BatchState:
+        if not batch.name or batch.state is None:
+            raise InvalidResponseError("a batch without a name or a state")
+        output = batch.dest.file_name if batch.dest else None
+        return BatchState(
+            cleaned(batch.name, self._secrets),
+            _STATUS.get(batch.state.name, "in_progress"),
+            output_file=cleaned(output or "", self._secrets),
+            reason=cleaned((batch.error.message or "") if batch.error else "", self._secrets),
+            job=cleaned(batch.display_name or "", self._secrets),
+        )
 
     @cached_property
     def _client(self) -> Any:
@@ -161,19 +177,6 @@ class GeminiBatch:
 
         retries = Retries(self.place, self._key, self._seconds, _BACK_OFF)
         return retries.until_success(attempt, before_retry=before_retry)
-
-
-def _state(batch: Any) -> BatchState:
-    if not batch.name or batch.state is None:
-        raise InvalidResponseError("a batch without a name or a state")
-    output = batch.dest.file_name if batch.dest else None
-    return BatchState(
-        batch.name,
-        _STATUS.get(batch.state.name, "in_progress"),
-        output_file=output or "",
-        reason=(batch.error.message or "") if batch.error else "",
-        job=batch.display_name or "",
-    )
 
 
 def _answer_in(row: dict[str, Any]) -> Answer | None:
@@ -214,6 +217,5 @@ class _BoundedStream(httpx.SyncByteStream):
 
 
 def _bound(response: httpx.Response) -> None:
-    if response.headers.get("content-encoding", "identity") != "identity":
-        raise InvalidResponseError("a compressed answer, which was not asked for")
+    check_not_compressed(response.headers)
     response.stream = _BoundedStream(response.stream)

@@ -24,9 +24,16 @@ class Limits:
     Args:
         requests_per_minute: at most; None without a limit.
         tokens_per_minute: at most; None without a limit.
+        longest_pause_seconds: at most this long, and never above 5 minutes, a provider's word keeps all from asking.
     """
 
-    def __init__(self, requests_per_minute: float | None, tokens_per_minute: float | None) -> None:
+    def __init__(
+        self,
+        requests_per_minute: float | None,
+        tokens_per_minute: float | None,
+        longest_pause_seconds: float = _LONGEST_PAUSE_SECONDS,
+    ) -> None:
+        self._longest_pause_seconds = min(longest_pause_seconds, _LONGEST_PAUSE_SECONDS)
         self.requests_per_minute = requests_per_minute
         self.tokens_per_minute = tokens_per_minute
         self.most_open = float(_FIRST_OPEN)
@@ -84,7 +91,7 @@ class Limits:
             self._changed.notify_all()
 
     def _pause(self, seconds: float) -> None:
-        self._next_start = max(self._next_start, time.monotonic() + min(seconds, _LONGEST_PAUSE_SECONDS))
+        self._next_start = max(self._next_start, time.monotonic() + min(seconds, self._longest_pause_seconds))
 
 
 def seconds_of(text: str) -> float | None:

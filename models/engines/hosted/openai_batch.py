@@ -102,10 +102,10 @@ class OpenAiBatch:
     def answers(self, state: BatchState) -> Iterator[tuple[str, Answer | None]]:
         """See ``BatchApi.answers``."""
         for file in filter(None, (state.output_file, state.error_file)):
-            content = self._call(
-                f"/files/{file}/content", lambda got: got.content, seconds=UPLOAD_SECONDS, is_json=False
+            got = self._call(
+                f"/files/{file}/content", lambda reply: reply, seconds=UPLOAD_SECONDS, is_json=False
             )
-            for row in parsed_rows(content, f"{self.place}/files/{file}"):
+            for row in parsed_rows(got.content, f"{self.place}/files/{first_words(file)}", got.secrets):
                 yield str(row.get("custom_id")), _answer_in(row)
 
     def close(self) -> None:
@@ -125,6 +125,7 @@ class OpenAiBatch:
         is_json: bool = True,
     ) -> Any:
         check_key(self._hosted, self._key)
+        shown = first_words(path.partition("?")[0])  # a path may hold what the provider sent
 
         def attempt() -> Any:
             response = request(
@@ -142,11 +143,11 @@ class OpenAiBatch:
             if is_transient(response.status):
                 raise TransientError(reason)
             raise UserError(
-                f"{self.place}{path.partition('?')[0]}: the provider refuses the batch ({reason})"
+                f"{self.place}{shown}: the provider refuses the batch ({reason})"
             )
 
         retries = Retries(self.place, self._key, self._seconds, _BACK_OFF)
-        return retries.until_success(attempt, path, before_retry)
+        return retries.until_success(attempt, shown, before_retry)
 
 
 def _mapping(content: Any) -> dict[str, Any]:

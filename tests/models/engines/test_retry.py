@@ -71,3 +71,16 @@ def test_the_wait_that_a_server_asks_for_is_kept_and_nothing_is_waited_for_for_e
 
     with pytest.raises(UserError, match=r"http://host/x: gave up after .* \(last: the key \*\*\* is busy\)"):
         retries.until_success(never, "/x")
+
+
+def test_a_wait_that_a_server_asks_for_ends_with_the_time_out() -> None:
+    retries, started = Retries("http://host", "", 0.3, BackOff(0.01, 0.02)), time.monotonic()
+    attempts: list[float] = []
+
+    def busy() -> str:
+        attempts.append(time.monotonic() - started)
+        raise TransientError("busy", 1e12)
+
+    with pytest.raises(UserError, match="gave up after"):
+        retries.until_success(busy)
+    assert len(attempts) == 2 and 0.2 < attempts[-1] < 5
