@@ -38,7 +38,9 @@ def is_agreed(project: Path, job: Job) -> bool:
     if hosted is None:
         return False
     address = asked.get("server") or entered.get("server")
-    sent = f"the recordings of {job.key} would be sent to {hosted.provider} ({address or hosted.base_url})"
+    from ambivox.models.engines._bounded_http import shown_address
+
+    sent = f"the recordings of {job.key} would be sent to {hosted.provider} ({shown_address(address or hosted.base_url)})"
     if sys.stdin is None or not sys.stdin.isatty():
         raise UserError(
             f"{sent}; if your speakers have agreed to that and your licence permits it, add --allow-hosted; it is "

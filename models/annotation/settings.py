@@ -110,8 +110,11 @@ class AnnotationSettings:
                 f"the ALM {self.alm} is reached by an API; found --engine {engine}, expected hosted or auto"
             )
         if engine == "hosted" and not self.allow_hosted:
+            from ambivox.models.engines._bounded_http import shown_address
+
+            address = shown_address(self.server or (hosted.base_url if hosted else ""))
             raise UserError(
-                f"the ALM {self.alm} would send the recordings to {self.server or (hosted and hosted.base_url)}; if your "
+                f"the ALM {self.alm} would send the recordings to {address}; if your "
                 "speakers have agreed to that and your licence permits it, set --allow-hosted (in a "
                 "project: `ambivox run --allow-hosted`, which marks the corpus in params.yaml)"
             )

@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import importlib.metadata
 import io
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -23,11 +22,12 @@ import numpy as np
 
 from ambivox.models.alms import resolve
 from ambivox.models.engines import PROBE, EngineChoice, GenerationSettings, Scores, open_engine
-from ambivox.models.engines._bounded_http import InvalidResponseError, api_key, shown_address
+from ambivox.models.engines._bounded_http import api_key, shown_address
 from ambivox.models.engines._probe import probe_requests
 from ambivox.models.engines._retrying_client import RetryingClient
 from ambivox.models.engines._server_kind import ServerKind, identify_server
 from ambivox.models.engines._server_marks import FASTAPI, UNKNOWN, VLLM
+from ambivox.models.engines._server_replies import parse_logprobs, parse_text, parse_tokens
 from ambivox.models.errors import UserError
 from ambivox.models.parallel import in_parallel
 from ambivox.models.prompting.chat import Chat, load_chat
@@ -73,7 +73,7 @@ class ServerEngine:
                     "logprob_token_ids": ids,
                     "return_tokens_as_token_ids": True,
                 }
-                yield partial(self._complete, body, partial(_parse_logprobs, ids=ids))
+                yield partial(self._complete, body, partial(parse_logprobs, ids=ids))
 
         rows = list(in_parallel(calls(), _CONCURRENCY))
         return Scores(np.array(rows, dtype=np.float64).reshape(len(rows), len(ids)))
@@ -94,7 +94,7 @@ class ServerEngine:
                     body["allowed_token_ids"] = ids[: len(setting.choices)]
                 elif setting.schema is not None:
                     body["structured_outputs"] = {"json": setting.schema}
-                yield partial(self._complete, body, _parse_text)
+                yield partial(self._complete, body, parse_text)
 
         return list(in_parallel(calls(), _CONCURRENCY))
 
@@ -139,12 +139,12 @@ def start(choice: EngineChoice) -> ServerEngine:
     probe = "Which emotion does the speaker express? Options: A anger, B joy."
     root = RetryingClient(server.root, key, patience)
     served_tokens = root.call(
-        "/tokenize", {"model": server.models[0], "prompt": probe, "add_special_tokens": False}, _parse_tokens
+        "/tokenize", {"model": server.models[0], "prompt": probe, "add_special_tokens": False}, parse_tokens
     )
     root.close()
     if served_tokens != chat.encode(probe):
         raise UserError(
-            f"{server.url} serves {server.models[0]!r}, whose tokenizer differs from that of --alm {choice.alm}; the "
+            f"{shown_address(server.url)} serves {server.models[0]!r}, whose tokenizer differs from that of --alm {choice.alm}; the "
             "server and --alm must be the same model"
         )
     client = RetryingClient(server.url, key, patience)
@@ -233,34 +233,3 @@ def _audio_part(request: Request, rate_hz: int) -> dict[str, Any]:
     soundfile.write(wav, request.audio, rate_hz, format="WAV", subtype="FLOAT")
     audio = {"data": base64.b64encode(wav.getvalue()).decode(), "format": "wav"}
     return {"type": "input_audio", "input_audio": audio, "uuid": request.audio_name}
-
-
-def _parse_logprobs(response: Any, ids: list[int]) -> list[float]:
-    try:
-        entries = response["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
-        by_token = {entry["token"]: float(entry["logprob"]) for entry in entries}
-        row = [by_token[f"token_id:{token}"] for token in ids]
-    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
-        raise InvalidResponseError(
-            f"no log probabilities of the answer codes ({type(error).__name__}: {error})"
-        ) from error
-    if not all(math.isfinite(value) and value <= 1e-3 for value in row):
-        raise InvalidResponseError(f"log probabilities {row}")
-    return row
-
-
-def _parse_text(response: Any) -> str:
-    try:
-        text = response["choices"][0]["message"]["content"]
-    except (KeyError, IndexError, TypeError) as error:
-        raise InvalidResponseError(f"no message ({type(error).__name__}: {error})") from error
-    if not isinstance(text, str):
-        raise InvalidResponseError(f"a message of type {type(text).__name__}")
-    return text
-
-
-def _parse_tokens(response: Any) -> list[int]:
-    try:
-        return [int(token) for token in response["tokens"]]
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InvalidResponseError("no tokens") from error

@@ -291,8 +291,8 @@ def _chat_template(content: bytes, _folder: Path) -> None:
 
 
 def _parsers() -> dict[str, Parser]:
+    from ambivox.models.engines._server_replies import parse_logprobs, parse_text, parse_tokens
     from ambivox.models.engines.hosted.answer import Answer, parse_answer
-    from ambivox.models.engines.server import _parse_logprobs, _parse_text, _parse_tokens
     from ambivox.models.finetuning.model.card import read_card
     from ambivox.models.ingestion.imported_votes import read as read_imported
     from ambivox.models.ingestion.labels import label_schema
@@ -344,9 +344,9 @@ def _parsers() -> dict[str, Parser]:
         "finetuned-card": Parser(_file("ambivox.json", lambda path: read_card(path.parent)), _json({"labels": ["a", "b"], "modality": "both", "alm": "x", "alm_name": "x", "alm_revision": "1", "prompt_version": "1", "source": "human", "augmented": True, "settings": {"preset": "small", "epochs": 2}})),
         "neutralise": Parser(_neutral, (b"Stop.<|im_end|> e e e", "a\u200bb\u202ec".encode())),
         "answer-text": Parser(_stored_answer, (b"B", b"I hear anger.", b'{"A": 50, "B": 25, "C": 25}', b"sadness, not joy")),
-        "server-logprobs": Parser(_reply(lambda value: _parse_logprobs(value, [5])), _json(seeds.COMPLETION), invalid),
-        "server-text": Parser(_reply(_parse_text), _json(seeds.COMPLETION), invalid),
-        "server-tokens": Parser(_reply(_parse_tokens), _json({"tokens": [1, 2, 3], "count": 3}), invalid),
+        "server-logprobs": Parser(_reply(lambda value: parse_logprobs(value, [5])), _json(seeds.COMPLETION), invalid),
+        "server-text": Parser(_reply(parse_text), _json(seeds.COMPLETION), invalid),
+        "server-tokens": Parser(_reply(parse_tokens), _json({"tokens": [1, 2, 3], "count": 3}), invalid),
         "server-kind": Parser(_server_kind, _json({"data": [{"id": "m", "owned_by": "vllm"}], "version": "0.30.0"}, {"litellm_version": "1"})),
         "hosted-reply": Parser(_hosted_reply, (seeds.STREAM, *_json(seeds.COMPLETION, {"error": {"message": "insufficient_quota", "code": 429, "param": "temperature"}})), invalid),
         "hosted-answer": Parser(_reply(parse_answer), _json(seeds.COMPLETION), invalid),

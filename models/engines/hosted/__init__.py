@@ -12,7 +12,7 @@ from dataclasses import replace
 from ambivox.models.alms import resolve
 from ambivox.models.counted import counted
 from ambivox.models.engines import EngineChoice
-from ambivox.models.engines._bounded_http import api_key, check_address
+from ambivox.models.engines._bounded_http import api_key, check_address, shown_address
 from ambivox.models.engines.hosted.api import Api
 from ambivox.models.engines.hosted.asker import Asker
 from ambivox.models.engines.hosted.batch_jobs import BatchJobs
@@ -71,7 +71,7 @@ def version(choice: EngineChoice) -> str:
         UserError: see ``start``.
     """
     hosted = _reached_at(resolve(choice.alm), choice)
-    host = hosted.base_url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    host = shown_address(hosted.base_url).partition("://")[2].partition("/")[0]
     return f"hosted {host} {choice.answered_by or hosted.model}"
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ambivox.models.engines._answer_length import check_length
 from ambivox.models.engines._bounded_http import InvalidResponseError
+from ambivox.models.engines.hosted.top_logprobs import usable
 from ambivox.models.prompting.hosted_spec import Prices
 
 _MOST_TOKENS = 10**9
@@ -95,7 +97,7 @@ class Answer:
         in_batch: whether it came in a batch, at a lower price.
         is_counted: whether ``usage`` is the endpoint's count; else it is an estimate.
         refused: whether the endpoint declares that the model refused, or gave no text at all.
-        top_logprobs: text and natural-log probability of the most likely first tokens.
+        top_logprobs: text and finite natural-log probability of the most likely first tokens.
     """
 
     text: str
@@ -113,7 +115,7 @@ class Answer:
         Args:
             stored: the fields of an answer.
         """
-        top = tuple((str(token), float(logprob)) for token, logprob in stored["top_logprobs"])
+        top = usable([(str(token), float(logprob)) for token, logprob in stored["top_logprobs"]])
         usage = Usage(**stored["usage"])
         is_counted = bool(stored.get("is_counted", usage != Usage()))
         return cls(
@@ -205,9 +207,10 @@ def parse_answer(response: Any) -> Answer:
     filtered = choice.finish_reason in ("content_filter", "safety")
     refused = bool(message.refusal) or filtered or not text.strip()
     content = choice.logprobs.content if choice.logprobs else None
-    top = tuple((entry.token, entry.logprob) for entry in (content[0].top_logprobs if content else []))
-    usage = _usage(completion.usage)
-    return Answer(text, completion.model or "", usage, refused, top, is_counted=usage != Usage())
+    top = [(entry.token, entry.logprob) for entry in (content[0].top_logprobs if content else [])]
+    model, usage = completion.model or "", _usage(completion.usage)
+    check_length(text, model, *(token for token, _ in top))
+    return Answer(text, model, usage, refused, usable(top), is_counted=usage != Usage())
 
 
 def _usage(usage: _Usage | None) -> Usage:

@@ -98,7 +98,7 @@ class HostedEngine:
         answer, prompt = self.asker.ask(planned), planned.request.prompt
         if not answer.top_logprobs and not answer.refused:
             raise UserError(
-                f"{self.hosted.model} returns no log-probabilities; use --elicitation sampled or verbalised"
+                f"{self.hosted.model} returns no usable log-probabilities; use --elicitation sampled or verbalised"
             )
         return code_logprobs(answer.top_logprobs, prompt.codes[: len(prompt.labels)]), answer.model
 

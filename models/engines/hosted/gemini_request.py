@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
+from ambivox.models.engines._answer_length import check_length
 from ambivox.models.engines._bounded_http import InvalidResponseError
 from ambivox.models.engines.hosted.answer import Answer, Usage, counted
 from ambivox.models.errors import UserError
@@ -137,9 +138,11 @@ def parse_response(response: Any) -> Answer:
     blocked = parsed.prompt_feedback.block_reason if parsed.prompt_feedback else None
     reason = blocked or (finish if finish not in _ENDS_OF_ANSWERS else "")
     usage = _usage(parsed.usage_metadata or _Metadata())
+    model = parsed.model_version or ""
+    check_length(text, model)
     return Answer(
         text or (f"(blocked: {reason[:80]})" if reason else ""),
-        parsed.model_version or "",
+        model,
         usage,
         bool(reason) or not text.strip(),
         is_counted=usage != Usage(),

@@ -7,17 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sqlite3
 from collections.abc import Collection
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ambivox.models.counted import counted
 from ambivox.models.engines.hosted.answer import Answer, Usage
 from ambivox.models.engines.hosted.batch_jobs import forget_rows
 from ambivox.models.engines.hosted.journal_file import JournalFile
+from ambivox.models.engines.hosted.journal_repair import (
+    as_json,
+    asked,
+    redact_addresses,
+    repair_answers,
+    stored_answer,
+)
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.hosted_spec import Hosted
+
+_logger = logging.getLogger(__name__)
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -72,11 +83,17 @@ class Journal:
 
     def __init__(self, path: Path, base_url: str, model: str, answered_by: str = "") -> None:
         self.path = path
-        self._asked = f"{base_url} {model}"
+        self._asked = asked(base_url, model)
         self._endpoint = f"{self._asked} {answered_by}".strip()
         self._file = JournalFile(path, _TABLE)
         if "audio_name" not in {row[1] for row in self._file.execute(_COLUMNS)}:
             self._file.execute("ALTER TABLE answers ADD COLUMN audio_name TEXT")
+        redact_addresses(self._file.execute)
+        self._unreadable: set[str] = set()
+        if count := repair_answers(self._file.execute, self._endpoint):
+            _logger.warning(
+                f"{path}: {counted(count, 'paid answer')} cannot be read, and will be asked for again where needed"
+            )
 
     @property
     def asked(self) -> str:
@@ -84,7 +101,7 @@ class Journal:
         return self._asked
 
     def find(self, request: str) -> Answer | None:
-        """The answer to a request, or None.
+        """The answer to a request; None where there is none, or one that cannot be read.
 
         Args:
             request: see ``request_key``.
@@ -92,10 +109,13 @@ class Journal:
         rows = self._file.execute(
             "SELECT answer FROM answers WHERE endpoint = ? AND request = ?", (self._endpoint, request)
         )
-        return Answer.of(json.loads(rows[0][0])) if rows else None
+        answer = stored_answer(rows[0][0]) if rows else None
+        if rows and answer is None:
+            self._unreadable.add(request)
+        return answer
 
     def add(self, request: str, answer: Answer, audio_name: str, answered_by: str | None = None) -> None:
-        """Write an answer; the first answer to a request stays.
+        """Write an answer; the first answer to a request stays, unless it cannot be read.
 
         Args:
             request: see ``request_key``.
@@ -107,13 +127,14 @@ class Journal:
         row = (
             self._endpoint if answered_by is None else f"{self._asked} {answered_by}",
             request,
-            json.dumps(asdict(answer)),
+            as_json(answer),
             answer.model,
             *asdict(usage).values(),
             audio_name,
         )
+        conflict = "REPLACE" if answered_by is None and request in self._unreadable else "IGNORE"
         self._file.execute(
-            "INSERT OR IGNORE INTO answers (endpoint, request, answer, model, text_tokens, audio_tokens, "
+            f"INSERT OR {conflict} INTO answers (endpoint, request, answer, model, text_tokens, audio_tokens, "  # noqa: S608
             "cached_tokens, output_tokens, reasoning_tokens, audio_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             row,
         )
@@ -125,10 +146,12 @@ class Journal:
             clips: ``audio_sha256`` of the clips whose answers are counted; None for all.
         """
         rows = self._file.execute(
-            "SELECT substr(audio_name, 1, 64), coalesce(json_extract(answer, '$.in_batch'), 0), count(*), "
-            "max(audio_name NOT LIKE '%:transcript'), count(nullif(json_extract(answer, '$.is_counted'), 1)), "
+            "SELECT substr(audio_name, 1, 64), coalesce(json_extract(readable, '$.in_batch'), 0), count(*), "
+            "max(audio_name NOT LIKE '%:transcript'), count(nullif(json_extract(readable, '$.is_counted'), 1)), "
             "sum(text_tokens), sum(audio_tokens), sum(cached_tokens), sum(output_tokens), sum(reasoning_tokens) "
-            "FROM answers WHERE endpoint = ? GROUP BY 1, 2",
+            # What cannot be read was paid all the same.
+            "FROM (SELECT *, CASE WHEN json_valid(answer) THEN answer END AS readable FROM answers WHERE endpoint = ?) "
+            "GROUP BY 1, 2",
             (self._endpoint,),
         )
         rows = [row for row in rows if clips is None or row[0] in clips]
@@ -176,6 +199,7 @@ def forget_audio(path: Path, hashes: Collection[str]) -> tuple[int, list[str]]:
     try:
         with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as database:
             database.execute("PRAGMA secure_delete=ON")
+            redact_addresses(lambda statement, values: database.execute(statement, values).fetchall())
             names_clips = "audio_name" in _columns(database)
             rows = database.execute(
                 f"SELECT rowid, endpoint, {'audio_name' if names_clips else 'NULL'} FROM answers"  # noqa: S608

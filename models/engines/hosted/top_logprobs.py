@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +10,28 @@ from numpy.typing import NDArray
 
 # A code that is certainly absent still gets a positive number, so that its logarithm is finite.
 _LOWEST = 1e-12
+# How OpenAI and vLLM write the log-probability of a token that is excluded; others write -Infinity, which JSON has not.
+_EXCLUDED = -9999.0
+# Log-probabilities may be rounded as 16-bit numbers.
+_ROUNDING = 0.05
+
+
+def usable(top: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+    """The entries as finite numbers; none at all where they are no log-probabilities.
+
+    Args:
+        top: text and natural-log probability of the most likely tokens, as an endpoint sent them.
+
+    Examples:
+        >>> usable([("A", -0.5), ("B", float("-inf"))])
+        (('A', -0.5), ('B', -9999.0))
+        >>> usable([("A", float("nan")), ("B", -0.5)]), usable([("A", 0.0), ("B", 0.0)]), usable([("A", 500.0)])
+        ((), (), ())
+    """
+    entries = tuple((token, max(logprob, _EXCLUDED)) for token, logprob in top if not math.isnan(logprob))
+    if len(entries) < len(top) or sum(math.exp(min(logprob, 1.0)) for _, logprob in entries) > 1 + _ROUNDING:
+        return ()
+    return entries
 
 
 def code_logprobs(top: Sequence[tuple[str, float]], codes: str) -> NDArray[np.float64]:

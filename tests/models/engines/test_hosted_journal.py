@@ -72,6 +72,77 @@ def test_without_a_journal_there_is_nothing(tmp_path: Path) -> None:
         forget_audio(tmp_path / "other", {ANNA})
 
 
+def spoilt(path: Path, number: int, text: str) -> None:
+    """Have a stored answer be what an earlier version, or damage, may have left."""
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE answers SET answer = ? WHERE request = ?", (text, request_key(number)))
+    database.close()
+
+
+@pytest.mark.parametrize("text", ["", "{", "7", "null", "{}", '{"text": "a", "usage": {}}', "[" * 100_000])
+def test_an_answer_that_cannot_be_read_is_counted_and_asked_for_again(
+    text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "hosted.sqlite"
+    fill(path)
+    spoilt(path, 0, text)
+    with caplog.at_level("WARNING", "ambivox"):
+        journal = Journal(path, "https://api.example.org", "model")
+    if '"text"' not in text:
+        assert "hosted.sqlite: 1 paid answer cannot be read" in caplog.text
+    assert journal.usage().requests == 3 and journal.usage().usage == Usage(text=3)
+    assert journal.find(request_key(0)) is None
+    kept = journal.find(request_key(2))
+    assert kept is not None and kept.text == "bnswer 2"
+    journal.add(request_key(0), answer(7), f"{ANNA}:0")
+    journal.add(request_key(2), answer(8), f"{BORIS}:0")
+    journal.close()
+    caplog.clear()
+    journal = Journal(path, "https://api.example.org", "model")
+    texts = [found and found.text for found in map(journal.find, map(request_key, (0, 2)))]
+    assert texts == ["answer 7", "bnswer 2"] and not caplog.text
+    journal.close()
+
+
+def test_answers_with_infinite_numbers_or_halves_of_characters_are_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "hosted.sqlite"
+    fill(path)
+    top = '[["A", -0.5], ["B", -Infinity]]'
+    whole = f'{{"text": "\\ud83d", "model": "m", "usage": {{"text": 1}}, "refused": false, "top_logprobs": {top}}}'
+    spoilt(path, 0, whole)
+    spoilt(path, 1, whole.replace("-0.5", "NaN"))
+    journal = Journal(path, "https://api.example.org", "model")
+    found = [journal.find(request_key(number)) for number in range(2)]
+    assert [each and each.text for each in found] == ["\ufffd"] * 2
+    assert [each and each.top_logprobs for each in found] == [(("A", -0.5), ("B", -9999.0)), ()]
+    assert journal.usage().requests == 3
+    journal.close()
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT min(json_valid(answer)) FROM answers").fetchall() == [(1,)]
+
+
+def test_what_is_secret_in_stored_addresses_is_removed_and_the_answers_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "hosted.sqlite"
+    fill(path)
+    jobs = BatchJobs(path, "https://api.example.org model")
+    jobs.add(Job("job", "", {"a": Row("key", f"{BORIS}:0", 1, 1)}))
+    jobs.close()
+    with sqlite3.connect(path) as database:
+        for table in ("answers", "batches"):
+            database.execute(
+                f"UPDATE {table} SET endpoint = 'https://me:SECRET@api.example.org/?token=SECRET model'"  # noqa: S608
+            )
+    database.close()
+    assert forget_audio(path, {ANNA}) == (2, ["https://api.example.org/ model"])
+    journal = Journal(path, "https://me:OTHER@api.example.org/", "model")
+    assert journal.asked == "https://api.example.org/ model" and journal.usage().requests == 1
+    jobs = BatchJobs(path, journal.asked)
+    assert [job.name for job in jobs.open()] == ["job"]
+    jobs.close()
+    journal.close()
+    assert b"SECRET" not in b"".join(each.read_bytes() for each in tmp_path.iterdir())
+
+
 @contextmanager
 def locked_by_another_process(path: Path, mode: str = "IMMEDIATE") -> Iterator[subprocess.Popen[str]]:
     """A lock for writing, held by a process of its own until it ends or the block does."""
