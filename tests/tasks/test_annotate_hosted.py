@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import polars as pl
 import pytest
 
 from ambivox.models.engines import close_engines
@@ -82,6 +83,41 @@ def test_a_dry_run_prints_the_price_and_sends_nothing(
     printed = capsys.readouterr().out
     assert f"{REQUESTS} requests about 30 clips" in printed and "USD" in printed
     assert not server.bodies and not (tmp_path / "out").exists()
+
+
+def test_neither_the_key_nor_half_a_character_of_an_answer_reaches_a_table_or_a_file(
+    run: Callable[..., Path],
+    server: HostedServer,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = "sk-SECRET-of-a-provider"
+    server.personality = replace(server.personality, key=key)
+    monkeypatch.setenv("GEMINI_API_KEY", key)
+    plain = server.reply
+
+    def repeating(body: dict[str, Any], sent: str) -> tuple[int, dict[str, str], Any]:
+        status, headers, content = plain(body, sent)
+        if status == 200:
+            content["choices"][0]["message"]["content"] += f" \ud83d (your key is {sent})"
+        return status, headers, content
+
+    monkeypatch.setattr(server, "reply", repeating)
+    address = server.url.replace("http://", "http://me:SECRET-password@") + "?token=SECRET-token"
+    out = run(server=server.url)
+    responses = read_annotations(out).frame["response"].to_list()
+    assert responses and all(response.endswith(" \ufffd (your key is ***)") for response in responses)
+    with pytest.raises(UserError, match=r"send the recordings to http://127\.0\.0\.1:\d+/v1; ") as caught:
+        run(server=address, allow_hosted=False)
+    printed = capfd.readouterr()
+    shown = printed.out + printed.err + str(caught.value)
+    for path in filter(Path.is_file, tmp_path.rglob("*")):
+        content = path.read_bytes()
+        if path.suffix == ".parquet":
+            content += str(pl.read_parquet(path).to_dicts()).encode()
+        assert b"SECRET" not in content, path
+    assert "SECRET" not in shown
 
 
 def test_the_papers_procedure_is_one_command(

@@ -24,7 +24,8 @@ class Limits:
     Args:
         requests_per_minute: at most; None without a limit.
         tokens_per_minute: at most; None without a limit.
-        longest_pause_seconds: at most this long, and never above 5 minutes, a provider's word keeps all from asking.
+        longest_pause_seconds: what a provider says keeps all from asking this long at most after its last answer, and never
+            longer than 5 minutes.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Limits:
         self.most_open = float(_FIRST_OPEN)
         self._open = 0
         self._next_start = 0.0
+        self._throttled_since: float | None = None
         self._changed = threading.Condition()
 
     @contextmanager
@@ -70,6 +72,7 @@ class Limits:
             headers: header fields with lower-case names.
         """
         with self._changed:
+            self._throttled_since = None
             self.most_open = min(self.most_open + 1 / max(self.most_open, 1.0), MAX_OPEN)
             for kind in ("requests", "tokens"):
                 remaining = _number(headers.get(f"x-ratelimit-remaining-{kind}"))
@@ -86,12 +89,18 @@ class Limits:
         """
         with self._changed:
             self.most_open = max(self.most_open / 2, 1.0)
+            if self._throttled_since is None:
+                self._throttled_since = time.monotonic()
             if retry_after:
                 self._pause(retry_after)
             self._changed.notify_all()
 
     def _pause(self, seconds: float) -> None:
-        self._next_start = max(self._next_start, time.monotonic() + min(seconds, self._longest_pause_seconds))
+        now = time.monotonic()
+        # Refusals one after the other must not add up: each request would wait for those before it.
+        since = now if self._throttled_since is None else self._throttled_since
+        until = min(now + seconds, since + self._longest_pause_seconds)
+        self._next_start = max(self._next_start, until)
 
 
 def seconds_of(text: str) -> float | None:

@@ -142,9 +142,7 @@ class OpenAiBatch:
             reason = failure(response, response.text, self._key)
             if is_transient(response.status):
                 raise TransientError(reason)
-            raise UserError(
-                f"{self.place}{shown}: the provider refuses the batch ({reason})"
-            )
+            raise UserError(f"{self.place}{shown}: the provider refuses the batch ({reason})")
 
         retries = Retries(self.place, self._key, self._seconds, _BACK_OFF)
         return retries.until_success(attempt, shown, before_retry)

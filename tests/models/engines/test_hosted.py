@@ -388,6 +388,19 @@ def test_throttling_halves_what_is_open_and_success_raises_it() -> None:
     assert 15 < limits.most_open <= 32
 
 
+def test_refusals_one_after_the_other_do_not_add_up() -> None:
+    limits, started = Limits(None, None, longest_pause_seconds=0.4), time.monotonic()
+    for _ in range(4):
+        limits.throttled(1e9)
+        with limits.turn(1):
+            pass
+    assert 0.3 < time.monotonic() - started < 1.2
+    limits.answered({})
+    limits.throttled(0.5)
+    with limits.turn(1):
+        assert time.monotonic() - started > 0.7
+
+
 @pytest.mark.parametrize(
     "body", [None, [], {}, {"choices": 3}, {"choices": [{"message": {"content": 7}}]}, "text", 1]
 )
