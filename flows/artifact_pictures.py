@@ -60,9 +60,9 @@ def _is_shown(address: str) -> bool:
     if api.scheme not in ("http", "https"):
         return False
     try:
-        answer = httpx.get(f"{api.scheme}://{api.netloc}{address}", timeout=_TIMEOUT_SECONDS)
+        # The header is enough; the picture itself is not read.
+        with httpx.stream("GET", f"{api.scheme}://{api.netloc}{address}", timeout=_TIMEOUT_SECONDS) as answer:
+            kind = answer.headers.get("content-type", "")
+            return answer.status_code == httpx.codes.OK and kind.startswith("image/")
     except httpx.HTTPError:
         return False
-    return answer.status_code == httpx.codes.OK and answer.headers.get("content-type", "").startswith(
-        "image/"
-    )

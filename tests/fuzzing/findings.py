@@ -112,6 +112,16 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     *(("table-json", b'[{"id": "u1", "audio": "a.wav", "label": "joy", "%s": 1, "meta": {"*": 1, "^a$": 2}}]' % pattern) for pattern in (b"*", b"^.*$")),
     # A question of a survey in the place of a column of numbers.
     *((name, b'*,a.wav,weight\nResponse ID,a.wav - Which?,b.wav - Which?\n"{""ImportId"":""_r""}","{""ImportId"":""Q1""}","{""ImportId"":""Q2""}"\nR_1,joy,fear\nR_2,fear,fear\n') for name in ("table-csv", "table-preview")),
+    # Log-probabilities that are no numbers, too large, too small, or of tokens that do not exclude each other.
+    *((name, b'{"model": "m", "choices": [{"message": {"content": "A"}, "logprobs": {"content": [{"top_logprobs": [{"token": "token_id:5", "logprob": %s}, {"token": "B", "logprob": %s}]}]}}]}' % (value, value)) for name in ("hosted-answer", "hosted-reply", "server-logprobs") for value in (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e308", b"500", b"0.0")),
+    *(("hosted-journal-row", b'{"text": "B\\ud800", "model": "m", "usage": {}, "refused": false, "top_logprobs": [["B", %s]]}' % value) for value in (b"NaN", b"-Infinity", b"1e999", b"1" + b"0" * 400, b'"x"')),
+    *(("hosted-journal-row", content) for content in (b"", b"{", b"{}", b"7", _DEEP, _DEEP_OBJECTS)),
+    # Halves of surrogate pairs in answers, and in names of models and batches.
+    *((name, b'{"model": "m\\ud800", "choices": [{"message": {"content": "A \\ud83d", "refusal": "\\udc00"}}]}') for name in ("hosted-answer", "hosted-reply", "server-text")),
+    ("server-kind", b'{"data": [{"id": "m\\ud800", "owned_by": "vllm"}], "version": "1\\ud800"}'),
+    ("openai-batch-state", b'{"id": "a\\ud800", "status": "failed", "output_file_id": "\\ud800"}'),
+    # Waits, and dates that no clock has.
+    *(("hosted-reply", date) for date in (b"Fri, 31 Dec 9999 23:59:59 GMT", b"Mon, 01 Jan 0001 00:00:00 -0000", b"Mon, 01 Jan 2030 0:0:0 +9999", b"Mon,", b"9" * 30)),
     # Two thousand columns of one name.
     ("table-votes", b"clip;calm;" + b"joy," * 2000 + b"\nu1;1;" + b"joy," * 2000 + b"\n"),
     # Lists in the place of ids.

@@ -143,7 +143,41 @@ def _hosted_reply(content: bytes, _folder: Path) -> None:
         api._retry_after(response)
     from ambivox.models.engines.hosted.answer import parse_answer
 
-    parse_answer(api._completion(Response(200, {}, content)))
+    _kept(parse_answer(api._completion(Response(200, {}, content))))
+
+
+def _kept(answer: Any) -> None:
+    """What the journal, the tables and the messages need of an answer."""
+    from ambivox.models.engines.hosted.journal_repair import as_json
+
+    assert json.loads(as_json(answer))["text"] == answer.text.encode().decode()
+    answer.model.encode()
+
+
+def _journalled(value: Any) -> None:
+    from ambivox.models.engines.hosted.answer import Answer
+
+    json.loads(json.dumps(Answer.of(value).top_logprobs, allow_nan=False))
+
+
+def _row_of_journal(content: bytes, folder: Path) -> None:
+    import sqlite3
+    from contextlib import closing
+
+    from ambivox.models.engines.hosted.answer import Answer
+    from ambivox.models.engines.hosted.journal import Journal
+
+    path = folder / "journal.sqlite"
+    path.unlink(missing_ok=True)
+    with closing(Journal(path, "https://host/v1", "m")) as journal:
+        journal.add("a", Answer("B", "m"), "c:0")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE answers SET answer = ?", (content.decode("utf-8", "replace"),))
+    with closing(Journal(path, "https://host/v1", "m")) as journal:
+        found = journal.find("a")
+        assert journal.usage().requests == 1
+        journal.add("a", Answer("C", "m"), "c:0")
+        assert journal.find("a") == (found or Answer("C", "m"))
 
 
 def _stored_answer(content: bytes, _folder: Path) -> None:
@@ -292,7 +326,7 @@ def _chat_template(content: bytes, _folder: Path) -> None:
 
 def _parsers() -> dict[str, Parser]:
     from ambivox.models.engines._server_replies import parse_logprobs, parse_text, parse_tokens
-    from ambivox.models.engines.hosted.answer import Answer, parse_answer
+    from ambivox.models.engines.hosted.answer import parse_answer
     from ambivox.models.finetuning.model.card import read_card
     from ambivox.models.ingestion.imported_votes import read as read_imported
     from ambivox.models.ingestion.labels import label_schema
@@ -349,8 +383,9 @@ def _parsers() -> dict[str, Parser]:
         "server-tokens": Parser(_reply(parse_tokens), _json({"tokens": [1, 2, 3], "count": 3}), invalid),
         "server-kind": Parser(_server_kind, _json({"data": [{"id": "m", "owned_by": "vllm"}], "version": "0.30.0"}, {"litellm_version": "1"})),
         "hosted-reply": Parser(_hosted_reply, (seeds.STREAM, *_json(seeds.COMPLETION, {"error": {"message": "insufficient_quota", "code": 429, "param": "temperature"}})), invalid),
-        "hosted-answer": Parser(_reply(parse_answer), _json(seeds.COMPLETION), invalid),
-        "hosted-journal": Parser(_reply(Answer.of), _json({"text": "B", "model": "m", "usage": {"text": 1}, "refused": False, "top_logprobs": [["B", -0.1]]}), (*invalid, ValueError, TypeError, KeyError, OverflowError)),
+        "hosted-answer": Parser(_reply(lambda value: _kept(parse_answer(value))), _json(seeds.COMPLETION), invalid),
+        "hosted-journal-row": Parser(_row_of_journal, _json({"text": "B", "model": "m", "usage": {"text": 1}, "refused": False, "top_logprobs": [["B", -0.1]]})),
+        "hosted-journal": Parser(_reply(_journalled), _json({"text": "B", "model": "m", "usage": {"text": 1}, "refused": False, "top_logprobs": [["B", -0.1]]}), (*invalid, ValueError, TypeError, KeyError, OverflowError)),
         "msp-podcast": Parser(_file("labels.json", _msp_votes), _json(seeds.MSP_JSON)),
         "iemocap": Parser(_iemocap, (seeds.IEMOCAP,)),
         "store-space": Parser(_store_space, _json({"alm": "a", "labels": ["anger"], "probe": [[-1.0]]})),

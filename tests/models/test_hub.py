@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import resource
 import socket
 import time
@@ -12,9 +13,10 @@ from ambivox.models.alms import resolve
 from ambivox.models.annotator_registry.candidate import SourceError
 from ambivox.models.annotator_registry.watch import list_candidates
 from ambivox.models.errors import UserError
-from ambivox.models.hub import model_commit
+from ambivox.models.hub import guard_client, model_commit
 from ambivox.models.prompting.chat import load_chat
 from tests.support.hub_server import HubServer
+from tests.support.stub_servers import http_server
 
 
 def test_a_hub_that_cannot_be_reached_is_one_line_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,3 +56,15 @@ def test_an_answer_without_end_or_of_another_kind_is_one_line(
         server.close()
     assert time.monotonic() - started < 30  # a drip alone takes 50 s
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kibibytes
+
+
+@pytest.mark.parametrize("status", [200, 302])
+def test_a_compressed_file_of_a_hub_is_never_opened(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    httpx2 = pytest.importorskip("httpx2")
+    bomb = gzip.compress(gzip.compress(bytes(100_000_000)))
+    fields = {"Content-Encoding": "gzip, gzip", "Location": "/elsewhere"}
+    with http_server({}, (status, bomb, fields)) as root:
+        monkeypatch.setenv("HF_ENDPOINT", root)
+        client = guard_client(httpx2.Client(trust_env=False, follow_redirects=True))
+        with client, pytest.raises(OSError, match="compressed content that was not asked for"):
+            client.get(f"{root}/Qwen/a/resolve/main/config.json")
