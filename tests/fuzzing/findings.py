@@ -115,6 +115,7 @@ FINDINGS: tuple[tuple[str, bytes], ...] = (
     # Log-probabilities that are no numbers, too large, too small, or of tokens that do not exclude each other.
     *((name, b'{"model": "m", "choices": [{"message": {"content": "A"}, "logprobs": {"content": [{"top_logprobs": [{"token": "token_id:5", "logprob": %s}, {"token": "B", "logprob": %s}]}]}}]}' % (value, value)) for name in ("hosted-answer", "hosted-reply", "server-logprobs") for value in (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e308", b"500", b"0.0")),
     *(("hosted-journal-row", b'{"text": "B\\ud800", "model": "m", "usage": {}, "refused": false, "top_logprobs": [["B", %s]]}' % value) for value in (b"NaN", b"-Infinity", b"1e999", b"1" + b"0" * 400, b'"x"')),
+    *(("hosted-journal-row", b'{"text": "B", "model": "m", "usage": {"text": %s}, "refused": false, "top_logprobs": []}' % value) for value in (b"NaN", b"1e999", b'"x"', b"[]")),
     *(("hosted-journal-row", content) for content in (b"", b"{", b"{}", b"7", _DEEP, _DEEP_OBJECTS)),
     # Halves of surrogate pairs in answers, and in names of models and batches.
     *((name, b'{"model": "m\\ud800", "choices": [{"message": {"content": "A \\ud83d", "refusal": "\\udc00"}}]}') for name in ("hosted-answer", "hosted-reply", "server-text")),

@@ -38,9 +38,12 @@ def stored_answer(text: Any) -> Answer | None:
         text: JSON; earlier versions wrote NaN and Infinity in it, and halves of surrogate pairs.
     """
     try:
-        return Answer.of(json_values(text.encode()))
+        answer = Answer.of(json_values(text.encode()))
     except _UNREADABLE:
         return None
+    has_texts = isinstance(answer.text, str) and isinstance(answer.model, str)
+    has_counts = all(isinstance(tokens, int) for tokens in asdict(answer.usage).values())
+    return answer if has_texts and has_counts else None
 
 
 def as_json(answer: Answer) -> str:
