@@ -6,6 +6,8 @@ import os
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, urlsplit
 
+from ambivox.models.ingestion.audio_paths import absolute_path
+
 
 def audio_root(audio: list[str]) -> Path | None:
     """The deepest folder that holds all local audio; None where every file has an address such as s3://.
@@ -16,7 +18,7 @@ def audio_root(audio: list[str]) -> Path | None:
     Returns:
         An absolute path.
     """
-    folders = {os.path.dirname(os.path.abspath(path)) for path in audio if "://" not in path}  # noqa: PTH100, PTH120
+    folders = {os.path.dirname(absolute_path(path)) for path in audio if "://" not in path}  # noqa: PTH120
     return Path(os.path.commonpath(folders)) if folders else None
 
 
@@ -46,7 +48,7 @@ def relative_audio(audio: str, root: Path) -> str:
         >>> relative_audio("/data/session1/1.wav", Path("/data"))
         'session1/1.wav'
     """
-    return Path(os.path.abspath(audio)).relative_to(root).as_posix()  # noqa: PTH100
+    return Path(absolute_path(audio)).relative_to(root).as_posix()
 
 
 def names_without_root(audio: list[str]) -> list[str]:

@@ -16,6 +16,7 @@ from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES, plain_name, reco
 from ambivox.models.object_store import is_object_url
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:", re.IGNORECASE)
+_PARENT = re.compile(r"(?:.*/)?\.\.(?=/|$)", re.DOTALL)  # up to the last ..
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
@@ -96,7 +97,7 @@ def with_audio(utterances: pl.DataFrame) -> pl.DataFrame:
 
 
 def outside_root(audio: Iterable[str | None], root: Path) -> list[bool]:
-    """Tell which audio files a corpus names outside its folder. Links are not followed: a folder may hold links.
+    """Tell which audio files a corpus names outside its folder. The folder may hold links; ``..`` behind one leads outside.
 
     Args:
         audio: Paths and URLs.
@@ -106,12 +107,38 @@ def outside_root(audio: Iterable[str | None], root: Path) -> list[bool]:
         True where a path is not below the folder; URLs are never outside.
     """
     folder = root if root.is_dir() else root.parent
-    absolute = os.path.abspath(folder)  # noqa: PTH100 - Path.resolve follows links
-    roots = tuple(f"{each.rstrip(os.sep)}{os.sep}" for each in sorted({absolute, os.path.realpath(folder)}))
+    roots = tuple(
+        f"{each.rstrip(os.sep)}{os.sep}" for each in sorted({absolute_path(folder), os.path.realpath(folder)})
+    )
+    resolved: dict[str, str] = {}
     return [
-        name is not None and not is_object_url(name) and not os.path.abspath(name).startswith(roots)  # noqa: PTH100
+        name is not None and not is_object_url(name) and not absolute_path(name, resolved).startswith(roots)
         for name in audio
     ]
+
+
+def absolute_path(name: str | Path, resolved: dict[str, str] | None = None) -> str:
+    """An absolute path without ``..``, of the file that the system opens: links are followed where ``..`` comes after.
+
+    Args:
+        name: A path.
+        resolved: What earlier calls resolved, for tables that name many files in the same folders.
+
+    Returns:
+        The path; other links stay in it.
+    """
+    text = os.fspath(name)
+    last = _PARENT.match(text)
+    if last is None:
+        return os.path.abspath(text)  # noqa: PTH100 - Path.resolve follows links
+    known = {} if resolved is None else resolved
+    folder = last[0]
+    if folder not in known:
+        try:
+            known[folder] = os.path.realpath(folder)
+        except ValueError:  # a NUL, which no file has
+            known[folder] = os.path.abspath(folder)  # noqa: PTH100
+    return os.path.abspath(os.path.join(known[folder], text[last.end() :].lstrip("/")))  # noqa: PTH100, PTH118
 
 
 def _is_foreign(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -182,3 +183,40 @@ def test_the_corpus_s_folder_may_be_relative_or_linked(
     for root in (Path("real"), Path("link"), tmp_path / "link", Path("./real/..", "real")):
         names = [f"{root}/a.wav", str(tmp_path / "real" / "a.wav"), "s3://bucket/x", None, "real2/a.wav"]
         assert outside_root(names, root) == [False, False, False, False, True]
+
+
+def test_a_parent_behind_a_link_is_that_of_what_the_link_leads_to(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "corpus", tmp_path / "elsewhere"
+    write_wav(root / "a.wav", tone())
+    write_wav(elsewhere / "audio" / "b.wav", tone(2.0))
+    write_wav(elsewhere / "private.wav", tone())
+    (root / "sub").mkdir()
+    (root / "audio").symlink_to(elsewhere / "audio")
+    (root / "inside").symlink_to(root / "sub")
+    names = [
+        "sub/../a.wav",
+        "audio/b.wav",
+        "inside/../a.wav",
+        "./audio/../private.wav",
+        "sub/../audio/../private.wav",
+    ]
+    names += ["audio/..", "audio/../../corpus/a.wav", "sub\\..\\audio\\..\\private.wav"]
+    corpus(root, names)
+    strict = ingested(root, may_be_outside=False)
+    assert strict.utterances.frame["utterance_id"].to_list() == ["u0", "u1", "u2", "u6"]
+    assert strict.profile["rejects"]["audio is outside the corpus's folder"] == 4
+    assert outside_root([f"{root}/audio/../x\0.wav", f"{root}/..", f"{root}/..a/x", f"{root}/x.."], root) == [
+        *(True, True, False, False)
+    ]
+
+
+def test_many_names_with_a_parent_take_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    calls = []
+    realpath = os.path.realpath
+    monkeypatch.setattr(os.path, "realpath", lambda path: calls.append(path) or realpath(path))
+    names = [f"../corpus/{number}.wav" for number in range(1000)]
+    assert not any(outside_root(names, Path("../corpus")))
+    assert len(calls) < 5
