@@ -68,8 +68,10 @@ def forget_people(project: Path, request: Request) -> None:
     _exclude(project, selections, speakers)
     endpoints = _remove_answers(project, request.stores, selections)
     imported = _remove_imported_votes(project, selections)
-    removed = _remove_files(project, request, params, selections, speakers)
-    _show_elsewhere(project, request, selections, removed, endpoints, imported)
+    known_by = {each for selection in selections.values() for each in selection.ids | selection.hashes}
+    names = Names(known_by, speakers)
+    removed = _remove_files(project, request, params, selections, names)
+    _show_elsewhere(project, request, selections, names, removed, endpoints, imported)
 
 
 def _with_pseudonyms(
@@ -176,14 +178,13 @@ def _remove_files(
     request: Request,
     params: Any,
     selections: Mapping[str, Selection],
-    speakers: tuple[str, ...],
+    names: Names,
 ) -> Removed:
-    names = {each for selection in selections.values() for each in selection.ids | selection.hashes}
     stores = [project / store for store in request.stores if not is_object_url(store)]
     others = [project / "data" / name for name in params["corpora"] if name not in selections]
     roots = [project / str(params["corpora"][name].get("root", "")) for name in selections]
     outputs = [project / "data" / name / output for name in selections for output in _OUTPUTS]
-    total = remove_mentions(project, Names(names, speakers), [*stores, *others, *roots, *outputs])
+    total = remove_mentions(project, names, [*stores, *others, *outputs], roots)
     every = {name for selection in selections.values() for name in selection.recordings}
     held = recordings.Recordings.sort(project, every)
     deleted = recordings.delete(held.own + (held.users if request.delete_recordings else ()))
@@ -208,6 +209,10 @@ def _remove_files(
         )
     for path in total.remaining:
         _logger.warning(f"{path}: mentions them, but is not Ambivox's; delete it by hand")
+    for path, reason in total.unsearched:
+        _logger.warning(
+            f"{path}: not searched, {reason}; look whether it mentions them, and delete it by hand if so"
+        )
     if held.users and not request.delete_recordings:
         _logger.warning(
             f"{len(held.users)} of your own recordings stay, the first is {held.users[0]} (--delete-recordings)"
@@ -223,13 +228,14 @@ def _show_elsewhere(
     project: Path,
     request: Request,
     selections: Mapping[str, Selection],
+    names: Names,
     removed: Removed,
     endpoints: list[str],
     imported: list[str],
 ) -> None:
     def held() -> Iterator[tuple[str, list[str]]]:
         yield from held_elsewhere.commands(
-            project, selections, imported_changed=imported, runs_are_stale=removed.files > 0
+            project, selections, names, imported_changed=imported, runs_are_stale=removed.files > 0
         )
         for store in request.stores:
             yield from held_elsewhere.store_commands(store)

@@ -12,8 +12,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ambivox.models.counted import counted
-from ambivox.models.dvc_files import read_lock_file
+from ambivox.models.dvc_files import read_lock_file, repo_config
 from ambivox.models.errors import UserError
+from ambivox.models.forgetting.archives import UnsearchableError
+from ambivox.models.forgetting.history import files_in_history
+from ambivox.models.forgetting.mentions import Names, mentions
 from ambivox.models.object_store import is_object_url
 from ambivox.models.processes.git import run_git
 
@@ -42,13 +45,19 @@ def earlier_outputs(project: Path, corpora: Collection[str]) -> list[Path]:
 
 
 def commands(
-    project: Path, corpora: Collection[str], *, imported_changed: Collection[str], runs_are_stale: bool
+    project: Path,
+    corpora: Collection[str],
+    names: Names,
+    *,
+    imported_changed: Collection[str],
+    runs_are_stale: bool,
 ) -> Iterator[tuple[str, list[str]]]:
     """What still holds earlier data of corpora in DVC and git.
 
     Args:
         project: The project's folder.
         corpora: The corpora that people were removed from.
+        names: What the people are known by.
         imported_changed: Those of which imported votes were removed.
         runs_are_stale: Whether the pipeline has to run before DVC's cache can be purged.
 
@@ -64,14 +73,7 @@ def commands(
             for tag in tags
         ]
         yield f"released versions: {', '.join(tags)}; whoever fetched them has a copy", purge
-    if imported_changed:
-        files = [f"imported_votes/{corpus}.csv" for corpus in sorted(imported_changed)]
-        if any(_git(project, "log", "--all", "--format=%h", "-1", "--", name) for name in files):
-            paths = " ".join(f"--path {shlex.quote(name)}" for name in files)
-            yield (
-                "earlier commits hold the imported votes (save the files first, and commit them again afterwards)",
-                [f"git filter-repo --invert-paths {paths}"],
-            )
+    yield from _in_history(project, names, imported_changed)
     objects = earlier_outputs(project, corpora)
     remotes = dvc_remotes(project)
     if objects or remotes:
@@ -85,6 +87,51 @@ def commands(
             f"{where}: outputs of earlier runs ({counted(len(objects), 'object')} of the last run, {size:.1f} MB)",
             [*(run if runs_are_stale else []), *(["dvc fetch --all-tags"] if remotes else []), collect],
         )
+    if (cache := _site_cache(project)) and _folder_mentions(cache, names):
+        yield f"DVC's cache of this machine, {cache}: paths of files", [f"rm -r {shlex.quote(str(cache))}"]
+
+
+def _in_history(
+    project: Path, names: Names, imported_changed: Collection[str]
+) -> Iterator[tuple[str, list[str]]]:
+    found, unknown = files_in_history(project, names)
+    # Ids that are too short to be found in text are in these all the same.
+    imported = [f"imported_votes/{corpus}.csv" for corpus in sorted(imported_changed)]
+    prefix = "".join(_git(project, "rev-parse", "--show-prefix"))
+    held = {
+        prefix + name for name in imported if _git(project, "log", "--all", "--format=%h", "-1", "--", name)
+    }
+    if paths := sorted({*found, *held}):
+        purge = " ".join(f"--path {shlex.quote(path)}" for path in paths)
+        yield (
+            f"earlier commits hold {', '.join(paths[:5])}{f' and {len(paths) - 5} more' if len(paths) > 5 else ''} (save "
+            "what you keep of them first, and commit it again afterwards)",
+            [f"git filter-repo --invert-paths {purge}"],
+        )
+    if unknown := [path for path in unknown if path not in held]:
+        yield f"earlier commits, perhaps: versions of {', '.join(unknown)} cannot be searched", []
+
+
+def _site_cache(project: Path) -> Path | None:
+    """Where DVC keeps what it knows of this project's files, outside the project: core.site_cache_dir, or /var/tmp/dvc."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(project), config=repo_config(project)) as repo:
+            return Path(repo.site_cache_dir)
+    except (DvcException, OSError):
+        return None
+
+
+def _folder_mentions(folder: Path, names: Names) -> bool:
+    for path in sorted(folder.rglob("*")):
+        try:
+            if path.is_file() and mentions(path, names):
+                return True
+        except UnsearchableError:
+            return True  # DVC makes it again
+    return False
 
 
 def store_commands(store: str) -> Iterator[tuple[str, list[str]]]:

@@ -1,19 +1,36 @@
-"""Whether a file mentions one of many names: in the cells of a table, in the rows of a database, or as words of its bytes."""
+"""Whether a file mentions one of many names: in the cells of a table, in the rows of a database, or as words of its bytes.
+
+What is compressed or in an archive is unpacked for it (archives.py).
+"""
 
 from __future__ import annotations
 
+import codecs
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 import pyarrow.parquet
 
 from ambivox.models.engines.hosted.journal_file import is_locked
-from ambivox.models.errors import UserError
+from ambivox.models.errors import UserError, first_line
+from ambivox.models.file_errors import error_text
+from ambivox.models.forgetting.archives import (
+    DEEPEST,
+    HEAD_BYTES,
+    Budget,
+    Piece,
+    UnsearchableError,
+    file_size,
+    is_packed,
+    unpacked,
+)
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 _PARQUET_MAGIC = b"PAR1"
@@ -60,22 +77,63 @@ def mentions(path: Path, names: Names) -> bool:
     """Whether a file mentions one of the names.
 
     Args:
-        path: The file; one that cannot be read mentions nothing.
+        path: The file; one that is gone mentions nothing.
         names: The names.
 
     Raises:
+        UnsearchableError: It cannot be read or unpacked, so that nobody knows.
         UserError: A database is locked, so that nobody knows.
     """
     try:
         with path.open("rb") as file:
-            head = file.read(16)
-        if head.startswith(_PARQUET_MAGIC):
-            return _table_mentions(path, names)
-        if head == SQLITE_MAGIC:
-            return bool(_rows(path, names))
-        return _bytes_mention(path, names)
-    except OSError:
+            if file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC:
+                return bool(_rows(path, names))
+            file.seek(0)
+            return content_mentions(file, names)
+    except FileNotFoundError:
         return False
+    except OSError as error:
+        raise UnsearchableError(f"it cannot be read: {error_text(error)}") from error
+
+
+def content_mentions(file: IO[bytes], names: Names) -> bool:
+    """Whether content mentions one of the names; see ``mentions``.
+
+    Args:
+        file: The content, at its start; it can be searched from any place.
+        names: The names.
+    """
+    budget = Budget(file_size(file))
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    if is_packed(head):  # names of members, comments, and what is behind the end
+        if _bytes_mention(file, head, names):
+            return True
+        file.seek(0)
+    return _mentions(file, head, names, budget, DEEPEST)
+
+
+def _mentions(file: IO[bytes] | Piece, head: bytes, names: Names, budget: Budget, depth: int) -> bool:
+    if head.startswith(_PARQUET_MAGIC):
+        return _table_mentions(file.seekable_copy() if isinstance(file, Piece) else file, names)
+    if not is_packed(head):
+        return _bytes_mention(file, head, names)
+    if not depth:
+        raise UnsearchableError("it holds archives in archives")
+    unknown = None
+    for name, content in unpacked(file, head, budget):
+        try:
+            if names.are_in(os.fsencode(name)) or _mentions(
+                content, content.head(), names, budget, depth - 1
+            ):
+                return True
+        except UnsearchableError as error:
+            unknown = error
+            if budget.is_spent:
+                break
+    if unknown:
+        raise unknown
+    return False
 
 
 def remove_rows(path: Path, names: Names) -> int:
@@ -122,7 +180,7 @@ def _rows(path: Path, names: Names) -> list[tuple[str, int]]:
     except sqlite3.DatabaseError as error:
         if is_locked(error):
             raise _locked(path, "searched", error) from error
-        return mentions
+        raise UnsearchableError(f"it is a damaged database: {first_line(error)}") from error
     return mentions
 
 
@@ -136,28 +194,32 @@ def _quoted(table: str) -> str:
     return '"' + table.replace('"', '""') + '"'
 
 
-def _table_mentions(path: Path, names: Names) -> bool:
+def _table_mentions(file: IO[bytes], names: Names) -> bool:
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(65_536):
+        with pyarrow.parquet.ParquetFile(file) as table:
+            for batch in table.iter_batches(65_536):
                 frame = pl.from_arrow(batch)
                 assert isinstance(frame, pl.DataFrame)
                 if _frame_mentions(frame, names):
                     return True
-    except (pyarrow.lib.ArrowException, OSError):
-        return False
+    except (pyarrow.lib.ArrowException, OSError) as error:
+        raise UnsearchableError(f"it is a damaged table: {first_line(error)}") from error
     return False
 
 
 def _frame_mentions(frame: pl.DataFrame, names: Names) -> bool:
     cells = pl.Series(sorted(names.cells), dtype=pl.String)
-    for column in frame.iter_columns():
+    for each in frame.iter_columns():
+        column = each.cast(pl.String) if isinstance(each.dtype, (pl.Categorical, pl.Enum)) else each
         if column.dtype == pl.String:
             if column.is_in(cells.implode()).any():
                 return True
             if column.name == "speaker" and column.is_in(sorted(names.speakers)).any():
                 return True
             if names.are_in("\n".join(column.drop_nulls()).encode("utf-8", "surrogatepass")):
+                return True
+        elif column.dtype == pl.Binary:
+            if names.are_in(b"\n".join(column.drop_nulls())):
                 return True
         elif column.dtype.is_nested() and names.are_in(
             json.dumps(column.to_list(), default=str, ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -166,12 +228,14 @@ def _frame_mentions(frame: pl.DataFrame, names: Names) -> bool:
     return False
 
 
-def _bytes_mention(path: Path, names: Names) -> bool:
+def _bytes_mention(file: IO[bytes] | Piece, head: bytes, names: Names) -> bool:
+    is_utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    decoder = codecs.getincrementaldecoder("utf-16")("replace") if is_utf16 else None
     tail = b""
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            if names.are_in(tail + block):
-                return True
-            # A name may lie across two blocks.
-            tail = block[-2 * names.longest - 1 :]
+    while block := file.read(_BLOCK_BYTES):
+        text = decoder.decode(block).encode("utf-8", "surrogatepass") if decoder else block
+        if names.are_in(tail + text):
+            return True
+        # A name may lie across two blocks.
+        tail = (tail + text)[-2 * names.longest - 1 :]
     return False

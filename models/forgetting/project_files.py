@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ambivox.models.forgetting.archives import UnsearchableError
+from ambivox.models.forgetting.folders import files_below
 from ambivox.models.forgetting.mentions import SQLITE_MAGIC, Names, mentions, remove_rows
+from ambivox.models.ingestion.recordings import AUDIO_SUFFIXES
 from ambivox.models.output_places import MARKER
 from ambivox.models.withdrawn import is_withdrawn, withdraw
 
 _STATE = ".ambivox"
-# Not the project's data: version control, DVC's cache (see held_elsewhere.py), environments.
-_SKIPPED = frozenset({".git", ".dvc", ".venv", "__pycache__", "node_modules"})
 # Checkpoints and intermediate arrays of unfinished fits, below .ambivox/.
 _UNFINISHED = ("finetune", "pretrain")
 # Drawings may name utterances, in outlines of letters that cannot be searched.
@@ -35,12 +36,14 @@ class Removed:
         rows: How many rows were removed from databases.
         withdrawn: Models that must be fitted again.
         remaining: Files that mention the people, but are not Ambivox's.
+        unsearched: Files and folders of which nobody knows whether they mention them, and why.
     """
 
     files: int = 0
     rows: int = 0
     withdrawn: list[Path] = field(default_factory=list)
     remaining: list[Path] = field(default_factory=list)
+    unsearched: list[tuple[Path, str]] = field(default_factory=list)
 
 
 def remove_outputs(data: Path, outputs: Collection[str], splits: Collection[str]) -> Removed:
@@ -68,13 +71,16 @@ def remove_outputs(data: Path, outputs: Collection[str], splits: Collection[str]
     return removed
 
 
-def remove_mentions(project: Path, names: Names, skipped: Collection[Path]) -> Removed:
+def remove_mentions(
+    project: Path, names: Names, skipped: Collection[Path], roots: Collection[Path] = ()
+) -> Removed:
     """Remove what else mentions the people: caches, logs, rows of Prefect's database, exports and pilots.
 
     Args:
         project: The project's folder.
         names: What the people are known by.
-        skipped: Folders and files that are left alone: the vote store, corpora that were not chosen, the user's recordings.
+        skipped: Folders and files that are left alone: the vote store, corpora that were not chosen, outputs.
+        roots: The user's folders of corpora: what mentions people there is named. Recordings are not looked at.
 
     Returns:
         What was done.
@@ -83,29 +89,44 @@ def remove_mentions(project: Path, names: Names, skipped: Collection[Path]) -> R
     for name in (*_UNFINISHED, _DRAWINGS):
         removed.files += _remove(project / _STATE / name)
     left_alone = {path.resolve() for path in skipped}
-    for path in list(_files(project, left_alone)):
-        if not path.is_file() or not mentions(path, names):
+    users = {path.resolve() for path in roots} - {project.resolve(), *project.resolve().parents}
+    found, unsearched = files_below(project, left_alone)
+    removed.unsearched += [(path, "it cannot be listed") for path in unsearched]
+    for path in found:
+        if not path.is_file():
             continue
-        owner = _output_of(path, project)
-        if _is_database(path):
-            removed.rows += remove_rows(path, names)
-        elif owner is not None:
-            removed.files += _remove(owner)
-        elif path.is_relative_to(project / _STATE):
-            removed.files += _remove(path)
-        else:
+        place = path.resolve()
+        is_users = any(place.is_relative_to(root) for root in users)
+        is_recording = path.name.lower().endswith(AUDIO_SUFFIXES)
+        if is_recording and is_users:
+            continue
+        owner = None if is_users else _output_of(path, project)
+        is_own = owner is not None or (not is_users and _is_state(path, place, project))
+        try:
+            # Recordings that are theirs are listed by themselves.
+            name = "" if is_recording else path.name if is_own else str(path.relative_to(project))
+            is_mentioned = names.are_in(os.fsencode(name)) or mentions(path, names)
+        except UnsearchableError as error:
+            removed.unsearched.append((path, str(error)))
+            continue
+        if not is_mentioned:
+            continue
+        if not is_own:
             removed.remaining.append(path)
+        elif _is_database(path):
+            removed.rows += remove_rows(path, names)
+        else:
+            removed.files += _remove(owner or path)
+            if owner is None and place.is_file():  # behind a link
+                removed.remaining.append(place)
     return removed
 
 
-def _files(project: Path, left_alone: set[Path]) -> Iterator[Path]:
-    for folder, folders, files in os.walk(project):
-        place = Path(folder)
-        folders[:] = sorted(
-            name for name in folders if name not in _SKIPPED and (place / name).resolve() not in left_alone
-        )
-        paths = (place / name for name in sorted(files))
-        yield from (path for path in paths if not path.is_symlink() and path.resolve() not in left_alone)
+def _is_state(path: Path, place: Path, project: Path) -> bool:
+    """Whether a file is one of .ambivox/, which may be on another disk, but not a link from there to elsewhere in the project."""
+    state = project / _STATE
+    is_elsewhere = place.is_relative_to(project.resolve()) and not place.is_relative_to(state.resolve())
+    return path.is_relative_to(state) and not is_elsewhere
 
 
 def _output_of(path: Path, project: Path) -> Path | None:
@@ -126,7 +147,11 @@ def _is_database(path: Path) -> bool:
 
 
 def _remove(path: Path) -> int:
-    """Remove a file or folder, if it exists; how many files it was."""
+    """Remove a file or folder, if it exists, and what a link to a folder leads to; how many files it was."""
+    if path.is_symlink() and path.is_dir():
+        target = path.resolve()
+        path.unlink()
+        return _remove(target)
     if path.is_symlink() or path.is_file():
         path.unlink()
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import shlex
 import shutil
@@ -172,6 +173,7 @@ def test_nothing_of_a_person_is_left(project: Path, tmp_path: Path) -> None:
     mixed = mixes.filter(pl.any_horizontal(pl.col("parent_first", "parent_second").is_in(list(ids))))
     names = {person, *ids, *(before[each] for each in ids), *mixed["audio_sha256"]}
     (project / "notes.txt").write_text(f"{min(ids)} is a nice example")
+    (project / "backup.csv.gz").write_bytes(gzip.compress((recordings / "votes.csv").read_bytes()))
     held = holders(names, project, cache, skipped={".git", ".dvc"})
     assert len(held) > 20  # the search finds what is there
     others = {name for name in before if name not in ids}
@@ -191,8 +193,11 @@ def test_nothing_of_a_person_is_left(project: Path, tmp_path: Path) -> None:
     assert (
         f"{project / 'notes.txt'}: mentions them" in done.stderr or "notes.txt: mentions them" in done.stderr
     )
-    assert done.stderr.count("mentions them") == 1
+    assert "backup.csv.gz: mentions them" in done.stderr
+    assert done.stderr.count("mentions them") == 2
+    assert "earlier commits hold imported_votes/people.csv (save" in done.stderr
     (project / "notes.txt").unlink()
+    (project / "backup.csv.gz").unlink()
     assert len(list((recordings / "audio").iterdir())) == len(others)
     assert "6 recordings" in done.stdout
     assert "https://api.example.org" in done.stderr
@@ -221,6 +226,8 @@ def test_nothing_of_a_person_is_left(project: Path, tmp_path: Path) -> None:
                 pass  # not installed here; the imported votes stay in git's history
             case ["git", *words]:
                 git(project, *words)
+            case ["rm", "-r", folder]:
+                shutil.rmtree(folder)
             case words:
                 raise AssertionError(words)
     assert holders(names, project, cache, skipped={".git"}) == []

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import json
+import lzma
 import sqlite3
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +17,8 @@ import polars as pl
 import pytest
 
 from ambivox.models.errors import UserError
-from ambivox.models.forgetting.mentions import _BLOCK_BYTES, Names, mentions, remove_rows
+from ambivox.models.forgetting.archives import Budget, UnsearchableError
+from ambivox.models.forgetting.mentions import _BLOCK_BYTES, Names, content_mentions, mentions, remove_rows
 
 NAMES = Names({"call-001", "séance 7", "u1"}, {"anna-k", "3"})
 
@@ -29,6 +35,55 @@ def database(path: Path) -> None:
         )
 
 
+def zipped(content: bytes, name: str = "votes.csv") -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return file.getvalue()
+
+
+def tarred(content: bytes, name: str = "votes.csv") -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+def parquet_bytes(**columns: object) -> bytes:
+    file = io.BytesIO()
+    pl.DataFrame(columns).write_parquet(file)
+    return file.getvalue()
+
+
+ROW = b"id,label\ncall-001,anger\n"
+ARCHIVES = {
+    "gzip": gzip.compress(ROW),
+    "gzip in two parts": gzip.compress(b"id,label\ncall-") + gzip.compress(b"001,anger\n"),
+    "bzip2": bz2.compress(ROW),
+    "xz": lzma.compress(ROW),
+    "zip": zipped(ROW),
+    "a zip's name": zipped(b"", "call-001.wav"),
+    "tar": tarred(ROW),
+    "a tar's name": tarred(b"", "audio/call-001.wav"),
+    "tar.gz of a table": gzip.compress(tarred(parquet_bytes(utterance_id=["u1"]))),
+    "zip of gzip": zipped(gzip.compress(ROW)),
+    "gzip of zip": gzip.compress(zipped(ROW)),
+    "a tar behind a tar": gzip.compress(tarred(b"x") + tarred(ROW)),
+}
+UNSEARCHABLE = {
+    "a damaged table": b"PAR1call",
+    "a damaged database": b"SQLite format 3\0" + b"x" * 99,
+    "a gzip file cut short": gzip.compress(ROW)[:-9],
+    "a zip file cut short": zipped(ROW)[:-30],
+    "a zip file of another method": zipped(b"x").replace(b"\x14\0\0\0\x08\0", b"\x14\0\0\0\x63\0"),
+    "7z": b"7z\xbc\xaf\x27\x1c" + b"x" * 99,
+    "Zstandard": b"\x28\xb5\x2f\xfd" + b"x" * 99,
+    "archives in archives": gzip.compress(gzip.compress(gzip.compress(gzip.compress(gzip.compress(ROW))))),
+}
+
+
 HOLD: dict[str, Callable[[Path], object]] = {
     "a cell": parquet(utterance_id=["call-002", "call-001"]),
     "a short id in a cell": parquet(utterance_id=["u1"]),
@@ -43,6 +98,11 @@ HOLD: dict[str, Callable[[Path], object]] = {
     "a speaker": lambda path: path.write_text("speaker,anna-k\n"),
     "across blocks": lambda path: path.write_bytes(b"." * (_BLOCK_BYTES - 3) + b"call-001" + b"." * 99),
     "a phrase across blocks": lambda path: path.write_bytes(b"." * (_BLOCK_BYTES - 3) + "séance 7".encode()),
+    "UTF-16": lambda path: path.write_text("id\ncall-001\n", encoding="utf-16"),
+    "categories": lambda path: pl.DataFrame(
+        {"id": ["call-001"]}, schema={"id": pl.Categorical}
+    ).write_parquet(path),
+    "bytes of a table": parquet(raw=[b"see call-001"]),
     "a database": database,
 }
 DO_NOT: dict[str, Callable[[Path], object]] = {
@@ -51,8 +111,7 @@ DO_NOT: dict[str, Callable[[Path], object]] = {
     "a short name in a text": lambda path: path.write_text("u1, 3"),
     "numbers": parquet(speaker=[3]),
     "nothing": lambda path: path.write_bytes(b""),
-    "a damaged table": lambda path: path.write_bytes(b"PAR1call"),
-    "a damaged database": lambda path: path.write_bytes(b"SQLite format 3\0" + b"x" * 99),
+    "a text that begins as an archive": lambda path: path.write_text("BZhang, PK, Rar!"),
     "an empty archive": lambda path: tarfile.open(path, "w").close(),
 }
 
@@ -80,8 +139,37 @@ def test_rows_of_a_database_are_removed_for_good(tmp_path: Path) -> None:
     assert path.read_bytes().count(b"call-001") == 1
 
 
-def test_files_that_cannot_be_read_mention_nothing(tmp_path: Path) -> None:
+def test_a_file_that_is_gone_mentions_nothing(tmp_path: Path) -> None:
     assert not mentions(tmp_path / "absent", NAMES)
+
+
+@pytest.mark.parametrize("kind", ARCHIVES)
+def test_what_is_in_an_archive_is_found(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "file").write_bytes(ARCHIVES[kind])
+    assert mentions(tmp_path / "file", NAMES)
+    assert not mentions(tmp_path / "file", Names({"call-002"}, {"boris"}))
+
+
+@pytest.mark.parametrize("kind", UNSEARCHABLE)
+def test_what_cannot_be_searched_is_not_taken_to_mention_nobody(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "file").write_bytes(UNSEARCHABLE[kind])
+    with pytest.raises(UnsearchableError):
+        mentions(tmp_path / "file", Names({"call-002"}, set()))
+
+
+def test_a_member_that_cannot_be_searched_hides_no_other() -> None:
+    content = io.BytesIO(tarred(b"7z\xbc\xaf\x27\x1c") + tarred(gzip.compress(ROW)))
+    assert content_mentions(content, NAMES)
+    with pytest.raises(UnsearchableError):
+        content_mentions(content, Names({"call-002"}, set()))
+
+
+def test_what_unpacks_to_far_more_than_its_size_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ambivox.models.forgetting.archives._ALWAYS_UNPACKED", 1000)
+    for content in (gzip.compress(bytes(10**6)), gzip.compress(zipped(bytes(10**6)))):
+        with pytest.raises(UnsearchableError, match="far more than its size"):
+            content_mentions(io.BytesIO(content), NAMES)
+    Budget(100).spend(3000)
 
 
 @pytest.mark.parametrize("action", [mentions, remove_rows])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -76,11 +78,69 @@ def test_only_what_ambivox_wrote_is_removed(tmp_path: Path) -> None:
     skipped = write(tmp_path / "data/other/ingest/x")
     outside = write(tmp_path.parent / f"{tmp_path.name}-outside/x")
     (tmp_path / "link").symlink_to(outside.parent)
+    (tmp_path / "circle").symlink_to(tmp_path)
     removed = remove_mentions(tmp_path, NAMES, [tmp_path / "data/other"])
     assert removed.files == 6  # the export's three, the cached file, the checkpoint, the drawing
-    assert removed.remaining == [own]
+    assert removed.remaining == [own, tmp_path / "link/x"]
     assert not any(path.exists() for path in (tmp_path / "exported/csv", cached, checkpoint, drawing))
     assert all(
         path.exists() for path in (tmp_path / "exported/other/votes.csv", kept_cache, skipped, outside)
     )
     assert remove_mentions(tmp_path, NAMES, [tmp_path / "data/other"]).files == 0
+
+
+def test_what_is_on_another_disk_behind_a_link_is_removed(tmp_path: Path) -> None:
+    project, disk = tmp_path / "project", tmp_path / "disk"
+    project.mkdir()
+    cached = write(disk / "state/features/a.parquet")
+    database = disk / "state/prefect.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE log (message TEXT)")
+        connection.execute("INSERT INTO log VALUES ('about call-001')")
+    with atomic_folder(disk / "exported/csv") as folder:
+        write(folder / "votes.csv")
+    own = write(disk / "exported/mine.csv")
+    with atomic_folder(disk / "one") as folder:
+        write(folder / "votes.csv")
+    write(disk / "ingest/utterances.parquet")
+    for name, target in {".ambivox": "state", "exported": "exported", "one": "one"}.items():
+        (project / name).symlink_to(disk / target)
+    (project / "exported/back").symlink_to(project)
+    removed = remove_mentions(project, NAMES, [])
+    assert (removed.rows, removed.files) == (1, 5)
+    assert removed.remaining == [project / "exported/mine.csv"]
+    assert own.exists()
+    assert not any(path.exists() for path in (cached, disk / "exported/csv", disk / "one", project / "one"))
+    (project / "data").mkdir()
+    (project / "data/ingest").symlink_to(disk / "ingest")
+    assert remove_outputs(project / "data", OUTPUTS, {"test"}).files == 1
+    assert not (disk / "ingest").exists()
+
+
+def test_files_of_a_corpus_in_the_project_are_named_and_stay(tmp_path: Path) -> None:
+    votes = write(tmp_path / "recs/votes.csv")
+    by_name = write(tmp_path / "recs/transcripts/call-001.txt", "hello")
+    write(tmp_path / "recs/audio/call-001.wav")
+    with atomic_folder(tmp_path / "recs/exported") as folder:
+        write(folder / "utterances.csv")
+    runs = tmp_path / "runs.db"
+    with sqlite3.connect(runs) as connection:
+        connection.execute("CREATE TABLE log (message TEXT)")
+        connection.execute("INSERT INTO log VALUES ('about call-001')")
+    (tmp_path / ".ambivox").mkdir()
+    (tmp_path / ".ambivox/link").symlink_to(tmp_path / "recs")
+    (tmp_path / ".ambivox/votes").symlink_to(votes)
+    removed = remove_mentions(tmp_path, NAMES, [], [tmp_path / "recs"])
+    assert (removed.rows, removed.files) == (0, 0)
+    assert set(removed.remaining) == {votes, by_name, tmp_path / "recs/exported/utterances.csv", runs}
+
+
+def test_what_was_not_searched_is_named(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    cut = project / "backup.csv.gz"
+    project.mkdir()
+    cut.write_bytes(gzip.compress(b"call-002")[:-4])
+    (project / "above").symlink_to(tmp_path)
+    removed = remove_mentions(project, NAMES, [])
+    assert removed.remaining == []
+    assert [path for path, _ in removed.unsearched] == [project / "above", cut]
