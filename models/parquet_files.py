@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 
 from ambivox.models.errors import UserError, first_line
 from ambivox.models.json_documents import parse_json_document
-from ambivox.models.regular_files import check_fetched
+from ambivox.models.regular_files import check_fetched, check_regular
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -86,6 +86,8 @@ def check_opened_size(
     import pyarrow.parquet as pq
 
     origin = origin or str(source)
+    if isinstance(source, Path):
+        check_regular(source, expected)
     with reading(origin, expected):
         try:
             size = len(source) if isinstance(source, bytes) else source.stat().st_size
@@ -131,6 +133,8 @@ def check_pages(
     import pyarrow.parquet as pq
 
     origin = origin or str(source)
+    if isinstance(source, Path):
+        check_regular(source, expected)
     with reading(origin, expected):
         try:
             with pq.ParquetFile(pa.BufferReader(source) if isinstance(source, bytes) else source) as file:

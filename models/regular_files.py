@@ -41,18 +41,43 @@ def check_fetched(path: Path) -> None:
     """Refuse what git-lfs leaves in place of a file that was not fetched.
 
     Args:
-        path: A file; one that cannot be opened passes.
+        path: A file; one that cannot be opened passes, and so do pipes and devices.
 
     Raises:
         NotFetchedError: It is a pointer of git-lfs.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return
         with path.open("rb") as file:
             head = file.read(len(_LFS_POINTER))
     except OSError:
         return
     if is_lfs_pointer(head):
         raise NotFetchedError(path)
+
+
+def check_regular(path: Path, expected: str) -> None:
+    """Refuse what may have no end, or wait for ever, before another library opens it.
+
+    Args:
+        path: What is to be opened; what is absent passes, and is for whoever opens it.
+        expected: What it should hold, for the message, such as "a table of votes".
+
+    Raises:
+        UserError: It is a folder, a pipe, a socket or a device.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return
+    if not stat.S_ISREG(mode):
+        raise _not_regular(path, mode, expected)
+
+
+def _not_regular(path: Path, mode: int, expected: str) -> UserError:
+    found = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+    return UserError(f"{path}: found {found}, expected a file with {expected}")
 
 
 def read_bytes(path: Path, expected: str) -> bytes:
@@ -74,8 +99,7 @@ def read_bytes(path: Path, expected: str) -> bytes:
             return content
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error_text(error)}); expected {expected}") from error
-    found = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
-    raise UserError(f"{path}: found {found}, expected a file with {expected}")
+    raise _not_regular(path, mode, expected)
 
 
 def read_text(path: Path, expected: str) -> str:

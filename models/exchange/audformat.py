@@ -7,6 +7,7 @@ thousands of raters with few files each: columns ``utterance``, ``rater`` (decla
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import polars as pl
 
 from ambivox.models.errors import MissingExtraError, UserError, first_line
 from ambivox.models.exchange import LinkedTables
-from ambivox.models.regular_files import check_fetched
+from ambivox.models.regular_files import check_fetched, check_regular
 from ambivox.models.tables import Distributions, Ratings, Utterances, Votes
+from ambivox.models.temporary_files import scratch_folder
+from ambivox.models.yaml_documents import check_nesting
 
 _SCHEMES: dict[Any, str] = {pl.String: "str", pl.Float64: "float", pl.Int64: "int"}
 _VOTE_NAMES = {"utterance_id": "utterance", "annotator_id": "rater", "label": "emotion"}
@@ -76,9 +79,12 @@ def read(folder: Path) -> LinkedTables:
     """
     audformat = _library()
     for file in sorted(folder.glob("db.*")):
+        check_regular(file, "a file of an audformat database")
         check_fetched(file)
     try:
-        db = audformat.Database.load(str(folder), load_data=True)
+        with scratch_folder() as scratch:
+            _copy_without_code(folder, scratch)
+            db = audformat.Database.load(str(scratch), load_data=True)
         labels = tuple(db.meta["ambivox"]["labels"])
         utterances = _frame(db["files"]).rename({"file": "audio"})
         votes = _frame(db["votes"]).rename({new: old for old, new in _VOTE_NAMES.items()})
@@ -99,6 +105,23 @@ def read(folder: Path) -> LinkedTables:
         distributions,
         ratings,
     )
+
+
+def _copy_without_code(folder: Path, scratch: Path) -> None:
+    """Copy a database without what could run code: audformat reads pickles, and tags in db.yaml that name functions."""
+    yaml = import_module("yaml")  # comes with audformat; typed and read as audformat writes it, by YAML 1.1
+    content = (folder / "db.yaml").read_bytes()
+    check_nesting(content)
+    header = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    ids = [str(name) for kind in ("tables", "misc_tables") for name in header.get(kind) or ()]
+    if outside := [name for name in ids if {"/", "\\", "\0"} & set(name)]:
+        raise ValueError(f"table {outside[0]!r} is in another folder")
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    (scratch / "db.yaml").write_text(yaml.dump(header, Dumper=dumper, sort_keys=False), encoding="utf-8")
+    for name in ids:
+        for path in (folder / f"db.{name}.parquet", folder / f"db.{name}.csv"):
+            if path.exists():
+                (scratch / path.name).symlink_to(path.resolve())
 
 
 def _library() -> Any:

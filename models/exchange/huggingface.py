@@ -23,7 +23,7 @@ from ambivox.models.errors import UserError
 from ambivox.models.exchange import LinkedTables
 from ambivox.models.files import atomic_path
 from ambivox.models.parquet_files import read_parquet, reading
-from ambivox.models.regular_files import check_fetched
+from ambivox.models.regular_files import check_fetched, check_regular
 from ambivox.models.tables import DIMENSIONS, SPLITS, Distributions, Ratings, Utterances, Votes
 
 _EXPECTED = "a dataset that Ambivox exported"
@@ -251,6 +251,7 @@ def _class_label(tables: LinkedTables) -> dict[str, Any]:
 
 
 def _labels(path: Path) -> tuple[str, ...]:
+    check_regular(path, _EXPECTED)
     try:
         metadata = pq.read_schema(path).metadata or {}
         features = json.loads(metadata[b"huggingface"])["info"]["features"]

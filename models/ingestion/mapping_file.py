@@ -11,7 +11,7 @@ from typing import Any
 from ambivox.models.errors import UserError
 from ambivox.models.file_errors import error_text
 from ambivox.models.files import atomic_path
-from ambivox.models.regular_files import check_fetched
+from ambivox.models.regular_files import check_fetched, check_regular
 
 NAME = "ambivox-table.toml"
 _HEADER = "# How Ambivox reads the table in this folder (docs/corpora.md). `ambivox table` writes this file; edit it freely.\n"
@@ -36,9 +36,10 @@ def read_mapping(root: Path) -> dict[str, Any]:
         Options by name; empty where there is no mapping.
 
     Raises:
-        UserError: The file is not TOML.
+        UserError: The file is not TOML, or no file.
     """
     path = mapping_path(root)
+    check_regular(path, "the mapping of a table, in TOML")
     try:
         options = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

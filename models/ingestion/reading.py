@@ -9,7 +9,9 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from ambivox.models.ingestion.segment_times import clock_times
 from ambivox.models.ingestion.workbooks import READABLE, UNREADABLE, read_sheet
 from ambivox.models.json_documents import parse_json_document
 from ambivox.models.parquet_files import read_parquet
-from ambivox.models.regular_files import NotFetchedError, check_fetched, is_lfs_pointer
+from ambivox.models.regular_files import NotFetchedError, check_fetched, check_regular, is_lfs_pointer
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt", *READABLE)
 # In Windows-1252, letters of other scripts look like control characters, or like words of accented letters alone.
@@ -73,9 +75,11 @@ def read_text(path: Path | str) -> tuple[str, bool]:
         The text, and whether it was Unicode (UTF-8 or UTF-16).
 
     Raises:
-        UserError: The file does not exist, cannot be opened, or is a pointer of git-lfs.
+        UserError: The file does not exist, cannot be opened, is a pipe or device, or is a pointer of git-lfs.
     """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - see below
+            check_regular(Path(path), "text")
         with open(path, "rb") as file:  # noqa: PTH123 - twice as fast as Path, which counts over 100,000 transcripts
             content = file.read()
     except OSError as error:

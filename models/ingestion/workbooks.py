@@ -18,7 +18,7 @@ from ambivox.models.errors import UserError, unknown
 from ambivox.models.ingestion import workbook_process
 from ambivox.models.ingestion.delimited import header_row, text_frame
 from ambivox.models.ingestion.merged_headers import find_two_rows
-from ambivox.models.regular_files import check_fetched
+from ambivox.models.regular_files import check_fetched, check_regular
 from ambivox.models.temporary_files import scratch_folder
 
 READABLE = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
@@ -194,6 +194,7 @@ def _sheets(path: Path) -> dict[str, _Sheet]:
         status = path.stat()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    check_regular(path, "a spreadsheet workbook")
     return _read_once(str(path.resolve()), status.st_size, status.st_mtime_ns)
 
 

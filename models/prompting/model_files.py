@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from ambivox.models.errors import UserError
 from ambivox.models.json_documents import parse_json_document, read_json_document
-from ambivox.models.regular_files import is_lfs_pointer
+from ambivox.models.regular_files import check_regular, is_lfs_pointer
 
+TEMPLATE_FOLDER = "additional_chat_templates"
 _GGUF = b"GGUF"
 # Pickles can run code when they are loaded, so they never are.
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
@@ -76,6 +77,17 @@ def describe_file(path: Path) -> str:
     if path.suffix in _PICKLES:
         return "a pickle, which is never loaded; pass a folder with config.json and *.safetensors"
     return "neither a model folder nor a text file that names an ALM; pass the folder that holds config.json"
+
+
+def check_all_regular(folder: Path) -> None:
+    """Check that all of a model folder is files and folders: transformers opens many of them by their names.
+
+    Raises:
+        UserError: A pipe or a device, or a link to one, is in it.
+    """
+    for path in sorted([*folder.iterdir(), *(folder / TEMPLATE_FOLDER).glob("*")]):
+        if not path.is_dir():
+            check_regular(path, "a part of a model")
 
 
 def check_no_adapter(folder: Path) -> None:

@@ -12,7 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 from ambivox.models.errors import UserError
 from ambivox.models.hashes import file_sha256
 from ambivox.models.json_documents import read_json_document
-from ambivox.models.prompting.model_files import check_no_adapter, check_no_pointers, missing_config
+from ambivox.models.prompting.model_files import (
+    TEMPLATE_FOLDER,
+    check_all_regular,
+    check_no_adapter,
+    check_no_pointers,
+    missing_config,
+)
 
 # Files that decide an ALM's answers: weights, configuration, vocabulary, chat templates.
 _DECIDING_SUFFIXES = frozenset(
@@ -31,7 +37,6 @@ _DECIDING_SUFFIXES = frozenset(
         ".v7",
     }
 )
-_TEMPLATE_FOLDER = "additional_chat_templates"
 # Training curves, licences and lists of requirements beside them do not.
 _NOT_DECIDING = frozenset(
     {
@@ -126,6 +131,7 @@ def read_config(folder: Path) -> ModelConfig:
         UserError: The folder is an adapter, a clone without the content of its files, or config.json is missing or
             damaged.
     """
+    check_all_regular(folder)
     check_no_adapter(folder)
     path = folder / "config.json"
     if not path.is_file():
@@ -149,7 +155,8 @@ def revision_of(folder: Path) -> str:
     Raises:
         UserError: The folder has no weights, or a file in it cannot be read.
     """
-    places = [*folder.iterdir(), *(folder / _TEMPLATE_FOLDER).glob("*.jinja")]
+    check_all_regular(folder)
+    places = [*folder.iterdir(), *(folder / TEMPLATE_FOLDER).glob("*.jinja")]
     paths = {path.relative_to(folder).as_posix(): path for path in places if _decides(path)}
     if not any(path.suffix == ".safetensors" for path in paths.values()):
         raise UserError(f"{folder}: no *.safetensors weights there")

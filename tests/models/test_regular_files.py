@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ambivox.models.errors import UserError
-from ambivox.models.regular_files import read_bytes, read_text
+from ambivox.models.regular_files import check_fetched, check_regular, read_bytes, read_text
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,16 @@ def test_a_text_is_read_without_its_mark(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes("\ufeffgrün\n".encode())
     assert read_text(tmp_path / "a", "a list") == "grün\n"
     assert read_bytes(tmp_path / "a", "a list").endswith(b"\n")
+
+
+def test_what_another_library_opens_is_checked_before(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        with pytest.raises(
+            UserError, match=f"{name}: found a pipe, a socket or a device, expected a file with a list"
+        ):
+            check_regular(tmp_path / name, "a list")
+        check_fetched(tmp_path / name)
+    check_regular(tmp_path / "absent", "a list")
+    check_regular(Path(__file__), "a list")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +81,51 @@ def test_a_damaged_file_of_an_export_is_one_line(key: str, content: bytes, tmp_p
         except UserError as error:
             assert str(tmp_path) in str(error)
             assert "\n" not in str(error)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("key", FORMATS)
+def test_a_pipe_or_a_device_in_an_export_is_named_and_not_waited_for(key: str, tmp_path: Path) -> None:
+    module = importlib.import_module(f"ambivox.models.exchange.{key}")
+    for folder, file in damaged(key, tmp_path / "export", b""):
+        for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+            file.unlink()
+            make(file)
+            with pytest.raises(UserError) as caught:
+                module.read(folder)
+            assert file.name in str(caught.value) or "no data/<split>" in str(caught.value)
+        file.unlink()
+        file.touch()
+
+
+class Touch:
+    """A pickle that makes a file when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self._path,)
+
+
+@pytest.mark.parametrize("place", ["header", "pickle", "pickle elsewhere"])
+def test_no_code_in_a_database_of_audformat_is_run(tmp_path: Path, place: str) -> None:
+    pytest.importorskip("audformat")
+    module = importlib.import_module("ambivox.models.exchange.audformat")
+    folder, ran = tmp_path / "export", tmp_path / "ran"
+    folder.mkdir()
+    module.write(tables(), folder)
+    header = (folder / "db.yaml").read_text()
+    if place == "header":
+        (folder / "db.yaml").write_text(f"{header}x: !!python/object/apply:os.mkdir ['{ran}']\n")
+    elif place == "pickle":
+        (folder / "db.votes.pkl").write_bytes(pickle.dumps(Touch(ran)))
+    else:
+        (tmp_path / "votes.pkl").write_bytes(pickle.dumps(Touch(ran)))
+        (folder / "db.yaml").write_text(header.replace("\n  votes:", f"\n  x/../../../..{tmp_path}/votes:"))
+    if place == "pickle":
+        assert module.read(folder).votes.frame.height == 2
+    else:
+        with pytest.raises(UserError, match="not a database that Ambivox exported"):
+            module.read(folder)
+    assert not ran.exists()

@@ -282,3 +282,22 @@ def test_what_decides_no_answer_does_not_count(tmp_path, name):
     (folder / "checkpoint-1").mkdir()
     write_weights(folder / "checkpoint-1" / "model.safetensors", "b")
     assert revision_of(folder) == before
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+@pytest.mark.parametrize("name", [
+    "config.json", "tokenizer.json", "chat_template.jinja", "generation_config.json", "processor_config.json",
+    "model.safetensors", "model.safetensors.index.json", "adapter_config.json", "additional_chat_templates/x.jinja",
+])  # fmt: skip
+def test_a_pipe_or_a_device_is_named_and_not_waited_for(tmp_path: Path, name: str, make) -> None:
+    write_model(tmp_path / "alm")
+    path = tmp_path / "alm" / name
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    make(path)
+    for refused in (read, revision_of):
+        with pytest.raises(
+            UserError, match=f"{path.name}: found a pipe, a socket or a device, expected a file"
+        ):
+            refused(tmp_path / "alm")
