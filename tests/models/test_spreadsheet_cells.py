@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from pathlib import Path
 
 import polars as pl
@@ -18,13 +19,21 @@ from tests.support.steps import export, import_votes, plan_labels
 PAYLOADS = (
     "=1+1", '=HYPERLINK("http://x.example","a")', "=cmd|'/C calc'!A0", "+1-1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1+1",
     "－1", "＋1", "＠x", "'=1", "''@a", "-abc123",
+    "\u200e=1", "\u061c+1", "\u2060-1", "\u202a@a", "\u180e=1", "\xad=1", "\x01=1", "\x1c=1", "\x7f=1", "\x85=1", "\u2028=1",
+    "\U000e0020=1", " \u200e\x01 =1", "\ufe66a", "\ufe62a", "\ufe63a", "\u200e\ufe6ba",
     " =1", "  \t@a", "\ufeff=1", "\u200b+1", "\xa0-1", "\u3000=1", "\0=1", "' =1",
 )  # fmt: skip
 PLAIN = ("anna", "", " a =1", "a=1", "'", "'quoted'", "1-2", "…=")
 
 
 def is_formula(cell: str) -> bool:
-    return cell.lstrip(" \0\ufeff\u200b\xa0\u3000")[:1] in {*FORMULA_STARTS}
+    """Whether what a cell begins with, once what is not seen is taken away, begins a formula."""
+    for character in cell:
+        if character in FORMULA_STARTS:
+            return True
+        if unicodedata.category(character) not in ("Cc", "Cf", "Zs", "Zl", "Zp"):
+            return False
+    return False
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
@@ -42,7 +51,12 @@ def test_other_cells_stay() -> None:
     assert without_formulas(frame).equals(frame)
 
 
-@given(st.lists(st.text(st.sampled_from([*FORMULA_STARTS, "'", "a", " ", "\0"]), max_size=5), min_size=1))
+@given(
+    st.lists(
+        st.text(st.sampled_from([*FORMULA_STARTS, "'", "a", " ", "\0", "\u200e", "\xad"]), max_size=5),
+        min_size=1,
+    )
+)
 def test_it_can_be_undone(cells: list[str]) -> None:
     frame = pl.DataFrame({"text": cells})
     safe = without_formulas(frame)
