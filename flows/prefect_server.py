@@ -19,6 +19,7 @@ from typing import NoReturn
 
 from ambivox.flows.prefect_settings import is_healthy, prefect_home
 from ambivox.flows.report_pages import PROJECT
+from ambivox.flows.server_access import url_host
 from ambivox.models.errors import OutageError
 
 # It takes some seconds on an idle machine, and minutes on a busy one.
@@ -36,6 +37,8 @@ SHARED_SERVER = {
 _DATABASE = "prefect.db"
 # The last line of a traceback; the lines after it do not say why the server ended.
 _EXCEPTION = re.compile(r"[\w.]*(?:Error|Exception): \S")
+# Where a server that listens on every address is reached; one that listens on :: answers to IPv6 alone.
+_THIS_MACHINE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (compared, not bound)
 _logger = logging.getLogger(__name__)
 
 
@@ -91,8 +94,8 @@ class PrefectServer:
                 stderr=log,
                 start_new_session=True,
             )
-        shown_host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  (compared, not bound)
-        return cls(project, process, f"http://{shown_host}:{port}/api")
+        shown_host = _THIS_MACHINE.get(host, host)
+        return cls(project, process, f"http://{url_host(shown_host)}:{port}/api")
 
     @property
     def log(self) -> Path:

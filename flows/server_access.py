@@ -10,6 +10,7 @@ import binascii
 import hmac
 import ipaddress
 import os
+import socket
 
 from ambivox.models.errors import UserError
 
@@ -34,6 +35,39 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def addresses(host: str, port: int) -> list[tuple[int, tuple[object, ...]]]:
+    """The addresses that a server listens on.
+
+    Args:
+        host: An address or a name, without the brackets that IPv6 has in URLs.
+        port: The port.
+
+    Returns:
+        The family of each, for a socket, and the address.
+
+    Raises:
+        UserError: There is none of this name.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:  # ValueError: a name that no host can have
+        reason = error.strerror if isinstance(error, OSError) else "not the name of a machine"
+        raise UserError(
+            f"--host {host!r}: no address of that name ({reason}); name an address of this machine, such as 127.0.0.1 or ::1"
+        ) from error
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def url_host(host: str) -> str:
+    """An address or name as URLs have it: IPv6 in brackets.
+
+    Example:
+        >>> url_host("::1"), url_host("127.0.0.1")
+        ('[::1]', '127.0.0.1')
+    """
+    return f"[{host.replace('%', '%25')}]" if ":" in host else host
 
 
 def check_host(host: str) -> None:

@@ -19,6 +19,7 @@ def ui(
             PREFECT_SERVER_API_AUTH_STRING=user:password.
         port: The port to listen on.
     """
+    import contextlib
     import logging
     import os
     import socket
@@ -26,20 +27,24 @@ def ui(
     from ambivox.flows import prefect_settings
     from ambivox.flows.prefect_server import PrefectServer, check_database
     from ambivox.flows.project_watch import ends_without
-    from ambivox.flows.server_access import check_host
+    from ambivox.flows.server_access import addresses, check_host, url_host
     from ambivox.models.errors import UserError
     from ambivox.models.processes.interruption import ended_by
 
     logger = logging.getLogger(__name__)
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     check_host(host)
+    listened = addresses(host, port)
     prefect_settings.check_project(project)
     os.environ.pop("PREFECT_API_URL", None)
     prefect_settings.apply_settings(project)
-    with socket.socket() as probe:
-        if probe.connect_ex((host, port)) == 0:
-            raise UserError(
-                f"{host}:{port} is taken; a Prefect server may be there already, else choose another with --port"
-            )
+    for family, address in listened:
+        with contextlib.suppress(OSError), socket.socket(family) as probe:  # a machine may lack IPv6
+            probe.settimeout(2.0)
+            if probe.connect_ex(address) == 0:
+                raise UserError(
+                    f"{url_host(host)}:{port} is taken; a Prefect server may be there already, else choose another with --port"
+                )
     if note := check_database(project):
         logger.warning(note)
     server = PrefectServer.start(project, host, port, with_ui=True)
@@ -52,7 +57,7 @@ def ui(
     with ended_by(end), ends_without(project):
         try:
             server.wait()
-            logger.info(f"Prefect UI: http://{host}:{port}  (Ctrl-C ends it; the runs stay)")
+            logger.info(f"Prefect UI: http://{url_host(host)}:{port}  (Ctrl-C ends it; the runs stay)")
             server.wait_for_its_end()
         finally:
             end()

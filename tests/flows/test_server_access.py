@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +15,14 @@ import pytest
 
 from ambivox.flows import run_records
 from ambivox.flows.prefect_settings import missing_settings
-from ambivox.flows.server_access import CLIENT_PASSWORD, SERVER_PASSWORD, check_host, is_authorised
+from ambivox.flows.server_access import (
+    CLIENT_PASSWORD,
+    SERVER_PASSWORD,
+    addresses,
+    check_host,
+    is_authorised,
+    url_host,
+)
 from ambivox.models.errors import UserError
 from tests.support.scratch_project import ambivox, make_project
 
@@ -54,6 +62,32 @@ def test_the_command_refuses_before_it_starts_anything(tmp_path: Path) -> None:
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
     assert "PREFECT_SERVER_API_AUTH_STRING is not set" in refused.stderr
     assert not (project / ".ambivox").exists()
+
+
+@pytest.mark.parametrize("host", ["nosuch.invalid", "a b", "[::1", "::g", "x" * 70, ".", "-", "é" * 70])
+def test_a_host_without_an_address_is_one_line(tmp_path: Path, host: str) -> None:
+    project = make_project(tmp_path / "project", with_git=False)
+    refused = ambivox(project, "ui", f"--host={host}", PREFECT_SERVER_API_AUTH_STRING=PASSWORD)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1), refused.stderr
+    assert "no address of that name" in refused.stderr
+    assert not (project / ".ambivox").exists()
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]", "127.0.0.1", "localhost"])
+def test_an_address_that_is_taken_is_named(tmp_path: Path, host: str) -> None:
+    bare = host.strip("[]")
+    family, address = addresses(bare, 0)[0]
+    with socket.socket(family) as other:
+        try:
+            other.bind(address)
+        except OSError as error:
+            pytest.skip(str(error))
+        other.listen()
+        port = other.getsockname()[1]
+        project = make_project(tmp_path / "project", with_git=False)
+        refused = ambivox(project, "ui", "--host", host, "--port", str(port))
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1), refused.stderr
+    assert f"{url_host(bare)}:{port} is taken" in refused.stderr
 
 
 def basic(text: str) -> str:
