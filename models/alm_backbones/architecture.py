@@ -19,6 +19,7 @@ from torch import Tensor
 from ambivox.models.errors import UserError
 from ambivox.models.prompting.alm_spec import Alm
 from ambivox.models.prompting.chat import Chat
+from ambivox.models.prompting.template import apply_template
 from ambivox.models.registry import find, keys
 
 Recordings = Sequence[NDArray[np.float32]]
@@ -82,10 +83,7 @@ class Architecture:
 
     def prompt(self, messages: list[dict[str, Any]]) -> str:
         """Render messages as text, with the ALM's own chat markup."""
-        text: str = self.processor.apply_chat_template(
-            messages, add_generation_prompt=True, tokenize=False, **self.alm.chat_arguments
-        )
-        return text
+        return apply_template(self.processor, messages, self.alm.chat_arguments)
 
     def prompt_ids(self, messages: list[dict[str, Any]], audio_tokens: int) -> list[int]:
         """Tokenise messages; the audio token is repeated ``audio_tokens`` times.

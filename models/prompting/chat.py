@@ -5,6 +5,7 @@ Chat template, special tokens and tokenizer come from the ALM's processor. No co
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 from ambivox.models.errors import MissingExtraError, UserError, first_line
 from ambivox.models.hub import check_available
 from ambivox.models.prompting.prompts import ALPHABETS, Prompt
-from ambivox.models.prompting.template_check import has_powers, is_endless
-from ambivox.models.time_limit import TimeLimitError, within
+from ambivox.models.prompting.template import apply_template, template_error
+from ambivox.models.prompting.template_check import QUESTION, has_powers, is_endless, tokenizer_is_endless
 
 if TYPE_CHECKING:
     from ambivox.models.prompting.alm_spec import ResolvedAlm
     from ambivox.models.prompting.request import Request
 
 
-# Rendering takes about a millisecond.
-_RENDER_SECONDS = 4.0
+_TOKENIZER = "tokenizer.json"
 _PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 
 
@@ -62,7 +62,7 @@ class Chat:
         texts = [part for part in parts if part["type"] == "text"]
         text = self._apply([{**messages[0], "content": parts if has_audio else texts}])
         if any(part["text"].strip() not in text for part in texts):
-            raise _template_error("leaves out the question")
+            raise template_error("leaves out the question")
         if has_audio and len(texts) < len(parts) and not self._has_audio_place:
             self._check_audio_place(text, [{**messages[0], "content": texts}])
             self._has_audio_place = True
@@ -73,25 +73,12 @@ class Chat:
         audio_token = getattr(self.processor, "audio_token", None)
         places = text.count(audio_token) if isinstance(audio_token, str) and audio_token else None
         if places == 0 or (places is None and self._apply(without_audio) == text):
-            raise _template_error("has no place for a recording")
+            raise template_error("has no place for a recording")
         if places is not None and places > 1:
-            raise _template_error(f"has {places} places for one recording ({audio_token})")
+            raise template_error(f"has {places} places for one recording ({audio_token})")
 
     def _apply(self, messages: list[dict[str, Any]]) -> str:
-        try:
-            text: str = within(
-                _RENDER_SECONDS,
-                lambda: self.processor.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=True, **self.arguments
-                ),
-            )
-        except TimeLimitError as error:
-            raise _template_error(f"does not end ({error})") from error
-        except Exception as error:
-            # The template is a program of the checkpoint's author, and may raise anything.
-            reason = first_line(error)
-            raise _template_error(f"cannot be used ({reason:.200})") from error
-        return text
+        return apply_template(self.processor, messages, self.arguments)
 
     def tokens(self, request: Request) -> list[int]:
         """The tokens of the prompt: ``encode(render(request))``, cached."""
@@ -168,10 +155,6 @@ def load_chat(resolved: ResolvedAlm) -> Chat:
     processor = _processor(
         resolved.source, resolved.revision, resolved.is_local, resolved.alm.processor_class
     )
-    if has_powers(processor, getattr(processor, "tokenizer", None)):
-        raise _template_error("computes powers of numbers, which may take for ever")
-    if is_endless(processor, getattr(processor, "tokenizer", None)):
-        raise _template_error("takes seconds, or a gigabyte of memory, for one question")
     return Chat(processor, dict(resolved.alm.chat_arguments))
 
 
@@ -194,8 +177,10 @@ def _processor(source: str, revision: str, is_local: bool, name: str) -> Any:
         raise MissingExtraError("transformers", "train") from error
     if not is_local:
         check_available(source, revision)
+    elif tokenizer_is_endless(Path(source) / _TOKENIZER):
+        raise _tokenizer_error(source)
     try:
-        return getattr(transformers, name).from_pretrained(
+        processor = getattr(transformers, name).from_pretrained(
             source,
             revision=None if is_local else revision,
             local_files_only=is_local,
@@ -210,10 +195,29 @@ def _processor(source: str, revision: str, is_local: bool, name: str) -> Any:
                 f"transformers.{name}.from_pretrained(BASE).save_pretrained(FOLDER)"
             ) from error
         raise UserError(f"{source}: its processor cannot be loaded ({reason})") from error
+    _check(processor, source, is_local=is_local)
+    return processor
 
 
-def _template_error(fault: str) -> UserError:
-    return UserError(f"the ALM's chat template {fault}; use the template of the published model")
+def _check(processor: Any, source: str, *, is_local: bool) -> None:
+    """Try the templates, and the tokenizer on a prompt of theirs, before they are used in this process."""
+    tokenizer = getattr(processor, "tokenizer", None)
+    if has_powers(processor, tokenizer):
+        raise template_error("computes powers of numbers, which may take for ever")
+    if is_endless(processor, tokenizer):
+        raise template_error("takes seconds, a gigabyte of memory or a million characters for one question")
+    prompt = ""
+    if is_local:
+        with suppress(UserError):  # which the first prompt raises again
+            prompt = apply_template(processor, QUESTION, {})
+    if prompt and tokenizer_is_endless(Path(source) / _TOKENIZER, prompt):
+        raise _tokenizer_error(source)
+
+
+def _tokenizer_error(source: str) -> UserError:
+    return UserError(
+        f"{source}: its tokenizer takes seconds, or gigabytes of memory, for one question; use the tokenizer of the published model"
+    )
 
 
 def _special_tokens(tokenizer: Any) -> tuple[str, ...]:

@@ -1,25 +1,28 @@
-"""What no chat template needs, and no time limit ends: powers of numbers, and texts of gigabytes."""
+"""What no chat template or tokenizer needs, and no time limit ends: powers of numbers, and texts of gigabytes."""
 
 from __future__ import annotations
 
 import json
+import string
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, TemplateSyntaxError
 
-from ambivox.models.prompting import template_process
+from ambivox.models.prompting import template_process, tokenizer_process
 
 # A question about a recording, as it is asked (prompts.py).
-_MESSAGES = [
+QUESTION: list[dict[str, Any]] = [
     {
         "role": "user",
         "content": [{"type": "audio", "audio": ""}, {"type": "text", "text": "Which emotion? A B"}],
     }
 ]
+_USUAL = f"Which emotion? {string.printable} \u00e9\u2019\u4e2d"
 _SECONDS = 60.0  # on a machine that others use; the process itself ends after some of computing
 
 
@@ -48,13 +51,35 @@ def is_endless(*holders: Any) -> bool:
     return any(_is_endless(text) for holder in holders for text in _templates(holder))
 
 
+def tokenizer_is_endless(path: Path, text: str = "") -> bool:
+    """Whether a tokenizer takes more memory or time for a prompt than any does; see ``is_endless``.
+
+    Args:
+        path: A tokenizer.json; one that is absent is not endless.
+        text: The prompt. Some usual characters are encoded with it.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return _tokenizer_is_endless(str(path.resolve()), text, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _tokenizer_is_endless(path: str, text: str, size: int, modified_ns: int) -> bool:  # noqa: ARG001 - a changed file is tried again
+    return _ends_badly(tokenizer_process.__file__, {"tokenizer": path, "text": f"{_USUAL}\n{text}"})
+
+
 @lru_cache(maxsize=8)
 def _is_endless(template: str) -> bool:
-    given = json.dumps({"template": template, "messages": _MESSAGES})
+    return _ends_badly(template_process.__file__, {"template": template, "messages": QUESTION})
+
+
+def _ends_badly(program: str, given: dict[str, Any]) -> bool:
     try:
         process = subprocess.run(
-            [sys.executable, "-I", template_process.__file__],
-            input=given.encode("utf-8", "replace"),
+            [sys.executable, "-I", program],
+            input=json.dumps(given).encode("utf-8", "replace"),
             capture_output=True,
             timeout=_SECONDS,
             check=False,

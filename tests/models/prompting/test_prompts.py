@@ -202,7 +202,7 @@ def test_special_tokens_that_a_space_does_not_break_are_taken_out(token):
     ],
 )
 def test_a_template_that_does_not_end_is_stopped(small_alm, monkeypatch, template):
-    monkeypatch.setattr("ambivox.models.prompting.chat._RENDER_SECONDS", 0.5)
+    monkeypatch.setattr("ambivox.models.prompting.template._RENDER_SECONDS", 0.5)
     chat = load_chat(resolve(str(small_alm)))
     monkeypatch.setattr(chat.processor, "chat_template", template)
     prompt = build_prompts(("anger", "joy"), PAPER[:1], 1)[0]
