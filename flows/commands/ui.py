@@ -24,7 +24,7 @@ def ui(
     import os
     import socket
 
-    from ambivox.flows import prefect_settings
+    from ambivox.flows import prefect_settings, run_records
     from ambivox.flows.prefect_server import PrefectServer, check_database
     from ambivox.flows.project_watch import ends_without
     from ambivox.flows.server_access import addresses, check_host, url_host
@@ -57,6 +57,7 @@ def ui(
     with ended_by(end), ends_without(project):
         try:
             server.wait()
+            run_records.close_ended_runs(project, server.url)
             logger.info(f"Prefect UI: http://{url_host(host)}:{port}  (Ctrl-C ends it; the runs stay)")
             server.wait_for_its_end()
         finally:

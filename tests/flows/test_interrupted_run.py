@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -163,14 +164,13 @@ run_pipeline.run_pipeline(Path(), "demo", False, 1)
 """
 
 
+def run_script(script: str, project: Path) -> None:
+    subprocess.run([COMMAND.with_name("python"), "-c", script], cwd=project, env=environment(), check=True)
+
+
 @pytest.mark.timeout(400)
 def test_a_killed_run_is_closed_by_one_that_has_nothing_to_do(project: Path) -> None:
-    def run(script: str) -> None:
-        subprocess.run(
-            [COMMAND.with_name("python"), "-c", script], cwd=project, env=environment(), check=True
-        )
-
-    run(KILLED)
+    run_script(KILLED, project)
     assert states(project) == ["RUNNING"]
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
@@ -178,8 +178,24 @@ def test_a_killed_run_is_closed_by_one_that_has_nothing_to_do(project: Path) -> 
     left.parent.mkdir(parents=True, exist_ok=True)
     left.touch()
 
-    run(UP_TO_DATE)
+    run_script(UP_TO_DATE, project)
 
     assert states(project) == ["CRASHED"]
     assert not left.exists()
     assert not list((project / ".ambivox/prefect/runs").iterdir())
+
+
+@pytest.mark.timeout(400)
+def test_a_killed_run_is_closed_when_its_pages_are_opened(project: Path) -> None:
+    run_script(KILLED, project)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    with subprocess.Popen([COMMAND, "ui", "--port", port], cwd=project, env=environment()) as ui:
+        try:
+            limit = time.monotonic() + 200
+            while states(project) != ["CRASHED"]:
+                assert ui.poll() is None and time.monotonic() < limit
+                time.sleep(0.2)
+        finally:
+            ui.terminate()
