@@ -227,7 +227,8 @@ def mix(block: NDArray[np.float32], channel: int | None) -> NDArray[np.float32]:
         return block[:, 0]
     if channel is not None:
         return np.ascontiguousarray(block[:, channel - 1])
-    average: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # samples that are not finite are rejected later
+        average: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
     return average
 
 

@@ -81,6 +81,10 @@ def damaged(kind: str, path: Path) -> str:
         path.write_bytes(content[: len(content) // 2])
     elif kind == "text":
         path.write_text("RIFF but not really")
+    elif kind == "opposite infinities":
+        samples = np.full((16_000, 2), 0.1)
+        samples[77] = np.inf, -np.inf
+        soundfile.write(path, samples, 16_000, subtype="FLOAT")
     elif kind == "nan":
         soundfile.write(path, np.where(np.arange(16_000) == 77, np.nan, 0.1), 16_000, subtype="FLOAT")
     elif kind == "folder":
@@ -100,8 +104,10 @@ def damaged(kind: str, path: Path) -> str:
         ("cut short", "corrupt"),
         ("text", "corrupt"),
         ("nan", "not finite"),
+        ("opposite infinities", "not finite"),
     ],
 )
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_damage_is_named(tmp_path: Path, kind: str, reason: str) -> None:
     name = damaged(kind, tmp_path / "a.wav")
     with pytest.raises(AudioError, match=r"a\.wav: audio is ") as caught:
